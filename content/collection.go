@@ -1,0 +1,39 @@
+package content
+
+import "strings"
+
+// Collection is a folder of entries and what is expected of them.
+type Collection struct {
+	Name      string
+	Folder    string            // below the repository's root; "" is the root
+	Extension string            // of the files that are entries, with its dot
+	Label     map[string]string // by language tag; may be empty
+	Schema    Schema
+}
+
+// Path is where the entry s is kept.
+func (c *Collection) Path(s Slug) (Path, error) {
+	name := s.s + c.Extension
+	if c.Folder != "" {
+		name = c.Folder + "/" + name
+	}
+	return ParsePath(name)
+}
+
+// Slug names the entry kept at p. It is false for a file that is no entry of
+// this collection: elsewhere, hidden, or with another extension.
+func (c *Collection) Slug(p Path) (Slug, bool) {
+	rest := p.s
+	if c.Folder != "" {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, c.Folder+"/"); !ok {
+			return Slug{}, false
+		}
+	}
+	rest, ok := strings.CutSuffix(rest, c.Extension)
+	if !ok {
+		return Slug{}, false
+	}
+	s, err := ParseSlug(rest)
+	return s, err == nil
+}

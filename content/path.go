@@ -1,0 +1,122 @@
+package content
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of names, in bytes. A segment with its extension fits the 255 bytes
+// that common filesystems give to a name.
+const (
+	maxSegment = 240
+	maxPath    = 1024
+)
+
+// Path is the path of a file in the repository: relative, slash-separated,
+// clean, valid UTF-8, and never into a Git directory. The zero Path names no
+// file.
+type Path struct{ s string }
+
+// ParsePath checks s and makes it a Path.
+func ParsePath(s string) (Path, error) {
+	if err := checkName(s); err != nil {
+		return Path{}, fmt.Errorf("path %w", err)
+	}
+	return Path{s}, nil
+}
+
+func (p Path) String() string { return p.s }
+
+// IsZero says whether p names no file.
+func (p Path) IsZero() bool { return p.s == "" }
+
+// Dir is the folder that holds the file, "" for the repository's root.
+func (p Path) Dir() string {
+	if d := path.Dir(p.s); d != "." {
+		return d
+	}
+	return ""
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (p Path) MarshalText() ([]byte, error) { return []byte(p.s), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *Path) UnmarshalText(b []byte) (err error) {
+	*p, err = ParsePath(string(b))
+	return err
+}
+
+// Slug names an entry within its collection: the path of its file below the
+// collection's folder, without the extension. It may hold "/". No segment of a
+// slug begins with a dot. The zero Slug names no entry.
+type Slug struct{ s string }
+
+// ParseSlug checks s and makes it a Slug.
+func ParseSlug(s string) (Slug, error) {
+	if err := checkName(s); err != nil {
+		return Slug{}, fmt.Errorf("slug %w", err)
+	}
+	for seg := range strings.SplitSeq(s, "/") {
+		if seg[0] == '.' {
+			return Slug{}, errors.New("slug has a segment that begins with a dot")
+		}
+	}
+	return Slug{s}, nil
+}
+
+func (s Slug) String() string { return s.s }
+
+// IsZero says whether s names no entry.
+func (s Slug) IsZero() bool { return s.s == "" }
+
+// checkName says what is wrong with s as a relative path in a repository. The
+// names that reach a Git directory through the quirks of NTFS and HFS+ are
+// those of git's own verify_path and fsck.
+func checkName(s string) error {
+	switch {
+	case s == "":
+		return errors.New("is empty")
+	case len(s) > maxPath:
+		return fmt.Errorf("is longer than %d bytes", maxPath)
+	case !utf8.ValidString(s):
+		return errors.New("is not UTF-8")
+	case strings.ContainsRune(s, '\\'):
+		return errors.New("holds a backslash")
+	}
+	if i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsControl(r) || ignorable(r) }); i >= 0 {
+		return errors.New("holds a control or an invisible character")
+	}
+	for seg := range strings.SplitSeq(s, "/") {
+		switch {
+		case seg == "":
+			return errors.New("begins or ends with a slash, or has two in a row")
+		case seg == "." || seg == "..":
+			return errors.New(`has a segment "." or ".."`)
+		case len(seg) > maxSegment:
+			return fmt.Errorf("has a segment longer than %d bytes", maxSegment)
+		case gitDirectory(seg):
+			return errors.New("leads into a Git directory")
+		}
+	}
+	return nil
+}
+
+// ignorable runes vanish in HFS+ names, so that ".g\u200cit" is ".git" there.
+func ignorable(r rune) bool {
+	return r >= 0x200c && r <= 0x200f || r >= 0x202a && r <= 0x202e ||
+		r >= 0x206a && r <= 0x206f || r == 0xfeff
+}
+
+// gitDirectory says whether seg is ".git" or the short name of it, in any
+// case, with what NTFS drops or adds at the end.
+func gitDirectory(seg string) bool {
+	s := strings.ToLower(seg)
+	s, _, _ = strings.Cut(s, ":")
+	s = strings.TrimRight(s, ". ")
+	return s == ".git" || s == "git~1"
+}
