@@ -1,0 +1,141 @@
+package content
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"unicode/utf8"
+)
+
+// Document is a file with its front matter read. It is immutable, and safe for
+// concurrent use.
+type Document struct {
+	src      []byte
+	block    block
+	root     *node // nil when there is none, it is empty, or it cannot be read
+	fields   *Object
+	err      error
+	problems []Problem
+
+	locating  sync.Once // finds where the nodes are written, for the first edit
+	locateErr error
+}
+
+// Problem is something wrong with a document: with its syntax, or by the rules
+// of its collection.
+type Problem struct {
+	Field   string `json:"field,omitempty"`   // etapes[1].date
+	Pointer string `json:"pointer,omitempty"` // RFC 6901: /etapes/1/date
+	Rule    string `json:"rule"`              // syntax, duplicate_key, required, type …
+	Detail  string `json:"detail"`
+	Line    int    `json:"line,omitempty"`   // from 1, in the file
+	Column  int    `json:"column,omitempty"` // from 1, in runes
+}
+
+// SyntaxError says where a text cannot be read.
+type SyntaxError struct {
+	Line, Column int // from 1, in the file; the column in runes, 0 if unknown
+	Detail       string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Column == 0 {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Detail)
+	}
+	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
+}
+
+// Parse reads a file. It never fails: what is wrong with the front matter is
+// told by Err and Problems, and the source and the body can be had all the
+// same. The document keeps src, which must not be changed afterwards.
+func Parse(src []byte) *Document {
+	d := &Document{src: src, block: split(src), fields: &Object{}}
+	if d.block.format == None {
+		if d.block.unclosed {
+			d.problems = append(d.problems, Problem{Rule: "syntax", Line: 1, Column: 1,
+				Detail: "the front matter that line 1 opens is never closed"})
+		}
+	} else {
+		d.decode()
+	}
+	if i := invalidUTF8(src[d.block.body:]); i >= 0 {
+		line, column := position(src, d.block.body+i)
+		d.problems = append(d.problems, Problem{Rule: "syntax", Detail: "the body is not UTF-8", Line: line, Column: column})
+	}
+	return d
+}
+
+// decode reads the front matter's block with the decoder of its format.
+func (d *Document) decode() {
+	t := tree{src: d.src, from: d.block.from, to: d.block.to}
+	err := d.block.decoder.Unmarshal(d.src[t.from:t.to], &t)
+	if err == nil && t.root != nil {
+		if o, ok := t.root.value.(*Object); ok {
+			d.fields = o
+		} else {
+			line, column := position(d.src, t.offset(t.root))
+			err = &SyntaxError{Line: line, Column: column, Detail: "the front matter is not a mapping of keys to values"}
+		}
+		d.root = t.root
+	}
+	if err != nil {
+		d.err = err
+		var at *SyntaxError
+		if !errors.As(err, &at) {
+			at = &SyntaxError{Line: 1, Detail: err.Error()}
+		}
+		d.problems = append(d.problems, Problem{Rule: "syntax", Detail: at.Detail, Line: at.Line, Column: at.Column})
+	}
+	for _, key := range t.duplicates {
+		path := t.root.pathTo(key)
+		line, column := position(d.src, t.offset(key))
+		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: "duplicate_key",
+			Detail: "the key stands in its mapping already; the last one counts", Line: line, Column: column})
+	}
+}
+
+// Source is the file's bytes. They must not be changed.
+func (d *Document) Source() []byte { return d.src }
+
+// Format is the format of the front matter.
+func (d *Document) Format() Format { return d.block.format }
+
+// Fields is the front matter, never nil. It is empty when Err is not nil. Of
+// duplicate keys the last one counts, as in Ruby's Psych.
+func (d *Document) Fields() *Object { return d.fields }
+
+// Body is the text after the front matter, with its line endings as they are.
+func (d *Document) Body() string { return string(d.src[d.block.body:]) }
+
+// Err says why the front matter cannot be read, as a *[SyntaxError]. It is nil
+// for a file without front matter.
+func (d *Document) Err() error { return d.err }
+
+// Problems are what is wrong with the file as such: its syntax, duplicate
+// keys. They must not be changed.
+func (d *Document) Problems() []Problem { return d.problems }
+
+// position is the line and the column, in runes, of an offset in b.
+func position(b []byte, at int) (line, column int) {
+	b = b[:min(at, len(b))]
+	start := bytes.LastIndexByte(b, '\n') + 1
+	if start == 0 {
+		b = bytes.TrimPrefix(b, []byte(bom))
+	}
+	return bytes.Count(b, []byte("\n")) + 1, utf8.RuneCount(b[start:]) + 1
+}
+
+// invalidUTF8 is the offset of the first byte that is not UTF-8, -1 if all is.
+func invalidUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	for i := 0; ; {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+}

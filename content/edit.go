@@ -1,0 +1,90 @@
+package content
+
+import "fmt"
+
+// Op is what an Edit does.
+type Op string
+
+const (
+	OpSet     Op = "set"
+	OpAppend  Op = "append"
+	OpInsert  Op = "insert"
+	OpMove    Op = "move"
+	OpRemove  Op = "remove"
+	OpRename  Op = "rename"
+	OpSetBody Op = "body"
+)
+
+// Edit is one change of a document. The functions below make them.
+type Edit struct {
+	Op    Op
+	Path  FieldPath
+	Value Value
+	To    int    // move: the index in the list without the item
+	Name  string // rename
+	After string // set: the key after which a new one goes; at the end if ""
+}
+
+// Set creates or replaces the value at path. Mappings that are missing on the
+// way are made. Where the value there is a mapping or a list too, only what
+// differs is written. A string that [ParseTime] reads, set where a time stands
+// plain, stays a time.
+func Set(path FieldPath, v Value) Edit { return Edit{Op: OpSet, Path: path, Value: v} }
+
+// Append adds an item at the end of the list at path, which is made if there
+// is none.
+func Append(path FieldPath, v Value) Edit { return Edit{Op: OpAppend, Path: path, Value: v} }
+
+// Insert puts an item into a list, at the index that ends path.
+func Insert(path FieldPath, v Value) Edit { return Edit{Op: OpInsert, Path: path, Value: v} }
+
+// MoveItem moves the item that path leads to within its list, so that it ends
+// up at the index to, with its bytes and its comments as they are.
+func MoveItem(path FieldPath, to int) Edit { return Edit{Op: OpMove, Path: path, To: to} }
+
+// Remove takes away a key or an item.
+func Remove(path FieldPath) Edit { return Edit{Op: OpRemove, Path: path} }
+
+// Rename gives the key that ends path another name, in its place.
+func Rename(path FieldPath, name string) Edit { return Edit{Op: OpRename, Path: path, Name: name} }
+
+// SetBody replaces the body. Lines keep the line ending they have, new ones
+// take that of the body; a text that differs in line endings only is no change.
+func SetBody(text string) Edit { return Edit{Op: OpSetBody, Value: text} }
+
+// AfterKey is e with the place of the key that it may create.
+func (e Edit) AfterKey(key string) Edit {
+	e.After = key
+	return e
+}
+
+// Kind tells why an edit was not made.
+type Kind string
+
+const (
+	KindRefused       Kind = "refused"         // it would touch more than it should
+	KindAmbiguous     Kind = "ambiguous"       // the key stands there more than once
+	KindSyntax        Kind = "syntax"          // the front matter cannot be read
+	KindNotFound      Kind = "not_found"       // the path leads nowhere
+	KindNoFrontMatter Kind = "no_front_matter" // there is nothing to edit
+)
+
+// EditError says why an edit was not made, and what can be done.
+type EditError struct {
+	Kind         Kind
+	Path         FieldPath
+	Lines        []int // of the keys that are the same
+	Line, Column int   // from 1, in the file; 0 where there is none
+	Detail       string
+}
+
+func (e *EditError) Error() string {
+	s := e.Detail
+	if len(e.Path) > 0 {
+		s = e.Path.String() + ": " + s
+	}
+	if e.Line > 0 {
+		s = fmt.Sprintf("line %d: %s", e.Line, s)
+	}
+	return s
+}

@@ -1,0 +1,81 @@
+package content
+
+import "github.com/adrg/frontmatter"
+
+// Format is the language of a front matter.
+type Format int
+
+const (
+	None Format = iota
+	YAML
+	TOML
+	JSON
+)
+
+func (f Format) String() string {
+	switch f {
+	case YAML:
+		return "yaml"
+	case TOML:
+		return "toml"
+	case JSON:
+		return "json"
+	}
+	return "none"
+}
+
+// decoder is a form of front matter: its delimiters, and how what stands
+// between them is read into a *tree.
+type decoder struct {
+	format Format
+	*frontmatter.Format
+}
+
+// decodersOf are the forms that begin with a line. Each is read with decoders
+// of ours, as those of the library lose positions and the order of keys; and
+// found by [split], as the library's own search takes an indented "---" in a
+// block of text for the end, and misses a byte order mark.
+func decodersOf(opening string) []decoder {
+	for _, forms := range registry {
+		if forms[0].Start == opening {
+			return forms
+		}
+	}
+	return nil
+}
+
+// registry is read only.
+var registry = [][]decoder{
+	forms(YAML, decodeYAML, "---", "---", "..."),
+	forms(TOML, decodeTOML, "+++", "+++"),
+	forms(YAML, decodeYAML, "---yaml", "---", "..."),
+	forms(YAML, decodeYAML, "--- yaml", "---", "..."),
+	forms(TOML, decodeTOML, "---toml", "---"),
+	forms(JSON, decodeJSON, "---json", "---"),
+	forms(JSON, decodeJSON, ";;;", ";;;"),
+	forms(JSON, decodeJSON, "{", "}"),
+}
+
+func forms(f Format, decode frontmatter.UnmarshalFunc, start string, ends ...string) []decoder {
+	var all []decoder
+	for _, end := range ends {
+		all = append(all, decoder{f, frontmatter.NewFormat(start, end, decode)})
+	}
+	return all
+}
+
+// tree is what a decoder makes of a block: the block is src[from:to].
+type tree struct {
+	src        []byte
+	from, to   int
+	root       *node   // nil for an empty block
+	duplicates []*node // keys that stand in their mapping already
+}
+
+func decodeJSON(_ []byte, into any) error {
+	t := into.(*tree)
+	s := jsonScanner{src: t.src[:t.to], pos: t.from}
+	root, err := s.document()
+	t.root, t.duplicates = root, s.duplicates
+	return err
+}

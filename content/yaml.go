@@ -1,0 +1,384 @@
+package content
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	yaml4 "go.yaml.in/yaml/v4"
+)
+
+// maxAliased bounds how many nodes the aliases of a front matter stand for, so
+// that a few lines cannot mean a billion values.
+const maxAliased = 10_000
+
+// decodeYAML reads a block into the *tree, without the offsets of its nodes.
+func decodeYAML(data []byte, into any) error {
+	t := into.(*tree)
+	if i := invalidUTF8(data); i >= 0 {
+		return t.fail(t.from+i, "not UTF-8")
+	}
+	if i := documentMarker(data); i >= 0 {
+		return t.fail(t.from+i, "a second YAML document begins or ends inside the front matter")
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	err := dec.Decode(&document)
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		if err = dec.Decode(&second); err == nil {
+			err = errors.New("a second YAML document in the front matter")
+		}
+	}
+	if err != io.EOF {
+		return t.yamlError(err)
+	}
+	if len(document.Content) == 0 {
+		return nil
+	}
+	b := yamlBuilder{tree: t}
+	root, err := b.node(document.Content[0])
+	if err != nil {
+		return err
+	}
+	if root.kind != scalar || root.text != "" || root.style != plain || root.tagged || root.anchor != "" {
+		t.root = root
+	}
+	return nil
+}
+
+// documentMarker is the offset of a line that begins with "--- " or "... ",
+// which ends a YAML document but is no delimiter of a front matter.
+func documentMarker(data []byte) int {
+	for i := 0; i < len(data); {
+		if c := data[i]; c == '-' || c == '.' {
+			rest := data[i:]
+			if (bytes.HasPrefix(rest, []byte("---")) || bytes.HasPrefix(rest, []byte("..."))) && len(rest) > 3 && isBlank(rest[3]) {
+				return i
+			}
+		}
+		n := bytes.IndexByte(data[i:], '\n')
+		if n < 0 {
+			break
+		}
+		i += n + 1
+	}
+	return -1
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+func (t *tree) fail(at int, detail string) error {
+	line, column := position(t.src, at)
+	return &SyntaxError{Line: line, Column: column, Detail: detail}
+}
+
+// yamlError gives err the line and column that the next major version of the
+// library knows, as this one tells neither the column nor every line.
+func (t *tree) yamlError(err error) error {
+	detail := strings.TrimPrefix(err.Error(), "yaml: ")
+	lines := newLineIndex(t.src, t.from, t.to)
+	var document yaml4.Node
+	dec := yaml4.NewDecoder(bytes.NewReader(t.src[t.from:t.to]))
+	err4 := dec.Decode(&document)
+	if err4 == nil {
+		err4 = dec.Decode(&document)
+	}
+	var at *yaml4.LoadError
+	if errors.As(err4, &at) && at.Mark.Line > 0 {
+		if detail = at.Message; at.ContextMsg != "" {
+			detail = at.ContextMsg + ": " + detail
+		}
+		return t.fail(lines.offset(at.Mark.Line, at.Mark.Column), detail)
+	}
+	var line int
+	if _, err := fmt.Sscanf(detail, "line %d:", &line); err == nil {
+		_, detail, _ = strings.Cut(detail, ": ")
+	}
+	fileLine, _ := position(t.src, lines.offset(max(line, 1), 1))
+	return &SyntaxError{Line: fileLine, Detail: detail}
+}
+
+// offset is where n begins.
+func (t *tree) offset(n *node) int {
+	if n.line == 0 {
+		return n.start
+	}
+	return newLineIndex(t.src, t.from, t.to).offset(n.line, n.column)
+}
+
+// yamlBuilder makes our nodes of the library's.
+type yamlBuilder struct {
+	*tree
+	room    []node // nodes are allocated together
+	anchors map[*yaml.Node]*node
+	sizes   map[*node]int // nodes below an anchored node that is complete
+	size    int           // nodes so far, those of aliases counted each time
+	aliased int
+	depth   int
+}
+
+func (b *yamlBuilder) alloc() *node {
+	if len(b.room) == 0 {
+		b.room = make([]node, 32)
+	}
+	n := &b.room[0]
+	b.room = b.room[1:]
+	return n
+}
+
+func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
+	n := b.alloc()
+	n.line, n.column, n.tag, n.text, n.anchor = y.Line, y.Column, y.ShortTag(), y.Value, y.Anchor
+	n.flow, n.tagged = y.Style&yaml.FlowStyle != 0, y.Style&yaml.TaggedStyle != 0
+	before := b.size
+	b.size++
+	if b.depth++; b.depth > maxDepth {
+		return nil, b.fail(b.offset(n), fmt.Sprintf("nested deeper than %d levels", maxDepth))
+	}
+	if y.Anchor != "" {
+		if b.anchors == nil {
+			b.anchors, b.sizes = make(map[*yaml.Node]*node), make(map[*node]int)
+		}
+		b.anchors[y] = n
+	}
+	var err error
+	switch y.Kind {
+	case yaml.AliasNode:
+		err = b.alias(n, y)
+	case yaml.SequenceNode:
+		err = b.list(n, y)
+	case yaml.MappingNode:
+		err = b.mapping(n, y)
+	default:
+		n.style = styleOf(y.Style)
+		n.value = n.yamlScalar()
+	}
+	if y.Anchor != "" {
+		b.sizes[n] = b.size - before
+	}
+	b.depth--
+	return n, err
+}
+
+func styleOf(s yaml.Style) style {
+	switch {
+	case s&yaml.DoubleQuotedStyle != 0:
+		return doubleQuoted
+	case s&yaml.SingleQuotedStyle != 0:
+		return singleQuoted
+	case s&yaml.LiteralStyle != 0:
+		return literal
+	case s&yaml.FoldedStyle != 0:
+		return folded
+	}
+	return plain
+}
+
+func (b *yamlBuilder) alias(n *node, y *yaml.Node) error {
+	n.kind, n.tag = alias, ""
+	n.target = b.anchors[y.Alias]
+	size, complete := b.sizes[n.target]
+	if !complete {
+		return b.fail(b.offset(n), "the anchor &"+y.Value+" contains itself")
+	}
+	if b.aliased += size; b.aliased > maxAliased {
+		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d values", maxAliased))
+	}
+	b.size += size
+	n.target.shared = true
+	n.value = n.target.value
+	return nil
+}
+
+func (b *yamlBuilder) list(n *node, y *yaml.Node) error {
+	n.kind = list
+	n.items = make([]*node, len(y.Content))
+	values := make([]Value, len(y.Content))
+	for i, c := range y.Content {
+		item, err := b.node(c)
+		if err != nil {
+			return err
+		}
+		n.items[i], values[i] = item, item.value
+	}
+	n.value = values
+	return nil
+}
+
+func (b *yamlBuilder) mapping(n *node, y *yaml.Node) error {
+	n.kind = mapping
+	count := len(y.Content) / 2
+	n.pairs = make([]pair, count)
+	o := &Object{Members: make([]Member, 0, count)}
+	n.value = o
+	at := memberIndex{o: o}
+	merges := false
+	for i := range n.pairs {
+		key, err := b.node(y.Content[2*i])
+		if err != nil {
+			return err
+		}
+		name := keyName(key)
+		val, err := b.node(y.Content[2*i+1])
+		if err != nil {
+			return err
+		}
+		n.pairs[i] = pair{name: name, key: key, val: val}
+		if key.tag == "!!merge" && mergeable(val) {
+			n.pairs[i].merge, merges = true, true
+			continue
+		}
+		if k, again := at.find(name); again {
+			b.duplicates = append(b.duplicates, key)
+			o.Members[k].Value = val.value
+			continue
+		}
+		at.add(Member{name, val.value})
+	}
+	if merges {
+		for i := range n.pairs {
+			if n.pairs[i].merge {
+				at.merge(n.pairs[i].val)
+			}
+		}
+	}
+	return nil
+}
+
+// keyName is what a key is called in JSON.
+func keyName(key *node) string {
+	key = key.resolve()
+	if key.kind == scalar {
+		return key.text
+	}
+	b, err := appendJSON(nil, key.value)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// mergeable says whether n can be the value of a merge key.
+func mergeable(n *node) bool {
+	if n = n.resolve(); n.kind == list {
+		for _, item := range n.items {
+			if item.resolve().kind != mapping {
+				return false
+			}
+		}
+		return true
+	}
+	return n.kind == mapping
+}
+
+// memberIndex fills an object and finds its members, in constant time where
+// they are many.
+type memberIndex struct {
+	o  *Object
+	at map[string]int
+}
+
+func (x *memberIndex) find(name string) (int, bool) {
+	if x.at != nil {
+		i, ok := x.at[name]
+		return i, ok
+	}
+	for i := range x.o.Members {
+		if x.o.Members[i].Key == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (x *memberIndex) add(m Member) {
+	if x.at == nil && len(x.o.Members) == 24 {
+		x.at = make(map[string]int)
+		for i := range x.o.Members {
+			x.at[x.o.Members[i].Key] = i
+		}
+	}
+	if x.at != nil {
+		x.at[m.Key] = len(x.o.Members)
+	}
+	x.o.Members = append(x.o.Members, m)
+}
+
+// merge adds what a merge key brings: what the mapping does not say itself.
+func (x *memberIndex) merge(from *node) {
+	if from = from.resolve(); from.kind == list {
+		for _, item := range from.items {
+			x.merge(item)
+		}
+		return
+	}
+	for _, m := range from.value.(*Object).Members {
+		if _, own := x.find(m.Key); !own {
+			x.add(m)
+		}
+	}
+}
+
+// yamlScalar is the value of a scalar. What JSON has no form for, as .inf or
+// !!binary, is the string that is written.
+func (n *node) yamlScalar() Value {
+	switch n.tag {
+	case "!!null":
+		return nil
+	case "!!bool":
+		switch n.text {
+		case "true", "True", "TRUE":
+			return true
+		case "false", "False", "FALSE":
+			return false
+		}
+	case "!!int":
+		if i, ok := new(big.Int).SetString(strings.ReplaceAll(n.text, "_", ""), 0); ok && !plainInteger(n.text) {
+			return Number(i.String())
+		} else if ok {
+			return Number(n.text)
+		}
+	case "!!float":
+		return yamlFloat(n.text)
+	case "!!timestamp":
+		if t, _, ok := scanTime(n.text); ok {
+			return t
+		}
+	case "!!str":
+		if n.style == plain && !n.tagged {
+			if t, _, ok := scanTime(n.text); ok { // a string to this library, a time to Ruby
+				return t
+			}
+		}
+	}
+	return n.text
+}
+
+// plainInteger says whether s is a decimal integer as JSON writes it.
+func plainInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	return digits == "0" || digits != "" && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
+}
+
+func yamlFloat(text string) Value {
+	s := jsonScanner{src: []byte(text)}
+	if n, err := s.value(); err == nil && s.pos == len(text) {
+		if x, ok := n.value.(Number); ok {
+			return x
+		}
+	}
+	f, err := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)
+	if err != nil || f-f != 0 { // infinite, or not a number
+		return strings.ToLower(strings.TrimPrefix(text, "+"))
+	}
+	b := strconv.AppendFloat(nil, f, 'g', -1, 64)
+	return Number(b)
+}
