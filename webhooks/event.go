@@ -1,0 +1,176 @@
+package webhooks
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of an event, in bytes. Receivers of the trade take 20 KB and more;
+// names come from commits that anyone may have pushed.
+const (
+	maxEvent = 20_000
+	maxName  = 256
+)
+
+// eventTypes are the types an endpoint can ask for.
+var eventTypes = []string{
+	"entry.created", "entry.updated", "entry.deleted", "entry.moved", repositoryUpdated,
+}
+
+// repositoryUpdated is the type of the event that stands for what no entry
+// event tells: files that are no entries, or a history that was rewritten.
+const repositoryUpdated = "repository.updated"
+
+// Event is a CloudEvents 1.0 event in the structured mode of its JSON format,
+// below 20 KB. ID is made of the commit and the path, so that an event read
+// from history again, for a retry or after a restart, is the same event.
+type Event struct {
+	SpecVersion     string `json:"specversion"`       // 1.0
+	ID              string `json:"id"`                // also the webhook-id
+	Source          string `json:"source"`            // the public URL of the service
+	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, repository.updated
+	Subject         string `json:"subject,omitempty"` // collection/slug
+	Time            string `json:"time,omitempty"`    // RFC 3339
+	DataContentType string `json:"datacontenttype"`   // application/json
+	Data            Data   `json:"data"`
+}
+
+// Data is what changed. An event of an entry has everything but Previous, From
+// only when the entry was moved, Revision only when there is one left. A
+// repository.updated has the action and the commit, and
+//
+//   - the author, when the commit changed files that are no entries;
+//   - Previous, when history was rewritten: the commit up to which events had
+//     been sent, and which the branch no longer leads to. Whatever the receiver
+//     keeps should be read anew.
+type Data struct {
+	Collection string   `json:"collection,omitempty"`
+	Slug       string   `json:"slug,omitempty"`
+	Path       string   `json:"path,omitempty"`
+	From       string   `json:"from,omitempty"`
+	Action     string   `json:"action"`
+	Revision   string   `json:"revision,omitempty"`
+	Commit     string   `json:"commit"`
+	Previous   string   `json:"previous,omitempty"`
+	Author     Author   `json:"author,omitzero"`
+	Changed    []string `json:"changed,omitzero"`
+	Truncated  bool     `json:"changed_truncated,omitempty"` // Changed lacks names, to keep the event small
+}
+
+// Author is the author of a commit.
+type Author struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// eventsOf makes the events of one commit: one for each entry that changed, in
+// the order given, and one for all other files together. The changes are of
+// one commit and at least one.
+func eventsOf(source string, commit []Change) []Event {
+	var events []Event
+	var other *Change
+	for i, c := range commit {
+		if c.Collection == "" {
+			other = &commit[i]
+			continue
+		}
+		events = append(events, entryEvent(source, c))
+	}
+	if other != nil {
+		events = append(events, Event{
+			ID: eventID(other.Commit), Source: source, Type: repositoryUpdated, Time: stamp(other.At),
+			Data: Data{Action: "updated", Commit: other.Commit, Author: other.Author.clip()},
+		}.common())
+	}
+	return events
+}
+
+func entryEvent(source string, c Change) Event {
+	return Event{
+		ID:      eventID(c.Commit, c.Path),
+		Source:  source,
+		Type:    "entry." + c.Action,
+		Subject: c.Collection + "/" + c.Slug,
+		Time:    stamp(c.At),
+		Data: Data{
+			Collection: c.Collection, Slug: c.Slug, Path: c.Path, From: c.From,
+			Action: c.Action, Revision: c.Revision, Commit: c.Commit,
+			Author: c.Author.clip(), Changed: append([]string{}, c.Changed...),
+		},
+	}.common()
+}
+
+// rewrittenEvent says that tip does not follow upon previous.
+func rewrittenEvent(source, previous, tip string) Event {
+	return Event{
+		ID: eventID(previous, tip), Source: source, Type: repositoryUpdated,
+		Data: Data{Action: "updated", Commit: tip, Previous: previous},
+	}.common()
+}
+
+func (e Event) common() Event {
+	e.SpecVersion, e.DataContentType = "1.0", "application/json"
+	return e
+}
+
+// encode is the event's JSON. Of more changed fields than fit it names the
+// first ones.
+func (e Event) encode() ([]byte, error) {
+	for {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(e); err != nil {
+			return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+		}
+		if b.Len() < maxEvent || len(e.Data.Changed) == 0 {
+			return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+		}
+		e.Data.Changed = e.Data.Changed[:len(e.Data.Changed)/2]
+		e.Data.Truncated = true
+	}
+}
+
+// eventID names an event by what it is about. It holds no full stop, which
+// separates the parts of what is signed.
+func eventID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return "evt_" + hex.EncodeToString(sum[:16])
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func (a Author) clip() Author { return Author{clip(a.Name), clip(a.Email)} }
+
+func clip(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	n := maxName
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// matching are the event types that pattern names: one of them, all of a kind
+// as in "entry.*", or all as "*".
+func matching(pattern string) []string {
+	if pattern == "*" {
+		return eventTypes
+	}
+	kind, all := strings.CutSuffix(pattern, ".*")
+	var types []string
+	for _, t := range eventTypes {
+		if t == pattern || all && strings.HasPrefix(t, kind+".") {
+			types = append(types, t)
+		}
+	}
+	return types
+}

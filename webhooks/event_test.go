@@ -1,0 +1,138 @@
+package webhooks
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestEventJSON(t *testing.T) {
+	at := time.Date(2024, 3, 5, 11, 30, 0, 0, time.FixedZone("", 3600))
+	ann := Author{"Ann Éditrice", "ann@example.org"}
+	tests := []struct {
+		name    string
+		changes []Change
+		want    string
+	}{
+		{"an entry that was updated",
+			[]Change{{Collection: "consultations", Slug: "budget-participatif", Path: "_consultations/budget-participatif.md",
+				Action: "updated", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann, Changed: []string{"title", "body"}}},
+			`{"specversion":"1.0","id":"evt_b88975853f7c476a878c924b938218bd","source":"https://cms.example.org","type":"entry.updated",` +
+				`"subject":"consultations/budget-participatif","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				`"data":{"collection":"consultations","slug":"budget-participatif","path":"_consultations/budget-participatif.md",` +
+				`"action":"updated","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":["title","body"]}}`},
+		{"an entry that was moved",
+			[]Change{{Collection: "consultations", Slug: "2024/budget", Path: "_consultations/2024/budget.md", From: "_consultations/budget.md",
+				Action: "moved", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann}},
+			`{"specversion":"1.0","id":"evt_3d13156a21893bda9ea9c75ecd486241","source":"https://cms.example.org","type":"entry.moved",` +
+				`"subject":"consultations/2024/budget","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				`"data":{"collection":"consultations","slug":"2024/budget","path":"_consultations/2024/budget.md","from":"_consultations/budget.md",` +
+				`"action":"moved","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":[]}}`},
+		{"files that are no entries",
+			[]Change{{Path: "_layouts/page.html", Action: "updated", Commit: "c0ffee", At: at, Author: ann},
+				{Path: "index.md", Action: "deleted", Commit: "c0ffee", At: at, Author: ann}},
+			`{"specversion":"1.0","id":"evt_fb0288872031fc4818c03a7253bd3a78","source":"https://cms.example.org","type":"repository.updated",` +
+				`"time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				`"data":{"action":"updated","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			events := eventsOf("https://cms.example.org", tt.changes)
+			if len(events) != 1 {
+				t.Fatalf("got %d events, want 1", len(events))
+			}
+			got, err := events[0].encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Whatever a commit holds, its events are JSON below 20 KB, and an event that
+// lacks names of fields says so.
+func TestEventIsSmall(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		path := rapid.StringN(0, 1024, 1024)
+		c := Change{
+			Collection: "c", Slug: path.Draw(t, "slug"), Path: path.Draw(t, "path"), From: path.Draw(t, "from"), Action: "updated",
+			Commit:  strings.Repeat("c", 40),
+			Author:  Author{strings.Repeat(rapid.String().Draw(t, "name"), 100), strings.Repeat("é", rapid.IntRange(0, 1e4).Draw(t, "email"))},
+			Changed: rapid.SliceOfN(rapid.StringN(0, 60, -1), 0, 1500).Draw(t, "changed"),
+		}
+		ev := eventsOf("https://cms.example.org", []Change{c})[0]
+		b, err := ev.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) >= maxEvent {
+			t.Fatalf("an event of %d bytes, want less than %d", len(b), maxEvent)
+		}
+		var got Event
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		whole := slices.Equal(got.Data.Changed, c.Changed)
+		if n := len(got.Data.Changed); n > len(c.Changed) || !slices.Equal(got.Data.Changed, c.Changed[:n]) || whole == got.Data.Truncated {
+			t.Fatalf("got %d of %d names, truncated %v", n, len(c.Changed), got.Data.Truncated)
+		}
+	})
+}
+
+func TestMatching(t *testing.T) {
+	entries := []string{"entry.created", "entry.updated", "entry.deleted", "entry.moved"}
+	tests := []struct {
+		pattern string
+		want    []string
+	}{
+		{"*", append(slices.Clone(entries), "repository.updated")},
+		{"entry.*", entries},
+		{"entry.updated", []string{"entry.updated"}},
+		{"repository.*", []string{"repository.updated"}},
+		{"entry", nil},
+		{"entry.up*", nil},
+		{".*", nil},
+		{"Entry.updated", nil},
+		{"", nil},
+	}
+	for _, tt := range tests {
+		if got := matching(tt.pattern); !slices.Equal(got, tt.want) {
+			t.Errorf("matching(%q) = %q, want %q", tt.pattern, got, tt.want)
+		}
+	}
+}
+
+func TestWants(t *testing.T) {
+	entry := func(collection, action string) Event {
+		return entryEvent("s", Change{Collection: collection, Slug: "x", Action: action})
+	}
+	files := eventsOf("s", []Change{{Path: "index.html"}})[0]
+	rewritten := rewrittenEvent("s", "old", "new")
+	tests := []struct {
+		name     string
+		endpoint Endpoint
+		event    Event
+		want     bool
+	}{
+		{"no filter", Endpoint{}, entry("consultations", "moved"), true},
+		{"the type", Endpoint{Events: []string{"entry.created", "entry.updated"}}, entry("consultations", "updated"), true},
+		{"another type", Endpoint{Events: []string{"entry.created"}}, entry("consultations", "updated"), false},
+		{"the collection", Endpoint{Collections: []string{"pages", "consultations"}}, entry("consultations", "updated"), true},
+		{"another collection", Endpoint{Events: []string{"*"}, Collections: []string{"pages"}}, entry("consultations", "updated"), false},
+		{"other files, not asked for", Endpoint{Events: []string{"entry.*"}}, files, false},
+		{"other files, which are of no collection", Endpoint{Events: []string{"*"}, Collections: []string{"pages"}}, files, true},
+		{"a rewritten history concerns all", Endpoint{Events: []string{"entry.created"}, Collections: []string{"pages"}}, rewritten, true},
+	}
+	for _, tt := range tests {
+		if got := tt.endpoint.wants(tt.event); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

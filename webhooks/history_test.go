@@ -1,0 +1,280 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// history is a Source in memory. The zero history is a branch without commits.
+type history struct {
+	mu         sync.Mutex
+	changes    []Change
+	tip        string
+	made       int
+	superseded chan struct{}
+	failures   int // of the reads to come
+}
+
+func (h *history) Head() (string, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.superseded == nil {
+		h.superseded = make(chan struct{})
+	}
+	return h.tip, h.superseded
+}
+
+func (h *history) Changes(ctx context.Context, since, until string) ([]Change, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failures > 0 {
+		h.failures--
+		return nil, errors.New("disque illisible")
+	}
+	from := 0
+	if since != "" {
+		from = 1 + slices.IndexFunc(h.changes, func(c Change) bool { return c.Commit == since })
+		if from == 0 {
+			return nil, fmt.Errorf("since %s: %w", since, ErrUnknownCommit)
+		}
+		for from < len(h.changes) && h.changes[from].Commit == since {
+			from++
+		}
+	}
+	to := len(h.changes)
+	for to > from && h.changes[to-1].Commit != until {
+		to--
+	}
+	return slices.Clone(h.changes[from:to]), ctx.Err()
+}
+
+// commit makes a commit of an update to each slug of the collection
+// "consultations"; a slug that begins with a slash is a file elsewhere.
+func (h *history) commit(slugs ...string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.made++
+	h.tip = fmt.Sprintf("%040x", h.made)
+	for _, s := range slugs {
+		c := Change{Commit: h.tip, Action: "updated", At: time.Unix(int64(h.made), 0), Author: Author{"Ann Éditrice", "ann@example.org"}, Changed: []string{"title"}}
+		if c.Path = s[1:]; s[0] != '/' {
+			c.Collection, c.Slug, c.Path = "consultations", s, "_consultations/"+s+".md"
+		}
+		h.changes = append(h.changes, c)
+	}
+	h.publish()
+	return h.tip
+}
+
+// rewrite replaces all of the history with a commit.
+func (h *history) rewrite(slug string) string {
+	h.mu.Lock()
+	h.changes = nil
+	h.mu.Unlock()
+	return h.commit(slug)
+}
+
+func (h *history) publish() {
+	if h.superseded != nil {
+		close(h.superseded)
+	}
+	h.superseded = make(chan struct{})
+}
+
+// hooked is a history that calls afterHead once, after its tip was read.
+type hooked struct {
+	*history
+	once      sync.Once
+	afterHead func()
+}
+
+func (h *hooked) Head() (string, <-chan struct{}) {
+	defer h.once.Do(h.afterHead)
+	return h.history.Head()
+}
+
+// arrival is a request that a receiver got and whose signature it verified.
+type arrival struct {
+	at                   time.Time
+	id, stamp, signature string
+	body                 string
+	header               http.Header
+	event                Event
+	status               int // of the answer; 0 when the connection was cut instead
+}
+
+// receiver verifies what it gets as a user of the library would, and then
+// leaves the answer to answer; nil, or no status, is 204. n counts requests from 0.
+type receiver struct {
+	answer func(n int, w http.ResponseWriter, r *http.Request)
+
+	mu       sync.Mutex
+	requests int
+	forged   []string
+	got      []arrival
+}
+
+func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	library, _ := standardwebhooks.NewWebhook(secret)
+	a := arrival{at: time.Now(), body: string(body), header: r.Header,
+		id: r.Header.Get("webhook-id"), stamp: r.Header.Get("webhook-timestamp"), signature: r.Header.Get("webhook-signature")}
+	err = errors.Join(err, library.Verify(body, r.Header), json.Unmarshal(body, &a.event))
+	rc.mu.Lock()
+	n := rc.requests
+	rc.requests++
+	if err != nil {
+		rc.forged = append(rc.forged, err.Error())
+	}
+	rc.got = append(rc.got, a)
+	mine := len(rc.got) - 1
+	rc.mu.Unlock()
+	tell := func(status int) {
+		rc.mu.Lock()
+		defer rc.mu.Unlock()
+		rc.got[mine].status = status
+	}
+	tells := &teller{w, tell, false}
+	if rc.answer != nil {
+		rc.answer(n, tells, r)
+	}
+	if !tells.told {
+		tells.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// teller tells the status of an answer.
+type teller struct {
+	http.ResponseWriter
+	tell func(status int)
+	told bool
+}
+
+func (t *teller) WriteHeader(status int) {
+	t.tell(status)
+	t.told = true
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *teller) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// arrivals are those so far.
+func (rc *receiver) arrivals(t testing.TB) []arrival {
+	t.Helper()
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	for _, f := range rc.forged {
+		t.Errorf("the library refuses a request: %s", f)
+	}
+	return slices.Clone(rc.got)
+}
+
+func subjects(got []arrival) (s []string) {
+	for _, a := range got {
+		if s = append(s, a.event.Subject); a.event.Subject == "" {
+			s[len(s)-1] = a.event.Type
+		}
+	}
+	return s
+}
+
+// pipe is a network in memory, so that the time of testing/synctest passes
+// while nothing is sent.
+type pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipe) Close() error   { close(p.closed); return nil }
+func (p pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
+
+// onPipes lets the worker of each endpoint reach the receiver of the same
+// index in memory, and returns what ends the receivers.
+func onPipes(r *Relay, receivers ...*receiver) (shut func()) {
+	var servers []*http.Server
+	for i, w := range r.workers {
+		p := pipe{make(chan net.Conn), make(chan struct{})}
+		w.sender.client.Transport.(*http.Transport).DialContext = p.dial
+		s := &http.Server{Handler: receivers[i], ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		servers = append(servers, s)
+		go s.Serve(p)
+	}
+	return func() {
+		for _, s := range servers {
+			s.Close()
+		}
+	}
+}
+
+// start runs r until the returned function is called, which waits for Run.
+func start(r *Relay) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	return func() { cancel(); <-done }
+}
+
+// local is an endpoint for the receiver at s.
+func local(name string, s *httptest.Server) Endpoint {
+	return Endpoint{Name: name, URL: s.URL + "/hook", Secret: secret, AllowPrivate: true}
+}
+
+// logged is a logger and what it wrote.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *logged) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
