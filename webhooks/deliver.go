@@ -125,7 +125,7 @@ func backoff(n int, err error) time.Duration {
 	if n < 16 {
 		ceiling = min(ceiling, minBackoff<<n)
 	}
-	wait := rand.N(ceiling) + 1
+	wait := rand.N(ceiling) + 1 //nolint:gosec // jitter is no secret
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		wait = max(wait, min(r.retryAfter, maxRetryAfter))
 	}
