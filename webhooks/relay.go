@@ -3,10 +3,10 @@
 // once, in the order of history.
 //
 // History is the outbox. An endpoint is a cursor, the commit up to which its
-// events have arrived; what is pending is read from history when it is
-// delivered and kept nowhere else, so that commits pushed with plain Git are
-// events like those of the API, and an endpoint that is down costs no memory
-// and holds no other back.
+// events have arrived. What is pending is read from history, a page at a time,
+// and kept nowhere else, so that commits pushed with plain Git are events like
+// those of the API, and an endpoint that is down holds no other back and costs
+// no more memory the longer it is.
 //
 // Requests follow Standard Webhooks (webhook-id, webhook-timestamp,
 // webhook-signature; HMAC-SHA256) with a CloudEvents 1.0 body. A receiver
@@ -24,8 +24,8 @@ import (
 	"time"
 )
 
-// pageSize is how many changes are kept while they are delivered; a commit is
-// never divided.
+// pageSize is how many changes are kept for an endpoint while they are
+// delivered; a commit is never divided.
 const pageSize = 1000
 
 // Source is the history that events are made of. It is used by several
@@ -142,11 +142,13 @@ type worker struct {
 	log      *slog.Logger
 
 	at       cursor
+	page     []Change // read from history after at.commit, up to pageEnd
+	pageEnd  string
 	failures int // in a row
 }
 
 // cursor is how far an endpoint has come: it has all events up to commit, and
-// the first part events of those after it.
+// the first part ones of those after it, with what it did not ask for counted.
 type cursor struct {
 	commit string
 	part   int
@@ -195,24 +197,22 @@ func (w *worker) run(ctx context.Context, closing <-chan struct{}) {
 // advance delivers what is pending up to tip, or a page of it, and moves the
 // cursor past what has arrived.
 func (w *worker) advance(ctx context.Context, tip string) error {
-	changes, err := w.source.Changes(ctx, w.at.commit, tip)
-	if errors.Is(err, ErrUnknownCommit) {
-		return w.deliver(ctx, rewrittenEvent(w.origin, w.at.commit, tip), cursor{commit: tip})
+	if len(w.page) == 0 {
+		changes, err := w.source.Changes(ctx, w.at.commit, tip)
+		if errors.Is(err, ErrUnknownCommit) {
+			return w.deliver(ctx, rewrittenEvent(w.origin, w.at.commit, tip), cursor{commit: tip})
+		}
+		if err != nil {
+			return fmt.Errorf("read history: %w", err)
+		}
+		w.page, w.pageEnd = firstPage(changes, tip)
 	}
-	if err != nil {
-		return fmt.Errorf("read history: %w", err)
-	}
-	end := cursor{commit: tip}
-	if n := pageEnd(changes); n < len(changes) {
-		changes = slices.Clone(changes[:n])
-		end.commit = changes[n-1].Commit
-	}
-	for ev, next := range w.pending(changes) {
+	for ev, next := range w.pending(w.page) {
 		if err := w.deliver(ctx, ev, next); err != nil {
 			return err
 		}
 	}
-	w.at = end
+	w.at, w.page = cursor{commit: w.pageEnd}, nil
 	return nil
 }
 
@@ -226,23 +226,22 @@ func (w *worker) deliver(ctx context.Context, ev Event, next cursor) error {
 	return nil
 }
 
-// pending yields the events of changes, which begin at the cursor, that the
-// endpoint asked for and does not have yet, each with the cursor behind it.
+// pending yields the events of changes, which begin after the cursor's commit,
+// that the endpoint asked for and does not have yet, each with the cursor
+// behind it.
 func (w *worker) pending(changes []Change) iter.Seq2[Event, cursor] {
 	return func(yield func(Event, cursor) bool) {
-		behind, skip := w.at.commit, w.at.part
+		next := cursor{commit: w.at.commit}
+		had := w.at.part
 		for len(changes) > 0 {
-			commit := changes[0].Commit
-			n := slices.IndexFunc(changes, func(c Change) bool { return c.Commit != commit })
-			if n < 0 {
-				n = len(changes)
-			}
-			for i, ev := range eventsOf(w.origin, changes[:n]) {
-				if i >= skip && w.endpoint.wants(ev) && !yield(ev, cursor{behind, i + 1}) {
+			n := commitEnd(changes, 1)
+			for _, ev := range eventsOf(w.origin, changes[:n]) {
+				next.part++
+				if next.part > had && w.endpoint.wants(ev) && !yield(ev, next) {
 					return
 				}
 			}
-			changes, behind, skip = changes[n:], commit, 0
+			changes = changes[n:]
 		}
 	}
 }
@@ -265,9 +264,19 @@ func (w *worker) logLeft(ctx context.Context, cause error) {
 	w.log.Error("webhook events left undelivered", "left", left, "cause", cause)
 }
 
-// pageEnd is the length of the first page of changes.
-func pageEnd(changes []Change) int {
-	n := min(pageSize, len(changes))
+// firstPage is what of the changes up to tip is kept at once, and the commit
+// up to which that is.
+func firstPage(changes []Change, tip string) (page []Change, end string) {
+	n := commitEnd(changes, pageSize)
+	if n == len(changes) {
+		return changes, tip
+	}
+	return slices.Clone(changes[:n]), changes[n-1].Commit
+}
+
+// commitEnd is the first place from n on where a commit ends.
+func commitEnd(changes []Change, n int) int {
+	n = min(n, len(changes))
 	for n > 0 && n < len(changes) && changes[n].Commit == changes[n-1].Commit {
 		n++
 	}
