@@ -1,0 +1,264 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"cms/content"
+)
+
+// Limits of what is read from a token that nobody has verified yet, in bytes.
+const (
+	maxToken   = 8 << 10
+	maxSubject = 255 // OpenID Connect Core, section 2
+	maxKeyID   = 255
+)
+
+// Options is what a Verifier needs.
+type Options struct {
+	Issuers []Issuer     // with different names; each passes its Check
+	Client  *http.Client // fetches key sets; nil for one that follows redirects to https only
+	Logger  *slog.Logger // hears of key sets that cannot be fetched; may be nil
+}
+
+// Verifier tells true tokens from false ones. It is safe for concurrent use.
+type Verifier struct {
+	issuers map[string]*trust
+}
+
+// trust is an issuer with everything that its tokens are held to.
+type trust struct {
+	Issuer
+	keys   keySource
+	parser *jwt.Parser
+}
+
+// NewVerifier makes a Verifier. It fetches nothing: the keys behind a URL are
+// fetched when the first token of their issuer comes in.
+func NewVerifier(o Options) (*Verifier, error) {
+	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers))}
+	for _, is := range o.Issuers {
+		if v.issuers[is.Issuer] != nil {
+			return nil, fmt.Errorf("issuer %q stands twice", is.Issuer)
+		}
+		keys, err := is.source(o)
+		if err != nil {
+			return nil, fmt.Errorf("issuer %q: %w", is.Issuer, err)
+		}
+		v.issuers[is.Issuer] = &trust{Issuer: is, keys: keys, parser: jwt.NewParser(
+			jwt.WithValidMethods(is.Algorithms),
+			jwt.WithIssuer(is.Issuer),
+			jwt.WithAudience(is.Audience),
+			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(),
+			jwt.WithLeeway(is.Leeway),
+			jwt.WithStrictDecoding(),
+		)}
+	}
+	return v, nil
+}
+
+// TokenError says why a token is refused.
+type TokenError struct {
+	Code   string // for WWW-Authenticate (RFC 6750, section 3.1): always "invalid_token"
+	Detail string // safe to show to who sent the token; printable ASCII without quotes and backslashes
+}
+
+func (e *TokenError) Error() string { return "token refused: " + e.Detail }
+
+func refuse(detail string) error { return &TokenError{Code: "invalid_token", Detail: detail} }
+
+// Verify says whose token it is. The error is a *TokenError when the token is
+// to blame; else it is ErrKeysUnavailable, or ctx's.
+func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
+	claimed, err := inspect(token)
+	if err != nil {
+		return nil, err
+	}
+	is := v.issuers[claimed.issuer]
+	switch {
+	case is == nil:
+		return nil, refuse("the issuer is not trusted here")
+	case !slices.Contains(is.Algorithms, claimed.algorithm):
+		return nil, refuse("the issuer does not sign with this algorithm")
+	case is.Type != "" && !sameType(is.Type, claimed.typ):
+		return nil, refuse("the token is not of the type that the issuer issues for this service")
+	}
+	found, err := is.keys.find(ctx, claimed.algorithm, claimed.keyID)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, refuse("the issuer has no such key")
+	}
+	var set jwt.VerificationKeySet
+	for _, k := range found {
+		set.Keys = append(set.Keys, k.public)
+	}
+	claims := jwt.MapClaims{}
+	if _, err := is.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return set, nil }); err != nil {
+		return nil, refusal(err)
+	}
+	return is.principal(claims)
+}
+
+// claimed is what an unverified token says about how to verify it.
+type claimed struct {
+	issuer, algorithm, keyID, typ string
+}
+
+// inspect reads what is needed to choose an issuer and its keys, and refuses
+// what no sound token has. Of the header, jku, jwk, x5u and x5c are ignored:
+// keys come from the issuer's settings alone.
+func inspect(token string) (c claimed, err error) {
+	switch parts := strings.Split(token, "."); {
+	case len(token) > maxToken:
+		return c, refuse("the token is larger than 8 KB")
+	case strings.ContainsAny(token, "\r\n"): // which base64 decoders skip
+		return c, refuse("the token is not base64url")
+	case len(parts) != 3:
+		return c, refuse("the token is not a signed JWT")
+	default:
+		header, err := segment(parts[0])
+		if err != nil {
+			return c, err
+		}
+		claims, err := segment(parts[1])
+		if err != nil {
+			return c, err
+		}
+		return read(header, claims)
+	}
+}
+
+// segment decodes a JSON object. Duplicate members are refused at every depth,
+// as RFC 7519, section 4 allows: which one counts would depend on the reader.
+func segment(s string) (*content.Object, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return nil, refuse("the token is not base64url")
+	}
+	v, err := content.ParseJSON(b)
+	o, ok := v.(*content.Object)
+	if err != nil || !ok {
+		return nil, refuse("the header or the claims are not a JSON object with unique members")
+	}
+	return o, nil
+}
+
+func read(header, claims *content.Object) (c claimed, err error) {
+	if _, ok := header.Get("crit"); ok {
+		return c, refuse("the token has critical extensions, of which none is supported") // RFC 7515, section 4.1.11
+	}
+	str := func(o *content.Object, name string) string {
+		v, ok := o.Get(name)
+		s, isString := v.(string)
+		if ok && !isString && err == nil {
+			err = refuse(name + " is not a string")
+		}
+		return s
+	}
+	c = claimed{
+		issuer:    str(claims, "iss"),
+		algorithm: str(header, "alg"),
+		keyID:     str(header, "kid"),
+		typ:       str(header, "typ"),
+	}
+	if err == nil && !plausible(c.keyID) {
+		err = refuse("kid is not the name of a key")
+	}
+	return c, err
+}
+
+// plausible says whether a key id looks like one. Ours is only ever compared;
+// a path or a query in it is an attack on something, so it ends here.
+func plausible(kid string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/+=@|#"
+	return len(kid) <= maxKeyID && strings.Trim(kid, allowed) == "" && !strings.Contains(kid, "..")
+}
+
+// sameType compares media types as RFC 7515, section 4.1.9 has it.
+func sameType(a, b string) bool {
+	short := func(s string) string { return strings.TrimPrefix(strings.ToLower(s), "application/") }
+	return short(a) == short(b)
+}
+
+// refusal says what golang-jwt found, in words that repeat nothing of the token.
+func refusal(err error) error {
+	for _, r := range []struct {
+		is     error
+		detail string
+	}{
+		{jwt.ErrTokenMalformed, "the token is not a signed JWT"},
+		{jwt.ErrTokenSignatureInvalid, "the signature is wrong"},
+		{jwt.ErrTokenExpired, "the token has expired"},
+		{jwt.ErrTokenNotValidYet, "the token is not valid yet"},
+		{jwt.ErrTokenUsedBeforeIssued, "the token was issued in the future"},
+		{jwt.ErrTokenInvalidAudience, "the token is for another audience"},
+		{jwt.ErrTokenInvalidIssuer, "the issuer is not trusted here"},
+		{jwt.ErrTokenRequiredClaimMissing, "the token lacks exp or aud"},
+		{jwt.ErrInvalidType, "a claim has the wrong type"},
+	} {
+		if errors.Is(err, r.is) {
+			return refuse(r.detail)
+		}
+	}
+	return refuse("the token cannot be verified")
+}
+
+// principal reads the claims of a verified token.
+func (is *trust) principal(claims jwt.MapClaims) (*Principal, error) {
+	subject, _ := claims["sub"].(string)
+	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) {
+		return nil, refuse("the token has no subject")
+	}
+	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: roles(claims, is.rolesClaim())}
+	p.Name, _ = claims["name"].(string)
+	if verified, said := claims["email_verified"].(bool); verified || !said {
+		p.Email, _ = claims["email"].(string)
+	}
+	return p, nil
+}
+
+func (is Issuer) rolesClaim() string {
+	if is.RolesClaim == "" {
+		return "roles"
+	}
+	return is.RolesClaim
+}
+
+// roles reads the claim called name, or else the one at the end of the path
+// name, whose steps a dot separates (realm_access.roles). It is a list of
+// strings, or one string with spaces between the roles, as in "scope"; whatever
+// else there is grants nothing.
+func roles(claims map[string]any, name string) []string {
+	v, ok := claims[name]
+	for rest := name; !ok && rest != ""; {
+		var step string
+		step, rest, _ = strings.Cut(rest, ".")
+		v = claims[step]
+		claims, _ = v.(map[string]any)
+	}
+	switch v := v.(type) {
+	case string:
+		return strings.Fields(v)
+	case []any:
+		var names []string
+		for _, item := range v {
+			if s, ok := item.(string); ok && s != "" {
+				names = append(names, s)
+			}
+		}
+		return names
+	}
+	return nil
+}
