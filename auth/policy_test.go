@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPolicyCan(t *testing.T) {
+	p, err := NewPolicy(map[string]map[string][]string{
+		"editor": {"consultations": {"read", "create", "update", "delete"}, "media": {"read", "create"}},
+		"reader": {"*": {"read"}},
+		"nobody": {},
+	}, []string{"consultations", "actualites"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		roles      string
+		action     Action
+		collection string
+		want       bool
+	}{
+		{"editor", Read, "consultations", true},
+		{"editor", Delete, "consultations", true},
+		{"editor", Publish, "consultations", false},
+		{"editor", Read, "actualites", false},
+		{"editor", Create, Media, true},
+		{"editor", Delete, Media, false},
+		{"reader", Read, "actualites", true},
+		{"reader", Update, "actualites", false},
+		{"reader", Read, Media, false}, // "*" is every collection, and media is none
+		{"reader", Read, "unknown", true},
+		{"editor", Read, Every, false},
+		{"editor", "", "consultations", false},
+		{"nobody", Read, "consultations", false},
+		{"stranger", Read, "consultations", false},
+		{"", Read, "consultations", false},
+		{"stranger reader", Read, "consultations", true},
+		{"reader editor", Delete, "consultations", true},
+	}
+	for _, test := range tests {
+		pr := &Principal{Subject: "camille", Roles: strings.Fields(test.roles)}
+		if got := p.Can(pr, test.action, test.collection); got != test.want {
+			t.Errorf("roles %q: Can(%q, %q) = %t, want %t", test.roles, test.action, test.collection, got, test.want)
+		}
+	}
+	if p.Can(nil, Read, "consultations") {
+		t.Error("nobody may read")
+	}
+}
+
+func TestNewPolicyNamesWhatIsUnknown(t *testing.T) {
+	_, err := NewPolicy(map[string]map[string][]string{
+		"editor": {"consultation": {"read"}, "consultations": {"read", "write"}},
+		"bot":    {"consultations": {"Read"}},
+	}, []string{"consultations"})
+	want := `role "bot", "consultations": there is no action "Read"; use read, create, update, delete, publish
+role "editor": there is no collection "consultation"
+role "editor", "consultations": there is no action "write"; use read, create, update, delete, publish`
+	if err == nil || err.Error() != want {
+		t.Errorf("got error\n%v\nwant\n%s", err, want)
+	}
+}
