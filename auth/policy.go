@@ -79,6 +79,19 @@ func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
 	return false
 }
 
+// Actions are those that pr may do in collection, in the order of [Actions].
+func (p *Policy) Actions(pr *Principal, collection string) []Action {
+	return slices.DeleteFunc(Actions(), func(a Action) bool { return !p.Can(pr, a, collection) })
+}
+
+// Knows says whether pr has a role that the policy knows.
+func (p *Policy) Knows(pr *Principal) bool {
+	return pr != nil && slices.ContainsFunc(pr.Roles, func(role string) bool {
+		_, ok := p.roles[role]
+		return ok
+	})
+}
+
 func actionNames() string {
 	var names []string
 	for _, a := range Actions() {

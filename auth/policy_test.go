@@ -61,3 +61,40 @@ role "editor", "consultations": there is no action "write"; use read, create, up
 		t.Errorf("got error\n%v\nwant\n%s", err, want)
 	}
 }
+
+func TestPolicyActions(t *testing.T) {
+	p, err := NewPolicy(map[string]map[string][]string{
+		"editor": {"consultations": {"delete", "read", "create"}},
+		"reader": {"*": {"read"}},
+		"nobody": {},
+	}, []string{"consultations", "actualites"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		roles, collection, want string
+		known                   bool
+	}{
+		{"editor", "consultations", "read create delete", true},
+		{"editor", "actualites", "", true},
+		{"editor reader", "actualites", "read", true},
+		{"nobody", "consultations", "", true},
+		{"stranger", "consultations", "", false},
+		{"", "consultations", "", false},
+	} {
+		pr := &Principal{Subject: "camille", Roles: strings.Fields(test.roles)}
+		var got []string
+		for _, a := range p.Actions(pr, test.collection) {
+			got = append(got, string(a))
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("roles %q: Actions(%q) = %q, want %q", test.roles, test.collection, got, test.want)
+		}
+		if got := p.Knows(pr); got != test.known {
+			t.Errorf("roles %q: Knows = %t, want %t", test.roles, got, test.known)
+		}
+	}
+	if p.Knows(nil) {
+		t.Error("nobody has a role")
+	}
+}
