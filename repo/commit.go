@@ -1,0 +1,87 @@
+package repo
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// Hash names a Git object.
+type Hash = plumbing.Hash
+
+// A Person is an author or a committer.
+type Person struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// Meta is what an update says of itself.
+type Meta struct {
+	Author    Person
+	CoAuthors []Person // become Co-authored-by trailers
+	Message   string   // the commit's subject; one is made if it is empty
+	RequestID string   // for the log
+}
+
+// clean is p without the characters that would end it early in a commit, and
+// with the email's local part in place of an empty name.
+func (p Person) clean() Person {
+	email := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`<>`, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(p.Email, ""))
+	name := strings.Trim(oneLine(strings.NewReplacer("<", "", ">", "").Replace(p.Name)), ` .,:;"'\`)
+	if name == "" {
+		name, _, _ = strings.Cut(email, "@")
+	}
+	if name == "" {
+		name = "unknown"
+	}
+	return Person{name, email}
+}
+
+// ident is p as Git writes it.
+func (p Person) ident() string {
+	p = p.clean()
+	return p.Name + " <" + p.Email + ">"
+}
+
+// oneLine is s with every run of blanks and controls as one space.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
+}
+
+// message is the commit message: subject, and the trailers of m.
+func (m Meta) message(subject string) string {
+	var b strings.Builder
+	b.WriteString(oneLine(subject))
+	b.WriteByte('\n')
+	for i, p := range m.CoAuthors {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "Co-authored-by: %s\n", p.ident())
+	}
+	return b.String()
+}
+
+// encodeCommit is the commit object for tree on top of parent, which is zero
+// for the first commit.
+func encodeCommit(tree, parent Hash, author, committer Person, at time.Time, message string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "tree %s\n", tree)
+	if !parent.IsZero() {
+		fmt.Fprintf(&b, "parent %s\n", parent)
+	}
+	fmt.Fprintf(&b, "author %s %d +0000\n", author.ident(), at.Unix())
+	fmt.Fprintf(&b, "committer %s %d +0000\n\n%s", committer.ident(), at.Unix(), message)
+	return b.Bytes()
+}

@@ -1,0 +1,69 @@
+package repo
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// A disk is what the path of a write asks of the operating system. Names are
+// those of the os package. Nothing is durable before it was synced: the bytes
+// of a file by its Sync, its name by SyncDir of the folder that holds it.
+type disk interface {
+	// Create makes a new file for writing; fs.ErrExist when there is one.
+	Create(name string, mode os.FileMode) (diskFile, error)
+	// Link makes newname another name of oldname; fs.ErrExist when it is taken.
+	Link(oldname, newname string) error
+	// Rename moves a file, over another one if need be, in one step.
+	Rename(oldname, newname string) error
+	Remove(name string) error
+	// Mkdir makes a folder and those above it that are missing.
+	Mkdir(name string) error
+	SyncDir(name string) error
+}
+
+type diskFile interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// osDisk is the real disk.
+type osDisk struct{}
+
+func (osDisk) Create(name string, mode os.FileMode) (diskFile, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, err // not f: a nil *os.File is no nil diskFile
+	}
+	return f, nil
+}
+
+func (osDisk) Link(oldname, newname string) error   { return os.Link(oldname, newname) }
+func (osDisk) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+func (osDisk) Remove(name string) error             { return os.Remove(name) }
+func (osDisk) Mkdir(name string) error              { return os.MkdirAll(name, 0o777) }
+
+func (osDisk) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeFile makes the file name with content b. Its bytes are durable when
+// writeFile returns nil, its name is not yet. On failure the file is removed.
+func writeFile(d disk, name string, b []byte, mode os.FileMode) error {
+	f, err := d.Create(name, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		d.Remove(name)
+	}
+	return err
+}
