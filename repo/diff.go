@@ -1,0 +1,184 @@
+package repo
+
+import (
+	"bytes"
+	"cmp"
+	"path"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// An Action is what a commit did to a file.
+type Action string
+
+const (
+	Created Action = "created"
+	Updated Action = "updated"
+	Deleted Action = "deleted"
+	Moved   Action = "moved" // within one commit, with the same bytes
+)
+
+// A fileChange is the difference that a commit makes to a file.
+type fileChange struct {
+	path, from    string // from: where a moved file was
+	action        Action
+	before, after file // zero when there was none, or is none any more
+}
+
+// A differ finds the files in which two trees differ.
+type differ struct {
+	tree func(Hash) ([]byte, error)
+	want func(folder string) bool // whether to look into a folder; nil is always
+	out  []fileChange
+}
+
+// diff compares the trees a and b, found at the folder prefix ("" or ending in
+// a slash). Equal items, and with them equal folders, are passed over.
+func (d *differ) diff(a, b Hash, prefix string) error {
+	if a == b || d.want != nil && !d.want(prefix) {
+		return nil
+	}
+	ra, err := d.tree(a)
+	if err != nil {
+		return err
+	}
+	rb, err := d.tree(b)
+	if err != nil {
+		return err
+	}
+	for len(ra) > 0 || len(rb) > 0 {
+		if bytes.Equal(ra, rb) {
+			return nil
+		}
+		if ra, rb, err = skipEqual(ra, rb); err != nil {
+			return err
+		}
+		var ia, ib treeItem
+		if len(ra) > 0 {
+			if ia, err = nextItem(ra); err != nil {
+				return err
+			}
+		}
+		if len(rb) > 0 {
+			if ib, err = nextItem(rb); err != nil {
+				return err
+			}
+		}
+		switch c := compareItems(ia, ib); {
+		case c < 0:
+			ra, err = ra[len(ia):], d.item(ia, nil, prefix)
+		case c > 0:
+			rb, err = rb[len(ib):], d.item(nil, ib, prefix)
+		default:
+			ra, rb, err = ra[len(ia):], rb[len(ib):], d.item(ia, ib, prefix)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item compares two items of one name and kind, or one item with nothing.
+func (d *differ) item(a, b treeItem, prefix string) error {
+	name := a
+	if b != nil {
+		name = b
+	}
+	full := prefix + string(name.name())
+	if name.dir() {
+		var ha, hb Hash
+		if a != nil {
+			ha = a.hash()
+		}
+		if b != nil {
+			hb = b.hash()
+		}
+		return d.diff(ha, hb, full+"/")
+	}
+	c := fileChange{path: full}
+	if a != nil {
+		c.before = a.file()
+	}
+	if b != nil {
+		c.after = b.file()
+	}
+	d.out = append(d.out, c)
+	return nil
+}
+
+// skipEqual passes over the items that a and b begin with both.
+func skipEqual(a, b []byte) ([]byte, []byte, error) {
+	same := commonPrefix(a, b)
+	at := 0
+	for at < same {
+		it, err := nextItem(a[at:])
+		if err != nil {
+			return nil, nil, err
+		}
+		if at+len(it) > same {
+			break
+		}
+		at += len(it)
+	}
+	return a[at:], b[at:], nil
+}
+
+func commonPrefix(a, b []byte) int {
+	const block = 512
+	n, i := min(len(a), len(b)), 0
+	for i+block <= n && bytes.Equal(a[i:i+block], b[i:i+block]) {
+		i += block
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+// compareItems orders items by name and kind; a missing item comes last.
+func compareItems(a, b treeItem) int {
+	switch {
+	case a == nil:
+		return +1
+	case b == nil:
+		return -1
+	}
+	return compareNames(a.name(), a.dir(), b.name(), b.dir())
+}
+
+// classify names what each change is and puts them in order of path. A deleted
+// and a created regular file of the same bytes become one moved file, told
+// apart by base name if there are several; empty files are not paired.
+func classify(changes []fileChange) []fileChange {
+	slices.SortFunc(changes, func(a, b fileChange) int { return cmp.Compare(a.path, b.path) })
+	gone := make(map[Hash][]*fileChange) // deleted files by content
+	empty := hashObject(plumbing.BlobObject, nil)
+	for i := range changes {
+		c := &changes[i]
+		switch {
+		case c.after != (file{}) && c.before != (file{}):
+			c.action = Updated
+		case c.after != (file{}):
+			c.action = Created
+		default:
+			c.action = Deleted
+			if c.before.regular() && c.before.hash != empty {
+				gone[c.before.hash] = append(gone[c.before.hash], c)
+			}
+		}
+	}
+	for i := range changes {
+		c := &changes[i]
+		from := gone[c.after.hash]
+		if c.action != Created || len(from) == 0 || !c.after.regular() {
+			continue
+		}
+		k := max(0, slices.IndexFunc(from, func(d *fileChange) bool { return path.Base(d.path) == path.Base(c.path) }))
+		c.action, c.from, c.before = Moved, from[k].path, from[k].before
+		from[k].action = "" // now half of a move
+		gone[c.after.hash] = slices.Delete(from, k, k+1)
+	}
+	return slices.DeleteFunc(changes, func(c fileChange) bool { return c.action == "" })
+}
