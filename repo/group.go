@@ -1,0 +1,186 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+	"unique"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// A group is the commits that become durable together.
+type group struct {
+	repo    *Repo
+	base    *Snapshot
+	commit  Hash // of the last commit, or of base
+	date    int64
+	tables  map[string]table
+	commits []commit
+}
+
+// commit runs a group of requests and answers each of them.
+func (r *Repo) commit(ctx context.Context, requests []*request) {
+	outcomes := make([]outcome, len(requests))
+	deadline := time.Now().Add(lockPatience)
+	for {
+		next, err := r.attempt(ctx, requests, outcomes)
+		switch {
+		case err == nil:
+			for i, q := range requests {
+				o := outcomes[i]
+				q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
+			}
+			return
+		case (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && time.Now().Before(deadline):
+			// Somebody else has moved the branch, or is about to.
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		err = storageError(err)
+		r.log.Error("commit failed", "updates", len(requests), "err", err)
+		for _, q := range requests {
+			q.answer(Result{}, err)
+		}
+		return
+	}
+}
+
+// An outcome is what became of one request in an attempt.
+type outcome struct {
+	commit  Hash
+	changed bool
+	err     error
+}
+
+// attempt runs the requests on the tip of the branch, makes their commits
+// durable and publishes them. If it fails, nothing has happened.
+func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outcome) (*Snapshot, error) {
+	base, err := r.catchUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &group{repo: r, base: base, commit: base.commit, date: base.date, tables: base.tables()}
+	if err := g.begin(); err != nil {
+		return nil, err
+	}
+	for i, q := range requests {
+		if outcomes[i], err = g.run(q); err != nil {
+			r.root = nil
+			return nil, err
+		}
+	}
+	if len(g.commits) == 0 {
+		return base, nil
+	}
+	if err := g.persist(); err != nil {
+		r.root = nil // holds what was not committed
+		return nil, err
+	}
+	return g.publish(), nil
+}
+
+// begin makes the writer's tree that of the tip.
+func (g *group) begin() (err error) {
+	r := g.repo
+	if r.root == nil || r.root.hash != g.base.tree {
+		r.root, err = r.store.folder(g.base.tree)
+	}
+	r.pack.reset()
+	return err
+}
+
+// run runs one request and, if it changed something, makes its commit. An error
+// of the storage ends the group; one of the request is its outcome.
+func (g *group) run(q *request) (outcome, error) {
+	o := outcome{commit: g.commit}
+	if o.err = q.ctx.Err(); o.err != nil {
+		return o, nil
+	}
+	tx := &Tx{repo: g.repo, root: g.repo.root, tables: maps.Clone(g.tables),
+		changes: make(map[string]*change), folders: make(map[string]int)}
+	if o.err = g.call(tx, q.fn); o.err != nil {
+		return o, nil
+	}
+	settled := tx.settle()
+	if len(settled) == 0 {
+		return o, nil
+	}
+	if err := g.seal(tx, settled, q.meta); err != nil {
+		return o, err
+	}
+	return outcome{commit: g.commit, changed: true}, nil
+}
+
+// call runs fn. A panic is an error of fn.
+func (g *group) call(tx *Tx, fn func(*Tx) error) (err error) {
+	defer func() {
+		tx.done = true
+		if v := recover(); v != nil {
+			g.repo.log.Error("update panicked", "panic", v, "stack", string(debug.Stack()))
+			err = fmt.Errorf("update panicked: %v", v)
+		}
+	}()
+	return fn(tx)
+}
+
+// seal turns what tx did into a commit on top of the group's last one.
+func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
+	r := g.repo
+	edits := make([]edit, 0, len(changes))
+	diff := make([]fileChange, 0, len(changes))
+	for _, path := range slices.Sorted(maps.Keys(changes)) {
+		c := changes[path]
+		if c.entry != nil {
+			r.pack.add(plumbing.BlobObject, c.entry.Revision, c.entry.source)
+		}
+		edits = append(edits, edit{path, c.after})
+		diff = append(diff, fileChange{path: path, before: c.before, after: c.after})
+	}
+	if err := r.root.apply(edits, r.pack, r.store); err != nil {
+		return err
+	}
+	if len(r.root.raw) == 0 {
+		r.root.hash = hashObject(plumbing.TreeObject, nil)
+		r.pack.add(plumbing.TreeObject, r.root.hash, nil)
+	}
+	diff = classify(diff)
+	at := max(r.clock().Unix(), g.date)
+	subject := tx.subject(m, diff)
+	raw := encodeCommit(r.root.hash, g.commit, m.Author, r.committer, time.Unix(at, 0), m.message(subject))
+	c := commit{hash: hashObject(plumbing.CommitObject, raw), tree: r.root.hash, date: at, at: at,
+		author: unique.Make(m.Author.clean()), subject: subject, changes: diff}
+	r.pack.add(plumbing.CommitObject, c.hash, raw)
+	for _, d := range diff {
+		if e := changes[d.path].entry; e != nil {
+			e.updated = c.change(d)
+		}
+	}
+	g.commits = append(g.commits, c)
+	g.commit, g.date, g.tables = c.hash, at, tx.tables
+	return nil
+}
+
+// persist makes the commits durable and moves the branch to the last one.
+func (g *group) persist() error {
+	r := g.repo
+	if err := r.pack.save(r.disk, filepath.Join(r.path, "objects", "pack")); err != nil {
+		return err
+	}
+	return r.branch.move(g.base.commit, g.commit)
+}
+
+// publish makes the group what readers see.
+func (g *group) publish() *Snapshot {
+	r := g.repo
+	r.history.append(g.commits)
+	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
+	r.publish(next)
+	return next
+}

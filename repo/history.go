@@ -1,0 +1,473 @@
+package repo
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unique"
+
+	"cms/content"
+)
+
+// A Change is what a commit did to an entry or another file.
+type Change struct {
+	Commit   Hash
+	At       time.Time // when it was authored, UTC
+	Author   Person
+	Message  string // the subject
+	Action   Action
+	Path     content.Path
+	From     content.Path // where a moved file was
+	Revision Hash         // the blob after the change; zero when deleted
+}
+
+// CommitChanges are the files that a commit changed.
+type CommitChanges struct {
+	Commit  Hash
+	At      time.Time
+	Author  Person
+	Message string
+	Changes []FileChange // in order of path
+}
+
+// A FileChange is the change of one file. Collection and Slug are empty for a
+// file that is no entry.
+type FileChange struct {
+	Collection         string
+	Slug               content.Slug
+	Path, From         content.Path
+	Action             Action
+	Revision, Previous Hash // blobs; zero when there is none
+}
+
+// A history knows all commits of the branch and which of them touched a path.
+// It is extended by the writer and read by everyone.
+type history struct {
+	mu      sync.RWMutex
+	tip     Hash
+	commits []commit // parents before children
+	number  map[Hash]int32
+	touches map[string][]touch // by path, oldest first
+}
+
+// A commit is what the history keeps of a commit.
+type commit struct {
+	hash, tree Hash
+	parents    []int32
+	date       int64 // when it was committed, in Unix seconds, never before its parents
+	generation int32 // 1 + the greatest of its parents
+	at         int64 // when it was authored
+	author     unique.Handle[Person]
+	subject    string
+	changes    []fileChange // against the first parent; only of recent ones
+}
+
+// A touch is one commit's change of one path.
+type touch struct {
+	commit int32
+	action Action
+	other  string // the other end of a move
+	left   bool   // the file moved away, to other
+	blob   Hash
+}
+
+// recentCommits is how many commits of our own keep their changes at hand.
+const recentCommits = 1024
+
+func newHistory() *history {
+	return &history{number: make(map[Hash]int32), touches: make(map[string][]touch)}
+}
+
+// before says whether the commit a comes before b: by date, as git log shows
+// them, but never a child before its parent.
+func (h *history) before(a, b int32) bool { return h.compare(a, b) < 0 }
+
+func (h *history) compare(a, b int32) int {
+	x, y := &h.commits[a], &h.commits[b]
+	return cmp.Or(cmp.Compare(x.date, y.date), cmp.Compare(x.generation, y.generation), bytes.Compare(x.hash[:], y.hash[:]))
+}
+
+// add appends a commit on top of commits that are known, with its changes.
+func (h *history) add(c commit, changes []fileChange) {
+	c.generation = 1
+	for _, p := range c.parents {
+		c.generation = max(c.generation, h.commits[p].generation+1)
+		c.date = max(c.date, h.commits[p].date)
+	}
+	n := int32(len(h.commits))
+	h.commits = append(h.commits, c)
+	h.number[c.hash] = n
+	if n >= recentCommits {
+		h.commits[n-recentCommits].changes = nil
+	}
+	for _, ch := range changes {
+		t := touch{commit: n, action: ch.action, other: ch.from, blob: ch.after.hash}
+		h.touch(ch.path, t)
+		if ch.action == Moved {
+			t.other, t.left = ch.path, true
+			h.touch(ch.from, t)
+		}
+	}
+}
+
+func (h *history) touch(path string, t touch) {
+	list := append(h.touches[path], t)
+	if n := len(list); n > 1 && h.before(t.commit, list[n-2].commit) {
+		slices.SortFunc(list, func(a, b touch) int { return h.compare(a.commit, b.commit) })
+	}
+	h.touches[path] = list
+}
+
+// extend takes in the commits up to tip and says which paths they touched. It
+// starts over when the old tip is no ancestor of the new one; all is true then.
+// Only one goroutine at a time may extend a history.
+func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []string, all bool, err error) {
+	if tip == h.tip {
+		return nil, false, nil
+	}
+	news, forward, err := h.unknown(ctx, s, tip)
+	if err != nil {
+		return nil, false, err
+	}
+	if !forward {
+		fresh := newHistory()
+		if _, _, err := fresh.extend(ctx, s, tip); err != nil {
+			return nil, false, err
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.tip, h.commits, h.number, h.touches = fresh.tip, fresh.commits, fresh.number, fresh.touches
+		return nil, true, nil
+	}
+	found, err := h.changesOf(ctx, s, news)
+	if err != nil {
+		return nil, false, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, n := range news {
+		c := n.commit
+		for _, p := range n.parents {
+			c.parents = append(c.parents, h.number[p])
+		}
+		h.add(c, found[i])
+		for _, ch := range found[i] {
+			touched = append(touched, ch.path)
+		}
+	}
+	h.tip = tip
+	return touched, false, nil
+}
+
+// A newCommit was read but is not part of the history yet.
+type newCommit struct {
+	commit
+	parents []Hash
+}
+
+// unknown reads the ancestors of tip that h does not hold, parents first. It is
+// not forward when h's own tip is not among the ancestors.
+func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCommit, forward bool, err error) {
+	forward = h.tip.IsZero()
+	read := make(map[Hash]*newCommit) // nil once it is in list
+	for stack := []Hash{tip}; len(stack) > 0; {
+		top := stack[len(stack)-1]
+		c, seen := read[top]
+		if _, known := h.number[top]; known || seen && c == nil {
+			forward = forward || top == h.tip
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		if seen { // and so are its parents
+			list = append(list, *c)
+			read[top] = nil
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		o, err := s.commit(top)
+		if err != nil {
+			return nil, false, err
+		}
+		subject, _, _ := strings.Cut(strings.TrimLeft(o.Message, "\n"), "\n")
+		read[top] = &newCommit{
+			commit: commit{
+				hash: top, tree: o.TreeHash, date: o.Committer.When.Unix(), at: o.Author.When.Unix(),
+				author: unique.Make(Person{o.Author.Name, o.Author.Email}), subject: strings.Clone(subject),
+			},
+			parents: o.ParentHashes,
+		}
+		stack = append(stack, o.ParentHashes...)
+	}
+	return list, forward, nil
+}
+
+// changesOf finds what each commit changed: what differs from its parent, or
+// from every one of its parents.
+func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([][]fileChange, error) {
+	trees := make(map[Hash]Hash, len(list))
+	for _, c := range list {
+		trees[c.hash] = c.tree
+	}
+	treeOf := func(commit Hash) Hash {
+		if t, ok := trees[commit]; ok {
+			return t
+		}
+		return h.commits[h.number[commit]].tree
+	}
+	read := cachedTrees(s)
+	out := make([][]fileChange, len(list))
+	for i, c := range list {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		parents := []Hash{{}}
+		if len(c.parents) > 0 {
+			parents = parents[:0]
+			for _, p := range c.parents {
+				parents = append(parents, treeOf(p))
+			}
+		}
+		for k, parent := range parents {
+			d := differ{tree: read}
+			if err := d.diff(parent, c.tree, ""); err != nil {
+				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
+			}
+			if k == 0 {
+				out[i] = d.out
+			} else {
+				out[i] = inBoth(out[i], d.out)
+			}
+		}
+		out[i] = classify(out[i])
+	}
+	return out, nil
+}
+
+// inBoth keeps the changes of a whose path is changed in b too.
+func inBoth(a, b []fileChange) []fileChange {
+	paths := make(map[string]bool, len(b))
+	for _, c := range b {
+		paths[c.path] = true
+	}
+	return slices.DeleteFunc(a, func(c fileChange) bool { return !paths[c.path] })
+}
+
+// cachedTrees reads trees and keeps some: the tree of a commit is wanted again
+// for its child.
+func cachedTrees(s *store) func(Hash) ([]byte, error) {
+	const limit = 64 << 20
+	kept, size := make(map[Hash][]byte), 0
+	return func(h Hash) ([]byte, error) {
+		if raw, ok := kept[h]; ok {
+			return raw, nil
+		}
+		raw, err := s.tree(h)
+		if err != nil {
+			return nil, err
+		}
+		if size += len(raw); size > limit {
+			clear(kept)
+			size = len(raw)
+		}
+		kept[h] = raw
+		return raw, nil
+	}
+}
+
+// change is the touch t of path as callers see it.
+func (h *history) change(path string, t touch) Change {
+	c := &h.commits[t.commit]
+	from, revision := t.other, t.blob
+	if t.left {
+		path, from = t.other, path
+	}
+	return c.change(fileChange{path: path, from: from, action: t.action, after: file{hash: revision}})
+}
+
+func (c *commit) change(f fileChange) Change {
+	return Change{
+		Commit: c.hash, At: time.Unix(c.at, 0).UTC(), Author: c.author.Value(), Message: c.subject,
+		Action: f.action, Path: asPath(f.path), From: asPath(f.from), Revision: f.after.hash,
+	}
+}
+
+// asPath is s as a Path, zero when it cannot be one.
+func asPath(s string) content.Path {
+	p, err := content.ParsePath(s)
+	if err != nil {
+		return content.Path{}
+	}
+	return p
+}
+
+// last is the change that made path what it is, with the content blob.
+func (h *history) last(path string, blob Hash) Change {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	list := h.touches[path]
+	if len(list) == 0 {
+		return Change{}
+	}
+	best := list[len(list)-1]
+	for _, t := range slices.Backward(list) {
+		if t.blob == blob && !t.left {
+			best = t
+			break
+		}
+	}
+	return h.change(path, best)
+}
+
+// of lists the changes of path, newest first, and before it was moved there
+// those of the path where it was.
+func (h *history) of(path string) (out []Change) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for until := int32(-1); ; {
+		moved := false
+		for _, t := range slices.Backward(h.touches[path]) {
+			if until >= 0 && !h.before(t.commit, until) {
+				continue
+			}
+			out = append(out, h.change(path, t))
+			if t.action == Moved && !t.left {
+				path, until, moved = t.other, t.commit, true
+				break
+			}
+		}
+		if !moved {
+			return out
+		}
+	}
+}
+
+// A step is a commit on the way from one to another, and the tree that it is
+// compared with.
+type step struct {
+	commit
+	base Hash
+}
+
+// path lists the commits that lead from since (not included; zero is before the
+// first) to until, oldest first: along first parents where they lead there.
+func (h *history) path(since, until Hash) ([]step, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	first := int32(-1)
+	if !since.IsZero() {
+		n, ok := h.number[since]
+		if !ok {
+			return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
+		}
+		first = n
+	}
+	last, ok := h.number[until]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
+	}
+	leads := make([]bool, max(0, last-first+1)) // whether first is an ancestor of first+i
+	from := func(n int32) bool { return n == first || n > first && leads[n-first] }
+	for n := first + 1; n <= last; n++ {
+		leads[n-first] = first < 0 || slices.ContainsFunc(h.commits[n].parents, from)
+	}
+	var out []step
+	for n := last; n != first; {
+		if !from(n) {
+			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
+		}
+		at := step{commit: h.commits[n]}
+		switch i := slices.IndexFunc(at.parents, from); {
+		case i < 0: // the first commit of all
+			n = first
+		case i > 0:
+			at.changes = nil // those are against the first parent
+			fallthrough
+		default:
+			n = at.parents[i]
+			at.base = h.commits[n].tree
+		}
+		out = append(out, at)
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// append takes in commits that were made here, on top of the tip.
+func (h *history) append(list []commit) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range list {
+		if !h.tip.IsZero() {
+			c.parents = []int32{h.number[h.tip]}
+		}
+		h.add(c, c.changes)
+		h.tip = c.hash
+	}
+}
+
+// History lists the commits that touched the file at path, newest first, and
+// follows it through moves to where it was before. It is empty for a path that
+// never was.
+func (r *Repo) History(ctx context.Context, path content.Path) ([]Change, error) {
+	return r.history.of(path.String()), ctx.Err()
+}
+
+// Changes lists what each commit after since, up to until, changed, oldest
+// first. A zero since is before the first commit; a zero until is the tip of the
+// current snapshot. The differences add up to the one between since and until;
+// where branches were merged, those of the other side are the merge's.
+// ErrUnknownCommit when since does not lead to until.
+func (r *Repo) Changes(ctx context.Context, since, until Hash) ([]CommitChanges, error) {
+	if until.IsZero() {
+		if until = r.View().Commit(); until.IsZero() {
+			return nil, nil
+		}
+	}
+	steps, err := r.history.path(since, until)
+	if err != nil {
+		return nil, err
+	}
+	read := cachedTrees(r.store)
+	out := make([]CommitChanges, len(steps))
+	for i, c := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if c.changes == nil {
+			d := differ{tree: read}
+			if err := d.diff(c.base, c.tree, ""); err != nil {
+				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
+			}
+			c.changes = classify(d.out)
+		}
+		out[i] = CommitChanges{
+			Commit: c.hash, At: time.Unix(c.at, 0).UTC(), Author: c.author.Value(), Message: c.subject,
+			Changes: r.fileChanges(c.changes),
+		}
+	}
+	return out, nil
+}
+
+func (r *Repo) fileChanges(list []fileChange) []FileChange {
+	out := make([]FileChange, 0, len(list))
+	for _, c := range list {
+		p, err := content.ParsePath(c.path)
+		if err != nil {
+			continue // such a file can be no entry and is out of reach
+		}
+		f := FileChange{Path: p, From: asPath(c.from), Action: c.action, Revision: c.after.hash, Previous: c.before.hash}
+		if coll, slug, ok := r.collections.owner(p); ok && (c.after.regular() || c.after == (file{}) && c.before.regular()) {
+			f.Collection, f.Slug = coll.Name, slug
+		}
+		out = append(out, f)
+	}
+	return out
+}

@@ -1,0 +1,268 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// Open opens the bare repository at o.Path and reads its branch; where there is
+// none, it makes one. A repository that Git made is taken as it is, whatever its
+// packs, references and files. Refused by name, as ErrUnsupported, are working
+// trees, other object formats and reference storages than Git's first ones,
+// alternates, and shallow and partial clones. ErrInUse when another process has
+// it open.
+func Open(ctx context.Context, o Options) (*Repo, error) {
+	r := &Repo{
+		path: o.Path, committer: o.Committer, collections: o.Collections,
+		log: o.Logger, clock: o.Clock, disk: o.disk,
+		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.clock == nil {
+		r.clock = time.Now
+	}
+	if r.disk == nil {
+		r.disk = osDisk{}
+	}
+	if o.Queue == 0 {
+		o.Queue = 1024
+	}
+	r.queue = newQueue(o.Queue)
+	if err := r.open(ctx, o.Branch); err != nil {
+		if r.lock != nil {
+			r.Close()
+		}
+		return nil, fmt.Errorf("open repository %s: %w", o.Path, err)
+	}
+	return r, nil
+}
+
+func (r *Repo) open(ctx context.Context, branchName string) error {
+	if err := r.collections.check(); err != nil {
+		return err
+	}
+	if empty, err := vacant(r.path); err != nil {
+		return err
+	} else if empty {
+		if err := create(r.disk, r.path, branchName); err != nil {
+			return fmt.Errorf("create: %w", err)
+		}
+	}
+	if err := supported(r.path); err != nil {
+		return err
+	}
+	lock, err := lockFile(filepath.Join(r.path, "cms.lock"))
+	if err != nil {
+		return err
+	}
+	r.lock = lock
+	if err := r.findBranch(branchName); err != nil {
+		return err
+	}
+	if err := r.clean(); err != nil {
+		return fmt.Errorf("remove what an earlier process left: %w", err)
+	}
+	none := &Snapshot{superseded: make(chan struct{})}
+	tables := make(map[string]table)
+	for _, c := range r.collections {
+		tables[c.Name] = table{}
+	}
+	r.publish(none.next(Hash{}, Hash{}, 0, tables))
+	_, err = r.catchUp(ctx)
+	return err
+}
+
+// vacant says whether nothing is at path: no folder, or an empty one.
+func vacant(path string) (bool, error) {
+	names, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return len(names) == 0, err
+}
+
+// create makes a bare repository whose HEAD is branch. HEAD comes last: without
+// it the folder is no repository.
+func create(d disk, path, branch string) error {
+	if branch == "" {
+		branch = "main"
+	}
+	for _, dir := range []string{"objects/pack", "objects/info", "refs/heads", "refs/tags"} {
+		if err := d.Mkdir(filepath.Join(path, dir)); err != nil {
+			return err
+		}
+	}
+	const settings = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n"
+	for _, f := range [][2]string{{"config", settings}, {"HEAD", "ref: refs/heads/" + branch + "\n"}} {
+		if err := writeFile(d, filepath.Join(path, f[0]), []byte(f[1]), 0o666); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"objects", "refs", "", ".."} {
+		if err := d.SyncDir(filepath.Join(path, dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// supported refuses what is no repository of the form that this package, and
+// go-git below it, read and write rightly.
+func supported(path string) error {
+	exists := func(name string) bool {
+		info, err := os.Stat(filepath.Join(path, name))
+		return err == nil && (info.IsDir() || info.Size() > 0)
+	}
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrUnsupported}, args...)...)
+	}
+	switch {
+	case exists(".git"):
+		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
+	case !exists("HEAD") || !exists("objects"):
+		return refuse("there are files, but no Git repository")
+	case exists("objects/info/alternates"):
+		return refuse("it borrows objects from another one; copy them with \"git repack -a -d\" and remove objects/info/alternates")
+	case exists("shallow"):
+		return refuse("it is a shallow clone; complete it with \"git fetch --unshallow\"")
+	}
+	f, err := os.Open(filepath.Join(path, "config"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c, err := config.ReadConfig(f)
+	if err != nil {
+		return fmt.Errorf("read config: %w", err)
+	}
+	for _, e := range c.Raw.Section("extensions").Options {
+		switch key, value := strings.ToLower(e.Key), strings.ToLower(e.Value); {
+		case key == "objectformat" && value != "sha1":
+			return refuse("its object format is %s; only sha1 is read", value)
+		case key == "refstorage" && value != "files":
+			return refuse("its references are kept as %s; only files are read (git refs migrate --ref-format=files)", value)
+		case key == "partialclone":
+			return refuse("it is a partial clone, of which objects are missing")
+		case !slices.Contains([]string{"objectformat", "refstorage", "noop", "noop-v1", "preciousobjects"}, key):
+			return refuse("it uses the extension %s", e.Key)
+		}
+	}
+	for _, s := range c.Raw.Section("remote").Subsections {
+		if strings.EqualFold(s.Option("promisor"), "true") {
+			return refuse("it is a partial clone, of which objects are missing")
+		}
+	}
+	if bare := c.Raw.Section("core").Option("bare"); strings.EqualFold(bare, "false") || c.Core.Worktree != "" {
+		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
+	}
+	return nil
+}
+
+// lockFile takes the lock that keeps a second process out. It ends with the
+// process, so that nothing is left to clean up.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(path)
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w by process %s", ErrInUse, strings.TrimSpace(string(holder)))
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// findBranch decides on the branch. In a repository without any, the first
+// commit makes it.
+func (r *Repo) findBranch(short string) error {
+	name := plumbing.NewBranchReferenceName(short)
+	if short == "" {
+		head, err := os.ReadFile(filepath.Join(r.path, "HEAD"))
+		if err != nil {
+			return err
+		}
+		target, ok := strings.CutPrefix(strings.TrimSpace(string(head)), "ref:")
+		if !ok {
+			return errors.New("HEAD is detached: name a branch")
+		}
+		name = plumbing.ReferenceName(strings.TrimSpace(target))
+	}
+	if err := name.Validate(); err != nil || !name.IsBranch() {
+		return fmt.Errorf("%q is no name of a branch", name.Short())
+	}
+	r.branch = branch{disk: r.disk, dir: r.path, name: name}
+	tip, err := r.branch.read()
+	if err != nil || !tip.IsZero() {
+		return err
+	}
+	names, err := branches(r.path)
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("there is no branch %q; there are %s", name.Short(), strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// branches are the short names of the branches that exist, in order.
+func branches(path string) ([]string, error) {
+	refs, err := packedRefs(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range refs {
+		if name.IsBranch() {
+			names = append(names, name.Short())
+		}
+	}
+	heads := filepath.Join(path, "refs", "heads")
+	err = filepath.WalkDir(heads, func(p string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && !strings.HasSuffix(p, ".lock") {
+			rel, _ := filepath.Rel(heads, p)
+			names = append(names, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// clean removes what a process that was killed left behind. The lock is held,
+// so nobody else is at it.
+func (r *Repo) clean() error {
+	for _, name := range []string{draftPack, draftIndex} {
+		err := r.disk.Remove(filepath.Join(r.path, "objects", "pack", name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return r.branch.recover()
+}

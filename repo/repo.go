@@ -1,0 +1,210 @@
+// Package repo keeps entries in an ordinary bare Git repository, safely and
+// fast.
+//
+// Reading: [Repo.View] is an immutable [Snapshot] of the branch. It never
+// blocks.
+//
+// Writing: [Repo.Update] queues a function. One writer, [Repo.Run], takes what
+// waits as a group and runs the functions one after the other, each on what its
+// predecessors left. Every function that changed something becomes one commit.
+// The group's objects are made durable as one pack, the branch moves once, the
+// new snapshot is published, and the callers return. A function that fails
+// fails alone; if the storage fails, so does the whole group.
+//
+// The repository stays one that Git may read and write at any moment. Commits
+// that others put on the branch are taken in before the next group, and within
+// seconds when nothing is written. Only one Repo may have it open.
+//
+// Besides what is Git's, the folder of the repository holds the file cms.lock,
+// which the process that has it open keeps locked.
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"cms/content"
+)
+
+// Options say which repository to open and how. Path and Committer are
+// required.
+type Options struct {
+	Path        string
+	Branch      string // short name; "" is the one of HEAD
+	Committer   Person
+	Collections []content.Collection
+	Logger      *slog.Logger     // nil discards
+	Clock       func() time.Time // nil is time.Now
+	Queue       int              // how many updates may wait; 0 is 1,024
+
+	disk disk // nil is the real one
+}
+
+// Repo is an open repository.
+type Repo struct {
+	path        string
+	committer   Person
+	collections collections
+	log         *slog.Logger
+	clock       func() time.Time
+
+	disk    disk
+	lock    *os.File
+	branch  branch
+	store   *store
+	queue   *queue
+	history *history
+	view    atomic.Pointer[Snapshot]
+	running atomic.Bool
+	stopped chan struct{} // closed when Run has returned
+
+	// Owned by the writer.
+	root *folder // the branch's tree; nil when it must be read again
+	pack *pack
+}
+
+// Result is what came of an update.
+type Result struct {
+	Commit   Hash      // of this update; the tip when nothing changed
+	Snapshot *Snapshot // holds this update, and maybe later ones of its group
+	Changed  bool
+}
+
+// View is the current snapshot.
+func (r *Repo) View() *Snapshot { return r.view.Load() }
+
+// Update runs fn in the writer and, if it changed something, commits that. When
+// Update returns nil, the commit is durable, the branch is at it or beyond, and
+// View holds it. An error of fn is returned as it is, and nothing is committed.
+//
+// fn may run more than once, each time from the start on a newer tip, and must
+// not call Update. It should be quick: everybody waits for it. An update whose
+// ctx ends while it waits in the queue is not run; once it runs, Update waits
+// for its outcome.
+//
+// ErrBusy, ErrClosed and ErrStorage (maybe ErrFull) say that nothing was
+// published.
+func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	q := &request{ctx: ctx, meta: m, fn: fn, done: make(chan struct{})}
+	if err := r.queue.push(q); err != nil {
+		return Result{}, err
+	}
+	select {
+	case <-q.done:
+		return q.result, q.err
+	case <-ctx.Done():
+		if r.queue.withdraw(q) {
+			return Result{}, ctx.Err()
+		}
+	case <-r.stopped:
+	}
+	select {
+	case <-q.done:
+		return q.result, q.err
+	case <-r.stopped:
+	}
+	select { // the last group was answered before the writer stopped
+	case <-q.done:
+		return q.result, q.err
+	default:
+		return Result{}, ErrClosed
+	}
+}
+
+// How often Run looks for commits that others made, how many updates it takes
+// into a group, and how long it tries to get hold of the branch.
+const (
+	pollInterval = time.Second
+	groupLimit   = 256
+	lockPatience = 5 * time.Second
+)
+
+// Run is the writer. It returns nil after ctx has ended and what was queued then
+// is done; Update fails with ErrClosed from then on. It must be called once.
+func (r *Repo) Run(ctx context.Context) error {
+	if r.running.Swap(true) {
+		return errors.New("repository has a writer already")
+	}
+	defer close(r.stopped)
+	defer r.queue.close()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	healthy := true
+	writing := context.WithoutCancel(ctx) // what was taken is finished
+	for {
+		select {
+		case <-r.queue.wake:
+			r.commit(writing, r.queue.take(groupLimit))
+		case <-poll.C:
+			_, err := r.catchUp(ctx)
+			if err != nil && healthy {
+				r.log.Error("cannot follow the branch", "err", err)
+			} else if err == nil && !healthy {
+				r.log.Info("following the branch again")
+			}
+			healthy = err == nil
+		case <-ctx.Done():
+			r.queue.close()
+			for group := r.queue.take(groupLimit); len(group) > 0; group = r.queue.take(groupLimit) {
+				r.commit(writing, group)
+			}
+			return nil
+		}
+	}
+}
+
+// Close gives the repository free for others. Call it after Run has returned.
+func (r *Repo) Close() error {
+	r.queue.close()
+	return errors.Join(r.store.Close(), r.lock.Close())
+}
+
+// Blob is the content of a blob, now or at any time before. ErrNotFound when
+// there is none.
+func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return r.store.blob(h)
+}
+
+// catchUp is the snapshot of the branch as it is on disk now. Commits that
+// others made are taken in and published.
+func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
+	s := r.View()
+	tip, err := r.branch.read()
+	switch {
+	case err != nil:
+		return nil, storageError(err)
+	case tip == s.commit:
+		return s, nil
+	case tip.IsZero():
+		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
+	}
+	touched, all, err := r.history.extend(ctx, r.store, tip)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	next, err := r.load(ctx, s, tip, touched, all)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	r.publish(next)
+	r.log.Info("took in commits of others", "from", s.commit, "to", tip)
+	return next, nil
+}
+
+// publish makes s the current snapshot.
+func (r *Repo) publish(s *Snapshot) {
+	if old := r.view.Swap(s); old != nil {
+		close(old.superseded)
+	}
+}

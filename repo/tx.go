@@ -1,0 +1,218 @@
+package repo
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"maps"
+	"path"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+
+	"cms/content"
+)
+
+// A Tx is one update in the making: what it reads is the tip of the branch and
+// what it did itself. It is valid until its function returns, and for the
+// goroutine of that function only.
+type Tx struct {
+	repo    *Repo
+	root    *folder          // of the tip; not changed
+	tables  map[string]table // of the tip and what was done
+	changes map[string]*change
+	folders map[string]int // how many new files there are below a folder
+	message string
+	done    bool
+}
+
+// A change is what an update does to a file.
+type change struct {
+	before, after file
+	entry         *Entry // what is put; nil when the file is deleted
+}
+
+// Entry is the entry slug of a collection.
+func (tx *Tx) Entry(collection string, slug content.Slug) (*Entry, bool) {
+	return tx.tables[collection].get(slug)
+}
+
+// Entries are those of a collection, ordered by slug, as they are when the
+// sequence is made.
+func (tx *Tx) Entries(collection string) iter.Seq[*Entry] { return tx.tables[collection].all() }
+
+// SetMessage sets the commit's subject, in place of the one of Meta.
+func (tx *Tx) SetMessage(subject string) { tx.message = subject }
+
+// Put makes d the content of the entry slug, which is created if there is none.
+// An equal file is no change. The file's mode stays. ErrConflict when the file
+// would stand where something else is.
+func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*Entry, error) {
+	e, err := tx.place(collection, slug)
+	if err != nil {
+		return nil, err
+	}
+	old, exists := tx.Entry(collection, slug)
+	if exists {
+		if src, err := old.Source(); err != nil {
+			return nil, err
+		} else if bytes.Equal(src, d.Source()) {
+			return old, nil
+		}
+		e.Mode = old.Mode
+	}
+	e.source = d.Source()
+	e.Size = int64(len(e.source))
+	e.Revision = hashObject(plumbing.BlobObject, e.source)
+	return e, tx.put(e)
+}
+
+// Delete removes the entry slug. ErrNotFound when there is none.
+func (tx *Tx) Delete(collection string, slug content.Slug) error {
+	if tx.done {
+		return errTxDone
+	}
+	e, ok := tx.Entry(collection, slug)
+	if !ok {
+		return fmt.Errorf("entry %s of %s: %w", slug, collection, ErrNotFound)
+	}
+	c, err := tx.change(e.Path)
+	if err != nil {
+		return err
+	}
+	if c.before == (file{}) {
+		tx.count(e.Path, -1)
+	}
+	c.after, c.entry = file{}, nil
+	tx.tables[collection] = tx.tables[collection].remove(slug)
+	return nil
+}
+
+// Move gives the entry from the slug to, with the same bytes and mode.
+// ErrNotFound when there is no such entry, ErrExists when to is taken.
+func (tx *Tx) Move(collection string, from, to content.Slug) error {
+	old, ok := tx.Entry(collection, from)
+	if !ok {
+		return fmt.Errorf("entry %s of %s: %w", from, collection, ErrNotFound)
+	}
+	if _, taken := tx.Entry(collection, to); taken {
+		return fmt.Errorf("entry %s of %s: %w", to, collection, ErrExists)
+	}
+	e, err := tx.place(collection, to)
+	if err != nil {
+		return err
+	}
+	e.Mode, e.Revision, e.Size, e.source = old.Mode, old.Revision, old.Size, old.source
+	e.reading.Store(old.reading.Load())
+	if err := tx.put(e); err != nil {
+		return err
+	}
+	return tx.Delete(collection, from)
+}
+
+var errTxDone = fmt.Errorf("update is over: %w", ErrClosed)
+
+// place is an entry without content at its path.
+func (tx *Tx) place(collection string, slug content.Slug) (*Entry, error) {
+	if tx.done {
+		return nil, errTxDone
+	}
+	c, err := tx.repo.collections.named(collection)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Path(slug)
+	if err != nil {
+		return nil, err
+	}
+	if owner, _, ok := tx.repo.collections.owner(p); !ok || owner != c {
+		return nil, fmt.Errorf("%w: %s is no entry of %s", ErrConflict, p, collection)
+	}
+	return &Entry{Collection: collection, Slug: slug, Path: p, Mode: filemode.Regular}, nil
+}
+
+// put makes e the file at its path.
+func (tx *Tx) put(e *Entry) error {
+	c, err := tx.change(e.Path)
+	if err != nil {
+		return err
+	}
+	if c.before == (file{}) && c.after == (file{}) {
+		tx.count(e.Path, +1)
+	}
+	c.after, c.entry = file{e.Mode, e.Revision}, e
+	tx.tables[e.Collection] = tx.tables[e.Collection].put(e)
+	return nil
+}
+
+// change is what was done to the file at p so far, if a regular file is or can
+// be there.
+func (tx *Tx) change(p content.Path) (*change, error) {
+	name := p.String()
+	if c := tx.changes[name]; c != nil && c.after != (file{}) {
+		return c, nil
+	}
+	if tx.folders[name] > 0 {
+		return nil, fmt.Errorf("%w: %s is a folder", ErrConflict, p)
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if c := tx.changes[dir]; c != nil && c.after != (file{}) {
+			return nil, fmt.Errorf("%w: %s is a file", ErrConflict, dir)
+		}
+	}
+	f, err := tx.root.lookup(name, tx.repo.store)
+	if err != nil {
+		return nil, err
+	}
+	if f != (file{}) && !f.regular() {
+		return nil, fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrConflict, p)
+	}
+	c := tx.changes[name]
+	if c == nil {
+		c = &change{before: f, after: f}
+		tx.changes[name] = c
+	}
+	return c, nil
+}
+
+// count notes that the new files below each folder of p become more or fewer.
+func (tx *Tx) count(p content.Path, n int) {
+	for dir := path.Dir(p.String()); dir != "."; dir = path.Dir(dir) {
+		tx.folders[dir] += n
+	}
+}
+
+// settle is what the update comes to: its changes without those that left
+// everything as it was.
+func (tx *Tx) settle() map[string]*change {
+	maps.DeleteFunc(tx.changes, func(_ string, c *change) bool { return c.before == c.after })
+	return tx.changes
+}
+
+// subject is the commit's: what the function or meta said, or what was done.
+func (tx *Tx) subject(m Meta, changes []fileChange) string {
+	for _, s := range []string{tx.message, m.Message} {
+		if s = oneLine(s); s != "" {
+			return s
+		}
+	}
+	verbs := map[Action]string{Created: "Create", Updated: "Update", Deleted: "Delete", Moved: "Move"}
+	c := changes[0]
+	name := func(path string) string {
+		if e, ok := tx.repo.entryAt(path); ok {
+			return e.Collection + "/" + e.Slug.String()
+		}
+		return path
+	}
+	s := verbs[c.action] + " " + name(c.path)
+	if c.action == Moved {
+		s = "Move " + name(c.from) + " to " + name(c.path)
+	}
+	if n := len(changes) - 1; n == 1 {
+		s += " and one more"
+	} else if n > 1 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return strings.TrimSpace(s)
+}
