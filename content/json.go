@@ -231,6 +231,7 @@ func (s *jsonScanner) object(n *node) error {
 		if s.strict {
 			return s.fail(key.from, fmt.Sprintf("the member %q is there twice", name))
 		}
+		n.doubled = true
 		s.duplicates = append(s.duplicates, key)
 		o.Members[i].Value = val.value
 	}

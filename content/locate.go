@@ -1,6 +1,361 @@
 package content
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// text is the bytes of a front matter's block within its file, and where their
+// lines begin and end.
+type text struct {
+	src      []byte
+	from, to int
+}
+
+func (t text) lineStart(p int) int {
+	for p > t.from && t.src[p-1] != '\n' && t.src[p-1] != '\r' {
+		p--
+	}
+	return p
+}
+
+// lineEnd is where the line at p ends, before its line ending.
+func (t text) lineEnd(p int) int {
+	for p < t.to && t.src[p] != '\n' && t.src[p] != '\r' {
+		p++
+	}
+	return p
+}
+
+func (t text) nextLine(p int) int {
+	p = t.lineEnd(p)
+	return p + lineBreak(t.src, p, t.to)
+}
+
+// column of p, from 0, in runes.
+func (t text) column(p int) int { return utf8.RuneCount(t.src[t.lineStart(p):p]) }
+
+// blank says whether nothing but blanks stands from a to b.
+func (t text) blank(a, b int) bool { return len(bytes.Trim(t.src[a:b], " \t\r\n")) == 0 }
+
+// locator finds where the nodes of a YAML front matter are written. The parser
+// tells where each begins; the ends follow from the style of the value.
+type locator struct {
+	text
+	lines *lineIndex
+}
+
+func locateYAML(src []byte, from, to int, root *node) error {
+	l := locator{text{src, from, to}, newLineIndex(src, from, to)}
+	return l.node(root, to, -1, false)
+}
+
+func (l *locator) lost(p int, wanted string) error {
+	line, column := position(l.src, p)
+	return fmt.Errorf("no %s at line %d, column %d", wanted, line, column)
+}
+
+// node locates n, which ends at limit at the latest. Its parent is indented by
+// indent, -1 if it has none.
+func (l *locator) node(n *node, limit, indent int, flow bool) error {
+	p := l.lines.offset(n.line, n.column)
+	n.start = p
+	if p < l.to && (n.anchor != "" || n.tagged || n.kind == scalar) {
+		p = l.properties(n, p, limit, flow)
+	}
+	n.from = p
+	switch {
+	case n.kind == scalar && n.style == plain && n.text == "":
+		if n.end == 0 {
+			n.end = n.from
+		}
+		n.from = n.end
+		return nil
+	case p >= l.to:
+		return l.lost(p, "value")
+	case n.kind == alias:
+		if l.src[p] != '*' {
+			return l.lost(p, "alias")
+		}
+		n.end = l.word(p, limit, flow)
+		return nil
+	case n.kind == scalar:
+		return l.scalar(n, limit, indent, flow)
+	case n.kind == list && n.flow:
+		return l.flowList(n, limit, indent)
+	case n.kind == list:
+		return l.blockList(n, limit)
+	}
+	return l.mapping(n, limit, indent, flow)
+}
+
+// properties passes the anchor and the tag of n; n.end is set to their end.
+func (l *locator) properties(n *node, p, limit int, flow bool) int {
+	for p < limit && (l.src[p] == '&' || l.src[p] == '!') {
+		n.end = l.word(p, limit, flow && !bytes.HasPrefix(l.src[p:], []byte("!<")))
+		p = l.skip(n.end, limit)
+	}
+	return p
+}
+
+// word is the end of an anchor, a tag or an alias.
+func (l *locator) word(p, limit int, flow bool) int {
+	for p < limit && !isBlank(l.src[p]) && lineBreak(l.src, p, l.to) == 0 && !(flow && flowIndicator(l.src[p])) {
+		p++
+	}
+	return p
+}
+
+func flowIndicator(c byte) bool { return c == ',' || c == '[' || c == ']' || c == '{' || c == '}' }
+
+// skip passes blanks, line breaks and comments.
+func (l *locator) skip(p, limit int) int {
+	for p < limit {
+		if n := lineBreak(l.src, p, l.to); n > 0 {
+			p += n
+		} else if isBlank(l.src[p]) {
+			p++
+		} else if l.src[p] == '#' {
+			for p < limit && lineBreak(l.src, p, l.to) == 0 {
+				p++
+			}
+		} else {
+			break
+		}
+	}
+	return p
+}
+
+func (l *locator) scalar(n *node, limit, indent int, flow bool) error {
+	p := n.from
+	switch n.style {
+	case doubleQuoted:
+		if l.src[p] == '"' {
+			n.end = closingQuote(l.src, p, l.to)
+		}
+	case singleQuoted:
+		if l.src[p] == '\'' {
+			n.end = closingQuote(l.src, p, l.to)
+		}
+	case literal, folded:
+		if l.src[p] == '|' || l.src[p] == '>' {
+			n.end = l.blockScalar(p, limit, indent).end
+		}
+	default:
+		n.end = l.plain(p, limit, indent, flow)
+	}
+	if n.end <= p {
+		return l.lost(p, "scalar")
+	}
+	return nil
+}
+
+// closingQuote is the offset after the quote that closes the one at p, 0 if
+// there is none.
+func closingQuote(b []byte, p, to int) int {
+	quote := b[p]
+	for i := p + 1; i < to; i++ {
+		switch {
+		case b[i] == '\\' && quote == '"':
+			i++
+		case b[i] != quote:
+		case quote == '\'' && i+1 < to && b[i+1] == quote:
+			i++
+		default:
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// blockText is what the header and the lines of a block scalar say.
+type blockText struct {
+	indent int  // of its lines, 0 if it has none
+	chomp  byte // '+', '-' or 0
+	end    int
+}
+
+func (l text) blockScalar(p, limit, indent int) (b blockText) {
+	p++
+	for ; p < limit && strings.IndexByte("+-0123456789", l.src[p]) >= 0; p++ {
+		if c := l.src[p]; c == '+' || c == '-' {
+			b.chomp = c
+		} else {
+			b.indent = max(indent, 0) + int(c-'0')
+		}
+	}
+	header := l.lineEnd(p)
+	b.end = p + len(trimBlanks(l.src[p:header]))
+	for line := l.nextLine(header); line < limit; line = l.nextLine(line) {
+		end := l.lineEnd(line)
+		spaces := 0
+		for line+spaces < end && l.src[line+spaces] == ' ' {
+			spaces++
+		}
+		switch empty := line+spaces == end; {
+		case empty && (b.indent == 0 || spaces <= b.indent):
+			if b.chomp == '+' {
+				b.end = end
+			}
+			continue
+		case b.indent == 0 && (spaces > indent || indent < 0):
+			b.indent = spaces
+		case b.indent == 0 || spaces < b.indent:
+			return b
+		}
+		b.end = end
+	}
+	return b
+}
+
+// plain is the end of a plain scalar, which may go on in lines that are
+// indented deeper than its parent.
+func (l *locator) plain(p, limit, indent int, flow bool) int {
+	end := p
+	for {
+		start := p
+		for p < limit && lineBreak(l.src, p, l.to) == 0 {
+			c := l.src[p]
+			if c == '#' && p > start && isBlank(l.src[p-1]) || c == ':' && l.endsKey(p+1, flow) || flow && flowIndicator(c) {
+				return end
+			}
+			if p++; !isBlank(c) {
+				end = p
+			}
+		}
+		for p < limit && (isBlank(l.src[p]) || lineBreak(l.src, p, l.to) > 0) {
+			p += max(1, lineBreak(l.src, p, l.to))
+		}
+		if p >= limit || l.src[p] == '#' || !flow && l.column(p) <= indent {
+			return end
+		}
+	}
+}
+
+// endsKey says whether a colon before p separates a key from its value.
+func (l *locator) endsKey(p int, flow bool) bool {
+	return p >= l.to || isBlank(l.src[p]) || lineBreak(l.src, p, l.to) > 0 || flow && flowIndicator(l.src[p])
+}
+
+// limitOf is where the node before next ends at the latest.
+func (l *locator) limitOf(next *node, limit int) int {
+	return min(limit, l.lines.offset(next.line, next.column))
+}
+
+func (l *locator) flowList(n *node, limit, indent int) error {
+	if l.src[n.from] != '[' {
+		return l.lost(n.from, "[")
+	}
+	p := n.from + 1
+	for i, item := range n.items {
+		to := limit
+		if i+1 < len(n.items) {
+			to = l.limitOf(n.items[i+1], limit)
+		}
+		if err := l.node(item, to, indent, true); err != nil {
+			return err
+		}
+		p = item.end
+	}
+	return l.closeFlow(n, p, limit, ']')
+}
+
+// closeFlow ends n at the bracket that follows p.
+func (l *locator) closeFlow(n *node, p, limit int, bracket byte) error {
+	for p = l.skip(p, limit); p < limit && l.src[p] == ','; {
+		p = l.skip(p+1, limit)
+	}
+	if p >= l.to || l.src[p] != bracket {
+		return l.lost(p, string(rune(bracket)))
+	}
+	n.end = p + 1
+	return nil
+}
+
+func (l *locator) blockList(n *node, limit int) error {
+	dash := n.from
+	indent := l.column(dash)
+	for i, item := range n.items {
+		if dash >= l.to || l.src[dash] != '-' {
+			return l.lost(dash, "-")
+		}
+		to := limit
+		if i+1 < len(n.items) {
+			to = l.limitOf(n.items[i+1], limit)
+		}
+		if err := l.hanging(item, dash+1, to, indent, false); err != nil {
+			return err
+		}
+		n.end = item.end
+		dash = l.skip(item.end, limit)
+	}
+	return nil
+}
+
+// hanging locates a value after its colon or dash.
+func (l *locator) hanging(n *node, hang, limit, indent int, flow bool) error {
+	if err := l.node(n, limit, indent, flow); err != nil {
+		return err
+	}
+	n.hang = hang
+	if n.end < hang {
+		n.start, n.from, n.end = hang, hang, hang
+	}
+	return nil
+}
+
+func (l *locator) mapping(n *node, limit, indent int, flow bool) error {
+	p := n.from
+	braces := n.flow && l.src[p] == '{'
+	if braces {
+		p++
+	}
+	if !n.flow {
+		indent = l.column(p)
+	}
+	flow = flow || n.flow
+	for i := range n.pairs {
+		pr := &n.pairs[i]
+		to := limit
+		if i+1 < len(n.pairs) {
+			to = l.limitOf(n.pairs[i+1].key, limit)
+		}
+		if err := l.node(pr.key, l.limitOf(pr.val, to), indent, flow); err != nil {
+			return err
+		}
+		pr.start = pr.key.start
+		colon := pr.key.end
+		for colon < l.to && isBlank(l.src[colon]) {
+			colon++
+		}
+		pr.complex = l.questioned(p, pr.key.start, flow) || colon >= l.to || l.src[colon] != ':'
+		hang := colon + 1
+		if pr.complex {
+			hang = pr.key.end
+		}
+		if err := l.hanging(pr.val, hang, to, indent, flow); err != nil {
+			return err
+		}
+		p = pr.end()
+		n.end = p
+	}
+	if braces {
+		return l.closeFlow(n, p, limit, '}')
+	}
+	return nil
+}
+
+// questioned says whether the key that begins at key, after what ends at p, is
+// written with a "?".
+func (l *locator) questioned(p, key int, flow bool) bool {
+	p = l.skip(p, key)
+	for flow && p < key && l.src[p] == ',' {
+		p = l.skip(p+1, key)
+	}
+	return p < key && l.src[p] == '?' && l.endsKey(p+1, false)
+}
 
 // lineIndex finds the offset of a line and column as the YAML library counts
 // them: lines also end at a lone CR, at NEL, U+2028 and U+2029, and columns are

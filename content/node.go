@@ -22,17 +22,18 @@ const (
 // node is a value of a front matter and where it is written. The offsets are
 // bytes of the file; those of a YAML node are there after locate only.
 type node struct {
-	kind   kind
-	style  style  // of a YAML scalar
-	flow   bool   // in brackets or braces
-	table  bool   // a TOML table, which is written with a header
-	tagged bool   // with an explicit tag
-	shared bool   // an alias refers to its anchor
-	tag    string // YAML, in its short form
-	text   string // of a scalar: what it says (YAML), or its source
-	anchor string
-	target *node // of an alias
-	value  Value // as in Document.Fields
+	kind    kind
+	style   style  // of a YAML scalar
+	flow    bool   // in brackets or braces
+	table   bool   // a TOML table, which is written with a header
+	tagged  bool   // with an explicit tag
+	shared  bool   // an alias refers to its anchor
+	doubled bool   // some keys of the mapping are the same
+	tag     string // YAML, in its short form
+	text    string // of a scalar: what it says (YAML), or its source
+	anchor  string
+	target  *node // of an alias
+	value   Value // as in Document.Fields
 
 	pairs []pair
 	items []*node

@@ -174,14 +174,15 @@ func (c *timeScanner) zone() (offset int, layout string) {
 }
 
 // in writes t in a layout of scanTime, or near it where that layout would lose
-// something: a date's layout the hour, a layout without a zone the offset.
-func (t Time) in(layout string) string {
+// something: in the layout long instead of one without a clock, in UTC where it
+// has no zone.
+func (t Time) in(layout, long string) string {
 	clock := strings.Contains(layout, "15")
 	switch {
 	case t.DateOnly && clock:
 		layout = dateLayout
 	case !t.DateOnly && !clock:
-		layout = rubyLayout
+		layout = long
 	}
 	_, offset := t.Zone()
 	switch {

@@ -237,6 +237,7 @@ func (b *yamlBuilder) mapping(n *node, y *yaml.Node) error {
 			continue
 		}
 		if k, again := at.find(name); again {
+			n.doubled = true
 			b.duplicates = append(b.duplicates, key)
 			o.Members[k].Value = val.value
 			continue

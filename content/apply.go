@@ -1,0 +1,202 @@
+package content
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+)
+
+// Apply makes the edits one after the other: all of them, or none and an
+// *[EditError]. It returns d itself when nothing changes.
+func (d *Document) Apply(edits ...Edit) (*Document, error) {
+	var e *editor
+	body := d.Body()
+	for _, edit := range edits {
+		if edit.Op == OpSetBody {
+			text, ok := edit.Value.(string)
+			if !ok {
+				return nil, &EditError{Kind: KindRefused, Detail: "a body is text"}
+			}
+			body = text
+			continue
+		}
+		if e == nil {
+			var err error
+			if e, err = d.edit(edit.Path); err != nil {
+				return nil, err
+			}
+		}
+		if err := e.apply(edit); err != nil {
+			return nil, err
+		}
+	}
+	out := d
+	if e != nil {
+		var err error
+		if out, err = d.write(e.root); err != nil {
+			return nil, err
+		}
+	}
+	return out.setBody(body)
+}
+
+// edit begins to edit the front matter, if there is one that can be edited.
+func (d *Document) edit(path FieldPath) (*editor, error) {
+	refuse := func(k Kind, detail string) (*editor, error) {
+		err := &EditError{Kind: k, Path: path, Detail: detail}
+		var at *SyntaxError
+		if errors.As(d.err, &at) {
+			err.Line, err.Column = at.Line, at.Column
+		}
+		return nil, err
+	}
+	switch {
+	case d.block.unclosed:
+		return refuse(KindNoFrontMatter, "the front matter that line 1 opens is never closed; edit the source")
+	case d.block.format == None:
+		return refuse(KindNoFrontMatter, "the file has no front matter")
+	case d.root != nil && d.root.kind != mapping:
+		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
+	case d.err != nil:
+		return refuse(KindSyntax, d.err.(*SyntaxError).Detail+"; edit the source")
+	}
+	d.locating.Do(func() {
+		if d.root != nil && d.block.format == YAML {
+			d.locateErr = locateYAML(d.src, d.block.from, d.block.to, d.root)
+		}
+	})
+	if d.locateErr != nil {
+		return refuse(KindRefused, "a value cannot be found in the source: "+d.locateErr.Error())
+	}
+	e := &editor{d: d, root: fresh(&Object{})}
+	if d.root != nil {
+		e.root = intentOf(d.root)
+	}
+	return e, nil
+}
+
+// write splices what is meant into the file and verifies the result: first
+// within the bytes of what changes, then with the whole value of each top-level
+// key that changes; what cannot be verified then is refused.
+func (d *Document) write(root *intent) (*Document, error) {
+	out, err := d.spliced(root, false)
+	if errors.Is(err, errNarrow) {
+		for i := range root.parts {
+			if part := &root.parts[i]; part.val != nil && part.val.was != nil && part.val.opened {
+				part.val = fresh(part.val.result())
+			}
+		}
+		if out, err = d.spliced(root, true); errors.Is(err, errNarrow) {
+			err = &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other fields; edit the source"}
+		}
+	}
+	return out, err
+}
+
+func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
+	p := planner{text: text{d.src, d.block.from, d.block.to}, format: d.block.format, eol: d.block.eol, oneLine: oneLine}
+	p.habits = habitsOf(d.src, d.root, root)
+	if err := p.root(root, d.root); err != nil {
+		return nil, err
+	}
+	if len(p.splices) == 0 {
+		return d, nil
+	}
+	src, err := applySplices(d.src, p.splices)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(src, d.src) {
+		return d, nil
+	}
+	out := Parse(src)
+	if out.err != nil || out.block.format != d.block.format || out.block.from != d.block.from ||
+		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !root.fulfils(out.root, d.block.format) {
+		return nil, errNarrow
+	}
+	return out, nil
+}
+
+// root writes the intent of the whole front matter.
+func (p *planner) root(it *intent, n *node) error {
+	if n != nil {
+		return p.change(it, place{n: n, indent: -1})
+	}
+	it.open()
+	at := p.lastLine()
+	for i := range it.parts {
+		text, err := p.pairText(it.parts[i].name, it.parts[i].val, 0, nil)
+		if err != nil {
+			return err
+		}
+		p.add(at, at, text)
+	}
+	return nil
+}
+
+// setBody replaces the body.
+func (d *Document) setBody(text string) (*Document, error) {
+	old := d.Body()
+	if text == old || text == string([]rune(old)) { // as it was, or as JSON can say it
+		return d, nil
+	}
+	body := withLineEndings(text, old, d.block.eol)
+	if body == old {
+		return d, nil
+	}
+	src := slices.Clone(d.src[:d.block.body])
+	if d.block.open && body != "" {
+		src = append(src, d.block.eol...)
+	}
+	src = append(src, body...)
+	out := Parse(src)
+	if out.block.format != d.block.format || out.Body() != body || out.block.from != d.block.from || out.block.to != d.block.to {
+		return nil, &EditError{Kind: KindRefused, Detail: "the body would be taken for front matter"}
+	}
+	return out, nil
+}
+
+// withLineEndings gives the lines of text that old has too, at its beginning
+// and end, the endings they have there, and the lines between those of the
+// first line of old.
+func withLineEndings(text, old, eol string) string {
+	was, now := lines(old), lines(text)
+	if len(was) > 0 && was[0].eol != "" {
+		eol = was[0].eol
+	}
+	head := 0
+	for head < min(len(was), len(now)) && was[head].text == now[head].text && (was[head].eol == "") == (now[head].eol == "") {
+		now[head].eol = was[head].eol
+		head++
+	}
+	tail := 0
+	for tail < min(len(was), len(now))-head {
+		a, b := &was[len(was)-1-tail], &now[len(now)-1-tail]
+		if a.text != b.text || (a.eol == "") != (b.eol == "") {
+			break
+		}
+		b.eol = a.eol
+		tail++
+	}
+	out := make([]byte, 0, len(text)+len(now))
+	for i, l := range now {
+		if l.eol != "" && i >= head && i < len(now)-tail {
+			l.eol = eol
+		}
+		out = append(append(out, l.text...), l.eol...)
+	}
+	return string(out)
+}
+
+type line struct{ text, eol string }
+
+func lines(s string) []line {
+	b := []byte(s)
+	var all []line
+	for i := 0; i < len(b); {
+		end, next := lineEnd(b, i)
+		all = append(all, line{s[i:end], s[end:next]})
+		i = next
+	}
+	return all
+}

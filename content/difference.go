@@ -1,0 +1,339 @@
+package content
+
+import (
+	"maps"
+	"slices"
+	"sort"
+	"strconv"
+	"time"
+)
+
+// diff is the intent that makes v of n with the fewest changes: key by key,
+// item by item. It is nil where n means v already. Keys keep their order.
+func (e *editor) diff(n *node, v Value) (*intent, error) {
+	switch x := v.(type) {
+	case *Object:
+		if n.kind == mapping && len(n.pairs) > 0 && x.Len() > 0 {
+			return e.diffMapping(n, x, nil)
+		}
+	case []Value:
+		if n.kind == list && len(n.items) > 0 && len(x) > 0 {
+			return e.diffList(n, x)
+		}
+	}
+	if Equal(n.value, v) {
+		return nil, nil
+	}
+	if _, isTime := n.value.(Time); isTime && n.style == plain {
+		if s, ok := v.(string); ok {
+			return timeOver(n, s), nil
+		}
+	}
+	return fresh(v), nil
+}
+
+// timeOver is the intent of a string in the place of a plain time: a time, if
+// it reads as one. RFC 3339 is how JSON writes times, so it takes the layout of
+// the value; another form that stands for a time in YAML is what is meant.
+func timeOver(n *node, s string) *intent {
+	t, ok := ParseTime(s)
+	if !ok {
+		return fresh(s)
+	}
+	it := fresh(t)
+	if _, _, isYAML := scanTime(s); isYAML && !isRFC3339(s) {
+		it.text = s
+	}
+	return it
+}
+
+func isRFC3339(s string) bool {
+	_, err := time.Parse(time.RFC3339Nano, s)
+	return err == nil
+}
+
+// diffMapping compares member by member. New members go behind the ones that
+// come before them in order, or to the end.
+func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error) {
+	it := intentOf(n)
+	it.open()
+	parent := e.path
+	defer func() { e.path = parent }()
+	get := o.index()
+	here := memberIndex{o: &Object{}}
+	changed := false
+	parts := it.parts[:0]
+	for i := range n.pairs {
+		p := &n.pairs[i]
+		keep := part{at: i, name: p.name}
+		if p.merge {
+			parts = append(parts, keep)
+			continue
+		}
+		e.path = append(parent[:len(parent):len(parent)], p.name)
+		if _, again := here.find(p.name); !again {
+			here.add(Member{Key: p.name})
+		}
+		v, stays := get(p.name)
+		val, err := e.diffPair(it, p, v, stays)
+		if err != nil {
+			return nil, err
+		}
+		changed = changed || val != nil || !stays
+		if keep.val = val; stays {
+			parts = append(parts, keep)
+		}
+	}
+	it.parts = parts
+	own := n.value.(*Object)
+	if len(here.o.Members) < own.Len() { // some come from merge keys
+		for _, m := range own.Members {
+			if _, isOwn := here.find(m.Key); !isOwn {
+				v, stays := get(m.Key)
+				if !stays {
+					e.path = append(parent[:len(parent):len(parent)], m.Key)
+					return nil, e.fail(KindRefused, "the field comes from a merge key, and cannot be removed here")
+				}
+				if Equal(m.Value, v) {
+					here.add(m)
+				}
+			}
+		}
+	}
+	for _, m := range inOrder(o.Members, order) {
+		if _, known := here.find(m.Key); !known {
+			it.addMember(m.Key, it.predecessor(m.Key, order)).val = fresh(m.Value)
+			changed = true
+		}
+	}
+	if !changed {
+		return nil, nil
+	}
+	return it, nil
+}
+
+// diffPair compares the value of p, of which v is what it is to be if stays.
+// Of keys that are the same the last one counts, and none can be changed.
+func (e *editor) diffPair(it *intent, p *pair, v Value, stays bool) (*intent, error) {
+	var all []int
+	if it.was.doubled {
+		_, all = it.was.find(p.name)
+	}
+	if all != nil && stays && p != &it.was.pairs[all[len(all)-1]] {
+		return nil, nil
+	}
+	if !stays {
+		if _, isMerged := it.merged(p.name); isMerged {
+			return nil, e.fail(KindRefused, "a merge key gives the field too, and it would still be there")
+		}
+		if all != nil {
+			return nil, e.ambiguous(it.was, p.name)
+		}
+		if p.complex {
+			return nil, e.fail(KindRefused, `the key is not written as "key:"`)
+		}
+		return nil, nil
+	}
+	val, err := e.diff(p.val, v)
+	switch {
+	case err != nil || val == nil:
+		return nil, err
+	case all != nil:
+		return nil, e.ambiguous(it.was, p.name)
+	case p.complex:
+		return nil, e.fail(KindRefused, `the key is not written as "key:"`)
+	}
+	return val, nil
+}
+
+// inOrder sorts members by the place of their keys in order; others come last.
+func inOrder(members []Member, order []string) []Member {
+	if len(order) == 0 {
+		return members
+	}
+	place := func(m Member) int {
+		if i := slices.Index(order, m.Key); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	sorted := slices.Clone(members)
+	slices.SortStableFunc(sorted, func(a, b Member) int { return place(a) - place(b) })
+	return sorted
+}
+
+// predecessor is the nearest key that comes before name in order and is there.
+func (it *intent) predecessor(name string, order []string) string {
+	for i := slices.Index(order, name) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(it.parts, func(p part) bool { return p.name == order[i] }) {
+			return order[i]
+		}
+	}
+	return ""
+}
+
+// diffList keeps the longest common subsequence in its place. An item that is
+// elsewhere in the new list is moved with its bytes; of what is left, the items
+// that stand in each other's place are compared.
+func (e *editor) diffList(n *node, values []Value) (*intent, error) {
+	kept := commonItems(n.items, values)
+	it := intentOf(n)
+	it.opened = true
+	it.parts = make([]part, len(values))
+	changed := len(values) != len(n.items)
+	free := make(map[int]bool) // old items that are not kept
+	for i := range n.items {
+		free[i] = true
+	}
+	for j, at := range kept {
+		it.parts[j].at = at
+		delete(free, at)
+	}
+	if len(free) == 0 && !changed {
+		return nil, nil
+	}
+	byKey := make(map[string][]int)
+	for _, i := range slices.Sorted(maps.Keys(free)) {
+		key := equalityKey(n.items[i].value)
+		byKey[key] = append(byKey[key], i)
+	}
+	for j := range values {
+		if it.parts[j].at >= 0 {
+			continue
+		}
+		if same := byKey[equalityKey(values[j])]; len(same) > 0 && Equal(n.items[same[0]].value, values[j]) {
+			it.parts[j].at = same[0]
+			delete(free, same[0])
+			byKey[equalityKey(values[j])] = same[1:]
+		}
+	}
+	parent := e.path
+	defer func() { e.path = parent }()
+	next := 0 // the old item after the last one kept
+	for j := range values {
+		if at := it.parts[j].at; at >= 0 {
+			if kept[j] >= 0 {
+				next = at + 1
+			}
+			continue
+		}
+		if free[next] {
+			e.path = append(parent[:len(parent):len(parent)], j)
+			val, err := e.diff(n.items[next], values[j])
+			if err != nil {
+				return nil, err
+			}
+			it.parts[j] = part{at: next, val: val}
+			delete(free, next)
+			next++
+		} else {
+			it.parts[j].val = fresh(values[j])
+		}
+	}
+	return it, nil
+}
+
+// commonItems is, for each value, the index of the item that stays in its
+// place, -1 for none: a longest common subsequence (Hunt and Szymanski), which
+// is fast as most items are equal to few others.
+func commonItems(items []*node, values []Value) []int {
+	kept := make([]int, len(values))
+	for j := range kept {
+		kept[j] = -1
+	}
+	from, to, shift := 0, len(values), len(items)-len(values)
+	for from < min(to, len(items)) && Equal(items[from].value, values[from]) {
+		kept[from] = from
+		from++
+	}
+	for to > from && to+shift > from && Equal(items[to+shift-1].value, values[to-1]) {
+		to--
+		kept[to] = to + shift
+	}
+	where := make(map[string][]int)
+	for i := from; i < to+shift; i++ {
+		key := equalityKey(items[i].value)
+		where[key] = append(where[key], i)
+	}
+	type link struct {
+		i, j int
+		back *link
+	}
+	var tails []*link // the lowest end of a common subsequence of each length
+	for j := from; j < to; j++ {
+		same := near(where[equalityKey(values[j])], j)
+		for k := len(same) - 1; k >= 0; k-- {
+			i := same[k]
+			if !Equal(items[i].value, values[j]) {
+				continue
+			}
+			length := sort.Search(len(tails), func(n int) bool { return tails[n].i >= i })
+			l := &link{i: i, j: j}
+			if length > 0 {
+				l.back = tails[length-1]
+			}
+			if length == len(tails) {
+				tails = append(tails, l)
+			} else {
+				tails[length] = l
+			}
+		}
+	}
+	if len(tails) > 0 {
+		for l := tails[len(tails)-1]; l != nil; l = l.back {
+			kept[l.j] = l.i
+		}
+	}
+	return kept
+}
+
+// near bounds the work where thousands of items are equal.
+func near(indexes []int, to int) []int {
+	const most = 64
+	if len(indexes) <= most {
+		return indexes
+	}
+	i, _ := slices.BinarySearch(indexes, to)
+	i = min(max(i-most/2, 0), len(indexes)-most)
+	return indexes[i : i+most]
+}
+
+// equalityKey is the same for values that are Equal.
+func equalityKey(v Value) string { return string(appendKey(nil, v)) }
+
+func appendKey(b []byte, v Value) []byte {
+	switch x := v.(type) {
+	case Number:
+		if f, err := strconv.ParseFloat(string(x), 64); err == nil {
+			return strconv.AppendFloat(append(b, 'n'), f, 'g', -1, 64)
+		}
+		return append(append(b, 'n'), x...)
+	case string:
+		if t, ok := ParseTime(x); ok {
+			return appendKey(b, t)
+		}
+		return appendJSONString(b, x)
+	case Time:
+		return append(append(b, 't'), x.UTC().Format(time.RFC3339Nano)...)
+	case []Value:
+		b = append(b, '[')
+		for _, item := range x {
+			b = append(appendKey(b, item), ',')
+		}
+		return append(b, ']')
+	case *Object:
+		members := make([]string, x.Len())
+		for i := range members {
+			members[i] = string(appendKey(appendJSONString(nil, x.Members[i].Key), x.Members[i].Value))
+		}
+		slices.Sort(members)
+		b = append(b, '{')
+		for _, m := range members {
+			b = append(append(b, m...), ',')
+		}
+		return append(b, '}')
+	case bool:
+		return strconv.AppendBool(b, x)
+	}
+	return append(b, "null"...)
+}

@@ -1,0 +1,503 @@
+package content
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// intent is what a node is to become: the node with other parts, or a new
+// value in its place. A nil intent is the node as it is.
+type intent struct {
+	was    *node  // nil for a new value
+	kind   kind   // scalar, mapping or list
+	opened bool   // parts tell what is in it; else was or value does
+	parts  []part // members or items in their new order
+	value  Value  // of a new value
+	text   string // how a new time is written, if not in the habits of the file
+}
+
+// part is a member or an item of an intent.
+type part struct {
+	at      int    // its index in the node as it was, -1 for a new one
+	name    string // of a member
+	renamed bool
+	val     *intent // nil where it stays as it is
+}
+
+func fresh(v Value) *intent {
+	it := &intent{value: v}
+	switch v.(type) {
+	case *Object:
+		it.kind = mapping
+	case []Value:
+		it.kind = list
+	}
+	return it
+}
+
+// intentOf leaves n as it is, for now. An alias is opened as a copy of what it
+// stands for.
+func intentOf(n *node) *intent {
+	if n.kind == alias {
+		return fresh(n.value)
+	}
+	return &intent{was: n, kind: n.kind}
+}
+
+// open lists the parts.
+func (it *intent) open() {
+	if it.opened {
+		return
+	}
+	it.opened = true
+	switch {
+	case it.was != nil && it.kind == mapping:
+		it.parts = make([]part, len(it.was.pairs), len(it.was.pairs)+1)
+		for i := range it.parts {
+			it.parts[i] = part{at: i, name: it.was.pairs[i].name}
+		}
+	case it.was != nil:
+		it.parts = make([]part, len(it.was.items), len(it.was.items)+1)
+		for i := range it.parts {
+			it.parts[i].at = i
+		}
+	case it.kind == mapping:
+		for _, m := range it.value.(*Object).Members {
+			it.parts = append(it.parts, part{at: -1, name: m.Key, val: fresh(m.Value)})
+		}
+	default:
+		for _, v := range it.value.([]Value) {
+			it.parts = append(it.parts, part{at: -1, val: fresh(v)})
+		}
+	}
+}
+
+// old is the node that stands at the i-th part, nil for a new one.
+func (it *intent) old(i int) *node {
+	at := it.parts[i].at
+	switch {
+	case at < 0:
+		return nil
+	case it.kind == mapping:
+		return it.was.pairs[at].val
+	}
+	return it.was.items[at]
+}
+
+// part is the intent of the i-th part, to be changed.
+func (it *intent) part(i int) *intent {
+	p := &it.parts[i]
+	if p.val == nil {
+		p.val = intentOf(it.old(i))
+	}
+	return p.val
+}
+
+// isNull says whether there is no value, so that one of any kind may be made.
+func (it *intent) isNull() bool { return it.kind == scalar && it.result() == nil }
+
+// result is the value that is meant.
+func (it *intent) result() Value {
+	switch {
+	case !it.opened && it.was != nil:
+		return it.was.value
+	case !it.opened:
+		return it.value
+	case it.kind == list:
+		values := make([]Value, len(it.parts))
+		for i := range it.parts {
+			values[i] = it.partResult(i)
+		}
+		return values
+	}
+	o := &Object{}
+	x := memberIndex{o: o}
+	for i := range it.parts {
+		if p := &it.parts[i]; p.at < 0 || !it.was.pairs[p.at].merge {
+			if k, again := x.find(p.name); again {
+				o.Members[k].Value = it.partResult(i)
+			} else {
+				x.add(Member{p.name, it.partResult(i)})
+			}
+		}
+	}
+	if it.was != nil {
+		for i := range it.was.pairs {
+			if it.was.pairs[i].merge {
+				x.merge(it.was.pairs[i].val)
+			}
+		}
+	}
+	return o
+}
+
+func (it *intent) partResult(i int) Value {
+	if v := it.parts[i].val; v != nil {
+		return v.result()
+	}
+	return it.old(i).value
+}
+
+// merged is what a merge key gives for name.
+func (it *intent) merged(name string) (Value, bool) {
+	if it.was == nil || it.kind != mapping {
+		return nil, false
+	}
+	var x memberIndex
+	for i := range it.was.pairs {
+		if it.was.pairs[i].merge {
+			if x.o == nil {
+				x.o = &Object{}
+			}
+			x.merge(it.was.pairs[i].val)
+		}
+	}
+	return x.o.Get(name)
+}
+
+// editor applies edits to the intent of a whole front matter.
+type editor struct {
+	d    *Document
+	root *intent
+	path FieldPath // of the edit that is being made
+}
+
+func (e *editor) fail(k Kind, detail string) error {
+	return &EditError{Kind: k, Path: e.path, Detail: detail}
+}
+
+func (e *editor) notFound() error { return e.fail(KindNotFound, "there is no such field") }
+
+// walk follows a path and opens what it leads through. It is short of the end
+// of the path where a part is missing: rest is what is left of it.
+func (e *editor) walk(path FieldPath) (it *intent, rest FieldPath, err error) {
+	it = e.root
+	for k, step := range path {
+		if it.kind == scalar {
+			return it, path[k:], nil
+		}
+		it.open()
+		i, err := e.find(it, step)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i < 0 {
+			return it, path[k:], nil
+		}
+		it = it.part(i)
+	}
+	return it, nil, nil
+}
+
+// find is the index of the part that a step of the path leads to, -1 if there
+// is none.
+func (e *editor) find(it *intent, step any) (int, error) {
+	if i, ok := step.(int); ok && it.kind == list && i >= 0 && i < len(it.parts) {
+		return i, nil
+	}
+	name, ok := step.(string)
+	if !ok || it.kind != mapping {
+		return -1, nil
+	}
+	found := -1
+	for i := range it.parts {
+		p := &it.parts[i]
+		if p.name != name || p.at >= 0 && it.was.pairs[p.at].merge {
+			continue
+		}
+		if found >= 0 {
+			return 0, e.ambiguous(it.was, name)
+		}
+		found = i
+	}
+	if found >= 0 && it.parts[found].at >= 0 && it.was.pairs[it.parts[found].at].complex {
+		return 0, e.fail(KindRefused, `the key is not written as "key:"`)
+	}
+	return found, nil
+}
+
+// ambiguous names the lines of the keys of n that are called name.
+func (e *editor) ambiguous(n *node, name string) error {
+	_, all := n.find(name)
+	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: "the key stands there more than once; remove all but one of them in the source"}
+	for _, i := range all {
+		line, _ := position(e.d.src, n.pairs[i].start)
+		err.Lines = append(err.Lines, line)
+	}
+	if len(err.Lines) > 1 {
+		err.Line = err.Lines[1]
+	}
+	return err
+}
+
+// last is the part that the end of the path leads to.
+func (e *editor) last() (it *intent, i int, err error) {
+	n := len(e.path) - 1
+	if n < 0 {
+		return nil, 0, e.notFound()
+	}
+	it, rest, err := e.walk(e.path[:n])
+	if err == nil && (rest != nil || it.kind == scalar) {
+		err = e.notFound()
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	it.open()
+	i, err = e.find(it, e.path[n])
+	return it, i, err
+}
+
+func (e *editor) apply(edit Edit) error {
+	e.path = edit.Path
+	if err := e.check(edit); err != nil {
+		return err
+	}
+	switch edit.Op {
+	case OpSet:
+		if len(edit.Path) == 0 {
+			return e.fail(KindRefused, "the path of a field is empty")
+		}
+		return e.set(e.root, edit.Path, edit.Value, edit.After)
+	case OpAppend:
+		return e.append(edit.Value)
+	case OpInsert:
+		return e.insert(edit.Value)
+	case OpMove:
+		return e.move(edit.To)
+	case OpRemove:
+		return e.remove()
+	case OpRename:
+		return e.rename(edit.Name)
+	}
+	return e.fail(KindRefused, "unknown operation "+string(edit.Op))
+}
+
+// set sets what path leads to from it, and makes the mappings that are missing.
+func (e *editor) set(it *intent, path FieldPath, v Value, after string) error {
+	name, isName := path[0].(string)
+	if it.isNull() && isName {
+		*it = *fresh(&Object{})
+	}
+	if it.kind == scalar || isName != (it.kind == mapping) {
+		return e.fail(KindRefused, "the path leads through a value of another kind")
+	}
+	it.open()
+	i, err := e.find(it, path[0])
+	switch {
+	case err != nil:
+		return err
+	case i >= 0 && len(path) > 1:
+		return e.set(it.part(i), path[1:], v, after)
+	case i >= 0:
+		it.parts[i].val, err = e.diffPart(it, i, v)
+		return err
+	case !isName:
+		return e.notFound()
+	}
+	inherited, isMerged := it.merged(name)
+	if isMerged && len(path) == 1 && Equal(inherited, v) {
+		return nil
+	}
+	p := it.addMember(name, after)
+	if len(path) == 1 {
+		p.val = fresh(v)
+		return nil
+	}
+	if !isMerged {
+		inherited = &Object{}
+	}
+	p.val = fresh(inherited)
+	return e.set(p.val, path[1:], v, "")
+}
+
+// addMember makes room for a member after another one, or at the end.
+func (it *intent) addMember(name, after string) *part {
+	i := len(it.parts)
+	if after != "" {
+		for k := range it.parts {
+			if it.parts[k].name == after {
+				i = k + 1
+			}
+		}
+	}
+	it.parts = slices.Insert(it.parts, i, part{at: -1, name: name})
+	return &it.parts[i]
+}
+
+func (e *editor) diffPart(it *intent, i int, v Value) (*intent, error) {
+	if old := it.old(i); old != nil {
+		return e.diff(old, v)
+	}
+	return fresh(v), nil
+}
+
+// listAt is the list at the path, made if there is no value.
+func (e *editor) listAt(path FieldPath) (*intent, error) {
+	it, rest, err := e.walk(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case rest != nil:
+		return nil, e.notFound()
+	case it.isNull():
+		*it = *fresh([]Value{})
+	case it.kind != list:
+		return nil, e.fail(KindRefused, "the value is not a list")
+	}
+	it.open()
+	return it, nil
+}
+
+func (e *editor) append(v Value) error {
+	if _, rest, err := e.walk(e.path); err != nil {
+		return err
+	} else if rest != nil {
+		return e.set(e.root, e.path, []Value{v}, "")
+	}
+	it, err := e.listAt(e.path)
+	if err == nil {
+		it.parts = append(it.parts, part{at: -1, val: fresh(v)})
+	}
+	return err
+}
+
+func (e *editor) insert(v Value) error {
+	n := len(e.path) - 1
+	if n < 0 {
+		return e.notFound()
+	}
+	it, err := e.listAt(e.path[:n])
+	if err != nil {
+		return err
+	}
+	i, ok := e.path[n].(int)
+	if !ok || i < 0 || i > len(it.parts) {
+		return e.notFound()
+	}
+	it.parts = slices.Insert(it.parts, i, part{at: -1, val: fresh(v)})
+	return nil
+}
+
+func (e *editor) move(to int) error {
+	it, i, err := e.last()
+	if err != nil {
+		return err
+	}
+	if i < 0 || it.kind != list || to < 0 || to >= len(it.parts) {
+		return e.notFound()
+	}
+	moved := it.parts[i]
+	it.parts = slices.Insert(slices.Delete(it.parts, i, i+1), to, moved)
+	return nil
+}
+
+func (e *editor) remove() error {
+	it, i, err := e.last()
+	if err != nil {
+		return err
+	}
+	name, _ := e.path[len(e.path)-1].(string)
+	_, isMerged := it.merged(name)
+	switch {
+	case isMerged:
+		return e.fail(KindRefused, "the field comes from a merge key, and would still be there")
+	case i < 0:
+		return e.notFound()
+	}
+	it.parts = slices.Delete(it.parts, i, i+1)
+	return nil
+}
+
+func (e *editor) rename(name string) error {
+	it, i, err := e.last()
+	if err != nil {
+		return err
+	}
+	if i < 0 || it.kind != mapping {
+		return e.notFound()
+	}
+	if it.parts[i].name == name {
+		return nil
+	}
+	if k, err := e.find(it, name); err != nil || k >= 0 || name == "<<" {
+		return e.fail(KindRefused, "there is a key of the new name already")
+	}
+	p := &it.parts[i]
+	p.name, p.renamed = name, p.at >= 0
+	return nil
+}
+
+// check refuses what no document can hold: keys that are twice in a mapping or
+// called <<, text that is not UTF-8, deep nesting, values of other types.
+func (e *editor) check(edit Edit) error {
+	keys := []string{edit.Name}
+	for _, step := range edit.Path {
+		if name, ok := step.(string); ok {
+			keys = append(keys, name)
+		}
+	}
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			return e.fail(KindRefused, err.Error())
+		}
+	}
+	if err := checkValue(edit.Value, maxDepth-len(edit.Path)); err != nil {
+		return e.fail(KindRefused, err.Error())
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "<<":
+		return errors.New("a key cannot be called <<, which merges mappings")
+	case !utf8.ValidString(key):
+		return errors.New("the key is not UTF-8")
+	}
+	return nil
+}
+
+func checkValue(v Value, depth int) error {
+	if depth < 0 {
+		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	switch x := v.(type) {
+	case nil, bool, Time:
+	case string:
+		if !utf8.ValidString(x) {
+			return errors.New("the value is not UTF-8")
+		}
+	case Number:
+		s := jsonScanner{src: []byte(x)}
+		if _, err := s.number(); err != nil || s.pos < len(x) {
+			return fmt.Errorf("%q is not a number", x)
+		}
+	case []Value:
+		for _, item := range x {
+			if err := checkValue(item, depth-1); err != nil {
+				return err
+			}
+		}
+	case *Object:
+		seen := make(map[string]bool, x.Len())
+		for i := range x.Len() {
+			m := x.Members[i]
+			if seen[m.Key] {
+				return fmt.Errorf("the key %q is there twice", m.Key)
+			}
+			seen[m.Key] = true
+			if err := checkKey(m.Key); err != nil {
+				return err
+			}
+			if err := checkValue(m.Value, depth-1); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("a %T is no value of a document", v)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package content
+
+import "strings"
+
+// Replace makes the fields and the body those that are given. It applies only
+// what differs, field by field and item by item: values that mean the same stay
+// as they are written, keys keep their order, and keys that fields has not are
+// removed. New keys go behind the ones that come before them in order, which
+// may be nil, or to the end.
+func (d *Document) Replace(fields *Object, body string, order []string) (*Document, error) {
+	if Equal(d.fields, fields) {
+		return d.setBody(body)
+	}
+	if d.block.format == None && !d.block.unclosed {
+		return d.withFrontMatter(fields, body, order)
+	}
+	e, err := d.edit(nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.check(Edit{Value: fields}); err != nil {
+		return nil, err
+	}
+	if err := e.replace(fields, order); err != nil {
+		return nil, err
+	}
+	out, err := d.write(e.root)
+	if err != nil {
+		return nil, err
+	}
+	return out.setBody(body)
+}
+
+func (e *editor) replace(fields *Object, order []string) error {
+	n := e.root.was
+	if n == nil {
+		e.root = fresh(&Object{Members: inOrder(fields.Members, order)})
+		return nil
+	}
+	it, err := e.diffMapping(n, fields, order)
+	if it != nil {
+		e.root = it
+	}
+	return err
+}
+
+// withFrontMatter adds one to a file that has none.
+func (d *Document) withFrontMatter(fields *Object, body string, order []string) (*Document, error) {
+	body = withLineEndings(body, d.Body(), d.block.eol)
+	eol := d.block.eol
+	start := string(d.src[:d.block.body]) + "---" + eol + "---" + eol
+	return Parse([]byte(start+body)).Replace(fields, body, order)
+}
+
+// ReplaceSource makes the document what src says. If both can be read and have
+// front matter in the same format, only what differs in meaning is applied, as
+// by Replace, so that the noise of a client that re-serialises does not reach
+// the file. Else the result is src as it is.
+func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) {
+	to := Parse(src)
+	if string(src) == string(d.src) {
+		return d, nil
+	}
+	if d.err != nil || to.err != nil || d.block.format == None || to.block.format != d.block.format {
+		return to, nil
+	}
+	return d.Replace(to.fields, to.Body(), order)
+}
+
+// New makes a document with YAML front matter and LF line endings. Keys stand
+// as in order, those that it does not name at the end.
+func New(fields *Object, body string, order []string) (*Document, error) {
+	body = strings.ReplaceAll(body, "\r\n", "\n")
+	return Parse([]byte("---\n---\n"+body)).Replace(fields, body, order)
+}

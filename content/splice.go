@@ -1,0 +1,571 @@
+package content
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// splice replaces the bytes from from to to.
+type splice struct {
+	from, to int
+	text     string
+}
+
+// errNarrow means that a change cannot be written within the bytes of what
+// changes, and asks for a wider splice.
+var errNarrow = errors.New("the value cannot be changed in its place")
+
+// planner finds the splices that make an intent of a located tree.
+type planner struct {
+	text
+	format  Format
+	eol     string
+	habits  habits
+	oneLine bool // strings are written on one line
+	splices []splice
+	path    FieldPath // of the part that is being written
+}
+
+// place is where a node hangs.
+type place struct {
+	n      *node
+	indent int // of the block that holds it, -1 for the root
+	flow   bool
+	member bool // of a mapping
+}
+
+func (p *planner) add(from, to int, text string) {
+	if from != to || text != "" {
+		p.splices = append(p.splices, splice{from, to, text})
+	}
+}
+
+func (p *planner) refuse(detail string) error {
+	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Detail: detail}
+}
+
+// shared refuses to touch what an alias elsewhere stands for, in n.
+func (p *planner) shared(n *node) error {
+	if n = n.holdsShared(); n == nil {
+		return nil
+	}
+	return p.refuseShared(n)
+}
+
+func (p *planner) refuseShared(n *node) error {
+	line, column := position(p.src, n.start)
+	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
+		Detail: "the anchor &" + n.anchor + " is used elsewhere, where the value would change too; edit the source"}
+}
+
+// change writes it in its place.
+func (p *planner) change(it *intent, at place) error {
+	switch {
+	case it == nil || it.was == at.n && !it.opened:
+		return nil
+	case at.n.kind == alias && identical(it.result(), at.n.value):
+		return nil
+	case it.was == nil:
+		if err := p.shared(at.n); err != nil {
+			return err
+		}
+		return p.replace(it, at)
+	}
+	before := len(p.splices)
+	var err error
+	switch {
+	case it.was.flow:
+		err = p.flowParts(it, at)
+	case it.was.table && it.kind == list:
+		err = p.tableList(it, at)
+	case it.kind == mapping:
+		err = p.blockMapping(it, at)
+	default:
+		err = p.blockList(it, at)
+	}
+	if err == nil && len(p.splices) > before && it.was.shared {
+		err = p.refuseShared(it.was)
+	}
+	return err
+}
+
+// descend writes a part with its step on the path.
+func (p *planner) descend(step any, it *intent, at place) error {
+	if it == nil {
+		return nil
+	}
+	p.path = append(p.path, step)
+	err := p.change(it, at)
+	p.path = p.path[:len(p.path)-1]
+	return err
+}
+
+// removed refuses to take away what is used elsewhere, for each part of the
+// node that the intent has no more.
+func (p *planner) removed(it *intent) (gone []bool, err error) {
+	gone = make([]bool, max(len(it.was.pairs), len(it.was.items)))
+	for i := range gone {
+		gone[i] = true
+	}
+	for i := range it.parts {
+		if at := it.parts[i].at; at >= 0 {
+			gone[at] = false
+		}
+	}
+	for i := range gone {
+		if !gone[i] {
+			continue
+		}
+		n, step := (*node)(nil), any(i)
+		if it.kind == mapping {
+			n, step = it.was.pairs[i].val, it.was.pairs[i].name
+		} else {
+			n = it.was.items[i]
+		}
+		p.path = append(p.path, step)
+		if err = p.shared(n); err == nil && n.table {
+			err = p.refuse("a table cannot be removed here; edit the source")
+		}
+		p.path = p.path[:len(p.path)-1]
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
+}
+
+// blockMapping writes the members of a mapping that are on lines of their own.
+func (p *planner) blockMapping(it *intent, at place) error {
+	n := it.was
+	gone, err := p.removed(it)
+	if err != nil {
+		return err
+	}
+	if len(it.parts) == 0 && at.indent >= 0 && !n.table {
+		return p.replace(fresh(&Object{}), at)
+	}
+	indent := 0
+	if len(n.pairs) > 0 {
+		indent = p.column(n.pairs[0].start)
+	}
+	p.removeLines(gone, func(i int) (int, int) { return n.pairs[i].start, n.pairs[i].end() })
+	last := -1 // the member that stands before
+	for i := range it.parts {
+		part := &it.parts[i]
+		if part.at < 0 {
+			p.path = append(p.path, part.name)
+			text, err := p.pairText(part.name, part.val, indent, n)
+			if err != nil {
+				return err
+			}
+			p.path = p.path[:len(p.path)-1]
+			if err := p.insertMember(n, at, last, !hasOld(it.parts[i:]), text, indent); err != nil {
+				return err
+			}
+			continue
+		}
+		last = part.at
+		pr := &n.pairs[last]
+		if part.renamed {
+			if pr.val.table {
+				return p.refuse("a table cannot be renamed here; edit the source")
+			}
+			p.add(pr.key.from, pr.key.end, p.keyText(part.name, pr.key.style, at.flow))
+		}
+		child := place{n: pr.val, indent: indent, member: true, flow: n.flow}
+		if err := p.descend(part.name, part.val, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasOld(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool { return p.at >= 0 })
+}
+
+// insertMember puts the lines of a new member behind the member last, or at the
+// end of the mapping: in the root, behind the comments there.
+func (p *planner) insertMember(n *node, at place, last int, atEnd bool, text string, indent int) error {
+	switch {
+	case n.table:
+		end, err := p.tableEnd(n, last, at.indent < 0)
+		if err != nil {
+			return err
+		}
+		p.add(end, end, text)
+	case atEnd && at.indent < 0:
+		end := max(p.nextLine(n.end), p.lastLine())
+		p.add(end, end, text)
+	case atEnd:
+		end := p.nextLine(n.end)
+		p.add(end, end, text)
+	case last >= 0:
+		end := p.nextLine(n.pairs[last].end())
+		p.add(end, end, text)
+	default:
+		p.insertBefore(n.pairs[0].start, text, indent)
+	}
+	return nil
+}
+
+// insertBefore puts lines before what begins at start, which may stand behind a
+// dash.
+func (p *planner) insertBefore(start int, text string, indent int) {
+	line := p.lineStart(start)
+	if !p.blank(line, start) {
+		text = text[indent:] + strings.Repeat(" ", indent)
+		line = start
+	}
+	p.add(line, line, text)
+}
+
+// lastLine is where the last line that is not blank ends, with its ending.
+func (p *planner) lastLine() int {
+	end := p.from + len(bytes.TrimRight(p.src[p.from:p.to], " \t\r\n"))
+	if end == p.from {
+		return p.from
+	}
+	return p.nextLine(end)
+}
+
+// removeLines takes away the parts of a block that are gone, with what else is
+// on their lines. Where the first stands behind a dash, the first that stays
+// comes into its place.
+func (p *planner) removeLines(gone []bool, extent func(i int) (start, end int)) {
+	for i := 0; i < len(gone); i++ {
+		if !gone[i] {
+			continue
+		}
+		start, end := extent(i)
+		if line := p.lineStart(start); p.blank(line, start) {
+			p.add(line, p.nextLine(end), "")
+			continue
+		}
+		for i+1 < len(gone) && gone[i+1] {
+			i++
+		}
+		_, end = extent(i)
+		if i+1 < len(gone) {
+			if next, _ := extent(i + 1); p.blank(end, next) {
+				p.add(start, next, "")
+				continue
+			}
+		}
+		for isBlank(p.src[start-1]) {
+			start--
+		}
+		p.add(start, p.lineEnd(end), "")
+	}
+}
+
+// blockList writes the items of a list that are on lines of their own. The
+// items that keep their order stay; others are cut and put back with the
+// comment lines directly above them.
+func (p *planner) blockList(it *intent, at place) error {
+	n := it.was
+	gone, err := p.removed(it)
+	if err != nil {
+		return err
+	}
+	if len(it.parts) == 0 {
+		return p.replace(fresh([]Value{}), at)
+	}
+	dash := func(i int) int { return n.items[i].hang - 1 }
+	indent := p.column(dash(0))
+	stays := inPlace(it.parts, len(n.items))
+	first := slices.Index(stays, true)
+	p.removeLines(gone, func(i int) (int, int) { return dash(i), n.items[i].end })
+	last := -1
+	for i := range it.parts {
+		part := &it.parts[i]
+		var text string
+		switch {
+		case part.at >= 0 && stays[part.at]:
+			last = part.at
+			if err := p.descend(i, part.val, place{n: n.items[last], indent: indent}); err != nil {
+				return err
+			}
+			continue
+		case part.at >= 0:
+			text, err = p.cut(n.items[part.at], part.val, i, indent)
+		default:
+			text, err = p.itemText(part.val, n, min(i, len(n.items)-1), indent)
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case last >= 0:
+			end := p.nextLine(n.items[last].end)
+			p.add(end, end, text)
+		case first >= 0:
+			p.insertBefore(p.withComments(dash(first)), text, indent)
+		default:
+			end := p.nextLine(n.end)
+			p.add(end, end, text)
+		}
+	}
+	return nil
+}
+
+// inPlace says which of n items stay where they are: those of a longest run of
+// parts that keeps the order of the items.
+func inPlace(parts []part, n int) []bool {
+	var tails []int // part at which the best run of each length ends
+	back := make([]int, len(parts))
+	for i := range parts {
+		if parts[i].at < 0 {
+			continue
+		}
+		length, _ := slices.BinarySearchFunc(tails, parts[i].at, func(t, at int) int { return cmp.Compare(parts[t].at, at) })
+		back[i] = -1
+		if length > 0 {
+			back[i] = tails[length-1]
+		}
+		if length == len(tails) {
+			tails = append(tails, i)
+		} else {
+			tails[length] = i
+		}
+	}
+	stays := make([]bool, n)
+	if len(tails) > 0 {
+		for i := tails[len(tails)-1]; i >= 0; i = back[i] {
+			stays[parts[i].at] = true
+		}
+	}
+	return stays
+}
+
+// withComments is the start of the comment lines that stand directly above the
+// line of start, at its indentation; start itself if it does not begin a line.
+func (p *planner) withComments(start int) int {
+	line := p.lineStart(start)
+	if !p.blank(line, start) {
+		return start
+	}
+	for line > p.from {
+		above := p.lineStart(line - 1)
+		if p.src[line-1] == '\n' && line-1 > p.from && p.src[line-2] == '\r' {
+			above = p.lineStart(line - 2)
+		}
+		text := bytes.TrimLeft(p.src[above:line], " ")
+		if len(text) == 0 || text[0] != '#' || line-len(text)-above != start-p.lineStart(start) {
+			break
+		}
+		line = above
+	}
+	return line
+}
+
+// cut takes the lines of an item away, and gives them with the changes in them.
+func (p *planner) cut(n *node, it *intent, index, indent int) (string, error) {
+	dash := n.hang - 1
+	from := p.withComments(dash)
+	if from == dash && !p.blank(p.lineStart(dash), dash) {
+		return "", errNarrow
+	}
+	to := p.nextLine(n.end)
+	before := len(p.splices)
+	if err := p.descend(index, it, place{n: n, indent: indent}); err != nil {
+		return "", err
+	}
+	inside := slices.Clone(p.splices[before:])
+	p.splices = p.splices[:before]
+	p.add(from, to, "")
+	b, err := applySplices(p.src[:to], inside)
+	if err != nil {
+		return "", err
+	}
+	return string(b[from:]), nil
+}
+
+// flowParts writes what stands in brackets or braces.
+func (p *planner) flowParts(it *intent, at place) error {
+	n := it.was
+	if _, err := p.removed(it); err != nil {
+		return err
+	}
+	f := flow{planner: p, n: n, it: it}
+	stays := inPlace(it.parts, max(len(n.pairs), len(n.items)))
+	if !slices.Contains(stays, false) && len(it.parts) == len(stays) {
+		return f.values(at)
+	}
+	if c := p.src[n.from]; c != '[' && c != '{' {
+		return errNarrow
+	}
+	if err := f.values(at); err != nil {
+		return err
+	}
+	last, fresh := -1, []int(nil)
+	for i := range it.parts {
+		if k := it.parts[i].at; k >= 0 && stays[k] {
+			if err := f.gap(last, k, fresh); err != nil {
+				return err
+			}
+			last, fresh = k, nil
+		} else {
+			fresh = append(fresh, i)
+		}
+	}
+	return f.gap(last, len(stays), fresh)
+}
+
+// flow is a list or a mapping in brackets that gets other parts.
+type flow struct {
+	*planner
+	n  *node
+	it *intent
+}
+
+func (f *flow) start(i int) int {
+	if f.n.kind == mapping {
+		return f.n.pairs[i].start
+	}
+	return f.n.items[i].start
+}
+
+func (f *flow) end(i int) int {
+	if f.n.kind == mapping {
+		return f.n.pairs[i].end()
+	}
+	return f.n.items[i].end
+}
+
+// values writes the parts that have changed inside.
+func (f *flow) values(at place) error {
+	for i := range f.it.parts {
+		part := &f.it.parts[i]
+		if part.at < 0 {
+			continue
+		}
+		var step any = i
+		if f.n.kind == mapping {
+			step = part.name
+			if key := f.n.pairs[part.at].key; part.renamed {
+				f.add(key.from, key.end, f.keyText(part.name, key.style, true))
+			}
+		}
+		child := place{n: f.it.old(i), indent: at.indent, flow: true, member: f.n.kind == mapping}
+		if err := f.descend(step, part.val, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gap writes the parts between two that stay: what stands between them in the
+// file goes, the parts that are listed come.
+func (f *flow) gap(before, after int, parts []int) error {
+	count := max(len(f.n.pairs), len(f.n.items))
+	sep := f.separator()
+	texts := make([]string, len(parts))
+	for k, i := range parts {
+		text, err := f.partText(i)
+		if err != nil {
+			return err
+		}
+		texts[k] = text
+	}
+	joined := strings.Join(texts, sep)
+	goneFrom, goneTo := before+1, after-1
+	switch {
+	case goneFrom > goneTo && len(parts) == 0:
+	case before < 0 && after == count:
+		from, to := f.n.from+1, f.n.end-1
+		if len(parts) > 0 && count > 0 {
+			from, to = f.start(0), f.end(count-1)
+		}
+		f.drop(from, to, joined)
+	case goneFrom > goneTo && before >= 0:
+		f.add(f.end(before), f.end(before), sep+joined)
+	case goneFrom > goneTo:
+		f.add(f.start(after), f.start(after), joined+sep)
+	case len(parts) > 0:
+		f.drop(f.start(goneFrom), f.end(goneTo), joined)
+	case after < count:
+		f.drop(f.start(goneFrom), f.start(after), "")
+	default:
+		f.drop(f.end(before), f.end(goneTo), "")
+	}
+	return nil
+}
+
+// drop replaces a range in which nothing stays, nor any change of it.
+func (f *flow) drop(from, to int, text string) {
+	f.splices = slices.DeleteFunc(f.splices, func(s splice) bool { return s.from >= from && s.to <= to })
+	f.add(from, to, text)
+}
+
+// separator is what stands between the first two parts if that can be copied.
+func (f *flow) separator() string {
+	if count := max(len(f.n.pairs), len(f.n.items)); count > 1 {
+		if sep := string(f.src[f.end(0):f.start(1)]); strings.TrimSpace(sep) == "," {
+			return sep
+		}
+	} else if count == 1 {
+		if lead := string(f.src[f.n.from+1 : f.start(0)]); strings.Contains(lead, "\n") && strings.TrimSpace(lead) == "" {
+			return "," + lead
+		}
+	}
+	return ", "
+}
+
+// partText is the text of a new part, or of one that is moved.
+func (f *flow) partText(i int) (string, error) {
+	part := &f.it.parts[i]
+	if part.at >= 0 {
+		if part.val != nil || part.renamed {
+			return "", errNarrow
+		}
+		return string(f.src[f.start(part.at):f.end(part.at)]), nil
+	}
+	if f.n.kind == list {
+		return f.flowText(part.val, f.neighbour(i))
+	}
+	value, err := f.flowText(part.val, plain)
+	if err != nil {
+		return "", err
+	}
+	return f.keyText(part.name, plain, true) + f.colon(f.n) + value, nil
+}
+
+// neighbour is the style of the quotes of the item next to the i-th.
+func (f *flow) neighbour(i int) style {
+	if len(f.n.items) == 0 {
+		return plain
+	}
+	return quotesOf(f.n.items[min(i, len(f.n.items)-1)])
+}
+
+func quotesOf(n *node) style {
+	if n.kind == scalar && (n.style == singleQuoted || n.style == doubleQuoted) {
+		return n.style
+	}
+	return plain
+}
+
+// applySplices gives src with all splices made.
+func applySplices(src []byte, splices []splice) ([]byte, error) {
+	slices.SortStableFunc(splices, func(a, b splice) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	size := len(src)
+	for _, s := range splices {
+		size += len(s.text)
+	}
+	out := make([]byte, 0, size)
+	p := 0
+	for _, s := range splices {
+		if s.from < p || s.to < s.from || s.to > len(src) {
+			return nil, errNarrow
+		}
+		out = append(append(out, src[p:s.from]...), s.text...)
+		p = s.to
+	}
+	return append(out, src[p:]...), nil
+}
