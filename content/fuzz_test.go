@@ -1,0 +1,212 @@
+package content
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// seeds adds the hard cases to what a fuzz target begins with.
+func seeds(f *testing.F, add func(src []byte)) {
+	f.Helper()
+	files, err := filepath.Glob("testdata/cases/*.md")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		add(src)
+	}
+	for _, fm := range []string{
+		"a: &x {b: [1, 2.50, .inf, 0x1F]}\nc: *x\n", "a: &x\n  b: 1\nc:\n  <<: *x\n  d: ~\n", "? a\n: b\n", "- a\n- - b\n  - c\n",
+		"a: |2-\n   b\n\n  c\nd: >+\n  e\n\n", "{a: 'b', \"c\": [d, e: f]}\n", "a: !!binary aGk=\nb: 2019-01-15\nc: 2019-01-15 09:29:08 +0000\n",
+		"a:\n  - b: 1\n    c: 2\n  - b: 3 # d\n", "a: \"b\\\n  c\"\nd: 'e\n\n  f'\n",
+	} {
+		add([]byte("---\n" + fm + "---\nCorps\n"))
+	}
+	add([]byte("+++\na = 1\n[b]\nc = ['d', \"e\"]\n[[f]]\ng = {h = 2019-01-15}\n+++\nCorps\n"))
+	add([]byte("{\"a\": [1, {\"b\": null}], \"c\": \"d\"}\nCorps\n"))
+}
+
+// Parse must not panic, must keep every byte, and what was read must be no
+// change when it is written back, by whatever way.
+func FuzzParse(f *testing.F) {
+	seeds(f, func(src []byte) { f.Add(src) })
+	f.Fuzz(func(t *testing.T, src []byte) {
+		before := slices.Clone(src)
+		d := Parse(src)
+		if !bytes.Equal(d.Source(), before) {
+			t.Fatalf("source is %q", d.Source())
+		}
+		if !strings.HasSuffix(string(before), d.Body()) {
+			t.Fatalf("body %q is not the end of the file", d.Body())
+		}
+		if d.Err() != nil && d.Fields().Len() > 0 {
+			t.Fatalf("error %v with fields %v", d.Err(), d.Fields())
+		}
+		for _, p := range d.Problems() {
+			if p.Line < 1 || p.Line > bytes.Count(before, []byte("\n"))+1 || p.Rule == "" || p.Detail == "" {
+				t.Fatalf("problem %+v", p)
+			}
+		}
+		if err := unchanged(d); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// An edit does what it says, and leaves all else alone, or is refused.
+func FuzzApply(f *testing.F) {
+	seeds(f, func(src []byte) {
+		for op := range byte(len(fuzzOps)) {
+			f.Add(src, op, uint16(op)*7, `"Une valeur : 'neuve'"`)
+			f.Add(src, op, uint16(op)*3+1, `{"a": ["b", 2.5e3, null, "c\nd"], "e": {}}`)
+		}
+	})
+	f.Fuzz(func(t *testing.T, src []byte, op byte, pick uint16, value string) {
+		d := Parse(src)
+		v, err := ParseJSON([]byte(value))
+		if err != nil {
+			v = value
+		}
+		paths := allPaths(d.Fields(), nil, []FieldPath{{"neuf"}})
+		path := paths[int(pick)%len(paths)]
+		edit := Edit{Op: fuzzOps[int(op)%len(fuzzOps)], Path: path, Value: v, To: int(pick>>8) % 4, Name: value}
+		if edit.Op == OpInsert {
+			edit.Path = append(slices.Clone(path), int(pick>>8)%4)
+		}
+		got, err := d.Apply(edit)
+		if err != nil {
+			return
+		}
+		if got.Body() != d.Body() {
+			t.Fatalf("%s %s: body %q became %q", edit.Op, edit.Path, d.Body(), got.Body())
+		}
+		want, ok := model(d.Fields(), edit.Path, edit)
+		if !ok {
+			t.Fatalf("%s %s of\n%s\nmust fail, but gives\n%s", edit.Op, edit.Path, src, got.Source())
+		}
+		if !Equal(want, got.Fields()) {
+			a, _ := appendJSON(nil, got.Fields())
+			b, _ := appendJSON(nil, want)
+			t.Fatalf("%s %s of\n%s\ngives\n%s\nread as %s\nwant    %s", edit.Op, edit.Path, src, got.Source(), a, b)
+		}
+		if err := unchanged(got); err != nil {
+			t.Fatalf("%s %s: %v", edit.Op, edit.Path, err)
+		}
+	})
+}
+
+var fuzzOps = []Op{OpSet, OpAppend, OpInsert, OpMove, OpRemove, OpRename}
+
+func allPaths(v Value, path FieldPath, all []FieldPath) []FieldPath {
+	if path != nil {
+		all = append(all, path)
+	}
+	if len(all) > 1000 {
+		return all
+	}
+	switch x := v.(type) {
+	case *Object:
+		for _, m := range x.Members {
+			all = allPaths(m.Value, append(slices.Clone(path), m.Key), all)
+		}
+	case []Value:
+		for i, item := range x {
+			all = allPaths(item, append(slices.Clone(path), i), all)
+		}
+	}
+	return all
+}
+
+// model is what an edit means, on values. It is false where it means nothing.
+func model(v Value, path FieldPath, e Edit) (Value, bool) {
+	name, isName := path[0].(string)
+	if v == nil && isName {
+		v = &Object{}
+	} else if v == nil && e.Op == OpInsert {
+		v = []Value{}
+	}
+	switch x := v.(type) {
+	case *Object:
+		if !isName {
+			return nil, false
+		}
+		return modelMember(x, name, path, e)
+	case []Value:
+		i, ok := path[0].(int)
+		if !ok || i < 0 || i > len(x) || i == len(x) && (len(path) > 1 || e.Op != OpInsert) {
+			return nil, false
+		}
+		return modelItem(x, i, path, e)
+	}
+	return nil, false
+}
+
+func modelMember(x *Object, name string, path FieldPath, e Edit) (Value, bool) {
+	members := slices.Clone(x.Members)
+	i := slices.IndexFunc(members, func(m Member) bool { return m.Key == name })
+	if len(path) == 1 {
+		switch e.Op {
+		case OpRemove:
+			if i < 0 {
+				return nil, false
+			}
+			return &Object{slices.Delete(members, i, i+1)}, true
+		case OpRename:
+			if i < 0 {
+				return nil, false
+			}
+			members[i].Key = e.Name
+			return &Object{members}, true
+		}
+	}
+	if i < 0 {
+		i = len(members)
+		members = append(members, Member{Key: name})
+	}
+	var ok bool
+	members[i].Value, ok = modelRest(members[i].Value, path[1:], e)
+	return &Object{members}, ok
+}
+
+func modelItem(x []Value, i int, path FieldPath, e Edit) (Value, bool) {
+	x = slices.Clone(x)
+	if len(path) == 1 {
+		switch e.Op {
+		case OpRemove:
+			return slices.Delete(x, i, i+1), true
+		case OpInsert:
+			return slices.Insert(x, i, e.Value), true
+		case OpMove:
+			if e.To >= len(x) {
+				return nil, false
+			}
+			item := x[i]
+			return slices.Insert(slices.Delete(x, i, i+1), e.To, item), true
+		}
+	}
+	var ok bool
+	x[i], ok = modelRest(x[i], path[1:], e)
+	return x, ok
+}
+
+func modelRest(v Value, path FieldPath, e Edit) (Value, bool) {
+	if len(path) > 0 {
+		return model(v, path, e)
+	}
+	switch e.Op {
+	case OpSet:
+		return e.Value, true
+	case OpAppend:
+		list, ok := v.([]Value)
+		return append(slices.Clone(list), e.Value), ok || v == nil
+	}
+	return nil, false
+}

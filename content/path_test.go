@@ -1,0 +1,77 @@
+package content
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParsePath(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"_consultations/budget-2019.md": true, "à propos.md": true, ".github/x.md": true, "a/..b": true,
+		"": false, "/a": false, "a/": false, "a//b": false, ".": false, "a/../b": false, "./a": false,
+		".git/config": false, "a/.GIT/b": false, ".git ": false, ".git./x": false, "git~1/x": false, ".git::$INDEX": false,
+		".g\u200cit/x": false, "a\\b": false, "a\x00b": false, "a\nb": false, "a\u0085b": false, "\xff": false,
+		strings.Repeat("a", 240): true, strings.Repeat("a", 241): false, strings.Repeat("a/", 600) + "a": false,
+	} {
+		if _, err := ParsePath(name); (err == nil) != ok {
+			t.Errorf("ParsePath(%q): got error %v, want ok %v", name, err, ok)
+		}
+	}
+}
+
+func TestParseSlug(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"budget-2019": true, "2019/budget": true, "a.b": true, "": false, ".draft": false, "a/.b": false, "../a": false, "a/": false,
+	} {
+		if _, err := ParseSlug(name); (err == nil) != ok {
+			t.Errorf("ParseSlug(%q): got error %v, want ok %v", name, err, ok)
+		}
+	}
+}
+
+func TestCollectionPath(t *testing.T) {
+	for _, c := range []Collection{{Folder: "_consultations", Extension: ".md"}, {Extension: ".markdown"}} {
+		slug, err := ParseSlug("2019/budget")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := c.Path(slug)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.Slug(path); !ok || got != slug {
+			t.Errorf("folder %q: path %s leads to slug %s, %v", c.Folder, path, got, ok)
+		}
+	}
+	c := Collection{Folder: "_consultations", Extension: ".md"}
+	for _, name := range []string{"budget.md", "_consultations/budget.txt", "_consultations/.budget.md", "_consultations/.md", "_consultations2/a.md"} {
+		p, err := ParsePath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := c.Slug(p); ok {
+			t.Errorf("%s is taken for the entry %s", name, s)
+		}
+	}
+}
+
+// A path that was accepted stays below the folder that it is joined to.
+func FuzzParsePath(f *testing.F) {
+	for _, s := range []string{"a/b.md", "../a", ".git/x", "a/./b", "a\\..\\b", "\u200b", ".GIT \t"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParsePath(s)
+		if err != nil {
+			return
+		}
+		for seg := range strings.SplitSeq(p.String(), "/") {
+			if seg == "" || seg == "." || seg == ".." || strings.EqualFold(strings.TrimRight(seg, ". "), ".git") {
+				t.Errorf("%q was accepted", s)
+			}
+		}
+		if again, err := ParsePath(p.String()); err != nil || again != p {
+			t.Errorf("%q: read again as %q, %v", p, again, err)
+		}
+	})
+}
