@@ -1,0 +1,240 @@
+package repo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// site makes a bare repository with some commits by Git.
+func site(t *testing.T) (dir string) {
+	t.Helper()
+	work := t.TempDir()
+	git(t, work, "init", "-q", "-b", "trunk")
+	write(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
+	write(t, work, "_consultations/2025/école.md", "---\ntitle: [\n---\n")
+	write(t, work, "_consultations/notes.txt", "no entry")
+	write(t, work, "site/news/un.markdown", "Un\n")
+	write(t, work, "index.md", "Accueil\n")
+	write(t, work, "Makefile", "all:\n")
+	git(t, work, "add", ".")
+	git(t, work, "commit", "-q", "-m", "Premier")
+	write(t, work, "_consultations/parc.md", "---\ntitle: Le grand parc\n---\n")
+	git(t, work, "commit", "-qam", "Agrandir le parc\n\nEnfin.")
+	git(t, work, "branch", "side")
+	dir = t.TempDir()
+	git(t, dir, "clone", "-q", "--bare", work, ".")
+	return dir
+}
+
+func TestOpenExisting(t *testing.T) {
+	for name, prepare := range map[string]func(dir string){
+		"packed":      func(dir string) {},
+		"packed refs": func(dir string) { git(t, dir, "pack-refs", "--all") },
+		"loose": func(dir string) {
+			packs, _ := filepath.Glob(filepath.Join(dir, "objects/pack/*.pack"))
+			for _, p := range packs {
+				moved := filepath.Join(t.TempDir(), "p")
+				os.Rename(p, moved)
+				in, _ := os.ReadFile(moved)
+				cmd := exec.Command("git", "unpack-objects", "-q")
+				cmd.Dir, cmd.Stdin = dir, bytes.NewReader(in)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
+			idx, _ := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
+			for _, p := range idx {
+				os.Remove(p)
+			}
+		},
+		"collected": func(dir string) { git(t, dir, "gc", "-q") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := site(t)
+			prepare(dir)
+			r := start(t, options(dir))
+			if got, want := r.View().Commit().String(), strings.TrimSpace(git(t, dir, "rev-parse", "trunk")); got != want {
+				t.Errorf("commit: got %s, want %s", got, want)
+			}
+			var got []string
+			for _, c := range r.collections {
+				for _, e := range r.View().Entries(c.Name) {
+					got = append(got, fmt.Sprintf("%s/%s %d %s", e.Collection, e.Slug, len(e.Problems()), e.Updated().Message))
+				}
+			}
+			want := "[consultations/2025/école 1 Premier consultations/parc 0 Agrandir le parc pages/index 0 Premier news/un 0 Premier]"
+			if s := fmt.Sprint(got); s != want {
+				t.Errorf("entries:\n got %s\nwant %s", s, want)
+			}
+			put(t, r, "consultations", "parc", "Le tout petit parc")
+			if got, want := git(t, dir, "show", "--format=", "--name-status", "trunk"), "M\t_consultations/parc.md\n"; got != want {
+				t.Errorf("commit changed %q, want %q", got, want)
+			}
+			if got, want := git(t, dir, "ls-tree", "-r", "--name-only", "trunk~1"), git(t, dir, "ls-tree", "-r", "--name-only", "trunk"); got != want {
+				t.Errorf("files: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestOpenBranch(t *testing.T) {
+	dir := site(t)
+	o := options(dir)
+	o.Branch = "side"
+	func() {
+		r, stop := run(t, o)
+		defer stop()
+		put(t, r, "consultations", "new", "x")
+	}()
+	if got, want := git(t, dir, "rev-list", "--count", "trunk..side"), "1\n"; got != want {
+		t.Errorf("commits on side: got %s, want %s", got, want)
+	}
+	o.Branch = "main"
+	_, err := Open(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), `no branch "main"`) || !strings.Contains(err.Error(), "side, trunk") {
+		t.Errorf("missing branch: got error %v, want one that lists the branches", err)
+	}
+	o.Branch = "../x"
+	if _, err = Open(t.Context(), o); err == nil {
+		t.Error("a branch outside refs/heads was taken")
+	}
+	git(t, dir, "update-ref", "--no-deref", "HEAD", "side")
+	o.Branch = ""
+	if _, err = Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "detached") {
+		t.Errorf("detached HEAD: got error %v", err)
+	}
+}
+
+// TestOpenEmpty: an empty repository of Git's gets its branch by the first
+// commit, also one in a folder.
+func TestOpenEmpty(t *testing.T) {
+	for _, name := range []string{"main", "site/live"} {
+		dir := t.TempDir()
+		git(t, dir, "init", "-q", "--bare", "-b", name)
+		r := start(t, options(dir))
+		res := put(t, r, "pages", "index", "Accueil")
+		if got := strings.TrimSpace(git(t, dir, "rev-parse", name)); got != res.Commit.String() {
+			t.Errorf("branch %s: got %s, want %s", name, got, res.Commit)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(dir string) string
+		want    string
+	}{
+		"working tree": {func(dir string) string { return clone(t, dir) }, "--bare"},
+		"its .git":     {func(dir string) string { return filepath.Join(clone(t, dir), ".git") }, "--bare"},
+		"alternates": {func(dir string) string {
+			d := t.TempDir()
+			git(t, d, "clone", "-q", "--bare", "--shared", dir, ".")
+			return d
+		}, "alternates"},
+		"shallow": {func(dir string) string {
+			d := t.TempDir()
+			git(t, d, "clone", "-q", "--bare", "--depth=1", "file://"+dir, ".")
+			return d
+		}, "shallow"},
+		"partial": {func(dir string) string {
+			git(t, dir, "config", "uploadpack.allowFilter", "true")
+			d := t.TempDir()
+			git(t, d, "clone", "-q", "--bare", "--filter=blob:none", "file://"+dir, ".")
+			return d
+		}, "partial"},
+		"sha256": {func(dir string) string {
+			d := t.TempDir()
+			git(t, d, "init", "-q", "--bare", "--object-format=sha256")
+			return d
+		}, "sha256"},
+		"reftable": {func(dir string) string {
+			git(t, dir, "config", "core.repositoryformatversion", "1")
+			git(t, dir, "config", "extensions.refStorage", "reftable")
+			return dir
+		}, "reftable"},
+		"other extension": {func(dir string) string {
+			git(t, dir, "config", "core.repositoryformatversion", "1")
+			git(t, dir, "config", "extensions.novelty", "true")
+			return dir
+		}, "novelty"},
+		"other files": {func(dir string) string {
+			d := t.TempDir()
+			write(t, d, "letter.txt", "x")
+			return d
+		}, "no Git repository"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Open(t.Context(), options(c.prepare(site(t))))
+			if err == nil {
+				r.Close()
+			}
+			if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want ErrUnsupported that names %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestOpenTwice(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, options(dir))
+	put(t, r, "pages", "index", "x")
+	_, err := Open(t.Context(), options(dir))
+	if want := fmt.Sprint("process ", os.Getpid()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), want) {
+		t.Errorf("second open: got error %v, want ErrInUse that names %s", err, want)
+	}
+}
+
+// TestOddFiles: what is no entry stays as it is, and is never written through.
+func TestOddFiles(t *testing.T) {
+	work := t.TempDir()
+	git(t, work, "init", "-q", "-b", "main")
+	write(t, work, "_consultations/run.md", "---\ntitle: x\n---\n")
+	git(t, work, "add", ".")
+	if err := os.Symlink("run.md", filepath.Join(work, "_consultations/link.md")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("..", filepath.Join(work, "_consultations/up")); err != nil {
+		t.Fatal(err)
+	}
+	git(t, work, "add", ".")
+	git(t, work, "update-index", "--chmod=+x", "_consultations/run.md")
+	git(t, work, "update-index", "--add", "--cacheinfo", "160000,1111111111111111111111111111111111111111,_consultations/module.md")
+	git(t, work, "commit", "-q", "-m", "Odd")
+	dir := t.TempDir()
+	git(t, dir, "clone", "-q", "--bare", work, ".")
+	r := start(t, options(dir))
+
+	var got []string
+	for _, e := range r.View().Entries("consultations") {
+		got = append(got, e.Slug.String())
+	}
+	if fmt.Sprint(got) != "[run]" {
+		t.Errorf("entries: got %v, want only run", got)
+	}
+	for _, s := range []string{"link", "module", "up/x", "link.md/x", "module.md/x"} {
+		_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+			_, err := tx.Put("consultations", slug(t, s), document("x"))
+			return err
+		})
+		if !errors.Is(err, ErrConflict) {
+			t.Errorf("put %s: got error %v, want ErrConflict", s, err)
+		}
+	}
+	put(t, r, "consultations", "run", "y")
+	update(t, r, func(tx *Tx) error { return tx.Move("consultations", slug(t, "run"), slug(t, "walk")) })
+	want := `120000 blob _consultations/link.md
+160000 commit _consultations/module.md
+120000 blob _consultations/up
+100755 blob _consultations/walk.md
+`
+	if got := git(t, dir, "ls-tree", "-r", "--format=%(objectmode) %(objecttype) %(path)", "main"); got != want {
+		t.Errorf("tree:\n%s\nwant:\n%s", got, want)
+	}
+}
