@@ -13,7 +13,7 @@ import (
 // beside the mere decoding of its front matter. The ratio of the two is
 // reported, so that it can be compared between machines.
 func BenchmarkEdit(b *testing.B) {
-	src := consultation(b)
+	src := seedFile(b)
 	block := split(src)
 	fm := src[block.from:block.to]
 	var decode time.Duration
@@ -46,8 +46,8 @@ func BenchmarkEdit(b *testing.B) {
 	})
 }
 
-// consultation is the seed file, or one like it.
-func consultation(b *testing.B) []byte {
+// seedFile is the seed file, or one like it.
+func seedFile(b *testing.B) []byte {
 	b.Helper()
 	name := "testdata/consultation.md"
 	if folder := os.Getenv("CMS_SEED"); folder != "" {
