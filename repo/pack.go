@@ -26,6 +26,7 @@ type pack struct {
 	objects []packed
 	index   map[Hash]int // into objects
 	deflate *zlib.Writer
+	stored  *zlib.Writer // for trees and deltas, which hardly get smaller
 }
 
 type packed struct {
@@ -36,11 +37,14 @@ type packed struct {
 }
 
 func newPack() *pack {
-	w, err := zlib.NewWriterLevel(nil, zlib.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a valid one
+	writer := func(level int) *zlib.Writer {
+		w, err := zlib.NewWriterLevel(nil, level)
+		if err != nil {
+			panic(err) // the levels are valid
+		}
+		return w
 	}
-	p := &pack{deflate: w}
+	p := &pack{deflate: writer(zlib.BestSpeed), stored: writer(zlib.NoCompression)}
 	p.reset()
 	return p
 }
@@ -63,7 +67,11 @@ func (p *pack) add(kind plumbing.ObjectType, h Hash, raw []byte) {
 	}
 	start := p.buf.Len()
 	p.header(kind, len(raw))
-	p.compress(raw)
+	if kind == plumbing.TreeObject {
+		p.write(p.stored, raw)
+	} else {
+		p.write(p.deflate, raw)
+	}
 	p.close(packed{hash: h, offset: start})
 }
 
@@ -81,15 +89,15 @@ func (p *pack) addDelta(h, base Hash, d *delta) bool {
 	raw := d.bytes()
 	p.header(plumbing.OFSDeltaObject, len(raw))
 	p.buf.Write(offset(start - p.objects[i].offset))
-	p.compress(raw)
+	p.write(p.stored, raw)
 	p.close(packed{hash: h, offset: start, depth: p.objects[i].depth + 1})
 	return true
 }
 
-func (p *pack) compress(raw []byte) {
-	p.deflate.Reset(&p.buf)
-	p.deflate.Write(raw) // a bytes.Buffer never fails
-	p.deflate.Close()
+func (p *pack) write(w *zlib.Writer, raw []byte) {
+	w.Reset(&p.buf)
+	w.Write(raw) // a bytes.Buffer never fails
+	w.Close()
 }
 
 func (p *pack) close(o packed) {

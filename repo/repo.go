@@ -25,8 +25,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"cms/content"
 )
@@ -41,6 +44,7 @@ type Options struct {
 	Logger      *slog.Logger     // nil discards
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
+	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 
 	disk disk // nil is the real one
 }
@@ -48,6 +52,7 @@ type Options struct {
 // Repo is an open repository.
 type Repo struct {
 	path        string
+	readOnly    bool
 	committer   Person
 	collections collections
 	log         *slog.Logger
@@ -61,6 +66,7 @@ type Repo struct {
 	history *history
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
+	ailment atomic.Pointer[error] // why the branch cannot be followed, as Run last found
 	stopped chan struct{} // closed when Run has returned
 
 	// Owned by the writer.
@@ -73,6 +79,15 @@ type Result struct {
 	Commit   Hash      // of this update; the tip when nothing changed
 	Snapshot *Snapshot // holds this update, and maybe later ones of its group
 	Changed  bool
+}
+
+// NewHash makes a Hash of its hexadecimal form. The zero Hash stands for
+// everything that is none.
+func NewHash(s string) Hash {
+	if !plumbing.IsHash(s) {
+		return Hash{}
+	}
+	return plumbing.NewHash(s)
 }
 
 // View is the current snapshot.
@@ -130,6 +145,9 @@ const (
 // Run is the writer. It returns nil after ctx has ended and what was queued then
 // is done; Update fails with ErrClosed from then on. It must be called once.
 func (r *Repo) Run(ctx context.Context) error {
+	if r.lock == nil {
+		return errors.New("repository was opened to read only")
+	}
 	if r.running.Swap(true) {
 		return errors.New("repository has a writer already")
 	}
@@ -137,20 +155,15 @@ func (r *Repo) Run(ctx context.Context) error {
 	defer r.queue.close()
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
-	healthy := true
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	for {
 		select {
 		case <-r.queue.wake:
+			runtime.Gosched() // lets those that were just answered come back first
 			r.commit(writing, r.queue.take(groupLimit))
 		case <-poll.C:
 			_, err := r.catchUp(ctx)
-			if err != nil && healthy {
-				r.log.Error("cannot follow the branch", "err", err)
-			} else if err == nil && !healthy {
-				r.log.Info("following the branch again")
-			}
-			healthy = err == nil
+			r.feel(err)
 		case <-ctx.Done():
 			r.queue.close()
 			for group := r.queue.take(groupLimit); len(group) > 0; group = r.queue.take(groupLimit) {
@@ -161,10 +174,45 @@ func (r *Repo) Run(ctx context.Context) error {
 	}
 }
 
+// feel notes whether the branch can be followed, and logs when that changes.
+func (r *Repo) feel(err error) {
+	was := r.ailment.Load()
+	switch {
+	case err != nil:
+		r.ailment.Store(&err)
+		if was == nil {
+			r.log.Error("cannot follow the branch", "err", err)
+		}
+	case was != nil:
+		r.ailment.Store(nil)
+		r.log.Info("following the branch again")
+	}
+}
+
+// Ready says what keeps updates from being done, or nil.
+func (r *Repo) Ready() error {
+	select {
+	case <-r.stopped:
+		return ErrClosed
+	default:
+	}
+	if !r.running.Load() {
+		return errors.New("repository has no writer yet")
+	}
+	if err := r.ailment.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
 	r.queue.close()
-	return errors.Join(r.store.Close(), r.lock.Close())
+	err := r.store.Close()
+	if r.lock != nil {
+		err = errors.Join(err, r.lock.Close())
+	}
+	return err
 }
 
 // Blob is the content of a blob, now or at any time before. ErrNotFound when
