@@ -25,7 +25,7 @@ import (
 // it open.
 func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
-		path: o.Path, committer: o.Committer, collections: o.Collections,
+		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 	}
@@ -57,6 +57,8 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	}
 	if empty, err := vacant(r.path); err != nil {
 		return err
+	} else if empty && r.readOnly {
+		return fmt.Errorf("there is none: %w", ErrNotFound)
 	} else if empty {
 		if err := create(r.disk, r.path, branchName); err != nil {
 			return fmt.Errorf("create: %w", err)
@@ -65,16 +67,20 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	if err := supported(r.path); err != nil {
 		return err
 	}
-	lock, err := lockFile(filepath.Join(r.path, "cms.lock"))
-	if err != nil {
-		return err
+	if !r.readOnly {
+		lock, err := lockFile(filepath.Join(r.path, "cms.lock"))
+		if err != nil {
+			return err
+		}
+		r.lock = lock
 	}
-	r.lock = lock
 	if err := r.findBranch(branchName); err != nil {
 		return err
 	}
-	if err := r.clean(); err != nil {
-		return fmt.Errorf("remove what an earlier process left: %w", err)
+	if !r.readOnly {
+		if err := r.clean(); err != nil {
+			return fmt.Errorf("remove what an earlier process left: %w", err)
+		}
 	}
 	none := &Snapshot{superseded: make(chan struct{})}
 	tables := make(map[string]table)
@@ -82,7 +88,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		tables[c.Name] = table{}
 	}
 	r.publish(none.next(Hash{}, Hash{}, 0, tables))
-	_, err = r.catchUp(ctx)
+	_, err := r.catchUp(ctx)
 	return err
 }
 

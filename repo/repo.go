@@ -67,7 +67,7 @@ type Repo struct {
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
 	ailment atomic.Pointer[error] // why the branch cannot be followed, as Run last found
-	stopped chan struct{} // closed when Run has returned
+	stopped chan struct{}         // closed when Run has returned
 
 	// Owned by the writer.
 	root *folder // the branch's tree; nil when it must be read again
