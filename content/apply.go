@@ -4,20 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sync"
 )
 
 // Apply makes the edits one after the other: all of them, or none and an
 // *[EditError]. It returns d itself when nothing changes.
 func (d *Document) Apply(edits ...Edit) (*Document, error) {
 	var e *editor
-	body := d.Body()
+	var body *string
 	for _, edit := range edits {
 		if edit.Op == OpSetBody {
 			text, ok := edit.Value.(string)
 			if !ok {
 				return nil, &EditError{Kind: KindRefused, Detail: "a body is text"}
 			}
-			body = text
+			body = &text
 			continue
 		}
 		if e == nil {
@@ -37,7 +38,10 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 			return nil, err
 		}
 	}
-	return out.setBody(body)
+	if body == nil {
+		return out, nil
+	}
+	return out.setBody(*body)
 }
 
 // edit begins to edit the front matter, if there is one that can be edited.
@@ -95,7 +99,7 @@ func (d *Document) write(root *intent) (*Document, error) {
 
 func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
 	p := planner{text: text{d.src, d.block.from, d.block.to}, format: d.block.format, eol: d.block.eol, oneLine: oneLine}
-	p.habits = habitsOf(d.src, d.root, root)
+	p.habits = sync.OnceValue(func() habits { return habitsOf(d.src, d.root, root) })
 	if err := p.root(root, d.root); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func timeOver(n *node, s string) *intent {
 		return fresh(s)
 	}
 	it := fresh(t)
-	if _, _, isYAML := scanTime(s); isYAML && !isRFC3339(s) {
+	if _, layout, isYAML := scanTime(s); isYAML && layout != dateLayout && !isRFC3339(s) {
 		it.text = s
 	}
 	return it

@@ -26,7 +26,7 @@ func seeds(f *testing.F, add func(src []byte)) {
 	for _, fm := range []string{
 		"a: &x {b: [1, 2.50, .inf, 0x1F]}\nc: *x\n", "a: &x\n  b: 1\nc:\n  <<: *x\n  d: ~\n", "? a\n: b\n", "- a\n- - b\n  - c\n",
 		"a: |2-\n   b\n\n  c\nd: >+\n  e\n\n", "{a: 'b', \"c\": [d, e: f]}\n", "a: !!binary aGk=\nb: 2019-01-15\nc: 2019-01-15 09:29:08 +0000\n",
-		"a:\n  - b: 1\n    c: 2\n  - b: 3 # d\n", "a: \"b\\\n  c\"\nd: 'e\n\n  f'\n",
+		"a: &x\n  b:\n  c: [1]\nd:\n  <<: *x\n  e: 1\n", "a:\n  - b: 1\n    c: 2\n  - b: 3 # d\n", "a: \"b\\\n  c\"\nd: 'e\n\n  f'\n",
 	} {
 		add([]byte("---\n" + fm + "---\nCorps\n"))
 	}

@@ -170,8 +170,9 @@ func (e *editor) fail(k Kind, detail string) error {
 
 func (e *editor) notFound() error { return e.fail(KindNotFound, "there is no such field") }
 
-// walk follows a path and opens what it leads through. It is short of the end
-// of the path where a part is missing: rest is what is left of it.
+// walk follows a path and opens what it leads through; what a merge key brings
+// is copied. It is short of the end of the path where a part is missing: rest
+// is what is left of it.
 func (e *editor) walk(path FieldPath) (it *intent, rest FieldPath, err error) {
 	it = e.root
 	for k, step := range path {
@@ -184,7 +185,13 @@ func (e *editor) walk(path FieldPath) (it *intent, rest FieldPath, err error) {
 			return nil, nil, err
 		}
 		if i < 0 {
-			return it, path[k:], nil
+			name, _ := step.(string)
+			inherited, ok := it.merged(name)
+			if !ok {
+				return it, path[k:], nil
+			}
+			it.addMember(name, "").val = fresh(inherited)
+			i = len(it.parts) - 1
 		}
 		it = it.part(i)
 	}

@@ -113,7 +113,7 @@ func (p *planner) keyText(name string, like style, flow bool) string {
 	if like == literal || like == folded {
 		like = plain
 	}
-	return inline(name, like, p.habits.quote, true)
+	return inline(name, like, p.habits().quote, true)
 }
 
 // colon is what stands between the key and the value of a new member of n.
@@ -136,7 +136,7 @@ func (p *planner) pairText(name string, it *intent, indent int, in *node) (strin
 		return strings.Repeat(" ", indent) + tomlKey(name) + p.colon(in) + text + p.eol, err
 	}
 	key := strings.Repeat(" ", indent) + p.keyText(name, plain, false)
-	before, _, _ := strings.Cut(p.habits.colon, ":")
+	before, _, _ := strings.Cut(p.habits().colon, ":")
 	v := it.result()
 	if v == nil {
 		return key + before + ":" + p.eol, nil
@@ -146,10 +146,10 @@ func (p *planner) pairText(name string, it *intent, indent int, in *node) (strin
 	}
 	if s, ok := v.(string); ok && p.asBlock(s) {
 		header, body := literalBlock(s, indent+2, p.eol)
-		return key + p.habits.colon + header + p.eol + body + p.eol, nil
+		return key + p.habits().colon + header + p.eol + body + p.eol, nil
 	}
 	text, err := p.inlineText(it, plain, false)
-	return key + p.habits.colon + text + p.eol, err
+	return key + p.habits().colon + text + p.eol, err
 }
 
 // asBlock says whether a string is written as a literal block.
@@ -165,7 +165,7 @@ func (p *planner) block(it *intent, indent int, member bool) (string, bool) {
 			return "", false
 		}
 		if indent += 2; member {
-			indent += p.habits.mapIndent - 2
+			indent += p.habits().mapIndent - 2
 		}
 		for _, m := range v.Members {
 			text, err := p.pairText(m.Key, fresh(m.Value), indent, nil)
@@ -179,7 +179,7 @@ func (p *planner) block(it *intent, indent int, member bool) (string, bool) {
 			return "", false
 		}
 		for _, item := range v {
-			text, err := p.itemLines(fresh(item), plain, indent+p.habits.listIndent, " ")
+			text, err := p.itemLines(fresh(item), plain, indent+p.habits().listIndent, " ")
 			if err != nil {
 				return "", false
 			}
@@ -239,7 +239,7 @@ func (p *planner) inlineText(it *intent, like style, flow bool) (string, error) 
 	case Time:
 		return p.timeText(it, v), nil
 	case string:
-		return inline(v, like, p.habits.quote, flow), nil
+		return inline(v, like, p.habits().quote, flow), nil
 	case []Value:
 		texts := make([]string, len(v))
 		for i, item := range v {
@@ -262,9 +262,9 @@ func (p *planner) timeText(it *intent, t Time) string {
 	case it.text != "":
 		return it.text
 	case t.DateOnly:
-		return t.in(p.habits.dateLayout, rubyLayout)
+		return t.in(p.habits().dateLayout, rubyLayout)
 	}
-	return t.in(p.habits.timeLayout, rubyLayout)
+	return t.in(p.habits().timeLayout, rubyLayout)
 }
 
 // longLayout is for a date-time in the place of a date.
@@ -272,7 +272,7 @@ func (p *planner) longLayout() string {
 	if p.format == TOML {
 		return time.RFC3339
 	}
-	return p.habits.timeLayout
+	return p.habits().timeLayout
 }
 
 // replace writes a new value in the place of a node.
@@ -408,7 +408,7 @@ func (p *planner) stringText(s string, at place) (inlined, tail string) {
 		like = plain
 	}
 	if p.oneLine || at.flow || n.hang == 0 || !blockable(s) || !isBlock && !multiline(s) {
-		return inline(s, like, p.habits.quote, at.flow) + p.headerComment(n), ""
+		return inline(s, like, p.habits().quote, at.flow) + p.headerComment(n), ""
 	}
 	indent := max(at.indent, 0) + 2
 	if !isBlock {

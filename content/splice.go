@@ -23,8 +23,8 @@ type planner struct {
 	text
 	format  Format
 	eol     string
-	habits  habits
-	oneLine bool // strings are written on one line
+	habits  func() habits // read when they are needed
+	oneLine bool          // strings are written on one line
 	splices []splice
 	path    FieldPath // of the part that is being written
 }
