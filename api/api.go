@@ -1,0 +1,97 @@
+// Package api is the HTTP door of a site: it turns requests into calls of
+// package site and their results into answers. It decides how things are said
+// (routes, media types, conditional requests, problem documents) and nothing
+// about what is allowed or right.
+package api
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gorilla/mux"
+
+	"cms/auth"
+	"cms/site"
+)
+
+// API serves a site over HTTP.
+type API struct {
+	site     *site.Site
+	verifier *auth.Verifier
+	ready    func() error
+	maxBody  int64
+	log      *slog.Logger
+
+	huma    huma.API
+	openapi []byte // the document, made once
+	handler http.Handler
+}
+
+// Options are what an API is made of. Site and Verifier are required.
+type Options struct {
+	Site         *site.Site
+	Verifier     *auth.Verifier
+	Version      string       // of the program, for the OpenAPI document
+	PublicURL    string       // where clients reach the service
+	MaxBodyBytes int64        // of a request; 10 MiB when 0
+	Ready        func() error // why the service cannot work now, or nil
+	Logger       *slog.Logger
+}
+
+// DefaultMaxBodyBytes bounds request bodies where no other limit is configured.
+const DefaultMaxBodyBytes = 10 << 20
+
+// New makes the API of o.Site.
+func New(o Options) (*API, error) {
+	if o.Site == nil || o.Verifier == nil {
+		return nil, errors.New("api: a site and a verifier are required")
+	}
+	a := &API{
+		site:     o.Site,
+		verifier: o.Verifier,
+		ready:    o.Ready,
+		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
+		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+	}
+	router := newRouter()
+	a.huma = huma.NewAPI(description(o), adapter{router})
+	a.huma.UseMiddleware(a.authenticate)
+	a.routes(router)
+
+	var err error
+	if a.openapi, err = document(a.huma.OpenAPI()); err != nil {
+		return nil, err
+	}
+	a.handler = a.observe(a.recover(a.bound(router)))
+	return a, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// routes is the whole route table.
+func (a *API) routes(router *mux.Router) {
+	get(a, "/v1/collections", a.listCollections, listCollectionsDoc)
+	get(a, "/v1/collections/{collection}", a.getCollection, getCollectionDoc)
+
+	get(a, "/v1/collections/{collection}/entries", a.listEntries, listEntriesDoc)
+	post(a, "/v1/collections/{collection}/entries", a.createEntry, createEntryDoc)
+	get(a, "/v1/collections/{collection}/entries/{slug}", a.getEntry, getEntryDoc)
+	put(a, "/v1/collections/{collection}/entries/{slug}", a.putEntry, putEntryDoc)
+	patch(a, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)
+	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
+	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
+
+	get(a, "/v1/me", a.me, meDoc)
+
+	for path, h := range map[string]http.HandlerFunc{
+		"/openapi.json": a.serveOpenAPI,
+		"/healthz":      a.healthz,
+		"/readyz":       a.readyz,
+	} {
+		router.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead)
+	}
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"cms/auth"
+	"cms/content"
+	"cms/site"
+)
+
+// Collection is a folder of entries and what is expected of them.
+type Collection struct {
+	Name    string            `json:"name" example:"consultations"`
+	Label   map[string]string `json:"label,omitempty" doc:"What to call it, by language."`
+	Folder  string            `json:"folder" doc:"In the repository." example:"_consultations"`
+	Strict  bool              `json:"strict" doc:"Whether fields that are not listed are refused."`
+	Fields  []Field           `json:"fields"`
+	Total   int               `json:"total" doc:"The number of entries."`
+	Actions []auth.Action     `json:"actions" doc:"What you may do there."`
+}
+
+// Collections is the list of them.
+type Collections struct {
+	Items []Collection `json:"items"`
+}
+
+// Field is what is expected of a field of the front matter.
+type Field struct {
+	Name       string            `json:"name,omitempty"`
+	Type       string            `json:"type" example:"string"`
+	Of         *Field            `json:"of,omitempty" doc:"What the items of a list are."`
+	Fields     []Field           `json:"fields,omitempty" doc:"The members of an object."`
+	Collection string            `json:"collection,omitempty" doc:"Where a reference leads."`
+	Required   bool              `json:"required,omitempty"`
+	Unique     bool              `json:"unique,omitempty"`
+	ReadOnly   bool              `json:"read_only,omitempty"`
+	Hidden     bool              `json:"hidden,omitempty"`
+	Default    any               `json:"default,omitempty"`
+	Min        *float64          `json:"min,omitempty" doc:"The least value, length or number of items."`
+	Max        *float64          `json:"max,omitempty" doc:"The greatest value, length or number of items."`
+	Pattern    string            `json:"pattern,omitempty" doc:"An RE2 pattern for the whole value."`
+	Options    []any             `json:"options,omitempty"`
+	Label      map[string]string `json:"label,omitempty"`
+	Hint       map[string]string `json:"hint,omitempty"`
+}
+
+func fieldOf(f *content.Field) Field {
+	out := Field{
+		Name: f.Name, Type: string(f.Type), Fields: fieldsOf(f.Fields), Collection: f.Collection,
+		Required: f.Required, Unique: f.Unique, ReadOnly: f.ReadOnly, Hidden: f.Hidden,
+		Default: f.Default, Min: f.Min, Max: f.Max, Pattern: f.Pattern, Options: f.Options,
+		Label: f.Label, Hint: f.Hint,
+	}
+	if f.Of != nil {
+		of := fieldOf(f.Of)
+		out.Of = &of
+	}
+	return out
+}
+
+func fieldsOf(fields []content.Field) []Field {
+	var out []Field
+	for i := range fields {
+		out = append(out, fieldOf(&fields[i]))
+	}
+	return out
+}
+
+func collectionOf(c site.Collection) Collection {
+	fields := fieldsOf(c.Schema.Fields)
+	if fields == nil {
+		fields = []Field{}
+	}
+	return Collection{c.Name, c.Label, c.Folder, c.Schema.Strict, fields, c.Total, c.Actions}
+}
+
+var listCollectionsDoc = doc{
+	id: "list-collections", tag: "Collections",
+	summary:   "List the collections that you can use, with their fields",
+	responses: map[int]any{200: Collections{}},
+}
+
+func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) {
+	cs, err := a.site.Collections(principal(ctx))
+	if err != nil {
+		return nil, err
+	}
+	list := Collections{Items: make([]Collection, len(cs))}
+	for i, c := range cs {
+		list.Items[i] = collectionOf(c)
+	}
+	return answer(http.StatusOK, list)
+}
+
+var getCollectionDoc = doc{
+	id: "get-collection", tag: "Collections",
+	summary:   "One collection with its fields",
+	responses: map[int]any{200: Collection{}},
+	problems:  []int{404},
+}
+
+func (a *API) getCollection(ctx context.Context, in *InCollection) (*reply, error) {
+	c, err := a.site.Collection(principal(ctx), in.Collection)
+	if err != nil {
+		return nil, err
+	}
+	return answer(http.StatusOK, collectionOf(c))
+}
+
+// Me is the caller.
+type Me struct {
+	Issuer  string   `json:"issuer"`
+	Subject string   `json:"subject"`
+	Name    string   `json:"name" doc:"As in the commits that the caller makes."`
+	Email   string   `json:"email"`
+	Roles   []string `json:"roles"`
+}
+
+var meDoc = doc{
+	id: "me", tag: "Caller",
+	summary:   "Who the token says that you are",
+	responses: map[int]any{200: Me{}},
+}
+
+func (a *API) me(ctx context.Context, _ *struct{}) (*reply, error) {
+	pr := principal(ctx)
+	name, email := pr.Person()
+	roles := pr.Roles
+	if roles == nil {
+		roles = []string{}
+	}
+	return answer(http.StatusOK, Me{pr.Issuer, pr.Subject, name, email, roles})
+}

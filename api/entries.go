@@ -1,0 +1,466 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"cms/content"
+	"cms/repo"
+	"cms/site"
+)
+
+// Entry is a document of a collection as clients see it.
+type Entry struct {
+	Collection string          `json:"collection" example:"consultations"`
+	Slug       string          `json:"slug" doc:"Names the entry in its collection; may hold slashes." example:"plan-velo"`
+	Path       string          `json:"path" doc:"The file in the repository." example:"_consultations/plan-velo.md"`
+	Revision   string          `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Fields     *content.Object `json:"fields" doc:"The front matter, in the order of the file. A date-time is RFC 3339 here and keeps the file's layout on disk."`
+	Body       *string         `json:"body,omitempty" doc:"What follows the front matter, byte for byte. Lists leave it out."`
+	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection."`
+	Problems   []Fault         `json:"problems" doc:"What is wrong with the file."`
+	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
+}
+
+// Updated is a commit, in short.
+type Updated struct {
+	Commit string    `json:"commit" example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+	At     time.Time `json:"at" doc:"When it was authored, RFC 3339."`
+	Author Person    `json:"author"`
+}
+
+// Person is someone in a commit.
+type Person struct {
+	Name  string `json:"name" example:"Ann Éditrice"`
+	Email string `json:"email" example:"ann@example.org"`
+}
+
+func entryOf(e *site.Entry) Entry {
+	return Entry{
+		Collection: e.Collection,
+		Slug:       e.Slug.String(),
+		Path:       e.Path.String(),
+		Revision:   e.Revision,
+		Fields:     e.Fields,
+		Valid:      len(e.Problems) == 0,
+		Problems:   faultsOf(e.Problems),
+		Updated:    Updated{e.Updated.Commit, e.Updated.At, Person(e.Updated.Author)},
+	}
+}
+
+// answerEntry is a whole entry with its ETag.
+func answerEntry(status int, e *site.Entry) (*reply, error) {
+	body, err := e.Body()
+	if err != nil {
+		return nil, err
+	}
+	whole := entryOf(e)
+	whole.Body = &body
+	r, err := answer(status, whole)
+	if err != nil {
+		return nil, err
+	}
+	r.ETag, r.Vary = etag(e.Revision), "Accept"
+	return r, nil
+}
+
+// InCollection and AtEntry are the path parameters.
+type InCollection struct {
+	Collection string `path:"collection" doc:"The collection's name." example:"consultations"`
+}
+
+type AtEntry struct {
+	InCollection
+	Slug string `path:"slug" doc:"The entry's slug; may hold slashes, encoded or not." example:"plan-velo"`
+}
+
+func (p AtEntry) ref() (site.Ref, error) {
+	slug, err := parseSlug(p.Slug)
+	return site.Ref{Collection: p.Collection, Slug: slug}, err
+}
+
+func parseSlug(s string) (content.Slug, error) {
+	slug, err := content.ParseSlug(s)
+	if err != nil {
+		p := newProblem(http.StatusBadRequest, "The slug cannot name a file of the collection.")
+		p.Errors = []Fault{{Pointer: "slug", Rule: "slug", Detail: "The " + err.Error() + "."}}
+		return slug, p
+	}
+	return slug, nil
+}
+
+// Entries is a page of a list.
+type Entries struct {
+	Items      []Entry `json:"items"`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+	Total      int     `json:"total" doc:"The number of entries in the whole list."`
+}
+
+type listInput struct {
+	InCollection
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+}
+
+var listEntriesDoc = doc{
+	id: "list-entries", tag: "Entries",
+	summary:   "List the entries of a collection",
+	text:      "In the order of their slugs, without their bodies. Pages stay in step while entries come and go.",
+	responses: map[int]any{200: Entries{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
+	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
+	if err != nil {
+		return nil, newProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
+	}
+	page, err := a.site.Entries(principal(ctx), in.Collection, site.Query{Limit: in.Limit, After: string(after)})
+	if err != nil {
+		return nil, err
+	}
+	list := Entries{Items: make([]Entry, len(page.Items)), Total: page.Total}
+	for i, e := range page.Items {
+		list.Items[i] = entryOf(e)
+	}
+	if page.Next != "" {
+		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
+		list.NextCursor = &next
+	}
+	return answer(http.StatusOK, list)
+}
+
+type getInput struct {
+	AtEntry
+	Accept      string `header:"Accept" doc:"application/json, or text/markdown for the bytes of the file."`
+	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the entry is still at one of these ETags."`
+}
+
+var getEntryDoc = doc{
+	id: "get-entry", tag: "Entries",
+	summary:   "Read an entry",
+	text:      "As JSON or, with Accept: text/markdown, as the bytes of its file.",
+	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: file{}}, 304: nil},
+	headers:   map[int][]string{200: {"ETag", "Vary"}, 304: {"ETag"}},
+	problems:  []int{400, 404, 406},
+}
+
+func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	media, err := negotiate(in.Accept, mediaJSON, mediaMarkdown)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.site.Entry(principal(ctx), ref)
+	if err != nil {
+		return nil, err
+	}
+	if in.IfNoneMatch != "" {
+		t, p := parseTags("If-None-Match", in.IfNoneMatch)
+		if p != nil {
+			return nil, p
+		}
+		if t.matchWeak(e.Revision) {
+			return &reply{Status: http.StatusNotModified, ETag: etag(e.Revision), Vary: "Accept"}, nil
+		}
+	}
+	if media == mediaJSON {
+		return answerEntry(http.StatusOK, e)
+	}
+	src, err := e.Source()
+	if err != nil {
+		return nil, err
+	}
+	return &reply{Status: http.StatusOK, ContentType: "text/markdown; charset=utf-8", ETag: etag(e.Revision), Vary: "Accept", Body: src}, nil
+}
+
+// Writing are the parameters that every write takes.
+type Writing struct {
+	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
+	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
+}
+
+type createInput struct {
+	InCollection
+	Writing
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var createEntryDoc = doc{
+	id: "create-entry", tag: "Entries",
+	summary:   "Create an entry",
+	text:      "A slug is made of the title if none is given. Fields that are left out take their defaults.",
+	requests:  map[string]any{mediaJSON: Draft{}},
+	responses: map[int]any{201: Entry{}, 200: Diff{}},
+	headers:   map[int][]string{201: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 413, 415, 503, 507},
+}
+
+func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "slug", "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	draft := site.Draft{Fields: b.object("fields"), Body: b.text("body")}
+	if s := b.text("slug"); s != "" {
+		draft.Slug, err = parseSlug(s)
+	}
+	w := b.write(in.Writing, site.Precondition{})
+	if err := b.problem(err); err != nil {
+		return nil, err
+	}
+	out, err := a.site.Create(ctx, principal(ctx), in.Collection, draft, w)
+	return outcome(out, err)
+}
+
+type putInput struct {
+	AtEntry
+	Writing
+	Preconditions
+	Base        string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	Exact       bool   `query:"exact" doc:"With text/markdown: store the bytes as they are, instead of only what differs from the file that is there."`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var putEntryDoc = doc{
+	id: "put-entry", tag: "Entries",
+	summary: "Replace an entry, or create it",
+	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
+		"so a client that writes front matter in its own way leaves no noise.",
+	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
+	responses: map[int]any{200: Entry{}, 201: Entry{}},
+	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+}
+
+func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	pre, err := in.Preconditions.parse(in.Base)
+	if err != nil {
+		return nil, err
+	}
+	media, err := mediaType(in.ContentType, "", mediaJSON, mediaMarkdown)
+	if err != nil {
+		return nil, err
+	}
+	pr := principal(ctx)
+	if media == mediaMarkdown {
+		w := site.Write{Precondition: pre, Message: in.Message, DryRun: in.DryRun}
+		src := append([]byte(nil), in.RawBody...) // huma takes its buffer back
+		if pre.Absent {
+			return outcome(a.site.CreateSource(ctx, pr, ref, src, w))
+		}
+		return outcome(a.site.Update(ctx, pr, ref, a.site.ReplaceSource(in.Collection, src, in.Exact), w))
+	}
+	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	b.require("fields", "body")
+	fields, body := b.object("fields"), b.text("body")
+	w := b.write(in.Writing, pre)
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	if pre.Absent {
+		return outcome(a.site.Create(ctx, pr, in.Collection, site.Draft{Slug: ref.Slug, Fields: fields, Body: body}, w))
+	}
+	return outcome(a.site.Update(ctx, pr, ref, a.site.Replace(in.Collection, fields, body), w))
+}
+
+type patchInput struct {
+	AtEntry
+	Writing
+	Preconditions
+	Base        string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var patchEntryDoc = doc{
+	id: "patch-entry", tag: "Entries",
+	summary:   "Edit parts of an entry",
+	text:      "A JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	responses: map[int]any{200: Entry{}},
+	headers:   map[int][]string{200: {"ETag"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+}
+
+func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	pre, err := in.Preconditions.parse(in.Base)
+	if err != nil {
+		return nil, err
+	}
+	if pre.Absent {
+		return nil, newProblem(http.StatusBadRequest, "A patch needs an entry. To create one, use PUT with If-None-Match: *.")
+	}
+	media, err := mediaType(in.ContentType, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	if err != nil {
+		return nil, err
+	}
+	pr := principal(ctx)
+	if media == mediaJSONPatch {
+		if err := checkJSONPatch(in.RawBody); err != nil {
+			return nil, err
+		}
+		ops := append([]byte(nil), in.RawBody...)
+		w := site.Write{Precondition: pre, Message: in.Message, DryRun: in.DryRun}
+		return outcome(a.site.Update(ctx, pr, ref, a.site.JSONPatch(in.Collection, ops), w))
+	}
+	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	b.object("fields")
+	b.text("body")
+	w := b.write(in.Writing, pre)
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	return outcome(a.site.Update(ctx, pr, ref, a.site.MergePatch(in.Collection, b.without("message", "on_behalf_of")), w))
+}
+
+type deleteInput struct {
+	AtEntry
+	Writing
+	Preconditions
+}
+
+var deleteEntryDoc = doc{
+	id: "delete-entry", tag: "Entries",
+	summary:   "Delete an entry",
+	text:      "Its history stays.",
+	responses: map[int]any{204: nil, 200: Diff{}},
+	problems:  []int{400, 404, 412, 428, 503, 507},
+}
+
+func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	pre, err := in.Preconditions.parse("")
+	if err != nil {
+		return nil, err
+	}
+	return outcome(a.site.Delete(ctx, principal(ctx), ref, site.Write{Precondition: pre, Message: in.Message, DryRun: in.DryRun}))
+}
+
+// Diff is what a write would change.
+type Diff struct {
+	content.DocumentDiff
+	Slug string `json:"slug,omitempty" doc:"The slug that a new entry would get."`
+}
+
+// outcome answers a write.
+func outcome(out *site.Outcome, err error) (*reply, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case out.Diff != nil:
+		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String()})
+	case out.Entry == nil:
+		return &reply{Status: http.StatusNoContent}, nil
+	case out.Created:
+		r, err := answerEntry(http.StatusCreated, out.Entry)
+		if err == nil {
+			r.Location = entryURL(out.Entry.Ref)
+		}
+		return r, err
+	}
+	return answerEntry(http.StatusOK, out.Entry)
+}
+
+func entryURL(ref site.Ref) string {
+	segments := strings.Split(ref.Slug.String(), "/")
+	for i, s := range segments {
+		segments[i] = url.PathEscape(s)
+	}
+	return fmt.Sprintf("/v1/collections/%s/entries/%s", url.PathEscape(ref.Collection), strings.Join(segments, "/"))
+}
+
+// Change is a commit that touched an entry.
+type Change struct {
+	Commit   string    `json:"commit"`
+	At       time.Time `json:"at" doc:"When it was authored, RFC 3339."`
+	Author   Person    `json:"author"`
+	Message  string    `json:"message" doc:"The commit's subject."`
+	Action   string    `json:"action" enum:"created,updated,deleted,moved"`
+	Path     string    `json:"path" doc:"Where the file was after it."`
+	Revision string    `json:"revision,omitempty" doc:"The entry's revision after it; absent where it was deleted."`
+}
+
+// Changes is a page of a history.
+type Changes struct {
+	Items      []Change `json:"items"`
+	NextCursor *string  `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+	Total      int      `json:"total"`
+}
+
+type historyInput struct {
+	AtEntry
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of commits to answer with."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before: the last commit that it showed."`
+}
+
+var entryHistoryDoc = doc{
+	id: "entry-history", tag: "Entries",
+	summary:   "The commits that touched an entry",
+	text:      "Newest first, through renames; also of an entry that was deleted.",
+	responses: map[int]any{200: Changes{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.site.History(ctx, principal(ctx), ref)
+	if err != nil {
+		return nil, err
+	}
+	page := Changes{Items: []Change{}, Total: len(all)}
+	start := 0
+	if in.Cursor != "" {
+		for start < len(all) && all[start].Commit != in.Cursor {
+			start++
+		}
+		if start == len(all) {
+			return nil, newProblem(http.StatusBadRequest, "The cursor is not one that this history gave. Leave it out to start from the newest commit.")
+		}
+		start++
+	}
+	rest := all[start:]
+	for _, c := range rest[:min(in.Limit, len(rest))] {
+		page.Items = append(page.Items, Change{c.Commit, c.At, Person(c.Author), c.Message, c.Action, c.Path.String(), c.Revision})
+	}
+	if len(rest) > in.Limit {
+		page.NextCursor = &rest[in.Limit-1].Commit
+	}
+	return answer(http.StatusOK, page)
+}
+
+// person is someone whom a request names.
+func person(name, email string) *repo.Person { return &repo.Person{Name: name, Email: email} }

@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"cms/auth"
+)
+
+type contextKey int
+
+const (
+	requestIDKey contextKey = iota
+	principalKey
+)
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey).(string)
+	return id
+}
+
+// instance is the URI that names a request in problem documents.
+func instance(ctx context.Context) string {
+	if id := requestID(ctx); id != "" {
+		return "urn:uuid:" + id
+	}
+	return ""
+}
+
+func principal(ctx context.Context) *auth.Principal {
+	p, _ := ctx.Value(principalKey).(*auth.Principal)
+	return p
+}
+
+// observe names each request, and logs it when it is done.
+func (a *API) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := uuid.NewString()
+		h := w.Header()
+		h.Set("X-Request-Id", id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-cache")
+		rec := &recorder{ResponseWriter: w}
+		start := time.Now()
+		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
+			slog.Int64("bytes", rec.bytes), slog.Duration("duration", time.Since(start)), slog.String("request_id", id))
+	})
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for [http.ResponseController].
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// recover makes a problem of a panic. A connection whose answer had begun is
+// cut instead, so that its client does not take half an answer for a whole one.
+func (a *API) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler {
+				panic(cause)
+			}
+			a.log.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()), "request_id", requestID(r.Context()))
+			if rec, ok := w.(*recorder); ok && rec.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			writeProblem(w, r, newProblem(http.StatusInternalServerError, "Something failed here that should not. The log of the service has it under this instance."))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bound limits every request's body.
+func (a *API) bound(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > a.maxBody {
+			w.Header().Set("Connection", "close")
+			writeProblem(w, r, tooLarge(a.maxBody))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, a.maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate asks for a bearer token (RFC 6750) where the operation does.
+func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
+	if len(ctx.Operation().Security) == 0 {
+		next(ctx)
+		return
+	}
+	pr, err := a.verify(ctx.Context(), ctx.Header("Authorization"))
+	if err != nil {
+		p := a.problem(ctx.Context(), err)
+		for k, vs := range p.headers {
+			ctx.SetHeader(k, vs[0])
+		}
+		writeHuma(ctx, p)
+		return
+	}
+	next(huma.WithValue(ctx, principalKey, pr))
+}
+
+func (a *API) verify(ctx context.Context, header string) (*auth.Principal, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return nil, newProblem(http.StatusUnauthorized, "Send a token: Authorization: Bearer …").
+			with("WWW-Authenticate", `Bearer realm="cms"`)
+	}
+	return a.verifier.Verify(ctx, strings.TrimSpace(token))
+}
+
+// challenge tells a client what was wrong with its token (RFC 6750, section 3).
+func challenge(e *auth.TokenError) string {
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	return `Bearer realm="cms", error="` + quote.Replace(e.Code) + `", error_description="` + quote.Replace(e.Detail) + `"`
+}

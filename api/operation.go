@@ -1,0 +1,201 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"cms/content"
+)
+
+// reply is an answer, its body already in its media type.
+type reply struct {
+	Status      int
+	ContentType string `header:"Content-Type" hidden:"true"`
+	ETag        string `header:"ETag" hidden:"true"`
+	Location    string `header:"Location" hidden:"true"`
+	Vary        string `header:"Vary" hidden:"true"`
+	Body        []byte // documented for each operation
+}
+
+// answer is v as JSON.
+func answer(status int, v any) (*reply, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return &reply{Status: status, ContentType: "application/json", Body: b.Bytes()}, nil
+}
+
+// doc describes an operation for the OpenAPI document.
+type doc struct {
+	id, summary, text string
+	tag               string
+	requests          map[string]any // media type → a value of the body's type
+	responses         map[int]any    // status → a value of the body's type, nil for none
+	headers           map[int][]string
+	problems          []int
+}
+
+const (
+	mediaJSON       = "application/json"
+	mediaMarkdown   = "text/markdown"
+	mediaMergePatch = "application/merge-patch+json"
+	mediaJSONPatch  = "application/json-patch+json"
+	mediaProblem    = "application/problem+json"
+)
+
+// file stands for a whole Markdown file in a doc.
+type file struct{}
+
+func get[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	register(a, http.MethodGet, path, h, d)
+}
+
+func post[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	register(a, http.MethodPost, path, h, d)
+}
+
+func put[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	register(a, http.MethodPut, path, h, d)
+}
+
+func patch[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	register(a, http.MethodPatch, path, h, d)
+}
+
+func del[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	register(a, http.MethodDelete, path, h, d)
+}
+
+// register makes an operation of a handler. Whatever error the handler gives
+// becomes a problem document.
+func register[I any](a *API, method, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	op := huma.Operation{
+		OperationID:                  d.id,
+		Method:                       method,
+		Path:                         path,
+		Summary:                      d.summary,
+		Description:                  d.text,
+		Tags:                         []string{d.tag},
+		Security:                     []map[string][]string{{"bearer": {}}},
+		MaxBodyBytes:                 a.maxBody,
+		RejectUnknownQueryParameters: true,
+		SkipValidateBody:             true, // handlers decode bodies, in order
+		Responses:                    a.responses(d),
+	}
+	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
+	if d.requests != nil {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+		for media, v := range d.requests {
+			op.RequestBody.Content[media] = &huma.MediaType{Schema: a.schema(v)}
+		}
+	}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*reply, error) {
+		r, err := h(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return r, nil
+	})
+}
+
+func (a *API) responses(d doc) map[string]*huma.Response {
+	all := map[string]*huma.Response{}
+	for status, v := range d.responses {
+		r := &huma.Response{Description: http.StatusText(status)}
+		if v != nil {
+			r.Content = map[string]*huma.MediaType{}
+			for media, v := range representations(v) {
+				r.Content[media] = &huma.MediaType{Schema: a.schema(v)}
+			}
+		}
+		for _, h := range d.headers[status] {
+			if r.Headers == nil {
+				r.Headers = map[string]*huma.Param{}
+			}
+			r.Headers[h] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+		all[strconv.Itoa(status)] = r
+	}
+	for _, status := range append(d.problems, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError) {
+		all[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{mediaProblem: {Schema: a.schema(Problem{})}},
+		}
+	}
+	return all
+}
+
+// representations are the media types that a value is answered in.
+func representations(v any) map[string]any {
+	if m, ok := v.(map[string]any); ok {
+		return m
+	}
+	return map[string]any{mediaJSON: v}
+}
+
+// schema is the JSON schema of v's type.
+func (a *API) schema(v any) *huma.Schema {
+	if _, ok := v.(file); ok {
+		return &huma.Schema{Type: huma.TypeString, Description: "The whole file: front matter and body."}
+	}
+	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+}
+
+// description is the OpenAPI document before its operations.
+func description(o Options) huma.Config {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	object := reflect.TypeFor[map[string]any]()
+	registry.RegisterTypeAlias(reflect.TypeFor[content.Object](), object)
+	registry.RegisterTypeAlias(reflect.TypeFor[content.Path](), reflect.TypeFor[string]())
+	registry.RegisterTypeAlias(reflect.TypeFor[content.Maybe](), reflect.TypeFor[any]())
+	c := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "cms",
+				Version:     o.Version,
+				Description: "Reads and writes the entries of a static site, Markdown files with front matter, in its Git repository. Each edit is one commit in its author's name.",
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{
+				Schemas: registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
+					Type: "http", Scheme: "bearer", BearerFormat: "JWT",
+					Description: "A JSON Web Token of one of the configured issuers.",
+				}},
+			},
+		},
+		Formats:       map[string]huma.Format{mediaJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: mediaJSON,
+		Transformers:  []huma.Transformer{plain},
+	}
+	if o.PublicURL != "" {
+		c.Servers = []*huma.Server{{URL: o.PublicURL}}
+	}
+	return c
+}
+
+// document is the OpenAPI document as it is served.
+func document(o *huma.OpenAPI) ([]byte, error) {
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which are never sent
+		delete(o.Components.Schemas.Map(), unused)
+	}
+	b, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	var pretty bytes.Buffer
+	err = json.Indent(&pretty, b, "", "  ")
+	return pretty.Bytes(), err
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+	"github.com/gorilla/mux"
+)
+
+// newRouter is a router that leaves paths as they were sent: a slug may hold
+// encoded slashes, and a path with ".." is refused instead of redirected.
+func newRouter() *mux.Router {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		writeProblem(w, req, newProblem(http.StatusNotFound, "There is nothing at this path. /openapi.json lists what there is."))
+	})
+	r.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		allowed := allowedMethods(r, req)
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeProblem(w, req, newProblem(http.StatusMethodNotAllowed, "This path answers to "+strings.Join(allowed, ", ")+"."))
+	})
+	return r
+}
+
+// allowedMethods are those that r has a route for at the request's path.
+func allowedMethods(r *mux.Router, req *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		probe := *req
+		probe.Method = method
+		var m mux.RouteMatch
+		if r.Match(&probe, &m) && m.MatchErr == nil {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}
+
+// adapter registers huma's operations on a mux router. It is humamux but for
+// the slug, which takes the rest of the path, and for HEAD, which GET answers.
+type adapter struct{ router *mux.Router }
+
+func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
+	methods := []string{op.Method}
+	if op.Method == http.MethodGet {
+		methods = append(methods, http.MethodHead)
+	}
+	path := strings.Replace(op.Path, "{slug}", "{slug:.+}", 1)
+	a.router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		handler(params{humamux.NewContext(op, r, w), mux.Vars(r)})
+	}).Methods(slices.Compact(methods)...)
+}
+
+func (a adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+
+// embedded is huma's context by a name that its method Context does not clash
+// with.
+type embedded = huma.Context
+
+// params decodes the parameters of a path that the router matched encoded.
+type params struct {
+	embedded
+	vars map[string]string
+}
+
+// Param is the decoded parameter. What cannot be decoded is given as it is: a
+// percent sign in it then fails the check of the name.
+func (p params) Param(name string) string {
+	if s, err := url.PathUnescape(p.vars[name]); err == nil {
+		return s
+	}
+	return p.vars[name]
+}
+
+// Unwrap leads huma's helpers to the context of the router.
+func (p params) Unwrap() huma.Context { return p.embedded }

@@ -1,0 +1,237 @@
+package api_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"context"
+
+	"cms/api"
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+	"cms/site"
+)
+
+// server is a real API on a real repository, reached over real HTTP.
+type server struct {
+	*testing.T
+	url    string
+	git    string // the repository's folder
+	repo   *repo.Repo
+	issuer auth.Issuer
+	ec     auth.Issuer // ES256, with the private key
+	ecKey  []byte      // the public key that clients could know
+	token  string      // of an editor
+}
+
+const maxBody = 64 << 10
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{T: t, git: filepath.Join(t.TempDir(), "site.git")}
+	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
+	s.ec, s.ecKey = ecIssuer(t)
+	verifier, err := auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{s.issuer, s.ec}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	collections := []content.Collection{
+		{Name: "consultations", Folder: "_consultations", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
+			{Name: "title", Type: "string", Required: true},
+			{Name: "link", Type: "url"},
+			{Name: "date", Type: "datetime"},
+			{Name: "in_progress", Type: "boolean"},
+			{Name: "note", Type: "integer", Min: new(float64), Max: ptr(5.0)},
+		}}},
+		{Name: "pages", Folder: "pages", Extension: ".md"},
+	}
+	policy, err := auth.NewPolicy(map[string]map[string][]string{
+		"editor": {"consultations": {"read", "create", "update", "delete"}, "pages": {"read", "create", "update", "delete"}},
+		"reader": {"consultations": {"read"}},
+	}, []string{"consultations", "pages"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.repo.Run(ctx) }()
+	st, err := site.New(site.Options{Repo: s.repo, Policy: policy, Collections: collections})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := api.New(api.Options{Site: st, Verifier: verifier, Version: "test", MaxBodyBytes: maxBody})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(handler)
+	s.url = srv.URL
+	s.token = s.mint("editor")
+	t.Cleanup(func() {
+		srv.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("repository: %v", err)
+		}
+		if err := s.repo.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		out := s.runGit("fsck", "--strict", "--no-dangling")
+		if out != "" && !strings.HasPrefix(out, "notice: HEAD points to an unborn branch") {
+			t.Errorf("git fsck says: %s", out)
+		}
+	})
+	return s
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func ecIssuer(t *testing.T) (auth.Issuer, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	pub, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwks, err := json.Marshal(map[string]any{"keys": []any{map[string]any{
+		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1",
+		"x": b64(pub[1:33]), "y": b64(pub[33:]), "d": b64(d),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth.Issuer{Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"ES256"}, JWKS: jwks}, pub
+}
+
+// mint makes a token of the symmetric issuer.
+func (s *server) mint(roles ...string) string {
+	s.Helper()
+	return s.mintOf(s.issuer, roles...)
+}
+
+func (s *server) mintOf(is auth.Issuer, roles ...string) string {
+	s.Helper()
+	token, err := auth.Mint(is, auth.Claims{Subject: "ann", Name: "Ann Éditrice", Email: "ann@example.org", Roles: roles, TTL: time.Hour})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return token
+}
+
+func (s *server) runGit(args ...string) string {
+	s.Helper()
+	cmd := exec.Command("git", append([]string{"--git-dir", s.git}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// request is one to send; the token is the editor's unless it names another.
+type request struct {
+	method, path string
+	header       map[string]string
+	body         string
+	token        string // "-" for none
+}
+
+// response is what came back.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (s *server) do(r request) response {
+	s.Helper()
+	req, err := http.NewRequest(r.method, s.url+r.path, strings.NewReader(r.body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	switch r.token {
+	case "":
+		req.Header.Set("Authorization", "Bearer "+s.token)
+	case "-":
+	default:
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	for k, v := range r.header {
+		req.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return response{res.StatusCode, res.Header, body}
+}
+
+// create makes an entry and gives its ETag.
+func (s *server) create(collection, slug, src string) string {
+	s.Helper()
+	res := s.do(request{method: "PUT", path: "/v1/collections/" + collection + "/entries/" + slug, body: src,
+		header: map[string]string{"Content-Type": "text/markdown", "If-None-Match": "*"}})
+	if res.status != http.StatusCreated {
+		s.Fatalf("create %s: got %d %s", slug, res.status, res.body)
+	}
+	return res.header.Get("ETag")
+}
+
+func (s *server) head() string { return strings.TrimSpace(s.runGit("rev-parse", "--verify", "main")) }
+
+// problem reads a problem document, and checks its form.
+func (s *server) problem(res response) api.Problem {
+	s.Helper()
+	if ct := res.header.Get("Content-Type"); ct != "application/problem+json" {
+		s.Fatalf("got %d with Content-Type %q, want a problem document: %s", res.status, ct, res.body)
+	}
+	var p api.Problem
+	dec := json.NewDecoder(bytes.NewReader(res.body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		s.Fatalf("problem document: %v: %s", err, res.body)
+	}
+	if p.Status != res.status || p.Type != "about:blank" || p.Title != http.StatusText(res.status) || p.Code == "" ||
+		p.Instance != "urn:uuid:"+res.header.Get("X-Request-Id") {
+		s.Errorf("got the problem %s of status %d, with X-Request-Id %s", res.body, res.status, res.header.Get("X-Request-Id"))
+	}
+	return p
+}
+
+const sample = "---\ntitle: Plan vélo\nlink:\norganisateur : Ville de Valmont\nmethodes:\n- L'atelier\ndate: 2019-01-15 09:29:08 +0000\nin_progress: true\nnote: 3\n---\n\nCorps.  \n"
+
+func entryPath(slug string) string {
+	return fmt.Sprintf("/v1/collections/consultations/entries/%s", slug)
+}

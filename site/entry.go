@@ -1,0 +1,162 @@
+package site
+
+import (
+	"context"
+	"fmt"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+)
+
+// Ref names an entry. The zero Slug is none.
+type Ref struct {
+	Collection string
+	Slug       content.Slug
+}
+
+// Entry is one document of a collection, as a caller sees it.
+type Entry struct {
+	Ref
+	Path     content.Path
+	Revision string // the Git blob's id, in hexadecimal
+	Fields   *content.Object
+	Problems []content.Problem // of reading the file and of the collection's schema; empty for a valid entry
+	Updated  Change            // the last commit that touched it
+
+	source func() ([]byte, error)
+}
+
+// Source is the bytes of the file. They must not be changed.
+func (e *Entry) Source() ([]byte, error) { return e.source() }
+
+// Body is what follows the front matter, byte for byte.
+func (e *Entry) Body() (string, error) {
+	src, err := e.source()
+	if err != nil {
+		return "", err
+	}
+	return content.Parse(src).Body(), nil
+}
+
+// Entry reads one entry.
+func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
+	c, err := s.collection(pr, ref.Collection, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
+	if !ok {
+		return nil, noEntry()
+	}
+	return view(c, e), nil
+}
+
+// view is e as callers see it.
+func view(c *content.Collection, e *repo.Entry) *Entry {
+	problems := e.Problems()
+	fields := e.Fields()
+	if c.Schema.Defined && !unreadable(problems) {
+		problems = append(problems[:len(problems):len(problems)], c.Schema.Validate(fields, nil)...)
+	}
+	return &Entry{
+		Ref:      Ref{e.Collection, e.Slug},
+		Path:     e.Path,
+		Revision: e.Revision.String(),
+		Fields:   fields,
+		Problems: problems,
+		Updated:  change(e.Updated()),
+		source:   e.Source,
+	}
+}
+
+// ruleSyntax is the rule of problems with reading a file.
+const ruleSyntax = "syntax"
+
+// unreadable says whether a file could not be read for its fields, so that to
+// validate them would only list every required one as missing.
+func unreadable(problems []content.Problem) bool {
+	for _, p := range problems {
+		if p.Rule == ruleSyntax {
+			return true
+		}
+	}
+	return false
+}
+
+// Query asks for a page of a list.
+type Query struct {
+	Limit int    // 1 to [MaxLimit]
+	After string // the slug of the last entry of the page before, or ""
+}
+
+// MaxLimit is the greatest number of entries in a page.
+const MaxLimit = 1000
+
+// Page is a part of a list.
+type Page struct {
+	Items []*Entry
+	Total int    // in the whole list
+	Next  string // what After is for the next page; "" at the end
+}
+
+// Entries lists a collection in the order of its slugs. Pages stay in step
+// while entries come and go: none is shown twice, none that stays is left out.
+func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
+	c, err := s.collection(pr, collection, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	if q.Limit < 1 || q.Limit > MaxLimit {
+		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	}
+	all := s.repo.View().Entries(collection)
+	page := &Page{Total: len(all), Items: []*Entry{}}
+	rest := all[after(all, q.After):]
+	for _, e := range rest[:min(q.Limit, len(rest))] {
+		page.Items = append(page.Items, view(c, e))
+	}
+	if len(rest) > q.Limit {
+		page.Next = rest[q.Limit-1].Slug.String()
+	}
+	return page, nil
+}
+
+// after is the index of the first entry whose slug is greater than slug.
+func after(entries []*repo.Entry, slug string) int {
+	lo, hi := 0, len(entries)
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); entries[mid].Slug.String() <= slug {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// Check validates every entry of every collection, for the operator, and
+// yields those that have problems. Unlike the entries of a list they are
+// checked against each other too.
+func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
+	snap := s.repo.View()
+	var broken []*Entry
+	total := 0
+	for _, c := range s.collections {
+		l := newLookup(snapshot{snap})
+		for _, e := range snap.Entries(c.Name) {
+			if err := ctx.Err(); err != nil {
+				return nil, 0, err
+			}
+			total++
+			v := view(c, e)
+			if c.Schema.Defined && !unreadable(v.Problems) {
+				v.Problems = append(e.Problems(), c.Schema.Validate(v.Fields, l.of(v.Ref))...)
+			}
+			if len(v.Problems) > 0 {
+				broken = append(broken, v)
+			}
+		}
+	}
+	return broken, total, nil
+}

@@ -1,0 +1,73 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// Code is the kind of a refusal.
+type Code string
+
+const (
+	Malformed            Code = "malformed"             // the request makes no sense
+	Forbidden            Code = "forbidden"             // the caller may not
+	NotFound             Code = "not_found"             // there is no such thing, or not for the caller
+	Conflict             Code = "conflict"              // it clashes with what is there
+	PreconditionRequired Code = "precondition_required" // an edit must say what it edits
+	PreconditionFailed   Code = "precondition_failed"   // the entry has moved on
+	Invalid              Code = "invalid"               // the content breaks a rule
+	Unavailable          Code = "unavailable"           // try again later
+	Full                 Code = "full"                  // the disk is
+)
+
+// Error is a refusal that its caller can act on. Detail is a sentence for
+// people; it never holds a submitted value.
+type Error struct {
+	Code     Code
+	Detail   string
+	Problems []content.Problem // what is wrong with each field, for Invalid
+	Revision string            // what is there now, for PreconditionFailed
+	Clashes  []content.Clash   // for Conflict of a merge
+	Err      error             // the cause, for the log
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// refusal makes an *Error of the errors of the packages below that a caller
+// can act on; others are returned as they are.
+func refusal(err error) error {
+	var edit *content.EditError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &edit):
+		return &Error{Code: Invalid, Detail: edit.Error(), Err: err, Problems: []content.Problem{{
+			Field: edit.Path.String(), Pointer: edit.Path.Pointer(), Rule: string(edit.Kind),
+			Detail: edit.Detail, Line: edit.Line, Column: edit.Column,
+		}}}
+	case errors.Is(err, content.ErrTestFailed):
+		return &Error{Code: Conflict, Detail: "A test operation of the patch does not hold. Nothing was changed.", Err: err}
+	case errors.Is(err, repo.ErrExists):
+		return &Error{Code: Conflict, Detail: "An entry of that name exists already.", Err: err}
+	case errors.Is(err, repo.ErrNotFound):
+		return noEntry()
+	case errors.Is(err, repo.ErrConflict):
+		return &Error{Code: Conflict, Detail: "Something else is in the way of the file: a folder, a link or a submodule. Choose another slug.", Err: err}
+	case errors.Is(err, repo.ErrFull):
+		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
+	case errors.Is(err, repo.ErrStorage):
+		return &Error{Code: Unavailable, Detail: "The repository cannot be written now. Nothing was saved; try again later.", Err: err}
+	case errors.Is(err, repo.ErrBusy):
+		return &Error{Code: Unavailable, Detail: "Too many edits are waiting. Try again in a moment.", Err: err}
+	case errors.Is(err, repo.ErrClosed):
+		return &Error{Code: Unavailable, Detail: "The service is stopping. Try again in a moment.", Err: err}
+	}
+	return err
+}
+
+func noEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }

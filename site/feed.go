@@ -1,0 +1,69 @@
+package site
+
+import (
+	"context"
+	"errors"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// ErrUnknownCommit is the error of a commit that is not part of the branch's
+// history, as after someone has rewritten it.
+var ErrUnknownCommit = repo.ErrUnknownCommit
+
+// EntryChange is what one commit did to one entry.
+type EntryChange struct {
+	Change
+	Collection string
+	Slug       string
+	From       string   // where a moved entry was, as a path
+	Changed    []string // the fields that differ, in the order of the file; "body" for the body
+}
+
+// Changes are what the commits after since did to entries, up to the commit
+// until, oldest first. An empty since stands before the first commit. It is for
+// the service's own use: no one's permissions are asked.
+func (s *Site) Changes(ctx context.Context, since, until string) ([]EntryChange, error) {
+	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(until))
+	if err != nil {
+		return nil, err
+	}
+	var changes []EntryChange
+	for _, c := range commits {
+		for _, f := range c.Changes {
+			fields, err := s.changedFields(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, EntryChange{
+				Change: Change{
+					Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message,
+					Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision),
+				},
+				Collection: f.Collection,
+				Slug:       f.Slug.String(),
+				From:       f.From.String(),
+				Changed:    fields,
+			})
+		}
+	}
+	return changes, nil
+}
+
+// changedFields compares the two revisions of a change. A creation and a
+// deletion change every field.
+func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, error) {
+	var docs [2]*content.Document
+	for i, h := range [2]repo.Hash{f.Previous, f.Revision} {
+		var src []byte
+		if !h.IsZero() {
+			var err error
+			if src, err = s.repo.Blob(ctx, h); err != nil && !errors.Is(err, repo.ErrNotFound) {
+				return nil, err
+			}
+		}
+		docs[i] = content.Parse(src)
+	}
+	return changed(docs[0], docs[1]), nil
+}

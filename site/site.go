@@ -1,0 +1,127 @@
+// Package site is what the product does: it reads, lists, edits and deletes
+// the entries of a site's collections, for someone, by the rules of the site.
+//
+// Each operation is authorized, validated and committed here and nowhere else,
+// so that the HTTP API, the form and the command line give the same answers.
+package site
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+)
+
+// Site is the collections of one repository. It is safe for concurrent use.
+type Site struct {
+	repo        *repo.Repo
+	policy      *auth.Policy
+	collections []*content.Collection // in the order of the configuration
+	byName      map[string]*content.Collection
+	log         *slog.Logger
+}
+
+// Options are what a Site is made of. All but Logger are required.
+type Options struct {
+	Repo        *repo.Repo
+	Policy      *auth.Policy
+	Collections []content.Collection
+	Logger      *slog.Logger
+}
+
+// New makes the site of o.Repo.
+func New(o Options) (*Site, error) {
+	if o.Repo == nil || o.Policy == nil {
+		return nil, errors.New("site: a repository and a policy are required")
+	}
+	s := &Site{
+		repo:   o.Repo,
+		policy: o.Policy,
+		byName: make(map[string]*content.Collection, len(o.Collections)),
+		log:    o.Logger,
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	for i := range o.Collections {
+		c := &o.Collections[i]
+		if s.byName[c.Name] != nil {
+			return nil, fmt.Errorf("site: two collections are called %q", c.Name)
+		}
+		s.collections = append(s.collections, c)
+		s.byName[c.Name] = c
+	}
+	return s, nil
+}
+
+// Collection is one collection as a caller sees it.
+type Collection struct {
+	*content.Collection
+	Total   int           // entries
+	Actions []auth.Action // what the caller may do there
+}
+
+// Collections are those that pr may do something in, in the order of the
+// configuration.
+func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
+	if !s.policy.Knows(pr) {
+		return nil, noRole()
+	}
+	snap := s.repo.View()
+	var cs []Collection
+	for _, c := range s.collections {
+		if actions := s.policy.Actions(pr, c.Name); len(actions) > 0 {
+			cs = append(cs, Collection{c, len(snap.Entries(c.Name)), actions})
+		}
+	}
+	return cs, nil
+}
+
+// Collection is the collection called name.
+func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
+	c, err := s.collection(pr, name)
+	if err != nil {
+		return Collection{}, err
+	}
+	return Collection{c, len(s.repo.View().Entries(name)), s.policy.Actions(pr, name)}, nil
+}
+
+// collection finds the collection called name, if pr may do one of the actions
+// there, or anything at all when none is named. To those who may do nothing in
+// a collection, it does not exist.
+func (s *Site) collection(pr *auth.Principal, name string, actions ...auth.Action) (*content.Collection, error) {
+	if !s.policy.Knows(pr) {
+		return nil, noRole()
+	}
+	c := s.byName[name]
+	if c == nil || len(s.policy.Actions(pr, name)) == 0 {
+		return nil, &Error{Code: NotFound, Detail: "There is no such collection. GET /v1/collections lists those that you can use."}
+	}
+	for _, a := range actions {
+		if !s.policy.Can(pr, a, name) {
+			return nil, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s entries of %s.", a, name)}
+		}
+	}
+	return c, nil
+}
+
+func noRole() error {
+	return &Error{Code: Forbidden, Detail: "Your token holds no role that this site knows. Ask for a token with one of its roles."}
+}
+
+// Head is the commit that readers see, in hexadecimal, empty before the first
+// one, and a channel that is closed when there is a newer one.
+func (s *Site) Head() (commit string, superseded <-chan struct{}) {
+	snap := s.repo.View()
+	return hexOrEmpty(snap.Commit()), snap.Superseded()
+}
+
+func hexOrEmpty(h repo.Hash) string {
+	if h.IsZero() {
+		return ""
+	}
+	return h.String()
+}
