@@ -1,0 +1,33 @@
+# What people type. `make check` is what a change must pass; .ci/run does the
+# same on a machine that has nothing.
+
+.PHONY: build test race lint fuzz bench check
+
+FUZZTIME ?= 20s
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o cms ./cmd/cms
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+lint:
+	go vet ./...
+	golangci-lint run
+
+# Each fuzz target, one after the other.
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+check: test lint race
