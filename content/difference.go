@@ -61,6 +61,13 @@ func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error
 	defer func() { e.path = parent }()
 	get := o.index()
 	here := memberIndex{o: &Object{}}
+	var copies map[string][]int
+	if n.doubled {
+		copies = make(map[string][]int)
+		for i := range n.pairs {
+			copies[n.pairs[i].name] = append(copies[n.pairs[i].name], i)
+		}
+	}
 	changed := false
 	parts := it.parts[:0]
 	for i := range n.pairs {
@@ -75,7 +82,7 @@ func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error
 			here.add(Member{Key: p.name})
 		}
 		v, stays := get(p.name)
-		val, err := e.diffPair(it, p, v, stays)
+		val, err := e.diffPair(it, p, copies[p.name], v, stays)
 		if err != nil {
 			return nil, err
 		}
@@ -114,31 +121,19 @@ func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error
 
 // diffPair compares the value of p, of which v is what it is to be if stays.
 // Of keys that are the same the last one counts, and none can be changed.
-func (e *editor) diffPair(it *intent, p *pair, v Value, stays bool) (*intent, error) {
-	var all []int
-	if it.was.doubled {
-		_, all = it.was.find(p.name)
-	}
-	if all != nil && stays && p != &it.was.pairs[all[len(all)-1]] {
-		return nil, nil
-	}
-	if !stays {
-		if _, isMerged := it.merged(p.name); isMerged {
-			return nil, e.fail(KindRefused, "a merge key gives the field too, and it would still be there")
+func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool) (val *intent, err error) {
+	if stays {
+		if len(copies) > 1 && p != &it.was.pairs[copies[len(copies)-1]] {
+			return nil, nil
 		}
-		if all != nil {
-			return nil, e.ambiguous(it.was, p.name)
+		if val, err = e.diff(p.val, v); err != nil || val == nil {
+			return nil, err
 		}
-		if p.complex {
-			return nil, e.fail(KindRefused, `the key is not written as "key:"`)
-		}
-		return nil, nil
+	} else if _, isMerged := it.merged(p.name); isMerged {
+		return nil, e.fail(KindRefused, "a merge key gives the field too, and it would still be there")
 	}
-	val, err := e.diff(p.val, v)
 	switch {
-	case err != nil || val == nil:
-		return nil, err
-	case all != nil:
+	case len(copies) > 1:
 		return nil, e.ambiguous(it.was, p.name)
 	case p.complex:
 		return nil, e.fail(KindRefused, `the key is not written as "key:"`)

@@ -46,6 +46,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
 }
 
+// maxDuplicates bounds how many duplicate keys are told of.
+const maxDuplicates = 100
+
 // Parse reads a file. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
 // same. The document keeps src, which must not be changed afterwards.
@@ -87,7 +90,7 @@ func (d *Document) decode() {
 		}
 		d.problems = append(d.problems, Problem{Rule: "syntax", Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
-	for _, key := range t.duplicates {
+	for _, key := range t.duplicates[:min(len(t.duplicates), maxDuplicates)] {
 		path := t.root.pathTo(key)
 		line, column := position(d.src, t.offset(key))
 		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: "duplicate_key",

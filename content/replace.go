@@ -8,6 +8,9 @@ import "strings"
 // removed. New keys go behind the ones that come before them in order, which
 // may be nil, or to the end.
 func (d *Document) Replace(fields *Object, body string, order []string) (*Document, error) {
+	if fields == nil {
+		fields = &Object{}
+	}
 	if Equal(d.fields, fields) {
 		return d.setBody(body)
 	}

@@ -23,21 +23,17 @@ func split(src []byte) block {
 	if bytes.HasPrefix(src, []byte(bom)) {
 		start = len(bom)
 	}
-	none := block{body: start, eol: "\n"}
-	if lines := bytes.Count(src, []byte("\n")); lines > 0 && bytes.Count(src[:min(len(src), 1<<16)], []byte("\r\n"))*2 > lines {
-		none.eol = "\r\n"
-	}
 	end, next := lineEnd(src, start)
 	first := string(trimBlanks(src[start:end]))
 	if first != "" && first[0] == '{' {
 		if b, ok := splitObject(src, start); ok {
 			return b
 		}
-		return none
+		return noBlock(src, start)
 	}
 	opened := decodersOf(first)
 	if opened == nil || next == end {
-		return none
+		return noBlock(src, start)
 	}
 	for line := next; line < len(src); {
 		lineTo, after := lineEnd(src, line)
@@ -46,8 +42,18 @@ func split(src []byte) block {
 		}
 		line = after
 	}
+	none := noBlock(src, start)
 	none.unclosed = true
 	return none
+}
+
+// noBlock is a file that is body from start on.
+func noBlock(src []byte, start int) block {
+	b := block{body: start, eol: "\n"}
+	if bytes.Count(src, []byte("\r\n"))*2 > bytes.Count(src, []byte("\n")) {
+		b.eol = "\r\n"
+	}
+	return b
 }
 
 // closing is the decoder whose end delimiter the line is.
