@@ -3,6 +3,7 @@ package repo
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -66,4 +67,11 @@ func writeFile(d disk, name string, b []byte, mode os.FileMode) error {
 		d.Remove(name)
 	}
 	return err
+}
+
+func removeIfThere(d disk, name string) error {
+	if err := d.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

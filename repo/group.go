@@ -33,6 +33,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 		next, err := r.attempt(ctx, requests, outcomes)
 		switch {
 		case err == nil:
+			r.feel(nil)
 			for i, q := range requests {
 				o := outcomes[i]
 				q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
@@ -45,6 +46,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 		}
 		err = storageError(err)
 		r.log.Error("commit failed", "updates", len(requests), "err", err)
+		r.feel(err)
 		for _, q := range requests {
 			q.answer(Result{}, err)
 		}
@@ -62,6 +64,12 @@ type outcome struct {
 // attempt runs the requests on the tip of the branch, makes their commits
 // durable and publishes them. If it fails, nothing has happened.
 func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outcome) (*Snapshot, error) {
+	if r.dirty {
+		if err := r.clean(); err != nil {
+			return nil, err
+		}
+		r.dirty = false
+	}
 	base, err := r.catchUp(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +88,7 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 		return base, nil
 	}
 	if err := g.persist(); err != nil {
-		r.root = nil // holds what was not committed
+		r.root, r.dirty = nil, true // the tree holds what was not committed
 		return nil, err
 	}
 	return g.publish(), nil

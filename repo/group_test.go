@@ -233,8 +233,19 @@ func TestStorageFails(t *testing.T) {
 			if e, ok := r.View().Entry("consultations", slug(t, "parc")); !ok || e.Fields().Len() != 2 {
 				t.Error("reads do not go on")
 			}
+			if err := r.Ready(); !errors.Is(err, c.cause) {
+				t.Errorf("ready: got %v, want %v", err, c.cause)
+			}
 			d.fail(nil)
+			if c.full { // heals by itself
+				for r.Ready() != nil {
+					runtime.Gosched()
+				}
+			}
 			put(t, r, "consultations", "dir/0", "1")
+			if err := r.Ready(); err != nil {
+				t.Errorf("ready after the cause is gone: got %v", err)
+			}
 			if l, _ := filepath.Glob(filepath.Join(r.path, "objects/pack/tmp*")); len(l) > 0 {
 				t.Errorf("left behind: %v", l)
 			}

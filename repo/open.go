@@ -261,14 +261,11 @@ func branches(path string) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// clean removes what a process that was killed left behind. The lock is held,
-// so nobody else is at it.
+// clean removes what a write that did not come to its end left behind, of this
+// process or of one that was killed. The lock is held, so nobody else is at it.
 func (r *Repo) clean() error {
-	for _, name := range []string{draftPack, draftIndex} {
-		err := r.disk.Remove(filepath.Join(r.path, "objects", "pack", name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := cleanPacks(r.disk, filepath.Join(r.path, "objects", "pack")); err != nil {
+		return err
 	}
 	return r.branch.recover()
 }

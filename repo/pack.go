@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -128,8 +130,7 @@ func offset(n int) []byte {
 	return b
 }
 
-// Names of files that are not in place yet. What is left of them by a killed
-// process is removed at the next start.
+// Names of files that are not in place yet.
 const (
 	draftPack  = "tmp_cms_pack"
 	draftIndex = "tmp_cms_idx"
@@ -158,14 +159,27 @@ func (p *pack) save(d disk, folder string) error {
 		err = d.Rename(name(draftIndex), name("pack-"+sum.String()+".idx"))
 	}
 	if err != nil {
-		d.Remove(name(draftPack))
-		d.Remove(name(draftIndex))
-		return fmt.Errorf("write pack: %w", err)
+		return fmt.Errorf("write pack: %w", err) // cleanPacks removes what is left
 	}
 	if err := d.SyncDir(folder); err != nil {
 		return fmt.Errorf("sync pack folder: %w", err)
 	}
 	return nil
+}
+
+// cleanPacks removes what a save that did not come to its end left in folder:
+// the drafts, and the pack that was in place when its index was not.
+func cleanPacks(d disk, folder string) error {
+	index := filepath.Join(folder, draftIndex)
+	if raw, err := os.ReadFile(index); err == nil && len(raw) > 40 {
+		pack := filepath.Join(folder, fmt.Sprintf("pack-%x", raw[len(raw)-40:len(raw)-20]))
+		if _, err := os.Stat(pack + ".idx"); errors.Is(err, fs.ErrNotExist) {
+			if err := removeIfThere(d, pack+".pack"); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(removeIfThere(d, filepath.Join(folder, draftPack)), removeIfThere(d, index))
 }
 
 func (p *pack) encodeIndex(sum Hash) ([]byte, error) {

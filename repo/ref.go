@@ -88,25 +88,20 @@ func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 // another process holds the lock.
 func (b *branch) move(from, to Hash) (err error) {
 	folder := filepath.Dir(b.file())
-	if err := b.disk.Mkdir(folder); err != nil {
+	if err := b.makeFolder(folder); err != nil {
 		return fmt.Errorf("make branch folder: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.recover())
+		}
+	}()
 	if err := writeFile(b.disk, b.draft(), []byte(to.String()+"\n"), 0o666); err != nil {
 		return fmt.Errorf("write branch lock: %w", err)
 	}
-	locked := false
-	defer func() {
-		if err != nil {
-			if locked {
-				b.disk.Remove(b.lock())
-			}
-			b.disk.Remove(b.draft())
-		}
-	}()
 	if err := b.disk.Link(b.draft(), b.lock()); err != nil {
 		return fmt.Errorf("lock branch: %w", err)
 	}
-	locked = true
 	now, err := b.read()
 	if err != nil {
 		return err
@@ -117,7 +112,6 @@ func (b *branch) move(from, to Hash) (err error) {
 	if err := b.disk.Rename(b.lock(), b.file()); err != nil {
 		return fmt.Errorf("move branch: %w", err)
 	}
-	locked = false
 	if err := b.disk.Remove(b.draft()); err != nil {
 		return fmt.Errorf("remove branch draft: %w", err)
 	}
@@ -127,8 +121,29 @@ func (b *branch) move(from, to Hash) (err error) {
 	return nil
 }
 
-// recover removes what a killed process left of a move: its draft, and the
-// lock if it is the same file. A lock that somebody else made stays.
+// makeFolder makes the folder of a branch such as site/live, durably.
+func (b *branch) makeFolder(folder string) error {
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(b.dir); err != nil {
+		return err
+	}
+	if err := b.disk.Mkdir(folder); err != nil {
+		return err
+	}
+	for folder != filepath.Join(b.dir, "refs") {
+		folder = filepath.Dir(folder)
+		if err := b.disk.SyncDir(folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recover removes what is left of a move that failed or was cut short: its
+// draft, and the lock if it is the same file. A lock that somebody else made
+// stays.
 func (b *branch) recover() error {
 	draft, err := os.Stat(b.draft())
 	if errors.Is(err, fs.ErrNotExist) {

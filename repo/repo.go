@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -66,12 +67,13 @@ type Repo struct {
 	history *history
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
-	ailment atomic.Pointer[error] // why the branch cannot be followed, as Run last found
+	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped chan struct{}         // closed when Run has returned
 
 	// Owned by the writer.
-	root *folder // the branch's tree; nil when it must be read again
-	pack *pack
+	root  *folder // the branch's tree; nil when it must be read again
+	pack  *pack
+	dirty bool // a write failed and may have left something behind
 }
 
 // Result is what came of an update.
@@ -162,8 +164,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			runtime.Gosched() // lets those that were just answered come back first
 			r.commit(writing, r.queue.take(groupLimit))
 		case <-poll.C:
-			_, err := r.catchUp(ctx)
-			r.feel(err)
+			r.feel(r.examine(ctx))
 		case <-ctx.Done():
 			r.queue.close()
 			for group := r.queue.take(groupLimit); len(group) > 0; group = r.queue.take(groupLimit) {
@@ -174,18 +175,34 @@ func (r *Repo) Run(ctx context.Context) error {
 	}
 }
 
-// feel notes whether the branch can be followed, and logs when that changes.
+// examine takes in what others committed and, after a write failed, tries
+// whether writing works again.
+func (r *Repo) examine(ctx context.Context) error {
+	if _, err := r.catchUp(ctx); err != nil || !r.dirty {
+		return err
+	}
+	err := r.clean()
+	if probe := filepath.Join(r.path, "objects", "pack", draftPack); err == nil {
+		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
+		err = errors.Join(err, removeIfThere(r.disk, probe))
+	}
+	r.dirty = err != nil
+	return storageError(err)
+}
+
+// feel notes what keeps updates from being done, nil if nothing does, and logs
+// when that changes.
 func (r *Repo) feel(err error) {
 	was := r.ailment.Load()
 	switch {
 	case err != nil:
 		r.ailment.Store(&err)
 		if was == nil {
-			r.log.Error("cannot follow the branch", "err", err)
+			r.log.Error("repository cannot be written", "err", err)
 		}
 	case was != nil:
 		r.ailment.Store(nil)
-		r.log.Info("following the branch again")
+		r.log.Info("repository can be written again")
 	}
 }
 

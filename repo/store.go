@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
@@ -48,7 +52,7 @@ func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 
 func (s *store) read(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 	if s.storage == nil {
-		s.storage = filesystem.NewStorageWithOptions(osfs.New(s.dir, osfs.WithBoundOS()),
+		s.storage = filesystem.NewStorageWithOptions(wholePacks{osfs.New(s.dir, osfs.WithBoundOS())},
 			cache.NewObjectLRU(objectCache), filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
 	}
 	o, err := s.storage.EncodedObject(kind, h)
@@ -112,4 +116,22 @@ func (s *store) folder(h Hash) (*folder, error) {
 		return nil, err
 	}
 	return parseFolder(h, raw)
+}
+
+// wholePacks hides the packs that have no index: Git puts a pack in place first,
+// and go-git fails on one that it finds by itself.
+type wholePacks struct{ billy.Filesystem }
+
+func (w wholePacks) ReadDir(name string) ([]fs.FileInfo, error) {
+	list, err := w.Filesystem.ReadDir(name)
+	indexed := make(map[string]bool)
+	for _, f := range list {
+		if base, ok := strings.CutSuffix(f.Name(), ".idx"); ok {
+			indexed[base] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(f fs.FileInfo) bool {
+		base, ok := strings.CutSuffix(f.Name(), ".pack")
+		return ok && !indexed[base]
+	}), err
 }

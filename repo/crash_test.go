@@ -1,0 +1,456 @@
+package repo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A crashDisk works on the real disk, counts what is done to it, and keeps a
+// model of what would be left after a power cut.
+type crashDisk struct {
+	osDisk
+	mu    sync.Mutex
+	count int
+	fault fault
+	at    int // the operation, counted from 1, that the fault hits; 0 is none
+	log   []string
+
+	names   map[string]*inode // by path, as the process sees them
+	durable map[string]*inode // as they were when their folder was synced
+}
+
+type inode struct{ data, synced []byte }
+
+type fault int
+
+const (
+	failBefore fault = iota // fails once and has no effect
+	failAfter               // has its effect, and fails once nevertheless
+	crash                   // has its effect, and nothing works from then on
+)
+
+var errInjected = errors.New("injected fault")
+
+// newCrashDisk takes all that is below dir to be durable.
+func newCrashDisk(t *testing.T, dir string) *crashDisk {
+	t.Helper()
+	d := &crashDisk{names: make(map[string]*inode)}
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		d.names[p] = &inode{b, b}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.durable = maps.Clone(d.names)
+	return d
+}
+
+// do counts one operation and runs it, unless the fault says otherwise.
+func (d *crashDisk) do(name string, real func() error, model func()) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count++
+	d.log = append(d.log, name)
+	if d.at > 0 && (d.count == d.at && d.fault == failBefore || d.count > d.at && d.fault == crash) {
+		return errInjected
+	}
+	if err := real(); err != nil {
+		return err
+	}
+	model()
+	if d.count == d.at && d.fault == failAfter {
+		return errInjected
+	}
+	return nil
+}
+
+func (d *crashDisk) Create(name string, mode os.FileMode) (f diskFile, err error) {
+	node := &inode{}
+	err = d.do("create "+filepath.Base(name), func() (err error) {
+		f, err = d.osDisk.Create(name, mode)
+		return err
+	}, func() { d.names[name] = node })
+	if err != nil {
+		if f != nil {
+			f.Close()
+		}
+		return nil, err
+	}
+	return &crashFile{f, d, name, node}, nil
+}
+
+func (d *crashDisk) Link(oldname, newname string) error {
+	return d.do("link "+filepath.Base(newname), func() error { return d.osDisk.Link(oldname, newname) },
+		func() { d.names[newname] = d.names[oldname] })
+}
+
+func (d *crashDisk) Rename(oldname, newname string) error {
+	return d.do("rename "+filepath.Base(newname), func() error { return d.osDisk.Rename(oldname, newname) },
+		func() { d.names[newname] = d.names[oldname]; delete(d.names, oldname) })
+}
+
+func (d *crashDisk) Remove(name string) error {
+	return d.do("remove "+filepath.Base(name), func() error { return d.osDisk.Remove(name) },
+		func() { delete(d.names, name) })
+}
+
+func (d *crashDisk) SyncDir(dir string) error {
+	return d.do("sync folder "+filepath.Base(dir), func() error { return d.osDisk.SyncDir(dir) }, func() {
+		maps.DeleteFunc(d.durable, func(p string, _ *inode) bool { return filepath.Dir(p) == dir })
+		for p, n := range d.names {
+			if filepath.Dir(p) == dir {
+				d.durable[p] = n
+			}
+		}
+	})
+}
+
+type crashFile struct {
+	diskFile
+	disk *crashDisk
+	name string
+	node *inode
+}
+
+func (f *crashFile) Write(b []byte) (n int, err error) {
+	err = f.disk.do("write "+filepath.Base(f.name), func() (err error) {
+		n, err = f.diskFile.Write(b)
+		return err
+	}, func() { f.node.data = append(f.node.data, b...) })
+	return n, err
+}
+
+func (f *crashFile) Sync() error {
+	return f.disk.do("sync "+filepath.Base(f.name), f.diskFile.Sync, func() { f.node.synced = bytes.Clone(f.node.data) })
+}
+
+// A cut is what a crash leaves: whether bytes and names that were not synced are
+// there.
+type cut struct {
+	bytes bool
+	names func(dir string) bool
+}
+
+var cuts = map[string]cut{
+	"process killed":         {true, func(string) bool { return true }},
+	"nothing unsynced":       {false, func(string) bool { return false }},
+	"names before bytes":     {false, func(string) bool { return true }},
+	"names of packs only":    {false, func(dir string) bool { return strings.HasSuffix(dir, "pack") }},
+	"names of branch only":   {false, func(dir string) bool { return strings.HasSuffix(dir, "heads") }},
+	"bytes without a folder": {true, func(string) bool { return false }},
+}
+
+// image makes what is left after the cut, below a new folder.
+func (d *crashDisk) image(t *testing.T, dir string, c cut) string {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := t.TempDir()
+	for _, sub := range []string{"objects/pack", "objects/info", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(out, sub), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written := make(map[*inode]string)
+	for p := range maps.Keys(merge(d.names, d.durable)) {
+		node := d.durable[p]
+		if c.names(filepath.Dir(p)) {
+			node = d.names[p]
+		}
+		if node == nil {
+			continue
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := node.synced
+		if c.bytes {
+			data = node.data
+		}
+		target := filepath.Join(out, rel)
+		if first, ok := written[node]; ok {
+			err = os.Link(first, target)
+		} else {
+			err = os.WriteFile(target, data, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		written[node] = target
+	}
+	return out
+}
+
+func merge(a, b map[string]*inode) map[string]*inode {
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
+// A script is a sequence of steps on a repository. Each commits a group of
+// updates, or does some upkeep.
+type script struct {
+	repo  *Repo
+	acked map[string]string // slug to title
+	group [][]string        // slugs that belong to one group
+}
+
+func newScript(r *Repo) *script { return &script{repo: r, acked: make(map[string]string)} }
+
+// commit puts entries, an update each, as one group.
+func (s *script) commit(t *testing.T, title string, slugs ...string) {
+	var requests []*request
+	for _, name := range slugs {
+		requests = append(requests, &request{ctx: context.Background(), meta: Meta{Author: ann}, done: make(chan struct{}),
+			fn: func(tx *Tx) error {
+				_, err := tx.Put("consultations", slug(t, name), document(title))
+				return err
+			}})
+	}
+	s.repo.commit(context.Background(), requests)
+	s.group = append(s.group, slugs)
+	for i, q := range requests {
+		if q.err == nil {
+			s.acked[slugs[i]] = title
+		}
+	}
+}
+
+// check says what r lacks of what was acknowledged, and which group it holds by
+// half. A group that was not acknowledged may be there, or not.
+func (s *script) check(t *testing.T, r *Repo) {
+	t.Helper()
+	view := r.View()
+	for name, title := range s.acked {
+		e, ok := view.Entry("consultations", slug(t, name))
+		if !ok {
+			t.Errorf("acknowledged entry %s is missing", name)
+			continue
+		}
+		if got, _ := e.Fields().Get("title"); got != title {
+			t.Errorf("acknowledged entry %s: title %v, want %s", name, got, title)
+		}
+	}
+	for _, group := range s.group {
+		n := 0
+		for _, name := range group {
+			if _, ok := view.Entry("consultations", slug(t, name)); ok {
+				n++
+			}
+		}
+		if n != 0 && n != len(group) {
+			t.Errorf("%d of the %d commits of a group are there", n, len(group))
+		}
+	}
+}
+
+// scenario is what the crash tests do: groups of commits of new entries.
+func scenario(t *testing.T, s *script) {
+	s.commit(t, "un", "a", "b", "2026/c")
+	s.commit(t, "deux", "d", "e")
+}
+
+// prepare makes the repository that scenarios start from.
+func prepare(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "consultations", "parc", "zéro")
+	put(t, r, "pages", "index", "zéro")
+	stop()
+	return dir
+}
+
+// play runs the scenario on a copy of the repository at base, with a fault.
+func play(t *testing.T, base string, f fault, at int, scenario func(*testing.T, *script)) (*script, *crashDisk) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+		t.Fatal(err)
+	}
+	o := options(dir)
+	d := newCrashDisk(t, dir)
+	o.disk = d
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.count, d.log, d.fault, d.at = 0, nil, f, at
+	s := newScript(r)
+	scenario(t, s)
+	return s, d
+}
+
+// eachFault plays the scenario with a fault at every operation on the disk.
+func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
+	base := prepare(t)
+	for at := 1; ; at++ {
+		s, d := play(t, base, f, at, scenario)
+		name := "none"
+		if d.count >= at {
+			name = d.log[at-1]
+		}
+		ok := t.Run(fmt.Sprintf("%d %s", at, name), func(t *testing.T) { check(t, s, d) })
+		if err := s.repo.Close(); err != nil {
+			t.Error(err)
+		}
+		if d.count < at || !ok {
+			return
+		}
+	}
+}
+
+func TestEveryFault(t *testing.T) {
+	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
+		t.Run(name, func(t *testing.T) {
+			eachFault(t, f, scenario, func(t *testing.T, s *script, d *crashDisk) {
+				d.at = 0
+				s.commit(t, "après", "f")
+				if s.acked["f"] == "" {
+					t.Error("an update after the fault failed too")
+				}
+				s.check(t, s.repo)
+				verify(t, s.repo)
+			})
+		})
+	}
+}
+
+func TestEveryCrash(t *testing.T) {
+	eachFault(t, crash, scenario, func(t *testing.T, s *script, d *crashDisk) {
+		checkImages(t, s, d)
+	})
+}
+
+// checkImages opens what each kind of crash leaves.
+func checkImages(t *testing.T, s *script, d *crashDisk) {
+	for _, name := range slices.Sorted(maps.Keys(cuts)) {
+		t.Run(name, func(t *testing.T) {
+			dir := d.image(t, s.repo.path, cuts[name])
+			fsck(t, dir)
+			o := options(dir)
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatalf("open after the crash: %v", err)
+			}
+			defer r.Close()
+			s.check(t, r)
+			after := newScript(r)
+			after.commit(t, "après", "f")
+			if len(after.acked) != 1 {
+				t.Error("no commit is possible after the crash")
+			}
+			if name == "nothing unsynced" {
+				verify(t, r)
+			}
+			if l, _ := filepath.Glob(filepath.Join(dir, "objects/pack/tmp*")); len(l) > 0 {
+				t.Errorf("left behind: %v", l)
+			}
+		})
+	}
+}
+
+// TestKilled kills a process with sixteen writers at random moments, time and
+// again on one repository. CMS_CRASH_ROUNDS says how often.
+func TestKilled(t *testing.T) {
+	if dir := os.Getenv("CMS_CRASH_CHILD"); dir != "" {
+		writeUntilKilled(t, dir)
+		return
+	}
+	rounds := 3
+	if s := os.Getenv("CMS_CRASH_ROUNDS"); s != "" {
+		var err error
+		if rounds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	acked := make(map[string]string)
+	for round := range rounds {
+		child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+		child.Env = append(os.Environ(), "CMS_CRASH_CHILD="+dir)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, life := bufio.NewScanner(out), 1+rand.IntN(400)
+		for n := 0; lines.Scan(); n++ {
+			name, commit, ok := strings.Cut(lines.Text(), " ")
+			if !ok || len(commit) != 40 {
+				continue // the last line may be cut short
+			}
+			acked[name] = commit
+			if n == life {
+				child.Process.Kill()
+			}
+		}
+		if err := child.Wait(); err == nil || len(acked) == 0 {
+			t.Fatalf("round %d: the child ended by itself: %v", round, err)
+		}
+		fsck(t, dir)
+		r, err := Open(t.Context(), options(dir))
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for name, commit := range acked {
+			e, ok := r.View().Entry("consultations", slug(t, name))
+			if !ok || e.Updated().Commit.String() != commit {
+				t.Errorf("round %d: acknowledged %s of %s is missing", round, name, commit)
+			}
+		}
+		if round == rounds-1 {
+			verify(t, r)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d acknowledged commits in %d rounds", len(acked), rounds)
+}
+
+// writeUntilKilled is the child: it prints each entry once it is acknowledged.
+func writeUntilKilled(t *testing.T, dir string) {
+	r, _ := run(t, options(dir))
+	round := len(r.View().Entries("consultations"))
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				name := fmt.Sprintf("r%d/w%d-%d", round, w, i)
+				res, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+					_, err := tx.Put("consultations", slug(t, name), document(name))
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				fmt.Printf("%s %s\n", name, res.Commit)
+			}
+		})
+	}
+	wg.Wait()
+}
