@@ -1,0 +1,283 @@
+package config
+
+import (
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What stands beside the names of collections in a role.
+const (
+	media = "media"
+	every = "*"
+)
+
+// Limits of tokens and their secrets; package auth holds to the same.
+const (
+	minTokenSecret = 32
+	maxLeeway      = 30 * time.Second
+)
+
+// check finds what is wrong with values that are each of the right type, and
+// completes those that others follow from.
+func (d *decoder) check(c *Config) {
+	d.server(&c.Server)
+	d.repository(&c.Repository)
+	d.state(&c.State)
+	d.collections(c.Collections)
+	if c.Media.Folder != "" {
+		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
+	}
+	d.positive(c.Media.MaxBytes, "media", "max_bytes")
+	d.issuers(c.Auth.Issuers)
+	d.roles(c.Auth.Roles, c.Collections)
+	d.webhooks(c.Webhooks, c.Collections)
+}
+
+func (d *decoder) server(s *Server) {
+	d.positive(s.MaxBodyBytes, "server", "max_body_bytes")
+	host, port, err := net.SplitHostPort(s.Listen)
+	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+		d.add([]any{"server", "listen"}, "%q is not host:port; write 127.0.0.1:8080, or :8080 for every address", s.Listen)
+	} else if s.PublicURL == "" {
+		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+		s.PublicURL = "http://" + net.JoinHostPort(host, strconv.FormatUint(n, 10))
+	}
+	s.PublicURL = strings.TrimRight(s.PublicURL, "/")
+	if u := absolute(s.PublicURL); s.PublicURL != "" && (u == nil || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		d.add([]any{"server", "public_url"}, "is not an absolute http or https URL without a query; write https://cms.example.org")
+	}
+}
+
+func (d *decoder) repository(r *Repository) {
+	r.Path = d.resolve(r.Path)
+	if !branchName(r.Branch) {
+		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
+	}
+	if strings.TrimSpace(r.Committer.Name) == "" || strings.ContainsAny(r.Committer.Name, "<>\n\x00") {
+		d.add([]any{"repository", "committer", "name"}, "is not a name that Git can hold; it has < or > in it, or nothing")
+	}
+	if local, host, ok := strings.Cut(r.Committer.Email, "@"); !ok || local == "" || host == "" || strings.ContainsAny(r.Committer.Email, "<> \t\n\x00") {
+		d.add([]any{"repository", "committer", "email"}, "%q is not an e-mail address", r.Committer.Email)
+	}
+}
+
+// branchName follows git check-ref-format.
+func branchName(s string) bool {
+	return s != "" && s != "@" && s[0] != '-' && s[len(s)-1] != '.' &&
+		!strings.ContainsAny(s, " ~^:?*[\\\x7f") && !strings.Contains(s, "..") && !strings.Contains(s, "@{") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) &&
+		!slices.ContainsFunc(strings.Split(s, "/"), func(part string) bool {
+			return part == "" || part[0] == '.' || strings.HasSuffix(part, ".lock")
+		})
+}
+
+func (d *decoder) state(s *State) {
+	if file, ok := strings.CutPrefix(string(s.URL), "sqlite:"); ok && file != "" && !strings.HasPrefix(file, "//") {
+		s.URL = Secret("sqlite:" + d.resolve(file))
+		return
+	}
+	u, err := url.Parse(string(s.URL))
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" {
+		d.add([]any{"state", "url"}, "is neither sqlite:PATH nor postgres://HOST/DATABASE") // it may hold a password
+	}
+}
+
+func (d *decoder) collections(all []Collection) {
+	for i := range all {
+		c, at := &all[i], []any{"collections", i}
+		d.name(c.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Collection) bool { return o.Name == c.Name }))
+		if c.Name == media {
+			d.add(join(at, "name"), "%q is the name that roles have for the media folder; take another", media)
+		}
+		c.Folder = d.folder(c.Folder, join(at, "folder"))
+		if !strings.HasPrefix(c.Extension, ".") || c.Extension == "." || strings.ContainsAny(c.Extension, `/\ `) {
+			d.add(join(at, "extension"), "%q is not an extension; write .md", c.Extension)
+		}
+		for j := range i {
+			if overlap(c, &all[j]) {
+				d.add(join(at, "folder"), "overlaps with that of collection %q, so that a file would be an entry of both; give them separate folders, or different extensions", all[j].Name)
+			}
+		}
+		d.references(c.Fields, join(at, "fields"), all)
+	}
+}
+
+// overlap says whether a file may be an entry of both a and b.
+func overlap(a, b *Collection) bool {
+	within := func(folder, other string) bool {
+		return other == "" || folder == other || strings.HasPrefix(folder, other+"/")
+	}
+	return (within(a.Folder, b.Folder) || within(b.Folder, a.Folder)) &&
+		(strings.HasSuffix(a.Extension, b.Extension) || strings.HasSuffix(b.Extension, a.Extension))
+}
+
+// references finds the fields that point to a collection that is not there. All
+// else that a schema can have wrong is for who compiles it to tell: see
+// Config.Problem.
+func (d *decoder) references(fields []Field, at []any, collections []Collection) {
+	for i := range fields {
+		d.reference(&fields[i], join(at, i), collections)
+	}
+}
+
+func (d *decoder) reference(f *Field, at []any, collections []Collection) {
+	if f.Collection != "" {
+		d.collection(f.Collection, join(at, "collection"), collections)
+	}
+	d.references(f.Fields, join(at, "fields"), collections)
+	if f.Of != nil {
+		d.reference(f.Of, join(at, "of"), collections)
+	}
+}
+
+func (d *decoder) collection(name string, at []any, collections []Collection) {
+	if !slices.ContainsFunc(collections, func(c Collection) bool { return c.Name == name }) {
+		var names []string
+		for _, c := range collections {
+			names = append(names, c.Name)
+		}
+		d.add(at, "there is no collection %q; %s", name, strings.Replace(suggest(name, names), "the keys here", "the collections", 1))
+	}
+}
+
+// folder checks a folder of the repository; the root is written ".".
+func (d *decoder) folder(folder string, at []any) string {
+	trimmed := strings.TrimSuffix(strings.TrimPrefix(folder, "./"), "/")
+	if !fs.ValidPath(trimmed) || strings.ContainsAny(trimmed, "\\\x00") ||
+		slices.ContainsFunc(strings.Split(trimmed, "/"), func(s string) bool { return strings.EqualFold(s, ".git") }) {
+		d.add(at, "%q is not a folder within the repository; write one such as _consultations, or . for the repository itself", folder)
+	}
+	if trimmed == "." {
+		return ""
+	}
+	return path.Clean(trimmed)
+}
+
+func (d *decoder) issuers(all []Issuer) {
+	for i := range all {
+		is, at := &all[i], []any{"auth", "issuers", i}
+		if slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Issuer == is.Issuer }) {
+			d.add(join(at, "issuer"), "%q stands twice; give it all its settings in one place", is.Issuer)
+		}
+		if is.Leeway < 0 || is.Leeway > maxLeeway {
+			d.add(join(at, "leeway"), "is not between 0s and %s", maxLeeway)
+		}
+		symmetric := slices.Contains(is.Algorithms, "HS256")
+		if len(is.Algorithms) == 0 || symmetric && len(is.Algorithms) > 1 {
+			d.add(join(at, "algorithms"), "has to be [HS256], with a secret, or some of the others, with a key set")
+		}
+		d.keys(is, at, symmetric)
+	}
+}
+
+// keys finds the one source of an issuer's keys, and reads it.
+func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
+	sources := map[string]string{"secret_env": is.SecretEnv, "secret_file": is.SecretFile, "jwks_file": is.JWKSFile, "jwks_url": is.JWKSURL}
+	var given []string
+	for _, name := range []string{"secret_env", "secret_file", "jwks_file", "jwks_url"} {
+		if sources[name] != "" {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) == 0 && symmetric:
+		d.add(at, "has no key: name its secret with secret_env or secret_file")
+	case len(given) == 0:
+		d.add(at, "has no key: name its key set with jwks_url or jwks_file")
+	case len(given) > 1:
+		d.add(join(at, given[1]), "stands beside %s; an issuer has one source of keys: remove one", given[0])
+	case symmetric != strings.HasPrefix(given[0], "secret"):
+		d.add(join(at, given[0]), "does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file")
+	case symmetric:
+		is.Secret = d.secret(is.SecretEnv, is.SecretFile, at)
+		if len(is.Secret) < minTokenSecret {
+			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), minTokenSecret)
+		}
+	case is.JWKSFile != "":
+		is.JWKS = d.contents(is.JWKSFile, join(at, "jwks_file"))
+	default:
+		d.keysURL(is.JWKSURL, join(at, "jwks_url"))
+	}
+}
+
+// keysURL allows only places from which nobody on the way can change keys.
+func (d *decoder) keysURL(s string, at []any) {
+	u := absolute(s)
+	if u == nil || u.User != nil {
+		d.add(at, "is not an absolute URL without credentials")
+		return
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback(); u.Scheme != "https" && !local {
+		d.add(at, "begins with http://, so that anyone on the way could change the keys; use https://")
+	}
+}
+
+func (d *decoder) roles(roles map[string]map[string][]string, collections []Collection) {
+	for role, grants := range roles {
+		for target := range grants {
+			if target != media && target != every {
+				d.collection(target, []any{"auth", "roles", role, target}, collections)
+			}
+		}
+	}
+}
+
+func (d *decoder) webhooks(all []Webhook, collections []Collection) {
+	for i := range all {
+		w, at := &all[i], []any{"webhooks", i}
+		d.name(w.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Webhook) bool { return o.Name == w.Name }))
+		if u := absolute(w.URL); u == nil {
+			d.add(join(at, "url"), "is not an absolute http or https URL")
+		} else if u.Scheme == "http" && !w.AllowPrivate {
+			d.add(join(at, "url"), "is plain http; use https, or say allow_private: true")
+		}
+		if (w.SecretEnv == "") == (w.SecretFile == "") {
+			d.add(at, "needs a secret that signs its events: either secret_env or secret_file")
+		} else {
+			w.Secret = d.secret(w.SecretEnv, w.SecretFile, at)
+		}
+		for j, name := range w.Collections {
+			d.collection(name, join(join(at, "collections"), j), collections)
+		}
+	}
+}
+
+// name checks a name that stands in URLs and logs. Taken says whether another
+// thing of its kind has it.
+func (d *decoder) name(s string, at []any, taken bool) {
+	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`).MatchString(s) {
+		d.add(at, "%q is not a name of letters, digits, - and _", s)
+	}
+	if taken {
+		d.add(at, "%q stands twice; take another name", s)
+	}
+}
+
+func (d *decoder) positive(n int64, at ...any) {
+	if n <= 0 {
+		d.add(at, "is not more than 0")
+	}
+}
+
+// absolute is s as an absolute http or https URL, nil when it is none.
+func absolute(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	return u
+}
+
+// join is path and one step more.
+func join(path []any, step any) []any { return append(slices.Clip(path), step) }

@@ -1,0 +1,166 @@
+// Package config turns a file and the environment into checked values.
+//
+// The file is YAML. Every key is one of those of [Config]; config.example.yaml
+// says in plain words what each is for. A key that is not part of a list can be
+// overridden by the environment: CMS_ and its path in capitals, so that
+// CMS_SERVER_LISTEN stands for server.listen. An empty variable overrides
+// nothing. Secrets are named, never written down: by the variable (secret_env)
+// or the file (secret_file) that holds them.
+//
+// Paths that are relative, in the file or in the environment, start from the
+// folder of the file.
+//
+// [Load] reports everything that is wrong at once, each with the line and
+// column, or the variable, where it stands.
+package config
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is a configuration without mistakes, as far as they can be told from
+// it alone. Paths in it are ready for use.
+//
+// Tags of the fields: yaml is the key, default what stands when there is none,
+// required that there must be one, oneof the values that are allowed (of each
+// item, for a list).
+type Config struct {
+	Server      Server       `yaml:"server"`
+	Repository  Repository   `yaml:"repository"`
+	State       State        `yaml:"state"`
+	Collections []Collection `yaml:"collections"`
+	Media       Media        `yaml:"media"`
+	Auth        Auth         `yaml:"auth"`
+	Webhooks    []Webhook    `yaml:"webhooks"`
+	Log         Log          `yaml:"log"`
+
+	source source
+}
+
+// Server is where and how HTTP is served.
+type Server struct {
+	Listen       string `yaml:"listen" default:"127.0.0.1:8080"` // host:port
+	PublicURL    string `yaml:"public_url"`                      // absolute, without a slash at the end; made of Listen when not given
+	MaxBodyBytes int64  `yaml:"max_body_bytes" default:"10485760"`
+}
+
+// Repository is the Git repository that holds the content.
+type Repository struct {
+	Path      string    `yaml:"path" default:"./data/site.git"`
+	Branch    string    `yaml:"branch" default:"main"`
+	Committer Committer `yaml:"committer"`
+}
+
+// Committer is the committer of every commit; its author is who made the edit.
+type Committer struct {
+	Name  string `yaml:"name" default:"CMS"`
+	Email string `yaml:"email" default:"cms@localhost"`
+}
+
+// State is the small database beside the repository.
+type State struct {
+	URL Secret `yaml:"url" default:"sqlite:./data/state.db"` // sqlite:PATH or postgres://…, which may hold a password
+}
+
+// Collection is a folder of entries.
+type Collection struct {
+	Name      string            `yaml:"name" required:"true"`
+	Folder    string            `yaml:"folder" required:"true"` // below the repository's root; "" is the root, written "."
+	Extension string            `yaml:"extension" default:".md"`
+	Label     map[string]string `yaml:"label"` // by language
+	Strict    bool              `yaml:"strict"`
+	Fields    []Field           `yaml:"fields"` // none: there is no schema
+}
+
+// Field is a key of the front matter and what is expected of its value.
+type Field struct {
+	Name       string            `yaml:"name"` // empty only in Of
+	Type       string            `yaml:"type" required:"true"`
+	Of         *Field            `yaml:"of"`     // of a list: what its items are; a type's name alone will do
+	Fields     []Field           `yaml:"fields"` // of an object
+	Required   bool              `yaml:"required"`
+	Default    json.RawMessage   `yaml:"default"` // as JSON, in the order of the file; nil when there is none
+	Min        *float64          `yaml:"min"`
+	Max        *float64          `yaml:"max"`
+	Pattern    string            `yaml:"pattern"`
+	Options    []json.RawMessage `yaml:"options"`
+	Unique     bool              `yaml:"unique"`
+	ReadOnly   bool              `yaml:"read_only"`
+	Hidden     bool              `yaml:"hidden"`
+	Collection string            `yaml:"collection"` // of a reference: where it points
+	Label      map[string]string `yaml:"label"`      // by language
+	Hint       map[string]string `yaml:"hint"`       // by language
+}
+
+// Media is the folder of images and other files. Without a folder there is none.
+type Media struct {
+	Folder   string `yaml:"folder"`
+	MaxBytes int64  `yaml:"max_bytes" default:"10485760"`
+}
+
+// Auth is whose tokens are accepted and what roles may do.
+type Auth struct {
+	Issuers []Issuer `yaml:"issuers"`
+	// Roles has, for each role and each collection, "media" or "*" (every
+	// collection), the actions.
+	Roles map[string]map[string][]string `yaml:"roles" oneof:"read create update delete publish"`
+}
+
+// Issuer issues tokens. It has exactly one source of keys.
+type Issuer struct {
+	Issuer     string        `yaml:"issuer" required:"true"`
+	Audience   string        `yaml:"audience" required:"true"`
+	Algorithms []string      `yaml:"algorithms" required:"true" oneof:"HS256 EdDSA ES256 ES384 RS256 RS384 RS512 PS256 PS384 PS512"`
+	SecretEnv  string        `yaml:"secret_env"`
+	SecretFile string        `yaml:"secret_file"`
+	JWKSFile   string        `yaml:"jwks_file"`
+	JWKSURL    string        `yaml:"jwks_url"`
+	RolesClaim string        `yaml:"roles_claim" default:"roles"`
+	Leeway     time.Duration `yaml:"leeway" default:"10s"`
+	Type       string        `yaml:"typ"`
+
+	Secret Secret // what SecretEnv or SecretFile holds
+	JWKS   []byte // what JWKSFile holds
+}
+
+// Webhook is an endpoint that hears of changes.
+type Webhook struct {
+	Name         string   `yaml:"name" required:"true"`
+	URL          string   `yaml:"url" required:"true"`
+	SecretEnv    string   `yaml:"secret_env"`
+	SecretFile   string   `yaml:"secret_file"`
+	Events       []string `yaml:"events" oneof:"* entry.* entry.created entry.updated entry.deleted entry.moved repository.* repository.updated"` // none: all
+	Collections  []string `yaml:"collections"`                                                                                                    // none: all
+	AllowPrivate bool     `yaml:"allow_private"`
+
+	Secret Secret // what SecretEnv or SecretFile holds
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  slog.Level `yaml:"level" default:"info" oneof:"debug info warn error"`
+	Format string     `yaml:"format" default:"auto" oneof:"auto json text"` // auto: text at a terminal, else JSON
+}
+
+// Secret is a text that prints as "***". Convert it to use it.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "***" }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return "***" }
+
+// MarshalText hides the secret from encoders, slog's among them.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// source is where the values come from.
+type source struct {
+	file      string
+	root      *yaml.Node        // nil for an empty file
+	overrides map[string]string // variable by the key that it overrode
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	yaml4 "go.yaml.in/yaml/v4"
+)
+
+// Load reads the configuration in the file at path, with the overrides and
+// secrets in environ, whose form is that of os.Environ. The error is an *Error
+// with everything that is wrong.
+func Load(path string, environ []string) (*Config, error) {
+	d := &decoder{
+		environ: map[string]string{},
+		problems: problems{
+			source: source{file: path, overrides: map[string]string{}},
+			told:   map[string]bool{},
+		},
+	}
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		d.environ[name] = value
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		d.add(nil, "cannot be read: %v; name another file with --config or CMS_CONFIG", reason(err))
+		return nil, Report(d.found)
+	}
+	if d.root = d.parse(src); len(d.found) > 0 {
+		return nil, Report(d.found)
+	}
+	c := &Config{}
+	d.decode(d.root, place{value: reflect.ValueOf(c).Elem()})
+	d.check(c)
+	if err := Report(d.found); err != nil {
+		return nil, err
+	}
+	c.source = d.source
+	return c, nil
+}
+
+// parse reads the one YAML document in src, nil for an empty one.
+func (d *decoder) parse(src []byte) *yaml.Node {
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	var document, second yaml.Node
+	switch err := dec.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		d.syntax(src, err)
+		return nil
+	}
+	switch err := dec.Decode(&second); {
+	case err == nil:
+		d.addAt(d.at(&second), nil, "a second YAML document begins here; remove it")
+	case !errors.Is(err, io.EOF):
+		d.syntax(src, err)
+	}
+	if len(document.Content) == 0 {
+		return nil
+	}
+	root := document.Content[0]
+	if d.size(root, map[*yaml.Node]int{}) > maxNodes {
+		d.addAt(d.at(root), nil, "has aliases that stand for more than %d values; write them out", maxNodes)
+	}
+	return root
+}
+
+// maxNodes is how many values a configuration may have, those of an alias
+// counted each time that it stands there.
+const maxNodes = 100_000
+
+// size counts n and what is below it, up to somewhat more than maxNodes, and
+// notes an alias that stands within what it stands for. Seen has the sizes of
+// the nodes before n, and 0 for those around it.
+func (d *decoder) size(n *yaml.Node, seen map[*yaml.Node]int) int {
+	if n.Kind == yaml.AliasNode {
+		if seen[n.Alias] == 0 {
+			d.addAt(d.at(n), nil, "the alias *%s stands within what it stands for; write it out", n.Value)
+		}
+		return seen[n.Alias]
+	}
+	seen[n] = 0
+	total := 1
+	for _, inner := range n.Content {
+		total = min(total+d.size(inner, seen), maxNodes+1)
+	}
+	seen[n] = total
+	return total
+}
+
+// syntax notes err, with the line and column that only the next major version
+// of the library tells.
+func (d *decoder) syntax(src []byte, err error) {
+	detail := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := Position{File: d.file}
+	if _, err := fmt.Sscanf(detail, "line %d:", &at.Line); err == nil {
+		_, detail, _ = strings.Cut(detail, ": ")
+	}
+	dec := yaml4.NewDecoder(bytes.NewReader(src))
+	var err4 error
+	for err4 == nil {
+		var document yaml4.Node
+		err4 = dec.Decode(&document)
+	}
+	var load *yaml4.LoadError
+	if errors.As(err4, &load) && load.Mark.Line > 0 {
+		at.Line, at.Column, detail = load.Mark.Line, load.Mark.Column, load.Message
+	}
+	d.addAt(at, nil, "is not YAML: %s", detail)
+}
+
+// resolve makes a path of the configuration one that can be opened.
+func (d *decoder) resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(d.file), path)
+}
+
+// secret is what the variable named env or the file named file holds. Exactly
+// one of both names is given; owner is the path of the thing whose keys they are.
+func (d *decoder) secret(env, file string, owner []any) Secret {
+	if env != "" {
+		value := d.environ[env]
+		if value == "" {
+			d.add(join(owner, "secret_env"), "the environment variable %s is not set; set it, or name a file with secret_file", env)
+		}
+		return Secret(value)
+	}
+	return Secret(strings.TrimRight(string(d.contents(file, join(owner, "secret_file"))), "\r\n"))
+}
+
+// contents is what the file named by the key at path holds.
+func (d *decoder) contents(name string, path []any) []byte {
+	b, err := os.ReadFile(d.resolve(name))
+	switch {
+	case err != nil:
+		d.add(path, "%s cannot be read: %v", d.resolve(name), reason(err))
+	case len(bytes.TrimSpace(b)) == 0:
+		d.add(path, "%s is empty", d.resolve(name))
+	}
+	return b
+}
+
+// reason is err without the path, which stands beside it anyway.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

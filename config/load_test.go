@@ -1,0 +1,253 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const secret = "vingt-quatre-octets-au-moins,et-trente-deux"
+
+func environ(more ...string) []string {
+	return append([]string{"CMS_JWT_SECRET=" + secret, "CMS_HOOK_SECRET=" + secret, "HOME=/root"}, more...)
+}
+
+// load loads text from a file of its own, called cms.yaml in dir.
+func load(t *testing.T, text string, environ ...string) (c *Config, dir string, err error) {
+	t.Helper()
+	dir = t.TempDir()
+	file := filepath.Join(dir, "cms.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err = Load(file, environ)
+	return c, dir, err
+}
+
+func TestLoadExample(t *testing.T) {
+	c, err := Load("../config.example.yaml", environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.source = source{}
+	low, high := 0.0, 5.0
+	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: &low, Max: &high} }
+	want := &Config{
+		Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://localhost:8080", MaxBodyBytes: 10 << 20},
+		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}},
+		State:      State{URL: "sqlite:../data/state.db"},
+		Collections: []Collection{{
+			Name: "consultations", Folder: "_consultations", Extension: ".md",
+			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
+			Fields: []Field{
+				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},
+				{Name: "link", Type: "url"},
+				{Name: "description", Type: "text"},
+				{Name: "organisateur", Type: "string"},
+				{Name: "methodes", Type: "list", Of: &Field{Type: "string"}},
+				{Name: "screenshot", Type: "image"},
+				{Name: "date", Type: "datetime", Required: true},
+				{Name: "in_progress", Type: "boolean", Default: json.RawMessage("true")},
+				mark("note-citoyenne"), mark("note-decidee"),
+				{Name: "ordre", Type: "integer"},
+			},
+		}, {
+			Name: "rencontres", Folder: "_rencontres", Extension: ".md",
+			Fields: []Field{
+				{Name: "reference", Type: "string", Unique: true, Pattern: "R-[0-9]{4}"},
+				{Name: "forme", Type: "select", Options: []json.RawMessage{[]byte(`"atelier"`), []byte(`"réunion publique"`), []byte(`"balade"`)}},
+				{Name: "consultation", Type: "reference", Collection: "consultations"},
+				{
+					Name: "etapes", Type: "list", Hint: map[string]string{"fr": "Du début à la fin", "en": "From first to last"},
+					Of: &Field{Type: "object", Fields: []Field{{Name: "titre", Type: "string", Required: true}, {Name: "date", Type: "date"}}},
+				},
+				{Name: "import-id", Type: "string", ReadOnly: true, Hidden: true},
+			},
+		}},
+		Media: Media{Folder: "img", MaxBytes: 10 << 20},
+		Auth: Auth{
+			Issuers: []Issuer{{
+				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
+				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "realm_access.roles", Leeway: 10 * time.Second, Type: "at+jwt",
+			}, {
+				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
+				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", Leeway: 10 * time.Second, Secret: secret,
+			}},
+			Roles: map[string]map[string][]string{
+				"editor": {"consultations": {"read", "create", "update", "delete"}, "media": {"read", "create"}},
+				"reader": {"*": {"read"}},
+			},
+		},
+		Webhooks: []Webhook{
+			{Name: "site", URL: "https://builds.example.org/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, Collections: []string{"consultations"}, Secret: secret},
+			{Name: "local", URL: "http://127.0.0.1:9000/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, AllowPrivate: true, Secret: secret},
+		},
+		Log: Log{Level: slog.LevelInfo, Format: "auto"},
+	}
+	if !reflect.DeepEqual(c, want) {
+		got, _ := json.MarshalIndent(c, "", " ")
+		wanted, _ := json.MarshalIndent(want, "", " ")
+		t.Errorf("got\n%s\nwant\n%s", got, wanted)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "server:\nlog: {}\n"} {
+		c, dir, err := load(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.source = source{}
+		want := &Config{
+			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20},
+			Repository: Repository{Path: dir + "/data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@localhost"}},
+			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
+			Media:      Media{MaxBytes: 10 << 20},
+			Log:        Log{Format: "auto"},
+		}
+		if !reflect.DeepEqual(c, want) {
+			t.Errorf("%q: got %+v, want %+v", text, c, want)
+		}
+	}
+}
+
+func TestPublicURLFollowsListen(t *testing.T) {
+	for listen, want := range map[string]string{
+		":8080": "http://localhost:8080", "0.0.0.0:80": "http://localhost:80", "[::]:8080": "http://localhost:8080",
+		"[::1]:8080": "http://[::1]:8080", "cms.example.org:8080": "http://cms.example.org:8080",
+	} {
+		c, _, err := load(t, fmt.Sprintf("server: {listen: %q}", listen))
+		if err != nil || c.Server.PublicURL != want {
+			t.Errorf("listen %q: got %+v, %v; want %q", listen, c, err, want)
+		}
+	}
+}
+
+func TestEnvironmentOverrides(t *testing.T) {
+	text := "server: {listen: 127.0.0.1:1, max_body_bytes: 1}\nrepository: {branch: main}\n"
+	c, dir, err := load(t, text,
+		"CMS_SERVER_LISTEN=:9090", "CMS_SERVER_PUBLIC_URL=https://cms.example.org/", "CMS_SERVER_MAX_BODY_BYTES=2048",
+		"CMS_REPOSITORY_PATH=/srv/site.git", "CMS_REPOSITORY_BRANCH=", "CMS_REPOSITORY_COMMITTER_NAME=0123",
+		"CMS_STATE_URL=sqlite:other.db", "CMS_LOG_LEVEL=warn", "CMS_LOG_FORMAT=json", "CMS_MEDIA_FOLDER=assets/img/",
+		"CMS_AUTH_ROLES=nothing", "CMS_COLLECTIONS=nothing", "CMS_SERVER_PORT=tcp://10.0.0.1:80",
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.Server, c.Repository, c.State.URL == Secret("sqlite:"+filepath.Join(dir, "other.db")), c.Log, c.Media.Folder}
+	want := []any{
+		Server{Listen: ":9090", PublicURL: "https://cms.example.org", MaxBodyBytes: 2048},
+		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}},
+		true, Log{Level: slog.LevelWarn, Format: "json"}, "assets/img",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"token": secret + "\r\n", "jwks.json": `{"keys":[]}`,
+		"cms.yaml": `
+auth:
+  issuers:
+    - {issuer: a, audience: cms, algorithms: [HS256], secret_file: token}
+    - {issuer: b, audience: cms, algorithms: [EdDSA], jwks_file: ./jwks.json}
+webhooks:
+  - {name: site, url: https://builds.example.org/, secret_file: ` + dir + `/token}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(t.TempDir()) // relative paths do not start from here
+	c, err := Load(filepath.Join(dir, "cms.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Auth.Issuers; got[0].Secret != secret || string(got[1].JWKS) != `{"keys":[]}` || c.Webhooks[0].Secret != secret {
+		t.Errorf("got %#v, %#v", got, c.Webhooks)
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	c, err := Load("../config.example.yaml", environ("CMS_STATE_URL=postgres://cms:"+secret+"@db.example.org/cms"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "config", c, "url", c.State.URL)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "config", c, "url", c.State.URL)
+	j, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c.Auth.Issuers), string(j), log.String()} {
+		if strings.Contains(got, secret) || !strings.Contains(got, "***") {
+			t.Errorf("got %s", got)
+		}
+	}
+	if string(c.Auth.Issuers[1].Secret) != secret {
+		t.Errorf("the secret itself is gone")
+	}
+}
+
+// Defaults and options come as JSON, in the order of the file.
+func TestFieldValuesAsJSON(t *testing.T) {
+	tests := []struct{ yaml, want string }{
+		{"true", "true"},
+		{"12", "12"},
+		{"0x1F", "31"},
+		{"1_000", "1000"},
+		{"1.50", "1.5"},
+		{".5", "0.5"},
+		{"texte", `"texte"`},
+		{`"12"`, `"12"`},
+		{"'yes'", `"yes"`},
+		{"yes", `"yes"`},
+		{"2019-01-15", `"2019-01-15"`},
+		{"2019-01-15 09:29:08 +0000", `"2019-01-15 09:29:08 +0000"`},
+		{"[a, 1, null, [true]]", `["a",1,null,[true]]`},
+		{"{z: 1, a: {c: deux, b: null}}", `{"z":1,"a":{"c":"deux","b":null}}`},
+		{"{}", "{}"},
+		{"null", "null"},
+	}
+	for _, test := range tests {
+		c, _, err := load(t, "collections: [{name: a, folder: a, fields: [{name: f, type: t, default: "+test.yaml+", options: ["+test.yaml+"]}]}]")
+		if err != nil {
+			t.Errorf("%s: %v", test.yaml, err)
+			continue
+		}
+		if f := c.Collections[0].Fields[0]; string(f.Default) != test.want || len(f.Options) != 1 || string(f.Options[0]) != test.want {
+			t.Errorf("%s: got default %s and options %s, want %s", test.yaml, f.Default, f.Options, test.want)
+		}
+	}
+}
+
+func TestAliases(t *testing.T) {
+	c, _, err := load(t, `
+collections:
+  - {name: a, folder: a, fields: &fields [{name: title, type: string}]}
+  - {name: b, folder: b, fields: *fields}
+`)
+	if err != nil || !reflect.DeepEqual(c.Collections[0].Fields, c.Collections[1].Fields) {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func TestLoadNamesAMissingFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "cms.yaml"), nil)
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Error(), "cms.yaml: cannot be read: no such file") {
+		t.Errorf("got %v", err)
+	}
+}

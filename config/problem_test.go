@@ -1,0 +1,269 @@
+package config
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// Each problem is told in full: where, which key, what, and what to do.
+func TestProblems(t *testing.T) {
+	const start = "collections: [{name: a, folder: a}, {name: b, folder: b}]\n"
+	issuer := func(more string) string {
+		return "auth: {issuers: [{issuer: cms, audience: cms, " + more + "}]}"
+	}
+	hook := func(more string) string { return start + "webhooks: [{name: site, " + more + "}]" }
+	field := func(more string) string {
+		return "collections: [{name: a, folder: a, fields: [{name: f, " + more + "}]}]"
+	}
+	tests := []struct {
+		name    string
+		text    string
+		environ []string
+		want    []string // lines, without the file's name
+	}{
+		{"not YAML", "server: {listen: :8080\nlog: {}\n", nil, []string{":2:4: is not YAML: did not find expected ',' or '}'"}},
+		{"tab", "server:\n\tlisten: :8080\n", nil, []string{":2:1: is not YAML: found character that cannot start any token"}},
+		{"two documents", "server: {}\n---\nlog: {}\n", nil, []string{":2:1: a second YAML document begins here; remove it"}},
+		{"a list", "- server\n", nil, []string{":1:1: is a list, not a mapping; write each key on a line of its own"}},
+		{"a text", "server", nil, []string{":1:1: is a text, not a mapping; write each key on a line of its own"}},
+
+		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
+		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer"}},
+		{"unknown key in a list", start + "webhooks:\n  - {name: site, uri: x}\n", nil, []string{
+			":3:5: webhooks[0].url: is missing",
+			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
+			`:3:18: webhooks[0].uri: there is no such key; did you mean "url"?`,
+		}},
+		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
+		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
+		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes"}},
+
+		{"number for a text", "repository: {branch: 2024}", nil, []string{":1:22: repository.branch: is a number, not a text; put it in quotes"}},
+		{"date for a text", "repository: {branch: 2024-01-01}", nil, []string{":1:22: repository.branch: is a date, not a text; put it in quotes"}},
+		{"truth for a text", "repository: {branch: true}", nil, []string{":1:22: repository.branch: is true or false, not a text; put it in quotes"}},
+		{"list for a text", "repository: {branch: [main]}", nil, []string{":1:22: repository.branch: is a list, not a text"}},
+		{"text for a number", "server: {max_body_bytes: 10MB}", nil, []string{":1:26: server.max_body_bytes: is a text, not a whole number"}},
+		{"fraction for a whole number", "server: {max_body_bytes: 1.5}", nil, []string{":1:26: server.max_body_bytes: is a number, not a whole number"}},
+		{"number too large", "server: {max_body_bytes: 18446744073709551615}", nil, []string{":1:26: server.max_body_bytes: is not a whole number that fits into 64 bits"}},
+		{"yes for true", "collections: [{name: a, folder: a, strict: yes}]", nil, []string{":1:44: collections[0].strict: is a text, not true or false"}},
+		{"text for a list", "collections: consultations", nil, []string{":1:14: collections: is a text, not a list; write [first, second], or each item on a line of its own after a dash"}},
+		{"list for a mapping", "auth: {roles: [editor]}", nil, []string{":1:15: auth.roles: is a list, not a mapping; write {key: value}, or each key on a line of its own"}},
+		{"text for a label", field("type: t, label: Titre"), nil, []string{":1:71: collections[0].fields[0].label: is a text, not a mapping; write {key: value}, or each key on a line of its own"}},
+		{"empty item", "collections:\n  -\n  - {name: a, folder: a}\n", nil, []string{":2:4: collections[0]: is empty; remove it or give it a value"}},
+		{"infinite minimum", field("type: t, min: .inf"), nil, []string{":1:69: collections[0].fields[0].min: is not a number that can be compared with"}},
+		{"infinite default", field("type: t, default: [.nan]"), nil, []string{":1:73: collections[0].fields[0].default: is not a number that JSON can hold"}},
+		{"cycle", "collections: [{name: a, folder: a, fields: &f [{name: x, type: object, fields: *f, of: *f}]}]", nil, []string{
+			":1:80: the alias *f stands within what it stands for; write it out",
+		}},
+		{"cycle in a default", field("type: t, default: &d [*d]"), nil, []string{":1:77: the alias *d stands within what it stands for; write it out"}},
+		{"a billion values", "server: &a [1,2,3,4,5,6,7,8,9]\nmedia: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nlog: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
+			"auth: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nstate: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nwebhooks: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n", nil, []string{
+			":1:1: has aliases that stand for more than 100000 values; write them out",
+		}},
+
+		{"address", "server: {listen: localhost}", nil, []string{`:1:18: server.listen: "localhost" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
+		{"port", "server: {listen: ':99999'}", nil, []string{`:1:18: server.listen: ":99999" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
+		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
+		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"branch", "repository: {branch: a..b}", nil, []string{`:1:22: repository.branch: "a..b" cannot be the name of a branch`}},
+		{"committer", "repository: {committer: {name: 'a <b>', email: root}}", nil, []string{
+			":1:32: repository.committer.name: is not a name that Git can hold; it has < or > in it, or nothing",
+			`:1:48: repository.committer.email: "root" is not an e-mail address`,
+		}},
+		{"state", "state: {url: 'mysql://cms:hunter2@db/cms'}", nil, []string{":1:14: state.url: is neither sqlite:PATH nor postgres://HOST/DATABASE"}},
+		{"log", "log: {level: verbose, format: xml}", nil, []string{
+			`:1:14: log.level: "verbose" is not one of debug, info, warn, error`,
+			`:1:31: log.format: "xml" is not one of auto, json, text`,
+		}},
+
+		{"environment", "server:\n  listen: :8080\nlog: {level: loud}\n",
+			[]string{"CMS_SERVER_LISTEN=nowhere", "CMS_SERVER_MAX_BODY_BYTES=much"}, []string{
+				`environment variable CMS_SERVER_LISTEN: server.listen: "nowhere" is not host:port; write 127.0.0.1:8080, or :8080 for every address`,
+				"environment variable CMS_SERVER_MAX_BODY_BYTES: server.max_body_bytes: is a text, not a whole number",
+				`:3:14: log.level: "loud" is not one of debug, info, warn, error`,
+			}},
+
+		{"collection without anything", "collections:\n  - strict: true\n", nil, []string{
+			":2:5: collections[0].name: is missing", ":2:5: collections[0].folder: is missing",
+		}},
+		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" stands twice; take another name`}},
+		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" is the name that roles have for the media folder; take another`}},
+		{"collection's name", "collections: [{name: a/b, folder: a}]", nil, []string{`:1:22: collections[0].name: "a/b" is not a name of letters, digits, - and _`}},
+		{"same folder", "collections: [{name: a, folder: x}, {name: b, folder: x/}]", nil, []string{
+			`:1:55: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,
+		}},
+		{"folder within a folder", "collections: [{name: a, folder: x/y}, {name: b, folder: x}]", nil, []string{
+			`:1:57: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,
+		}},
+		{"root", "collections: [{name: a, folder: .}, {name: b, folder: x, extension: .fr.md}]", nil, []string{
+			`:1:55: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,
+		}},
+		{"folders apart", "collections: [{name: a, folder: x}, {name: b, folder: xy}, {name: c, folder: x, extension: .html}]", nil, nil},
+		{"folder outside", "collections: [{name: a, folder: ../x}, {name: b, folder: /y}, {name: c, folder: z/.GIT/hooks}]", nil, []string{
+			`:1:33: collections[0].folder: "../x" is not a folder within the repository; write one such as _consultations, or . for the repository itself`,
+			`:1:58: collections[1].folder: "/y" is not a folder within the repository; write one such as _consultations, or . for the repository itself`,
+			`:1:81: collections[2].folder: "z/.GIT/hooks" is not a folder within the repository; write one such as _consultations, or . for the repository itself`,
+		}},
+		{"extension", "collections: [{name: a, folder: a, extension: md}]", nil, []string{`:1:47: collections[0].extension: "md" is not an extension; write .md`}},
+
+		{"references", "collections:\n- name: a\n  folder: a\n  fields:\n  - {name: r, type: reference, collection: as}\n  - {name: l, type: list, of: {type: object, fields: [{name: r, type: reference, collection: b}]}}\n", nil, []string{
+			`:5:44: collections[0].fields[0].collection: there is no collection "as"; the collections are a`,
+			`:6:94: collections[0].fields[1].of.fields[0].collection: there is no collection "b"; the collections are a`,
+		}},
+
+		{"no secret", issuer("algorithms: [HS256], secret_env: CMS_NONE"), nil, []string{
+			":1:80: auth.issuers[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
+		}},
+		{"short secret", issuer("algorithms: [HS256], secret_env: CMS_SHORT"), []string{"CMS_SHORT=hunter2"}, []string{
+			":1:80: auth.issuers[0].secret_env: names a secret of 7 bytes; HS256 needs at least 32: make one with openssl rand -hex 32",
+		}},
+		{"no secret file", issuer("algorithms: [HS256], secret_file: /nowhere/token"), nil, []string{
+			":1:81: auth.issuers[0].secret_file: /nowhere/token cannot be read: no such file or directory",
+		}},
+		{"no key", issuer("algorithms: [HS256]"), nil, []string{":1:18: auth.issuers[0]: has no key: name its secret with secret_env or secret_file"}},
+		{"no key set", issuer("algorithms: [EdDSA]"), nil, []string{":1:18: auth.issuers[0]: has no key: name its key set with jwks_url or jwks_file"}},
+		{"two keys", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, jwks_file: x"), nil, []string{
+			":1:78: auth.issuers[0].jwks_url: stands beside jwks_file; an issuer has one source of keys: remove one",
+		}},
+		{"secret for a key pair", issuer("algorithms: [RS256], secret_env: CMS_JWT_SECRET"), nil, []string{
+			":1:80: auth.issuers[0].secret_env: does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file",
+		}},
+		{"keys for HS256", issuer("algorithms: [HS256], jwks_url: https://id.example.org/"), nil, []string{
+			":1:78: auth.issuers[0].jwks_url: does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file",
+		}},
+		{"mixed algorithms", issuer("algorithms: [HS256, RS256], secret_env: CMS_JWT_SECRET"), []string{"CMS_JWT_SECRET=" + secret}, []string{
+			":1:59: auth.issuers[0].algorithms: has to be [HS256], with a secret, or some of the others, with a key set",
+		}},
+		{"none", issuer("algorithms: [none], jwks_url: https://id.example.org/"), nil, []string{
+			`:1:60: auth.issuers[0].algorithms[0]: "none" is not one of HS256, EdDSA, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512`,
+		}},
+		{"plain key URL", issuer("algorithms: [EdDSA], jwks_url: http://id.example.org/"), nil, []string{
+			":1:78: auth.issuers[0].jwks_url: begins with http://, so that anyone on the way could change the keys; use https://",
+		}},
+		{"local key URL", issuer("algorithms: [EdDSA], jwks_url: 'http://localhost:8081/'"), nil, nil},
+		{"key URL with a password", issuer("algorithms: [EdDSA], jwks_url: 'https://a:hunter2@id.example.org/'"), nil, []string{
+			":1:78: auth.issuers[0].jwks_url: is not an absolute URL without credentials",
+		}},
+		{"leeway", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, leeway: 5m"), nil, []string{
+			":1:111: auth.issuers[0].leeway: is not between 0s and 30s",
+		}},
+		{"leeway without unit", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, leeway: '5'"), nil, []string{
+			`:1:111: auth.issuers[0].leeway: "5" is not a duration; write 30s or 1h30m`,
+		}},
+		{"roles", start + "auth:\n  roles:\n    editor: {c: [read], a: [write], '*': [read], media: [read]}\n    bot: {consultation: [read]}\n", nil, []string{
+			`:4:17: auth.roles.editor.c: there is no collection "c"; the collections are a, b`,
+			`:4:29: auth.roles.editor.a[0]: "write" is not one of read, create, update, delete, publish`,
+			`:5:25: auth.roles.bot.consultation: there is no collection "consultation"; the collections are a, b`,
+		}},
+
+		{"hook", hook("url: builds.example.org, secret_env: CMS_HOOK_SECRET, secret_file: x, events: [entry.saved], collections: [a, c]"), nil, []string{
+			":2:12: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
+			":2:30: webhooks[0].url: is not an absolute http or https URL",
+			`:2:104: webhooks[0].events[0]: "entry.saved" is not one of *, entry.*, entry.created, entry.updated, entry.deleted, entry.moved, repository.*, repository.updated`,
+			`:2:135: webhooks[0].collections[1]: there is no collection "c"; the collections are a, b`,
+		}},
+		{"plain hook", hook("url: 'http://builds.example.org/?token=hunter2', secret_env: CMS_NONE"), nil, []string{
+			":2:30: webhooks[0].url: is plain http; use https, or say allow_private: true",
+			":2:86: webhooks[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
+		}},
+		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
+			`:2:13: webhooks[1].name: "site" stands twice; take another name`,
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c, dir, err := load(t, test.text, test.environ...)
+			var got []string
+			if err != nil {
+				var e *Error
+				if !errors.As(err, &e) {
+					t.Fatalf("got %T %v, want an *Error", err, err)
+				}
+				got = strings.Split(strings.ReplaceAll(err.Error(), dir+"/cms.yaml", ""), "\n")
+			}
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+			if (c == nil) != (err != nil) {
+				t.Errorf("got %v beside the error %v", c, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestPosition(t *testing.T) {
+	c, dir, err := load(t, `server:
+  listen: :8080
+collections:
+  - name: a
+    folder: a
+    fields:
+      - {name: f, type: list, of: string}
+auth:
+  roles: {editor: {a: [read]}}
+`, "CMS_SERVER_LISTEN=:9090")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := dir + "/cms.yaml"
+	tests := []struct {
+		path []any
+		want string
+	}{
+		{nil, file + ":1:1"},
+		{[]any{"server", "listen"}, "environment variable CMS_SERVER_LISTEN"},
+		{[]any{"collections", 0, "fields", 0, "type"}, file + ":7:25"},
+		{[]any{"collections", 0, "fields", 0, "of", "type"}, file + ":7:35"},
+		{[]any{"collections", 0, "extension"}, file + ":4:5"}, // not there: the collection
+		{[]any{"collections", 7}, file + ":4:3"},
+		{[]any{"auth", "roles", "editor", "a", 0}, file + ":9:24"},
+		{[]any{"media"}, file + ":1:1"},
+	}
+	for _, test := range tests {
+		if got := c.Position(test.path...).String(); got != test.want {
+			t.Errorf("Position(%v) = %s, want %s", test.path, got, test.want)
+		}
+	}
+
+	err = Report([]Problem{
+		c.Problem("no such type\nno such thing", "collections", 0, "fields", 0),
+		c.Problem("is taken", "server", "listen"),
+		c.Problem("is odd", "collections", 0, "name"),
+	})
+	want := `environment variable CMS_SERVER_LISTEN: server.listen: is taken
+` + file + `:4:11: collections[0].name: is odd
+` + file + `:7:9: collections[0].fields[0]: no such type; no such thing`
+	if err == nil || err.Error() != want {
+		t.Errorf("got error\n%v\nwant\n%s", err, want)
+	}
+	if got := Report(nil); got != nil {
+		t.Errorf("got %v, want nil", got)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("server: {listen: :8080}\nlog: {level: debug}\n")
+	f.Add("collections:\n- {name: a, folder: a, fields: [{name: f, type: list, of: {type: object, fields: []}, default: [1, {a: 2}]}]}\n")
+	f.Add("auth: {issuers: [{issuer: a, audience: b, algorithms: [HS256], secret_env: S, leeway: 1s}], roles: {a: {'*': [read]}}}\n")
+	f.Add("collections: [{fields: &f [{fields: *f, of: *f, default: *f}]}]")
+	f.Add("a: &a\n<<: *a\n? [b]\n: c\n---\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, dir, err := load(t, text, "S="+secret)
+		var e *Error
+		if (c == nil) != (err != nil) || err != nil && (!errors.As(err, &e) || len(e.Problems) == 0) {
+			t.Fatalf("Load(%q) = %v, %v", text, c, err)
+		}
+		if e != nil {
+			for _, p := range e.Problems {
+				if p.File != dir+"/cms.yaml" || p.Detail == "" {
+					t.Errorf("problem %q does not say where or what", p)
+				}
+			}
+		}
+	})
+}
