@@ -1,0 +1,213 @@
+package content
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func doc(fm string) *Document { return Parse([]byte("---\n" + fm + "---\nCorps\n")) }
+
+func TestReplaceAppliesWhatDiffers(t *testing.T) {
+	d := doc("title: 'Le port' # nom\ndate: 2021-06-01 18:30:00 +0200\netapes:\n  - nom: Débat # 1\n    jour: 2021-06-01\n  - nom: Vote\n    jour: 2021-07-01\nprix: 1.50\nobsolete: x\n")
+	fields := parse(t, `{"etapes":[{"jour":"2021-06-01","nom":"Débat"},{"jour":"2021-07-02","nom":"Vote","lieu":"Halle"}],
+		"date":"2021-06-01T16:30:00Z","ordre":2,"description":"Un quai","prix":1.5,"title":"Le port"}`).(*Object)
+	got, err := d.Replace(fields, "Corps\nneuf\n", []string{"title", "description", "date", "ordre"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "---\ntitle: 'Le port' # nom\ndescription: Un quai\ndate: 2021-06-01 18:30:00 +0200\nordre: 2\netapes:\n  - nom: Débat # 1\n    jour: 2021-06-01\n  - nom: Vote\n    jour: 2021-07-02\n    lieu: Halle\nprix: 1.50\n---\nCorps\nneuf\n"
+	if string(got.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
+	}
+}
+
+func TestReplaceGivesFrontMatterToAFileWithout(t *testing.T) {
+	got, err := Parse([]byte("Un\r\nDeux\r\n")).Replace(parse(t, `{"b":1,"a":"x"}`).(*Object), "Un\nDeux\nTrois\n", []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "---\r\na: x\r\nb: 1\r\n---\r\nUn\r\nDeux\r\nTrois\r\n"; string(got.Source()) != want {
+		t.Errorf("got %q, want %q", got.Source(), want)
+	}
+}
+
+func TestReplaceKeepsWhatJSONCannotSay(t *testing.T) {
+	d := Parse([]byte("---\na: .NaN\nb: !!binary aGk=\nc: 0b11\n? [x]\n: y\n---\nCorps \xe9\n"))
+	fields := &Object{}
+	b, err := d.Fields().MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fields.UnmarshalJSON(b); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Replace(fields, "Corps \ufffd\n", nil); got != d || err != nil {
+		t.Errorf("got %v,\n%s", err, got.Source())
+	}
+}
+
+func TestReplaceSource(t *testing.T) {
+	d := doc("title:   Le port # nom\ntags: [mer,eau]\n")
+	for name, c := range map[string]struct{ src, want string }{
+		"another style": {"---\n\"tags\":\n  - \"mer\"\n  - \"eau\"\n\"title\": \"Le phare\"\n---\nCorps\n", "---\ntitle:   Le phare # nom\ntags: [mer,eau]\n---\nCorps\n"},
+		"invalid":       {"---\ntitle: a: b\n---\n", "---\ntitle: a: b\n---\n"},
+		"other format":  {"+++\ntitle = 'Le port'\n+++\n", "+++\ntitle = 'Le port'\n+++\n"},
+		"none":          {"Le port\n", "Le port\n"},
+	} {
+		got, err := d.ReplaceSource([]byte(c.src), nil)
+		if err != nil || string(got.Source()) != c.want {
+			t.Errorf("%s: got %q, %v, want %q", name, got.Source(), err, c.want)
+		}
+	}
+}
+
+func TestMergePatch(t *testing.T) {
+	d := doc("title: Le port # nom\ncontact:\n  nom: Anne\n  tel: '02'\nlink: x\n")
+	patch := parse(t, `{"fields":{"title":"Le phare","contact":{"tel":null,"ville":"Port-Blanc"},"link":null,"absent":null,"menu":{"a":null,"b":1}},"body":"Neuf\n"}`)
+	got, err := d.MergePatch(patch.(*Object), []string{"title", "menu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "---\ntitle: Le phare # nom\nmenu:\n  b: 1\ncontact:\n  nom: Anne\n  ville: Port-Blanc\n---\nNeuf\n"
+	if string(got.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
+	}
+	if got, err := d.MergePatch(parse(t, `{"fields":{"title":"Le port","contact":{}}}`).(*Object), nil); got != d || err != nil {
+		t.Errorf("a patch of what is there gives %v, %v", got, err)
+	}
+	for _, bad := range []string{`{"fields":null}`, `{"fields":[]}`, `{"body":1}`, `{"slug":"x"}`, `{"fields":{"<<":1}}`} {
+		if _, err := d.MergePatch(parse(t, bad).(*Object), nil); kindOf(err) != KindRefused {
+			t.Errorf("%s: got %v", bad, err)
+		}
+	}
+}
+
+func kindOf(err error) Kind {
+	var e *EditError
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+func TestJSONPatch(t *testing.T) {
+	d := doc("title: Le port # nom\ndate: 2021-06-01 18:30:00 +0200\nliste:\n- a # 1\n- b # 2\n- c # 3\n")
+	got, err := d.JSONPatch([]byte(`[{"op":"test","path":"/fields/date","value":"2021-06-01T18:30:00+02:00"},
+		{"op":"replace","path":"/fields/title","value":"Le phare"},{"op":"move","from":"/fields/liste/2","path":"/fields/liste/0"},
+		{"op":"add","path":"/fields/liste/-","value":"d"},{"op":"replace","path":"/body","value":"Corps\nneuf\n"}]`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "---\ntitle: Le phare # nom\ndate: 2021-06-01 18:30:00 +0200\nliste:\n- c # 3\n- a # 1\n- b # 2\n- d\n---\nCorps\nneuf\n"
+	if string(got.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
+	}
+	if _, err := d.JSONPatch([]byte(`[{"op":"test","path":"/fields/title","value":"x"}]`), nil); !errors.Is(err, ErrTestFailed) {
+		t.Errorf("got %v, want a failed test", err)
+	}
+	for patch, want := range map[string]Kind{
+		`[{"op":"remove","path":"/fields/absent"}]`: KindNotFound, `[{"op":"remove","path":"/fields"}]`: KindRefused, `{}`: KindRefused, `[`: KindRefused,
+		`[{"op":"add","path":"/autre","value":1}]`: KindRefused, `[{"op":"nage","path":"/body"}]`: KindRefused,
+	} {
+		if _, err := d.JSONPatch([]byte(patch), nil); kindOf(err) != want {
+			t.Errorf("%s: got %v, want %s", patch, err, want)
+		}
+	}
+}
+
+func TestNew(t *testing.T) {
+	fields := parse(t, `{"ordre":2,"title":"Le port : suite","tags":["a","2021-06-01"],"texte":"Un\nDeux\n","vide":null,"contact":{"nom":"Anne","notes":[]}}`).(*Object)
+	fields.Members = append(fields.Members, Member{"date", at(t, "2021-06-01T18:30:00+02:00")}, Member{"jour", at(t, "2021-06-01")})
+	d, err := New(fields, "Un\r\nDeux\r\n", []string{"title", "date"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "---\ntitle: \"Le port : suite\"\ndate: 2021-06-01 18:30:00 +0200\nordre: 2\ntags:\n- a\n- \"2021-06-01\"\ntexte: |\n  Un\n  Deux\nvide:\ncontact:\n  nom: Anne\n  notes: []\njour: 2021-06-01\n---\nUn\nDeux\n"
+	if string(d.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", d.Source(), want)
+	}
+	if !Equal(d.Fields(), fields) {
+		t.Errorf("got fields %v", d.Fields())
+	}
+	if d, err := New(nil, "", nil); err != nil || string(d.Source()) != "---\n---\n" {
+		t.Errorf("an empty document: %v", err)
+	}
+}
+
+func TestNewTimesInTheHabitsOfTheFile(t *testing.T) {
+	d := doc("debut: 2021-06-01T18:30:00+02:00\n")
+	got, err := d.Apply(Set(FieldPath{"fin"}, at(t, "2021-07-01T18:30:00Z")), Set(FieldPath{"jour"}, at(t, "2021-07-01")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "---\ndebut: 2021-06-01T18:30:00+02:00\nfin: 2021-07-01T18:30:00+00:00\njour: 2021-07-01\n---\nCorps\n"; string(got.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
+	}
+}
+
+// What cannot be written in its place is written with the whole value of its
+// key, and nothing else.
+func TestWiderSplice(t *testing.T) {
+	d := doc("a: 1 # un\nl:\n- - x # croisé\n  - y\n- z\nb: 2 # deux\n")
+	got, err := d.Apply(MoveItem(FieldPath{"l", 0, 0}, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(got.Source()), "---\na: 1 # un\nl:") || !strings.HasSuffix(string(got.Source()), "\nb: 2 # deux\n---\nCorps\n") {
+		t.Errorf("got\n%s", got.Source())
+	}
+	if want := parse(t, `{"a":1,"l":[["y","x"],"z"],"b":2}`); !Equal(got.Fields(), want) {
+		t.Errorf("got\n%s", got.Source())
+	}
+}
+
+func TestApplyAllOrNothing(t *testing.T) {
+	d := doc("a: 1\nb: [x]\n")
+	if got, err := d.Apply(Set(FieldPath{"a"}, Number("2")), Remove(FieldPath{"absent"})); got != nil || kindOf(err) != KindNotFound {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := d.Apply(); got != d || err != nil {
+		t.Errorf("no edits: got %v, %v", got, err)
+	}
+	got, err := d.Apply(Set(FieldPath{"c", "d"}, "un"), Append(FieldPath{"c", "e"}, "x"), Set(FieldPath{"c", "e", 0}, "v"), Rename(FieldPath{"a"}, "z"), Set(FieldPath{"z"}, Number("3")),
+		Append(FieldPath{"b"}, "w"), Remove(FieldPath{"b", 0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "---\nz: 3\nb: [w]\nc:\n  d: un\n  e:\n  - v\n---\nCorps\n"; string(got.Source()) != want {
+		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	d := doc("a: 1\nl: [x]\n")
+	long := Value("x")
+	for range maxDepth + 1 {
+		long = []Value{long}
+	}
+	for name, e := range map[string]Edit{
+		"no path": Set(nil, "x"), "merge key": Set(FieldPath{"<<"}, "x"), "not UTF-8": Set(FieldPath{"a"}, "\xff"), "through a scalar": Set(FieldPath{"a", "b"}, "x"),
+		"a type of Go": Set(FieldPath{"a"}, 1), "not a number": Set(FieldPath{"a"}, Number("un")), "too deep": Set(FieldPath{"a"}, long), "not a list": Append(FieldPath{"a"}, "x"),
+		"twice": Set(FieldPath{"a"}, &Object{[]Member{{"k", nil}, {"k", nil}}}), "taken name": Rename(FieldPath{"a"}, "l"), "unknown": {Op: "nage"},
+	} {
+		if _, err := d.Apply(e); kindOf(err) != KindRefused {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+		}
+	}
+}
+
+func TestBodyThatWouldBeFrontMatter(t *testing.T) {
+	d := Parse([]byte("Corps\n"))
+	if _, err := d.Apply(SetBody("---\na: b\n---\n")); kindOf(err) != KindRefused {
+		t.Errorf("got %v, want a refusal", err)
+	}
+}
+
+func TestJSONTimes(t *testing.T) {
+	d := Parse([]byte("{\"a\": 1}\n"))
+	got, err := d.Apply(Set(FieldPath{"date"}, at(t, "2021-06-01 18:30:00 +0200")))
+	if err != nil || string(got.Source()) != "{\"a\": 1, \"date\": \"2021-06-01T18:30:00+02:00\"}\n" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
