@@ -279,10 +279,9 @@ func TestDiff3Regions(t *testing.T) {
 	})
 }
 
-// Merge of disjoint edits is both of them, in either order, and merge of equal
-// edits is that edit, whoever wrote it down.
-func FuzzMerge(f *testing.F) {
-	for i, src := range []string{
+// mergeBases are files in the habits of several people.
+func mergeBases() []string {
+	return []string{
 		mergeBase,
 		strings.ReplaceAll(mergeBase, "\n", "\r\n"),
 		"\uFEFF---\ntitle :  'L''eau'\nlieux: [Brest, 'Lyon' , \"Nice\"] # trois\nbudget: {total: 1.50, part: {ville: 10, etat: 20}}\n...\nUn\nDeux\nTrois",
@@ -291,7 +290,18 @@ func FuzzMerge(f *testing.F) {
 		"+++\ntitle = 'Eau'\nlieux = ['Brest', 'Lyon', 'Nice']\n[contact]\nnom = 'Mairie'\n+++\nUn\nDeux\nTrois\n",
 		"{\"title\": \"Eau\", \"contact\": {\"nom\": \"Mairie\", \"tel\": null}}\nUn\nDeux\nTrois\n",
 		"Un\nDeux\nTrois\n",
-	} {
+	}
+}
+
+func TestMergeDisjoint(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		base := rapid.SampledFrom(mergeBases()).Draw(rt, "base")
+		checkMerge(rt, []byte(base), rapid.SliceOfN(rapid.Byte(), 20, 60).Draw(rt, "script"))
+	})
+}
+
+func FuzzMerge(f *testing.F) {
+	for i, src := range mergeBases() {
 		for j := range byte(6) {
 			script := make([]byte, 24)
 			for k := range script {
@@ -300,38 +310,43 @@ func FuzzMerge(f *testing.F) {
 			f.Add([]byte(src), script)
 		}
 	}
-	f.Fuzz(func(t *testing.T, src, script []byte) {
-		base := Parse(src)
-		if len(base.Problems()) > 0 {
-			return
+	f.Fuzz(func(t *testing.T, src, script []byte) { checkMerge(t, src, script) })
+}
+
+// checkMerge makes two sides of disjoint edits of a script. To merge them is to
+// apply both, in either order, and to merge equal edits is that edit, whoever
+// wrote it down.
+func checkMerge(t rapid.TB, src, script []byte) {
+	base := Parse(src)
+	if len(base.Problems()) > 0 {
+		return
+	}
+	sides := readScript(base, script)
+	ours, theirs := sides[0].apply(base), sides[1].apply(base)
+	for range 2 {
+		both := sides[1].apply(ours)
+		if ours == nil || theirs == nil || both == nil {
+			return // an edit is refused
 		}
-		sides := readScript(base, script)
-		ours, theirs := sides[0].apply(base), sides[1].apply(base)
-		for range 2 {
-			both := sides[1].apply(ours)
-			if ours == nil || theirs == nil || both == nil {
-				return // an edit is refused
-			}
-			if _, err := ours.Replace(both.Fields(), both.Body(), nil); err != nil {
-				return // so is the sum of the edits
-			}
-			got, clashes, err := Merge(base, ours, theirs)
-			if err != nil || len(clashes) > 0 {
-				t.Fatalf("clashes %v, error %v of\n%s", clashes, err, show(base, ours, theirs))
-			}
-			if !Equal(got.Fields(), both.Fields()) || unixLines(got.Body()) != unixLines(both.Body()) {
-				t.Fatalf("got\n%s\nwant\n%s\nof\n%s", got.Source(), both.Source(), show(base, ours, theirs))
-			}
-			checkEqualEdits(t, base, ours)
-			sides[0], sides[1] = sides[1], sides[0]
-			ours, theirs = theirs, ours
+		if _, err := ours.Replace(both.Fields(), both.Body(), nil); err != nil {
+			return // so is the sum of the edits
 		}
-	})
+		got, clashes, err := Merge(base, ours, theirs)
+		if err != nil || len(clashes) > 0 {
+			t.Fatalf("clashes %v, error %v of\n%s", clashes, err, show(base, ours, theirs))
+		}
+		if !Equal(got.Fields(), both.Fields()) || unixLines(got.Body()) != unixLines(both.Body()) {
+			t.Fatalf("got\n%s\nwant\n%s\nof\n%s", got.Source(), both.Source(), show(base, ours, theirs))
+		}
+		checkEqualEdits(t, base, ours)
+		sides[0], sides[1] = sides[1], sides[0]
+		ours, theirs = theirs, ours
+	}
 }
 
 // checkEqualEdits merges an edit with the same one by a client that writes the
 // whole file in its own way.
-func checkEqualEdits(t *testing.T, base, ours *Document) {
+func checkEqualEdits(t rapid.TB, base, ours *Document) {
 	theirs, err := New(ours.Fields(), ours.Body(), nil)
 	if err != nil || theirs.Body() != unixLines(ours.Body()) || string(ours.Source()) == string(base.Source()) {
 		return

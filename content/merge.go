@@ -1,0 +1,263 @@
+package content
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Clash is a place that two edits changed in different ways.
+type Clash struct {
+	Field   string `json:"field"`   // etapes[1].date; "body" for the body
+	Pointer string `json:"pointer"` // RFC 6901, within ours; "" for the body
+	Base    Maybe  `json:"base,omitzero"`
+	Ours    Maybe  `json:"ours,omitzero"`
+	Theirs  Maybe  `json:"theirs,omitzero"`
+}
+
+// Merge brings two edits of base together: ours, which stands in the
+// repository now, and theirs, which comes in. The result is ours with the
+// bytes of what theirs changed replaced, and nothing else.
+//
+// Mappings are merged key by key, at any depth. In lists, what the two sides
+// insert, remove and replace in different places is merged; so are members of
+// the same mapping in a list, and texts and numbers that both add in the same
+// place, ours first. The body is merged by lines, where at least one unchanged
+// line lies between the changes of the two; line endings stay those of ours.
+// The same change on both sides is one change. What only the layout of theirs
+// changed (comments, quotes, the order of keys) is taken over only where ours
+// is base.
+//
+// Where both changed the same thing in different ways the result keeps ours,
+// and a clash is added. A value that one side removed and the other changed is
+// a clash too.
+//
+// A document that cannot be read merges only if ours or theirs is base byte for
+// byte; else the error wraps its *[SyntaxError]. Other errors are those of
+// [Document.Replace].
+func Merge(base, ours, theirs *Document) (*Document, []Clash, error) {
+	switch {
+	case bytes.Equal(ours.Source(), base.Source()):
+		return theirs, nil, nil
+	case bytes.Equal(theirs.Source(), base.Source()), bytes.Equal(ours.Source(), theirs.Source()):
+		return ours, nil, nil
+	}
+	for _, d := range []struct {
+		name string
+		*Document
+	}{{"base", base}, {"ours", ours}, {"theirs", theirs}} {
+		if err := d.Err(); err != nil {
+			return nil, nil, fmt.Errorf("merge: read %s: %w", d.name, err)
+		}
+	}
+	var m merger
+	fields := m.object(base.Fields(), ours.Fields(), theirs.Fields())
+	body, ok := mergeLines(unixLines(base.Body()), unixLines(ours.Body()), unixLines(theirs.Body()))
+	if !ok {
+		body = ours.Body()
+		m.clashes = append(m.clashes, Clash{
+			Field: "body", Base: Maybe{base.Body(), true}, Ours: Maybe{body, true}, Theirs: Maybe{theirs.Body(), true},
+		})
+	}
+	merged, err := ours.Replace(fields, body, fields.Keys())
+	if err != nil {
+		return nil, nil, fmt.Errorf("merge: %w", err)
+	}
+	return merged, m.clashes, nil
+}
+
+// unixLines is text with LF for line endings, so that a side that has others
+// has not thereby changed each line. Ours gets its own back from Replace.
+func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
+type merger struct {
+	path    FieldPath // in ours
+	clashes []Clash
+}
+
+func (m *merger) clash(base, ours, theirs Maybe) Maybe {
+	m.clashes = append(m.clashes, Clash{
+		Field: m.path.String(), Pointer: m.path.Pointer(), Base: base, Ours: ours, Theirs: theirs,
+	})
+	return ours
+}
+
+// object merges mappings, any of which may be nil. The keys are in the order
+// of ours; those that theirs added follow the key they follow in theirs.
+func (m *merger) object(base, ours, theirs *Object) *Object {
+	inBase, inTheirs := base.index(), theirs.index()
+	merged := &Object{}
+	for _, o := range members(ours) {
+		if v := m.member(o.Key, inBase, Maybe{o.Value, true}, inTheirs); v.Present {
+			merged.Members = append(merged.Members, Member{o.Key, v.Value})
+		}
+	}
+	inOurs, at := ours.index(), 0
+	for _, t := range members(theirs) {
+		if _, ok := inOurs(t.Key); !ok {
+			if v := m.member(t.Key, inBase, Maybe{}, inTheirs); v.Present {
+				merged.Members = slices.Insert(merged.Members, at, Member{t.Key, v.Value})
+			}
+		}
+		if i := slices.IndexFunc(merged.Members, func(o Member) bool { return o.Key == t.Key }); i >= 0 {
+			at = i + 1
+		}
+	}
+	return merged
+}
+
+func members(o *Object) []Member {
+	if o == nil {
+		return nil
+	}
+	return o.Members
+}
+
+func (m *merger) member(key string, inBase func(string) (Value, bool), ours Maybe, inTheirs func(string) (Value, bool)) Maybe {
+	var base, theirs Maybe
+	base.Value, base.Present = inBase(key)
+	theirs.Value, theirs.Present = inTheirs(key)
+	return m.value(key, base, ours, theirs)
+}
+
+// value merges what stands at step below the path.
+func (m *merger) value(step any, base, ours, theirs Maybe) Maybe {
+	switch {
+	case theirs.equal(base), theirs.equal(ours):
+		return ours
+	case ours.equal(base):
+		return theirs
+	}
+	m.path = append(m.path, step)
+	defer func() { m.path = m.path[:len(m.path)-1] }()
+	switch o := ours.Value.(type) {
+	case *Object:
+		b, known := base.Value.(*Object)
+		if t, ok := theirs.Value.(*Object); ok && (known || base.Value == nil) {
+			return Maybe{m.object(b, o, t), true}
+		}
+	case []Value:
+		b, known := base.Value.([]Value)
+		if t, ok := theirs.Value.([]Value); ok && (known || base.Value == nil) {
+			if merged, ok := m.list(b, o, t); ok {
+				return Maybe{merged, true}
+			}
+		}
+	}
+	return m.clash(base, ours, theirs)
+}
+
+// list merges lists. It is false where they clash as lists; a clash within an
+// item is noted, and the item is that of ours.
+func (m *merger) list(base, ours, theirs []Value) (merged []Value, ok bool) {
+	noted := len(m.clashes)
+	known := make(identifier)
+	idBase, idOurs, idTheirs := known.names(base), known.names(ours), known.names(theirs)
+	count := make(tally)
+	merged = make([]Value, 0, max(len(ours), len(theirs)))
+	for _, r := range diff3(idBase, idOurs, idTheirs, false) {
+		b, o, t := base[r.base.from:r.base.to], ours[r.ours.from:r.ours.to], theirs[r.theirs.from:r.theirs.to]
+		part := o
+		switch {
+		case !r.changedTheirs:
+		case !r.changedOurs:
+			part = t
+		case slices.Equal(idOurs[r.ours.from:r.ours.to], idTheirs[r.theirs.from:r.theirs.to]):
+		case len(b) == 0 && scalars(o) && scalars(t):
+			part = union(o, t)
+		case len(b) == len(o) && len(b) == len(t) && mappings(b) && mappings(o) && mappings(t):
+			for i := range b {
+				item := m.value(r.ours.from+i, Maybe{b[i], true}, Maybe{o[i], true}, Maybe{t[i], true})
+				merged = append(merged, item.Value)
+			}
+			continue
+		default:
+			m.clashes = m.clashes[:noted]
+			return nil, false
+		}
+		count.add(known, b, o, t, part)
+		merged = append(merged, part...)
+	}
+	if !count.adds() {
+		m.clashes = m.clashes[:noted]
+		return nil, false
+	}
+	return merged, true
+}
+
+// union is ours and what theirs has beyond it.
+func union(ours, theirs []Value) []Value {
+	all := slices.Clone(ours)
+	for _, t := range theirs {
+		if !slices.ContainsFunc(ours, func(o Value) bool { return Equal(o, t) }) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func scalars(items []Value) bool {
+	return !slices.ContainsFunc(items, func(v Value) bool {
+		switch v.(type) {
+		case []Value, *Object:
+			return true
+		}
+		return false
+	})
+}
+
+func mappings(items []Value) bool {
+	return !slices.ContainsFunc(items, func(v Value) bool { _, ok := v.(*Object); return !ok })
+}
+
+// tally counts how often each item occurs in base, ours, theirs and the merged
+// list. It finds what merging by place gets wrong: an item that one side moves
+// and the other removes would stay, one that both move would be doubled.
+type tally map[string]*[4]int
+
+func (c tally) add(known identifier, lists ...[]Value) {
+	for i, items := range lists {
+		for _, id := range known.names(items) {
+			if c[id] == nil {
+				c[id] = new([4]int)
+			}
+			c[id][i]++
+		}
+	}
+}
+
+// adds says whether the merged list has as many of each item as it should.
+func (c tally) adds() bool {
+	for _, n := range c {
+		base, ours, theirs, merged := n[0], n[1], n[2], n[3]
+		want := ours
+		if ours == base {
+			want = theirs
+		} else if theirs != base && theirs != ours {
+			return false
+		}
+		if merged != want {
+			return false
+		}
+	}
+	return true
+}
+
+// identifier names values so that equal ones have the same name, across lists.
+type identifier map[string][]Value
+
+func (known identifier) names(values []Value) []string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		key := equalityKey(v) // some values that are not Equal share it
+		j := slices.IndexFunc(known[key], func(w Value) bool { return Equal(v, w) })
+		if j < 0 {
+			j = len(known[key])
+			known[key] = append(known[key], v)
+		}
+		names[i] = strconv.Itoa(j) + key
+	}
+	return names
+}
