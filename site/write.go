@@ -121,8 +121,15 @@ func (s *Site) ReplaceSource(collection string, src []byte, exact bool) Revise {
 // MergePatch is an edit by RFC 7396 on {"fields": …, "body": …}.
 func (s *Site) MergePatch(collection string, patch *content.Object) Revise {
 	schema := s.schema(collection)
+	coerced := &content.Object{}
+	for _, m := range patch.Members {
+		if fields, ok := m.Value.(*content.Object); ok && m.Key == "fields" {
+			m.Value = schema.Coerce(fields)
+		}
+		coerced.Members = append(coerced.Members, m)
+	}
 	return func(d *content.Document) (*content.Document, error) {
-		return d.MergePatch(patch, schema.Order())
+		return d.MergePatch(coerced, schema.Order())
 	}
 }
 
@@ -130,7 +137,11 @@ func (s *Site) MergePatch(collection string, patch *content.Object) Revise {
 func (s *Site) JSONPatch(collection string, patch []byte) Revise {
 	schema := s.schema(collection)
 	return func(d *content.Document) (*content.Document, error) {
-		return d.JSONPatch(patch, schema.Order())
+		fields, body, err := d.Patched(patch)
+		if err != nil {
+			return nil, err
+		}
+		return d.Replace(schema.Coerce(fields), body, schema.Order())
 	}
 }
 

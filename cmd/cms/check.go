@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// crowded is the number of entries in one folder beyond which subfolders are
+// advised: Git hashes a folder's whole listing on each commit.
+const crowded = 3000
+
+func (p *program) checkCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and every file of every collection",
+		Long: "Checks the configuration and every file of every collection, and prints what is\n" +
+			"wrong, a line each. Changes nothing, and works beside a running service.\n" +
+			"Ends with 0 when all is well, 2 when the configuration is wrong, 3 when files have problems.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := p.load()
+			if err != nil {
+				return err
+			}
+			log := newLogger(p.stderr, c.Log.Level, c.Log.Format)
+			parts, err := partsOf(c)
+			if err != nil {
+				return err
+			}
+			s, r, err := openSite(cmd.Context(), c, parts, log, true)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			broken, total, err := s.Check(cmd.Context())
+			if err != nil {
+				return err
+			}
+			problems := 0
+			for _, e := range broken {
+				for _, pr := range e.Problems {
+					problems++
+					where := e.Path.String()
+					if pr.Line > 0 {
+						where = fmt.Sprintf("%s:%d:%d", where, pr.Line, max(pr.Column, 1))
+					}
+					if pr.Field != "" {
+						where += ": " + pr.Field
+					}
+					fmt.Fprintf(p.stdout, "%s: %s (%s)\n", where, pr.Detail, pr.Rule)
+				}
+			}
+			p.adviseFolders(r.View(), parts.collections)
+			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, len(broken), problems)
+			if problems > 0 {
+				return errProblems
+			}
+			return nil
+		},
+	}
+	p.configFlag(c)
+	return c
+}
+
+// adviseFolders names the folders that hold too many entries.
+func (p *program) adviseFolders(snap *repo.Snapshot, collections []content.Collection) {
+	in := map[string]int{}
+	for _, c := range collections {
+		for _, e := range snap.Entries(c.Name) {
+			in[e.Path.Dir()]++
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(in)) {
+		if n := in[folder]; n > crowded {
+			fmt.Fprintf(p.stdout, "%s: %d entries in one folder slow every edit there down; spread them over subfolders, such as one for each year\n", folder, n)
+		}
+	}
+}

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"cms/auth"
+	"cms/cmd/cms/internal/demosite"
+	"cms/config"
+	"cms/content"
+	"cms/repo"
+)
+
+func (p *program) demoCommand() *cobra.Command {
+	d := demo{program: p, builds: make(chan string, 8)}
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole loop on a site of invented consultations",
+		Long: "Makes a site of invented consultations in a folder, serves the API on it, rebuilds\n" +
+			"and serves the site on each change, and prints commands to try. Run again on the\n" +
+			"same folder, it goes on with what is there. Ctrl-C stops it.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.chosen = cmd.Flags().Changed("listen")
+			return d.run(cmd.Context())
+		},
+	}
+	c.Flags().StringVar(&d.dir, "dir", "demo-site", "the `folder` to keep everything in")
+	c.Flags().StringVar(&d.listen, "listen", "127.0.0.1:8080", "the `address` of the API; the site gets the next port")
+	return c
+}
+
+// demo is a service, and beside it a site that is built from its repository.
+type demo struct {
+	*program
+	dir    string
+	listen string
+	chosen bool // whether the address was given, so that no other may be taken
+
+	config          *config.Config
+	apiURL, siteURL string
+	builds          chan string // what the site's builder said, while somebody waits for it
+}
+
+func (d *demo) run(ctx context.Context) error {
+	apiListener, siteListener, err := d.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	defer apiListener.Close()
+	defer siteListener.Close()
+	d.apiURL, d.siteURL = "http://"+apiListener.Addr().String(), "http://"+siteListener.Addr().String()
+	secret, err := d.configure(apiListener.Addr().String())
+	if err != nil {
+		return err
+	}
+	log := newLogger(d.stderr, slog.LevelWarn, "auto")
+	s, err := openService(ctx, d.config, log)
+	if err != nil {
+		return err
+	}
+	builder, err := demosite.New(demosite.Options{
+		Repository: d.config.Repository.Path,
+		Branch:     d.config.Repository.Branch,
+		Output:     filepath.Join(d.dir, "public"),
+		Secret:     secret,
+		Log:        d.built,
+	})
+	if err != nil {
+		return errors.Join(err, s.repo.Close())
+	}
+
+	// The site outlives the service, so that the last edits are still built.
+	g, ctx := errgroup.WithContext(ctx)
+	building, stopBuilding := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error {
+		defer stopBuilding()
+		return s.run(ctx, apiListener)
+	})
+	g.Go(func() error {
+		if err := d.fill(ctx, s); err != nil {
+			return err
+		}
+		g.Go(func() error { return d.serveSite(building, builder, siteListener) })
+		return d.show(ctx)
+	})
+	return g.Wait()
+}
+
+// listeners opens the addresses of the API and of the site. Where the usual
+// ports are taken and no other was asked for, any free ones do.
+func (d *demo) listeners(ctx context.Context) (apiListener, siteListener net.Listener, err error) {
+	if apiListener, err = listen(ctx, d.listen); err != nil && !d.chosen {
+		apiListener, err = listen(ctx, "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	addr := apiListener.Addr().(*net.TCPAddr)
+	next := net.TCPAddr{IP: addr.IP, Port: addr.Port + 1}
+	if siteListener, err = listen(ctx, next.String()); err != nil {
+		next.Port = 0
+		siteListener, err = listen(ctx, next.String())
+	}
+	if err != nil {
+		apiListener.Close()
+		return nil, nil, err
+	}
+	return apiListener, siteListener, nil
+}
+
+var demoConfig = template.Must(template.New("").Parse(`# Made by "cms demo". Try "cms serve --config" with it, and see
+# config.example.yaml for what else there is.
+server: {listen: "{{.Listen}}", public_url: "{{.API}}"}
+repository:
+  path: site.git
+  branch: main
+  committer: {name: Demo CMS, email: cms@demo.invalid}
+collections:
+  - name: consultations
+    folder: _consultations
+    label: {fr: Consultations, en: Consultations}
+    fields:
+      - {name: title, type: string, required: true, label: {fr: Titre}}
+      - {name: link, type: url, label: {fr: Lien}}
+      - {name: description, type: text}
+      - {name: organisateur, type: string}
+      - {name: methodes, type: list, of: string, label: {fr: Méthodes}}
+      - {name: screenshot, type: image}
+      - {name: date, type: datetime, required: true}
+      - {name: in_progress, type: boolean, label: {fr: En cours}}
+      - {name: note-citoyenne, type: integer, min: 0, max: 5}
+      - {name: note-decidee, type: integer, min: 0, max: 5}
+      - {name: ordre, type: integer}
+      - {name: veille, type: datetime, hint: {fr: "Quand le robot a vu la consultation"}}
+auth:
+  issuers:
+    - {issuer: demo, audience: cms, algorithms: [HS256], secret_file: token.secret}
+  roles:
+    editor: {consultations: [read, create, update, delete]}
+    bot: {consultations: [read, update]}
+webhooks:
+  - {name: site, url: "{{.Site}}/hook", secret_file: webhook.secret, events: ["entry.*"], allow_private: true}
+`))
+
+// configure writes the folder's configuration and, once, its secrets. It gives
+// the webhook's secret.
+func (d *demo) configure(listen string) (secret string, err error) {
+	if err := os.MkdirAll(d.dir, 0o755); err != nil {
+		return "", err
+	}
+	if _, err := keepSecret(filepath.Join(d.dir, "token.secret"), rand.Text()+rand.Text()); err != nil {
+		return "", err
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	if secret, err = keepSecret(filepath.Join(d.dir, "webhook.secret"), "whsec_"+base64.StdEncoding.EncodeToString(key)); err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	if err := demoConfig.Execute(&b, map[string]string{"Listen": listen, "API": d.apiURL, "Site": d.siteURL}); err != nil {
+		return "", err
+	}
+	file := filepath.Join(d.dir, "config.yaml")
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		return "", err
+	}
+	d.config, err = config.Load(file, nil) // the demo is its own world: no environment
+	return secret, err
+}
+
+// keepSecret reads the secret in a file, which is fresh where there is none.
+func keepSecret(file, fresh string) (string, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = []byte(fresh)
+		err = os.WriteFile(file, b, 0o600)
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
+// serveSite builds and serves the site.
+func (d *demo) serveSite(ctx context.Context, builder *demosite.Builder, l net.Listener) error {
+	server := &http.Server{Handler: builder, ReadHeaderTimeout: readHeaderTimeout}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return builder.Run(ctx) })
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		return server.Shutdown(timeout)
+	})
+	return g.Wait()
+}
+
+// fill commits the samples, if the repository has no commit yet.
+func (d *demo) fill(ctx context.Context, s *service) error {
+	if commit, _ := s.site.Head(); commit != "" {
+		return nil
+	}
+	samples := demosite.Files()
+	collection := d.config.Collections[0]
+	_, err := s.repo.Update(ctx, repo.Meta{
+		Author:  repo.Person{Name: "Ann Éditrice", Email: "ann@demo.invalid"},
+		Message: "Add the consultations of the demo",
+	}, func(tx *repo.Tx) error {
+		return fs.WalkDir(samples, collection.Folder, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			src, err := fs.ReadFile(samples, file)
+			if err != nil {
+				return err
+			}
+			slug, err := content.ParseSlug(strings.TrimSuffix(path.Base(file), path.Ext(file)))
+			if err != nil {
+				return err
+			}
+			_, err = tx.Put(collection.Name, slug, content.Parse(src))
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("fill the demo's repository: %w", err)
+	}
+	return nil
+}
+
+const demoEntry = "/v1/collections/consultations/entries/budget-participatif-villeneuve-sur-lys"
+
+// show lets the bot make an edit over HTTP, follows it until the page has
+// changed, and prints what to try next.
+func (d *demo) show(ctx context.Context) error {
+	editor, err := mint(d.config, "demo", auth.Claims{Subject: "ann", Name: "Ann Éditrice", Email: "ann@demo.invalid", Roles: []string{"editor"}, TTL: 12 * time.Hour})
+	if err != nil {
+		return err
+	}
+	bot, err := mint(d.config, "demo", auth.Claims{Subject: "robot", Name: "Robot de veille", Email: "robot@demo.invalid", Roles: []string{"bot"}, TTL: 12 * time.Hour})
+	if err != nil {
+		return err
+	}
+	if err := d.loop(ctx, bot); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	return demoText.Execute(d.stdout, map[string]string{
+		"API": d.apiURL, "Site": d.siteURL, "Editor": editor, "Bot": bot, "Entry": demoEntry,
+		"Dir": d.dir, "Repository": filepath.Join(d.dir, "site.git"),
+	})
+}
+
+// loop is one edit, from the request to the page.
+func (d *demo) loop(ctx context.Context, bot string) error {
+	start := time.Now()
+	checked := start.UTC().Format(time.RFC3339)
+	patch, err := json.Marshal(map[string]any{"fields": map[string]any{"veille": checked}})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, d.apiURL+demoEntry, bytes.NewReader(patch))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+bot)
+	req.Header.Set("Content-Type", "application/merge-patch+json")
+	req.Header.Set("If-Match", "*")
+	res, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var entry struct {
+		Updated struct {
+			Commit string
+			Author struct{ Name string }
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&entry); err != nil || res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the demo's edit: %s (%w)", res.Status, err)
+	}
+	answered := time.Since(start)
+	commit := entry.Updated.Commit
+	fmt.Fprintf(d.stdout, "The loop, shown once:\n  edit: PATCH %s set one field; answered in %s\n  git:  commit %.7s by %s\n",
+		path.Base(demoEntry), answered.Round(time.Millisecond/10), commit, entry.Updated.Author.Name)
+	if err := d.waitForBuild(ctx, commit[:7]); err != nil {
+		return err
+	}
+	page := d.siteURL + "/consultations/" + path.Base(demoEntry) + "/"
+	fmt.Fprintf(d.stdout, "  page: %s shows it, %s after the request\n", page, time.Since(start).Round(time.Millisecond/10))
+	return nil
+}
+
+// built is told of each build of the site.
+func (d *demo) built(line string) {
+	fmt.Fprintln(d.stdout, "  site: "+line)
+	select {
+	case d.builds <- line:
+	default: // nobody waits any more
+	}
+}
+
+// waitForBuild waits until the site was built from a commit.
+func (d *demo) waitForBuild(ctx context.Context, commit string) error {
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case line := <-d.builds:
+			if strings.Contains(line, commit) {
+				return nil
+			}
+		case <-timeout:
+			return fmt.Errorf("the site was not built from %s", commit)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+var demoText = template.Must(template.New("").Parse(`
+The site        {{.Site}}/
+The API         {{.API}}/openapi.json
+The repository  git --git-dir {{.Repository}} log
+
+Paste this into another terminal (the tokens are valid for 12 hours):
+
+  export CMS={{.API}}
+  export EDITOR_TOKEN={{.Editor}}
+  export BOT_TOKEN={{.Bot}}
+
+Read an entry, and end it in your name:
+
+  curl -s -H "Authorization: Bearer $BOT_TOKEN" $CMS{{.Entry}}
+  curl -s -X PATCH -H "Authorization: Bearer $EDITOR_TOKEN" -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' -d '{"fields": {"in_progress": false}}' $CMS{{.Entry}}
+
+Then reload {{.Site}}/ and look at the commit:
+
+  git --git-dir {{.Repository}} show
+
+Ctrl-C stops the demo; run again, it goes on with what is in {{.Dir}}.
+`))

@@ -1,0 +1,164 @@
+// Command cms is a Git-backed headless CMS: an HTTP API that reads and writes
+// the Markdown files of a static site, one commit for each edit, and tells the
+// site's build of every change.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"cms/config"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // the command could not do its work
+	exitUsage    = 2 // wrong arguments, or a wrong configuration
+	exitProblems = 3 // check found problems in the content
+)
+
+// errProblems ends a check that found problems; they have been printed.
+var errProblems = errors.New("problems found")
+
+// run is the program: arguments and environment in, exit code out.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	root := p.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var (
+		wrong *config.Error
+		usage *usageError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errProblems):
+		return exitProblems
+	case errors.As(err, &wrong):
+		fmt.Fprintln(stderr, wrong)
+		return exitUsage
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "cms: %v\nRun cms --help for usage.\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "cms: %v\n", err)
+	return exitFailed
+}
+
+// usageError is an error in the arguments.
+type usageError struct{ error }
+
+// program is what the commands share.
+type program struct {
+	environ        []string
+	stdout, stderr io.Writer
+	configPath     string
+}
+
+func (p *program) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "cms",
+		Short:         "A Git-backed headless CMS for static sites",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, c := range []*cobra.Command{
+		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.checkCommand(), p.healthcheckCommand(), p.versionCommand(),
+	} {
+		if c.Args == nil {
+			c.Args = noArgs
+		}
+		root.AddCommand(c)
+	}
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return &usageError{fmt.Errorf("there is no command %q", args[0])}
+		}
+		return cmd.Help()
+	}
+	root.Args = cobra.ArbitraryArgs
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%s takes no arguments, only flags", cmd.CommandPath())}
+	}
+	return nil
+}
+
+// configFlag adds --config, which CMS_CONFIG can give too.
+func (p *program) configFlag(c *cobra.Command) {
+	c.Flags().StringVar(&p.configPath, "config", "", "the configuration `file` (CMS_CONFIG; default config.yaml)")
+}
+
+// load reads the configuration.
+func (p *program) load() (*config.Config, error) {
+	path := p.configPath
+	if path == "" {
+		path = p.getenv("CMS_CONFIG")
+	}
+	if path == "" {
+		path = "config.yaml"
+	}
+	return config.Load(path, p.environ)
+}
+
+func (p *program) getenv(name string) string {
+	for i := len(p.environ) - 1; i >= 0; i-- {
+		if v, ok := cutEnv(p.environ[i], name); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func cutEnv(entry, name string) (string, bool) {
+	if len(entry) > len(name) && entry[len(name)] == '=' && entry[:len(name)] == name {
+		return entry[len(name)+1:], true
+	}
+	return "", false
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		RunE: func(*cobra.Command, []string) error {
+			goVersion, revision := "", ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = " " + info.GoVersion
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						revision = " " + s.Value
+					}
+				}
+			}
+			_, err := fmt.Fprintf(p.stdout, "cms %s%s%s\n", version, revision, goVersion)
+			return err
+		},
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"cms/api"
+	"cms/auth"
+	"cms/config"
+	"cms/repo"
+	"cms/site"
+	"cms/webhooks"
+)
+
+// How long the parts of the service may take.
+const (
+	readHeaderTimeout = 10 * time.Second
+	requestTimeout    = time.Minute
+	idleTimeout       = 2 * time.Minute
+	shutdownTimeout   = 30 * time.Second
+)
+
+// service is the whole product, wired from a configuration: each field uses
+// those above it.
+type service struct {
+	log      *slog.Logger
+	repo     *repo.Repo
+	site     *site.Site
+	verifier *auth.Verifier
+	hooks    *webhooks.Relay
+	server   *http.Server
+}
+
+// openService wires the service. Its goroutines start in run.
+func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *service, err error) {
+	s := &service{log: log}
+	p, err := partsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log}); err != nil {
+		return nil, err
+	}
+	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.repo.Close()
+		}
+	}()
+	s.hooks, err = webhooks.New(webhooks.Options{
+		Source:    feed{s.site},
+		Endpoints: p.endpoints,
+		PublicURL: c.Server.PublicURL,
+		Logger:    log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	handler, err := api.New(api.Options{
+		Site:         s.site,
+		Verifier:     s.verifier,
+		Version:      version,
+		PublicURL:    c.Server.PublicURL,
+		MaxBodyBytes: c.Server.MaxBodyBytes,
+		Ready:        s.repo.Ready,
+		Logger:       log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = &http.Server{
+		Addr:              c.Server.Listen,
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+// openSite opens the repository and the site on it.
+func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool) (*site.Site, *repo.Repo, error) {
+	r, err := repo.Open(ctx, repo.Options{
+		Path:        c.Repository.Path,
+		Branch:      c.Repository.Branch,
+		Committer:   repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
+		Collections: p.collections,
+		ReadOnly:    readOnly,
+		Logger:      log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := site.New(site.Options{Repo: r, Policy: p.policy, Collections: p.collections, Logger: log})
+	if err != nil {
+		r.Close()
+		return nil, nil, err
+	}
+	return s, r, nil
+}
+
+// run serves on l until ctx ends. Then requests that are under way are
+// answered, edits that wait are committed, and events of what was committed
+// are delivered, in this order, before it returns.
+func (s *service) run(ctx context.Context, l net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	background := context.WithoutCancel(ctx)
+	writing, stopWriting := context.WithCancel(background)
+	delivering, stopDelivering := context.WithCancel(background)
+	defer stopWriting()
+	defer stopDelivering()
+
+	g.Go(func() error {
+		defer stopDelivering()
+		return s.repo.Run(writing)
+	})
+	g.Go(func() error { return s.hooks.Run(delivering) })
+	g.Go(func() error {
+		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer stopWriting()
+		<-ctx.Done()
+		s.log.Info("stopping")
+		timeout, cancel := context.WithTimeout(background, shutdownTimeout)
+		defer cancel()
+		if err := s.server.Shutdown(timeout); err != nil {
+			s.log.Warn("requests were cut off", "error", err)
+			return s.server.Close()
+		}
+		return nil
+	})
+	err := g.Wait()
+	return errors.Join(err, s.repo.Close())
+}
+
+// feed gives the site's history to the webhooks.
+type feed struct{ site *site.Site }
+
+func (f feed) Head() (string, <-chan struct{}) { return f.site.Head() }
+
+func (f feed) Changes(ctx context.Context, since, until string) ([]webhooks.Change, error) {
+	found, err := f.site.Changes(ctx, since, until)
+	if errors.Is(err, site.ErrUnknownCommit) {
+		return nil, webhooks.ErrUnknownCommit
+	}
+	changes := make([]webhooks.Change, len(found))
+	for i, c := range found {
+		changes[i] = webhooks.Change{
+			Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From, Action: c.Action,
+			Revision: c.Revision, Commit: c.Commit, At: c.At,
+			Author:  webhooks.Author{Name: c.Author.Name, Email: c.Author.Email},
+			Changed: c.Changed,
+		}
+	}
+	return changes, err
+}
+
+// newLogger writes JSON, unless a person reads at a terminal.
+func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if f, ok := w.(*os.File); format == "text" || format != "json" && ok && term.IsTerminal(int(f.Fd())) {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}

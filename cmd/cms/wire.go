@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"cms/auth"
+	"cms/config"
+	"cms/content"
+	"cms/webhooks"
+)
+
+// parts are what the configuration says, in the terms of the packages that do
+// it.
+type parts struct {
+	issuers     []auth.Issuer
+	policy      *auth.Policy
+	collections []content.Collection
+	endpoints   []webhooks.Endpoint
+}
+
+// partsOf translates the configuration. The error is a *config.Error that tells
+// all that those packages find wrong, and where it stands.
+func partsOf(c *config.Config) (*parts, error) {
+	var (
+		p     parts
+		wrong []config.Problem
+	)
+	for i, is := range c.Auth.Issuers {
+		a := auth.Issuer{
+			Issuer: is.Issuer, Audience: is.Audience, Algorithms: is.Algorithms,
+			Secret: []byte(string(is.Secret)), JWKS: is.JWKS, JWKSURL: is.JWKSURL,
+			RolesClaim: is.RolesClaim, Leeway: is.Leeway, Type: is.Type,
+		}
+		for _, err := range each(a.Check()) {
+			wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i))
+		}
+		p.issuers = append(p.issuers, a)
+	}
+	var names []string
+	for i, col := range c.Collections {
+		names = append(names, col.Name)
+		made, err := collection(&col)
+		for _, err := range each(err) {
+			at, detail := []any{"collections", i}, err.Error()
+			if schema := (*content.SchemaError)(nil); errors.As(err, &schema) {
+				at, detail = append(at, schema.At...), schema.Detail
+			}
+			wrong = append(wrong, c.Problem(detail, at...))
+		}
+		p.collections = append(p.collections, made)
+	}
+	var err error
+	p.policy, err = auth.NewPolicy(c.Auth.Roles, names)
+	for _, err := range each(err) {
+		wrong = append(wrong, c.Problem(err.Error(), "auth", "roles"))
+	}
+	for _, w := range c.Webhooks {
+		p.endpoints = append(p.endpoints, webhooks.Endpoint{
+			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
+			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
+		})
+	}
+	return &p, config.Report(wrong)
+}
+
+// each takes apart what errors.Join has joined.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is a list
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func collection(in *config.Collection) (content.Collection, error) {
+	fields, err := fields(in.Fields)
+	c := content.Collection{
+		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label,
+		Schema: content.Schema{Defined: len(fields) > 0 || in.Strict, Strict: in.Strict, Fields: fields},
+	}
+	if err == nil {
+		err = c.Schema.Check()
+	}
+	return c, err
+}
+
+func fields(in []config.Field) ([]content.Field, error) {
+	var out []content.Field
+	for i := range in {
+		f, err := field(&in[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func field(in *config.Field) (content.Field, error) {
+	out := content.Field{
+		Name: in.Name, Type: content.Type(in.Type), Collection: in.Collection,
+		Required: in.Required, Unique: in.Unique, ReadOnly: in.ReadOnly, Hidden: in.Hidden,
+		Min: in.Min, Max: in.Max, Pattern: in.Pattern, Label: in.Label, Hint: in.Hint,
+	}
+	var err error
+	if in.Default != nil {
+		if out.Default, err = content.ParseJSON(in.Default); err != nil {
+			return out, fmt.Errorf("%s: default: %w", in.Name, err)
+		}
+	}
+	for _, o := range in.Options {
+		v, err := content.ParseJSON(o)
+		if err != nil {
+			return out, fmt.Errorf("%s: options: %w", in.Name, err)
+		}
+		out.Options = append(out.Options, v)
+	}
+	if in.Of != nil {
+		of, err := field(in.Of)
+		if err != nil {
+			return out, err
+		}
+		out.Of = &of
+	}
+	out.Fields, err = fields(in.Fields)
+	return out, err
+}
