@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -184,7 +185,7 @@ func withLineEndings(text, old, eol string) string {
 	}
 	out := make([]byte, 0, len(text)+len(now))
 	for i, l := range now {
-		if l.eol != "" && i >= head && i < len(now)-tail {
+		if l.eol != "" && i >= head && i < len(now)-tail && !strings.HasSuffix(l.text, "\r") {
 			l.eol = eol
 		}
 		out = append(append(out, l.text...), l.eol...)

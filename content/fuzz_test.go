@@ -210,3 +210,32 @@ func modelRest(v Value, path FieldPath, e Edit) (Value, bool) {
 	}
 	return nil, false
 }
+
+// The fields of one document, written over another, are the fields of that one;
+// and so is the body, but for line endings.
+func FuzzReplace(f *testing.F) {
+	var all [][]byte
+	seeds(f, func(src []byte) { all = append(all, src) })
+	for i, a := range all {
+		f.Add(a, all[(i+1)%len(all)])
+		f.Add(a, bytes.ReplaceAll(a, []byte("e"), []byte("é: ")))
+		f.Add(a, bytes.ReplaceAll(a, []byte("\n- "), []byte("\n- a\n- ")))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		d, to := Parse(a), Parse(b)
+		got, err := d.Replace(to.Fields(), to.Body(), nil)
+		if err != nil {
+			return
+		}
+		if !Equal(got.Fields(), to.Fields()) {
+			t.Fatalf("the fields of\n%s\nover\n%s\ngive\n%s", b, a, got.Source())
+		}
+		lf := func(s string) string { return strings.ReplaceAll(string([]rune(s)), "\r\n", "\n") }
+		if lf(got.Body()) != lf(to.Body()) {
+			t.Fatalf("the body of\n%s\nover\n%s\nis\n%q", b, a, got.Body())
+		}
+		if again, err := got.Replace(to.Fields(), to.Body(), nil); again != got || err != nil {
+			t.Fatalf("written once more over\n%s\nit gives %v", got.Source(), err)
+		}
+	})
+}

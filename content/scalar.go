@@ -234,16 +234,16 @@ func wrap(text string, width int) []string {
 		return []string{text}
 	}
 	var lines []string
-	start, space, runes := 0, 0, 0 // of the line; its last space; its length
-	for i, r := range text {
-		if r == ' ' && i > start && text[i-1] != ' ' && text[i+1] != ' ' {
-			space = i
+	start, end := 0, 0 // of the line so far
+	for i := 1; i <= len(text); i++ {
+		if i < len(text) && (text[i] != ' ' || text[i-1] == ' ' || text[i+1] == ' ') {
+			continue
 		}
-		if runes++; runes > width && space > start {
-			lines = append(lines, text[start:space])
-			start = space + 1
-			runes = utf8.RuneCountInString(text[start:i]) + 1
+		if end > start && utf8.RuneCountInString(text[start:i]) > width {
+			lines = append(lines, text[start:end])
+			start = end + 1
 		}
+		end = i
 	}
 	return append(lines, text[start:])
 }
