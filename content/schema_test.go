@@ -99,7 +99,7 @@ func TestSchemaCheck(t *testing.T) {
 		{"pattern of a number", Field{Name: "a", Type: TypeNumber, Pattern: "1"}, "fields[0].pattern type number"},
 		{"broken pattern", Field{Name: "a", Type: TypeText, Pattern: "a("}, "fields[0].pattern missing closing"},
 		{"two broken groups", Field{Name: "a", Type: TypeText, Pattern: "a)|(b"}, "fields[0].pattern unexpected )"},
-		{"look-ahead", Field{Name: "a", Type: TypeText, Pattern: "(?=b)"}, "fields[0].pattern neither look-around"},
+		{"look-ahead", Field{Name: "a", Type: TypeText, Pattern: "(?=b)"}, "fields[0].pattern without look-around"},
 		{"select without options", Field{Name: "a", Type: TypeSelect}, "fields[0].options needs options"},
 		{"options without select", Field{Name: "a", Type: TypeText, Options: []Value{"b"}}, "fields[0].options select only"},
 		{"option twice", Field{Name: "a", Type: TypeSelect, Options: []Value{Number("1"), "b", Number("1.0")}}, "fields[0].options[2] twice"},
@@ -134,7 +134,10 @@ func TestSchemaCheckTellsEverything(t *testing.T) {
 	}}
 	var got []string
 	for _, err := range s.Check().(interface{ Unwrap() []error }).Unwrap() {
-		e := err.(*SchemaError)
+		var e *SchemaError
+		if !errors.As(err, &e) {
+			t.Fatalf("got %v, want a SchemaError", err)
+		}
 		got = append(got, e.At.String()+" "+e.Field)
 	}
 	want := []string{"fields[0].type titre", "fields[1].of.fields[0].pattern etapes[].date", "fields[2].name titre", "fields[2].pattern titre"}

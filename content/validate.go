@@ -2,13 +2,9 @@ package content
 
 import (
 	"fmt"
-	"math"
-	"net/mail"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -87,24 +83,23 @@ func (v *validator) value(f *Field, x Value) {
 			return
 		}
 	}
-	if want := f.Type.mismatch(x); want != "" {
-		v.problemf("type", "must be %s", want)
+	if !f.Type.admits(x) {
+		v.problemf("type", "must be %s", f.Type.expectation())
 		return
 	}
 	switch x := x.(type) {
 	case string:
 		v.text(f, x)
 	case Number:
-		v.number(f, x)
+		n, _ := x.Float64()
+		v.bounds(f, n, "")
 	case []Value:
 		v.list(f, x)
 	case *Object:
-		if f.Type == TypeObject {
-			v.members(f.Fields, x)
-		}
+		v.members(f.Fields, x)
 	}
 	if f.Type == TypeSelect && !slices.ContainsFunc(f.Options, func(o Value) bool { return Equal(o, x) }) {
-		v.problemf("options", "must be one of %s", listOptions(f.Options))
+		v.problemf("options", "must be one of %s", joined(f.Options))
 	}
 	if f.Unique && v.lookup != nil && v.lookup.Taken(f.Name, x) {
 		v.problemf("unique", "must differ from the %s of every other entry", f.Name)
@@ -125,9 +120,7 @@ func (f *Field) blank(x Value) bool {
 }
 
 func (v *validator) text(f *Field, s string) {
-	if ok, _ := f.Type.bounded(); ok {
-		v.bounds(f, float64(utf8.RuneCountInString(s)), "must have at %s %s characters")
-	}
+	v.bounds(f, float64(utf8.RuneCountInString(s)), "character")
 	if re := f.pattern; f.Pattern != "" {
 		if re == nil {
 			re, _ = f.compile()
@@ -141,18 +134,8 @@ func (v *validator) text(f *Field, s string) {
 	}
 }
 
-func (v *validator) number(f *Field, n Number) {
-	if ok, _ := f.Type.bounded(); ok {
-		x, _ := n.Float64()
-		v.bounds(f, x, "must be at %s %s")
-	}
-}
-
 func (v *validator) list(f *Field, items []Value) {
-	if f.Type != TypeList {
-		return
-	}
-	v.bounds(f, float64(len(items)), "must have at %s %s items")
+	v.bounds(f, float64(len(items)), "item")
 	if f.Of == nil {
 		return
 	}
@@ -161,167 +144,26 @@ func (v *validator) list(f *Field, items []Value) {
 	}
 }
 
-func (v *validator) bounds(f *Field, x float64, format string) {
+// bounds checks x against Min and Max. What it counts, if it counts something,
+// is in the singular.
+func (v *validator) bounds(f *Field, x float64, counted string) {
+	say := func(rule, which string, bound float64) {
+		text := strconv.FormatFloat(bound, 'f', -1, 64)
+		switch {
+		case counted == "":
+			v.problemf(rule, "must be at %s %s", which, text)
+		case bound == 1:
+			v.problemf(rule, "must have at %s 1 %s", which, counted)
+		default:
+			v.problemf(rule, "must have at %s %s %ss", which, text, counted)
+		}
+	}
 	if f.Min != nil && x < *f.Min {
-		v.problemf("min", format, "least", formatBound(*f.Min))
+		say("min", "least", *f.Min)
 	}
 	if f.Max != nil && x > *f.Max {
-		v.problemf("max", format, "most", formatBound(*f.Max))
+		say("max", "most", *f.Max)
 	}
-}
-
-func formatBound(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
-
-func listOptions(options []Value) string {
-	names := make([]string, len(options))
-	for i, o := range options {
-		names[i] = fmt.Sprint(o)
-	}
-	return strings.Join(names, ", ")
-}
-
-// mismatch is what a value of the type would be, where x, which is not null,
-// is none; else "". It is a phrase for after "must be".
-func (t Type) mismatch(x Value) string {
-	ok, want := true, ""
-	switch t {
-	case TypeBoolean:
-		_, ok = x.(bool)
-		want = "true or false, without quotes"
-	case TypeInteger:
-		n, _ := x.(Number)
-		ok, want = whole(n), "a whole number, without quotes"
-	case TypeNumber:
-		n, _ := x.(Number)
-		ok, want = finite(n), "a number, without quotes"
-	case TypeDate:
-		d, isTime := asTime(x)
-		ok, want = isTime && d.DateOnly, "a date without a time, like 2019-01-15"
-	case TypeDatetime:
-		_, ok = asTime(x)
-		want = "a date and time, like 2019-01-15T09:30:00+01:00, or a date, like 2019-01-15"
-	case TypeList:
-		_, ok = x.([]Value)
-		want = "a list"
-	case TypeObject:
-		_, ok = x.(*Object)
-		want = "a mapping of keys to values"
-	case TypeSelect:
-		switch x.(type) {
-		case []Value, *Object:
-			ok, want = false, "a single value"
-		}
-	default:
-		s, isText := x.(string)
-		if !isText {
-			return "text; in the file, what reads as a number, a date or a boolean needs quotes to be text"
-		}
-		ok, want = t.textForm(s)
-	}
-	if ok {
-		return ""
-	}
-	return want
-}
-
-// textForm says whether s has the form that a textual type asks for.
-func (t Type) textForm(s string) (ok bool, want string) {
-	switch t {
-	case TypeURL:
-		return webAddress(s), "the address of a web page, beginning with https:// or http://, or a path of this site, beginning with /"
-	case TypeEmail:
-		a, err := mail.ParseAddress(s)
-		return err == nil && a.Address == s, "an email address alone, like name@example.org"
-	case TypeImage, TypeFile:
-		return fileName(s), "the name or path of a file, without .. and without a scheme, or an address beginning with https:// or http://"
-	case TypeReference:
-		_, err := ParseSlug(s)
-		return err == nil, "the slug of an entry"
-	}
-	return true, ""
-}
-
-// webAddress accepts absolute http and https addresses and paths from the
-// site's root. Backslashes are refused since browsers read them as slashes, so
-// that /\example.org would lead off the site.
-func webAddress(s string) bool {
-	if strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return false
-	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return false
-	case u.Scheme == "http" || u.Scheme == "https":
-		return u.Hostname() != ""
-	}
-	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
-}
-
-// fileName accepts what a page may name as its image: a name, a path relative
-// or from the site's root, or an http or https address; blanks may occur.
-func fileName(s string) bool {
-	u, err := url.Parse(s)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") {
-		return webAddress(s)
-	}
-	if scheme, _, ok := strings.Cut(s, ":"); ok && !strings.Contains(scheme, "/") ||
-		strings.HasPrefix(s, "//") || strings.ContainsRune(s, '\\') || strings.ContainsFunc(s, unicode.IsControl) {
-		return false
-	}
-	if plain, err := url.PathUnescape(s); err == nil {
-		s += "/" + plain
-	}
-	return !slices.Contains(strings.Split(s, "/"), "..")
-}
-
-// asTime is x as a time, where it is one or is the text of one.
-func asTime(x Value) (Time, bool) {
-	switch x := x.(type) {
-	case Time:
-		return x, true
-	case string:
-		return ParseTime(x)
-	}
-	return Time{}, false
-}
-
-func finite(n Number) bool {
-	x, err := n.Float64()
-	return err == nil && !math.IsInf(x, 0) && !math.IsNaN(x)
-}
-
-// whole says whether n has no fraction, whichever way it is written. The text
-// is looked at, as a float64 has no fraction left beyond 2^53.
-func whole(n Number) bool {
-	_, exponent, ok := decimal(strings.TrimPrefix(string(n), "-"))
-	return ok && exponent >= 0 && finite(n)
-}
-
-// decimal takes the text of a JSON number without its sign apart: its value is
-// digits × 10^exponent, with neither leading nor trailing zeros in digits.
-func decimal(s string) (digits string, exponent int, ok bool) {
-	mantissa, e := s, ""
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		mantissa, e = s[:i], s[i+1:]
-		n, err := strconv.Atoi(e)
-		if err != nil {
-			return "", 0, false
-		}
-		exponent = n
-	}
-	integer, fraction, _ := strings.Cut(mantissa, ".")
-	all := integer + fraction
-	if all == "" || strings.Trim(all, "0123456789") != "" {
-		return "", 0, false
-	}
-	digits = strings.TrimRight(all, "0")
-	exponent += len(all) - len(digits) - len(fraction)
-	digits = strings.TrimLeft(digits, "0")
-	if digits == "" {
-		exponent = 0
-	}
-	return digits, exponent, true
 }
 
 // CheckWrite says which fields that are read-only an edit from before to after
@@ -386,19 +228,19 @@ func resolve(o *Object, pointer string) (place string, found Maybe) {
 		return "", found
 	}
 	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for token := range strings.SplitSeq(pointer[1:], "/") {
+	steps := strings.Split(pointer[1:], "/")
+	for i, step := range steps {
 		var next Maybe
 		switch x := found.Value.(type) {
 		case *Object:
-			next.Value, next.Present = x.Get(unescape.Replace(token))
+			next.Value, next.Present = x.Get(unescape.Replace(step))
 		case []Value:
-			if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(x) {
-				next = Maybe{x[i], true}
+			if at, err := strconv.Atoi(step); err == nil && at >= 0 && at < len(x) {
+				next = Maybe{x[at], true}
 			}
-			token = "*"
+			steps[i] = "*"
 		}
-		place += "/" + token
 		found = next
 	}
-	return place, found
+	return strings.Join(steps, "/"), found
 }

@@ -123,6 +123,29 @@ func TestValidateStrict(t *testing.T) {
 	}
 }
 
+// The details are read by editors, next to the name of the field.
+func TestValidateDetails(t *testing.T) {
+	s := sampleSchema(t)
+	for _, tt := range []struct{ in, want string }{
+		{`{}`, "must not be empty"},
+		{`{"title":"a"}`, "must have at least 3 characters"},
+		{`{"title":"abc","methodes":[]}`, "must have at least 1 item"},
+		{`{"title":"abc","note":7}`, "must be at most 5"},
+		{`{"title":"abc","budget":0}`, "must be at least 0.5"},
+		{`{"title":"abc","statut":"finie"}`, "must be one of ouverte, close, 3"},
+		{`{"title":"abc","code":"FR"}`, "must match the pattern [A-Z]{2}-[0-9]+|X from its first to its last character"},
+		{`{"title":"abc","note":"3"}`, "must be a whole number, without quotes"},
+		{`{"title":3}`, "must be text; in the file, what reads as a number, a date or a boolean needs quotes to be text"},
+		{`{"title":"Forêt"}`, "must differ from the title of every other entry"},
+		{`{"title":"abc","organisateur":"mairie"}`, "must be the slug of an entry of organisateurs; there is none by this name"},
+	} {
+		got := s.Validate(object(t, tt.in), catalog{"title=Forêt"})
+		if len(got) != 1 || got[0].Detail != tt.want {
+			t.Errorf("Validate(%s): got %v, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
 func TestValidateTimes(t *testing.T) {
 	s := sampleSchema(t)
 	day, hour := moment(t, "2019-01-15"), moment(t, "2019-01-15T09:29:08Z")
@@ -208,7 +231,7 @@ func TestAddresses(t *testing.T) {
 			of   Type
 			want bool
 		}{{TypeURL, tt.url}, {TypeImage, tt.image}, {TypeFile, tt.image}, {TypeEmail, tt.mail}} {
-			if got := c.of.mismatch(tt.value) == ""; got != c.want {
+			if got := c.of.admits(tt.value); got != c.want {
 				t.Errorf("%s %q: got %t, want %t", c.of, tt.value, got, c.want)
 			}
 		}
