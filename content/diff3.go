@@ -113,17 +113,19 @@ func growth(changes []change) (n int) {
 	return n
 }
 
-// mergeLines merges texts by their lines. It is false where they clash.
+// mergeLines merges texts by their lines. It is false where they clash. What a
+// line ends with makes no difference between lines, so that a side which has
+// other line endings has not thereby changed every line; those of ours stay.
 func mergeLines(base, ours, theirs string) (string, bool) {
-	b, o, t := textLines(base), textLines(ours), textLines(theirs)
-	merged := make([]string, 0, max(len(o), len(t)))
-	for _, r := range diff3(b, o, t, true) {
-		our, their := o[r.ours.from:r.ours.to], t[r.theirs.from:r.theirs.to]
-		switch {
-		case !r.changedTheirs:
-			merged = append(merged, our...)
-		case !r.changedOurs || slices.Equal(our, their):
-			merged = append(merged, their...)
+	our, their := slices.Collect(strings.Lines(ours)), slices.Collect(strings.Lines(theirs))
+	ourText, theirText := lineTexts(our), lineTexts(their)
+	merged := make([]string, 0, max(len(our), len(their)))
+	for _, r := range diff3(lineTexts(slices.Collect(strings.Lines(base))), ourText, theirText, true) {
+		switch o, t := r.ours, r.theirs; {
+		case !r.changedTheirs, slices.Equal(ourText[o.from:o.to], theirText[t.from:t.to]):
+			merged = append(merged, our[o.from:o.to]...)
+		case !r.changedOurs:
+			merged = append(merged, their[t.from:t.to]...)
 		default:
 			return "", false
 		}
@@ -131,5 +133,14 @@ func mergeLines(base, ours, theirs string) (string, bool) {
 	return strings.Join(merged, ""), true
 }
 
-// textLines are the lines of text with their LF, which the last may lack.
-func textLines(text string) []string { return slices.Collect(strings.Lines(text)) }
+// lineTexts are lines with LF for the ending of each that has one.
+func lineTexts(lines []string) []string {
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		if text, ended := strings.CutSuffix(l, "\n"); ended {
+			l = strings.TrimRight(text, "\r") + "\n"
+		}
+		texts[i] = l
+	}
+	return texts
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Clash is a place that two edits changed in different ways.
@@ -54,7 +53,7 @@ func Merge(base, ours, theirs *Document) (*Document, []Clash, error) {
 	}
 	var m merger
 	fields := m.object(base.Fields(), ours.Fields(), theirs.Fields())
-	body, ok := mergeLines(unixLines(base.Body()), unixLines(ours.Body()), unixLines(theirs.Body()))
+	body, ok := mergeLines(base.Body(), ours.Body(), theirs.Body())
 	if !ok {
 		body = ours.Body()
 		m.clashes = append(m.clashes, Clash{
@@ -67,10 +66,6 @@ func Merge(base, ours, theirs *Document) (*Document, []Clash, error) {
 	}
 	return merged, m.clashes, nil
 }
-
-// unixLines is text with LF for line endings, so that a side that has others
-// has not thereby changed each line. Ours gets its own back from Replace.
-func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 type merger struct {
 	path    FieldPath // in ours

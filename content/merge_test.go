@@ -216,6 +216,7 @@ func TestMergeLineEndings(t *testing.T) {
 		{"ours got others", "---\na: 1\n---\nun\n\ndeux\n", crlf("---\na: 1\n---\nun\n\ndeux\n"), "---\na: 1\n---\nun\n\n2\n", crlf("---\na: 1\n---\nun\n\n2\n")},
 		{"only theirs got others", "---\na: 1\n---\nun\n\ndeux\n", "---\na: 2\n---\nun\n\ndeux\n", crlf("---\na: 1\n---\nun\n\ndeux\n"), "---\na: 2\n---\nun\n\ndeux\n"},
 		{"end of the file", "---\na: 1\n---\nun\n\ndeux", "---\na: 2\n---\nun\n\ndeux", "---\na: 1\n---\nun\n\ndeux\n", "---\na: 2\n---\nun\n\ndeux\n"},
+		{"stray carriage returns", "un\n\r\r\n\ndeux\n", "1\n\r\r\n\ndeux\n", "un\n\n\n2\n", "1\n\r\r\n\n2\n"},
 		{"no front matter", "un\n\ndeux\n", "1\n\ndeux\n", "un\n\n2\n", "1\n\n2\n"},
 		{"front matter added", "un\n\ndeux\n", "1\n\ndeux\n", "---\na: 1\n---\nun\n\ndeux\n", "---\na: 1\n---\n1\n\ndeux\n"},
 	} {
@@ -357,6 +358,9 @@ func checkEqualEdits(t rapid.TB, base, ours *Document) {
 	}
 }
 
+// unixLines is text with LF for line endings.
+func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
 func show(base, ours, theirs *Document) string {
 	return fmt.Sprintf("base\n%q\nours\n%q\ntheirs\n%q", base.Source(), ours.Source(), theirs.Source())
 }
@@ -482,7 +486,7 @@ func (r *scriptReader) item(key string, who int) side {
 // body edits the first line, for the one side, or the last, where a line that
 // occurs once lies between.
 func (r *scriptReader) body(base *Document, who int) side {
-	text := textLines(unixLines(base.Body()))
+	text := slices.Collect(strings.Lines(unixLines(base.Body())))
 	occurs := make(map[string]int)
 	for _, line := range text {
 		occurs[line]++
@@ -494,7 +498,7 @@ func (r *scriptReader) body(base *Document, who int) side {
 	r.made++
 	op, fresh := r.next(3), fmt.Sprintf("Ligne %d.\n", r.made)
 	return side{func(d *Document) Edit {
-		now := textLines(unixLines(d.Body()))
+		now := slices.Collect(strings.Lines(unixLines(d.Body())))
 		at := who * (len(now) - 1)
 		switch op {
 		case 0:
