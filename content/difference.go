@@ -1,7 +1,6 @@
 package content
 
 import (
-	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -172,60 +171,65 @@ func (it *intent) predecessor(name string, order []string) string {
 // that stand in each other's place are compared.
 func (e *editor) diffList(n *node, values []Value) (*intent, error) {
 	kept := commonItems(n.items, values)
-	it := intentOf(n)
-	it.opened = true
-	it.parts = make([]part, len(values))
-	changed := len(values) != len(n.items)
-	free := make(map[int]bool) // old items that are not kept
+	free := make([]bool, len(n.items)+1) // old items that are not taken; the last is none
 	for i := range n.items {
 		free[i] = true
 	}
+	it := &intent{was: n, kind: list, opened: true, parts: make([]part, len(values))}
 	for j, at := range kept {
-		it.parts[j].at = at
-		delete(free, at)
+		if it.parts[j].at = at; at >= 0 {
+			free[at] = false
+		}
 	}
-	if len(free) == 0 && !changed {
+	if len(values) == len(n.items) && !slices.Contains(free, true) {
 		return nil, nil
 	}
-	byKey := make(map[string][]int)
-	for _, i := range slices.Sorted(maps.Keys(free)) {
-		key := equalityKey(n.items[i].value)
-		byKey[key] = append(byKey[key], i)
-	}
-	for j := range values {
-		if it.parts[j].at >= 0 {
-			continue
-		}
-		if same := byKey[equalityKey(values[j])]; len(same) > 0 && Equal(n.items[same[0]].value, values[j]) {
-			it.parts[j].at = same[0]
-			delete(free, same[0])
-			byKey[equalityKey(values[j])] = same[1:]
-		}
-	}
+	it.takeMoved(values, free)
 	parent := e.path
 	defer func() { e.path = parent }()
-	next := 0 // the old item after the last one kept
-	for j := range values {
-		if at := it.parts[j].at; at >= 0 {
-			if kept[j] >= 0 {
-				next = at + 1
-			}
-			continue
-		}
-		if free[next] {
+	next := 0 // the old item behind the last one kept or compared
+	for j := range it.parts {
+		part := &it.parts[j]
+		switch {
+		case kept[j] >= 0:
+			next = kept[j] + 1
+		case part.at >= 0:
+		case free[next]:
 			e.path = append(parent[:len(parent):len(parent)], j)
 			val, err := e.diff(n.items[next], values[j])
 			if err != nil {
 				return nil, err
 			}
-			it.parts[j] = part{at: next, val: val}
-			delete(free, next)
+			part.at, part.val = next, val
+			free[next] = false
 			next++
-		} else {
-			it.parts[j].val = fresh(values[j])
+		default:
+			part.val = fresh(values[j])
 		}
 	}
 	return it, nil
+}
+
+// takeMoved finds items that are free for the values that equal them.
+func (it *intent) takeMoved(values []Value, free []bool) {
+	byKey := make(map[string][]int)
+	for i, item := range it.was.items {
+		if free[i] {
+			key := equalityKey(item.value)
+			byKey[key] = append(byKey[key], i)
+		}
+	}
+	for j := range it.parts {
+		if it.parts[j].at >= 0 {
+			continue
+		}
+		key := equalityKey(values[j])
+		if same := byKey[key]; len(same) > 0 && Equal(it.was.items[same[0]].value, values[j]) {
+			it.parts[j].at = same[0]
+			free[same[0]] = false
+			byKey[key] = same[1:]
+		}
+	}
 }
 
 // commonItems is, for each value, the index of the item that stays in its

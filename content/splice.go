@@ -116,25 +116,24 @@ func (p *planner) removed(it *intent) (gone []bool, err error) {
 		}
 	}
 	for i := range gone {
-		if !gone[i] {
-			continue
-		}
-		n, step := (*node)(nil), any(i)
-		if it.kind == mapping {
-			n, step = it.was.pairs[i].val, it.was.pairs[i].name
-		} else {
-			n = it.was.items[i]
-		}
-		p.path = append(p.path, step)
-		if err = p.shared(n); err == nil && n.table {
-			err = p.refuse("a table cannot be removed here; edit the source")
-		}
-		p.path = p.path[:len(p.path)-1]
-		if err != nil {
-			return nil, err
+		switch {
+		case err != nil || !gone[i]:
+		case it.kind == mapping:
+			err = p.removable(it.was.pairs[i].name, it.was.pairs[i].val)
+		default:
+			err = p.removable(i, it.was.items[i])
 		}
 	}
-	return gone, nil
+	return gone, err
+}
+
+func (p *planner) removable(step any, n *node) error {
+	p.path = append(p.path, step)
+	defer func() { p.path = p.path[:len(p.path)-1] }()
+	if n.table {
+		return p.refuse("a table cannot be removed here; edit the source")
+	}
+	return p.shared(n)
 }
 
 // blockMapping writes the members of a mapping that are on lines of their own.
@@ -152,17 +151,15 @@ func (p *planner) blockMapping(it *intent, at place) error {
 		indent = p.column(n.pairs[0].start)
 	}
 	p.removeLines(gone, func(i int) (int, int) { return n.pairs[i].start, n.pairs[i].end() })
+	kept := len(it.parts) // the parts up to the last that stays
+	for kept > 0 && it.parts[kept-1].at < 0 {
+		kept--
+	}
 	last := -1 // the member that stands before
 	for i := range it.parts {
 		part := &it.parts[i]
 		if part.at < 0 {
-			p.path = append(p.path, part.name)
-			text, err := p.pairText(part.name, part.val, indent, n)
-			if err != nil {
-				return err
-			}
-			p.path = p.path[:len(p.path)-1]
-			if err := p.insertMember(n, at, last, !hasOld(it.parts[i:]), text, indent); err != nil {
+			if err := p.insertMember(part, n, at, last, i >= kept, indent); err != nil {
 				return err
 			}
 			continue
@@ -183,32 +180,32 @@ func (p *planner) blockMapping(it *intent, at place) error {
 	return nil
 }
 
-func hasOld(parts []part) bool {
-	return slices.ContainsFunc(parts, func(p part) bool { return p.at >= 0 })
-}
-
 // insertMember puts the lines of a new member behind the member last, or at the
 // end of the mapping: in the root, behind the comments there.
-func (p *planner) insertMember(n *node, at place, last int, atEnd bool, text string, indent int) error {
+func (p *planner) insertMember(part *part, n *node, at place, last int, atEnd bool, indent int) error {
+	p.path = append(p.path, part.name)
+	lines, err := p.pairText(part.name, part.val, indent, n)
+	if err != nil {
+		return err
+	}
+	var end int
 	switch {
 	case n.table:
-		end, err := p.tableEnd(n, last, at.indent < 0)
-		if err != nil {
+		if end, err = p.tableEnd(n, last, at.indent < 0); err != nil {
 			return err
 		}
-		p.add(end, end, text)
 	case atEnd && at.indent < 0:
-		end := max(p.nextLine(n.end), p.lastLine())
-		p.add(end, end, text)
+		end = max(p.nextLine(n.end), p.lastLine())
 	case atEnd:
-		end := p.nextLine(n.end)
-		p.add(end, end, text)
+		end = p.nextLine(n.end)
 	case last >= 0:
-		end := p.nextLine(n.pairs[last].end())
-		p.add(end, end, text)
+		end = p.nextLine(n.pairs[last].end())
 	default:
-		p.insertBefore(n.pairs[0].start, text, indent)
+		p.insertBefore(n.pairs[0].start, lines, indent)
+		lines = ""
 	}
+	p.add(end, end, lines)
+	p.path = p.path[:len(p.path)-1]
 	return nil
 }
 
