@@ -118,6 +118,9 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p = refusal(refused)
 	case errors.As(err, &token):
 		p = newProblem(http.StatusUnauthorized, token.Detail).with("WWW-Authenticate", challenge(token))
+	case errors.Is(err, auth.ErrKeysUnavailable):
+		a.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", requestID(ctx))
+		p = newProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").with("Retry-After", "10")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p = newProblem(http.StatusServiceUnavailable, "The request was given up before it was done. Nothing was saved by it.")
 	default:

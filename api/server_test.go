@@ -39,7 +39,7 @@ type server struct {
 	token  string      // of an editor
 }
 
-const maxBody = 64 << 10
+const maxBody = 1 << 20
 
 func newServer(t *testing.T) *server {
 	t.Helper()

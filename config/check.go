@@ -60,7 +60,7 @@ func (d *decoder) server(s *Server) {
 
 func (d *decoder) repository(r *Repository) {
 	r.Path = d.resolve(r.Path)
-	if !branchName(r.Branch) {
+	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}
 	if strings.TrimSpace(r.Committer.Name) == "" || strings.ContainsAny(r.Committer.Name, "<>\n\x00") {

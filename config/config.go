@@ -51,7 +51,7 @@ type Server struct {
 // Repository is the Git repository that holds the content.
 type Repository struct {
 	Path      string    `yaml:"path" default:"./data/site.git"`
-	Branch    string    `yaml:"branch" default:"main"`
+	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
 }
 

@@ -107,7 +107,7 @@ func TestDefaults(t *testing.T) {
 		c.source = source{}
 		want := &Config{
 			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20},
-			Repository: Repository{Path: dir + "/data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@localhost"}},
+			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
 			Media:      Media{MaxBytes: 10 << 20},
 			Log:        Log{Format: "auto"},

@@ -107,14 +107,19 @@ func (s *Site) Replace(collection string, fields *content.Object, body string) R
 }
 
 // ReplaceSource is the whole entry, given as a file. What is equal to what is
-// there keeps its bytes, unless exact asks for the bytes of src as they are.
+// there keeps its bytes, unless exact asks for the bytes of src as they are, or
+// the file that is there is of a kind whose fields cannot be edited.
 func (s *Site) ReplaceSource(collection string, src []byte, exact bool) Revise {
 	schema := s.schema(collection)
 	return func(d *content.Document) (*content.Document, error) {
 		if exact {
 			return content.Parse(src), nil
 		}
-		return d.ReplaceSource(src, schema.Order())
+		after, err := d.ReplaceSource(src, schema.Order())
+		if refused := (*content.EditError)(nil); errors.As(err, &refused) {
+			return content.Parse(src), nil
+		}
+		return after, err
 	}
 }
 

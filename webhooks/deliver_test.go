@@ -55,7 +55,7 @@ func TestRetryAfter(t *testing.T) {
 func post(t *testing.T, url string, allowPrivate bool) error {
 	t.Helper()
 	e := Endpoint{Name: "site", URL: url, Secret: secret, AllowPrivate: allowPrivate}
-	if err := e.check(); err != nil {
+	if err := e.Check(); err != nil {
 		t.Fatal(err)
 	}
 	s, err := newSender(e)

@@ -50,8 +50,8 @@ func (e *Endpoint) wants(ev Event) bool {
 	return len(e.Collections) == 0 || ev.Data.Collection == "" || slices.Contains(e.Collections, ev.Data.Collection)
 }
 
-// check says all that is wrong with e, without repeating its URL or secret.
-func (e *Endpoint) check() error {
+// Check says all that is wrong with e, without repeating its URL or secret.
+func (e *Endpoint) Check() error {
 	var errs []error
 	if e.Name == "" {
 		errs = append(errs, errors.New("has no name"))
@@ -67,10 +67,7 @@ func (e *Endpoint) check() error {
 			errs = append(errs, fmt.Errorf("unknown event %q; there are %s", p, strings.Join(eventTypes, ", ")))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("webhook endpoint %q: %w", e.Name, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (e *Endpoint) checkURL() error {

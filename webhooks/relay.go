@@ -91,8 +91,8 @@ func New(o Options) (*Relay, error) {
 	tip, _ := o.Source.Head()
 	var errs []error
 	for i, e := range o.Endpoints {
-		if err := e.check(); err != nil {
-			errs = append(errs, err)
+		if err := e.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("webhook endpoint %q: %w", e.Name, err))
 			continue
 		}
 		if slices.ContainsFunc(o.Endpoints[:i], func(f Endpoint) bool { return f.Name == e.Name }) {

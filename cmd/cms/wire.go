@@ -55,11 +55,15 @@ func partsOf(c *config.Config) (*parts, error) {
 	for _, err := range each(err) {
 		wrong = append(wrong, c.Problem(err.Error(), "auth", "roles"))
 	}
-	for _, w := range c.Webhooks {
-		p.endpoints = append(p.endpoints, webhooks.Endpoint{
+	for i, w := range c.Webhooks {
+		e := webhooks.Endpoint{
 			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
-		})
+		}
+		for _, err := range each(e.Check()) {
+			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
+		}
+		p.endpoints = append(p.endpoints, e)
 	}
 	return &p, config.Report(wrong)
 }
