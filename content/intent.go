@@ -426,13 +426,16 @@ func (e *editor) rename(name string) error {
 	if i < 0 || it.kind != mapping {
 		return e.notFound()
 	}
-	if it.parts[i].name == name {
+	p := &it.parts[i]
+	if p.name == name {
 		return nil
+	}
+	if _, isMerged := it.merged(p.name); isMerged {
+		return e.fail(KindRefused, "a merge key gives the field too, and it would still be there under its name")
 	}
 	if k, err := e.find(it, name); err != nil || k >= 0 || name == "<<" {
 		return e.fail(KindRefused, "there is a key of the new name already")
 	}
-	p := &it.parts[i]
 	p.name, p.renamed = name, p.at >= 0
 	return nil
 }
