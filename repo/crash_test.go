@@ -337,9 +337,31 @@ func TestEveryFault(t *testing.T) {
 }
 
 func TestEveryCrash(t *testing.T) {
-	eachFault(t, crash, scenario, func(t *testing.T, s *script, d *crashDisk) {
-		checkImages(t, s, d)
-	})
+	eachFault(t, crash, scenario, checkImages)
+}
+
+func TestEveryFaultOfJoin(t *testing.T) {
+	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
+		t.Run(name, func(t *testing.T) {
+			eachFault(t, f, joining, func(t *testing.T, s *script, d *crashDisk) {
+				s.check(t, s.repo)
+				d.at = 0
+				if err := joinPacks(t.Context(), d, s.repo.packFolder()); err != nil {
+					t.Errorf("join after the fault: %v", err)
+				}
+				verify(t, s.repo)
+			})
+		})
+	}
+}
+
+func TestEveryCrashOfJoin(t *testing.T) { eachFault(t, crash, joining, checkImages) }
+
+// joining joins packs between two groups.
+func joining(t *testing.T, s *script) {
+	s.commit(t, "un", "a", "b")
+	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder())
+	s.commit(t, "deux", "c")
 }
 
 // checkImages opens what each kind of crash leaves.

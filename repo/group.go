@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -178,9 +177,10 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 // persist makes the commits durable and moves the branch to the last one.
 func (g *group) persist() error {
 	r := g.repo
-	if err := r.pack.save(r.disk, filepath.Join(r.path, "objects", "pack")); err != nil {
+	if _, err := r.pack.save(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
 	}
+	r.packs++
 	return r.branch.move(g.base.commit, g.commit)
 }
 

@@ -78,7 +78,8 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		return err
 	}
 	if !r.readOnly {
-		if err := r.clean(); err != nil {
+		err := cleanPacks(r.disk, r.packFolder(), joinDraft)
+		if err = errors.Join(err, r.clean()); err != nil {
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
@@ -264,7 +265,7 @@ func branches(path string) ([]string, error) {
 // clean removes what a write that did not come to its end left behind, of this
 // process or of one that was killed. The lock is held, so nobody else is at it.
 func (r *Repo) clean() error {
-	if err := cleanPacks(r.disk, filepath.Join(r.path, "objects", "pack")); err != nil {
+	if err := cleanPacks(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
 	}
 	return r.branch.recover()

@@ -64,48 +64,46 @@ func (p *pack) reset() {
 
 // add appends the object raw, whose name is h.
 func (p *pack) add(kind plumbing.ObjectType, h Hash, raw []byte) {
-	if _, ok := p.index[h]; ok {
-		return
-	}
-	start := p.buf.Len()
-	p.header(kind, len(raw))
+	w := p.deflate
 	if kind == plumbing.TreeObject {
-		p.write(p.stored, raw)
-	} else {
-		p.write(p.deflate, raw)
+		w = p.stored
 	}
-	p.close(packed{hash: h, offset: start})
+	p.put(packed{hash: h}, kind, len(raw), nil, func() { p.write(w, raw) })
 }
 
-// addDelta appends the object h as what turns base into it. It does nothing and
-// is false when base is not in the pack or is at the end of a long chain.
-func (p *pack) addDelta(h, base Hash, d *delta) bool {
+// addDelta appends the object h as the delta that turns base into it. It is
+// false, and nothing is done, when base is not in the pack or is at the end of a
+// long chain.
+func (p *pack) addDelta(h, base Hash, delta []byte) bool {
 	i, ok := p.index[base]
 	if !ok || p.objects[i].depth >= maxDepth {
 		return false
 	}
-	if _, ok := p.index[h]; ok {
-		return true
-	}
-	start := p.buf.Len()
-	raw := d.bytes()
-	p.header(plumbing.OFSDeltaObject, len(raw))
-	p.buf.Write(offset(start - p.objects[i].offset))
-	p.write(p.stored, raw)
-	p.close(packed{hash: h, offset: start, depth: p.objects[i].depth + 1})
+	o := packed{hash: h, depth: p.objects[i].depth + 1}
+	back := offset(p.buf.Len() - p.objects[i].offset)
+	p.put(o, plumbing.OFSDeltaObject, len(delta), back, func() { p.write(p.stored, delta) })
 	return true
+}
+
+// put appends an object: its header, where the base of a delta is, and what
+// write makes of its content.
+func (p *pack) put(o packed, kind plumbing.ObjectType, size int, base []byte, write func()) {
+	if _, ok := p.index[o.hash]; ok {
+		return
+	}
+	o.offset = p.buf.Len()
+	p.header(kind, size)
+	p.buf.Write(base)
+	write()
+	o.crc = crc32.ChecksumIEEE(p.buf.Bytes()[o.offset:])
+	p.index[o.hash] = len(p.objects)
+	p.objects = append(p.objects, o)
 }
 
 func (p *pack) write(w *zlib.Writer, raw []byte) {
 	w.Reset(&p.buf)
 	w.Write(raw) // a bytes.Buffer never fails
 	w.Close()
-}
-
-func (p *pack) close(o packed) {
-	o.crc = crc32.ChecksumIEEE(p.buf.Bytes()[o.offset:])
-	p.index[o.hash] = len(p.objects)
-	p.objects = append(p.objects, o)
 }
 
 // header writes an object's kind and size: four bits of the size, then seven a
@@ -130,48 +128,50 @@ func offset(n int) []byte {
 	return b
 }
 
-// Names of files that are not in place yet.
+// Beginnings of the names of files that are not in place yet: of the writer's
+// pack, and of one that joins others beside it.
 const (
-	draftPack  = "tmp_cms_pack"
-	draftIndex = "tmp_cms_idx"
+	groupDraft = "tmp_cms_group"
+	joinDraft  = "tmp_cms_join"
 )
 
-// save writes the pack and its index into folder. When it returns nil, both are
-// durable and Git sees them. The pack is in place before its index, because a
-// pack without an index is nothing to Git and an index without a pack is an
-// error.
-func (p *pack) save(d disk, folder string) error {
+// save writes the pack and its index into folder, and says which name they got
+// there, without extension. When it returns nil, both are durable and Git sees
+// them. The pack is in place before its index, because a pack without an index
+// is nothing to Git and an index without a pack is an error.
+func (p *pack) save(d disk, folder, draft string) (name string, err error) {
 	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
 	sum := Hash(sha1.Sum(p.buf.Bytes()))
 	p.buf.Write(sum[:])
 	index, err := p.encodeIndex(sum)
 	if err != nil {
-		return err
+		return "", err
 	}
-	name := func(s string) string { return filepath.Join(folder, s) }
+	name = filepath.Join(folder, "pack-"+sum.String())
+	draft = filepath.Join(folder, draft)
 	written := make(chan error, 1)
-	go func() { written <- writeFile(d, name(draftIndex), index, 0o444) }()
-	err = writeFile(d, name(draftPack), p.buf.Bytes(), 0o444)
+	go func() { written <- writeFile(d, draft+"_idx", index, 0o444) }()
+	err = writeFile(d, draft+"_pack", p.buf.Bytes(), 0o444)
 	if err = errors.Join(err, <-written); err == nil {
-		err = d.Rename(name(draftPack), name("pack-"+sum.String()+".pack"))
+		err = d.Rename(draft+"_pack", name+".pack")
 	}
 	if err == nil {
-		err = d.Rename(name(draftIndex), name("pack-"+sum.String()+".idx"))
+		err = d.Rename(draft+"_idx", name+".idx")
 	}
 	if err != nil {
-		return fmt.Errorf("write pack: %w", err) // cleanPacks removes what is left
+		return "", fmt.Errorf("write pack: %w", err) // cleanPacks removes what is left
 	}
 	if err := d.SyncDir(folder); err != nil {
-		return fmt.Errorf("sync pack folder: %w", err)
+		return "", fmt.Errorf("sync pack folder: %w", err)
 	}
-	return nil
+	return name, nil
 }
 
 // cleanPacks removes what a save that did not come to its end left in folder:
 // the drafts, and the pack that was in place when its index was not.
-func cleanPacks(d disk, folder string) error {
-	index := filepath.Join(folder, draftIndex)
-	if raw, err := os.ReadFile(index); err == nil && len(raw) > 40 {
+func cleanPacks(d disk, folder, draft string) error {
+	draft = filepath.Join(folder, draft)
+	if raw, err := os.ReadFile(draft + "_idx"); err == nil && len(raw) > 40 {
 		pack := filepath.Join(folder, fmt.Sprintf("pack-%x", raw[len(raw)-40:len(raw)-20]))
 		if _, err := os.Stat(pack + ".idx"); errors.Is(err, fs.ErrNotExist) {
 			if err := removeIfThere(d, pack+".pack"); err != nil {
@@ -179,7 +179,7 @@ func cleanPacks(d disk, folder string) error {
 			}
 		}
 	}
-	return errors.Join(removeIfThere(d, filepath.Join(folder, draftPack)), removeIfThere(d, index))
+	return errors.Join(removeIfThere(d, draft+"_pack"), removeIfThere(d, draft+"_idx"))
 }
 
 func (p *pack) encodeIndex(sum Hash) ([]byte, error) {

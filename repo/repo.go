@@ -74,6 +74,7 @@ type Repo struct {
 	root  *folder // the branch's tree; nil when it must be read again
 	pack  *pack
 	dirty bool // a write failed and may have left something behind
+	packs int  // how many there are that could be joined, about
 }
 
 // Result is what came of an update.
@@ -137,11 +138,13 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 }
 
 // How often Run looks for commits that others made, how many updates it takes
-// into a group, and how long it tries to get hold of the branch.
+// into a group, how long it tries to get hold of the branch, and beyond how many
+// packs it joins some.
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
 	lockPatience = 5 * time.Second
+	packLimit    = 50
 )
 
 // Run is the writer. It returns nil after ctx has ended and what was queued then
@@ -158,13 +161,27 @@ func (r *Repo) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	writing := context.WithoutCancel(ctx) // what was taken is finished
+	var joined chan error                 // nil while no packs are being joined
+	defer func() {
+		if joined != nil {
+			<-joined
+		}
+	}()
+	r.countPacks(nil)
 	for {
+		if joined == nil && r.packs > packLimit {
+			joined = make(chan error, 1)
+			go func() { joined <- joinPacks(writing, r.disk, r.packFolder()) }()
+		}
 		select {
 		case <-r.queue.wake:
 			runtime.Gosched() // lets those that were just answered come back first
 			r.commit(writing, r.queue.take(groupLimit))
 		case <-poll.C:
 			r.feel(r.examine(ctx))
+		case err := <-joined:
+			joined = nil
+			r.countPacks(err)
 		case <-ctx.Done():
 			r.queue.close()
 			for group := r.queue.take(groupLimit); len(group) > 0; group = r.queue.take(groupLimit) {
@@ -182,12 +199,24 @@ func (r *Repo) examine(ctx context.Context) error {
 		return err
 	}
 	err := r.clean()
-	if probe := filepath.Join(r.path, "objects", "pack", draftPack); err == nil {
+	if probe := filepath.Join(r.packFolder(), groupDraft+"_probe"); err == nil {
 		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
 		err = errors.Join(err, removeIfThere(r.disk, probe))
 	}
 	r.dirty = err != nil
 	return storageError(err)
+}
+
+func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pack") }
+
+// countPacks counts the packs after some were joined, err saying how that went.
+func (r *Repo) countPacks(err error) {
+	packs, listErr := listPacks(r.packFolder())
+	r.packs = len(choose(packs))
+	if err = errors.Join(err, listErr); err != nil {
+		r.log.Error("join packs", "err", err)
+		r.packs = 0 // try again after as many new ones
+	}
 }
 
 // feel notes what keeps updates from being done, nil if nothing does, and logs

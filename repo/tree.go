@@ -187,7 +187,7 @@ func (f *folder) splice(edits []edit, p *pack) {
 	}
 	d.to = len(f.raw)
 	f.hash = hashObject(plumbing.TreeObject, f.raw)
-	if len(d.ops) >= len(f.raw)/2 || !p.addDelta(f.hash, before, &d) {
+	if len(d.ops) >= len(f.raw)/2 || !p.addDelta(f.hash, before, d.bytes()) {
 		p.add(plumbing.TreeObject, f.hash, f.raw)
 	}
 }

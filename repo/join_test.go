@@ -1,0 +1,132 @@
+package repo
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// objects lists all objects of the repository with their kinds and sizes.
+func objects(t *testing.T, dir string) string {
+	t.Helper()
+	return git(t, dir, "cat-file", "--batch-all-objects", "--batch-check")
+}
+
+// TestJoinPacks: all objects stay what they were, those of Git's own packs
+// included, nothing refers to or not; trees that were whole become deltas.
+func TestJoinPacks(t *testing.T) {
+	dir := site(t)
+	r := start(t, options(dir))
+	for i := range 200 {
+		update(t, r, func(tx *Tx) error { // long enough a folder for deltas to pay
+			_, err := tx.Put("consultations", slug(t, fmt.Sprint("projet-", i%40)), document(fmt.Sprint(i)))
+			return err
+		})
+		if i == 120 {
+			work := clone(t, dir)
+			write(t, work, "dehors.md", "x\n")
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Dehors")
+			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
+		}
+	}
+	git(t, dir, "hash-object", "-w", "--stdin", "-t", "tree") // nothing refers to this one
+	git(t, dir, "repack", "-q")
+	before := objects(t, dir)
+	var sizes [2]int64
+	for i := range sizes {
+		packs, err := listPacks(r.packFolder())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packs {
+			sizes[i] += p.size
+		}
+		if i == 1 && len(packs) > 5 {
+			t.Errorf("%d packs are left", len(packs))
+		}
+		for i == 0 && len(packs) > 5 {
+			if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+				t.Fatal(err)
+			}
+			if packs, err = listPacks(r.packFolder()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := objects(t, dir); got != before {
+		t.Errorf("objects after joining:\n%s\nbefore:\n%s", got, before)
+	}
+	if sizes[1]*3 > sizes[0]*2 {
+		t.Errorf("packs of %d bytes became one of %d", sizes[0], sizes[1])
+	}
+	fsck(t, dir)
+	packs, _ := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
+	for _, p := range packs {
+		for line := range strings.Lines(git(t, dir, "verify-pack", "-v", p)) {
+			depth := 0
+			if f := strings.Fields(line); len(f) == 7 {
+				depth, _ = strconv.Atoi(f[5])
+			}
+			if depth > 2*maxDepth {
+				t.Errorf("chain of %d deltas: %s", depth, line)
+			}
+		}
+	}
+	put(t, r, "consultations", "parc", "après")
+}
+
+// TestDamagedPackStays: a pack that is not what its index says is not joined,
+// and none of the others goes.
+func TestDamagedPackStays(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	for i := range 4 {
+		put(t, r, "consultations", "parc", fmt.Sprint(i))
+	}
+	stop()
+	packs, err := listPacks(r.packFolder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := packs[1].name + ".pack"
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	os.Remove(name)
+	if err := os.WriteFile(name, raw, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("got error %v, want one that says the pack is damaged", err)
+	}
+	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {
+		t.Errorf("%d packs of %d are left", len(after), len(packs))
+	}
+}
+
+// TestPacksAreBounded: the writer joins packs by itself, while it is used.
+func TestPacksAreBounded(t *testing.T) {
+	r := start(t, options(t.TempDir()))
+	most := 0
+	for i := range 4 * packLimit {
+		put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
+		for {
+			packs, err := listPacks(r.packFolder())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if most = max(most, len(packs)); len(packs) < packLimit+10 {
+				break
+			}
+			runtime.Gosched() // until the packs are joined
+		}
+	}
+	t.Logf("%d packs at most", most)
+}
