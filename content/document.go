@@ -33,6 +33,12 @@ type Problem struct {
 	Column  int    `json:"column,omitempty"` // from 1, in runes
 }
 
+// Rules that a file can break whatever its collection expects.
+const (
+	ruleSyntax       = "syntax"
+	ruleDuplicateKey = "duplicate_key"
+)
+
 // SyntaxError says where a text cannot be read.
 type SyntaxError struct {
 	Line, Column int // from 1, in the file; the column in runes, 0 if unknown
@@ -56,7 +62,7 @@ func Parse(src []byte) *Document {
 	d := &Document{src: src, block: split(src), fields: &Object{}}
 	if d.block.format == None {
 		if d.block.unclosed {
-			d.problems = append(d.problems, Problem{Rule: "syntax", Line: 1, Column: 1,
+			d.problems = append(d.problems, Problem{Rule: ruleSyntax, Line: 1, Column: 1,
 				Detail: "the front matter that line 1 opens is never closed"})
 		}
 	} else {
@@ -64,7 +70,7 @@ func Parse(src []byte) *Document {
 	}
 	if i := invalidUTF8(src[d.block.body:]); i >= 0 {
 		line, column := position(src, d.block.body+i)
-		d.problems = append(d.problems, Problem{Rule: "syntax", Detail: "the body is not UTF-8", Line: line, Column: column})
+		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
 	}
 	return d
 }
@@ -88,12 +94,12 @@ func (d *Document) decode() {
 		if !errors.As(err, &at) {
 			at = &SyntaxError{Line: 1, Detail: err.Error()}
 		}
-		d.problems = append(d.problems, Problem{Rule: "syntax", Detail: at.Detail, Line: at.Line, Column: at.Column})
+		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
 	for _, key := range t.duplicates[:min(len(t.duplicates), maxDuplicates)] {
 		path := t.root.pathTo(key)
 		line, column := position(d.src, t.offset(key))
-		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: "duplicate_key",
+		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: ruleDuplicateKey,
 			Detail: "the key stands in its mapping already; the last one counts", Line: line, Column: column})
 	}
 }

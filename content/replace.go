@@ -1,6 +1,9 @@
 package content
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Replace makes the fields and the body those that are given. It applies only
 // what differs, field by field and item by item: values that mean the same stay
@@ -58,13 +61,15 @@ func (d *Document) withFrontMatter(fields *Object, body string, order []string) 
 // ReplaceSource makes the document what src says. If both can be read and have
 // front matter in the same format, only what differs in meaning is applied, as
 // by Replace, so that the noise of a client that re-serialises does not reach
-// the file. Else the result is src as it is.
+// the file. Else the result is src as it is; as it is where keys of the document
+// are the same, which no other edit can mend.
 func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) {
 	to := Parse(src)
 	if string(src) == string(d.src) {
 		return d, nil
 	}
-	if d.err != nil || to.err != nil || d.block.format == None || to.block.format != d.block.format {
+	doubled := slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Rule == ruleDuplicateKey })
+	if d.err != nil || to.err != nil || doubled || d.block.format == None || to.block.format != d.block.format {
 		return to, nil
 	}
 	return d.Replace(to.fields, to.Body(), order)
