@@ -149,7 +149,7 @@ collections:
       - {name: note-citoyenne, type: integer, min: 0, max: 5}
       - {name: note-decidee, type: integer, min: 0, max: 5}
       - {name: ordre, type: integer}
-      - {name: veille, type: datetime, hint: {fr: "Quand le robot a vu la consultation"}}
+      - {name: visites, type: integer, min: 0, hint: {fr: "Combien de fois le robot est passé"}}
 auth:
   issuers:
     - {issuer: demo, audience: cms, algorithms: [HS256], secret_file: token.secret}
@@ -274,34 +274,30 @@ func (d *demo) show(ctx context.Context) error {
 	})
 }
 
-// loop is one edit, from the request to the page.
+// demoAnswer is what the demo reads of an entry.
+type demoAnswer struct {
+	Fields struct {
+		Visites int
+	}
+	Updated struct {
+		Commit string
+		Author struct{ Name string }
+	}
+}
+
+// loop is one edit, from the request to the page: the robot counts its visits.
 func (d *demo) loop(ctx context.Context, bot string) error {
+	entry, etag, err := d.request(ctx, http.MethodGet, bot, "", nil)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"fields": map[string]any{"visites": entry.Fields.Visites + 1}})
+	if err != nil {
+		return err
+	}
 	start := time.Now()
-	checked := start.UTC().Format(time.RFC3339)
-	patch, err := json.Marshal(map[string]any{"fields": map[string]any{"veille": checked}})
-	if err != nil {
+	if entry, _, err = d.request(ctx, http.MethodPatch, bot, etag, patch); err != nil {
 		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, d.apiURL+demoEntry, bytes.NewReader(patch))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+bot)
-	req.Header.Set("Content-Type", "application/merge-patch+json")
-	req.Header.Set("If-Match", "*")
-	res, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	var entry struct {
-		Updated struct {
-			Commit string
-			Author struct{ Name string }
-		}
-	}
-	if err := json.NewDecoder(res.Body).Decode(&entry); err != nil || res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the demo's edit: %s (%w)", res.Status, err)
 	}
 	answered := time.Since(start)
 	commit := entry.Updated.Commit
@@ -313,6 +309,33 @@ func (d *demo) loop(ctx context.Context, bot string) error {
 	page := d.siteURL + "/consultations/" + path.Base(demoEntry) + "/"
 	fmt.Fprintf(d.stdout, "  page: %s shows it, %s after the request\n", page, time.Since(start).Round(time.Millisecond/10))
 	return nil
+}
+
+// request reads the demo's entry or edits it, and gives it with its ETag.
+func (d *demo) request(ctx context.Context, method, token, ifMatch string, patch []byte) (*demoAnswer, string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, d.apiURL+demoEntry, bytes.NewReader(patch))
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if ifMatch != "" {
+		req.Header.Set("If-Match", ifMatch)
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	// Not through a proxy: the API is on this machine.
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, "", fmt.Errorf("the demo's %s was answered with %s", method, res.Status)
+	}
+	var entry demoAnswer
+	if err := json.NewDecoder(res.Body).Decode(&entry); err != nil {
+		return nil, "", err
+	}
+	return &entry, res.Header.Get("ETag"), nil
 }
 
 // built is told of each build of the site.
