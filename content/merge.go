@@ -60,11 +60,26 @@ func Merge(base, ours, theirs *Document) (*Document, []Clash, error) {
 			Field: "body", Base: Maybe{base.Body(), true}, Ours: Maybe{body, true}, Theirs: Maybe{theirs.Body(), true},
 		})
 	}
-	merged, err := ours.Replace(fields, body, fields.Keys())
+	merged, err := ours.Replace(fields, body, added(ours.Fields(), fields))
 	if err != nil {
 		return nil, nil, fmt.Errorf("merge: %w", err)
 	}
 	return merged, m.clashes, nil
+}
+
+// added are the keys that merged has beyond ours, each behind the one it follows.
+func added(ours, merged *Object) (order []string) {
+	inOurs := ours.index()
+	for i, m := range merged.Members {
+		if _, ok := inOurs(m.Key); ok {
+			continue
+		}
+		if i > 0 {
+			order = append(order, merged.Members[i-1].Key)
+		}
+		order = append(order, m.Key)
+	}
+	return order
 }
 
 type merger struct {
@@ -82,23 +97,28 @@ func (m *merger) clash(base, ours, theirs Maybe) Maybe {
 // object merges mappings, any of which may be nil. The keys are in the order
 // of ours; those that theirs added follow the key they follow in theirs.
 func (m *merger) object(base, ours, theirs *Object) *Object {
-	inBase, inTheirs := base.index(), theirs.index()
-	merged := &Object{}
+	inBase, inOurs, inTheirs := base.index(), ours.index(), theirs.index()
+	var kept []Member
+	place := make(map[string]int) // in kept
 	for _, o := range members(ours) {
 		if v := m.member(o.Key, inBase, Maybe{o.Value, true}, inTheirs); v.Present {
-			merged.Members = append(merged.Members, Member{o.Key, v.Value})
+			place[o.Key] = len(kept)
+			kept = append(kept, Member{o.Key, v.Value})
 		}
 	}
-	inOurs, at := ours.index(), 0
+	more, behind := make(map[int][]Member), -1 // what theirs added, by the place of the key before
 	for _, t := range members(theirs) {
-		if _, ok := inOurs(t.Key); !ok {
+		if i, ok := place[t.Key]; ok {
+			behind = i
+		} else if _, ok := inOurs(t.Key); !ok {
 			if v := m.member(t.Key, inBase, Maybe{}, inTheirs); v.Present {
-				merged.Members = slices.Insert(merged.Members, at, Member{t.Key, v.Value})
+				more[behind] = append(more[behind], Member{t.Key, v.Value})
 			}
 		}
-		if i := slices.IndexFunc(merged.Members, func(o Member) bool { return o.Key == t.Key }); i >= 0 {
-			at = i + 1
-		}
+	}
+	merged := &Object{Members: more[-1]}
+	for i, o := range kept {
+		merged.Members = append(append(merged.Members, o), more[i]...)
 	}
 	return merged
 }
