@@ -359,7 +359,9 @@ func checkEqualEdits(t rapid.TB, base, ours *Document) {
 }
 
 // unixLines is text with LF for line endings.
-func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+func unixLines(text string) string {
+	return strings.Join(lineTexts(slices.Collect(strings.Lines(text))), "")
+}
 
 func show(base, ours, theirs *Document) string {
 	return fmt.Sprintf("base\n%q\nours\n%q\ntheirs\n%q", base.Source(), ours.Source(), theirs.Source())
@@ -486,7 +488,7 @@ func (r *scriptReader) item(key string, who int) side {
 // body edits the first line, for the one side, or the last, where a line that
 // occurs once lies between.
 func (r *scriptReader) body(base *Document, who int) side {
-	text := slices.Collect(strings.Lines(unixLines(base.Body())))
+	text := lineTexts(slices.Collect(strings.Lines(base.Body())))
 	occurs := make(map[string]int)
 	for _, line := range text {
 		occurs[line]++
@@ -498,7 +500,7 @@ func (r *scriptReader) body(base *Document, who int) side {
 	r.made++
 	op, fresh := r.next(3), fmt.Sprintf("Ligne %d.\n", r.made)
 	return side{func(d *Document) Edit {
-		now := slices.Collect(strings.Lines(unixLines(d.Body())))
+		now := slices.Collect(strings.Lines(d.Body()))
 		at := who * (len(now) - 1)
 		switch op {
 		case 0:
