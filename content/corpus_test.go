@@ -103,7 +103,7 @@ func unchanged(d *Document) error {
 	}
 	var m map[string]any // keys sorted, numbers as float64 where that can hold them
 	dec := json.NewDecoder(bytes.NewReader(b))
-	if regexp.MustCompile(`\d{16}`).Match(b) {
+	if regexp.MustCompile(`\d{16}|\d[eE]`).Match(b) {
 		dec.UseNumber()
 	}
 	if err := dec.Decode(&m); err != nil {

@@ -96,6 +96,9 @@ func (d *Document) decode() {
 		}
 		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
+	if t.root == nil {
+		return
+	}
 	for _, key := range t.duplicates[:min(len(t.duplicates), maxDuplicates)] {
 		path := t.root.pathTo(key)
 		line, column := position(d.src, t.offset(key))
