@@ -89,11 +89,11 @@ func (d *Document) decode() {
 		d.root = t.root
 	}
 	if err != nil {
-		d.err = err
 		var at *SyntaxError
 		if !errors.As(err, &at) {
 			at = &SyntaxError{Line: 1, Detail: err.Error()}
 		}
+		d.err = at
 		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
 	if t.root == nil {

@@ -31,6 +31,8 @@ func seeds(f *testing.F, add func(src []byte)) {
 		add([]byte("---\n" + fm + "---\nCorps\n"))
 	}
 	add([]byte("+++\na = 1\n[b]\nc = ['d', \"e\"]\n[[f]]\ng = {h = 2019-01-15}\n+++\nCorps\n"))
+	add([]byte("---json\n{\"a\" : 1,\n \"a\": {\"b\": [\"\\u00e9\", -1.5e3, true]}}\n---\nCorps\n"))
+	add([]byte("---toml\na.b = '''c\n'''\n[d.e]\nf = [1, [2.5, inf], {g = true}] # h\n---\nCorps\n"))
 	add([]byte("{\"a\": [1, {\"b\": null}], \"c\": \"d\"}\nCorps\n"))
 }
 
