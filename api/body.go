@@ -14,9 +14,11 @@ import (
 	"cms/site"
 )
 
-// Draft, Replacement, MergePatch and PatchOperation are the JSON bodies of
-// writes. They are decoded by hand, in the order of their members, because the
-// order of new fields is the order that they get in the file.
+// The JSON bodies of writes, for the OpenAPI document. They are decoded by hand,
+// in the order of their members, because the order of new fields is the order
+// that they get in the file.
+
+// Draft is the body that creates an entry.
 type Draft struct {
 	Slug       string          `json:"slug,omitempty" doc:"Made of the title when left out." example:"plan-velo"`
 	Fields     *content.Object `json:"fields,omitempty" doc:"The front matter."`
@@ -25,6 +27,7 @@ type Draft struct {
 	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
 }
 
+// Replacement is the body that replaces an entry.
 type Replacement struct {
 	Fields     *content.Object `json:"fields" doc:"The whole front matter: fields that are left out are removed."`
 	Body       string          `json:"body" doc:"The whole body."`
@@ -32,6 +35,7 @@ type Replacement struct {
 	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
 }
 
+// MergePatch is a JSON Merge Patch (RFC 7396) of an entry.
 type MergePatch struct {
 	Fields     *content.Object `json:"fields,omitempty" doc:"The fields to change; null removes a field."`
 	Body       string          `json:"body,omitempty" doc:"The whole new body."`
@@ -39,6 +43,7 @@ type MergePatch struct {
 	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
 }
 
+// PatchOperation is one operation of a JSON Patch (RFC 6902) of an entry.
 type PatchOperation struct {
 	Op    string `json:"op" enum:"add,remove,replace,move,copy,test"`
 	Path  string `json:"path" doc:"A JSON Pointer into {fields, body}." example:"/fields/in_progress"`
@@ -138,7 +143,7 @@ func (b *body) write(q Writing, pre site.Precondition) site.Write {
 		if addr, err := mail.ParseAddress(email); err != nil || addr.Address != email || name == "" || len(who.errors) > 0 {
 			b.wrong("on_behalf_of", "type", "This must be an object with a name and an email address.")
 		}
-		w.OnBehalfOf = person(name, email)
+		w.OnBehalfOf = &site.Person{Name: name, Email: email}
 	}
 	return w
 }
@@ -213,7 +218,7 @@ func mediaType(contentType, header string, accepted ...string) (string, error) {
 	}
 	p := newProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
 	if header != "" {
-		p.with(header, strings.Join(accepted, ", "))
+		p = p.with(header, strings.Join(accepted, ", "))
 	}
 	return "", p
 }

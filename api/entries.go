@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"cms/content"
-	"cms/repo"
 	"cms/site"
 )
 
@@ -69,11 +68,12 @@ func answerEntry(status int, e *site.Entry) (*reply, error) {
 	return r, nil
 }
 
-// InCollection and AtEntry are the path parameters.
+// InCollection is the path parameter that names a collection.
 type InCollection struct {
 	Collection string `path:"collection" doc:"The collection's name." example:"consultations"`
 }
 
+// AtEntry is the path parameters that name an entry.
 type AtEntry struct {
 	InCollection
 	Slug string `path:"slug" doc:"The entry's slug; may hold slashes, encoded or not." example:"plan-velo"`
@@ -461,6 +461,3 @@ func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error
 	}
 	return answer(http.StatusOK, page)
 }
-
-// person is someone whom a request names.
-func person(name, email string) *repo.Person { return &repo.Person{Name: name, Email: email} }

@@ -77,10 +77,14 @@ func codeOf(status int) string {
 // Error implements [error].
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
-// GetStatus, GetHeaders and ContentType are how huma learns what to send.
-func (p *Problem) GetStatus() int            { return p.Status }
-func (p *Problem) GetHeaders() http.Header   { return p.headers }
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+// GetStatus implements [huma.StatusError].
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders implements [huma.HeadersError].
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
+// ContentType implements [huma.ContentTypeFilter].
+func (p *Problem) ContentType(string) string { return mediaProblem }
 
 // with adds a header to the answer.
 func (p *Problem) with(key, value string) *Problem {
@@ -146,9 +150,9 @@ func refusal(e *site.Error) *Problem {
 	switch e.Code {
 	case site.PreconditionFailed:
 		p.Revision = e.Revision
-		p.with("ETag", etag(e.Revision))
+		p = p.with("ETag", etag(e.Revision))
 	case site.Unavailable:
-		p.with("Retry-After", "1")
+		p = p.with("Retry-After", "1")
 	}
 	return p
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"cms/auth"
 )
 
 // TestBadInput holds every kind of bad request against its status, and the
@@ -233,5 +231,4 @@ func TestAsymmetricIssuer(t *testing.T) {
 	if res := s.do(request{method: "GET", path: "/v1/me", token: forged}); res.status != 401 {
 		t.Errorf("header %s replaced: got %d %s, want 401", head, res.status, res.body)
 	}
-	var _ auth.Issuer = s.ec
 }

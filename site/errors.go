@@ -11,6 +11,7 @@ import (
 // Code is the kind of a refusal.
 type Code string
 
+// The kinds of refusals.
 const (
 	Malformed            Code = "malformed"             // the request makes no sense
 	Forbidden            Code = "forbidden"             // the caller may not

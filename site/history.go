@@ -9,11 +9,14 @@ import (
 	"cms/repo"
 )
 
+// Person is someone as commits name them.
+type Person = repo.Person
+
 // Change is a commit that touched an entry.
 type Change struct {
 	Commit   string // in hexadecimal
 	At       time.Time
-	Author   repo.Person
+	Author   Person
 	Message  string // the subject
 	Action   string // created, updated, deleted or moved
 	Path     content.Path

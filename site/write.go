@@ -25,9 +25,9 @@ type Precondition struct {
 // Write is what every write has beside its content.
 type Write struct {
 	Precondition
-	Message    string       // the commit's subject; "" for one that tells the change
-	OnBehalfOf *repo.Person // named as co-author
-	DryRun     bool         // say what would change, commit nothing
+	Message    string  // the commit's subject; "" for one that tells the change
+	OnBehalfOf *Person // named as co-author
+	DryRun     bool    // say what would change, commit nothing
 }
 
 // Outcome is what a write led to.
@@ -91,9 +91,9 @@ func (s *Site) CreateSource(ctx context.Context, pr *auth.Principal, ref Ref, sr
 	return e.run(ctx, func(tx *repo.Tx) error { return e.create(tx, content.Parse(src)) })
 }
 
-// A Change of a document gives the document that it becomes, or the same one
-// when there is nothing to change. It must not keep state: it may run again on
-// another document.
+// Revise is an edit: it gives the document that the one there becomes, or the
+// same one when there is nothing to change. It must not keep state: it may run
+// again, on another document.
 type Revise func(*content.Document) (*content.Document, error)
 
 // Replace is the whole entry, given as fields and body. What is equal to what

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (p *program) tokenCommand() *cobra.Command {
 		Example: `  cms token --issuer cms --subject bot --name "Content bot" --email bot@example.org --role editor --ttl 1h`,
 		RunE: func(*cobra.Command, []string) error {
 			if claims.Subject == "" || len(claims.Roles) == 0 {
-				return &usageError{fmt.Errorf("a token needs --subject and at least one --role")}
+				return &usageError{errors.New("a token needs --subject and at least one --role")}
 			}
 			c, err := p.load()
 			if err != nil {
