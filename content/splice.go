@@ -119,7 +119,10 @@ func (p *planner) removed(it *intent) (gone []bool, err error) {
 		switch {
 		case err != nil || !gone[i]:
 		case it.kind == mapping:
-			err = p.removable(it.was.pairs[i].name, it.was.pairs[i].val)
+			pr := &it.was.pairs[i]
+			if err = p.removable(pr.name, pr.key); err == nil {
+				err = p.removable(pr.name, pr.val)
+			}
 		default:
 			err = p.removable(i, it.was.items[i])
 		}
@@ -169,6 +172,9 @@ func (p *planner) blockMapping(it *intent, at place) error {
 		if part.renamed {
 			if pr.val.table {
 				return p.refuse("a table cannot be renamed here; edit the source")
+			}
+			if err := p.shared(pr.key); err != nil {
+				return err
 			}
 			p.add(pr.key.from, pr.key.end, p.keyText(part.name, pr.key.style, at.flow))
 		}
@@ -444,6 +450,9 @@ func (f *flow) values(at place) error {
 		if f.n.kind == mapping {
 			step = part.name
 			if key := f.n.pairs[part.at].key; part.renamed {
+				if err := f.shared(key); err != nil {
+					return err
+				}
 				f.add(key.from, key.end, f.keyText(part.name, key.style, true))
 			}
 		}

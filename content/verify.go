@@ -65,6 +65,9 @@ func same(a, b *node) bool {
 		len(a.pairs) != len(b.pairs) || len(a.items) != len(b.items) {
 		return false
 	}
+	if a.kind == alias && !identical(a.value, b.value) { // of another anchor of that name
+		return false
+	}
 	for i := range a.pairs {
 		if a.pairs[i].name != b.pairs[i].name || !same(a.pairs[i].key, b.pairs[i].key) || !same(a.pairs[i].val, b.pairs[i].val) {
 			return false
