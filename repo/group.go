@@ -22,6 +22,7 @@ type group struct {
 	date    int64
 	tables  map[string]table
 	commits []commit
+	entries []*Entry // that the commits put
 }
 
 // commit runs a group of requests and answers each of them.
@@ -144,8 +145,8 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 	diff := make([]fileChange, 0, len(changes))
 	for _, path := range slices.Sorted(maps.Keys(changes)) {
 		c := changes[path]
-		if c.entry != nil {
-			r.pack.add(plumbing.BlobObject, c.entry.Revision, c.entry.source)
+		if e := c.entry; e != nil && e.text.unsaved.Load() {
+			r.pack.add(plumbing.BlobObject, e.Revision, e.text.held())
 		}
 		edits = append(edits, edit{path, c.after})
 		diff = append(diff, fileChange{path: path, before: c.before, after: c.after})
@@ -167,6 +168,7 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 	for _, d := range diff {
 		if e := changes[d.path].entry; e != nil {
 			e.updated = c.change(d)
+			g.entries = append(g.entries, e)
 		}
 	}
 	g.commits = append(g.commits, c)
@@ -188,6 +190,9 @@ func (g *group) persist() error {
 func (g *group) publish() *Snapshot {
 	r := g.repo
 	r.history.append(g.commits)
+	for _, e := range g.entries {
+		e.text.release()
+	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
 	r.publish(next)
 	return next

@@ -400,6 +400,13 @@ func (h *history) path(since, until Hash) ([]step, error) {
 	return out, nil
 }
 
+// size is the number of commits.
+func (h *history) size() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.commits)
+}
+
 // append takes in commits that were made here, on top of the tip.
 func (h *history) append(list []commit) {
 	h.mu.Lock()

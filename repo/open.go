@@ -41,7 +41,11 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if o.Queue == 0 {
 		o.Queue = 1024
 	}
+	if o.Memory == 0 {
+		o.Memory = 256 << 20
+	}
 	r.queue = newQueue(o.Queue)
+	r.budget = &budget{limit: o.Memory}
 	if err := r.open(ctx, o.Branch); err != nil {
 		if r.lock != nil {
 			r.Close()
@@ -88,9 +92,24 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	for _, c := range r.collections {
 		tables[c.Name] = table{}
 	}
-	r.publish(none.next(Hash{}, Hash{}, 0, tables))
-	_, err := r.catchUp(ctx)
-	return err
+	sizes := r.loadIndex()
+	s := none.next(Hash{}, Hash{}, 0, tables)
+	r.publish(s)
+	tip, err := r.branch.read()
+	if err != nil || tip.IsZero() {
+		return err
+	}
+	if _, _, err = r.history.extend(ctx, r.store, tip); err != nil {
+		return err
+	}
+	if s, err = r.load(ctx, s, tip, nil, false, sizes); err != nil {
+		return err
+	}
+	r.publish(s)
+	if !r.readOnly {
+		r.keepIndex(indexEvery)
+	}
+	return nil
 }
 
 // vacant says whether nothing is at path: no folder, or an empty one.

@@ -45,6 +45,7 @@ type Options struct {
 	Logger      *slog.Logger     // nil discards
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
+	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 
 	disk disk // nil is the real one
@@ -65,16 +66,18 @@ type Repo struct {
 	store   *store
 	queue   *queue
 	history *history
+	budget  *budget
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped chan struct{}         // closed when Run has returned
 
 	// Owned by the writer.
-	root  *folder // the branch's tree; nil when it must be read again
-	pack  *pack
-	dirty bool // a write failed and may have left something behind
-	packs int  // how many there are that could be joined, about
+	root    *folder // the branch's tree; nil when it must be read again
+	pack    *pack
+	dirty   bool // a write failed and may have left something behind
+	packs   int  // how many there are that could be joined, about
+	indexed int  // how many commits the saved index has
 }
 
 // Result is what came of an update.
@@ -138,13 +141,14 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 }
 
 // How often Run looks for commits that others made, how many updates it takes
-// into a group, how long it tries to get hold of the branch, and beyond how many
-// packs it joins some.
+// into a group, how long it tries to get hold of the branch, beyond how many
+// packs it joins some, and after how many commits it saves the index.
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
 	lockPatience = 5 * time.Second
 	packLimit    = 50
+	indexEvery   = 5000
 )
 
 // Run is the writer. It returns nil after ctx has ended and what was queued then
@@ -168,6 +172,9 @@ func (r *Repo) Run(ctx context.Context) error {
 		}
 	}()
 	r.countPacks(nil)
+	warm := make(chan struct{})
+	go func() { r.warm(ctx); close(warm) }()
+	defer func() { <-warm }()
 	for {
 		if joined == nil && r.packs > packLimit {
 			joined = make(chan error, 1)
@@ -179,6 +186,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.commit(writing, r.queue.take(groupLimit))
 		case <-poll.C:
 			r.feel(r.examine(ctx))
+			r.keepIndex(indexEvery)
 		case err := <-joined:
 			joined = nil
 			r.countPacks(err)
@@ -187,6 +195,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			for group := r.queue.take(groupLimit); len(group) > 0; group = r.queue.take(groupLimit) {
 				r.commit(writing, group)
 			}
+			r.keepIndex(1)
 			return nil
 		}
 	}
@@ -216,6 +225,39 @@ func (r *Repo) countPacks(err error) {
 	if err = errors.Join(err, listErr); err != nil {
 		r.log.Error("join packs", "err", err)
 		r.packs = 0 // try again after as many new ones
+	}
+}
+
+// keepIndex saves the index if it lacks n commits or more.
+func (r *Repo) keepIndex(n int) {
+	if r.history.size()-r.indexed < n {
+		return
+	}
+	if err := r.saveIndex(); err != nil {
+		r.log.Error("the next start will be slower", "err", err)
+		r.indexed = r.history.size() // no use to try again at once
+	}
+}
+
+// warm reads and parses the entries that nobody has asked for yet, so that the
+// first one who lists them need not wait.
+func (r *Repo) warm(ctx context.Context) {
+	s := &store{dir: r.path}
+	defer s.Close()
+	for _, l := range r.View().listings {
+		for e := range l.all() {
+			if ctx.Err() != nil {
+				return
+			}
+			if e.text.held() == nil {
+				src, err := s.blob(e.Revision)
+				if err != nil {
+					return // whoever needs it will learn of it
+				}
+				e.text.keep(src)
+			}
+			e.text.read()
+		}
 	}
 }
 
@@ -287,7 +329,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, storageError(err)
 	}
-	next, err := r.load(ctx, s, tip, touched, all)
+	next, err := r.load(ctx, s, tip, touched, all, nil)
 	if err != nil {
 		return nil, storageError(err)
 	}

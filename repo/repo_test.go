@@ -76,6 +76,9 @@ func verify(t *testing.T, r *Repo) {
 	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
 		t.Fatal(err)
 	}
+	if err := removeIfThere(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
+		t.Fatal(err)
+	}
 	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections})
 	if err != nil {
 		t.Fatalf("open afresh: %v", err)

@@ -7,9 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
-	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"golang.org/x/sync/errgroup"
 
 	"cms/content"
@@ -79,59 +77,6 @@ func (s *Snapshot) next(commit, tree Hash, date int64, tables map[string]table) 
 	return n
 }
 
-// An Entry is a document of a collection as it was at one revision. Its exported
-// fields must not be changed.
-type Entry struct {
-	Collection string
-	Slug       content.Slug
-	Path       content.Path
-	Revision   Hash // the blob's id
-	Size       int64
-	Mode       filemode.FileMode // Regular or Executable
-
-	updated Change
-	source  []byte
-	reading atomic.Pointer[reading]
-}
-
-// A reading is what parsing an entry gives.
-type reading struct {
-	fields   *content.Object
-	problems []content.Problem
-}
-
-func (e *Entry) read() *reading {
-	if r := e.reading.Load(); r != nil {
-		return r
-	}
-	d := content.Parse(e.source)
-	r := &reading{d.Fields(), d.Problems()}
-	e.reading.Store(r)
-	return r
-}
-
-// Fields are the front matter's, never nil; empty when it cannot be read.
-func (e *Entry) Fields() *content.Object { return e.read().fields }
-
-// Problems are those met in reading the file; a schema's are not among them.
-func (e *Entry) Problems() []content.Problem { return e.read().problems }
-
-// Source is the bytes of the file, which must not be changed.
-func (e *Entry) Source() ([]byte, error) { return e.source, nil }
-
-// Document is the entry parsed.
-func (e *Entry) Document() (*content.Document, error) {
-	src, err := e.Source()
-	if err != nil {
-		return nil, err
-	}
-	return content.Parse(src), nil
-}
-
-// Updated is the last change of the entry. It is zero for what an update that
-// is not committed yet has put.
-func (e *Entry) Updated() Change { return e.updated }
-
 // collections answers which files are entries.
 type collections []content.Collection
 
@@ -181,8 +126,9 @@ func (cs collections) check() error {
 
 // load is the snapshot of commit that follows s: only what differs is read. The
 // history must hold the commit. touched are paths whose last change may be
-// another one than in s; all says that every path's may be.
-func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool) (*Snapshot, error) {
+// another one than in s; all says that every path's may be. Files whose size is
+// known are not read yet.
+func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, sizes map[string]sized) (*Snapshot, error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
@@ -192,7 +138,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
 	tables := s.tables()
-	var fresh []*Entry
+	var fresh, unread []*Entry
 	for _, ch := range d.out {
 		e, ok := r.entryAt(ch.path)
 		if !ok {
@@ -204,9 +150,15 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		}
 		e.Revision, e.Mode = ch.after.hash, ch.after.mode
 		e.updated = r.history.last(ch.path, e.Revision)
+		e.text = r.newText(e.Revision)
+		if known := sizes[ch.path]; known.blob == e.Revision {
+			e.Size = known.size
+		} else {
+			unread = append(unread, e)
+		}
 		fresh = append(fresh, e)
 	}
-	if err := r.readSources(ctx, fresh); err != nil {
+	if err := r.readSources(ctx, unread); err != nil {
 		return nil, err
 	}
 	putAll(tables, fresh)
@@ -256,7 +208,8 @@ func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", e.Path, err)
 			}
-			e.source, e.Size = src, int64(len(src))
+			e.Size = int64(len(src))
+			e.text.keep(src)
 		}
 		return nil
 	}
@@ -292,11 +245,4 @@ func putAll(tables map[string]table, entries []*Entry) {
 		}
 		tables[name] = t
 	}
-}
-
-func (e *Entry) withUpdated(u Change) *Entry {
-	n := &Entry{Collection: e.Collection, Slug: e.Slug, Path: e.Path, Revision: e.Revision, Size: e.Size, Mode: e.Mode,
-		updated: u, source: e.source}
-	n.reading.Store(e.reading.Load())
-	return n
 }

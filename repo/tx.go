@@ -62,9 +62,10 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 		}
 		e.Mode = old.Mode
 	}
-	e.source = d.Source()
-	e.Size = int64(len(e.source))
-	e.Revision = hashObject(plumbing.BlobObject, e.source)
+	src := d.Source()
+	e.Size, e.Revision = int64(len(src)), hashObject(plumbing.BlobObject, src)
+	e.text = tx.repo.newText(e.Revision)
+	e.text.hold(src)
 	return e, tx.put(e)
 }
 
@@ -103,8 +104,7 @@ func (tx *Tx) Move(collection string, from, to content.Slug) error {
 	if err != nil {
 		return err
 	}
-	e.Mode, e.Revision, e.Size, e.source = old.Mode, old.Revision, old.Size, old.source
-	e.reading.Store(old.reading.Load())
+	e.Mode, e.Revision, e.Size, e.text = old.Mode, old.Revision, old.Size, old.text
 	if err := tx.put(e); err != nil {
 		return err
 	}
