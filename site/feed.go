@@ -12,31 +12,31 @@ import (
 // history, as after someone has rewritten it.
 var ErrUnknownCommit = repo.ErrUnknownCommit
 
-// EntryChange is what one commit did to one entry.
-type EntryChange struct {
+// FileChange is what one commit did to one file.
+type FileChange struct {
 	Change
-	Collection string
-	Slug       string
+	Collection string   // "" for a file that is no entry
+	Slug       string   // the same
 	From       string   // where a moved entry was, as a path
 	Changed    []string // the fields that differ, in the order of the file; "body" for the body
 }
 
-// Changes are what the commits after since did to entries, up to the commit
+// Changes are what the commits after since did to files, up to the commit
 // until, oldest first. An empty since stands before the first commit. It is for
 // the service's own use: no one's permissions are asked.
-func (s *Site) Changes(ctx context.Context, since, until string) ([]EntryChange, error) {
+func (s *Site) Changes(ctx context.Context, since, until string) ([]FileChange, error) {
 	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(until))
 	if err != nil {
 		return nil, err
 	}
-	var changes []EntryChange
+	var changes []FileChange
 	for _, c := range commits {
 		for _, f := range c.Changes {
 			fields, err := s.changedFields(ctx, f)
 			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, EntryChange{
+			changes = append(changes, FileChange{
 				Change: Change{
 					Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message,
 					Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision),
@@ -51,9 +51,12 @@ func (s *Site) Changes(ctx context.Context, since, until string) ([]EntryChange,
 	return changes, nil
 }
 
-// changedFields compares the two revisions of a change. A creation and a
+// changedFields compares the two revisions of an entry. A creation and a
 // deletion change every field.
 func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, error) {
+	if f.Collection == "" {
+		return nil, nil
+	}
 	var docs [2]*content.Document
 	for i, h := range [2]repo.Hash{f.Previous, f.Revision} {
 		var src []byte

@@ -1,0 +1,293 @@
+package site_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+	"cms/site"
+)
+
+// fixture is a site on a real repository.
+type fixture struct {
+	*testing.T
+	*site.Site
+	git    string
+	editor *auth.Principal
+}
+
+func newSite(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{T: t, git: filepath.Join(t.TempDir(), "site.git"),
+		editor: &auth.Principal{Issuer: "cms", Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}}}
+	collections := []content.Collection{
+		{Name: "consultations", Folder: "_consultations", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
+			{Name: "title", Type: content.TypeString, Required: true},
+			{Name: "code", Type: content.TypeString, Unique: true},
+			{Name: "in_progress", Type: content.TypeBoolean, Default: true},
+			{Name: "origine", Type: content.TypeString, ReadOnly: true},
+		}}},
+		{Name: "rencontres", Folder: "_rencontres", Extension: ".md", Schema: content.Schema{Defined: true, Strict: true, Fields: []content.Field{
+			{Name: "consultation", Type: content.TypeReference, Collection: "consultations"},
+		}}},
+	}
+	policy, err := auth.NewPolicy(map[string]map[string][]string{
+		"editor": {"*": {"read", "create", "update", "delete"}},
+		"reader": {"consultations": {"read"}},
+	}, []string{"consultations", "rencontres"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, r.Close()); err != nil {
+			t.Error(err)
+		}
+		if out := f.runGit("fsck", "--strict", "--no-dangling"); out != "" && !strings.HasPrefix(out, "notice:") {
+			t.Errorf("git fsck says: %s", out)
+		}
+	})
+	if f.Site, err = site.New(site.Options{Repo: r, Policy: policy, Collections: collections}); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) runGit(args ...string) string {
+	f.Helper()
+	cmd := exec.Command("git", append([]string{"--git-dir", f.git}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		f.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func fields(pairs ...any) *content.Object {
+	o := &content.Object{}
+	for i := 0; i < len(pairs); i += 2 {
+		o.Members = append(o.Members, content.Member{Key: pairs[i].(string), Value: pairs[i+1]})
+	}
+	return o
+}
+
+func ref(t *testing.T, collection, slug string) site.Ref {
+	t.Helper()
+	s, err := content.ParseSlug(slug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site.Ref{Collection: collection, Slug: s}
+}
+
+// refused checks that err is a refusal of a kind, about a rule if one is named.
+func refused(t *testing.T, err error, code site.Code, rule string) {
+	t.Helper()
+	var e *site.Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	if rule != "" && (len(e.Problems) != 1 || e.Problems[0].Rule != rule) {
+		t.Errorf("got problems %+v, want one of the rule %s", e.Problems, rule)
+	}
+}
+
+func TestSlugsOfTitles(t *testing.T) {
+	f := newSite(t)
+	for _, tt := range []struct{ title, want string }{
+		{"Plan vélo", "plan-velo"},
+		{"Plan vélo", "plan-velo-2"},
+		{"Plan VÉLO !", "plan-velo-3"},
+		{"L’œuvre d'Ælis & les 30 ans", "l-oeuvre-d-aelis-et-les-30-ans"},
+		{"../../etc/passwd", "etc-passwd"},
+		{".git", "git"},
+		{strings.Repeat("très long titre ", 20), "tres-long-titre-tres-long-titre-tres-long-titre-tres-long-titre-tres-long-titre"},
+	} {
+		out, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Fields: fields("title", tt.title)}, site.Write{})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.title, err)
+		}
+		if got := out.Entry.Slug.String(); got != tt.want {
+			t.Errorf("%q: got the slug %q, want %q", tt.title, got, tt.want)
+		}
+	}
+	for _, title := range []any{"", "…", nil, content.Number("3")} {
+		_, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Fields: fields("title", title)}, site.Write{})
+		refused(t, err, site.Invalid, "")
+	}
+}
+
+func TestSchemaIsKept(t *testing.T) {
+	f := newSite(t)
+	create := func(collection, slug string, o *content.Object) (*site.Outcome, error) {
+		return f.Create(t.Context(), f.editor, collection, site.Draft{Slug: ref(t, collection, slug).Slug, Fields: o}, site.Write{})
+	}
+	out, err := create("consultations", "a", fields("title", "A", "code", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := out.Entry.Fields.Get("in_progress"); v != true {
+		t.Errorf("got in_progress %v, want the default true", v)
+	}
+	_, err = create("consultations", "b", fields("title", "B", "code", "1"))
+	refused(t, err, site.Invalid, "unique")
+	if _, err = create("consultations", "b", fields("title", "B", "code", "2")); err != nil {
+		t.Fatal(err)
+	}
+	any := site.Write{Precondition: site.Precondition{Any: true}}
+	update := func(slug string, o *content.Object) error {
+		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), f.MergePatch("consultations", fields("fields", o)), any)
+		return err
+	}
+	refused(t, update("b", fields("code", "1")), site.Invalid, "unique")
+	refused(t, update("b", fields("origine", "import")), site.Invalid, "read_only")
+	if err := update("b", fields("code", "2", "title", "B bis")); err != nil {
+		t.Errorf("its own value is no one else's: %v", err)
+	}
+	_, err = create("rencontres", "r", fields("consultation", "nowhere"))
+	refused(t, err, site.Invalid, "reference")
+	_, err = create("rencontres", "r", fields("lieu", "Valmont"))
+	refused(t, err, site.Invalid, "unknown_field")
+	if _, err = create("rencontres", "r", fields("consultation", "a")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCheckLooksAcross finds what no entry shows alone.
+func TestCheckLooksAcross(t *testing.T) {
+	f := newSite(t)
+	for _, slug := range []string{"a", "b"} {
+		o := fields("title", slug, "code", slug)
+		if _, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug).Slug, Fields: o}, site.Write{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Create(t.Context(), f.editor, "rencontres", site.Draft{Slug: ref(t, "rencontres", "r").Slug, Fields: fields("consultation", "b")}, site.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	broken, total, err := f.Check(t.Context())
+	if err != nil || total != 3 || len(broken) != 0 {
+		t.Fatalf("got %d broken of %d, %v; want none of 3", len(broken), total, err)
+	}
+	if _, err := f.Delete(t.Context(), f.editor, ref(t, "consultations", "b"), site.Write{Precondition: site.Precondition{Any: true}}); err != nil {
+		t.Fatal(err)
+	}
+	broken, _, err = f.Check(t.Context())
+	if err != nil || len(broken) != 1 || broken[0].Slug.String() != "r" || len(broken[0].Problems) != 1 || broken[0].Problems[0].Rule != "reference" {
+		t.Errorf("got %+v, %v; want the reference of r", broken, err)
+	}
+}
+
+// TestPagesStayInStep reads a list page by page while entries come and go.
+func TestPagesStayInStep(t *testing.T) {
+	f := newSite(t)
+	create := func(slug string) {
+		t.Helper()
+		if _, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug).Slug, Fields: fields("title", slug)}, site.Write{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, slug := range []string{"b", "d", "f", "h"} {
+		create(slug)
+	}
+	var seen []string
+	page := func(after string) *site.Page {
+		t.Helper()
+		p, err := f.Entries(f.editor, "consultations", site.Query{Limit: 2, After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range p.Items {
+			seen = append(seen, e.Slug.String())
+		}
+		return p
+	}
+	first := page("")
+	create("a")
+	create("e")
+	if _, err := f.Delete(t.Context(), f.editor, ref(t, "consultations", "d"), site.Write{Precondition: site.Precondition{Any: true}}); err != nil {
+		t.Fatal(err)
+	}
+	second := page(first.Next)
+	third := page(second.Next)
+	if want := []string{"b", "d", "e", "f", "h"}; !reflect.DeepEqual(seen, want) || third.Next != "" || third.Total != 5 {
+		t.Errorf("got %v of %d, then %q; want %v of 5 and the end", seen, third.Total, third.Next, want)
+	}
+}
+
+// TestChangesTellEveryFile reads the feed of a push that edits an entry, moves
+// another one and touches a file that is none.
+func TestChangesTellEveryFile(t *testing.T) {
+	f := newSite(t)
+	for _, slug := range []string{"a", "b"} {
+		if _, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug).Slug, Fields: fields("title", slug, "code", slug), Body: "\nCorps de " + slug + ".\n"}, site.Write{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	since, superseded := f.Head()
+	work := filepath.Join(t.TempDir(), "work")
+	for _, args := range [][]string{
+		{"git", "clone", "-q", f.git, work},
+		{"sh", "-c", "cd " + work + " && mkdir _layouts && echo hello >_layouts/page.html && git mv _consultations/b.md _consultations/c.md && echo 'Suite.' >>_consultations/a.md && git add . && git -c user.name=Ada -c user.email=ada@example.org commit -qm 'By hand' && git push -q"},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	<-superseded
+	until, _ := f.Head()
+	changes, err := f.Changes(t.Context(), since, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range changes {
+		got = append(got, strings.Join([]string{c.Action, c.Collection, c.Slug, c.Path.String(), c.From, c.Author.Name, strings.Join(c.Changed, "+")}, "|"))
+	}
+	want := []string{
+		"updated|consultations|a|_consultations/a.md||Ada|body",
+		"moved|consultations|c|_consultations/c.md|_consultations/b.md|Ada|",
+		"created|||_layouts/page.html||Ada|",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if _, err := f.Changes(t.Context(), strings.Repeat("0", 39)+"1", until); !errors.Is(err, site.ErrUnknownCommit) {
+		t.Errorf("a commit that is not there: got %v, want %v", err, site.ErrUnknownCommit)
+	}
+}
+
+// TestNobodyElse shows what a caller without a permission learns.
+func TestNobodyElse(t *testing.T) {
+	f := newSite(t)
+	reader := &auth.Principal{Subject: "bob", Roles: []string{"reader"}}
+	stranger := &auth.Principal{Subject: "eve", Roles: []string{"stranger"}}
+
+	if cs, err := f.Collections(reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
+		t.Errorf("reader: got %+v, %v; want consultations alone, to read", cs, err)
+	}
+	_, err := f.Entries(reader, "rencontres", site.Query{Limit: 1})
+	refused(t, err, site.NotFound, "")
+	_, err = f.Create(t.Context(), reader, "consultations", site.Draft{Fields: fields("title", "A")}, site.Write{})
+	refused(t, err, site.Forbidden, "")
+	_, err = f.Collections(stranger)
+	refused(t, err, site.Forbidden, "")
+	_, err = f.Entry(stranger, ref(t, "consultations", "a"))
+	refused(t, err, site.Forbidden, "")
+}
