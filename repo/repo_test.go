@@ -469,6 +469,28 @@ func TestTransactionReadsItself(t *testing.T) {
 	}
 }
 
+// TestRestoredInTransaction: an entry that a function changed and restored was
+// not updated by the commit that the function makes.
+func TestRestoredInTransaction(t *testing.T) {
+	r := start(t, options(t.TempDir()))
+	first := put(t, r, "consultations", "parc", "1")
+	res := update(t, r, func(tx *Tx) error {
+		if err := tx.Delete("consultations", slug(t, "parc")); err != nil {
+			return err
+		}
+		for _, s := range []string{"parc", "other"} {
+			if _, err := tx.Put("consultations", slug(t, s), document("1")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e, _ := res.Snapshot.Entry("consultations", slug(t, "parc"))
+	if got := e.Updated().Commit; got != first.Commit {
+		t.Errorf("updated by %s, want %s", got, first.Commit)
+	}
+}
+
 func TestDeleteEverything(t *testing.T) {
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "2026/parc", "x")

@@ -30,7 +30,7 @@ type Tx struct {
 // A change is what an update does to a file.
 type change struct {
 	before, after file
-	entry         *Entry // what is put; nil when the file is deleted
+	was, entry    *Entry // of the tip, and what is put; nil when there is none
 }
 
 // Entry is the entry slug of a collection.
@@ -78,7 +78,7 @@ func (tx *Tx) Delete(collection string, slug content.Slug) error {
 	if !ok {
 		return fmt.Errorf("entry %s of %s: %w", slug, collection, ErrNotFound)
 	}
-	c, err := tx.change(e.Path)
+	c, err := tx.change(e)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (tx *Tx) place(collection string, slug content.Slug) (*Entry, error) {
 
 // put makes e the file at its path.
 func (tx *Tx) put(e *Entry) error {
-	c, err := tx.change(e.Path)
+	c, err := tx.change(e)
 	if err != nil {
 		return err
 	}
@@ -146,15 +146,15 @@ func (tx *Tx) put(e *Entry) error {
 	return nil
 }
 
-// change is what was done to the file at p so far, if a regular file is or can
+// change is what was done to the file of e so far, if a regular file is or can
 // be there.
-func (tx *Tx) change(p content.Path) (*change, error) {
-	name := p.String()
+func (tx *Tx) change(e *Entry) (*change, error) {
+	name := e.Path.String()
 	if c := tx.changes[name]; c != nil && c.after != (file{}) {
 		return c, nil
 	}
 	if tx.folders[name] > 0 {
-		return nil, fmt.Errorf("%w: %s is a folder", ErrConflict, p)
+		return nil, fmt.Errorf("%w: %s is a folder", ErrConflict, name)
 	}
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		if c := tx.changes[dir]; c != nil && c.after != (file{}) {
@@ -166,11 +166,12 @@ func (tx *Tx) change(p content.Path) (*change, error) {
 		return nil, err
 	}
 	if f != (file{}) && !f.regular() {
-		return nil, fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrConflict, p)
+		return nil, fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrConflict, name)
 	}
 	c := tx.changes[name]
 	if c == nil {
-		c = &change{before: f, after: f}
+		was, _ := tx.Entry(e.Collection, e.Slug)
+		c = &change{before: f, after: f, was: was}
 		tx.changes[name] = c
 	}
 	return c, nil
@@ -186,7 +187,13 @@ func (tx *Tx) count(p content.Path, n int) {
 // settle is what the update comes to: its changes without those that left
 // everything as it was.
 func (tx *Tx) settle() map[string]*change {
-	maps.DeleteFunc(tx.changes, func(_ string, c *change) bool { return c.before == c.after })
+	maps.DeleteFunc(tx.changes, func(_ string, c *change) bool {
+		same := c.before == c.after
+		if same && c.was != nil {
+			tx.tables[c.was.Collection] = tx.tables[c.was.Collection].put(c.was)
+		}
+		return same
+	})
 	return tx.changes
 }
 

@@ -1,0 +1,293 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"cms/content"
+)
+
+// TestModel does at random what users, scripts and Git may do, and compares
+// after each step the snapshot, the history and a fresh clone with a model.
+//
+// It is short unless -rapid.checks or -rapid.steps ask for more.
+func TestModel(t *testing.T) {
+	for name, few := range map[string]string{"rapid.checks": "5", "rapid.steps": "12"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+			f.Value.Set(few)
+			t.Cleanup(func() { f.Value.Set(f.DefValue) })
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &model{t: t, rt: rt, files: make(map[string]string)}
+		m.dir = filepath.Join(mustTemp(t), "site.git")
+		m.repo, m.stop = run(t, options(m.dir))
+		m.update(func(tx *Tx) error { return m.put(tx, "pages", "index", "Accueil") })
+		m.work = mustTemp(t)
+		git(t, m.work, "clone", "-q", m.dir, ".")
+		defer func() {
+			m.stop()
+			os.RemoveAll(filepath.Dir(m.dir))
+			os.RemoveAll(m.work)
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"one":     m.doOne,
+			"batch":   m.doBatch,
+			"failure": m.doFailure,
+			"push":    m.doPush,
+			"merge":   m.doMerge,
+			"join":    m.doJoin,
+			"reopen":  m.doReopen,
+			"":        m.check,
+		})
+	})
+}
+
+func mustTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+type model struct {
+	t     *testing.T
+	rt    *rapid.T
+	dir   string
+	work  string // a clone that pushes
+	repo  *Repo
+	stop  func()
+	files map[string]string // content by path
+}
+
+var modelSlugs = rapid.SampledFrom([]string{"a", "b", "c", "2026/a", "2026/b", "2026/été/c", "a-b", "a.b"})
+
+func (m *model) path(collection, s string) string {
+	c, err := m.repo.collections.named(collection)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p, err := c.Path(slug(m.t, s))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return p.String()
+}
+
+func (m *model) put(tx *Tx, collection, s, title string) error {
+	d := document(title)
+	_, err := tx.Put(collection, slug(m.t, s), d)
+	if err == nil {
+		m.files[m.path(collection, s)] = string(d.Source())
+	}
+	return err
+}
+
+// update runs fn, which changes the model too; what it did is taken back if it
+// fails.
+func (m *model) update(fn func(tx *Tx) error) error {
+	before := maps.Clone(m.files)
+	_, err := m.repo.Update(context.Background(), Meta{Author: ann}, func(tx *Tx) error {
+		m.files = maps.Clone(before)
+		return fn(tx)
+	})
+	if err != nil {
+		m.files = before
+		if errors.Is(err, errModel) || errors.Is(err, ErrStorage) {
+			m.rt.Fatal(err)
+		}
+	}
+	return err
+}
+
+// An operation is one thing that a function may do in the collection.
+type operation struct{ kind, slug, to, title string }
+
+var operations = rapid.Custom(func(rt *rapid.T) operation {
+	return operation{
+		kind:  rapid.SampledFrom([]string{"put", "put", "delete", "move"}).Draw(rt, "kind"),
+		slug:  modelSlugs.Draw(rt, "slug"),
+		to:    modelSlugs.Draw(rt, "to"),
+		title: rapid.SampledFrom([]string{"un", "deux", "trois"}).Draw(rt, "title"),
+	}
+})
+
+// errModel: the repository does not do what the model does.
+var errModel = errors.New("not as in the model")
+
+// do does o to the transaction and to the model.
+func (m *model) do(tx *Tx, o operation) error {
+	const collection = "consultations"
+	from, to := m.path(collection, o.slug), m.path(collection, o.to)
+	_, exists := m.files[from]
+	_, taken := m.files[to]
+	var err, want error
+	switch o.kind {
+	case "put":
+		err = m.put(tx, collection, o.slug, o.title)
+	case "delete":
+		if err = tx.Delete(collection, slug(m.t, o.slug)); !exists {
+			want = ErrNotFound
+		}
+		delete(m.files, from)
+	case "move":
+		err = tx.Move(collection, slug(m.t, o.slug), slug(m.t, o.to))
+		switch {
+		case !exists:
+			want = ErrNotFound
+		case taken:
+			want = ErrExists
+		default:
+			m.files[to] = m.files[from]
+			delete(m.files, from)
+		}
+	}
+	if !errors.Is(err, want) {
+		return fmt.Errorf("%w: %+v: got error %v, want %v", errModel, o, err, want)
+	}
+	return err
+}
+
+func (m *model) doOne(rt *rapid.T) {
+	o := operations.Draw(rt, "operation")
+	m.update(func(tx *Tx) error { return m.do(tx, o) })
+}
+
+// doBatch does several things in one commit, passing over what is impossible.
+func (m *model) doBatch(rt *rapid.T) {
+	list := rapid.SliceOfN(operations, 2, 6).Draw(rt, "operations")
+	m.update(func(tx *Tx) error {
+		for _, o := range list {
+			if err := m.do(tx, o); errors.Is(err, errModel) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (m *model) doFailure(rt *rapid.T) {
+	o := operations.Draw(rt, "operation")
+	if err := m.update(func(tx *Tx) error { return errors.Join(m.do(tx, o), errors.New("no")) }); err == nil {
+		rt.Fatal("an update that failed was done")
+	}
+}
+
+// doPush commits in the clone and pushes.
+func (m *model) doPush(rt *rapid.T) {
+	git(m.t, m.work, "pull", "-q", "--rebase")
+	m.outside(rt)
+	git(m.t, m.work, "push", "-q")
+}
+
+// doMerge commits in the clone and here, and merges the two there.
+func (m *model) doMerge(rt *rapid.T) {
+	git(m.t, m.work, "pull", "-q", "--rebase")
+	m.outside(rt)
+	title := rapid.StringMatching("[a-z]{3}").Draw(rt, "title")
+	if err := m.update(func(tx *Tx) error { return m.put(tx, "news", "beside", title) }); err != nil {
+		rt.Fatal(err)
+	}
+	git(m.t, m.work, "pull", "-q", "--no-rebase", "--no-edit")
+	git(m.t, m.work, "push", "-q")
+}
+
+func (m *model) outside(rt *rapid.T) {
+	name := m.path("consultations", modelSlugs.Draw(rt, "slug"))
+	if _, exists := m.files[name]; exists && rapid.Bool().Draw(rt, "remove") {
+		git(m.t, m.work, "rm", "-q", name)
+		delete(m.files, name)
+	} else {
+		text := rapid.StringMatching("(---\ntitle: [a-z]{1,4}\n---\n)?[a-z]{0,3}").Draw(rt, "text")
+		write(m.t, m.work, name, text)
+		git(m.t, m.work, "add", ".")
+		m.files[name] = text
+	}
+	git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Dehors")
+}
+
+func (m *model) doJoin(rt *rapid.T) {
+	if err := joinPacks(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func (m *model) doReopen(rt *rapid.T) {
+	m.stop()
+	m.repo, m.stop = run(m.t, options(m.dir))
+}
+
+func (m *model) check(rt *rapid.T) {
+	// An update that does nothing takes in what was pushed.
+	if err := m.update(func(*Tx) error { return nil }); err != nil {
+		rt.Fatal(err)
+	}
+	got := make(map[string]string)
+	for _, c := range m.repo.collections {
+		for _, e := range m.repo.View().Entries(c.Name) {
+			src, err := e.Source()
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got[e.Path.String()] = string(src)
+			m.checkHistory(rt, e.Path)
+		}
+	}
+	if !maps.Equal(got, m.files) {
+		rt.Fatalf("snapshot: got %q, want %q", got, m.files)
+	}
+	fresh := filepath.Join(filepath.Dir(m.dir), "clone")
+	git(m.t, m.dir, "clone", "-q", m.dir, fresh)
+	defer os.RemoveAll(fresh)
+	inClone := make(map[string]string)
+	for _, name := range strings.FieldsFunc(git(m.t, fresh, "ls-files", "-z"), func(r rune) bool { return r == 0 }) {
+		b, err := os.ReadFile(filepath.Join(fresh, name))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		inClone[name] = string(b)
+	}
+	if !maps.Equal(inClone, m.files) {
+		rt.Fatalf("clone: got %q, want %q", inClone, m.files)
+	}
+	verify(m.t, m.repo)
+	if m.t.Failed() {
+		rt.FailNow()
+	}
+}
+
+// checkHistory compares the commits that touched a path with those that git log
+// finds. The merges here change nothing by themselves.
+func (m *model) checkHistory(rt *rapid.T, p content.Path) {
+	want := strings.Fields(git(m.t, m.dir, "log", "--full-history", "--no-merges", "--format=%H", "--", p.String()))
+	var got []string
+	for _, t := range m.repo.history.touches[p.String()] {
+		got = append(got, m.repo.history.commits[t.commit].hash.String())
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		rt.Fatalf("commits that touched %s: got %v, want %v", p, got, want)
+	}
+	list, err := m.repo.History(context.Background(), p)
+	if err != nil || len(list) == 0 {
+		rt.Fatalf("history of %s: %v, %v", p, list, err)
+	}
+	for i := 1; i < len(list); i++ {
+		if _, err := tryGit(m.dir, "merge-base", "--is-ancestor", list[i-1].Commit.String(), list[i].Commit.String()); err == nil && list[i-1].Commit != list[i].Commit {
+			rt.Fatalf("history of %s: %s stands before %s, which comes after it", p, list[i-1].Commit, list[i].Commit)
+		}
+	}
+}
