@@ -36,12 +36,12 @@ func (f *Field) coerce(v Value) Value {
 		if f.Type != TypeDate && f.Type != TypeDatetime {
 			return v
 		}
-		if t, ok := ParseTime(x); ok && (t.DateOnly || f.Type == TypeDatetime) && Equal(t, x) {
+		if t, ok := ParseTime(x); ok && (t.DateOnly || f.Type == TypeDatetime) {
 			return t
 		}
 	case Number:
 		if f.Type == TypeInteger {
-			if n, ok := asInteger(x); ok && Equal(n, x) {
+			if n, ok := asInteger(x); ok {
 				return n
 			}
 		}
