@@ -27,6 +27,9 @@ type group struct {
 
 // commit runs a group of requests and answers each of them.
 func (r *Repo) commit(ctx context.Context, requests []*request) {
+	if len(requests) == 0 {
+		return // withdrawn meanwhile
+	}
 	outcomes := make([]outcome, len(requests))
 	deadline := time.Now().Add(lockPatience)
 	for {

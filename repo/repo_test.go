@@ -44,9 +44,9 @@ func start(t *testing.T, o Options) *Repo {
 }
 
 // run opens the repository and runs its writer until stop is called.
-func run(t *testing.T, o Options) (r *Repo, stop func()) {
+func run(t testing.TB, o Options) (r *Repo, stop func()) {
 	t.Helper()
-	r, err := Open(t.Context(), o)
+	r, err := Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

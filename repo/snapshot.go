@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -105,8 +106,7 @@ func (cs collections) named(name string) (*content.Collection, error) {
 func (cs collections) within(folder string) bool {
 	return slices.ContainsFunc(cs, func(c content.Collection) bool {
 		own := c.Folder + "/"
-		return c.Folder == "" || folder == "" || len(folder) >= len(own) && folder[:len(own)] == own ||
-			len(folder) < len(own) && own[:len(folder)] == folder
+		return c.Folder == "" || strings.HasPrefix(folder, own) || strings.HasPrefix(own, folder)
 	})
 }
 

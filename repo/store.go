@@ -37,7 +37,10 @@ func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.read(kind, h)
-	if err != nil {
+	for again := 0; err != nil && again < 3; again++ {
+		if again > 0 && errors.Is(err, plumbing.ErrObjectNotFound) {
+			break // it is not there; other errors may come of packs that go just now
+		}
 		s.close()
 		b, err = s.read(kind, h)
 	}

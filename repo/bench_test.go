@@ -1,0 +1,149 @@
+package repo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// BenchmarkUpdate edits entries of one folder of 10,000, a commit each, from 1,
+// 16 and 64 clients that each wait for their answer. Beside the rate it reports
+// how that compares with git fast-import of such commits, and with appending the
+// bytes of a group to a file and syncing it, which is as fast as the disk gets.
+//
+//	go test ./repo -run '^$' -bench Update -benchtime 5s
+func BenchmarkUpdate(b *testing.B) {
+	const entries = 10_000
+	base := filepath.Join(b.TempDir(), "site.git")
+	r, stop := run(b, options(base))
+	_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+		for i := range entries {
+			if _, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%05d", i)), document("Le parc")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	stop()
+	if err != nil {
+		b.Fatal(err)
+	}
+	imported := fastImport(b, base, entries)
+	for _, clients := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			dir := b.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+				b.Fatal(err)
+			}
+			r, stop := run(b, options(dir))
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for range clients {
+				wg.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+							_, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%05d", i*7919%entries)), document(fmt.Sprint("Le parc ", i)))
+							return err
+						})
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			rate := float64(b.N) / b.Elapsed().Seconds()
+			b.StopTimer()
+			stop()
+			last := 0 // commits in the last group
+			for _, c := range r.history.commits {
+				if _, ok := r.pack.index[c.hash]; ok {
+					last++
+				}
+			}
+			b.ReportMetric(rate, "commits/s")
+			b.ReportMetric(rate/imported, "x-fast-import")
+			b.ReportMetric(rate/appended(b, r.pack, last), "x-append")
+		})
+	}
+}
+
+// fastImport is how many such commits git fast-import makes in a second.
+func fastImport(b *testing.B, base string, entries int) float64 {
+	b.Helper()
+	const commits = 500
+	dir := b.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+		b.Fatal(err)
+	}
+	var in bytes.Buffer
+	for i := range commits {
+		from := ""
+		if i == 0 {
+			from = "from refs/heads/main^0\n"
+		}
+		src := document(fmt.Sprint("Le parc ", i)).Source()
+		fmt.Fprintf(&in, "commit refs/heads/main\ncommitter CMS <cms@ville.example> %d +0000\ndata 6\nUpdate\n%s", 1790000000+i, from)
+		fmt.Fprintf(&in, "M 100644 inline _consultations/c%05d.md\ndata %d\n%s\n", i*7919%entries, len(src), src)
+	}
+	cmd := exec.Command("git", "fast-import", "--quiet")
+	cmd.Dir, cmd.Stdin = dir, &in
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("git fast-import: %v\n%s", err, out)
+	}
+	return commits / time.Since(start).Seconds()
+}
+
+// appended is how many commits a second appending the bytes of p, which holds
+// that many, and syncing them would make.
+func appended(b *testing.B, p *pack, commits int) float64 {
+	b.Helper()
+	const times = 100
+	f, err := os.Create(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	start := time.Now()
+	for range times {
+		if _, err := f.Write(p.buf.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(times*commits) / time.Since(start).Seconds()
+}
+
+// BenchmarkHistory builds the history of 2,000 commits from nothing.
+func BenchmarkHistory(b *testing.B) {
+	dir := b.TempDir()
+	r, stop := run(b, options(dir))
+	for i := range 2000 {
+		_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+			_, err := tx.Put("consultations", slug(b, fmt.Sprint("c", i%200)), document(fmt.Sprint(i)))
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	stop()
+	tip := r.View().Commit()
+	for b.Loop() {
+		if _, _, err := newHistory().extend(b.Context(), &store{dir: dir}, tip); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+}
