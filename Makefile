@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench check
+.PHONY: build test race lint fuzz bench microbench check
 
 FUZZTIME ?= 20s
 
@@ -27,7 +27,12 @@ fuzz:
 		done; \
 	done
 
+# Whole processes over HTTP, beside plain Git: about ten minutes.
 bench:
+	go run ./bench >docs/benchmarks.md.new
+	mv docs/benchmarks.md.new docs/benchmarks.md
+
+microbench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 check: test lint race

@@ -1,0 +1,218 @@
+// Command bench measures the service from outside, as a whole process over
+// HTTP, and writes a report in Markdown. What the numbers are worth on another
+// machine stands beside them: the same work done by plain Git in the same run.
+//
+//	go run ./bench > docs/benchmarks.md
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
+	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *dir, *quick, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A shape is the form of a site.
+type shape struct {
+	name             string
+	entries, folders int // folders 0: all in one
+}
+
+// plan is what is measured, and for how long.
+type plan struct {
+	shapes   []shape
+	duration time.Duration // of each load
+	history  int           // commits of the repository whose history is asked for
+}
+
+func run(ctx context.Context, dir string, quick bool, out io.Writer) error {
+	p := plan{
+		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
+		duration: 10 * time.Second, history: 25000,
+	}
+	if quick {
+		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500}
+	}
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "cms-bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		dir = tmp
+	}
+	binary := filepath.Join(dir, "cms")
+	if _, err := command(ctx, "", "go", "build", "-o", binary, "./cmd/cms"); err != nil {
+		return err
+	}
+	b := &bench{dir: dir, binary: binary, plan: p, out: out}
+	if err := b.head(ctx); err != nil {
+		return err
+	}
+	for _, s := range p.shapes {
+		if err := b.shape(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return b.histories(ctx)
+}
+
+// bench is a run in the making.
+type bench struct {
+	dir, binary string
+	plan        plan
+	out         io.Writer
+}
+
+func (b *bench) printf(format string, args ...any) { fmt.Fprintf(b.out, format, args...) }
+
+func (b *bench) head(ctx context.Context) error {
+	version, err := command(ctx, "", "git", "--version")
+	if err != nil {
+		return err
+	}
+	b.printf(`# Benchmarks
+
+Made by %s on %s: %d cores, %s, %s. Machines differ and are
+noisy; the ratios to plain Git, which did the same work in the same run on the
+same disk, say more than the rates.
+
+An edit is a PATCH of one field under If-Match, over HTTP, in a closed loop: a
+client sends the next one when it has the answer to the last. Each is a commit
+of its own, on disk before it is answered. Service and clients share the cores.
+Beside it, for the same site and the same edits:
+
+- *git commit*: a file is written in a worktree, git commit -q -a
+- *git fast-import*: one process, all edits in one stream, no checkpoint
+- *append and fsync*: what one commit adds to the repository, written to one
+  file and fsynced each time: what the disk allows to one writer
+`, "`make bench`", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpu(), strings.TrimSpace(strings.Replace(version, "version ", "", 1)))
+	return nil
+}
+
+// cpu is the processor's name, where the system tells it.
+func cpu() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+			}
+		}
+	}
+	return runtime.GOARCH
+}
+
+// shape measures one site.
+func (b *bench) shape(ctx context.Context, s shape) error {
+	fmt.Fprintf(os.Stderr, "%s: making the site\n", s.name)
+	work := filepath.Join(b.dir, fmt.Sprintf("site-%d-%d", s.entries, s.folders))
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	repository := filepath.Join(work, "site.git")
+	size, err := makeSite(ctx, repository, s)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintf(os.Stderr, "%s: plain Git\n", s.name)
+	commits, err := gitCommits(ctx, work, repository, s, b.plan.duration)
+	if err != nil {
+		return err
+	}
+	imports, err := fastImport(ctx, work, repository, s, b.plan.duration)
+	if err != nil {
+		return err
+	}
+	appends, err := appendSync(work, imports.bytesPerCommit, b.plan.duration/5)
+	if err != nil {
+		return err
+	}
+
+	b.printf("\n## %s entries (%d MB)\n\n", s.name, size>>20)
+	b.printf("| | edits/s | median | 99th percentile | × git commit | × git fast-import |\n|---|---|---|---|---|---|\n")
+	row := func(name string, r result) {
+		latency := func(d time.Duration) string {
+			if d == 0 {
+				return "–"
+			}
+			return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+		}
+		b.printf("| %s | %.0f | %s | %s | %.1f | %.2f |\n", name, r.rate, latency(r.median), latency(r.p99), r.rate/commits.rate, r.rate/imports.rate)
+	}
+	row("git commit", commits)
+	row("git fast-import", imports.result)
+	row("append and fsync", appends)
+
+	svc, cold, err := b.start(ctx, work, repository)
+	if err != nil {
+		return err
+	}
+	for _, clients := range []int{1, 16, 64} {
+		fmt.Fprintf(os.Stderr, "%s: %d clients\n", s.name, clients)
+		r, err := svc.edit(ctx, s, clients, b.plan.duration)
+		if err != nil {
+			svc.kill()
+			return err
+		}
+		row(fmt.Sprintf("**cms**, %d clients", clients), r)
+	}
+	peak := svc.peakMemory()
+	if err := svc.stop(); err != nil {
+		return err
+	}
+	if fsck, err := command(ctx, "", "git", "--git-dir", repository, "fsck", "--strict", "--no-dangling"); err != nil || fsck != "" {
+		return fmt.Errorf("git fsck: %s %w", fsck, err)
+	}
+
+	svc, warm, err := b.start(ctx, work, repository)
+	if err != nil {
+		return err
+	}
+	idle := svc.memory()
+	if err := svc.stop(); err != nil {
+		return err
+	}
+	b.printf("\nStart to ready: %.2f s from nothing, %.2f s with the saved index. Memory: %d MB after the start, %d MB at most under load.\n",
+		cold.Seconds(), warm.Seconds(), idle>>20, peak>>20)
+	return nil
+}
+
+// command runs a program and gives what it prints.
+func command(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = environment()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// environment keeps the settings of whoever runs this out of it.
+func environment() []string {
+	return append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,
+		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.org", "GIT_COMMITTER_NAME=CMS", "GIT_COMMITTER_EMAIL=cms@example.org")
+}

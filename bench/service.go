@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// service is the program under test, in a process of its own.
+type service struct {
+	cmd   *exec.Cmd
+	url   string
+	token string
+	log   *os.File
+}
+
+const configuration = `
+server: {listen: "%s"}
+repository: {path: "%s"}
+collections:
+  - name: consultations
+    folder: _consultations
+    fields:
+      - {name: title, type: string, required: true}
+      - {name: date, type: datetime, required: true}
+      - {name: ordre, type: integer}
+auth:
+  issuers: [{issuer: cms, audience: cms, algorithms: [HS256], secret_env: CMS_JWT_SECRET}]
+  roles: {editor: {consultations: [read, create, update, delete]}}
+log: {level: warn}
+`
+
+// start starts the service and says how long it took to be ready.
+func (b *bench) start(ctx context.Context, work, repository string) (*service, time.Duration, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, 0, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	config := filepath.Join(work, "config.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, repository), 0o644); err != nil {
+		return nil, 0, err
+	}
+	os.Setenv("CMS_JWT_SECRET", strings.Repeat("s", 32))
+	token, err := command(ctx, work, b.binary, "token", "--config", config, "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor", "--ttl", "12h")
+	if err != nil {
+		return nil, 0, err
+	}
+	s := &service{cmd: exec.CommandContext(ctx, b.binary, "serve", "--config", config), url: "http://" + addr, token: strings.TrimSpace(token)}
+	if s.log, err = os.Create(filepath.Join(work, "log")); err != nil {
+		return nil, 0, err
+	}
+	s.cmd.Env, s.cmd.Stderr = environment(), s.log
+	began := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	for {
+		res, err := http.Get(s.url + "/readyz") //nolint:noctx // on this machine
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return s, time.Since(began), nil
+			}
+		}
+		if time.Since(began) > 2*time.Minute || ctx.Err() != nil {
+			s.kill()
+			return nil, 0, fmt.Errorf("the service does not get ready, see %s", s.log.Name())
+		}
+		time.Sleep(2 * time.Millisecond) //nolint:forbidigo // the service has no other way to say it
+	}
+}
+
+func (s *service) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+	s.log.Close()
+}
+
+func (s *service) stop() error {
+	defer s.log.Close()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
+}
+
+// memory is what the process holds now, and peakMemory what it held at most,
+// in bytes; 0 where the system does not tell.
+func (s *service) memory() int64     { return s.status("VmRSS:") }
+func (s *service) peakMemory() int64 { return s.status("VmHWM:") }
+
+func (s *service) status(key string) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, key); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// edit lets clients edit entries of their own for a while.
+func (s *service) edit(ctx context.Context, sh shape, clients int, d time.Duration) (result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		mu   sync.Mutex
+		took []time.Duration
+		wg   sync.WaitGroup
+	)
+	start := time.Now()
+	for c := range clients {
+		wg.Go(func() {
+			mine, err := s.client(ctx, sh, c, clients, start.Add(d))
+			if err != nil {
+				cancel(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, mine...)
+		})
+	}
+	wg.Wait()
+	return resultOf(took, time.Since(start)), context.Cause(ctx)
+}
+
+// client edits every clients-th entry in turn, under the ETag of its last edit.
+func (s *service) client(ctx context.Context, sh shape, c, clients int, until time.Time) ([]time.Duration, error) {
+	http := &http.Client{Transport: &http.Transport{}}
+	tags := map[int]string{}
+	var took []time.Duration
+	for n := 1; time.Now().Before(until); n++ {
+		i := n*7%max(1, sh.entries/clients)*clients + c
+		tag, known := tags[i]
+		if !known {
+			var err error
+			if tag, err = s.do(ctx, http, "GET", sh.slug(i), "", nil); err != nil {
+				return nil, err
+			}
+		}
+		patch := fmt.Appendf(nil, `{"fields": {"ordre": %d}}`, time.Now().UnixNano()%1_000_000_000)
+		began := time.Now()
+		tag, err := s.do(ctx, http, "PATCH", sh.slug(i), tag, patch)
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began))
+		tags[i] = tag
+	}
+	return took, nil
+}
+
+// do makes a request for an entry and gives its ETag.
+func (s *service) do(ctx context.Context, client *http.Client, method, slug, tag string, body []byte) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.url+"/v1/collections/consultations/entries/"+slug, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	if tag != "" {
+		req.Header.Set("If-Match", tag)
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", err
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s %s: %s: %s", method, slug, res.Status, answer)
+	}
+	return res.Header.Get("ETag"), nil
+}
+
+// history asks for the history of an entry and gives the number of its commits.
+func (s *service) history(ctx context.Context, slug string) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/collections/consultations/history/"+slug, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	var page struct{ Total int }
+	return page.Total, json.NewDecoder(res.Body).Decode(&page)
+}
