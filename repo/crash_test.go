@@ -67,7 +67,7 @@ func newCrashDisk(t *testing.T, dir string) *crashDisk {
 }
 
 // do counts one operation and runs it, unless the fault says otherwise.
-func (d *crashDisk) do(name string, real func() error, model func()) error {
+func (d *crashDisk) do(name string, act func() error, model func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.count++
@@ -75,7 +75,7 @@ func (d *crashDisk) do(name string, real func() error, model func()) error {
 	if d.at > 0 && (d.count == d.at && d.fault == failBefore || d.count > d.at && d.fault == crash) {
 		return errInjected
 	}
-	if err := real(); err != nil {
+	if err := act(); err != nil {
 		return err
 	}
 	model()

@@ -12,11 +12,13 @@ import (
 // An Action is what a commit did to a file.
 type Action string
 
+// The actions. A file is moved if one with the same bytes was there before the
+// commit, at another path, and is there no more.
 const (
 	Created Action = "created"
 	Updated Action = "updated"
 	Deleted Action = "deleted"
-	Moved   Action = "moved" // within one commit, with the same bytes
+	Moved   Action = "moved"
 )
 
 // A fileChange is the difference that a commit makes to a file.

@@ -64,9 +64,9 @@ func writeFile(d disk, name string, b []byte, mode os.FileMode) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		d.Remove(name)
+		return errors.Join(err, d.Remove(name))
 	}
-	return err
+	return nil
 }
 
 func removeIfThere(d disk, name string) error {

@@ -44,7 +44,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 			return
 		case (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && time.Now().Before(deadline):
 			// Somebody else has moved the branch, or is about to.
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			continue
 		}
 		err = storageError(err)

@@ -88,7 +88,7 @@ func TestDamagedIndex(t *testing.T) {
 // FuzzIndex: values that do not fit together are an error, not a crash.
 func FuzzIndex(f *testing.F) {
 	h := newHistory()
-	f.Add([]byte(h.encode(func(func(string, sized) bool) {})[len(indexMagic):]))
+	f.Add(h.encode(func(func(string, sized) bool) {})[len(indexMagic):])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e := encoder(indexMagic + string(body))
 		decodeIndex(sealed(e))

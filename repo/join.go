@@ -221,7 +221,7 @@ func readIndex(name string) ([]idxfile.Entry, error) {
 	var list []idxfile.Entry
 	for {
 		e, err := iter.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list, nil
 		} else if err != nil {
 			return nil, err

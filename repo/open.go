@@ -56,6 +56,9 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 }
 
 func (r *Repo) open(ctx context.Context, branchName string) error {
+	if r.committer == (Person{}) && !r.readOnly {
+		return errors.New("no committer is named")
+	}
 	if err := r.collections.check(); err != nil {
 		return err
 	}

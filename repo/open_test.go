@@ -125,6 +125,47 @@ func TestOpenEmpty(t *testing.T) {
 	}
 }
 
+// TestEmptyCommit: Git makes commits of the empty tree without storing that.
+func TestEmptyCommit(t *testing.T) {
+	work := t.TempDir()
+	git(t, work, "init", "-q", "-b", "main")
+	git(t, work, "commit", "-q", "--allow-empty", "-m", "Rien")
+	dir := t.TempDir()
+	git(t, dir, "clone", "-q", "--bare", work, ".")
+	r := start(t, options(dir))
+	put(t, r, "pages", "index", "Accueil")
+}
+
+// TestOpenToRead: one who only reads needs no lock, sees the same, and makes
+// nothing.
+func TestOpenToRead(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, options(dir))
+	put(t, r, "pages", "index", "Accueil")
+	o := options(dir)
+	o.ReadOnly, o.Committer = true, Person{}
+	reader, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if got, want := reader.View().Commit(), r.View().Commit(); got != want {
+		t.Errorf("commit: got %s, want %s", got, want)
+	}
+	if err := reader.Run(t.Context()); err == nil {
+		t.Error("a reader runs a writer")
+	}
+	o.Path = filepath.Join(t.TempDir(), "none")
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrNotFound) {
+		t.Errorf("open nothing to read: got error %v, want ErrNotFound", err)
+	}
+	o = options(t.TempDir())
+	o.Committer = Person{}
+	if _, err := Open(t.Context(), o); err == nil {
+		t.Error("opened without a committer")
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(dir string) string

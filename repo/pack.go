@@ -102,7 +102,7 @@ func (p *pack) put(o packed, kind plumbing.ObjectType, size int, base []byte, wr
 
 func (p *pack) write(w *zlib.Writer, raw []byte) {
 	w.Reset(&p.buf)
-	w.Write(raw) // a bytes.Buffer never fails
+	_, _ = w.Write(raw) // a bytes.Buffer never fails
 	w.Close()
 }
 

@@ -15,8 +15,9 @@
 // that others put on the branch are taken in before the next group, and within
 // seconds when nothing is written. Only one Repo may have it open.
 //
-// Besides what is Git's, the folder of the repository holds the file cms.lock,
-// which the process that has it open keeps locked.
+// Besides what is Git's, the folder of the repository holds two files: cms.lock,
+// which the process that has it open keeps locked, and cms.index, which makes
+// the next start quick and can be deleted at any time.
 package repo
 
 import (
@@ -27,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -165,20 +167,15 @@ func (r *Repo) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	writing := context.WithoutCancel(ctx) // what was taken is finished
-	var joined chan error                 // nil while no packs are being joined
-	defer func() {
-		if joined != nil {
-			<-joined
-		}
-	}()
+	var beside sync.WaitGroup             // what goes on beside the writer
+	defer beside.Wait()
+	beside.Go(func() { r.warm(ctx) })
+	var joined chan error // nil while no packs are being joined
 	r.countPacks(nil)
-	warm := make(chan struct{})
-	go func() { r.warm(ctx); close(warm) }()
-	defer func() { <-warm }()
 	for {
 		if joined == nil && r.packs > packLimit {
 			joined = make(chan error, 1)
-			go func() { joined <- joinPacks(writing, r.disk, r.packFolder()) }()
+			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder()) })
 		}
 		select {
 		case <-r.queue.wake:
@@ -201,97 +198,7 @@ func (r *Repo) Run(ctx context.Context) error {
 	}
 }
 
-// examine takes in what others committed and, after a write failed, tries
-// whether writing works again.
-func (r *Repo) examine(ctx context.Context) error {
-	if _, err := r.catchUp(ctx); err != nil || !r.dirty {
-		return err
-	}
-	err := r.clean()
-	if probe := filepath.Join(r.packFolder(), groupDraft+"_probe"); err == nil {
-		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
-		err = errors.Join(err, removeIfThere(r.disk, probe))
-	}
-	r.dirty = err != nil
-	return storageError(err)
-}
-
 func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pack") }
-
-// countPacks counts the packs after some were joined, err saying how that went.
-func (r *Repo) countPacks(err error) {
-	packs, listErr := listPacks(r.packFolder())
-	r.packs = len(choose(packs))
-	if err = errors.Join(err, listErr); err != nil {
-		r.log.Error("join packs", "err", err)
-		r.packs = 0 // try again after as many new ones
-	}
-}
-
-// keepIndex saves the index if it lacks n commits or more.
-func (r *Repo) keepIndex(n int) {
-	if r.history.size()-r.indexed < n {
-		return
-	}
-	if err := r.saveIndex(); err != nil {
-		r.log.Error("the next start will be slower", "err", err)
-		r.indexed = r.history.size() // no use to try again at once
-	}
-}
-
-// warm reads and parses the entries that nobody has asked for yet, so that the
-// first one who lists them need not wait.
-func (r *Repo) warm(ctx context.Context) {
-	s := &store{dir: r.path}
-	defer s.Close()
-	for _, l := range r.View().listings {
-		for e := range l.all() {
-			if ctx.Err() != nil {
-				return
-			}
-			if e.text.held() == nil {
-				src, err := s.blob(e.Revision)
-				if err != nil {
-					return // whoever needs it will learn of it
-				}
-				e.text.keep(src)
-			}
-			e.text.read()
-		}
-	}
-}
-
-// feel notes what keeps updates from being done, nil if nothing does, and logs
-// when that changes.
-func (r *Repo) feel(err error) {
-	was := r.ailment.Load()
-	switch {
-	case err != nil:
-		r.ailment.Store(&err)
-		if was == nil {
-			r.log.Error("repository cannot be written", "err", err)
-		}
-	case was != nil:
-		r.ailment.Store(nil)
-		r.log.Info("repository can be written again")
-	}
-}
-
-// Ready says what keeps updates from being done, or nil.
-func (r *Repo) Ready() error {
-	select {
-	case <-r.stopped:
-		return ErrClosed
-	default:
-	}
-	if !r.running.Load() {
-		return errors.New("repository has no writer yet")
-	}
-	if err := r.ailment.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
 
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
@@ -316,6 +223,7 @@ func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
 // others made are taken in and published.
 func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	s := r.View()
+	failed := r.history.tip != s.commit // an earlier attempt did, half way
 	tip, err := r.branch.read()
 	switch {
 	case err != nil:
@@ -329,7 +237,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, storageError(err)
 	}
-	next, err := r.load(ctx, s, tip, touched, all, nil)
+	next, err := r.load(ctx, s, tip, touched, all || failed, nil)
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -79,7 +79,7 @@ func verify(t *testing.T, r *Repo) {
 	if err := removeIfThere(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections})
+	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections, ReadOnly: true})
 	if err != nil {
 		t.Fatalf("open afresh: %v", err)
 	}
@@ -188,15 +188,6 @@ func slug(t testing.TB, s string) content.Slug {
 		t.Fatal(err)
 	}
 	return v
-}
-
-func filePath(t testing.TB, s string) content.Path {
-	t.Helper()
-	p, err := content.ParsePath(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 func document(title string) *content.Document {

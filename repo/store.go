@@ -94,7 +94,7 @@ func (s *store) commit(h Hash) (*object.Commit, error) {
 	}
 	o := &plumbing.MemoryObject{}
 	o.SetType(plumbing.CommitObject)
-	o.Write(raw) // memory never fails
+	_, _ = o.Write(raw) // memory never fails
 	c := new(object.Commit)
 	if err := c.Decode(o); err != nil {
 		return nil, fmt.Errorf("commit %s: %w", h, err)
@@ -105,9 +105,10 @@ func (s *store) commit(h Hash) (*object.Commit, error) {
 
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }
 
-// tree is the bytes of the tree h, none for the zero hash.
+// tree is the bytes of the tree h, none for the zero hash and for the empty tree,
+// which Git knows without having it.
 func (s *store) tree(h Hash) ([]byte, error) {
-	if h.IsZero() {
+	if h.IsZero() || h == hashObject(plumbing.TreeObject, nil) {
 		return nil, nil
 	}
 	return s.object(plumbing.TreeObject, h)
