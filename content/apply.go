@@ -111,10 +111,10 @@ func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.Equal(src, d.src) {
-		return d, nil
+	out := d
+	if !bytes.Equal(src, d.src) {
+		out = Parse(src)
 	}
-	out := Parse(src)
 	if out.err != nil || out.block.format != d.block.format || out.block.from != d.block.from ||
 		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !root.fulfils(out.root, d.block.format) {
 		return nil, errNarrow

@@ -218,7 +218,7 @@ func (l *locator) plain(p, limit, indent int, flow bool) int {
 		start := p
 		for p < limit && lineBreak(l.src, p, l.to) == 0 {
 			c := l.src[p]
-			if c == '#' && p > start && isBlank(l.src[p-1]) || c == ':' && l.endsKey(p+1, flow) || flow && flowIndicator(c) {
+			if c == '#' && p > start && isBlank(l.src[p-1]) || c == ':' && l.endsKey(p+1) || flow && flowIndicator(c) {
 				return end
 			}
 			if p++; !isBlank(c) {
@@ -234,9 +234,10 @@ func (l *locator) plain(p, limit, indent int, flow bool) int {
 	}
 }
 
-// endsKey says whether a colon before p separates a key from its value.
-func (l *locator) endsKey(p int, flow bool) bool {
-	return p >= l.to || isBlank(l.src[p]) || lineBreak(l.src, p, l.to) > 0 || flow && flowIndicator(l.src[p])
+// endsKey says whether a colon before p separates a plain key from its value,
+// which to this parser takes a blank, in brackets too.
+func (l *locator) endsKey(p int) bool {
+	return p >= l.to || isBlank(l.src[p]) || lineBreak(l.src, p, l.to) > 0
 }
 
 // limitOf is where the node before next ends at the latest.
@@ -354,7 +355,7 @@ func (l *locator) questioned(p, key int, flow bool) bool {
 	for flow && p < key && l.src[p] == ',' {
 		p = l.skip(p+1, key)
 	}
-	return p < key && l.src[p] == '?' && l.endsKey(p+1, false)
+	return p < key && l.src[p] == '?' && l.endsKey(p+1)
 }
 
 // lineIndex finds the offset of a line and column as the YAML library counts
