@@ -1,0 +1,63 @@
+package repo
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestTable compares tables with a map, through splits and the loss of chunks,
+// and checks that the versions before stay as they were.
+func TestTable(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		want := make(map[string]*Entry)
+		var initial []*Entry
+		for i := range rapid.IntRange(0, 3*chunkSize).Draw(rt, "initial") {
+			e := &Entry{Slug: slug(t, fmt.Sprintf("e%04d", i*2))}
+			initial = append(initial, e)
+			want[e.Slug.String()] = e
+		}
+		tab := newTable(initial)
+		before, beforeWant := tab, maps.Clone(want)
+		for range 4 {
+			at := rapid.IntRange(0, 6*chunkSize).Draw(rt, "at")
+			step := rapid.SampledFrom([]int{1, 2}).Draw(rt, "step")
+			remove := rapid.Bool().Draw(rt, "remove")
+			for i := range rapid.IntRange(1, 3*chunkSize).Draw(rt, "n") {
+				s := slug(t, fmt.Sprintf("e%04d", at+i*step))
+				if remove {
+					tab = tab.remove(s)
+					delete(want, s.String())
+				} else {
+					e := &Entry{Slug: s}
+					tab = tab.put(e)
+					want[s.String()] = e
+				}
+			}
+			compareTable(rt, tab, want)
+		}
+		compareTable(rt, before, beforeWant)
+	})
+}
+
+func compareTable(rt *rapid.T, tab table, want map[string]*Entry) {
+	rt.Helper()
+	var got []string
+	for e := range tab.all() {
+		got = append(got, e.Slug.String())
+		if found, ok := tab.get(e.Slug); !ok || found != e || want[e.Slug.String()] != e {
+			rt.Fatalf("entry %s: got %p, listed %p, want %p", e.Slug, found, e, want[e.Slug.String()])
+		}
+	}
+	if names := slices.Sorted(maps.Keys(want)); !slices.Equal(got, names) || tab.size != len(names) {
+		rt.Fatalf("entries: got %d of %d, want %d", len(got), tab.size, len(names))
+	}
+	for _, chunk := range tab.chunks {
+		if len(chunk) == 0 || len(chunk) > 2*chunkSize {
+			rt.Fatalf("chunk of %d entries", len(chunk))
+		}
+	}
+}
