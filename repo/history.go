@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unique"
+
+	"golang.org/x/sync/errgroup"
 
 	"cms/content"
 )
@@ -210,7 +214,7 @@ func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCo
 }
 
 // changesOf finds what each commit changed: what differs from its parent, or
-// from every one of its parents.
+// from every one of its parents. Of many commits, parts are done in parallel.
 func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([][]fileChange, error) {
 	trees := make(map[Hash]Hash, len(list))
 	for _, c := range list {
@@ -222,33 +226,57 @@ func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([]
 		}
 		return h.commits[h.number[commit]].tree
 	}
-	read := cachedTrees(s)
 	out := make([][]fileChange, len(list))
-	for i, c := range list {
-		if err := ctx.Err(); err != nil {
+	part := func(ctx context.Context, s *store, from, to int) error {
+		read := cachedTrees(s)
+		for i := from; i < to; i++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			parents := []Hash{{}}
+			if len(list[i].parents) > 0 {
+				parents = parents[:0]
+				for _, p := range list[i].parents {
+					parents = append(parents, treeOf(p))
+				}
+			}
+			changes, err := changesAgainst(read, parents, list[i].tree)
+			if err != nil {
+				return fmt.Errorf("diff commit %s: %w", list[i].hash, err)
+			}
+			out[i] = changes
+		}
+		return nil
+	}
+	const worthwhile = 1000
+	if len(list) < worthwhile {
+		return out, part(ctx, s, 0, len(list))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	size := len(list)/runtime.GOMAXPROCS(0) + 1
+	for from := 0; from < len(list); from += size {
+		g.Go(func() error {
+			own := &store{dir: s.dir}
+			return errors.Join(part(ctx, own, from, min(from+size, len(list))), own.Close())
+		})
+	}
+	return out, g.Wait()
+}
+
+// changesAgainst lists what differs in tree from every one of the parents.
+func changesAgainst(read func(Hash) ([]byte, error), parents []Hash, tree Hash) (out []fileChange, err error) {
+	for k, parent := range parents {
+		d := differ{tree: read}
+		if err := d.diff(parent, tree, ""); err != nil {
 			return nil, err
 		}
-		parents := []Hash{{}}
-		if len(c.parents) > 0 {
-			parents = parents[:0]
-			for _, p := range c.parents {
-				parents = append(parents, treeOf(p))
-			}
+		if k == 0 {
+			out = d.out
+		} else {
+			out = inBoth(out, d.out)
 		}
-		for k, parent := range parents {
-			d := differ{tree: read}
-			if err := d.diff(parent, c.tree, ""); err != nil {
-				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
-			}
-			if k == 0 {
-				out[i] = d.out
-			} else {
-				out[i] = inBoth(out[i], d.out)
-			}
-		}
-		out[i] = classify(out[i])
 	}
-	return out, nil
+	return classify(out), nil
 }
 
 // inBoth keeps the changes of a whose path is changed in b too.
