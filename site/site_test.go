@@ -150,6 +150,8 @@ func TestSchemaIsKept(t *testing.T) {
 	if _, err = create("consultations", "b", fields("title", "B", "code", "2")); err != nil {
 		t.Fatal(err)
 	}
+	_, err = create("consultations", "c", fields("title", "C", "origine", "import"))
+	refused(t, err, site.Invalid, "read_only")
 	any := site.Write{Precondition: site.Precondition{Any: true}}
 	update := func(slug string, o *content.Object) error {
 		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), f.MergePatch("consultations", fields("fields", o)), any)

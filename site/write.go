@@ -400,7 +400,10 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	}
 	l := newLookup(tx).of(Ref{e.collection.Name, e.slug})
 	problems := schema.Validate(after.Fields(), l)
-	if before != nil && before.Err() == nil {
+	switch {
+	case before == nil:
+		problems = append(problems, schema.CheckWrite(schema.WithDefaults(nil), after.Fields())...)
+	case before.Err() == nil:
 		problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
 		problems = append(problems, schema.CheckWrite(before.Fields(), after.Fields())...)
 	}
