@@ -161,33 +161,34 @@ func (d *Document) setBody(text string) (*Document, error) {
 	return out, nil
 }
 
-// withLineEndings gives the lines of text that old has too, at its beginning
-// and end, the endings they have there, and the lines between those of the
-// first line of old.
+// withLineEndings gives the lines of text that old has too the endings they have
+// there, and the others that of old's first line.
 func withLineEndings(text, old, eol string) string {
 	was, now := lines(old), lines(text)
 	if len(was) > 0 && was[0].eol != "" {
 		eol = was[0].eol
 	}
-	head := 0
-	for head < min(len(was), len(now)) && was[head].text == now[head].text && (was[head].eol == "") == (now[head].eol == "") {
-		now[head].eol = was[head].eol
-		head++
-	}
-	tail := 0
-	for tail < min(len(was), len(now))-head {
-		a, b := &was[len(was)-1-tail], &now[len(now)-1-tail]
-		if a.text != b.text || (a.eol == "") != (b.eol == "") {
-			break
+	i, j := 0, 0 // the next line of was and of now
+	keep := func(until int) {
+		for ; i < until; i, j = i+1, j+1 {
+			if now[j].eol != "" && was[i].eol != "" {
+				now[j].eol = was[i].eol
+			}
 		}
-		b.eol = a.eol
-		tail++
 	}
+	for _, c := range changes(lineTexts(slices.Collect(strings.Lines(old))), lineTexts(slices.Collect(strings.Lines(text)))) {
+		keep(c.base.from)
+		for range c.count {
+			if now[j].eol != "" && !strings.HasSuffix(now[j].text, "\r") {
+				now[j].eol = eol
+			}
+			j++
+		}
+		i = c.base.to
+	}
+	keep(len(was))
 	out := make([]byte, 0, len(text)+len(now))
-	for i, l := range now {
-		if l.eol != "" && i >= head && i < len(now)-tail && !strings.HasSuffix(l.text, "\r") {
-			l.eol = eol
-		}
+	for _, l := range now {
 		out = append(append(out, l.text...), l.eol...)
 	}
 	return string(out)

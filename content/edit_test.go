@@ -197,6 +197,24 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
+func TestBodyKeepsMixedLineEndings(t *testing.T) {
+	const head = "---\ntitle: Eau\n---\n"
+	for _, tt := range []struct{ old, text, want string }{
+		{"un\r\ndeux\ntrois\r\nquatre\ncinq\r\n", "UN\ndeux\ntrois\nquatre\nCINQ\n", "UN\r\ndeux\ntrois\r\nquatre\nCINQ\r\n"},
+		{"un\ndeux\r\ntrois\n", "zéro\nun\ndeux\ntrois\nquatre\n", "zéro\nun\ndeux\r\ntrois\nquatre\n"},
+		{"un\r\ndeux\ntrois", "un\ntrois", "un\r\ntrois"},
+		{"un\r\ndeux", "un\ndeux\n", "un\r\ndeux\r\n"},
+	} {
+		d, err := Parse([]byte(head + tt.old)).Apply(SetBody(tt.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Body(); got != tt.want {
+			t.Errorf("%q over %q: got %q, want %q", tt.text, tt.old, got, tt.want)
+		}
+	}
+}
+
 func TestBodyThatWouldBeFrontMatter(t *testing.T) {
 	d := Parse([]byte("Corps\n"))
 	if _, err := d.Apply(SetBody("---\na: b\n---\n")); kindOf(err) != KindRefused {
