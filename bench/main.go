@@ -25,8 +25,9 @@ func main() {
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *dir, *quick, os.Stdout); err != nil {
+	err := run(ctx, *dir, *quick, os.Stdout)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }

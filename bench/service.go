@@ -44,7 +44,7 @@ log: {level: warn}
 
 // start starts the service and says how long it took to be ready.
 func (b *bench) start(ctx context.Context, work, repository string) (*service, time.Duration, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, 0, err
 	}
@@ -85,8 +85,8 @@ func (b *bench) start(ctx context.Context, work, repository string) (*service, t
 }
 
 func (s *service) kill() {
-	s.cmd.Process.Kill()
-	s.cmd.Wait()
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
 	s.log.Close()
 }
 

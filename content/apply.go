@@ -47,10 +47,11 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 
 // edit begins to edit the front matter, if there is one that can be edited.
 func (d *Document) edit(path FieldPath) (*editor, error) {
+	var at *SyntaxError
+	unreadable := errors.As(d.err, &at)
 	refuse := func(k Kind, detail string) (*editor, error) {
 		err := &EditError{Kind: k, Path: path, Detail: detail}
-		var at *SyntaxError
-		if errors.As(d.err, &at) {
+		if unreadable {
 			err.Line, err.Column = at.Line, at.Column
 		}
 		return nil, err
@@ -62,8 +63,8 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 		return refuse(KindNoFrontMatter, "the file has no front matter")
 	case d.root != nil && d.root.kind != mapping:
 		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
-	case d.err != nil:
-		return refuse(KindSyntax, d.err.(*SyntaxError).Detail+"; edit the source")
+	case unreadable:
+		return refuse(KindSyntax, at.Detail+"; edit the source")
 	}
 	d.locating.Do(func() {
 		if d.root != nil && d.block.format == YAML {

@@ -195,19 +195,19 @@ func another(v Value) Value {
 	return "une valeur"
 }
 
-// substitute puts what make makes of the old value at path into a copy of v.
-func substitute(v any, path FieldPath, make func(any) any) any {
+// substitute puts what change makes of the old value at path into a copy of v.
+func substitute(v any, path FieldPath, change func(any) any) any {
 	if len(path) == 0 {
-		return make(v)
+		return change(v)
 	}
 	switch x := v.(type) {
 	case map[string]any:
 		x = maps.Clone(x)
-		x[path[0].(string)] = substitute(x[path[0].(string)], path[1:], make)
+		x[path[0].(string)] = substitute(x[path[0].(string)], path[1:], change)
 		return x
 	case []any:
 		x = slices.Clone(x)
-		x[path[0].(int)] = substitute(x[path[0].(int)], path[1:], make)
+		x[path[0].(int)] = substitute(x[path[0].(int)], path[1:], change)
 		return x
 	}
 	panic(fmt.Sprintf("no %s in %T", path, v))
@@ -273,7 +273,7 @@ func within(d, got *Document, tr trial) error {
 	from, to, _ := changedLines(d.Source(), got.Source())
 	first := strings.Count(string(d.src[:tr.first]), "\n")
 	last := strings.Count(string(d.src[:tr.field.end]), "\n")
-	if from == to && from == last+1 { // inserted behind it
+	if to == from && from == last+1 { // inserted behind it
 		return nil
 	}
 	if from < first || to > last+1 {

@@ -25,7 +25,7 @@ func (e *editor) diff(n *node, v Value) (*intent, error) {
 	}
 	if _, isTime := n.value.(Time); isTime && n.style == plain {
 		if s, ok := v.(string); ok {
-			return timeOver(n, s), nil
+			return timeOver(s), nil
 		}
 	}
 	return fresh(v), nil
@@ -34,7 +34,7 @@ func (e *editor) diff(n *node, v Value) (*intent, error) {
 // timeOver is the intent of a string in the place of a plain time: a time, if
 // it reads as one. RFC 3339 is how JSON writes times, so it takes the layout of
 // the value; another form that stands for a time in YAML is what is meant.
-func timeOver(n *node, s string) *intent {
+func timeOver(s string) *intent {
 	t, ok := ParseTime(s)
 	if !ok {
 		return fresh(s)

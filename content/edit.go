@@ -5,6 +5,7 @@ import "fmt"
 // Op is what an Edit does.
 type Op string
 
+// What edits do.
 const (
 	OpSet     Op = "set"
 	OpAppend  Op = "append"
@@ -61,6 +62,7 @@ func (e Edit) AfterKey(key string) Edit {
 // Kind tells why an edit was not made.
 type Kind string
 
+// Why edits are not made.
 const (
 	KindRefused       Kind = "refused"         // it would touch more than it should
 	KindAmbiguous     Kind = "ambiguous"       // the key stands there more than once

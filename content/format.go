@@ -5,6 +5,7 @@ import "github.com/adrg/frontmatter"
 // Format is the language of a front matter.
 type Format int
 
+// The formats.
 const (
 	None Format = iota
 	YAML

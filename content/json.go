@@ -2,6 +2,7 @@ package content
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf16"
@@ -32,7 +33,7 @@ func (o *Object) UnmarshalJSON(b []byte) error {
 	}
 	x, ok := v.(*Object)
 	if !ok {
-		return fmt.Errorf("not a JSON object")
+		return errors.New("not a JSON object")
 	}
 	*o = *x
 	return nil

@@ -113,16 +113,17 @@ func flowIndicator(c byte) bool { return c == ',' || c == '[' || c == ']' || c =
 // skip passes blanks, line breaks and comments.
 func (l *locator) skip(p, limit int) int {
 	for p < limit {
-		if n := lineBreak(l.src, p, l.to); n > 0 {
+		switch n := lineBreak(l.src, p, l.to); {
+		case n > 0:
 			p += n
-		} else if isBlank(l.src[p]) {
+		case isBlank(l.src[p]):
 			p++
-		} else if l.src[p] == '#' {
+		case l.src[p] == '#':
 			for p < limit && lineBreak(l.src, p, l.to) == 0 {
 				p++
 			}
-		} else {
-			break
+		default:
+			return p
 		}
 	}
 	return p
@@ -177,21 +178,21 @@ type blockText struct {
 	end    int
 }
 
-func (l text) blockScalar(p, limit, indent int) (b blockText) {
+func (t text) blockScalar(p, limit, indent int) (b blockText) {
 	p++
-	for ; p < limit && strings.IndexByte("+-0123456789", l.src[p]) >= 0; p++ {
-		if c := l.src[p]; c == '+' || c == '-' {
+	for ; p < limit && strings.IndexByte("+-0123456789", t.src[p]) >= 0; p++ {
+		if c := t.src[p]; c == '+' || c == '-' {
 			b.chomp = c
 		} else {
 			b.indent = max(indent, 0) + int(c-'0')
 		}
 	}
-	header := l.lineEnd(p)
-	b.end = p + len(trimBlanks(l.src[p:header]))
-	for line := l.nextLine(header); line < limit; line = l.nextLine(line) {
-		end := l.lineEnd(line)
+	header := t.lineEnd(p)
+	b.end = p + len(trimBlanks(t.src[p:header]))
+	for line := t.nextLine(header); line < limit; line = t.nextLine(line) {
+		end := t.lineEnd(line)
 		spaces := 0
-		for line+spaces < end && l.src[line+spaces] == ' ' {
+		for line+spaces < end && t.src[line+spaces] == ' ' {
 			spaces++
 		}
 		switch empty := line+spaces == end; {

@@ -103,7 +103,7 @@ func (h *habitReader) read(n *node) {
 }
 
 // keyText writes a key.
-func (p *planner) keyText(name string, like style, flow bool) string {
+func (p *planner) keyText(name string, like style) string {
 	switch p.format {
 	case JSON:
 		return string(appendJSONString(nil, name))
@@ -135,7 +135,7 @@ func (p *planner) pairText(name string, it *intent, indent int, in *node) (strin
 		text, err := p.tomlText(it, plain)
 		return strings.Repeat(" ", indent) + tomlKey(name) + p.colon(in) + text + p.eol, err
 	}
-	key := strings.Repeat(" ", indent) + p.keyText(name, plain, false)
+	key := strings.Repeat(" ", indent) + p.keyText(name, plain)
 	before, _, _ := strings.Cut(p.habits().colon, ":")
 	v := it.result()
 	if v == nil {
@@ -250,7 +250,7 @@ func (p *planner) inlineText(it *intent, like style, flow bool) (string, error) 
 		texts := make([]string, v.Len())
 		for i := range texts {
 			text, _ := p.inlineText(fresh(v.Members[i].Value), plain, true)
-			texts[i] = p.keyText(v.Members[i].Key, plain, true) + ": " + text
+			texts[i] = p.keyText(v.Members[i].Key, plain) + ": " + text
 		}
 		return "{" + strings.Join(texts, ", ") + "}", nil
 	}

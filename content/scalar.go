@@ -43,7 +43,7 @@ func plainSafe(s string, strict bool) bool {
 	if strict && (strings.ContainsAny(s, ",[]{}:#?") || len(s) > 128) {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '\t', c == ':' && s[i+1] == ' ', c == '#' && s[i-1] == ' ':
 			return false

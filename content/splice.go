@@ -176,7 +176,7 @@ func (p *planner) blockMapping(it *intent, at place) error {
 			if err := p.shared(pr.key); err != nil {
 				return err
 			}
-			p.add(pr.key.from, pr.key.end, p.keyText(part.name, pr.key.style, at.flow))
+			p.add(pr.key.from, pr.key.end, p.keyText(part.name, pr.key.style))
 		}
 		child := place{n: pr.val, indent: indent, member: true, flow: n.flow}
 		if err := p.descend(part.name, part.val, child); err != nil {
@@ -453,7 +453,7 @@ func (f *flow) values(at place) error {
 				if err := f.shared(key); err != nil {
 					return err
 				}
-				f.add(key.from, key.end, f.keyText(part.name, key.style, true))
+				f.add(key.from, key.end, f.keyText(part.name, key.style))
 			}
 		}
 		child := place{n: f.it.old(i), indent: at.indent, flow: true, member: f.n.kind == mapping}
@@ -537,7 +537,7 @@ func (f *flow) partText(i int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.keyText(part.name, plain, true) + f.colon(f.n) + value, nil
+	return f.keyText(part.name, plain) + f.colon(f.n) + value, nil
 }
 
 // neighbour is the style of the quotes of the item next to the i-th.

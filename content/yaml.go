@@ -29,7 +29,7 @@ func decodeYAML(data []byte, into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	err := dec.Decode(&document)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	if err == nil {
@@ -37,7 +37,7 @@ func decodeYAML(data []byte, into any) error {
 			err = errors.New("a second YAML document in the front matter")
 		}
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return t.yamlError(err)
 	}
 	if len(document.Content) == 0 {

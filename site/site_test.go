@@ -152,9 +152,9 @@ func TestSchemaIsKept(t *testing.T) {
 	}
 	_, err = create("consultations", "c", fields("title", "C", "origine", "import"))
 	refused(t, err, site.Invalid, "read_only")
-	any := site.Write{Precondition: site.Precondition{Any: true}}
+	whatever := site.Write{Precondition: site.Precondition{Any: true}}
 	update := func(slug string, o *content.Object) error {
-		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), f.MergePatch("consultations", fields("fields", o)), any)
+		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), f.MergePatch("consultations", fields("fields", o)), whatever)
 		return err
 	}
 	refused(t, update("b", fields("code", "1")), site.Invalid, "unique")
