@@ -60,6 +60,7 @@ func (d *decoder) server(s *Server) {
 
 func (d *decoder) repository(r *Repository) {
 	r.Path = d.resolve(r.Path)
+	d.positive(r.Memory, "repository", "memory")
 	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}

@@ -53,6 +53,7 @@ type Repository struct {
 	Path      string    `yaml:"path" default:"./data/site.git"`
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
+	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files kept in memory; more are read when needed
 }
 
 // Committer is the committer of every commit; its author is who made the edit.

@@ -41,7 +41,7 @@ func TestLoadExample(t *testing.T) {
 	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: &low, Max: &high} }
 	want := &Config{
 		Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://localhost:8080", MaxBodyBytes: 10 << 20},
-		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}},
+		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
 			Name: "consultations", Folder: "_consultations", Extension: ".md",
@@ -107,7 +107,7 @@ func TestDefaults(t *testing.T) {
 		c.source = source{}
 		want := &Config{
 			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20},
-			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}},
+			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, Memory: 256 << 20},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
 			Media:      Media{MaxBytes: 10 << 20},
 			Log:        Log{Format: "auto"},
@@ -144,7 +144,7 @@ func TestEnvironmentOverrides(t *testing.T) {
 	got := []any{c.Server, c.Repository, c.State.URL == Secret("sqlite:"+filepath.Join(dir, "other.db")), c.Log, c.Media.Folder}
 	want := []any{
 		Server{Listen: ":9090", PublicURL: "https://cms.example.org", MaxBodyBytes: 2048},
-		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}},
+		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}, Memory: 256 << 20},
 		true, Log{Level: slog.LevelWarn, Format: "json"}, "assets/img",
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -99,6 +99,7 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		Branch:      c.Repository.Branch,
 		Committer:   repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections: p.collections,
+		Memory:      c.Repository.Memory,
 		ReadOnly:    readOnly,
 		Logger:      log,
 	})
