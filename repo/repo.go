@@ -242,7 +242,9 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 		return nil, storageError(err)
 	}
 	r.publish(next)
-	r.log.Info("took in commits of others", "from", s.commit, "to", tip)
+	if !s.commit.IsZero() { // as it is when the repository is opened
+		r.log.Info("took in commits of others", "from", s.commit.String(), "to", tip.String())
+	}
 	return next, nil
 }
 
