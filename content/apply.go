@@ -105,9 +105,6 @@ func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
 	if err := p.root(root, d.root); err != nil {
 		return nil, err
 	}
-	if len(p.splices) == 0 {
-		return d, nil
-	}
 	src, err := applySplices(d.src, p.splices)
 	if err != nil {
 		return nil, err

@@ -555,8 +555,11 @@ func quotesOf(n *node) style {
 	return plain
 }
 
-// applySplices gives src with all splices made.
+// applySplices gives src with all splices made: src itself if there are none.
 func applySplices(src []byte, splices []splice) ([]byte, error) {
+	if len(splices) == 0 {
+		return src, nil
+	}
 	slices.SortStableFunc(splices, func(a, b splice) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
 	})

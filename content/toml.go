@@ -239,9 +239,13 @@ func (b *tomlBuilder) finish(n *node, depth int) error {
 
 // tableList changes tables that are written [[so]], each in its place.
 func (p *planner) tableList(it *intent, at place) error {
+	const refusal = "tables cannot be added, removed or moved here; edit the source"
+	if len(it.parts) != len(it.was.items) {
+		return p.refuse(refusal)
+	}
 	for i := range it.parts {
-		if it.parts[i].at != i || len(it.parts) != len(it.was.items) {
-			return p.refuse("tables cannot be added, removed or moved here; edit the source")
+		if it.parts[i].at != i {
+			return p.refuse(refusal)
 		}
 		if err := p.descend(i, it.parts[i].val, place{n: it.was.items[i], indent: at.indent}); err != nil {
 			return err
