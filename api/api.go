@@ -58,7 +58,7 @@ func New(o Options) (*API, error) {
 	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
-	a.huma.UseMiddleware(a.authenticate)
+	a.huma.UseMiddleware(a.authenticate, a.receive)
 	a.routes(router)
 
 	var err error

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2/negotiation"
-
 	"cms/content"
 	"cms/site"
 )
@@ -221,17 +219,6 @@ func mediaType(contentType, header string, accepted ...string) (string, error) {
 		p = p.with(header, strings.Join(accepted, ", "))
 	}
 	return "", p
-}
-
-// negotiate picks the media type of an answer (RFC 9110, section 12.5.1).
-func negotiate(accept string, offered ...string) (string, error) {
-	if accept == "" {
-		return offered[0], nil
-	}
-	if media := negotiation.SelectQValueFast(accept, offered); media != "" {
-		return media, nil
-	}
-	return "", newProblem(http.StatusNotAcceptable, "The answer can be "+strings.Join(offered, " or ")+".")
 }
 
 func tooLarge(limit int64) *Problem {

@@ -1,15 +1,20 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	"github.com/google/uuid"
 
 	"cms/auth"
@@ -50,10 +55,12 @@ func (a *API) observe(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-cache")
 		rec := &recorder{ResponseWriter: w}
 		start := time.Now()
+		defer func() { // also when the connection is cut
+			a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
+				slog.Int64("bytes", rec.bytes), slog.String("duration", time.Since(start).String()), slog.String("request_id", id))
+		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
-			slog.Int64("bytes", rec.bytes), slog.Duration("duration", time.Since(start)), slog.String("request_id", id))
 	})
 }
 
@@ -105,9 +112,15 @@ func (a *API) recover(next http.Handler) http.Handler {
 	})
 }
 
-// bound limits every request's body.
+// bound limits every request's body, and refuses a query that means several
+// things: what cannot be decoded would be dropped silently, and a dry run could
+// become a write.
 func (a *API) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := checkQuery(r.URL.RawQuery); p != nil {
+			writeProblem(w, r, p)
+			return
+		}
 		if r.ContentLength > a.maxBody {
 			w.Header().Set("Connection", "close")
 			writeProblem(w, r, tooLarge(a.maxBody))
@@ -118,26 +131,68 @@ func (a *API) bound(next http.Handler) http.Handler {
 	})
 }
 
+// checkQuery says what is wrong with the form of a query, or nil.
+func checkQuery(raw string) *Problem {
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return newProblem(http.StatusBadRequest, "The query cannot be decoded. Percent-encode what is not a letter or a digit.")
+	}
+	for name, values := range q {
+		if len(values) > 1 || values[0] == "" {
+			p := newProblem(http.StatusBadRequest, "The query has a parameter without a value, or one that stands there twice.")
+			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: "Give this parameter once, with a value: dry_run=true."}}
+			return p
+		}
+	}
+	return nil
+}
+
 // authenticate asks for a bearer token (RFC 6750) where the operation does.
 func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if len(ctx.Operation().Security) == 0 {
 		next(ctx)
 		return
 	}
-	pr, err := a.verify(ctx.Context(), ctx.Header("Authorization"))
+	r, _ := humamux.Unwrap(ctx)
+	pr, err := a.verify(ctx.Context(), r.Header.Values("Authorization"))
 	if err != nil {
-		p := a.problem(ctx.Context(), err)
-		for k, vs := range p.headers {
-			ctx.SetHeader(k, vs[0])
-		}
-		writeHuma(ctx, p)
+		writeHuma(ctx, a.problem(ctx.Context(), err))
 		return
 	}
 	next(huma.WithValue(ctx, principalKey, pr))
 }
 
-func (a *API) verify(ctx context.Context, header string) (*auth.Principal, error) {
-	scheme, token, _ := strings.Cut(header, " ")
+// receive reads the body of an operation that has one, so that one that is too
+// large, too slow or cut short is told as what it is.
+func (a *API) receive(ctx huma.Context, next func(huma.Context)) {
+	if ctx.Operation().RequestBody == nil {
+		next(ctx)
+		return
+	}
+	r, _ := humamux.Unwrap(ctx)
+	body, err := io.ReadAll(r.Body)
+	var (
+		large   *http.MaxBytesError
+		timeout net.Error
+	)
+	switch {
+	case errors.As(err, &large):
+		writeHuma(ctx, tooLarge(large.Limit))
+	case errors.As(err, &timeout) && timeout.Timeout():
+		writeHuma(ctx, newProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again."))
+	case err != nil:
+		writeHuma(ctx, newProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again."))
+	default:
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next(ctx)
+	}
+}
+
+func (a *API) verify(ctx context.Context, headers []string) (*auth.Principal, error) {
+	if len(headers) > 1 {
+		return nil, newProblem(http.StatusBadRequest, "Send one Authorization header.")
+	}
+	scheme, token, _ := strings.Cut(strings.Join(headers, ""), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, newProblem(http.StatusUnauthorized, "Send a token: Authorization: Bearer …").
 			with("WWW-Authenticate", `Bearer realm="cms"`)

@@ -88,7 +88,7 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		Description:                  d.text,
 		Tags:                         []string{d.tag},
 		Security:                     []map[string][]string{{"bearer": {}}},
-		MaxBodyBytes:                 a.maxBody,
+		MaxBodyBytes:                 -1, // receive bounds bodies
 		RejectUnknownQueryParameters: true,
 		SkipValidateBody:             true, // handlers decode bodies, in order
 		Responses:                    a.responses(d),

@@ -62,6 +62,8 @@ func codeOf(status int) string {
 		return "method_not_allowed"
 	case http.StatusNotAcceptable:
 		return "not_acceptable"
+	case http.StatusRequestTimeout:
+		return "timeout"
 	case http.StatusRequestEntityTooLarge:
 		return "too_large"
 	case http.StatusUnsupportedMediaType:
@@ -176,15 +178,17 @@ func plain(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	detail := m.Detail
-	if m.Status == http.StatusUnprocessableEntity {
-		detail = "The request has parameters that are unknown or wrong."
+	p := newProblem(m.Status, "")
+	switch m.Status {
+	case http.StatusUnprocessableEntity:
+		p.Detail = "The request has parameters that are unknown or wrong."
+		for _, e := range m.Errors {
+			p.Errors = append(p.Errors, Fault{Detail: e.Message, Pointer: e.Location})
+		}
+	case http.StatusBadRequest:
+		p.Detail = "The body is missing."
 	}
-	p := newProblem(m.Status, detail)
 	p.Instance = instance(ctx.Context())
-	for _, e := range m.Errors {
-		p.Errors = append(p.Errors, Fault{Detail: e.Message, Pointer: e.Location})
-	}
 	return p, nil
 }
 

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"bufio"
 	"encoding/base64"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -111,6 +114,11 @@ func TestBadInput(t *testing.T) {
 		"taken slug":             {request{method: "POST", path: "/v1/collections/consultations/entries", header: json, body: `{"slug": "plan-velo", "fields": {"title": "x"}}`}, 409, "conflict"},
 		"message of two lines":   {request{method: "PATCH", path: entry + "?message=a%0ab", header: mergePatch, body: good}, 400, "malformed"},
 		"unknown parameter":      {request{method: "GET", path: "/v1/collections/consultations/entries?sorted=date"}, 422, "invalid"},
+		"broken query":           {request{method: "PATCH", path: entry + "?dry_run=true%zz", header: mergePatch, body: good}, 400, "malformed"},
+		"empty parameter":        {request{method: "PATCH", path: entry + "?dry_run=", header: mergePatch, body: good}, 400, "malformed"},
+		"parameter twice":        {request{method: "PATCH", path: entry + "?dry_run=true&dry_run=false", header: mergePatch, body: good}, 400, "malformed"},
+		"dry run, perhaps":       {request{method: "PATCH", path: entry + "?dry_run=perhaps", header: mergePatch, body: good}, 422, "invalid"},
+		"duplicate keys":         {request{method: "PUT", path: entry, header: markdown, body: "---\ntitle: a\ntitle: b\n---\n"}, 422, "invalid"},
 		"limit too high":         {request{method: "GET", path: "/v1/collections/consultations/entries?limit=1001"}, 422, "invalid"},
 		"wrong cursor":           {request{method: "GET", path: "/v1/collections/consultations/entries?cursor=*"}, 400, "malformed"},
 		"not acceptable":         {request{method: "GET", path: entry, header: map[string]string{"Accept": "image/png"}}, 406, "not_acceptable"},
@@ -151,6 +159,53 @@ func TestBadInput(t *testing.T) {
 			}
 			if tt.request.token != "" && tt.request.token != "-" && strings.Contains(string(res.body), tt.request.token) {
 				t.Errorf("the answer holds the token: %s", res.body)
+			}
+		})
+	}
+	if after := s.head(); after != before {
+		t.Errorf("the branch has moved from %s to %s", before, after)
+	}
+}
+
+// TestBrokenTransfers sends requests that no HTTP library would.
+func TestBrokenTransfers(t *testing.T) {
+	s := newServer(t)
+	s.create("consultations", "plan-velo", sample)
+	before := s.head()
+	head := "PATCH " + entryPath("plan-velo") + " HTTP/1.1\r\nHost: cms\r\nIf-Match: *\r\nContent-Type: application/merge-patch+json\r\n"
+	bearer := "Authorization: Bearer " + s.token + "\r\n"
+	for name, tt := range map[string]struct {
+		raw  string
+		want int
+	}{
+		"cut short":          {head + bearer + "Content-Length: 100\r\n\r\n{\"fi", 400},
+		"bad chunk":          {head + bearer + "Transfer-Encoding: chunked\r\n\r\nZZ\r\n", 400},
+		"two authorizations": {head + bearer + bearer + "Content-Length: 2\r\n\r\n{}", 400},
+		"chunked, too large": {head + bearer + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + strings.Repeat("a", 0x200000) + "\r\n0\r\n\r\n", 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go func() { // the answer may come before all is sent
+				io.WriteString(conn, tt.raw)
+				conn.(*net.TCPConn).CloseWrite()
+			}()
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (response{res.StatusCode, res.Header, body}); got.status != tt.want {
+				t.Errorf("got %d %s, want %d", got.status, got.body, tt.want)
+			} else {
+				s.problem(got)
 			}
 		})
 	}

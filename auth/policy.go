@@ -35,8 +35,9 @@ type Policy struct {
 }
 
 // NewPolicy makes a policy of roles: for each role, and each collection,
-// [Media] or [Every], the actions. What it does not grant is refused. The error
-// names every collection and action that does not exist.
+// [Media] or [Every], the actions. What it does not grant is refused. Who may
+// change a collection must be able to read it too, because the answer to a
+// change shows the entry. The error names everything that is wrong.
 func NewPolicy(roles map[string]map[string][]string, collections []string) (*Policy, error) {
 	p := &Policy{roles: make(map[string]map[string][]Action, len(roles))}
 	var errs []error
@@ -46,7 +47,11 @@ func NewPolicy(roles map[string]map[string][]string, collections []string) (*Pol
 			if target != Every && target != Media && !slices.Contains(collections, target) {
 				errs = append(errs, fmt.Errorf("role %q: there is no collection %q", role, target))
 			}
-			for _, name := range roles[role][target] {
+			actions := roles[role][target]
+			if target != Media && len(actions) > 0 && !slices.Contains(actions, string(Read)) {
+				errs = append(errs, fmt.Errorf("role %q, %q: there is no %q, without which nothing can be edited or answered", role, target, Read))
+			}
+			for _, name := range actions {
 				a := Action(name)
 				if !slices.Contains(Actions(), a) {
 					errs = append(errs, fmt.Errorf("role %q, %q: there is no action %q; use %s", role, target, name, actionNames()))

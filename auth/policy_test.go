@@ -54,7 +54,8 @@ func TestNewPolicyNamesWhatIsUnknown(t *testing.T) {
 		"editor": {"consultation": {"read"}, "consultations": {"read", "write"}},
 		"bot":    {"consultations": {"Read"}},
 	}, []string{"consultations"})
-	want := `role "bot", "consultations": there is no action "Read"; use read, create, update, delete, publish
+	want := `role "bot", "consultations": there is no "read", without which nothing can be edited or answered
+role "bot", "consultations": there is no action "Read"; use read, create, update, delete, publish
 role "editor": there is no collection "consultation"
 role "editor", "consultations": there is no action "write"; use read, create, update, delete, publish`
 	if err == nil || err.Error() != want {

@@ -26,7 +26,8 @@ func (s snapshot) Entries(collection string) iter.Seq[*repo.Entry] {
 type lookup struct {
 	entries    entries
 	collection string
-	self       content.Slug // whose own values are not taken
+	self       content.Slug    // whose own values are not taken
+	before     *content.Object // the fields of self before an edit; what stays is not asked about again
 	seen       *index
 }
 
@@ -44,6 +45,9 @@ func (l lookup) of(ref Ref) lookup {
 
 // Taken implements [content.Lookup].
 func (l lookup) Taken(field string, v content.Value) bool {
+	if old, ok := l.before.Get(field); ok && content.Equal(old, v) {
+		return false
+	}
 	for _, owner := range l.owners(field)[key(v)] {
 		if owner != l.self {
 			return true

@@ -111,13 +111,14 @@ func (s *Site) Replace(collection string, fields *content.Object, body string) R
 // the file that is there is of a kind whose fields cannot be edited.
 func (s *Site) ReplaceSource(collection string, src []byte, exact bool) Revise {
 	schema := s.schema(collection)
+	given := content.Parse(src)
 	return func(d *content.Document) (*content.Document, error) {
-		if exact {
-			return content.Parse(src), nil
+		if exact || len(given.Problems()) > 0 { // which validation then tells
+			return given, nil
 		}
 		after, err := d.ReplaceSource(src, schema.Order())
 		if refused := (*content.EditError)(nil); errors.As(err, &refused) {
-			return content.Parse(src), nil
+			return given, nil
 		}
 		return after, err
 	}
@@ -394,11 +395,23 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	if after.Err() != nil {
 		return &Error{Code: Invalid, Detail: "The front matter cannot be read. Nothing was saved.", Problems: after.Problems(), Err: after.Err()}
 	}
+	var ambiguous []content.Problem
+	if before == nil {
+		ambiguous = after.Problems()
+	} else {
+		ambiguous = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), after.Problems())
+	}
+	if len(ambiguous) > 0 {
+		return &Error{Code: Invalid, Detail: "The front matter has keys that stand there more than once. Nothing was saved.", Problems: ambiguous}
+	}
 	schema := &e.collection.Schema
 	if !schema.Defined {
 		return nil
 	}
 	l := newLookup(tx).of(Ref{e.collection.Name, e.slug})
+	if before != nil {
+		l.before = before.Fields()
+	}
 	problems := schema.Validate(after.Fields(), l)
 	switch {
 	case before == nil:

@@ -25,9 +25,10 @@ import (
 // How long the parts of the service may take.
 const (
 	readHeaderTimeout = 10 * time.Second
-	requestTimeout    = time.Minute
+	readTimeout       = 30 * time.Second
+	writeTimeout      = time.Minute // longer, so that a slow body can still be answered
 	idleTimeout       = 2 * time.Minute
-	shutdownTimeout   = 30 * time.Second
+	shutdownTimeout   = 5 * time.Second // for requests under way; what is slower is cut off
 )
 
 // service is the whole product, wired from a configuration: each field uses
@@ -84,8 +85,8 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Addr:              c.Server.Listen,
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       requestTimeout,
-		WriteTimeout:      requestTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
