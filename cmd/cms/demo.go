@@ -372,13 +372,14 @@ The repository  git --git-dir {{.Repository}} log
 Paste this into another terminal (the tokens are valid for 12 hours):
 
   export CMS={{.API}}
-  export EDITOR_TOKEN={{.Editor}}
+  export TOKEN={{.Editor}}
   export BOT_TOKEN={{.Bot}}
 
-Read an entry, and end it in your name:
+TOKEN is Ann's, an editor, and BOT_TOKEN a robot's. Read an entry as the robot,
+and end it in Ann's name:
 
   curl -s -H "Authorization: Bearer $BOT_TOKEN" $CMS{{.Entry}}
-  curl -s -X PATCH -H "Authorization: Bearer $EDITOR_TOKEN" -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' -d '{"fields": {"in_progress": false}}' $CMS{{.Entry}}
+  curl -s -X PATCH -H "Authorization: Bearer $TOKEN" -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' -d '{"fields": {"in_progress": false}}' $CMS{{.Entry}}
 
 Then reload {{.Site}}/ and look at the commit:
 

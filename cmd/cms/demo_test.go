@@ -60,6 +60,40 @@ func find(t *testing.T, pattern, text string) string {
 	return m[1]
 }
 
+// runDocumentedCommands runs every command of docs/api.md against the demo, in
+// order, in one shell.
+func runDocumentedCommands(t *testing.T, said string) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Log("SKIPPED: there is no curl to run the commands of docs/api.md with")
+		return
+	}
+	doc, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "set -e\n" + strings.Join(regexp.MustCompile(`(?m)^  (export .*)$`).FindAllString(said, -1), "\n") + "\n"
+	commands := 0
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(doc), -1) {
+		script += block[1]
+		commands += strings.Count(block[1], "curl ")
+	}
+	shell := exec.Command("sh", "-c", script)
+	shell.Dir = t.TempDir()
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the commands of docs/api.md: %v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "about:blank") || strings.Contains(string(out), "404 page") {
+		t.Errorf("a command of docs/api.md is refused:\n%s", out)
+	}
+	for _, want := range []string{`"in_progress":false`, "201 Created", "204 No Content", `"action":"deleted"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the %d commands of docs/api.md never answer %s:\n%s", commands, want, out)
+		}
+	}
+}
+
 // TestDemo follows the loop that the demo shows, makes an edit with a command
 // that it printed, and starts it again on what is there.
 func TestDemo(t *testing.T) {
@@ -84,6 +118,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the printed commands: %v\n%s", err, out)
 		}
 	}
+	runDocumentedCommands(t, said)
 	stop()
 
 	repository := filepath.Join(dir, "site.git")
