@@ -174,7 +174,7 @@ func withLineEndings(text, old, eol string) string {
 			}
 		}
 	}
-	for _, c := range changes(lineTexts(slices.Collect(strings.Lines(old))), lineTexts(slices.Collect(strings.Lines(text)))) {
+	for _, c := range changes(textsOf(was), textsOf(now)) {
 		keep(c.base.from)
 		for range c.count {
 			if now[j].eol != "" && !strings.HasSuffix(now[j].text, "\r") {
@@ -193,6 +193,17 @@ func withLineEndings(text, old, eol string) string {
 }
 
 type line struct{ text, eol string }
+
+// textsOf are the lines, all with the same ending where they have one.
+func textsOf(lines []line) []string {
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		if texts[i] = l.text; l.eol != "" {
+			texts[i] += "\n"
+		}
+	}
+	return texts
+}
 
 func lines(s string) []line {
 	b := []byte(s)

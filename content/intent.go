@@ -433,7 +433,8 @@ func (e *editor) rename(name string) error {
 	if _, isMerged := it.merged(p.name); isMerged {
 		return e.fail(KindRefused, "a merge key gives the field too, and it would still be there under its name")
 	}
-	if k, err := e.find(it, name); err != nil || k >= 0 || name == "<<" {
+	_, isMerged := it.merged(name)
+	if k, err := e.find(it, name); err != nil || k >= 0 || isMerged {
 		return e.fail(KindRefused, "there is a key of the new name already")
 	}
 	p.name, p.renamed = name, p.at >= 0
