@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of names, in bytes. A segment with its extension fits the 255 bytes
@@ -70,6 +72,40 @@ func ParseSlug(s string) (Slug, error) {
 }
 
 func (s Slug) String() string { return s.s }
+
+// Portable says why a file of this name could not be checked out everywhere,
+// or nil. Entries that are there already may have such names; new ones should
+// not.
+func (s Slug) Portable() error {
+	if !norm.NFC.IsNormalString(s.s) {
+		return errors.New("slug is not in the Unicode normal form C")
+	}
+	if strings.ContainsFunc(s.s, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Variation_Selector) }) {
+		return errors.New("slug holds an invisible character")
+	}
+	if strings.ContainsAny(s.s, `:?*"<>|`) {
+		return errors.New(`slug holds one of : ? * " < > |`)
+	}
+	for seg := range strings.SplitSeq(s.s, "/") {
+		if strings.Trim(seg, " ") != seg || strings.HasSuffix(seg, ".") {
+			return errors.New("slug has a segment that begins or ends with a blank, or ends with a dot")
+		}
+		if device(seg) {
+			return errors.New("slug has a segment that Windows keeps for a device")
+		}
+	}
+	return nil
+}
+
+// device says whether seg, whatever its extension, names a device on Windows.
+func device(seg string) bool {
+	name, _, _ := strings.Cut(strings.ToLower(seg), ".")
+	switch name {
+	case "con", "prn", "aux", "nul":
+		return true
+	}
+	return len(name) == 4 && (name[:3] == "com" || name[:3] == "lpt") && name[3] >= '1' && name[3] <= '9'
+}
 
 // IsZero says whether s names no entry.
 func (s Slug) IsZero() bool { return s.s == "" }

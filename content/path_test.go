@@ -75,3 +75,24 @@ func FuzzParsePath(f *testing.F) {
 		}
 	})
 }
+
+func TestSlugPortable(t *testing.T) {
+	for _, s := range []string{"plan-velo", "été-2019", "2019/été", "a.b", "construction", "com", "com0", "c++", "l'eau", "日本"} {
+		slug, err := ParseSlug(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := slug.Portable(); err != nil {
+			t.Errorf("%q: got %v, want nil", s, err)
+		}
+	}
+	for _, s := range []string{"e\u0301", "a\u200bb", "a\ufe0f", "a:b", "a?", "a*b", `a"b`, "a<b", "a|b", "a ", " a", "a/b /c", "a.", "con", "NUL.x", "x/com1", "lpt9"} {
+		slug, err := ParseSlug(s)
+		if err != nil {
+			continue
+		}
+		if slug.Portable() == nil {
+			t.Errorf("%q: got nil, want an error", s)
+		}
+	}
+}

@@ -233,6 +233,9 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 		}
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
+	if err := e.slug.Portable(); err != nil {
+		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
+	}
 	e.created = true
 	return e.put(tx, nil, doc)
 }
