@@ -18,7 +18,7 @@ import (
 )
 
 // Open opens the bare repository at o.Path and reads its branch; where there is
-// none, it makes one. A repository that Git made is taken as it is, whatever its
+// none, it makes one, and warns of it in the log: the path may be wrong. A repository that Git made is taken as it is, whatever its
 // packs, references and files. Refused by name, as ErrUnsupported, are working
 // trees, other object formats and reference storages than Git's first ones,
 // alternates, and shallow and partial clones. ErrInUse when another process has
@@ -70,6 +70,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		if err := create(r.disk, r.path, branchName); err != nil {
 			return fmt.Errorf("create: %w", err)
 		}
+		r.log.Warn("created a new repository", "path", r.path)
 	}
 	if err := supported(r.path); err != nil {
 		return err

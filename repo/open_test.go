@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,6 +135,24 @@ func TestEmptyCommit(t *testing.T) {
 	git(t, dir, "clone", "-q", "--bare", work, ".")
 	r := start(t, options(dir))
 	put(t, r, "pages", "index", "Accueil")
+}
+
+// TestOpenNone: the log tells of a repository that was made, once.
+func TestOpenNone(t *testing.T) {
+	var log bytes.Buffer
+	o := options(filepath.Join(t.TempDir(), "faute-de-frappe.git"))
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for range 2 {
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+	want := `level=WARN msg="created a new repository" path=` + o.Path
+	if got := log.String(); strings.Count(got, "created") != 1 || !strings.Contains(got, want) {
+		t.Errorf("logged %q, want %q once", got, want)
+	}
 }
 
 // TestOpenToRead: one who only reads needs no lock, sees the same, and makes

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -15,13 +16,16 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // A store reads objects through go-git's filesystem storage, which must not be
-// used by two goroutines at once and does not see packs that came after it was
-// opened: hence the mutex, and the second look with a fresh storage.
+// used by two goroutines at once and sees neither the packs that came nor those
+// that went after it was opened: hence the mutex, and the further looks with a
+// fresh storage.
 type store struct {
-	dir string
+	dir  string
+	list func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
 
 	mu      sync.Mutex
 	storage *filesystem.Storage // nil until it is needed
@@ -31,31 +35,52 @@ type store struct {
 // them the bases of deltas.
 const objectCache = 32 * cache.MiByte
 
-// object is the content of the object h. ErrNotFound when there is none of that
-// kind.
+// How many fresh storages have to lack an object until it is not there: while
+// packs are joined, one listing of the folder may show neither the old packs nor
+// the new one. And how many may meet a pack that is gone: each of them a pack
+// that was listed and then removed, of which one joining removes many in a row.
+const (
+	looksForObject = 2
+	looksForPack   = 100
+)
+
+// object is the content of the object h, also while the packs that hold it are
+// being joined. ErrNotFound when there is none of that kind.
 func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.read(kind, h)
-	for again := 0; err != nil && again < 3; again++ {
-		if again > 0 && errors.Is(err, plumbing.ErrObjectNotFound) {
-			break // it is not there; other errors may come of packs that go just now
-		}
+	for missing, gone := 0, 0; err != nil && missing < looksForObject && gone < looksForPack; {
 		s.close()
-		b, err = s.read(kind, h)
+		if b, err = s.read(kind, h); packGone(err) {
+			gone++
+		} else {
+			missing++
+		}
 	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
 		return nil, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
 	case err != nil:
+		s.close() // it may know only a part of the packs
 		return nil, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
 	}
 	return b, nil
 }
 
+// packGone says whether err is that of a pack, or its index, which was there
+// when the folder was listed.
+func packGone(err error) bool {
+	return errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
+}
+
 func (s *store) read(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 	if s.storage == nil {
-		s.storage = filesystem.NewStorageWithOptions(wholePacks{osfs.New(s.dir, osfs.WithBoundOS())},
+		files := wholePacks{Filesystem: osfs.New(s.dir, osfs.WithBoundOS()), list: s.list}
+		if s.list == nil {
+			files.list = os.ReadDir
+		}
+		s.storage = filesystem.NewStorageWithOptions(files,
 			cache.NewObjectLRU(objectCache), filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
 	}
 	o, err := s.storage.EncodedObject(kind, h)
@@ -123,19 +148,36 @@ func (s *store) folder(h Hash) (*folder, error) {
 }
 
 // wholePacks hides the packs that have no index: Git puts a pack in place first,
-// and go-git fails on one that it finds by itself.
-type wholePacks struct{ billy.Filesystem }
+// and go-git fails on one that it finds by itself. It passes over files that go
+// while they are listed, for which go-git would take the folder as missing.
+type wholePacks struct {
+	billy.Filesystem
+	list func(folder string) ([]fs.DirEntry, error)
+}
 
 func (w wholePacks) ReadDir(name string) ([]fs.FileInfo, error) {
-	list, err := w.Filesystem.ReadDir(name)
+	entries, err := w.list(filepath.Join(w.Root(), name))
+	if err != nil {
+		return nil, err
+	}
 	indexed := make(map[string]bool)
-	for _, f := range list {
-		if base, ok := strings.CutSuffix(f.Name(), ".idx"); ok {
+	for _, e := range entries {
+		if base, ok := strings.CutSuffix(e.Name(), ".idx"); ok {
 			indexed[base] = true
 		}
 	}
-	return slices.DeleteFunc(list, func(f fs.FileInfo) bool {
-		base, ok := strings.CutSuffix(f.Name(), ".pack")
-		return ok && !indexed[base]
-	}), err
+	files := make([]fs.FileInfo, 0, len(entries))
+	for _, e := range entries {
+		if base, ok := strings.CutSuffix(e.Name(), ".pack"); ok && !indexed[base] {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		files = append(files, info)
+	}
+	return files, nil
 }
