@@ -458,9 +458,10 @@ func (r *Repo) History(ctx context.Context, path content.Path) ([]Change, error)
 // Changes lists what each commit after since, up to until, changed, oldest
 // first. A zero since is before the first commit; a zero until is the tip of the
 // current snapshot. The differences add up to the one between since and until;
-// where branches were merged, those of the other side are the merge's.
-// ErrUnknownCommit when since does not lead to until.
-func (r *Repo) Changes(ctx context.Context, since, until Hash) ([]CommitChanges, error) {
+// where branches were merged, those of the other side are the merge's. The list
+// ends with the commit that brings it to limit changes of files, or goes on to
+// until when limit is 0. ErrUnknownCommit when since does not lead to until.
+func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]CommitChanges, error) {
 	if until.IsZero() {
 		if until = r.View().Commit(); until.IsZero() {
 			return nil, nil
@@ -471,8 +472,9 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash) ([]CommitChanges,
 		return nil, err
 	}
 	read := cachedTrees(r.store)
-	out := make([]CommitChanges, len(steps))
-	for i, c := range steps {
+	var out []CommitChanges
+	count := 0
+	for _, c := range steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -483,9 +485,13 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash) ([]CommitChanges,
 			}
 			c.changes = classify(d.out)
 		}
-		out[i] = CommitChanges{
+		files := r.fileChanges(c.changes)
+		out = append(out, CommitChanges{
 			Commit: c.hash, At: time.Unix(c.at, 0).UTC(), Author: c.author.Value(), Message: c.subject,
-			Changes: r.fileChanges(c.changes),
+			Changes: files,
+		})
+		if count += len(files); limit > 0 && count >= limit {
+			break
 		}
 	}
 	return out, nil

@@ -105,7 +105,7 @@ func TestMergeFromOutside(t *testing.T) {
 		{ours, "merge: created _consultations/side.md"},
 		{base, "side: created _consultations/side.md, merge: updated _consultations/parc.md"},
 	} {
-		list, err := r.Changes(t.Context(), c.since, Hash{})
+		list, err := r.Changes(t.Context(), c.since, Hash{}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestForcePushFromOutside(t *testing.T) {
 	if e, _ := s.Entry("consultations", slug(t, "parc")); e.Updated().Commit != first {
 		t.Errorf("updated: got %+v, want by %s", e.Updated(), first)
 	}
-	if _, err := r.Changes(t.Context(), lost, Hash{}); !errors.Is(err, ErrUnknownCommit) {
+	if _, err := r.Changes(t.Context(), lost, Hash{}, 0); !errors.Is(err, ErrUnknownCommit) {
 		t.Errorf("changes since a commit that was undone: got error %v, want ErrUnknownCommit", err)
 	}
 	put(t, r, "consultations", "parc", "4")
@@ -186,7 +186,7 @@ func TestLostRace(t *testing.T) {
 	if got, want := git(t, dir, "log", "--format=%s"), "Update consultations/parc\nPlus vite\nCreate consultations/parc\n"; got != want {
 		t.Errorf("log: got %q, want %q", got, want)
 	}
-	if list, err := r.Changes(t.Context(), first, res.Commit); err != nil || len(list) != 2 {
+	if list, err := r.Changes(t.Context(), first, res.Commit, 0); err != nil || len(list) != 2 {
 		t.Errorf("changes: got %v, %v; want two commits", list, err)
 	}
 }

@@ -102,11 +102,11 @@ func verify(t *testing.T, r *Repo) {
 			t.Errorf("history of %s live:\n%s\nfresh:\n%s", path, got, want)
 		}
 	}
-	got, err := r.Changes(context.Background(), Hash{}, Hash{})
+	got, err := r.Changes(context.Background(), Hash{}, Hash{}, 0)
 	if err != nil {
 		t.Error(err)
 	}
-	want, err := fresh.Changes(context.Background(), Hash{}, Hash{})
+	want, err := fresh.Changes(context.Background(), Hash{}, Hash{}, 0)
 	if err != nil {
 		t.Error(err)
 	}
@@ -445,7 +445,7 @@ func TestTransactionReadsItself(t *testing.T) {
 		}
 		return nil
 	})
-	changes, err := r.Changes(t.Context(), Hash{}, Hash{})
+	changes, err := r.Changes(t.Context(), Hash{}, Hash{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,12 @@ type FileChange struct {
 }
 
 // Changes are what the commits after since did to files, up to the commit
-// until, oldest first. An empty since stands before the first commit. It is for
-// the service's own use: no one's permissions are asked.
-func (s *Site) Changes(ctx context.Context, since, until string) ([]FileChange, error) {
-	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(until))
+// until, oldest first. An empty since stands before the first commit. Of more than
+// limit changes, those of the commits behind the one that reaches the limit are
+// left out, and not read; 0 is no limit. It is for the service's own use: no
+// one's permissions are asked.
+func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]FileChange, error) {
+	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(until), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -254,7 +254,7 @@ func TestChangesTellEveryFile(t *testing.T) {
 	}
 	<-superseded
 	until, _ := f.Head()
-	changes, err := f.Changes(t.Context(), since, until)
+	changes, err := f.Changes(t.Context(), since, until, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,12 @@ func TestChangesTellEveryFile(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if _, err := f.Changes(t.Context(), strings.Repeat("0", 39)+"1", until); !errors.Is(err, site.ErrUnknownCommit) {
+	for limit, want := range map[int]int{1: 1, 2: 2, 3: 5, 5: 5} { // commits of 1, 1 and 3 files
+		if got, err := f.Changes(t.Context(), "", until, limit); err != nil || len(got) != want {
+			t.Errorf("limit %d: got %d changes and error %v, want %d", limit, len(got), err, want)
+		}
+	}
+	if _, err := f.Changes(t.Context(), strings.Repeat("0", 39)+"1", until, 0); !errors.Is(err, site.ErrUnknownCommit) {
 		t.Errorf("a commit that is not there: got %v, want %v", err, site.ErrUnknownCommit)
 	}
 }

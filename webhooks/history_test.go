@@ -30,6 +30,7 @@ type history struct {
 	made       int
 	superseded chan struct{}
 	failures   int // of the reads to come
+	read       int // changes that were handed out
 }
 
 func (h *history) Head() (string, <-chan struct{}) {
@@ -41,7 +42,7 @@ func (h *history) Head() (string, <-chan struct{}) {
 	return h.tip, h.superseded
 }
 
-func (h *history) Changes(ctx context.Context, since, until string) ([]Change, error) {
+func (h *history) Changes(ctx context.Context, since, until string, limit int) ([]Change, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.failures > 0 {
@@ -62,6 +63,14 @@ func (h *history) Changes(ctx context.Context, since, until string) ([]Change, e
 	for to > from && h.changes[to-1].Commit != until {
 		to--
 	}
+	if limit > 0 && to-from > limit {
+		n := from + limit
+		for n < to && h.changes[n].Commit == h.changes[n-1].Commit {
+			n++
+		}
+		to = n
+	}
+	h.read += to - from
 	return slices.Clone(h.changes[from:to]), ctx.Err()
 }
 

@@ -3,8 +3,8 @@
 // once, in the order of history.
 //
 // History is the outbox. An endpoint is a cursor, the commit up to which its
-// events have arrived. What is pending is read from history, a page at a time,
-// and kept nowhere else, so that commits pushed with plain Git are events like
+// events have arrived. What is pending is read from history, once and a page at
+// a time, and kept nowhere else, so that commits pushed with plain Git are events like
 // those of the API, and an endpoint that is down holds no other back and costs
 // no more memory the longer it is.
 //
@@ -24,8 +24,8 @@ import (
 	"time"
 )
 
-// pageSize is how many changes are kept for an endpoint while they are
-// delivered; a commit is never divided.
+// pageSize is how many changes are read at once for an endpoint, and kept while
+// they are delivered; a commit is never divided.
 const pageSize = 1000
 
 // Source is the history that events are made of. It is used by several
@@ -39,7 +39,12 @@ type Source interface {
 	// "", up to until, along first parents: oldest first, those of one commit
 	// together, one for each file, always in the same order. The error is
 	// ErrUnknownCommit when until does not follow upon since.
-	Changes(ctx context.Context, since, until string) ([]Change, error)
+	//
+	// The last commit is the first one that brings their number to limit, if
+	// there is one before until; a limit of 0 is none. So fewer changes than
+	// limit are all there are. The cost should follow what is returned, not
+	// what is left out.
+	Changes(ctx context.Context, since, until string, limit int) ([]Change, error)
 }
 
 // Change is what one commit did to one file.
@@ -198,14 +203,16 @@ func (w *worker) run(ctx context.Context, closing <-chan struct{}) {
 // cursor past what has arrived.
 func (w *worker) advance(ctx context.Context, tip string) error {
 	if len(w.page) == 0 {
-		changes, err := w.source.Changes(ctx, w.at.commit, tip)
+		changes, err := w.source.Changes(ctx, w.at.commit, tip, pageSize)
 		if errors.Is(err, ErrUnknownCommit) {
 			return w.deliver(ctx, rewrittenEvent(w.origin, w.at.commit, tip), cursor{commit: tip})
 		}
 		if err != nil {
 			return fmt.Errorf("read history: %w", err)
 		}
-		w.page, w.pageEnd = firstPage(changes, tip)
+		if w.page, w.pageEnd = changes, tip; len(changes) >= pageSize {
+			w.pageEnd = changes[len(changes)-1].Commit
+		}
 	}
 	for ev, next := range w.pending(w.page) {
 		if err := w.deliver(ctx, ev, next); err != nil {
@@ -234,7 +241,10 @@ func (w *worker) pending(changes []Change) iter.Seq2[Event, cursor] {
 		next := cursor{commit: w.at.commit}
 		had := w.at.part
 		for len(changes) > 0 {
-			n := commitEnd(changes, 1)
+			n := 1
+			for n < len(changes) && changes[n].Commit == changes[0].Commit {
+				n++
+			}
 			for _, ev := range eventsOf(w.origin, changes[:n]) {
 				next.part++
 				if next.part > had && w.endpoint.wants(ev) && !yield(ev, next) {
@@ -252,7 +262,7 @@ func (w *worker) logLeft(ctx context.Context, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	tip, _ := w.source.Head()
-	changes, err := w.source.Changes(ctx, w.at.commit, tip)
+	changes, err := w.source.Changes(ctx, w.at.commit, tip, 0)
 	if err != nil {
 		w.log.Error("webhook events left undelivered, their number unknown", "cause", cause, "error", err)
 		return
@@ -262,23 +272,4 @@ func (w *worker) logLeft(ctx context.Context, cause error) {
 		left++
 	}
 	w.log.Error("webhook events left undelivered", "left", left, "cause", cause)
-}
-
-// firstPage is what of the changes up to tip is kept at once, and the commit
-// up to which that is.
-func firstPage(changes []Change, tip string) (page []Change, end string) {
-	n := commitEnd(changes, pageSize)
-	if n == len(changes) {
-		return changes, tip
-	}
-	return slices.Clone(changes[:n]), changes[n-1].Commit
-}
-
-// commitEnd is the first place from n on where a commit ends.
-func commitEnd(changes []Change, n int) int {
-	n = min(n, len(changes))
-	for n > 0 && n < len(changes) && changes[n].Commit == changes[n-1].Commit {
-		n++
-	}
-	return n
 }

@@ -261,7 +261,7 @@ func TestRewrittenHistory(t *testing.T) {
 	})
 }
 
-// A backlog of pages arrives whole and in order, also when a
+// A backlog of pages is read once and arrives whole and in order, also when a
 // failure falls into the middle of a commit.
 func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -286,6 +286,11 @@ func TestBacklog(t *testing.T) {
 		time.Sleep(time.Duration(len(want)) * time.Second)
 		if got := subjects(accepted(rc.arrivals(t))); !slices.Equal(got, want) {
 			t.Errorf("got %d events, want %d, or another order", len(got), len(want))
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.read != len(want) {
+			t.Errorf("read %d changes, want each of %d once", h.read, len(want))
 		}
 	})
 }

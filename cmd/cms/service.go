@@ -158,8 +158,8 @@ type feed struct{ site *site.Site }
 
 func (f feed) Head() (string, <-chan struct{}) { return f.site.Head() }
 
-func (f feed) Changes(ctx context.Context, since, until string) ([]webhooks.Change, error) {
-	found, err := f.site.Changes(ctx, since, until)
+func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]webhooks.Change, error) {
+	found, err := f.site.Changes(ctx, since, until, limit)
 	if errors.Is(err, site.ErrUnknownCommit) {
 		return nil, webhooks.ErrUnknownCommit
 	}
