@@ -83,24 +83,29 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 
 // write splices what is meant into the file and verifies the result: first
 // within the bytes of what changes, then with the whole value of each top-level
-// key that changes; what cannot be verified then is refused.
+// key that changes. What cannot be verified then is refused. Verification is
+// against what is meant, so that a value which stays is the same in a block
+// that was written anew, or the edit is refused.
 func (d *Document) write(root *intent) (*Document, error) {
-	out, err := d.spliced(root, false)
+	out, err := d.spliced(root, root, false)
 	if errors.Is(err, errNarrow) {
-		for i := range root.parts {
-			if part := &root.parts[i]; part.val != nil && part.val.was != nil && part.val.opened {
+		wider := *root
+		wider.parts = slices.Clone(root.parts)
+		for i := range wider.parts {
+			if part := &wider.parts[i]; part.val != nil && part.val.was != nil && part.val.opened {
 				part.val = fresh(part.val.result())
 			}
 		}
-		if out, err = d.spliced(root, true); errors.Is(err, errNarrow) {
-			err = &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other fields; edit the source"}
+		if out, err = d.spliced(&wider, root, true); errors.Is(err, errNarrow) {
+			err = &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other values; edit the source"}
 		}
 	}
 	return out, err
 }
 
-func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
-	p := planner{text: text{d.src, d.block.from, d.block.to}, format: d.block.format, eol: d.block.eol, oneLine: oneLine}
+// spliced writes what is planned and holds it against what is meant.
+func (d *Document) spliced(root, meant *intent, wide bool) (*Document, error) {
+	p := planner{text: text{d.src, d.block.from, d.block.to}, format: d.block.format, eol: d.block.eol, oneLine: wide}
 	p.habits = sync.OnceValue(func() habits { return habitsOf(d.src, d.root, root) })
 	if err := p.root(root, d.root); err != nil {
 		return nil, err
@@ -114,7 +119,7 @@ func (d *Document) spliced(root *intent, oneLine bool) (*Document, error) {
 		out = Parse(src)
 	}
 	if out.err != nil || out.block.format != d.block.format || out.block.from != d.block.from ||
-		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !root.fulfils(out.root, d.block.format) {
+		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !(verifier{d.block.format, wide}).fulfils(meant, out.root) {
 		return nil, errNarrow
 	}
 	return out, nil

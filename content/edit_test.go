@@ -162,6 +162,34 @@ func TestWiderSplice(t *testing.T) {
 	}
 }
 
+// TestWiderSpliceHarmsNoSibling edits what only a block written anew could hold,
+// beside values that would not survive it.
+func TestWiderSpliceHarmsNoSibling(t *testing.T) {
+	for name, tt := range map[string]struct {
+		front string
+		edit  Edit
+	}{
+		"types in brackets": {"a: [b: c, yes, .inf, 0x1F, !t q, 'z', 2019-1-5]\n", Set(FieldPath{"a", 0, "x"}, "q")},
+		"types in a block":  {"k:\n  a: &x\n    q: 1\n  b: yes # c\n  c: .inf\n", Set(FieldPath{"k", "a"}, "s")},
+		"duplicates":        {"a:\n  b: 1\n  b: 2\n  c: [x: 1, q]\nd: 1\n", Set(FieldPath{"a", "c", 0, "y"}, "x")},
+		"keys":              {"k1:\n  \"k0\":\n    &an1 v # t\n  1 :\t010 # t\n", Set(FieldPath{"k1", "k0"}, nil)},
+	} {
+		d := doc(tt.front)
+		got, err := d.Apply(tt.edit)
+		if err != nil {
+			if kindOf(err) != KindRefused {
+				t.Errorf("%s: got %v, want a refusal or an edit", name, err)
+			}
+			continue
+		}
+		for _, kept := range []string{"yes", ".inf", "0x1F", "'z'", "2019-1-5", "!t q", "b: 1\n", "010"} {
+			if was, is := strings.Count(tt.front, kept), strings.Count(string(got.Source()), kept); was != is || strings.Contains(string(got.Source()), `"`+kept+`"`) {
+				t.Errorf("%s: %q is there %d times, was %d:\n%s", name, kept, is, was, got.Source())
+			}
+		}
+	}
+}
+
 func TestApplyAllOrNothing(t *testing.T) {
 	d := doc("a: 1\nb: [x]\n")
 	if got, err := d.Apply(Set(FieldPath{"a"}, Number("2")), Remove(FieldPath{"absent"})); got != nil || kindOf(err) != KindNotFound {

@@ -1,26 +1,31 @@
 package content
 
-// fulfils says whether n, of a result that was parsed again, is what it is
-// meant to be: new values as given, and every other node the same in value,
-// tag, style and anchor.
-func (it *intent) fulfils(n *node, format Format) bool {
+// verifier holds a result that was parsed again against what was meant.
+type verifier struct {
+	format Format
+	loose  bool // a collection may be written in brackets where it was not, or the other way round
+}
+
+// fulfils says whether n is what it is meant to be: new values as given, and
+// every other node the same in value, tag, style and anchor.
+func (v verifier) fulfils(it *intent, n *node) bool {
 	switch {
 	case n == nil:
 		return it.kind == mapping && len(it.parts) == 0
 	case it.was != nil && !it.opened:
-		return same(it.was, n)
-	case it.was == nil && format == JSON: // which has no times
+		return v.same(it.was, n)
+	case it.was == nil && v.format == JSON: // which has no times
 		return Equal(it.result(), n.value)
 	case it.was == nil:
 		return identical(it.result(), n.value)
-	case n.kind != it.kind || n.flow != it.was.flow && len(it.parts) > 0 || n.anchor != it.was.anchor:
+	case n.kind != it.kind || !v.loose && n.flow != it.was.flow && len(it.parts) > 0 || n.anchor != it.was.anchor:
 		return false
 	case it.kind == list:
 		if len(n.items) != len(it.parts) {
 			return false
 		}
 		for i := range it.parts {
-			if !it.partFulfils(i, n.items[i], format) {
+			if !v.partFulfils(it, i, n.items[i]) {
 				return false
 			}
 		}
@@ -31,7 +36,7 @@ func (it *intent) fulfils(n *node, format Format) bool {
 	}
 	for i := range it.parts {
 		part, pr := &it.parts[i], &n.pairs[i]
-		if format == TOML { // keys come before tables
+		if v.format == TOML { // keys come before tables
 			k, _ := n.find(part.name)
 			if k < 0 {
 				return false
@@ -39,29 +44,29 @@ func (it *intent) fulfils(n *node, format Format) bool {
 			pr = &n.pairs[k]
 		}
 		if part.at >= 0 && !part.renamed {
-			if !same(it.was.pairs[part.at].key, pr.key) {
+			if !v.same(it.was.pairs[part.at].key, pr.key) {
 				return false
 			}
-		} else if pr.name != part.name || pr.key.kind != scalar || format == YAML && pr.key.tag != "!!str" {
+		} else if pr.name != part.name || pr.key.kind != scalar || v.format == YAML && pr.key.tag != "!!str" {
 			return false
 		}
-		if !it.partFulfils(i, pr.val, format) {
+		if !v.partFulfils(it, i, pr.val) {
 			return false
 		}
 	}
 	return true
 }
 
-func (it *intent) partFulfils(i int, n *node, format Format) bool {
-	if v := it.parts[i].val; v != nil {
-		return v.fulfils(n, format)
+func (v verifier) partFulfils(it *intent, i int, n *node) bool {
+	if part := it.parts[i].val; part != nil {
+		return v.fulfils(part, n)
 	}
-	return same(it.old(i), n)
+	return v.same(it.old(i), n)
 }
 
 // same compares nodes of two trees.
-func same(a, b *node) bool {
-	if a.kind != b.kind || a.style != b.style || a.flow != b.flow || a.tag != b.tag || a.text != b.text || a.anchor != b.anchor ||
+func (v verifier) same(a, b *node) bool {
+	if a.kind != b.kind || a.style != b.style || !v.loose && a.flow != b.flow || a.tag != b.tag || a.text != b.text || a.anchor != b.anchor ||
 		len(a.pairs) != len(b.pairs) || len(a.items) != len(b.items) {
 		return false
 	}
@@ -69,12 +74,12 @@ func same(a, b *node) bool {
 		return false
 	}
 	for i := range a.pairs {
-		if a.pairs[i].name != b.pairs[i].name || !same(a.pairs[i].key, b.pairs[i].key) || !same(a.pairs[i].val, b.pairs[i].val) {
+		if a.pairs[i].name != b.pairs[i].name || !v.same(a.pairs[i].key, b.pairs[i].key) || !v.same(a.pairs[i].val, b.pairs[i].val) {
 			return false
 		}
 	}
 	for i := range a.items {
-		if !same(a.items[i], b.items[i]) {
+		if !v.same(a.items[i], b.items[i]) {
 			return false
 		}
 	}
