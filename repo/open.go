@@ -70,7 +70,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		if err := create(r.disk, r.path, branchName); err != nil {
 			return fmt.Errorf("create: %w", err)
 		}
-		r.log.Warn("created a new repository", "path", r.path)
+		r.log.Info("created a new repository", "path", r.path)
 	}
 	if err := supported(r.path); err != nil {
 		return err

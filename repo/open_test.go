@@ -149,7 +149,7 @@ func TestOpenNone(t *testing.T) {
 		}
 		r.Close()
 	}
-	want := `level=WARN msg="created a new repository" path=` + o.Path
+	want := `level=INFO msg="created a new repository" path=` + o.Path
 	if got := log.String(); strings.Count(got, "created") != 1 || !strings.Contains(got, want) {
 		t.Errorf("logged %q, want %q once", got, want)
 	}
