@@ -87,6 +87,10 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 // against what is meant, so that a value which stays is the same in a block
 // that was written anew, or the edit is refused.
 func (d *Document) write(root *intent) (*Document, error) {
+	root.settle()
+	if err := root.storable(d.block.format); err != nil {
+		return nil, err
+	}
 	out, err := d.spliced(root, root, false)
 	if errors.Is(err, errNarrow) {
 		wider := *root

@@ -13,7 +13,7 @@ func (e *editor) diff(n *node, v Value) (*intent, error) {
 	switch x := v.(type) {
 	case *Object:
 		if n.kind == mapping && len(n.pairs) > 0 && x.Len() > 0 {
-			return e.diffMapping(n, x, nil)
+			return e.diffMapping(n, x, keyOrder{})
 		}
 	case []Value:
 		if n.kind == list && len(n.items) > 0 && len(x) > 0 {
@@ -53,7 +53,7 @@ func isRFC3339(s string) bool {
 
 // diffMapping compares member by member. New members go behind the ones that
 // come before them in order, or to the end.
-func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error) {
+func (e *editor) diffMapping(n *node, o *Object, order keyOrder) (*intent, error) {
 	it := intentOf(n)
 	it.open()
 	parent := e.path
@@ -106,7 +106,7 @@ func (e *editor) diffMapping(n *node, o *Object, order []string) (*intent, error
 			}
 		}
 	}
-	for _, m := range inOrder(o.Members, order) {
+	for _, m := range order.sort(o.Members) {
 		if _, known := here.find(m.Key); !known {
 			it.addMember(m.Key, it.predecessor(m.Key, order)).val = fresh(m.Value)
 			changed = true
@@ -138,32 +138,6 @@ func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool
 		return nil, e.fail(KindRefused, `the key is not written as "key:"`)
 	}
 	return val, nil
-}
-
-// inOrder sorts members by the place of their keys in order; others come last.
-func inOrder(members []Member, order []string) []Member {
-	if len(order) == 0 {
-		return members
-	}
-	place := func(m Member) int {
-		if i := slices.Index(order, m.Key); i >= 0 {
-			return i
-		}
-		return len(order)
-	}
-	sorted := slices.Clone(members)
-	slices.SortStableFunc(sorted, func(a, b Member) int { return place(a) - place(b) })
-	return sorted
-}
-
-// predecessor is the nearest key that comes before name in order and is there.
-func (it *intent) predecessor(name string, order []string) string {
-	for i := slices.Index(order, name) - 1; i >= 0; i-- {
-		if slices.ContainsFunc(it.parts, func(p part) bool { return p.name == order[i] }) {
-			return order[i]
-		}
-	}
-	return ""
 }
 
 // diffList keeps the longest common subsequence in its place. An item that is

@@ -91,31 +91,6 @@ func kindOf(err error) Kind {
 	return ""
 }
 
-func TestJSONPatch(t *testing.T) {
-	d := doc("title: Le port # nom\ndate: 2021-06-01 18:30:00 +0200\nliste:\n- a # 1\n- b # 2\n- c # 3\n")
-	got, err := d.JSONPatch([]byte(`[{"op":"test","path":"/fields/date","value":"2021-06-01T18:30:00+02:00"},
-		{"op":"replace","path":"/fields/title","value":"Le phare"},{"op":"move","from":"/fields/liste/2","path":"/fields/liste/0"},
-		{"op":"add","path":"/fields/liste/-","value":"d"},{"op":"replace","path":"/body","value":"Corps\nneuf\n"}]`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = "---\ntitle: Le phare # nom\ndate: 2021-06-01 18:30:00 +0200\nliste:\n- c # 3\n- a # 1\n- b # 2\n- d\n---\nCorps\nneuf\n"
-	if string(got.Source()) != want {
-		t.Errorf("got\n%s\nwant\n%s", got.Source(), want)
-	}
-	if _, err := d.JSONPatch([]byte(`[{"op":"test","path":"/fields/title","value":"x"}]`), nil); !errors.Is(err, ErrTestFailed) {
-		t.Errorf("got %v, want a failed test", err)
-	}
-	for patch, want := range map[string]Kind{
-		`[{"op":"remove","path":"/fields/absent"}]`: KindNotFound, `[{"op":"remove","path":"/fields"}]`: KindRefused, `{}`: KindRefused, `[`: KindRefused,
-		`[{"op":"add","path":"/autre","value":1}]`: KindRefused, `[{"op":"nage","path":"/body"}]`: KindRefused,
-	} {
-		if _, err := d.JSONPatch([]byte(patch), nil); kindOf(err) != want {
-			t.Errorf("%s: got %v, want %s", patch, err, want)
-		}
-	}
-}
-
 func TestNew(t *testing.T) {
 	fields := parse(t, `{"ordre":2,"title":"Le port : suite","tags":["a","2021-06-01"],"texte":"Un\nDeux\n","vide":null,"contact":{"nom":"Anne","notes":[]}}`).(*Object)
 	fields.Members = append(fields.Members, Member{"date", at(t, "2021-06-01T18:30:00+02:00")}, Member{"jour", at(t, "2021-06-01")})

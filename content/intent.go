@@ -16,6 +16,9 @@ type intent struct {
 	parts  []part // members or items in their new order
 	value  Value  // of a new value
 	text   string // how a new time is written, if not in the habits of the file
+
+	members   *memberOrder                    // of a mapping, while it is edited
+	inherited func(name string) (Value, bool) // what merge keys give, once asked for
 }
 
 // part is a member or an item of an intent.
@@ -23,6 +26,7 @@ type part struct {
 	at      int    // its index in the node as it was, -1 for a new one
 	name    string // of a member
 	renamed bool
+	gone    bool    // removed, until the intent is settled
 	val     *intent // nil where it stays as it is
 }
 
@@ -142,19 +146,18 @@ func (it *intent) partResult(i int) Value {
 
 // merged is what a merge key gives for name.
 func (it *intent) merged(name string) (Value, bool) {
-	if it.was == nil || it.kind != mapping {
-		return nil, false
-	}
-	var x memberIndex
-	for i := range it.was.pairs {
-		if it.was.pairs[i].merge {
-			if x.o == nil {
-				x.o = &Object{}
+	if it.inherited == nil {
+		x := memberIndex{o: &Object{}}
+		if it.was != nil && it.kind == mapping {
+			for i := range it.was.pairs {
+				if it.was.pairs[i].merge {
+					x.merge(it.was.pairs[i].val)
+				}
 			}
-			x.merge(it.was.pairs[i].val)
 		}
+		it.inherited = x.o.index()
 	}
-	return x.o.Get(name)
+	return it.inherited(name)
 }
 
 // editor applies edits to the intent of a whole front matter.
@@ -208,21 +211,14 @@ func (e *editor) find(it *intent, step any) (int, error) {
 	if !ok || it.kind != mapping {
 		return -1, nil
 	}
-	found := -1
-	for i := range it.parts {
-		p := &it.parts[i]
-		if p.name != name || p.at >= 0 && it.was.pairs[p.at].merge {
-			continue
-		}
-		if found >= 0 {
-			return 0, e.ambiguous(it.was, name)
-		}
-		found = i
+	i, several := it.member(name)
+	if several {
+		return 0, e.ambiguous(it.was, name)
 	}
-	if found >= 0 && it.parts[found].at >= 0 && it.was.pairs[it.parts[found].at].complex {
+	if i >= 0 && it.parts[i].at >= 0 && it.was.pairs[it.parts[i].at].complex {
 		return 0, e.fail(KindRefused, `the key is not written as "key:"`)
 	}
-	return found, nil
+	return i, nil
 }
 
 // ambiguous names the lines of the keys of n that are called name.
@@ -320,20 +316,6 @@ func (e *editor) set(it *intent, path FieldPath, v Value, after string) error {
 	return e.set(p.val, path[1:], v, "")
 }
 
-// addMember makes room for a member after another one, or at the end.
-func (it *intent) addMember(name, after string) *part {
-	i := len(it.parts)
-	if after != "" {
-		for k := range it.parts {
-			if it.parts[k].name == after {
-				i = k + 1
-			}
-		}
-	}
-	it.parts = slices.Insert(it.parts, i, part{at: -1, name: name})
-	return &it.parts[i]
-}
-
 func (e *editor) diffPart(it *intent, i int, v Value) (*intent, error) {
 	if old := it.old(i); old != nil {
 		return e.diff(old, v)
@@ -413,8 +395,11 @@ func (e *editor) remove() error {
 		return e.fail(KindRefused, "the field comes from a merge key, and would still be there")
 	case i < 0:
 		return e.notFound()
+	case it.kind == mapping:
+		it.removeMember(i)
+	default:
+		it.parts = slices.Delete(it.parts, i, i+1)
 	}
-	it.parts = slices.Delete(it.parts, i, i+1)
 	return nil
 }
 
@@ -437,7 +422,7 @@ func (e *editor) rename(name string) error {
 	if k, err := e.find(it, name); err != nil || k >= 0 || isMerged {
 		return e.fail(KindRefused, "there is a key of the new name already")
 	}
-	p.name, p.renamed = name, p.at >= 0
+	it.renameMember(i, name)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (d *Document) Replace(fields *Object, body string, order []string) (*Docume
 	if err := e.check(Edit{Value: fields}); err != nil {
 		return nil, err
 	}
-	if err := e.replace(fields, order); err != nil {
+	if err := e.replace(fields, orderOf(order)); err != nil {
 		return nil, err
 	}
 	out, err := d.write(e.root)
@@ -37,10 +37,10 @@ func (d *Document) Replace(fields *Object, body string, order []string) (*Docume
 	return out.setBody(body)
 }
 
-func (e *editor) replace(fields *Object, order []string) error {
+func (e *editor) replace(fields *Object, order keyOrder) error {
 	n := e.root.was
 	if n == nil {
-		e.root = fresh(&Object{Members: inOrder(fields.Members, order)})
+		e.root = fresh(&Object{Members: order.sort(fields.Members)})
 		return nil
 	}
 	it, err := e.diffMapping(n, fields, order)

@@ -486,25 +486,19 @@ func (f *flow) gap(before, after int, parts []int) error {
 		if len(parts) > 0 && count > 0 {
 			from, to = f.start(0), f.end(count-1)
 		}
-		f.drop(from, to, joined)
+		f.add(from, to, joined)
 	case goneFrom > goneTo && before >= 0:
 		f.add(f.end(before), f.end(before), sep+joined)
 	case goneFrom > goneTo:
 		f.add(f.start(after), f.start(after), joined+sep)
 	case len(parts) > 0:
-		f.drop(f.start(goneFrom), f.end(goneTo), joined)
+		f.add(f.start(goneFrom), f.end(goneTo), joined)
 	case after < count:
-		f.drop(f.start(goneFrom), f.start(after), "")
+		f.add(f.start(goneFrom), f.start(after), "")
 	default:
-		f.drop(f.end(before), f.end(goneTo), "")
+		f.add(f.end(before), f.end(goneTo), "")
 	}
 	return nil
-}
-
-// drop replaces a range in which nothing stays, nor any change of it.
-func (f *flow) drop(from, to int, text string) {
-	f.splices = slices.DeleteFunc(f.splices, func(s splice) bool { return s.from >= from && s.to <= to })
-	f.add(from, to, text)
 }
 
 // separator is what stands between the first two parts if that can be copied.

@@ -34,11 +34,18 @@ func (v verifier) fulfils(it *intent, n *node) bool {
 	if len(n.pairs) != len(it.parts) {
 		return false
 	}
+	var at map[string]int
+	if v.format == TOML { // keys come before tables
+		at = make(map[string]int, len(n.pairs))
+		for i := range n.pairs {
+			at[n.pairs[i].name] = i
+		}
+	}
 	for i := range it.parts {
 		part, pr := &it.parts[i], &n.pairs[i]
-		if v.format == TOML { // keys come before tables
-			k, _ := n.find(part.name)
-			if k < 0 {
+		if at != nil {
+			k, ok := at[part.name]
+			if !ok {
 				return false
 			}
 			pr = &n.pairs[k]
