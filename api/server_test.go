@@ -41,12 +41,13 @@ type server struct {
 
 const maxBody = 1 << 20
 
-func newServer(t *testing.T) *server {
+// newServer serves until the test ends. It trusts s.issuer, s.ec and more.
+func newServer(t *testing.T, more ...auth.Issuer) *server {
 	t.Helper()
 	s := &server{T: t, git: filepath.Join(t.TempDir(), "site.git")}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
-	verifier, err := auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{s.issuer, s.ec}})
+	verifier, err := auth.NewVerifier(auth.Options{Issuers: append(more, s.issuer, s.ec)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,23 +15,28 @@ const (
 )
 
 // Issuer is who may issue tokens and how they are verified. It has exactly one
-// of Secret, JWKS and JWKSURL, and algorithms of one kind: an issuer is either
-// symmetric (HS256, with Secret) or asymmetric (the others, with a key set).
+// of Secret, JWKS, JWKSURL and Discovery, and algorithms of one kind: an issuer
+// is either symmetric (HS256, with Secret) or asymmetric (the others, with a key
+// set).
 type Issuer struct {
 	Issuer     string   // claim "iss", compared exactly
 	Audience   string   // one of the claim "aud"
 	Algorithms []string // of those that Algorithms lists; the first that a key fits is the one that Mint uses
 
-	Secret  []byte `json:"-"` // at least MinSecret bytes
-	JWKS    []byte `json:"-"` // a JWK set (RFC 7517); keys with a private part can mint too
-	JWKSURL string // where the JWK set is; https, or http to a loopback address
+	Secret    []byte `json:"-"` // at least MinSecret bytes
+	JWKS      []byte `json:"-"` // a JWK set (RFC 7517); keys with a private part can mint too
+	JWKSURL   string // where the JWK set is; https, or http to a loopback address
+	Discovery bool   // the issuer's name is a URL, below which it says where its JWK set is
 
 	// RolesClaim is the claim that holds the roles, as a list or as one string
 	// with spaces between them. A dot leads into an object: realm_access.roles.
 	// "" is "roles".
 	RolesClaim string
-	Leeway     time.Duration // how far clocks may differ, 0 to MaxLeeway
-	Type       string        // header "typ" that tokens must have, such as "at+jwt"; "" allows any
+	// RoleMap translates what the claim holds, such as the names of groups, into
+	// roles. Where there is a map, what it does not have grants nothing.
+	RoleMap map[string]string
+	Leeway  time.Duration // how far clocks may differ, 0 to MaxLeeway
+	Type    string        // header "typ" that tokens must have, such as "at+jwt"; "" allows any
 }
 
 // Format writes the issuer's name, whatever the verb, and so never its secret.
@@ -99,14 +102,14 @@ func (is Issuer) checkAlgorithms() error {
 // keys finds the keys of an issuer whose algorithms are sound.
 func (is Issuer) keys(o Options) (keySource, error) {
 	given := 0
-	for _, there := range []bool{len(is.Secret) > 0, len(is.JWKS) > 0, is.JWKSURL != ""} {
+	for _, there := range []bool{len(is.Secret) > 0, len(is.JWKS) > 0, is.JWKSURL != "", is.Discovery} {
 		if there {
 			given++
 		}
 	}
 	switch symmetric := is.Algorithms[0] == hs256; {
 	case given > 1:
-		return nil, errors.New("a secret, a key set and the URL of a key set exclude each other")
+		return nil, errors.New("a secret, a key set, the URL of a key set and discovery exclude each other")
 	case symmetric && given == 1 && len(is.Secret) == 0:
 		return nil, fmt.Errorf("%s needs a secret, not a key set", hs256)
 	case symmetric && len(is.Secret) < MinSecret:
@@ -121,26 +124,14 @@ func (is Issuer) keys(o Options) (keySource, error) {
 		return keys, err
 	case is.JWKSURL != "":
 		if err := checkURL(is.JWKSURL); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the URL of the key set %w", err)
+		}
+		return newRemoteKeys(is, o), nil
+	case is.Discovery:
+		if err := checkURL(is.Issuer); err != nil {
+			return nil, fmt.Errorf("the issuer's name %w, so that nothing can be discovered there", err)
 		}
 		return newRemoteKeys(is, o), nil
 	}
 	return nil, fmt.Errorf("%s needs a key set", is.Algorithms[0])
-}
-
-// checkURL allows only places from which nobody on the way can change keys.
-func checkURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil {
-		return errors.New("the URL of the key set is not an absolute URL without credentials")
-	}
-	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
-		return nil
-	}
-	return errors.New("the URL of the key set does not begin with https://")
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -70,6 +70,10 @@ func TestIssuerCheck(t *testing.T) {
 		{"URL without TLS", func(is *Issuer) { is.JWKS, is.JWKSURL = nil, "http://id.example.org/jwks.json" }, "https://"},
 		{"URL that only looks local", func(is *Issuer) { is.JWKS, is.JWKSURL = nil, "http://127.0.0.1.example.org/" }, "https://"},
 		{"URL with a password", func(is *Issuer) { is.JWKS, is.JWKSURL = nil, "https://me:hunter2@id.example.org/" }, "without credentials"},
+		{"discovery", func(is *Issuer) { is.JWKS, is.Discovery = nil, true }, ""},
+		{"discovery beside a key set", func(is *Issuer) { is.Discovery = true }, "exclude each other"},
+		{"discovery of a name", func(is *Issuer) { is.JWKS, is.Discovery, is.Issuer = nil, true, "cms" }, "nothing can be discovered"},
+		{"discovery without TLS", func(is *Issuer) { is.JWKS, is.Discovery, is.Issuer = nil, true, "http://id.example.org" }, "https://"},
 		{"no URL", func(is *Issuer) { is.JWKS, is.JWKSURL = nil, "jwks.json" }, "absolute URL"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,17 +14,20 @@ import (
 
 // Claims is what a minted token says of its bearer.
 type Claims struct {
+	ID      string // by which the token can be revoked; "" for one that nobody has to know
 	Subject string // required
 	Name    string
 	Email   string
 	Roles   []string
+	Limits  Limits        // nil for none
 	TTL     time.Duration // more than 0
 }
 
 // Mint signs a token with the issuer's secret, or with the first private key
 // of its set that fits one of its algorithms, tried in their order. The roles go
-// where the issuer's RolesClaim says. The token was verified before it is
-// returned, so that a Verifier with the same issuer accepts it.
+// where the issuer's RolesClaim says, in the words of its RoleMap. The token was
+// verified before it is returned, so that a Verifier with the same issuer
+// accepts it.
 func Mint(issuer Issuer, claims Claims) (string, error) {
 	if claims.TTL <= 0 {
 		return "", errors.New("mint token: the time to live is not more than 0")
@@ -37,6 +41,9 @@ func Mint(issuer Issuer, claims Claims) (string, error) {
 	}
 	alg, signer, err := v.issuers[issuer.Issuer].signer()
 	if err != nil {
+		return "", fmt.Errorf("mint token: %w", err)
+	}
+	if claims.Roles, err = issuer.unmapped(claims.Roles); err != nil {
 		return "", fmt.Errorf("mint token: %w", err)
 	}
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(alg), claims.of(issuer, time.Now()))
@@ -80,7 +87,10 @@ func (c Claims) of(is Issuer, now time.Time) jwt.MapClaims {
 		"sub": c.Subject,
 		"iat": now.Unix(),
 		"exp": now.Add(c.TTL).Unix(),
-		"jti": rand.Text(),
+		"jti": cmp.Or(c.ID, rand.Text()),
+	}
+	if c.Limits != nil {
+		m[LimitsClaim] = c.Limits
 	}
 	if c.Name != "" {
 		m["name"] = c.Name

@@ -68,10 +68,10 @@ func NewPolicy(roles map[string]map[string][]string, collections []string) (*Pol
 }
 
 // Can says whether one of pr's roles allows a in collection, which may also be
-// [Media]. Roles that the policy does not know allow nothing; nor does a nil
-// Principal.
+// [Media], and pr's limits leave it. Roles that the policy does not know allow
+// nothing; nor does a nil Principal.
 func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
-	if pr == nil {
+	if pr == nil || !pr.Limits.Allow(a, collection) {
 		return false
 	}
 	for _, role := range pr.Roles {

@@ -14,6 +14,7 @@ type Principal struct {
 	Name    string   // claim "name", may be empty
 	Email   string   // claim "email"; empty when the issuer says it is unverified
 	Roles   []string // as the token has them, known to the Policy or not
+	Limits  Limits   // what the token allows of what the roles do; nil for all of it
 }
 
 // Person is how p signs a commit. Both values are safe in a Git identity: no

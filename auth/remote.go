@@ -4,28 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
 
-// When and how the key set behind a URL is fetched.
+// When the key set behind a URL is fetched.
 const (
 	refetchAfter = 10 * time.Minute // keys older than that are fetched again when they are next used
 	refetchEvery = 10 * time.Second // at most, however many unknown key ids come in
-	fetchTimeout = 5 * time.Second
-	maxKeySet    = 1 << 20 // bytes
 )
 
 // ErrKeysUnavailable is returned while the keys of an issuer have never been
 // fetched with success. It says nothing about the token.
 var ErrKeysUnavailable = errors.New("the keys of the token's issuer cannot be fetched")
 
-// remoteKeys are the keys behind an issuer's JWKSURL. They are fetched when
-// they are first asked for, when they have aged, and when a key id is unknown;
-// the last good ones are kept while the URL does not answer.
+// remoteKeys are the keys behind an issuer's JWKSURL, or the URL that it tells
+// when asked. They are fetched when they are first asked for, when they have
+// aged, and when a key id is unknown; the last good ones are kept while the URL
+// does not answer.
 //
 // It has no goroutine: whoever asks fetches, one at a time. Who finds aged keys
 // while another fetches goes on with these; who needs a key that is not there
@@ -46,15 +44,7 @@ type fetchedKeys struct {
 }
 
 func newRemoteKeys(is Issuer, o Options) *remoteKeys {
-	r := &remoteKeys{issuer: is, client: o.Client, log: o.Logger, turn: make(chan struct{}, 1)}
-	if r.client == nil {
-		r.client = &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) > 3 {
-				return errors.New("too many redirects")
-			}
-			return checkURL(req.URL.String())
-		}}
-	}
+	r := &remoteKeys{issuer: is, client: fetcher(o.Client), log: o.Logger, turn: make(chan struct{}, 1)}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,38 +91,32 @@ func (r *remoteKeys) refresh(ctx context.Context) {
 	}
 	r.tried = time.Now()
 	// Others wait for this answer: that our caller goes away must not end it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	doc, err := r.fetch(ctx)
 	var keys keySet
 	if err == nil {
 		keys, err = parseKeySet(doc, r.issuer.Algorithms)
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, "key set is unusable or has unusable keys", "issuer", r.issuer.Issuer, "url", r.issuer.JWKSURL, "usable", len(keys), "error", err)
+		r.log.WarnContext(ctx, "key set is unusable or has unusable keys", "issuer", r.issuer.Issuer, "usable", len(keys), "error", err)
 	}
 	if len(keys) > 0 {
 		r.current.Store(&fetchedKeys{keys: keys, at: time.Now()})
 	}
 }
 
+// fetch reads the key set. Where it is may have changed with discovery, so that
+// is asked each time.
 func (r *remoteKeys) fetch(ctx context.Context) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.issuer.JWKSURL, nil)
-	if err != nil {
-		return nil, err
+	where := r.issuer.JWKSURL
+	if r.issuer.Discovery {
+		m, err := discover(ctx, r.client, r.issuer.Issuer)
+		if err != nil {
+			return nil, err
+		}
+		if where = m.JWKSURI; where == "" {
+			return nil, fmt.Errorf("discover %s: it names no key set", r.issuer.Issuer)
+		}
 	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	res, err := r.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", res.StatusCode)
-	}
-	doc, err := io.ReadAll(io.LimitReader(res.Body, maxKeySet+1))
-	if err == nil && len(doc) > maxKeySet {
-		err = fmt.Errorf("is larger than %d bytes", maxKeySet)
-	}
-	return doc, err
+	return fetch(ctx, r.client, where, "application/jwk-set+json, application/json")
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -136,7 +137,7 @@ func TestRemoteKeysSurviveAnOutage(t *testing.T) {
 			"status":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 			"no JSON":   func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) },
 			"no keys":   func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"keys":[]}`)) },
-			"too large": func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte(" "), maxKeySet+1)) },
+			"too large": func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte(" "), maxFetched+1)) },
 		} {
 			p.handle(outage)
 			time.Sleep(refetchAfter + time.Second)
@@ -175,5 +176,83 @@ func TestRemoteKeysDoNotFollowToPlainHTTP(t *testing.T) {
 	r := newRemoteKeys(Issuer{Issuer: idp, Algorithms: []string{"EdDSA"}, JWKSURL: p.URL}, Options{})
 	if _, err := r.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "https://") {
 		t.Errorf("got error %v, want that the redirect is refused", err)
+	}
+}
+
+// An issuer that is known by its URL alone says where its keys are.
+func TestDiscovery(t *testing.T) {
+	k, next := newKeyring(t), newKeyring(t)
+	keys := set(t, jwk(t, k.ed25519.Public(), "k1"))
+	where := "/jwks.json"
+	var url, issuer string
+	p := newProvider(t)
+	url = p.URL
+	issuer = url
+	p.handle(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/.well-known/openid-configuration":
+			fmt.Fprintf(w, `{"issuer": %q, "jwks_uri": %q}`, issuer, url+where)
+		case where:
+			w.Write(keys)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		v, err := NewVerifier(Options{
+			Issuers: []Issuer{{Issuer: url, Audience: audience, Algorithms: []string{"EdDSA"}, Discovery: true}},
+			Client:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := func(k keyring, kid string) string {
+			return sign(t, "EdDSA", k.ed25519, map[string]any{"kid": kid}, claims(map[string]any{"iss": url, "exp": time.Now().Add(24 * time.Hour).Unix()}))
+		}
+		issuer = url + "/another"
+		if _, err := v.Verify(t.Context(), token(k, "k1")); !errors.Is(err, ErrKeysUnavailable) {
+			t.Errorf("metadata of another issuer: got %v, want %v", err, ErrKeysUnavailable)
+		}
+		time.Sleep(refetchEvery)
+		issuer = url
+		if _, err := v.Verify(t.Context(), token(k, "k1")); err != nil {
+			t.Error(err)
+		}
+
+		// The keys move to another place.
+		time.Sleep(refetchEvery)
+		where, keys = "/v2/keys", set(t, jwk(t, next.ed25519.Public(), "k2"))
+		if _, err := v.Verify(t.Context(), token(next, "k2")); err != nil {
+			t.Errorf("after a move: %v", err)
+		}
+		got, err := v.Verify(t.Context(), token(k, "k1"))
+		refused(t, got, err, "the issuer has no such key")
+
+		// An outage of the metadata alone takes nothing away.
+		time.Sleep(refetchAfter + time.Second)
+		p.fail()
+		if _, err := v.Verify(t.Context(), token(next, "k2")); err != nil {
+			t.Errorf("in an outage: %v", err)
+		}
+	})
+}
+
+func TestDiscoveryRefuses(t *testing.T) {
+	p := newProvider(t)
+	for name, test := range map[string]struct{ answer, want string }{
+		"no JSON":          {"<html>", "not the metadata"},
+		"another issuer":   {`{"issuer": "https://attacker.example", "jwks_uri": "https://id.example.org/jwks"}`, "another issuer"},
+		"a slash too many": {`{"issuer": "` + p.URL + `/", "jwks_uri": "https://id.example.org/jwks"}`, "another issuer"},
+		"plain http":       {`{"issuer": "` + p.URL + `", "jwks_uri": "http://id.example.org/jwks"}`, "https://"},
+		"a file":           {`{"issuer": "` + p.URL + `", "jwks_uri": "file:///etc/passwd"}`, "absolute URL"},
+		"no key set":       {`{"issuer": "` + p.URL + `"}`, "names no key set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.serve([]byte(test.answer))
+			r := newRemoteKeys(Issuer{Issuer: p.URL, Algorithms: []string{"EdDSA"}, Discovery: true}, Options{})
+			if _, err := r.fetch(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, want %q", err, test.want)
+			}
+		})
 	}
 }

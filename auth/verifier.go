@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,11 +29,16 @@ type Options struct {
 	Issuers []Issuer     // with different names; each passes its Check
 	Client  *http.Client // fetches key sets; nil for one that follows redirects to https only
 	Logger  *slog.Logger // hears of key sets that cannot be fetched; may be nil
+
+	// Revoked says whether the token with this id ("jti") of this issuer was
+	// taken back before its time; nil for never. It is asked for each token.
+	Revoked func(issuer, id string) bool
 }
 
 // Verifier tells true tokens from false ones. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]*trust
+	revoked func(issuer, id string) bool
 }
 
 // trust is an issuer with everything that its tokens are held to.
@@ -45,26 +51,34 @@ type trust struct {
 // NewVerifier makes a Verifier. It fetches nothing: the keys behind a URL are
 // fetched when the first token of their issuer comes in.
 func NewVerifier(o Options) (*Verifier, error) {
-	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers))}
+	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), revoked: o.Revoked}
 	for _, is := range o.Issuers {
 		if v.issuers[is.Issuer] != nil {
 			return nil, fmt.Errorf("issuer %q stands twice", is.Issuer)
 		}
-		keys, err := is.source(o)
+		t, err := newTrust(is, o)
 		if err != nil {
 			return nil, fmt.Errorf("issuer %q: %w", is.Issuer, err)
 		}
-		v.issuers[is.Issuer] = &trust{Issuer: is, keys: keys, parser: jwt.NewParser(
-			jwt.WithValidMethods(is.Algorithms),
-			jwt.WithIssuer(is.Issuer),
-			jwt.WithAudience(is.Audience),
-			jwt.WithExpirationRequired(),
-			jwt.WithIssuedAt(),
-			jwt.WithLeeway(is.Leeway),
-			jwt.WithStrictDecoding(),
-		)}
+		v.issuers[is.Issuer] = t
 	}
 	return v, nil
+}
+
+func newTrust(is Issuer, o Options) (*trust, error) {
+	keys, err := is.source(o)
+	if err != nil {
+		return nil, err
+	}
+	return &trust{Issuer: is, keys: keys, parser: jwt.NewParser(
+		jwt.WithValidMethods(is.Algorithms),
+		jwt.WithIssuer(is.Issuer),
+		jwt.WithAudience(is.Audience),
+		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt(),
+		jwt.WithLeeway(is.Leeway),
+		jwt.WithStrictDecoding(),
+	)}, nil
 }
 
 // TokenError says why a token is refused.
@@ -85,9 +99,23 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 		return nil, err
 	}
 	is := v.issuers[claimed.issuer]
-	switch {
-	case is == nil:
+	if is == nil {
 		return nil, refuse("the issuer is not trusted here")
+	}
+	claims, err := is.verify(ctx, token, claimed)
+	if err != nil {
+		return nil, err
+	}
+	if id, _ := claims["jti"].(string); id != "" && v.revoked != nil && v.revoked(is.Issuer.Issuer, id) {
+		return nil, refuse("the token has been revoked")
+	}
+	return is.principal(claims)
+}
+
+// verify holds a token to everything that its issuer is bound to, and gives its
+// claims. The errors are those of [Verifier.Verify].
+func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt.MapClaims, error) {
+	switch {
 	case !slices.Contains(is.Algorithms, claimed.algorithm):
 		return nil, refuse("the issuer does not sign with this algorithm")
 	case is.Type != "" && !sameType(is.Type, claimed.typ):
@@ -108,7 +136,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if _, err := is.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return set, nil }); err != nil {
 		return nil, refusal(err)
 	}
-	return is.principal(claims)
+	return claims, nil
 }
 
 // claimed is what an unverified token says about how to verify it.
@@ -221,7 +249,11 @@ func (is *trust) principal(claims jwt.MapClaims) (*Principal, error) {
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) {
 		return nil, refuse("the token has no subject")
 	}
-	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: roles(claims, is.rolesClaim())}
+	limits, ok := limitsOf(claims)
+	if !ok {
+		return nil, refuse("the limits of the token are not lists of actions by collection")
+	}
+	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: is.mapped(roles(claims, is.rolesClaim())), Limits: limits}
 	p.Name, _ = claims["name"].(string)
 	if verified, said := claims["email_verified"].(bool); verified || !said {
 		p.Email, _ = claims["email"].(string)
@@ -234,6 +266,41 @@ func (is Issuer) rolesClaim() string {
 		return "roles"
 	}
 	return is.RolesClaim
+}
+
+// mapped translates what the roles claim holds into roles, each once.
+func (is Issuer) mapped(names []string) []string {
+	if is.RoleMap == nil {
+		return names
+	}
+	var roles []string
+	for _, name := range names {
+		if role, ok := is.RoleMap[name]; ok && !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// unmapped is what the roles claim must hold for roles: for each the first name
+// that the map translates into it.
+func (is Issuer) unmapped(roles []string) ([]string, error) {
+	if is.RoleMap == nil {
+		return roles, nil
+	}
+	names := make([]string, len(roles))
+	for i, role := range roles {
+		for _, name := range slices.Sorted(maps.Keys(is.RoleMap)) {
+			if is.RoleMap[name] == role {
+				names[i] = name
+				break
+			}
+		}
+		if names[i] == "" {
+			return nil, fmt.Errorf("nothing in the map of issuer %q becomes the role %q", is.Issuer, role)
+		}
+	}
+	return names, nil
 }
 
 // roles reads the claim called name, or else the one at the end of the path

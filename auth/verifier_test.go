@@ -275,6 +275,69 @@ func TestRolesClaim(t *testing.T) {
 	}
 }
 
+func TestRoleMap(t *testing.T) {
+	k := newKeyring(t)
+	is := k.issuer(t, idp, "HS256")
+	is.RolesClaim = "groups"
+	is.RoleMap = map[string]string{"/editors": "editor", "/valmont/redaction": "editor", "/staff": "reader"}
+	v := newVerifier(t, is)
+	tests := []struct {
+		name   string
+		groups any
+		want   []string
+	}{
+		{"one", []string{"/editors"}, []string{"editor"}},
+		{"two that mean the same", []string{"/editors", "/valmont/redaction"}, []string{"editor"}},
+		{"two", []string{"/staff", "/editors"}, []string{"reader", "editor"}},
+		{"unmapped", []string{"/others"}, nil},
+		{"the name of a role is no group", []string{"editor", "/staff"}, []string{"reader"}},
+		{"none", nil, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := v.Verify(t.Context(), sign(t, "HS256", k.secret, nil, claims(map[string]any{"groups": test.groups})))
+			if err != nil || !reflect.DeepEqual(got.Roles, test.want) {
+				t.Errorf("got %+v, %v; want roles %q", got, err, test.want)
+			}
+		})
+	}
+
+	token, err := Mint(is, Claims{Subject: "bot", Roles: []string{"editor"}, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := v.Verify(t.Context(), token); err != nil || !reflect.DeepEqual(got.Roles, []string{"editor"}) {
+		t.Errorf("minted: got %+v, %v; want the role editor", got, err)
+	}
+	if _, err := Mint(is, Claims{Subject: "bot", Roles: []string{"admin"}, TTL: time.Hour}); err == nil || !strings.Contains(err.Error(), `the role "admin"`) {
+		t.Errorf("minted for a role without a group: got error %v, want one that names it", err)
+	}
+}
+
+func TestVerifyRefusesRevoked(t *testing.T) {
+	k := newKeyring(t)
+	v, err := NewVerifier(Options{
+		Issuers: []Issuer{k.issuer(t, idp, "HS256"), k.issuer(t, "other", "HS256")},
+		Revoked: func(issuer, id string) bool { return issuer == idp && id == "leaked" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(more map[string]any) string { return sign(t, "HS256", k.secret, nil, claims(more)) }
+	got, err := v.Verify(t.Context(), token(map[string]any{"jti": "leaked"}))
+	refused(t, got, err, "the token has been revoked")
+	for name, token := range map[string]string{
+		"another id":             token(map[string]any{"jti": "other"}),
+		"no id":                  token(nil),
+		"same id, other issuer":  token(map[string]any{"jti": "leaked", "iss": "other"}),
+		"an id that is a number": token(map[string]any{"jti": 7}),
+	} {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestVerifyType(t *testing.T) {
 	k := newKeyring(t)
 	is := k.issuer(t, idp, "HS256")

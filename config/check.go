@@ -36,7 +36,7 @@ func (d *decoder) check(c *Config) {
 		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
 	}
 	d.positive(c.Media.MaxBytes, "media", "max_bytes")
-	d.issuers(c.Auth.Issuers)
+	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 }
@@ -164,7 +164,7 @@ func (d *decoder) folder(folder string, at []any) string {
 	return path.Clean(trimmed)
 }
 
-func (d *decoder) issuers(all []Issuer) {
+func (d *decoder) issuers(all []Issuer, roles map[string]map[string][]string) {
 	for i := range all {
 		is, at := &all[i], []any{"auth", "issuers", i}
 		if slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Issuer == is.Issuer }) {
@@ -178,6 +178,16 @@ func (d *decoder) issuers(all []Issuer) {
 			d.add(join(at, "algorithms"), "has to be [HS256], with a secret, or some of the others, with a key set")
 		}
 		d.keys(is, at, symmetric)
+		d.roleMap(is.RoleMap, join(at, "role_map"), roles)
+	}
+}
+
+// roleMap finds what is translated into a role that is not there.
+func (d *decoder) roleMap(roleMap map[string]string, at []any, roles map[string]map[string][]string) {
+	for name, role := range roleMap {
+		if _, ok := roles[role]; !ok {
+			d.add(join(at, name), "there is no role %q; add it to auth.roles", role)
+		}
 	}
 }
 
@@ -191,10 +201,17 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 		}
 	}
 	switch {
+	case is.Discovery && symmetric:
+		d.add(join(at, "discovery"), "does not go with the algorithms: HS256 needs secret_env or secret_file")
+	case is.Discovery && len(given) > 0:
+		d.add(join(at, given[0]), "stands beside discovery; an issuer has one source of keys: remove one")
 	case len(given) == 0 && symmetric:
 		d.add(at, "has no key: name its secret with secret_env or secret_file")
+	case is.Discovery || len(given) == 0 && absolute(is.Issuer) != nil:
+		is.Discovery = true
+		d.keysURL(is.Issuer, join(at, "issuer"))
 	case len(given) == 0:
-		d.add(at, "has no key: name its key set with jwks_url or jwks_file")
+		d.add(at, "has no key: name its key set with jwks_url or jwks_file, or its URL as issuer")
 	case len(given) > 1:
 		d.add(join(at, given[1]), "stands beside %s; an issuer has one source of keys: remove one", given[0])
 	case symmetric != strings.HasPrefix(given[0], "secret"):

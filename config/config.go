@@ -113,16 +113,18 @@ type Auth struct {
 
 // Issuer issues tokens. It has exactly one source of keys.
 type Issuer struct {
-	Issuer     string        `yaml:"issuer" required:"true"`
-	Audience   string        `yaml:"audience" required:"true"`
-	Algorithms []string      `yaml:"algorithms" required:"true" oneof:"HS256 EdDSA ES256 ES384 RS256 RS384 RS512 PS256 PS384 PS512"`
-	SecretEnv  string        `yaml:"secret_env"`
-	SecretFile string        `yaml:"secret_file"`
-	JWKSFile   string        `yaml:"jwks_file"`
-	JWKSURL    string        `yaml:"jwks_url"`
-	RolesClaim string        `yaml:"roles_claim" default:"roles"`
-	Leeway     time.Duration `yaml:"leeway" default:"10s"`
-	Type       string        `yaml:"typ"`
+	Issuer     string            `yaml:"issuer" required:"true"`
+	Audience   string            `yaml:"audience" required:"true"`
+	Algorithms []string          `yaml:"algorithms" required:"true" oneof:"HS256 EdDSA ES256 ES384 RS256 RS384 RS512 PS256 PS384 PS512"`
+	SecretEnv  string            `yaml:"secret_env"`
+	SecretFile string            `yaml:"secret_file"`
+	JWKSFile   string            `yaml:"jwks_file"`
+	JWKSURL    string            `yaml:"jwks_url"`
+	Discovery  bool              `yaml:"discovery"` // true where the issuer is a URL and no source of keys is named
+	RolesClaim string            `yaml:"roles_claim" default:"roles"`
+	RoleMap    map[string]string `yaml:"role_map"` // what the claim holds → role
+	Leeway     time.Duration     `yaml:"leeway" default:"10s"`
+	Type       string            `yaml:"typ"`
 
 	Secret Secret // what SecretEnv or SecretFile holds
 	JWKS   []byte // what JWKSFile holds

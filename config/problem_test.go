@@ -123,7 +123,17 @@ func TestProblems(t *testing.T) {
 			":1:81: auth.issuers[0].secret_file: /nowhere/token cannot be read: no such file or directory",
 		}},
 		{"no key", issuer("algorithms: [HS256]"), nil, []string{":1:18: auth.issuers[0]: has no key: name its secret with secret_env or secret_file"}},
-		{"no key set", issuer("algorithms: [EdDSA]"), nil, []string{":1:18: auth.issuers[0]: has no key: name its key set with jwks_url or jwks_file"}},
+		{"no key set", issuer("algorithms: [EdDSA]"), nil, []string{":1:18: auth.issuers[0]: has no key: name its key set with jwks_url or jwks_file, or its URL as issuer"}},
+		{"discovery of a name", issuer("algorithms: [EdDSA], discovery: true"), nil, []string{":1:27: auth.issuers[0].issuer: is not an absolute URL without credentials"}},
+		{"discovery with a secret", issuer("algorithms: [HS256], discovery: true"), nil, []string{
+			":1:79: auth.issuers[0].discovery: does not go with the algorithms: HS256 needs secret_env or secret_file",
+		}},
+		{"discovery beside a key set", issuer("algorithms: [EdDSA], discovery: true, jwks_url: https://id.example.org/jwks"), nil, []string{
+			":1:95: auth.issuers[0].jwks_url: stands beside discovery; an issuer has one source of keys: remove one",
+		}},
+		{"map to no role", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/jwks, role_map: {/editors: editr}"), nil, []string{
+			`:1:128: auth.issuers[0].role_map./editors: there is no role "editr"; add it to auth.roles`,
+		}},
 		{"two keys", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, jwks_file: x"), nil, []string{
 			":1:78: auth.issuers[0].jwks_url: stands beside jwks_file; an issuer has one source of keys: remove one",
 		}},

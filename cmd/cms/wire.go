@@ -29,8 +29,8 @@ func partsOf(c *config.Config) (*parts, error) {
 	for i, is := range c.Auth.Issuers {
 		a := auth.Issuer{
 			Issuer: is.Issuer, Audience: is.Audience, Algorithms: is.Algorithms,
-			Secret: []byte(string(is.Secret)), JWKS: is.JWKS, JWKSURL: is.JWKSURL,
-			RolesClaim: is.RolesClaim, Leeway: is.Leeway, Type: is.Type,
+			Secret: []byte(string(is.Secret)), JWKS: is.JWKS, JWKSURL: is.JWKSURL, Discovery: is.Discovery,
+			RolesClaim: is.RolesClaim, RoleMap: is.RoleMap, Leeway: is.Leeway, Type: is.Type,
 		}
 		for _, err := range each(a.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i))

@@ -1,0 +1,89 @@
+package auth
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLimitsNarrowRoles(t *testing.T) {
+	policy, err := NewPolicy(map[string]map[string][]string{
+		"editor": {"consultations": {"read", "create", "update"}, "pages": {"read", "update"}, Media: {"read", "create"}},
+	}, []string{"consultations", "pages"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		limits Limits
+		want   string // "collection:action", of what is left
+	}{
+		{"none", nil, "consultations:read consultations:create consultations:update pages:read pages:update media:read media:create"},
+		{"nothing is left", Limits{}, ""},
+		{"one action of one collection", Limits{"consultations": {Read}}, "consultations:read"},
+		{"one action everywhere, but not of media", Limits{Every: {Read}}, "consultations:read pages:read"},
+		{"media", Limits{Media: {Create}}, "media:create"},
+		{"more than the role has", Limits{"pages": {Read, Delete, Publish}, "unknown": {Read}}, "pages:read"},
+		{"two that add up", Limits{Every: {Read}, "pages": {Update}}, "consultations:read pages:read pages:update"},
+		{"unknown action", Limits{"pages": {"everything"}}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			pr := &Principal{Subject: "bot", Roles: []string{"editor"}, Limits: test.limits}
+			var got []string
+			for _, target := range []string{"consultations", "pages", Media} {
+				for _, a := range policy.Actions(pr, target) {
+					got = append(got, target+":"+string(a))
+				}
+			}
+			if s := strings.Join(got, " "); s != test.want {
+				t.Errorf("got %q, want %q", s, test.want)
+			}
+		})
+	}
+}
+
+func TestLimitsClaim(t *testing.T) {
+	k := newKeyring(t)
+	v := newVerifier(t, k.issuer(t, idp, "HS256"))
+	tests := []struct {
+		claim string // as JSON
+		want  Limits
+		ok    bool
+	}{
+		{`{"consultations": ["read", "update"]}`, Limits{"consultations": {Read, Update}}, true},
+		{`{}`, Limits{}, true},
+		{`null`, nil, false},
+		{`"consultations"`, nil, false},
+		{`["consultations"]`, nil, false},
+		{`{"consultations": "read"}`, nil, false},
+		{`{"consultations": [1]}`, nil, false},
+		{`{"consultations": null}`, nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.claim, func(t *testing.T) {
+			got, err := v.Verify(t.Context(), sign(t, "HS256", k.secret, nil, claims(map[string]any{LimitsClaim: json.RawMessage(test.claim)})))
+			if !test.ok {
+				refused(t, got, err, "the limits of the token are not lists of actions by collection")
+			} else if err != nil || !reflect.DeepEqual(got.Limits, test.want) {
+				t.Errorf("got %+v, %v; want the limits %v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestMintedLimits(t *testing.T) {
+	k := newKeyring(t)
+	is := k.issuer(t, idp, "EdDSA")
+	want := Limits{"consultations": {Read}}
+	token, err := Mint(is, Claims{Subject: "bot", Roles: []string{"editor"}, Limits: want, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := newVerifier(t, is).Verify(t.Context(), token)
+	if err != nil || !reflect.DeepEqual(got.Limits, want) {
+		t.Errorf("got %+v, %v; want the limits %v", got, err, want)
+	}
+}
