@@ -1,0 +1,65 @@
+package listener
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// grace is how long a command has to end after SIGTERM.
+const grace = 10 * time.Second
+
+// run runs the command, with CMS_COMMIT set to the commit.
+func (l *Listener) run(ctx context.Context, commit string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-c", l.o.Command)
+	cmd.Dir = l.o.Dir
+	cmd.Env = append(os.Environ(), "CMS_COMMIT="+commit)
+	cmd.Stdout, cmd.Stderr = l.o.Output, l.o.Output
+	own(cmd)
+	return cmd.Run()
+}
+
+// own gives cmd a process group of its own, so that whatever it starts ends
+// with it.
+func own(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = grace
+}
+
+// checkout brings dir, a clone of repository that is made when it is missing,
+// to the tip of branch, and gives the tip. Files that Git does not track stay,
+// such as a build's own cache. What was changed in tracked ones is an error.
+func checkout(ctx context.Context, repository, branch, dir string) (string, error) {
+	if _, err := os.Stat(filepath.Join(dir, ".git")); os.IsNotExist(err) {
+		if _, err := git(ctx, "", "clone", "--quiet", "--branch", branch, "--", repository, dir); err != nil {
+			return "", err
+		}
+	}
+	if _, err := git(ctx, dir, "fetch", "--quiet", "--", repository, "refs/heads/"+branch); err != nil {
+		return "", err
+	}
+	if _, err := git(ctx, dir, "checkout", "--quiet", "--detach", "FETCH_HEAD"); err != nil {
+		return "", err
+	}
+	return git(ctx, dir, "rev-parse", "HEAD")
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	own(cmd)
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(complaint.String()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}

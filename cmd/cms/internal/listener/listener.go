@@ -1,0 +1,221 @@
+// Package listener hides the receiving side of webhooks, for those who build
+// their site on a machine of their own: it takes signed events, runs a command
+// for them, one at a time, and reports to the service what became of it.
+package listener
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+const maxHook = 1 << 20 // bytes of a webhook's body
+
+// Options are the parts of a Listener.
+type Options struct {
+	Secrets    []string      // of the endpoint, as whsec_ and base64; several during a rotation, the first one signs
+	Command    string        // for sh -c
+	Dir        string        // where it runs; "" is the current folder
+	Repository string        // path or URL that Dir is cloned from and kept at the newest commit; "": Dir is left to the command
+	Branch     string        // of Repository; required with it
+	Coalesce   time.Duration // how long a build waits for more events
+	Report     string        // the service's public URL; "" to believe the events, "none" not to report
+	SiteURL    string        // where a build can be seen, for the report
+	Output     io.Writer     // of the command
+	Logger     *slog.Logger
+}
+
+// Listener takes webhooks and builds. What comes during a build leads to one
+// more, so that the last one always is of the newest commit.
+type Listener struct {
+	o        Options
+	verify   []*standardwebhooks.Webhook
+	reporter *reporter
+	built    string        // the commit of the last build that succeeded; owned by Run
+	wake     chan struct{} // holds one value when an event came since the last build began
+
+	mu     sync.Mutex
+	newest event // of those that came
+}
+
+// event is what a build needs to know of a CloudEvent.
+type event struct {
+	ID     string    `json:"id"`
+	Type   string    `json:"type"`
+	Source string    `json:"source"` // the public URL of the service
+	Time   time.Time `json:"time,omitzero"`
+	Data   struct {
+		Commit string `json:"commit"`
+	} `json:"data"`
+}
+
+// New checks o.
+func New(o Options) (*Listener, error) {
+	if len(o.Secrets) == 0 || o.Command == "" || o.Output == nil || o.Logger == nil {
+		return nil, errors.New("listen: a secret, a command, an output and a logger are required")
+	}
+	if o.Repository != "" && (o.Branch == "" || o.Dir == "") {
+		return nil, errors.New("listen: a repository needs a branch, and a folder to be checked out in")
+	}
+	l := &Listener{o: o, wake: make(chan struct{}, 1)}
+	for _, secret := range o.Secrets {
+		w, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return nil, errors.New("listen: the secret is not whsec_ and base64")
+		}
+		l.verify = append(l.verify, w)
+	}
+	if o.Report != "none" {
+		l.reporter = newReporter(l.verify[0], o.Report, o.SiteURL)
+	}
+	return l, nil
+}
+
+// ServeHTTP takes a signed webhook, by POST at any path, and answers at once
+// with 204; Run builds. Events that tell of no content, such as a test or a
+// deployment's, are taken and lead to nothing.
+func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "send a webhook by POST", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		http.Error(w, "the body cannot be read", http.StatusBadRequest)
+		return
+	}
+	if !l.signed(body, r.Header) {
+		l.o.Logger.Warn("a webhook was refused: its signature is not valid", "remote", r.RemoteAddr)
+		http.Error(w, "the signature is not valid", http.StatusUnauthorized)
+		return
+	}
+	var e event
+	if err := json.Unmarshal(body, &e); err != nil {
+		http.Error(w, "the body is no CloudEvent", http.StatusBadRequest)
+		return
+	}
+	l.receive(e)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (l *Listener) signed(body []byte, header http.Header) bool {
+	for _, w := range l.verify {
+		if w.Verify(body, header) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// receive notes an event. Of events that come out of order, as they may for
+// different entries, the one of the youngest commit counts.
+func (l *Listener) receive(e event) {
+	if !content(e.Type) || e.Data.Commit == "" {
+		l.o.Logger.Info("an event that needs no build", "type", e.Type)
+		return
+	}
+	l.mu.Lock()
+	if e.Time.IsZero() || !e.Time.Before(l.newest.Time) {
+		l.newest = e
+	}
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default: // a build is due anyway
+	}
+}
+
+// Run builds until ctx ends: at once, when a repository is given and there is
+// a commit that was not built yet, and after each event. A command that still
+// runs when ctx ends is told so by SIGTERM and has ten seconds. Run returns nil.
+func (l *Listener) Run(ctx context.Context) error {
+	if l.o.Repository != "" {
+		l.build(ctx)
+	}
+	for {
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(l.o.Coalesce):
+		case <-ctx.Done():
+			return nil
+		}
+		l.clearWake()
+		l.build(ctx)
+	}
+}
+
+// clearWake forgets what came while a build waited: it will be part of it.
+func (l *Listener) clearWake() {
+	select {
+	case <-l.wake:
+	default:
+	}
+}
+
+// build runs the command for the newest commit, unless that was built already,
+// and reports.
+func (l *Listener) build(ctx context.Context) {
+	l.mu.Lock()
+	e := l.newest
+	l.mu.Unlock()
+	commit := e.Data.Commit
+	log := l.o.Logger
+	if l.o.Repository != "" {
+		tip, err := checkout(ctx, l.o.Repository, l.o.Branch, l.o.Dir)
+		if err != nil {
+			log.Error("the newest commit could not be checked out", "error", err)
+			l.report(ctx, e.Source, commit, failed)
+			return
+		}
+		commit = tip
+	}
+	if commit == l.built {
+		return
+	}
+	log.Info("building", "commit", commit)
+	l.report(ctx, e.Source, commit, building)
+	began := time.Now()
+	if err := l.run(ctx, commit); err != nil {
+		log.Error("the build failed", "commit", commit, "error", err, "duration", time.Since(began))
+		l.report(ctx, e.Source, commit, failed)
+		return
+	}
+	l.built = commit
+	log.Info("built", "commit", commit, "duration", time.Since(began))
+	l.report(ctx, e.Source, commit, live)
+}
+
+// report tells the service, where there is one to tell. A report that does not
+// get through keeps no build from being made.
+func (l *Listener) report(ctx context.Context, source, commit string, s state) {
+	if l.reporter == nil || commit == "" || source == "" && l.o.Report == "" {
+		return
+	}
+	if err := l.reporter.send(ctx, source, commit, s); err != nil {
+		l.o.Logger.Warn("the service was not told", "commit", commit, "state", string(s), "error", err)
+	}
+}
+
+// content reports whether events of the type tell of new content.
+func content(eventType string) bool {
+	kind, _, _ := strings.Cut(eventType, ".")
+	return slices.Contains([]string{"entry", "media", "repository"}, kind)
+}
