@@ -19,6 +19,7 @@ import (
 	"cms/config"
 	"cms/repo"
 	"cms/site"
+	"cms/state"
 	"cms/webhooks"
 )
 
@@ -35,6 +36,7 @@ const (
 // those above it.
 type service struct {
 	log      *slog.Logger
+	state    *state.DB
 	repo     *repo.Repo
 	site     *site.Site
 	verifier *auth.Verifier
@@ -52,6 +54,14 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log}); err != nil {
 		return nil, err
 	}
+	if s.state, err = state.Open(ctx, string(c.State.URL)); err != nil {
+		return nil, fmt.Errorf("%w; state.url in the configuration says where it is", err)
+	}
+	defer func() {
+		if err != nil {
+			s.state.Close()
+		}
+	}()
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -75,7 +85,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
-		Ready:        s.repo.Ready,
+		Ready:        s.ready,
 		Logger:       log,
 	})
 	if err != nil {
@@ -150,8 +160,11 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	err := g.Wait()
-	return errors.Join(err, s.repo.Close())
+	return errors.Join(err, s.repo.Close(), s.state.Close())
 }
+
+// ready says why the service cannot do its work now, or nil.
+func (s *service) ready() error { return errors.Join(s.repo.Ready(), s.state.Ready()) }
 
 // feed gives the site's history to the webhooks.
 type feed struct{ site *site.Site }

@@ -1,0 +1,73 @@
+// Package statetest gives tests a database of their own, of each kind.
+package statetest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"cms/state"
+)
+
+// PostgresEnv is the variable with the URL of a PostgreSQL server for tests,
+// whose user may create databases.
+const PostgresEnv = "CMS_POSTGRES_URL"
+
+// Each runs test as a subtest on SQLite and, where the environment names a
+// server, on PostgreSQL. The address is that of a database without tables,
+// which is dropped at the end.
+func Each(t *testing.T, test func(t *testing.T, address string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		server := os.Getenv(PostgresEnv)
+		if server == "" {
+			t.Skip("NOT TESTED ON POSTGRESQL: " + PostgresEnv + " names no server")
+		}
+		test(t, create(t, server))
+	})
+}
+
+// Open opens the database at address until the test ends.
+func Open(t *testing.T, address string) *state.DB {
+	t.Helper()
+	db, err := state.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// create makes a database on the server.
+func create(t *testing.T, server string) string {
+	t.Helper()
+	name := "cms_test_" + strings.ToLower(rand.Text())
+	admin := func(statement string) {
+		t.Helper()
+		db, err := sql.Open("pgx", server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.ExecContext(context.Background(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	admin("CREATE DATABASE " + name)
+	t.Cleanup(func() { admin("DROP DATABASE " + name + " WITH (FORCE)") })
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("the URL of the server cannot be read")
+	}
+	u.Path = "/" + name
+	return u.String()
+}
