@@ -253,6 +253,7 @@ func TestBrokenFiles(t *testing.T) {
 		"not UTF-8":            {"---\ntitle: Un\nlieu: \xe9t\xe9\n---\nCorps\n", 3, 7, "syntax"},
 		"unterminated":         {"---\ntitle: Un\n", 1, 1, "syntax"},
 		"duplicate key":        {"---\ntitle: Un\nordre: 1\ntitle: Deux\n---\nCorps\n", 4, 1, "duplicate_key"},
+		"shared anchor":        {"---\ntitle: &t Un\nlieu: *t\n---\nCorps\n", 2, 8, "shared_anchor"},
 		"tab":                  {"---\ntitle: Un\ncontact:\n\tnom: x\n---\nCorps\n", 4, 1, "syntax"},
 		"second YAML document": {"---\ntitle: Un\n--- # suite\ntitle: Deux\n---\nCorps\n", 3, 1, "syntax"},
 	} {
@@ -276,7 +277,7 @@ func TestBrokenFiles(t *testing.T) {
 			edit := s.do(request{method: "PATCH", path: entryPath("casse"), header: mergePatch("*"), body: `{"fields": {"title": "Trois"}}`})
 			if edit.status != http.StatusUnprocessableEntity {
 				t.Errorf("edit: got %d %s, want 422", edit.status, edit.body)
-			} else if p := s.problem(edit); len(p.Errors) == 0 || tt.rule == "syntax" && name != "unterminated" && p.Errors[0].Line != tt.line {
+			} else if p := s.problem(edit); len(p.Errors) == 0 || name != "unterminated" && name != "duplicate key" && p.Errors[0].Line != tt.line {
 				t.Errorf("edit: got %s, want the line %d", edit.body, tt.line)
 			}
 			if s.head() != before {
@@ -290,6 +291,26 @@ func TestBrokenFiles(t *testing.T) {
 				t.Errorf("replace: got %q, want %q", got, sample)
 			}
 		})
+	}
+}
+
+// TestSharedAnchors lets an editor work on the fields of a file beside those
+// that take their value from one another, and save such a file.
+func TestSharedAnchors(t *testing.T) {
+	const src = "---\ntitle: &t Un\nlieu: *t\nnote: 1\n---\nCorps\n"
+	s := newServer(t)
+	s.create("consultations", "partage", src)
+	res := s.do(request{method: "PATCH", path: entryPath("partage"), header: mergePatch("*"), body: `{"fields": {"note": 2}}`})
+	if got, want := s.changedLines(), "-note: 1\n+note: 2"; res.status != http.StatusOK || got != want {
+		t.Errorf("got %d %s with the diff\n%s\nwant\n%s", res.status, res.body, got, want)
+	}
+	if e := s.entry(res); e.Valid || len(e.Problems) != 1 || e.Problems[0].Rule != "shared_anchor" {
+		t.Errorf("got problems %+v, want that of the anchor", e.Problems)
+	}
+	res = s.do(request{method: "PUT", path: entryPath("partage"), header: map[string]string{"Content-Type": "text/markdown", "If-Match": "*"},
+		body: strings.Replace(src, "&t Un", "&t Deux", 1)})
+	if got, want := s.changedLines(), "-title: &t Un\n+title: &t Deux\n-note: 2\n+note: 1"; res.status != http.StatusOK || got != want {
+		t.Errorf("got %d %s with the diff\n%s\nwant\n%s", res.status, res.body, got, want)
 	}
 }
 

@@ -92,19 +92,61 @@ func (d *Document) write(root *intent) (*Document, error) {
 		return nil, err
 	}
 	out, err := d.spliced(root, root, false)
-	if errors.Is(err, errNarrow) {
-		wider := *root
-		wider.parts = slices.Clone(root.parts)
-		for i := range wider.parts {
-			if part := &wider.parts[i]; part.val != nil && part.val.was != nil && part.val.opened {
-				part.val = fresh(part.val.result())
-			}
-		}
-		if out, err = d.spliced(&wider, root, true); errors.Is(err, errNarrow) {
-			err = &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other values; edit the source"}
+	if !errors.Is(err, errNarrow) {
+		return out, err
+	}
+	wider, refusal := d.widen(root)
+	if refusal == nil {
+		if out, refusal = d.spliced(wider, root, true); refusal == nil {
+			return out, nil
 		}
 	}
-	return out, err
+	if at := (narrowError{}); errors.As(err, &at) {
+		return nil, at.EditError
+	}
+	if errors.Is(refusal, errNarrow) {
+		refusal = d.cannotWrite(root)
+	}
+	return nil, refusal
+}
+
+// widen is the intent with each top-level value that changes inside written
+// anew, with the text of all that stays in it. Comments would be lost there.
+func (d *Document) widen(root *intent) (*intent, error) {
+	wider := *root
+	wider.parts = slices.Clone(root.parts)
+	for i := range wider.parts {
+		part := &wider.parts[i]
+		if part.val == nil || part.val.was == nil || part.val.copied || !part.val.opened {
+			continue
+		}
+		block := text{d.src, d.block.from, d.block.to}
+		if at := block.comment(part.val.was); at >= 0 && !part.val.was.table {
+			line, column := position(d.src, at)
+			return nil, &EditError{Kind: KindRefused, Path: FieldPath{part.name}, Line: line, Column: column,
+				Detail: "the value would have to be written anew, and this comment would be lost; edit the source"}
+		}
+		part.val = part.val.anew()
+	}
+	return &wider, nil
+}
+
+// cannotWrite refuses what neither way of writing brings about, and names the
+// first value that changes.
+func (d *Document) cannotWrite(root *intent) error {
+	err := &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other values; edit the source"}
+	for i := range root.parts {
+		part := &root.parts[i]
+		if part.val == nil && !part.renamed && part.at >= 0 {
+			continue
+		}
+		err.Path = FieldPath{part.name}
+		if part.at >= 0 {
+			err.Line, err.Column = position(d.src, root.was.pairs[part.at].start)
+		}
+		break
+	}
+	return err
 }
 
 // spliced writes what is planned and holds it against what is meant.
@@ -137,7 +179,7 @@ func (p *planner) root(it *intent, n *node) error {
 	it.open()
 	at := p.lastLine()
 	for i := range it.parts {
-		text, err := p.pairText(it.parts[i].name, it.parts[i].val, 0, nil)
+		text, err := p.pairText(it, i, 0, nil)
 		if err != nil {
 			return err
 		}

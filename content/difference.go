@@ -10,6 +10,13 @@ import (
 // diff is the intent that makes v of n with the fewest changes: key by key,
 // item by item. It is nil where n means v already. Keys keep their order.
 func (e *editor) diff(n *node, v Value) (*intent, error) {
+	if n.kind == alias {
+		it, err := e.diff(n.resolve(), v)
+		if it != nil {
+			it = it.anew()
+		}
+		return it, err
+	}
 	switch x := v.(type) {
 	case *Object:
 		if n.kind == mapping && len(n.pairs) > 0 && x.Len() > 0 {
@@ -128,7 +135,7 @@ func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool
 		if val, err = e.diff(p.val, v); err != nil || val == nil {
 			return nil, err
 		}
-	} else if _, isMerged := it.merged(p.name); isMerged {
+	} else if it.merged(p.name) != nil {
 		return nil, e.fail(KindRefused, "a merge key gives the field too, and it would still be there")
 	}
 	switch {

@@ -35,8 +35,9 @@ type Problem struct {
 
 // Rules that a file can break whatever its collection expects.
 const (
-	ruleSyntax       = "syntax"
-	ruleDuplicateKey = "duplicate_key"
+	RuleSyntax       = "syntax"        // it cannot be read
+	RuleDuplicateKey = "duplicate_key" // of two values it is not clear which one is meant
+	RuleSharedAnchor = "shared_anchor" // a value stands for other fields too, and cannot be edited
 )
 
 // SyntaxError says where a text cannot be read.
@@ -52,8 +53,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
 }
 
-// maxDuplicates bounds how many duplicate keys are told of.
-const maxDuplicates = 100
+// maxTold bounds how many duplicate keys, and how many shared anchors, are told
+// of.
+const maxTold = 100
 
 // Parse reads a file. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -62,7 +64,7 @@ func Parse(src []byte) *Document {
 	d := &Document{src: src, block: split(src), fields: &Object{}}
 	if d.block.format == None {
 		if d.block.unclosed {
-			d.problems = append(d.problems, Problem{Rule: ruleSyntax, Line: 1, Column: 1,
+			d.problems = append(d.problems, Problem{Rule: RuleSyntax, Line: 1, Column: 1,
 				Detail: "the front matter that line 1 opens is never closed"})
 		}
 	} else {
@@ -70,7 +72,7 @@ func Parse(src []byte) *Document {
 	}
 	if i := invalidUTF8(src[d.block.body:]); i >= 0 {
 		line, column := position(src, d.block.body+i)
-		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
+		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
 	}
 	return d
 }
@@ -94,16 +96,26 @@ func (d *Document) decode() {
 			at = &SyntaxError{Line: 1, Detail: err.Error()}
 		}
 		d.err = at
-		d.problems = append(d.problems, Problem{Rule: ruleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
+		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
 	if t.root == nil {
 		return
 	}
-	for _, key := range t.duplicates[:min(len(t.duplicates), maxDuplicates)] {
-		path := t.root.pathTo(key)
-		line, column := position(d.src, t.offset(key))
-		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: ruleDuplicateKey,
-			Detail: "the key stands in its mapping already; the last one counts", Line: line, Column: column})
+	d.tell(t, t.duplicates, RuleDuplicateKey, func(*node) string {
+		return "the key stands in its mapping already; the last one counts"
+	})
+	d.tell(t, t.shared, RuleSharedAnchor, func(n *node) string {
+		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
+	})
+}
+
+// tell adds a problem with each of the nodes.
+func (d *Document) tell(t tree, nodes []*node, rule string, detail func(*node) string) {
+	for _, n := range nodes[:min(len(nodes), maxTold)] {
+		path := t.root.pathTo(n)
+		line, column := position(d.src, t.offset(n))
+		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: rule,
+			Detail: detail(n), Line: line, Column: column})
 	}
 }
 
@@ -120,12 +132,15 @@ func (d *Document) Fields() *Object { return d.fields }
 // Body is the text after the front matter, with its line endings as they are.
 func (d *Document) Body() string { return string(d.src[d.block.body:]) }
 
+// Body is the body of the file src, without reading its front matter.
+func Body(src []byte) string { return string(src[split(src).body:]) }
+
 // Err says why the front matter cannot be read, as a *[SyntaxError]. It is nil
 // for a file without front matter.
 func (d *Document) Err() error { return d.err }
 
 // Problems are what is wrong with the file as such: its syntax, duplicate
-// keys. They must not be changed.
+// keys, anchors that several fields share. They must not be changed.
 func (d *Document) Problems() []Problem { return d.problems }
 
 // position is the line and the column, in runes, of an offset in b.

@@ -71,6 +71,7 @@ type tree struct {
 	from, to   int
 	root       *node   // nil for an empty block
 	duplicates []*node // keys that stand in their mapping already
+	shared     []*node // what aliases refer to
 }
 
 func decodeJSON(_ []byte, into any) error {

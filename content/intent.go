@@ -7,18 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// intent is what a node is to become: the node with other parts, or a new
-// value in its place. A nil intent is the node as it is.
+// intent is what a node is to become: the node with other parts, a copy of
+// another node, or a new value in its place. A nil intent is the node as it is.
 type intent struct {
 	was    *node  // nil for a new value
+	copied bool   // was stays where it is: its text is written again elsewhere
 	kind   kind   // scalar, mapping or list
 	opened bool   // parts tell what is in it; else was or value does
 	parts  []part // members or items in their new order
 	value  Value  // of a new value
 	text   string // how a new time is written, if not in the habits of the file
 
-	members   *memberOrder                    // of a mapping, while it is edited
-	inherited func(name string) (Value, bool) // what merge keys give, once asked for
+	members   *memberOrder     // of a mapping, while it is edited
+	inherited map[string]*node // what merge keys give, once asked for
 }
 
 // part is a member or an item of an intent.
@@ -41,13 +42,36 @@ func fresh(v Value) *intent {
 	return it
 }
 
-// intentOf leaves n as it is, for now. An alias is opened as a copy of what it
-// stands for.
+// intentOf leaves n as it is, for now. An alias becomes a copy of what it stands
+// for.
 func intentOf(n *node) *intent {
 	if n.kind == alias {
-		return fresh(n.value)
+		return copyOf(n)
 	}
 	return &intent{was: n, kind: n.kind}
+}
+
+// copyOf is what n, or the node that it is an alias of, says, to be written
+// again.
+func copyOf(n *node) *intent {
+	n = n.resolve()
+	return &intent{was: n, kind: n.kind, copied: true}
+}
+
+// anew is the intent with all that stays in it copied.
+func (it *intent) anew() *intent {
+	if it.was == nil {
+		return it
+	}
+	c := *it
+	c.copied = true
+	c.parts = slices.Clone(it.parts)
+	for i := range c.parts {
+		if v := c.parts[i].val; v != nil {
+			c.parts[i].val = v.anew()
+		}
+	}
+	return &c
 }
 
 // open lists the parts.
@@ -95,8 +119,18 @@ func (it *intent) part(i int) *intent {
 	p := &it.parts[i]
 	if p.val == nil {
 		p.val = intentOf(it.old(i))
+		p.val.copied = p.val.copied || it.copied
 	}
 	return p.val
+}
+
+// written is the intent of the i-th part, all of which is to be written.
+func (it *intent) written(i int) *intent {
+	if v := it.parts[i].val; v != nil {
+		return v
+	}
+	n := it.old(i)
+	return &intent{was: n, kind: n.kind, copied: true}
 }
 
 // isNull says whether there is no value, so that one of any kind may be made.
@@ -144,20 +178,15 @@ func (it *intent) partResult(i int) Value {
 	return it.old(i).value
 }
 
-// merged is what a merge key gives for name.
-func (it *intent) merged(name string) (Value, bool) {
+// merged is what a merge key gives for name, nil for nothing.
+func (it *intent) merged(name string) *node {
 	if it.inherited == nil {
-		x := memberIndex{o: &Object{}}
-		if it.was != nil && it.kind == mapping {
-			for i := range it.was.pairs {
-				if it.was.pairs[i].merge {
-					x.merge(it.was.pairs[i].val)
-				}
-			}
+		it.inherited = make(map[string]*node)
+		if it.was != nil {
+			it.was.inherit(it.inherited)
 		}
-		it.inherited = x.o.index()
 	}
-	return it.inherited(name)
+	return it.inherited[name]
 }
 
 // editor applies edits to the intent of a whole front matter.
@@ -189,11 +218,11 @@ func (e *editor) walk(path FieldPath) (it *intent, rest FieldPath, err error) {
 		}
 		if i < 0 {
 			name, _ := step.(string)
-			inherited, ok := it.merged(name)
-			if !ok {
+			inherited := it.merged(name)
+			if inherited == nil {
 				return it, path[k:], nil
 			}
-			it.addMember(name, "").val = fresh(inherited)
+			it.addMember(name, "").val = copyOf(inherited)
 			i = len(it.parts) - 1
 		}
 		it = it.part(i)
@@ -300,27 +329,35 @@ func (e *editor) set(it *intent, path FieldPath, v Value, after string) error {
 	case !isName:
 		return e.notFound()
 	}
-	inherited, isMerged := it.merged(name)
-	if isMerged && len(path) == 1 && Equal(inherited, v) {
-		return nil
+	val := fresh(v)
+	inherited := it.merged(name)
+	switch {
+	case inherited != nil && len(path) == 1:
+		if val, err = e.diff(inherited, v); val == nil {
+			return err
+		}
+		val = val.anew()
+	case inherited != nil:
+		val = copyOf(inherited)
+		err = e.set(val, path[1:], v, "")
+	case len(path) > 1:
+		val = fresh(&Object{})
+		err = e.set(val, path[1:], v, "")
 	}
-	p := it.addMember(name, after)
-	if len(path) == 1 {
-		p.val = fresh(v)
-		return nil
-	}
-	if !isMerged {
-		inherited = &Object{}
-	}
-	p.val = fresh(inherited)
-	return e.set(p.val, path[1:], v, "")
+	it.addMember(name, after).val = val
+	return err
 }
 
 func (e *editor) diffPart(it *intent, i int, v Value) (*intent, error) {
-	if old := it.old(i); old != nil {
-		return e.diff(old, v)
+	old := it.old(i)
+	if old == nil {
+		return fresh(v), nil
 	}
-	return fresh(v), nil
+	val, err := e.diff(old, v)
+	if val != nil && it.copied {
+		val = val.anew()
+	}
+	return val, err
 }
 
 // listAt is the list at the path, made if there is no value.
@@ -388,10 +425,14 @@ func (e *editor) remove() error {
 	if err != nil {
 		return err
 	}
-	name, _ := e.path[len(e.path)-1].(string)
-	_, isMerged := it.merged(name)
+	return e.removePart(it, i, e.path[len(e.path)-1])
+}
+
+// removePart removes what step leads to, the i-th part of it.
+func (e *editor) removePart(it *intent, i int, step any) error {
+	name, _ := step.(string)
 	switch {
-	case isMerged:
+	case it.merged(name) != nil:
 		return e.fail(KindRefused, "the field comes from a merge key, and would still be there")
 	case i < 0:
 		return e.notFound()
@@ -415,11 +456,10 @@ func (e *editor) rename(name string) error {
 	if p.name == name {
 		return nil
 	}
-	if _, isMerged := it.merged(p.name); isMerged {
+	if it.merged(p.name) != nil {
 		return e.fail(KindRefused, "a merge key gives the field too, and it would still be there under its name")
 	}
-	_, isMerged := it.merged(name)
-	if k, err := e.find(it, name); err != nil || k >= 0 || isMerged {
+	if k, err := e.find(it, name); err != nil || k >= 0 || it.merged(name) != nil {
 		return e.fail(KindRefused, "there is a key of the new name already")
 	}
 	it.renameMember(i, name)

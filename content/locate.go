@@ -328,11 +328,15 @@ func (l *locator) mapping(n *node, limit, indent int, flow bool) error {
 			return err
 		}
 		pr.start = pr.key.start
+		mark := l.questionMark(p, pr.key.start, flow)
+		if mark >= 0 {
+			pr.start = mark
+		}
 		colon := pr.key.end
 		for colon < l.to && isBlank(l.src[colon]) {
 			colon++
 		}
-		pr.complex = l.questioned(p, pr.key.start, flow) || colon >= l.to || l.src[colon] != ':'
+		pr.complex = mark >= 0 || colon >= l.to || l.src[colon] != ':'
 		hang := colon + 1
 		if pr.complex {
 			hang = pr.key.end
@@ -349,14 +353,56 @@ func (l *locator) mapping(n *node, limit, indent int, flow bool) error {
 	return nil
 }
 
-// questioned says whether the key that begins at key, after what ends at p, is
-// written with a "?".
-func (l *locator) questioned(p, key int, flow bool) bool {
+// questionMark is where the "?" stands before the key that begins at key, after
+// what ends at p; -1 if there is none.
+func (l *locator) questionMark(p, key int, flow bool) int {
 	p = l.skip(p, key)
 	for flow && p < key && l.src[p] == ',' {
 		p = l.skip(p+1, key)
 	}
-	return p < key && l.src[p] == '?' && l.endsKey(p+1)
+	if p < key && l.src[p] == '?' && l.endsKey(p+1) {
+		return p
+	}
+	return -1
+}
+
+// comment is where the first comment stands within n, between the parts of it;
+// -1 if there is none.
+func (t text) comment(n *node) int {
+	at := n.start
+	gap := func(to int) int {
+		i := bytes.IndexByte(t.src[at:max(at, to)], '#')
+		if i >= 0 {
+			return at + i
+		}
+		return -1
+	}
+	inside := func(c *node) int {
+		if i := gap(c.start); i >= 0 {
+			return i
+		}
+		if i := t.comment(c); i >= 0 {
+			return i
+		}
+		at = max(at, c.end)
+		return -1
+	}
+	if n.kind == scalar || n.kind == alias {
+		return -1
+	}
+	for i := range n.pairs {
+		for _, c := range []*node{n.pairs[i].key, n.pairs[i].val} {
+			if i := inside(c); i >= 0 {
+				return i
+			}
+		}
+	}
+	for _, item := range n.items {
+		if i := inside(item); i >= 0 {
+			return i
+		}
+	}
+	return gap(n.end)
 }
 
 // lineIndex finds the offset of a line and column as the YAML library counts

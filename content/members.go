@@ -100,6 +100,9 @@ func (it *intent) settle() {
 	for i := range it.parts {
 		if v := it.parts[i].val; v != nil {
 			v.settle()
+			if old := it.old(i); old != nil && old.kind == alias && v.copied && identical(v.result(), old.value) {
+				it.parts[i].val = nil // it says what it said, so it stays an alias
+			}
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package content
 
+import "slices"
+
 type kind uint8
 
 const (
@@ -80,6 +82,29 @@ func (n *node) resolve() *node {
 		n = n.target
 	}
 	return n
+}
+
+// inherit adds what the merge keys of n give: of the mappings that name a key
+// the first counts, of keys that are the same in one mapping the last.
+func (n *node) inherit(given map[string]*node) {
+	for i := range n.pairs {
+		if n.pairs[i].merge {
+			n.pairs[i].val.bequeath(given)
+		}
+	}
+}
+
+func (n *node) bequeath(given map[string]*node) {
+	n = n.resolve()
+	for _, item := range n.items {
+		item.bequeath(given)
+	}
+	for i := range slices.Backward(n.pairs) {
+		if p := &n.pairs[i]; !p.merge && given[p.name] == nil {
+			given[p.name] = p.val
+		}
+	}
+	n.inherit(given)
 }
 
 // holdsShared says whether n, or a node in it, is referred to by an alias.

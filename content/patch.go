@@ -1,7 +1,5 @@
 package content
 
-import "fmt"
-
 // MergePatch applies a JSON Merge Patch (RFC 7396) to {"fields": …, "body": …}.
 // New keys go where Replace puts them.
 func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) {
@@ -32,7 +30,7 @@ func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) 
 				return nil, err
 			}
 		default:
-			return nil, &EditError{Kind: KindRefused, Detail: fmt.Sprintf("a patch has the members fields and body, not %q", m.Key)}
+			return nil, &EditError{Kind: KindRefused, Detail: "a patch has the members fields and body, and no others"}
 		}
 	}
 	out := d
@@ -62,13 +60,18 @@ func (e *editor) merge(it *intent, path FieldPath, patch *Object, order keyOrder
 			return err
 		}
 		inner, isObject := m.Value.(*Object)
-		_, isMerged := it.merged(m.Key)
+		inherited := it.merged(m.Key)
 		switch {
-		case m.Value == nil && i < 0 && !isMerged:
+		case m.Value == nil && i < 0 && inherited == nil:
 		case m.Value == nil:
-			err = e.remove()
+			err = e.removePart(it, i, m.Key)
 		case isObject && i >= 0 && it.part(i).kind == mapping:
 			err = e.merge(it.part(i), e.path, inner, keyOrder{})
+		case isObject && i < 0 && inherited != nil && inherited.resolve().kind == mapping:
+			val := copyOf(inherited)
+			if err = e.merge(val, e.path, inner, keyOrder{}); err == nil && !Equal(inherited.value, val.result()) {
+				it.addMember(m.Key, it.predecessor(m.Key, order)).val = val
+			}
 		default:
 			err = e.set(it, FieldPath{m.Key}, withoutNulls(m.Value), it.predecessor(m.Key, order))
 		}

@@ -2,6 +2,8 @@ package content
 
 import (
 	"bytes"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -55,9 +57,13 @@ type habitReader struct {
 
 func (h *habitReader) skip(it *intent) {
 	for i := range it.parts {
-		if part := &it.parts[i]; part.val != nil && part.val.was == nil && part.at >= 0 {
+		part := &it.parts[i]
+		if part.val == nil {
+			continue
+		}
+		if rewritten := part.val.was == nil || part.val.copied; rewritten && part.at >= 0 {
 			h.replaced[it.old(i)] = true
-		} else if part.val != nil {
+		} else if !rewritten {
 			h.skip(part.val)
 		}
 	}
@@ -129,22 +135,27 @@ func (p *planner) colon(n *node) string {
 	return ": "
 }
 
-// pairText is the lines of a new member.
-func (p *planner) pairText(name string, it *intent, indent int, in *node) (string, error) {
-	if p.format == TOML {
-		text, err := p.tomlText(it, plain)
-		return strings.Repeat(" ", indent) + tomlKey(name) + p.colon(in) + text + p.eol, err
+// pairText is the lines of the i-th part of a mapping that is written at
+// indent, into the mapping in if that has lines already.
+func (p *planner) pairText(of *intent, i, indent int, in *node) (string, error) {
+	it := of.written(i)
+	key, err := p.partKey(of, i, false)
+	if err != nil {
+		return "", err
 	}
-	key := strings.Repeat(" ", indent) + p.keyText(name, plain)
+	key = strings.Repeat(" ", indent) + key
+	if p.format == TOML {
+		text, err := p.inlineText(it, plain, false)
+		return key + p.colon(in) + text + p.eol, err
+	}
 	before, _, _ := strings.Cut(p.habits().colon, ":")
-	v := it.result()
-	if v == nil {
+	if it.isNull() {
 		return key + before + ":" + p.eol, nil
 	}
-	if lines, ok := p.block(it, indent, true); ok {
-		return key + before + ":" + p.eol + lines, nil
+	if lines, ok, err := p.block(it, indent, true); ok || err != nil {
+		return key + before + ":" + p.eol + lines, err
 	}
-	if s, ok := v.(string); ok && p.asBlock(s) {
+	if s, ok := p.asBlock(it); ok {
 		header, body := literalBlock(s, indent+2, p.eol)
 		return key + p.habits().colon + header + p.eol + body + p.eol, nil
 	}
@@ -152,43 +163,60 @@ func (p *planner) pairText(name string, it *intent, indent int, in *node) (strin
 	return key + p.habits().colon + text + p.eol, err
 }
 
-// asBlock says whether a string is written as a literal block.
-func (p *planner) asBlock(s string) bool { return !p.oneLine && multiline(s) && blockable(s) }
+// partKey is the key of the i-th part of a mapping.
+func (p *planner) partKey(of *intent, i int, flow bool) (string, error) {
+	part := &of.parts[i]
+	switch {
+	case part.at < 0:
+		return p.keyText(part.name, plain), nil
+	case of.was.pairs[part.at].complex:
+		return "", p.uncopied(of.was.pairs[part.at].key, `the key is not written as "key:"`)
+	case part.renamed:
+		return p.keyText(part.name, of.was.pairs[part.at].key.style), nil
+	}
+	return p.copyText(of.was.pairs[part.at].key, flow)
+}
+
+// asBlock is a string that is written as a literal block.
+func (p *planner) asBlock(it *intent) (string, bool) {
+	s, ok := it.result().(string)
+	return s, ok && it.kind == scalar && !p.oneLine && multiline(s) && blockable(s) && (it.was == nil || !it.was.tagged)
+}
 
 // block is the lines of a collection below its key, or of a mapping behind a
 // dash at indent.
-func (p *planner) block(it *intent, indent int, member bool) (string, bool) {
-	var b strings.Builder
-	switch v := it.result().(type) {
-	case *Object:
-		if v.Len() == 0 {
-			return "", false
-		}
-		if indent += 2; member {
-			indent += p.habits().mapIndent - 2
-		}
-		for _, m := range v.Members {
-			text, err := p.pairText(m.Key, fresh(m.Value), indent, nil)
-			if err != nil {
-				return "", false
-			}
-			b.WriteString(text)
-		}
-	case []Value:
-		if len(v) == 0 || !member {
-			return "", false
-		}
-		for _, item := range v {
-			text, err := p.itemLines(fresh(item), plain, indent+p.habits().listIndent, " ")
-			if err != nil {
-				return "", false
-			}
-			b.WriteString(text)
-		}
-	default:
-		return "", false
+func (p *planner) block(it *intent, indent int, member bool) (lines string, ok bool, err error) {
+	if it.kind != mapping && (it.kind != list || !member) || it.copied && it.was.flow {
+		return "", false, nil
 	}
-	return b.String(), true
+	it.open()
+	if len(it.parts) == 0 {
+		return "", false, nil
+	}
+	if it.was != nil && it.was.tagged {
+		return "", false, p.uncopied(it.was, "a value with a tag")
+	}
+	step := 2
+	switch {
+	case it.kind == list:
+		step = p.habits().listIndent
+	case member:
+		step = p.habits().mapIndent
+	}
+	var b strings.Builder
+	for i := range it.parts {
+		var text string
+		if it.kind == mapping {
+			text, err = p.pairText(it, i, indent+step, nil)
+		} else {
+			text, err = p.itemLines(it.written(i), plain, indent+step, " ")
+		}
+		if err != nil {
+			return "", false, err
+		}
+		b.WriteString(text)
+	}
+	return b.String(), true, nil
 }
 
 // itemText is the lines of a new item, in the manner of the one next to it.
@@ -202,10 +230,10 @@ func (p *planner) itemText(it *intent, n *node, next, indent int) (string, error
 
 func (p *planner) itemLines(it *intent, like style, indent int, gap string) (string, error) {
 	lead := strings.Repeat(" ", indent) + "-"
-	if lines, ok := p.block(it, indent, false); ok {
-		return lead + " " + lines[indent+2:], nil
+	if lines, ok, err := p.block(it, indent, false); ok || err != nil {
+		return lead + " " + strings.TrimPrefix(lines, strings.Repeat(" ", indent+2)), err
 	}
-	if s, ok := it.result().(string); ok && p.asBlock(s) {
+	if s, ok := p.asBlock(it); ok {
 		header, body := literalBlock(s, indent+2, p.eol)
 		return lead + gap + header + p.eol + body + p.eol, nil
 	}
@@ -213,54 +241,115 @@ func (p *planner) itemLines(it *intent, like style, indent int, gap string) (str
 	return lead + gap + text + p.eol, err
 }
 
-// flowText is a value within brackets.
-func (p *planner) flowText(it *intent, like style) (string, error) {
-	return p.inlineText(it, like, true)
-}
-
 // inlineText is a value on one line.
 func (p *planner) inlineText(it *intent, like style, flow bool) (string, error) {
-	if p.format == JSON {
-		return p.jsonText(it.result())
+	switch {
+	case it.kind == alias, it.kind == scalar && it.copied && it.was.value != nil:
+		return p.copyText(it.was, flow)
+	case it.kind == scalar:
+		return p.scalarText(it, like, flow)
 	}
+	it.open()
+	if it.was != nil && it.was.tagged {
+		return "", p.uncopied(it.was, "a value with a tag")
+	}
+	texts := make([]string, len(it.parts))
+	for i := range texts {
+		text, err := p.inlineText(it.written(i), plain, true)
+		if err != nil {
+			return "", err
+		}
+		if it.kind == mapping {
+			key, err := p.partKey(it, i, true)
+			if err != nil {
+				return "", err
+			}
+			text = key + p.inlineColon() + text
+		}
+		texts[i] = text
+	}
+	if it.kind == list {
+		return "[" + strings.Join(texts, ", ") + "]", nil
+	}
+	return "{" + strings.Join(texts, ", ") + "}", nil
+}
+
+func (p *planner) inlineColon() string {
 	if p.format == TOML {
-		return p.tomlText(it, like)
+		return " = "
 	}
-	switch v := it.result().(type) {
+	return ": "
+}
+
+// scalarText is a new scalar on one line.
+func (p *planner) scalarText(it *intent, like style, flow bool) (string, error) {
+	v := it.result()
+	switch x := v.(type) {
 	case nil:
+		if p.format == TOML {
+			return "", p.refuse("TOML has no null; remove the key")
+		}
 		return "null", nil
 	case bool:
-		if v {
-			return "true", nil
-		}
-		return "false", nil
+		return strconv.FormatBool(x), nil
 	case Number:
-		return yamlNumber(v), nil
+		if p.format == YAML {
+			return yamlNumber(x), nil
+		}
+		return string(x), nil
 	case Time:
-		return p.timeText(it, v), nil
+		return p.timeText(it, x), nil
 	case string:
-		return inline(v, like, p.habits().quote, flow), nil
-	case []Value:
-		texts := make([]string, len(v))
-		for i, item := range v {
-			texts[i], _ = p.inlineText(fresh(item), plain, true)
+		switch p.format {
+		case JSON:
+			return string(appendJSONString(nil, x)), nil
+		case TOML:
+			return tomlString(x, like, p.eol), nil
 		}
-		return "[" + strings.Join(texts, ", ") + "]", nil
-	case *Object:
-		texts := make([]string, v.Len())
-		for i := range texts {
-			text, _ := p.inlineText(fresh(v.Members[i].Value), plain, true)
-			texts[i] = p.keyText(v.Members[i].Key, plain) + ": " + text
-		}
-		return "{" + strings.Join(texts, ", ") + "}", nil
+		return inline(x, like, p.habits().quote, flow), nil
 	}
 	return "", p.refuse("the value is of no kind that a document holds")
+}
+
+// copyText is the text of a scalar or an alias, for another place: as it is
+// written where that says the same on one line there.
+func (p *planner) copyText(n *node, flow bool) (string, error) {
+	text := string(p.src[n.from:n.end])
+	switch {
+	case p.format != YAML && strings.Contains(text, "\n"):
+		return "", p.uncopied(n, "a text of several lines")
+	case p.format != YAML || n.kind == alias:
+		return text, nil
+	case n.style == literal, n.style == folded, strings.ContainsAny(text, "\n\r\u0085\u2028\u2029"),
+		flow && n.style == plain && strings.ContainsAny(text, ",[]{}"):
+		if n.style == plain && looksTyped(n.text) {
+			return "", p.uncopied(n, "a plain value like this")
+		}
+		text = inline(n.text, plain, p.habits().quote, flow)
+	}
+	for _, property := range strings.Fields(string(p.src[n.start:n.from])) {
+		if property[0] == '!' {
+			return strings.TrimRight(property+" "+text, " "), nil
+		}
+	}
+	return text, nil
+}
+
+// uncopied refuses to write n again in another place.
+func (p *planner) uncopied(n *node, what string) error {
+	line, column := position(p.src, n.start)
+	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
+		Detail: what + " would have to be written anew, and cannot be so faithfully; edit the source"}
 }
 
 func (p *planner) timeText(it *intent, t Time) string {
 	switch {
 	case it.text != "":
 		return it.text
+	case p.format == JSON:
+		return `"` + t.String() + `"`
+	case p.format == TOML:
+		return t.String()
 	case t.DateOnly:
 		return t.in(p.habits().dateLayout, rubyLayout)
 	}
@@ -345,17 +434,36 @@ func (p *planner) fill(n *node, inlined, tail string) {
 	}
 }
 
-// replaceBelow replaces a value that has lines of its own below its key.
+// replaceBelow replaces a value that has lines of its own below its key, with
+// the anchor and the tag that it may have behind the key.
 func (p *planner) replaceBelow(n *node, inlined, tail string) error {
 	from := p.lineStart(n.from)
-	if n.start != n.from || from < n.hang || !p.blank(from, n.from) {
-		return errNarrow
+	to := p.propertiesEnd(n)
+	switch {
+	case from < n.hang || !p.blank(from, n.from):
+		return p.tooNarrow(n, "what stands before the value on its line")
+	case to > from || p.lineStart(n.hang) != p.lineStart(to):
+		return p.tooNarrow(n, "the anchor or the tag of the value")
 	}
 	if inlined != "" {
-		p.add(n.hang, n.hang, " "+inlined)
+		inlined = " " + inlined
 	}
+	p.add(n.hang, to, inlined)
 	p.add(from, p.nextLine(n.end), tail)
 	return nil
+}
+
+// propertiesEnd is the end of the anchor and the tag of n, where its key ends
+// if there are none.
+func (p *planner) propertiesEnd(n *node) int {
+	end := n.hang
+	for at := n.start; at < n.from && (p.src[at] == '&' || p.src[at] == '!'); at++ {
+		for at < n.from && !p.blank(at, at+1) {
+			at++
+		}
+		end = at
+	}
+	return end
 }
 
 // valueText is a new YAML value: what goes behind the key or the dash, and the
@@ -370,16 +478,16 @@ func (p *planner) valueText(it *intent, at place) (inlined, tail string, err err
 		return "", "", nil
 	}
 	if !at.flow && at.n.hang > 0 {
-		if at.member {
-			if lines, ok := p.block(it, at.indent, true); ok {
-				return "", lines, nil
-			}
-		} else if lines, ok := p.block(it, at.indent, false); ok {
-			if n := at.n; n.start > n.hang && p.lineStart(n.start) == p.lineStart(n.hang) {
-				lines, _ = p.block(it, p.column(n.start)-2, false)
-			}
-			trimmed := strings.TrimLeft(lines, " ")
-			inlined, tail, _ = strings.Cut(trimmed, p.eol)
+		indent := at.indent
+		if n := at.n; !at.member && n.start > n.hang && p.lineStart(n.start) == p.lineStart(n.hang) {
+			indent = p.column(n.start) - 2
+		}
+		lines, ok, err := p.block(it, indent, at.member)
+		if err != nil || ok && at.member {
+			return "", lines, err
+		}
+		if ok {
+			inlined, tail, _ = strings.Cut(strings.TrimLeft(lines, " "), p.eol)
 			return inlined, tail, nil
 		}
 	}
@@ -424,32 +532,4 @@ func (p *planner) stringText(s string, at place) (inlined, tail string) {
 		header, body = foldedBlock(s, old, indent, p.eol)
 	}
 	return header + p.headerComment(n) + p.eol + body, ""
-}
-
-// jsonText is a value in the JSON of a front matter, with a blank behind commas
-// and colons.
-func (p *planner) jsonText(v Value) (string, error) {
-	var texts []string
-	switch x := v.(type) {
-	case []Value:
-		for _, item := range x {
-			text, err := p.jsonText(item)
-			if err != nil {
-				return "", err
-			}
-			texts = append(texts, text)
-		}
-		return "[" + strings.Join(texts, ", ") + "]", nil
-	case *Object:
-		for i := range x.Len() {
-			text, err := p.jsonText(x.Members[i].Value)
-			if err != nil {
-				return "", err
-			}
-			texts = append(texts, string(appendJSONString(nil, x.Members[i].Key))+": "+text)
-		}
-		return "{" + strings.Join(texts, ", ") + "}", nil
-	}
-	b, err := appendJSON(nil, v)
-	return string(b), err
 }

@@ -68,7 +68,7 @@ func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) 
 	if string(src) == string(d.src) {
 		return d, nil
 	}
-	doubled := slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Rule == ruleDuplicateKey })
+	doubled := slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Rule == RuleDuplicateKey })
 	if d.err != nil || to.err != nil || doubled || d.block.format == None || to.block.format != d.block.format {
 		return to, nil
 	}

@@ -18,6 +18,20 @@ type splice struct {
 // changes, and asks for a wider splice.
 var errNarrow = errors.New("the value cannot be changed in its place")
 
+// narrowError is an errNarrow that knows what is in the way.
+type narrowError struct{ *EditError }
+
+func (narrowError) Is(target error) bool { return target == errNarrow }
+
+func (e narrowError) Unwrap() error { return e.EditError }
+
+// tooNarrow says that what stands at n is in the way of a change.
+func (p *planner) tooNarrow(n *node, what string) error {
+	line, column := position(p.src, n.start)
+	return narrowError{&EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
+		Detail: what + " is in the way of the change; edit the source"}}
+}
+
 // planner finds the splices that make an intent of a located tree.
 type planner struct {
 	text
@@ -66,9 +80,7 @@ func (p *planner) change(it *intent, at place) error {
 	switch {
 	case it == nil || it.was == at.n && !it.opened:
 		return nil
-	case at.n.kind == alias && identical(it.result(), at.n.value):
-		return nil
-	case it.was == nil:
+	case it.was == nil || it.copied:
 		if err := p.shared(at.n); err != nil {
 			return err
 		}
@@ -162,7 +174,7 @@ func (p *planner) blockMapping(it *intent, at place) error {
 	for i := range it.parts {
 		part := &it.parts[i]
 		if part.at < 0 {
-			if err := p.insertMember(part, n, at, last, i >= kept, indent); err != nil {
+			if err := p.insertMember(it, i, at, last, i >= kept, indent); err != nil {
 				return err
 			}
 			continue
@@ -186,11 +198,12 @@ func (p *planner) blockMapping(it *intent, at place) error {
 	return nil
 }
 
-// insertMember puts the lines of a new member behind the member last, or at the
+// insertMember puts the lines of the i-th part behind the member last, or at the
 // end of the mapping: in the root, behind the comments there.
-func (p *planner) insertMember(part *part, n *node, at place, last int, atEnd bool, indent int) error {
-	p.path = append(p.path, part.name)
-	lines, err := p.pairText(part.name, part.val, indent, n)
+func (p *planner) insertMember(it *intent, i int, at place, last int, atEnd bool, indent int) error {
+	n := it.was
+	p.path = append(p.path, it.parts[i].name)
+	lines, err := p.pairText(it, i, indent, n)
 	if err != nil {
 		return err
 	}
@@ -525,9 +538,9 @@ func (f *flow) partText(i int) (string, error) {
 		return string(f.src[f.start(part.at):f.end(part.at)]), nil
 	}
 	if f.n.kind == list {
-		return f.flowText(part.val, f.neighbour(i))
+		return f.inlineText(part.val, f.neighbour(i), true)
 	}
-	value, err := f.flowText(part.val, plain)
+	value, err := f.inlineText(part.val, plain, true)
 	if err != nil {
 		return "", err
 	}

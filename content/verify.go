@@ -13,12 +13,18 @@ func (v verifier) fulfils(it *intent, n *node) bool {
 	case n == nil:
 		return it.kind == mapping && len(it.parts) == 0
 	case it.was != nil && !it.opened:
-		return v.same(it.was, n)
+		return v.stays(it, it.was, n)
 	case it.was == nil && v.format == JSON: // which has no times
 		return Equal(it.result(), n.value)
 	case it.was == nil:
 		return identical(it.result(), n.value)
-	case n.kind != it.kind || !v.loose && n.flow != it.was.flow && len(it.parts) > 0 || n.anchor != it.was.anchor:
+	case n.kind != it.kind || n.tag != it.was.tag:
+		return false
+	case it.copied:
+		if n.anchor != "" {
+			return false
+		}
+	case !v.loose && n.flow != it.was.flow && len(it.parts) > 0 || n.anchor != it.was.anchor:
 		return false
 	case it.kind == list:
 		if len(n.items) != len(it.parts) {
@@ -51,7 +57,7 @@ func (v verifier) fulfils(it *intent, n *node) bool {
 			pr = &n.pairs[k]
 		}
 		if part.at >= 0 && !part.renamed {
-			if !v.same(it.was.pairs[part.at].key, pr.key) {
+			if !v.stays(it, it.was.pairs[part.at].key, pr.key) {
 				return false
 			}
 		} else if pr.name != part.name || pr.key.kind != scalar || v.format == YAML && pr.key.tag != "!!str" {
@@ -68,7 +74,35 @@ func (v verifier) partFulfils(it *intent, i int, n *node) bool {
 	if part := it.parts[i].val; part != nil {
 		return v.fulfils(part, n)
 	}
-	return v.same(it.old(i), n)
+	return v.stays(it, it.old(i), n)
+}
+
+// stays says whether a, which the intent leaves as it is or copies, is b.
+func (v verifier) stays(it *intent, a, b *node) bool {
+	if it.copied {
+		return copies(a, b)
+	}
+	return v.same(a, b)
+}
+
+// copies says whether b says what a does, in whatever layout.
+func copies(a, b *node) bool {
+	if a.kind != b.kind || a.tag != b.tag || b.anchor != "" || a.text != b.text && a.tag != "!!null" ||
+		a.kind == scalar && (a.style == plain) != (b.style == plain) && looksTyped(a.text) ||
+		len(a.pairs) != len(b.pairs) || len(a.items) != len(b.items) || a.kind == alias && !identical(a.value, b.value) {
+		return false
+	}
+	for i := range a.pairs {
+		if !copies(a.pairs[i].key, b.pairs[i].key) || !copies(a.pairs[i].val, b.pairs[i].val) {
+			return false
+		}
+	}
+	for i := range a.items {
+		if !copies(a.items[i], b.items[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // same compares nodes of two trees.

@@ -13,9 +13,17 @@ import (
 	yaml4 "go.yaml.in/yaml/v4"
 )
 
-// maxAliased bounds how many nodes the aliases of a front matter stand for, so
-// that a few lines cannot mean a billion values.
-const maxAliased = 10_000
+// The aliases of a front matter may stand for so many nodes, and for so many
+// bytes or four times those of the block, so that a few lines cannot mean a
+// billion values or a gigabyte.
+const (
+	maxAliasedNodes = 10_000
+	maxAliasedBytes = 1 << 20
+)
+
+// extent is how much a node says, with all that is in it, an alias as often as
+// it is used.
+type extent struct{ nodes, bytes int }
 
 // decodeYAML reads a block into the *tree, without the offsets of its nodes.
 func decodeYAML(data []byte, into any) error {
@@ -114,14 +122,16 @@ func (t *tree) offset(n *node) int {
 	return newLineIndex(t.src, t.from, t.to).offset(n.line, n.column)
 }
 
+func (e extent) plus(f extent) extent { return extent{e.nodes + f.nodes, e.bytes + f.bytes} }
+
 // yamlBuilder makes our nodes of the library's.
 type yamlBuilder struct {
 	*tree
 	room    []node // nodes are allocated together
 	anchors map[*yaml.Node]*node
-	sizes   map[*node]int // nodes below an anchored node that is complete
-	size    int           // nodes so far, those of aliases counted each time
-	aliased int
+	sizes   map[*node]extent // of the anchored nodes that are complete
+	size    extent           // so far
+	aliased extent
 	depth   int
 }
 
@@ -139,13 +149,14 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 	n.line, n.column, n.tag, n.text, n.anchor = y.Line, y.Column, y.ShortTag(), y.Value, y.Anchor
 	n.flow, n.tagged = y.Style&yaml.FlowStyle != 0, y.Style&yaml.TaggedStyle != 0
 	before := b.size
-	b.size++
+	b.size.nodes++
+	b.size.bytes += len(n.text)
 	if b.depth++; b.depth > maxDepth {
 		return nil, b.fail(b.offset(n), fmt.Sprintf("nested deeper than %d levels", maxDepth))
 	}
 	if y.Anchor != "" {
 		if b.anchors == nil {
-			b.anchors, b.sizes = make(map[*yaml.Node]*node), make(map[*node]int)
+			b.anchors, b.sizes = make(map[*yaml.Node]*node), make(map[*node]extent)
 		}
 		b.anchors[y] = n
 	}
@@ -162,7 +173,7 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 		n.value = n.yamlScalar()
 	}
 	if y.Anchor != "" {
-		b.sizes[n] = b.size - before
+		b.sizes[n] = extent{b.size.nodes - before.nodes, b.size.bytes - before.bytes}
 	}
 	b.depth--
 	return n, err
@@ -189,11 +200,18 @@ func (b *yamlBuilder) alias(n *node, y *yaml.Node) error {
 	if !complete {
 		return b.fail(b.offset(n), "the anchor &"+y.Value+" contains itself")
 	}
-	if b.aliased += size; b.aliased > maxAliased {
-		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d values", maxAliased))
+	b.size = b.size.plus(size)
+	b.aliased = b.aliased.plus(size)
+	if b.aliased.nodes > maxAliasedNodes {
+		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d values", maxAliasedNodes))
 	}
-	b.size += size
-	n.target.shared = true
+	if most := max(maxAliasedBytes, 4*(b.to-b.from)); b.aliased.bytes > most {
+		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d bytes", most))
+	}
+	if !n.target.shared {
+		n.target.shared = true
+		b.shared = append(b.shared, n.target)
+	}
 	n.value = n.target.value
 	return nil
 }

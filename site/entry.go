@@ -33,10 +33,7 @@ func (e *Entry) Source() ([]byte, error) { return e.source() }
 // Body is what follows the front matter, byte for byte.
 func (e *Entry) Body() (string, error) {
 	src, err := e.source()
-	if err != nil {
-		return "", err
-	}
-	return content.Parse(src).Body(), nil
+	return content.Body(src), err
 }
 
 // Entry reads one entry.
@@ -70,14 +67,11 @@ func view(c *content.Collection, e *repo.Entry) *Entry {
 	}
 }
 
-// ruleSyntax is the rule of problems with reading a file.
-const ruleSyntax = "syntax"
-
 // unreadable says whether a file could not be read for its fields, so that to
 // validate them would only list every required one as missing.
 func unreadable(problems []content.Problem) bool {
 	for _, p := range problems {
-		if p.Rule == ruleSyntax {
+		if p.Rule == content.RuleSyntax {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -113,7 +114,7 @@ func (s *Site) ReplaceSource(collection string, src []byte, exact bool) Revise {
 	schema := s.schema(collection)
 	given := content.Parse(src)
 	return func(d *content.Document) (*content.Document, error) {
-		if exact || len(given.Problems()) > 0 { // which validation then tells
+		if exact || len(faults(given.Problems())) > 0 { // which validation then tells
 			return given, nil
 		}
 		after, err := d.ReplaceSource(src, schema.Order())
@@ -400,9 +401,9 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	}
 	var ambiguous []content.Problem
 	if before == nil {
-		ambiguous = after.Problems()
+		ambiguous = faults(after.Problems())
 	} else {
-		ambiguous = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), after.Problems())
+		ambiguous = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), faults(after.Problems()))
 	}
 	if len(ambiguous) > 0 {
 		return &Error{Code: Invalid, Detail: "The front matter has keys that stand there more than once. Nothing was saved.", Problems: ambiguous}
@@ -427,6 +428,12 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 		return &Error{Code: Invalid, Detail: "The entry breaks rules of its collection. Nothing was saved.", Problems: problems}
 	}
 	return nil
+}
+
+// faults are the problems with a file for which it is not saved. That fields
+// share an anchor is none: the file means what it says, it is only hard to edit.
+func faults(problems []content.Problem) []content.Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return p.Rule == content.RuleSharedAnchor })
 }
 
 // maxSubject bounds the subject of a commit, in characters.
