@@ -61,9 +61,10 @@ func newServer(t *testing.T, more ...auth.Issuer) *server {
 		}}},
 		{Name: "pages", Folder: "pages", Extension: ".md"},
 	}
-	policy, err := auth.NewPolicy(map[string]map[string][]string{
-		"editor": {"consultations": {"read", "create", "update", "delete"}, "pages": {"read", "create", "update", "delete"}},
-		"reader": {"consultations": {"read"}},
+	all := auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)
+	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
+		"editor": {"consultations": all, "pages": all},
+		"reader": {"consultations": auth.Allow(auth.Read)},
 	}, []string{"consultations", "pages"})
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 )
 
 func TestLimitsNarrowRoles(t *testing.T) {
-	policy, err := NewPolicy(map[string]map[string][]string{
-		"editor": {"consultations": {"read", "create", "update"}, "pages": {"read", "update"}, Media: {"read", "create"}},
+	policy, err := NewPolicy(map[string]map[string]Grant{
+		"editor": {"consultations": Allow(Read, Create, Update), "pages": Allow(Read, Update), Media: Allow(Read, Create)},
 	}, []string{"consultations", "pages"})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ type Claims struct {
 	Name    string
 	Email   string
 	Roles   []string
-	Limits  Limits        // nil for none
-	TTL     time.Duration // more than 0
+	Limits  Limits         // nil for none
+	Extra   map[string]any // claims beside those, for the conditions of a Policy
+	TTL     time.Duration  // more than 0
 }
 
 // Mint signs a token with the issuer's secret, or with the first private key
@@ -81,14 +83,16 @@ func (is *trust) signer() (alg string, k key, err error) {
 }
 
 func (c Claims) of(is Issuer, now time.Time) jwt.MapClaims {
-	m := jwt.MapClaims{
+	m := jwt.MapClaims{}
+	maps.Copy(m, c.Extra)
+	maps.Copy(m, jwt.MapClaims{
 		"iss": is.Issuer,
 		"aud": is.Audience,
 		"sub": c.Subject,
 		"iat": now.Unix(),
 		"exp": now.Add(c.TTL).Unix(),
 		"jti": cmp.Or(c.ID, rand.Text()),
-	}
+	})
 	if c.Limits != nil {
 		m[LimitsClaim] = c.Limits
 	}

@@ -23,6 +23,9 @@ func TestMintIsAccepted(t *testing.T) {
 				t.Fatalf("%s: %v", alg, err)
 			}
 			got, err := newVerifier(t, is).Verify(t.Context(), token)
+			if err == nil {
+				got.Claims, got.Expires = nil, time.Time{}
+			}
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, roles in %q: got %+v, %v; want %+v", alg, claim, got, err, want)
 			}

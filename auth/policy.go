@@ -11,7 +11,9 @@ import (
 // Action is what a role may do in a collection or with media.
 type Action string
 
-// The actions that a role can be granted.
+// The actions that a role can be granted. Publish is the right to change the
+// fields that a collection names as those which publish an entry; it comes on
+// top of Create and Update.
 const (
 	Read    Action = "read"
 	Create  Action = "create"
@@ -26,67 +28,79 @@ func Actions() []Action { return []Action{Read, Create, Update, Delete, Publish}
 // Two names stand beside those of the collections in a role.
 const (
 	Media = "media" // the media folder
-	Every = "*"     // every collection, but not media
+	Every = "*"     // every collection that the role does not name, but not media
 )
 
 // Policy says what each role may do. It never changes.
 type Policy struct {
-	roles map[string]map[string][]Action
+	roles map[string]map[string]Grant
 }
 
 // NewPolicy makes a policy of roles: for each role, and each collection,
-// [Media] or [Every], the actions. What it does not grant is refused. Who may
-// change a collection must be able to read it too, because the answer to a
+// [Media] or [Every], what is granted. What it does not grant is refused. Who
+// may change a collection must be able to read it too, because the answer to a
 // change shows the entry. The error names everything that is wrong.
-func NewPolicy(roles map[string]map[string][]string, collections []string) (*Policy, error) {
-	p := &Policy{roles: make(map[string]map[string][]Action, len(roles))}
+func NewPolicy(roles map[string]map[string]Grant, collections []string) (*Policy, error) {
 	var errs []error
 	for _, role := range slices.Sorted(maps.Keys(roles)) {
-		grants := make(map[string][]Action, len(roles[role]))
 		for _, target := range slices.Sorted(maps.Keys(roles[role])) {
 			if target != Every && target != Media && !slices.Contains(collections, target) {
 				errs = append(errs, fmt.Errorf("role %q: there is no collection %q", role, target))
 			}
-			actions := roles[role][target]
-			if target != Media && len(actions) > 0 && !slices.Contains(actions, string(Read)) {
-				errs = append(errs, fmt.Errorf("role %q, %q: there is no %q, without which nothing can be edited or answered", role, target, Read))
-			}
-			for _, name := range actions {
-				a := Action(name)
-				if !slices.Contains(Actions(), a) {
-					errs = append(errs, fmt.Errorf("role %q, %q: there is no action %q; use %s", role, target, name, actionNames()))
-				}
-				grants[target] = append(grants[target], a)
+			for _, wrong := range roles[role][target].check(target) {
+				errs = append(errs, fmt.Errorf("role %q, %q: %w", role, target, wrong))
 			}
 		}
-		p.roles[role] = grants
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return p, nil
+	return &Policy{roles: roles}, nil
 }
 
-// Can says whether one of pr's roles allows a in collection, which may also be
-// [Media], and pr's limits leave it. Roles that the policy does not know allow
-// nothing; nor does a nil Principal.
-func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
-	if pr == nil || !pr.Limits.Allow(a, collection) {
-		return false
+// Grants are what pr's roles grant in collection, one for each role that grants
+// something there, less what pr's limits take away, with the claims in their
+// conditions replaced by what pr's token says. Roles that the policy does not know grant nothing; nor does a nil
+// Principal.
+//
+// Together they grant what at least one of them does. In one role, what stands
+// under a collection's name stands instead of what stands under [Every].
+func (p *Policy) Grants(pr *Principal, collection string) []Grant {
+	if pr == nil {
+		return nil
 	}
+	var grants []Grant
 	for _, role := range pr.Roles {
-		grants := p.roles[role]
-		if slices.Contains(grants[collection], a) ||
-			collection != Media && slices.Contains(grants[Every], a) {
-			return true
+		g, ok := p.roles[role][collection]
+		if !ok && collection != Media {
+			g = p.roles[role][Every]
+		}
+		g.Actions = slices.DeleteFunc(slices.Clone(g.Actions), func(a Action) bool { return !pr.Limits.Allow(a, collection) })
+		if len(g.Actions) > 0 {
+			grants = append(grants, g.resolve(pr))
 		}
 	}
-	return false
+	return grants
+}
+
+// Can says whether one of pr's roles allows a in collection, for some entries
+// at least. The collection may also be [Media].
+func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
+	return slices.ContainsFunc(p.Grants(pr, collection), func(g Grant) bool { return g.Allows(a) })
+}
+
+// CanMedia says whether one of pr's roles allows a for the file at path, below
+// the media folder and separated by slashes.
+func (p *Policy) CanMedia(pr *Principal, a Action, path string) bool {
+	return slices.ContainsFunc(p.Grants(pr, Media), func(g Grant) bool { return g.Allows(a) && g.reaches(path) })
 }
 
 // Actions are those that pr may do in collection, in the order of [Actions].
 func (p *Policy) Actions(pr *Principal, collection string) []Action {
-	return slices.DeleteFunc(Actions(), func(a Action) bool { return !p.Can(pr, a, collection) })
+	grants := p.Grants(pr, collection)
+	return slices.DeleteFunc(Actions(), func(a Action) bool {
+		return !slices.ContainsFunc(grants, func(g Grant) bool { return g.Allows(a) })
+	})
 }
 
 // Knows says whether pr has a role that the policy knows.

@@ -6,9 +6,9 @@ import (
 )
 
 func TestPolicyCan(t *testing.T) {
-	p, err := NewPolicy(map[string]map[string][]string{
-		"editor": {"consultations": {"read", "create", "update", "delete"}, "media": {"read", "create"}},
-		"reader": {"*": {"read"}},
+	p, err := NewPolicy(map[string]map[string]Grant{
+		"editor": {"consultations": Allow(Read, Create, Update, Delete), "media": Allow(Read, Create)},
+		"reader": {"*": Allow(Read)},
 		"nobody": {},
 	}, []string{"consultations", "actualites"})
 	if err != nil {
@@ -50,9 +50,9 @@ func TestPolicyCan(t *testing.T) {
 }
 
 func TestNewPolicyNamesWhatIsUnknown(t *testing.T) {
-	_, err := NewPolicy(map[string]map[string][]string{
-		"editor": {"consultation": {"read"}, "consultations": {"read", "write"}},
-		"bot":    {"consultations": {"Read"}},
+	_, err := NewPolicy(map[string]map[string]Grant{
+		"editor": {"consultation": Allow(Read), "consultations": Allow(Read, "write")},
+		"bot":    {"consultations": Allow("Read")},
 	}, []string{"consultations"})
 	want := `role "bot", "consultations": there is no "read", without which nothing can be edited or answered
 role "bot", "consultations": there is no action "Read"; use read, create, update, delete, publish
@@ -64,9 +64,9 @@ role "editor", "consultations": there is no action "write"; use read, create, up
 }
 
 func TestPolicyActions(t *testing.T) {
-	p, err := NewPolicy(map[string]map[string][]string{
-		"editor": {"consultations": {"delete", "read", "create"}},
-		"reader": {"*": {"read"}},
+	p, err := NewPolicy(map[string]map[string]Grant{
+		"editor": {"consultations": Allow(Delete, Read, Create)},
+		"reader": {"*": Allow(Read)},
 		"nobody": {},
 	}, []string{"consultations", "actualites"})
 	if err != nil {

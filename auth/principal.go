@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 	"unicode"
+
+	"cms/content"
 )
 
 // Principal is who a verified token speaks for.
@@ -15,6 +18,9 @@ type Principal struct {
 	Email   string   // claim "email"; empty when the issuer says it is unverified
 	Roles   []string // as the token has them, known to the Policy or not
 	Limits  Limits   // what the token allows of what the roles do; nil for all of it
+
+	Claims  *content.Object // the token's, for the conditions of a Policy; may be nil
+	Expires time.Time       // when the token ends; zero when it does not
 }
 
 // Person is how p signs a commit. Both values are safe in a Git identity: no

@@ -109,7 +109,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if id, _ := claims["jti"].(string); id != "" && v.revoked != nil && v.revoked(is.Issuer.Issuer, id) {
 		return nil, refuse("the token has been revoked")
 	}
-	return is.principal(claims)
+	return is.principal(claims, claimed.all)
 }
 
 // verify holds a token to everything that its issuer is bound to, and gives its
@@ -139,9 +139,11 @@ func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt
 	return claims, nil
 }
 
-// claimed is what an unverified token says about how to verify it.
+// claimed is what an unverified token says about how to verify it, and what
+// else it says.
 type claimed struct {
 	issuer, algorithm, keyID, typ string
+	all                           *content.Object
 }
 
 // inspect reads what is needed to choose an issuer and its keys, and refuses
@@ -200,6 +202,7 @@ func read(header, claims *content.Object) (c claimed, err error) {
 		algorithm: str(header, "alg"),
 		keyID:     str(header, "kid"),
 		typ:       str(header, "typ"),
+		all:       claims,
 	}
 	if err == nil && !plausible(c.keyID) {
 		err = refuse("kid is not the name of a key")
@@ -244,7 +247,7 @@ func refusal(err error) error {
 }
 
 // principal reads the claims of a verified token.
-func (is *trust) principal(claims jwt.MapClaims) (*Principal, error) {
+func (is *trust) principal(claims jwt.MapClaims, all *content.Object) (*Principal, error) {
 	subject, _ := claims["sub"].(string)
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) {
 		return nil, refuse("the token has no subject")
@@ -253,7 +256,10 @@ func (is *trust) principal(claims jwt.MapClaims) (*Principal, error) {
 	if !ok {
 		return nil, refuse("the limits of the token are not lists of actions by collection")
 	}
-	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: is.mapped(roles(claims, is.rolesClaim())), Limits: limits}
+	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: is.mapped(roles(all, is.rolesClaim())), Limits: limits, Claims: all}
+	if end, err := claims.GetExpirationTime(); err == nil && end != nil {
+		p.Expires = end.Time
+	}
 	p.Name, _ = claims["name"].(string)
 	if verified, said := claims["email_verified"].(bool); verified || !said {
 		p.Email, _ = claims["email"].(string)
@@ -303,22 +309,13 @@ func (is Issuer) unmapped(roles []string) ([]string, error) {
 	return names, nil
 }
 
-// roles reads the claim called name, or else the one at the end of the path
-// name, whose steps a dot separates (realm_access.roles). It is a list of
-// strings, or one string with spaces between the roles, as in "scope"; whatever
-// else there is grants nothing.
-func roles(claims map[string]any, name string) []string {
-	v, ok := claims[name]
-	for rest := name; !ok && rest != ""; {
-		var step string
-		step, rest, _ = strings.Cut(rest, ".")
-		v = claims[step]
-		claims, _ = v.(map[string]any)
-	}
-	switch v := v.(type) {
+// roles reads a claim that is a list of strings, or one string with spaces
+// between the roles, as in "scope"; whatever else there is grants nothing.
+func roles(claims *content.Object, name string) []string {
+	switch v := claimAt(claims, name).(type) {
 	case string:
 		return strings.Fields(v)
-	case []any:
+	case []content.Value:
 		var names []string
 		for _, item := range v {
 			if s, ok := item.(string); ok && s != "" {
@@ -328,4 +325,17 @@ func roles(claims map[string]any, name string) []string {
 		return names
 	}
 	return nil
+}
+
+// claimAt is the claim called name, or else the one at the end of the path
+// name, whose steps a dot separates (realm_access.roles); nil for none.
+func claimAt(claims *content.Object, name string) content.Value {
+	v, ok := claims.Get(name)
+	for rest := name; !ok && rest != ""; {
+		var step string
+		step, rest, _ = strings.Cut(rest, ".")
+		v, _ = claims.Get(step)
+		claims, _ = v.(*content.Object)
+	}
+	return v
 }

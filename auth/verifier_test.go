@@ -21,6 +21,9 @@ func TestVerifyAcceptsEveryAlgorithm(t *testing.T) {
 			for kid, header := range map[string]map[string]any{"with kid": {"kid": "k1"}, "without": nil} {
 				got, err := v.Verify(t.Context(), sign(t, alg, k.private(alg), header, claims(nil)))
 				want := &Principal{Issuer: idp, Subject: "camille", Name: "Camille Moreau", Email: "camille@example.org", Roles: []string{"editor"}}
+				if err == nil {
+					got.Claims, got.Expires = nil, time.Time{}
+				}
 				if err != nil || !reflect.DeepEqual(got, want) {
 					t.Errorf("%s: got %+v, %v; want %+v", kid, got, err, want)
 				}

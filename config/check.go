@@ -110,6 +110,7 @@ func (d *decoder) collections(all []Collection) {
 			}
 		}
 		d.references(c.Fields, join(at, "fields"), all)
+		d.known(c.Publish, *c, join(at, "publish"))
 	}
 }
 
@@ -164,7 +165,7 @@ func (d *decoder) folder(folder string, at []any) string {
 	return path.Clean(trimmed)
 }
 
-func (d *decoder) issuers(all []Issuer, roles map[string]map[string][]string) {
+func (d *decoder) issuers(all []Issuer, roles map[string]map[string]Grant) {
 	for i := range all {
 		is, at := &all[i], []any{"auth", "issuers", i}
 		if slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Issuer == is.Issuer }) {
@@ -183,7 +184,7 @@ func (d *decoder) issuers(all []Issuer, roles map[string]map[string][]string) {
 }
 
 // roleMap finds what is translated into a role that is not there.
-func (d *decoder) roleMap(roleMap map[string]string, at []any, roles map[string]map[string][]string) {
+func (d *decoder) roleMap(roleMap map[string]string, at []any, roles map[string]map[string]Grant) {
 	for name, role := range roleMap {
 		if _, ok := roles[role]; !ok {
 			d.add(join(at, name), "there is no role %q; add it to auth.roles", role)
@@ -241,13 +242,40 @@ func (d *decoder) keysURL(s string, at []any) {
 	}
 }
 
-func (d *decoder) roles(roles map[string]map[string][]string, collections []Collection) {
+func (d *decoder) roles(roles map[string]map[string]Grant, collections []Collection) {
 	for role, grants := range roles {
-		for target := range grants {
-			if target != media && target != every {
-				d.collection(target, []any{"auth", "roles", role, target}, collections)
+		for target, grant := range grants {
+			at := []any{"auth", "roles", role, target}
+			i := slices.IndexFunc(collections, func(c Collection) bool { return c.Name == target })
+			switch {
+			case i >= 0:
+				d.known(grant.Hide, collections[i], join(at, "hide"))
+				d.known(grant.ReadOnly, collections[i], join(at, "read_only"))
+				for field := range grant.Where {
+					d.field(field, collections[i], join(join(at, "where"), field))
+				}
+			case target != media && target != every:
+				d.collection(target, at, collections)
 			}
 		}
+	}
+}
+
+func (d *decoder) known(names []string, c Collection, at []any) {
+	for i, name := range names {
+		d.field(name, c, join(at, i))
+	}
+}
+
+// field makes sure that name is a field of a collection, where it lists some: a
+// right that depends on a field must not depend on how it is spelled.
+func (d *decoder) field(name string, c Collection, at []any) {
+	var names []string
+	for _, f := range c.Fields {
+		names = append(names, f.Name)
+	}
+	if len(names) > 0 && !slices.Contains(names, name) {
+		d.add(at, "collection %s has no field %q; %s", c.Name, name, strings.Replace(suggest(name, names), "the keys here", "its fields", 1))
 	}
 }
 

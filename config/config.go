@@ -27,7 +27,8 @@ import (
 //
 // Tags of the fields: yaml is the key, default what stands when there is none,
 // required that there must be one, oneof the values that are allowed (of each
-// item, for a list).
+// item, for a list), alone that a list in the place of the whole mapping is the
+// value of this key.
 type Config struct {
 	Server      Server       `yaml:"server"`
 	Repository  Repository   `yaml:"repository"`
@@ -74,7 +75,8 @@ type Collection struct {
 	Extension string            `yaml:"extension" default:".md"`
 	Label     map[string]string `yaml:"label"` // by language
 	Strict    bool              `yaml:"strict"`
-	Fields    []Field           `yaml:"fields"` // none: there is no schema
+	Fields    []Field           `yaml:"fields"`  // none: there is no schema
+	Publish   []string          `yaml:"publish"` // the fields that only who may publish changes
 }
 
 // Field is a key of the front matter and what is expected of its value.
@@ -106,9 +108,26 @@ type Media struct {
 // Auth is whose tokens are accepted and what roles may do.
 type Auth struct {
 	Issuers []Issuer `yaml:"issuers"`
-	// Roles has, for each role and each collection, "media" or "*" (every
-	// collection), the actions.
-	Roles map[string]map[string][]string `yaml:"roles" oneof:"read create update delete publish"`
+	// Roles has, for each role and each collection, "media" or "*" (every other
+	// collection), what the role may do there.
+	Roles map[string]map[string]Grant `yaml:"roles"`
+}
+
+// Grant is what a role may do in a collection, or with media. The list of the
+// actions alone will do.
+type Grant struct {
+	Actions  []string             `yaml:"actions" required:"true" alone:"true" oneof:"read create update delete publish"`
+	Hide     []string             `yaml:"hide"`      // fields that the role neither sees nor sets
+	ReadOnly []string             `yaml:"read_only"` // fields that it sees and does not set
+	Where    map[string]Condition `yaml:"where"`     // by field: the entries that the grant is for meet all
+	Paths    []string             `yaml:"paths"`     // of media: the folders below the media folder; none: all of it
+}
+
+// Condition is what the field of an entry has to be. The list of the values
+// alone will do.
+type Condition struct {
+	Values []json.RawMessage `yaml:"values" alone:"true"` // one of these, as JSON
+	Claim  string            `yaml:"claim"`               // or one of those in this claim of the caller's token
 }
 
 // Issuer issues tokens. It has exactly one source of keys.

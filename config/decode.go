@@ -77,6 +77,14 @@ func (d *decoder) structure(n *yaml.Node, pl place) {
 	if null(n) {
 		n = &yaml.Node{Kind: yaml.MappingNode}
 	}
+	if n.Kind == yaml.SequenceNode {
+		for i := range t.NumField() {
+			if tag := t.Field(i).Tag; tag.Get("alone") != "" {
+				d.list(n, place{path: pl.path, value: pl.value.Field(i), oneof: tag.Get("oneof")})
+				return
+			}
+		}
+	}
 	if !d.want(n, pl, yaml.MappingNode, "a mapping; write each key on a line of its own") {
 		return
 	}

@@ -51,6 +51,10 @@ func show(n *yaml.Node, t reflect.Type, shown map[string]bool) {
 		for _, item := range n.Content {
 			show(item, t.Elem(), shown)
 		}
+	case reflect.Map:
+		for i := 1; i < len(n.Content); i += 2 {
+			show(n.Content[i], t.Elem(), shown)
+		}
 	case reflect.Struct:
 		for i := range t.NumField() {
 			name := t.Field(i).Tag.Get("yaml")
@@ -65,7 +69,7 @@ func show(n *yaml.Node, t reflect.Type, shown map[string]bool) {
 // keys yields Type.key for every key in t and in the types of its fields.
 func keys(t reflect.Type, seen map[reflect.Type]bool) func(func(string) bool) {
 	return func(yield func(string) bool) {
-		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 			t = t.Elem()
 		}
 		if t.Kind() != reflect.Struct || seen[t] {

@@ -57,7 +57,10 @@ func TestLoadExample(t *testing.T) {
 				{Name: "in_progress", Type: "boolean", Default: json.RawMessage("true")},
 				mark("note-citoyenne"), mark("note-decidee"),
 				{Name: "ordre", Type: "integer"},
+				{Name: "publiee", Type: "boolean", Default: json.RawMessage("false")},
+				{Name: "notes-internes", Type: "text"},
 			},
+			Publish: []string{"publiee"},
 		}, {
 			Name: "rencontres", Folder: "_rencontres", Extension: ".md",
 			Fields: []Field{
@@ -80,9 +83,23 @@ func TestLoadExample(t *testing.T) {
 				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", Leeway: 10 * time.Second, Secret: secret,
 			}},
-			Roles: map[string]map[string][]string{
-				"editor": {"consultations": {"read", "create", "update", "delete"}, "media": {"read", "create"}},
-				"reader": {"*": {"read"}},
+			Roles: map[string]map[string]Grant{
+				"editor": {
+					"consultations": {Actions: []string{"read", "create", "update", "delete", "publish"}},
+					"media":         {Actions: []string{"read", "create"}},
+				},
+				"reader": {"*": {Actions: []string{"read"}}},
+				"organisation": {
+					"consultations": {
+						Actions: []string{"read", "create", "update"}, Hide: []string{"notes-internes"},
+						ReadOnly: []string{"note-citoyenne", "note-decidee"},
+						Where: map[string]Condition{
+							"organisateur": {Claim: "organisation"},
+							"in_progress":  {Values: []json.RawMessage{[]byte("true")}},
+						},
+					},
+					"media": {Actions: []string{"read", "create"}, Paths: []string{"organisations"}},
+				},
 			},
 		},
 		Webhooks: []Webhook{

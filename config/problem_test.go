@@ -167,6 +167,13 @@ func TestProblems(t *testing.T) {
 			`:4:29: auth.roles.editor.a[0]: "write" is not one of read, create, update, delete, publish`,
 			`:5:25: auth.roles.bot.consultation: there is no collection "consultation"; the collections are a, b`,
 		}},
+		{"conditions of roles", "collections:\n  - {name: a, folder: a, fields: [{name: org, type: string}], publish: [publie]}\nauth:\n  roles:\n    bot: {a: {hide: [note], where: {orga: [x], org: {claims: [y]}}}}\n", nil, []string{
+			`:2:73: collections[0].publish[0]: collection a has no field "publie"; its fields are org`,
+			`:5:14: auth.roles.bot.a.actions: is missing`,
+			`:5:22: auth.roles.bot.a.hide[0]: collection a has no field "note"; its fields are org`,
+			`:5:43: auth.roles.bot.a.where.orga: collection a has no field "orga"; did you mean "org"?`,
+			`:5:54: auth.roles.bot.a.where.org.claims: there is no such key; did you mean "claim"?`,
+		}},
 
 		{"hook", hook("url: builds.example.org, secret_env: CMS_HOOK_SECRET, secret_file: x, events: [entry.saved], collections: [a, c]"), nil, []string{
 			":2:12: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",

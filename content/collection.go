@@ -9,6 +9,7 @@ type Collection struct {
 	Extension string            // of the files that are entries, with its dot
 	Label     map[string]string // by language tag; may be empty
 	Schema    Schema
+	Publish   []string // the top-level fields that publish an entry, which not everyone may change
 }
 
 // Path is where the entry s is kept.

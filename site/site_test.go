@@ -39,9 +39,9 @@ func newSite(t *testing.T) *fixture {
 			{Name: "consultation", Type: content.TypeReference, Collection: "consultations"},
 		}}},
 	}
-	policy, err := auth.NewPolicy(map[string]map[string][]string{
-		"editor": {"*": {"read", "create", "update", "delete"}},
-		"reader": {"consultations": {"read"}},
+	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
+		"editor": {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
+		"reader": {"consultations": auth.Allow(auth.Read)},
 	}, []string{"consultations", "rencontres"})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"cms/auth"
 	"cms/config"
@@ -50,8 +52,10 @@ func partsOf(c *config.Config) (*parts, error) {
 		}
 		p.collections = append(p.collections, made)
 	}
-	var err error
-	p.policy, err = auth.NewPolicy(c.Auth.Roles, names)
+	roles, err := roles(c.Auth.Roles)
+	if err == nil {
+		p.policy, err = auth.NewPolicy(roles, names)
+	}
 	for _, err := range each(err) {
 		wrong = append(wrong, c.Problem(err.Error(), "auth", "roles"))
 	}
@@ -79,10 +83,44 @@ func each(err error) []error {
 	return []error{err}
 }
 
+func roles(in map[string]map[string]config.Grant) (map[string]map[string]auth.Grant, error) {
+	out := make(map[string]map[string]auth.Grant, len(in))
+	for role, grants := range in {
+		out[role] = make(map[string]auth.Grant, len(grants))
+		for target, g := range grants {
+			made, err := grant(g)
+			if err != nil {
+				return nil, fmt.Errorf("role %q, %q: %w", role, target, err)
+			}
+			out[role][target] = made
+		}
+	}
+	return out, nil
+}
+
+func grant(in config.Grant) (auth.Grant, error) {
+	out := auth.Grant{Hide: in.Hide, ReadOnly: in.ReadOnly, Paths: in.Paths}
+	for _, a := range in.Actions {
+		out.Actions = append(out.Actions, auth.Action(a))
+	}
+	for _, field := range slices.Sorted(maps.Keys(in.Where)) {
+		c := auth.Condition{Field: field, Claim: in.Where[field].Claim}
+		for _, raw := range in.Where[field].Values {
+			v, err := content.ParseJSON(raw)
+			if err != nil {
+				return out, fmt.Errorf("where: %w", err)
+			}
+			c.Values = append(c.Values, v)
+		}
+		out.Where = append(out.Where, c)
+	}
+	return out, nil
+}
+
 func collection(in *config.Collection) (content.Collection, error) {
 	fields, err := fields(in.Fields)
 	c := content.Collection{
-		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label,
+		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label, Publish: in.Publish,
 		Schema: content.Schema{Defined: len(fields) > 0 || in.Strict, Strict: in.Strict, Fields: fields},
 	}
 	if err == nil {
