@@ -3,10 +3,8 @@ package repo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"time"
 	"unique"
@@ -114,9 +112,9 @@ func (g *group) run(q *request) (outcome, error) {
 	if o.err = q.ctx.Err(); o.err != nil {
 		return o, nil
 	}
-	tx := &Tx{repo: g.repo, root: g.repo.root, tables: maps.Clone(g.tables),
-		changes: make(map[string]*change), folders: make(map[string]int)}
-	if o.err = g.call(tx, q.fn); o.err != nil {
+	tx := newTx(g.repo, maps.Clone(g.tables))
+	tx.root = g.repo.root
+	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
 	}
 	settled := tx.settle()
@@ -127,18 +125,6 @@ func (g *group) run(q *request) (outcome, error) {
 		return o, err
 	}
 	return outcome{commit: g.commit, changed: true}, nil
-}
-
-// call runs fn. A panic is an error of fn.
-func (g *group) call(tx *Tx, fn func(*Tx) error) (err error) {
-	defer func() {
-		tx.done = true
-		if v := recover(); v != nil {
-			g.repo.log.Error("update panicked", "panic", v, "stack", string(debug.Stack()))
-			err = fmt.Errorf("update panicked: %v", v)
-		}
-	}()
-	return fn(tx)
 }
 
 // seal turns what tx did into a commit on top of the group's last one.

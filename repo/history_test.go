@@ -37,10 +37,10 @@ func TestHistoryThroughMoves(t *testing.T) {
 	r := start(t, options(t.TempDir()))
 	const c = "consultations"
 	created := put(t, r, c, "a", "1")
-	update(t, r, func(tx *Tx) error { return tx.Move(c, slug(t, "a"), slug(t, "b")) })
+	update(t, r, func(tx *Tx) error { return tx.Move(c, slug(t, "a"), c, slug(t, "b")) })
 	put(t, r, c, "a", "autre")
 	put(t, r, c, "b", "2")
-	update(t, r, func(tx *Tx) error { return tx.Move(c, slug(t, "b"), slug(t, "2026/c")) })
+	update(t, r, func(tx *Tx) error { return tx.Move(c, slug(t, "b"), c, slug(t, "2026/c")) })
 	e, ok := r.View().Entry(c, slug(t, "2026/c"))
 	if !ok {
 		t.Fatal("moved entry is not there")

@@ -15,7 +15,9 @@ func indexed(t *testing.T) (dir string) {
 	dir = site(t)
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "bus", "1")
-	update(t, r, func(tx *Tx) error { return tx.Move("consultations", slug(t, "bus"), slug(t, "2026/tram")) })
+	update(t, r, func(tx *Tx) error {
+		return tx.Move("consultations", slug(t, "bus"), "consultations", slug(t, "2026/tram"))
+	})
 	update(t, r, func(tx *Tx) error { return tx.Delete("consultations", slug(t, "parc")) })
 	put(t, r, "news", "deux", "2")
 	stop()

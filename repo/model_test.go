@@ -143,7 +143,7 @@ func (m *model) do(tx *Tx, o operation) error {
 		}
 		delete(m.files, from)
 	case "move":
-		err = tx.Move(collection, slug(m.t, o.slug), slug(m.t, o.to))
+		err = tx.Move(collection, slug(m.t, o.slug), collection, slug(m.t, o.to))
 		switch {
 		case !exists:
 			want = ErrNotFound

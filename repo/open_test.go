@@ -288,7 +288,7 @@ func TestOddFiles(t *testing.T) {
 		}
 	}
 	put(t, r, "consultations", "run", "y")
-	update(t, r, func(tx *Tx) error { return tx.Move("consultations", slug(t, "run"), slug(t, "walk")) })
+	update(t, r, func(tx *Tx) error { return tx.Move("consultations", slug(t, "run"), "consultations", slug(t, "walk")) })
 	want := `120000 blob _consultations/link.md
 160000 commit _consultations/module.md
 120000 blob _consultations/up

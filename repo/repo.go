@@ -142,6 +142,14 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	}
 }
 
+// Rehearse runs fn on s as Update would on the tip, in the goroutine of its
+// caller and beside the writer, and commits nothing. The error is fn's.
+func (r *Repo) Rehearse(s *Snapshot, fn func(*Tx) error) error {
+	tx := newTx(r, s.tables())
+	tx.tree = s.tree
+	return tx.call(fn)
+}
+
 // How often Run looks for commits that others made, how many updates it takes
 // into a group, how long it tries to get hold of the branch, beyond how many
 // packs it joins some, and after how many commits it saves the index.

@@ -271,7 +271,7 @@ func TestSubjects(t *testing.T) {
 	}{
 		{"Create consultations/parc", func(tx *Tx) error { _, err := tx.Put("consultations", s("parc"), document("1")); return err }},
 		{"Update consultations/parc", func(tx *Tx) error { _, err := tx.Put("consultations", s("parc"), document("2")); return err }},
-		{"Move consultations/parc to consultations/2026/parc", func(tx *Tx) error { return tx.Move("consultations", s("parc"), s("2026/parc")) }},
+		{"Move consultations/parc to consultations/2026/parc", func(tx *Tx) error { return tx.Move("consultations", s("parc"), "consultations", s("2026/parc")) }},
 		{"Delete consultations/2026/parc", func(tx *Tx) error { return tx.Delete("consultations", s("2026/parc")) }},
 		{"Create consultations/a and 2 more", func(tx *Tx) (err error) {
 			for _, x := range []string{"c", "a", "b"} {
@@ -366,12 +366,12 @@ func TestErrorsLeaveNoTrace(t *testing.T) {
 			return boom
 		}},
 		"delete of nothing": {ErrNotFound, func(tx *Tx) error { return tx.Delete("consultations", slug(t, "x")) }},
-		"move of nothing":   {ErrNotFound, func(tx *Tx) error { return tx.Move("consultations", slug(t, "x"), slug(t, "y")) }},
+		"move of nothing":   {ErrNotFound, func(tx *Tx) error { return tx.Move("consultations", slug(t, "x"), "consultations", slug(t, "y")) }},
 		"move onto another": {ErrExists, func(tx *Tx) error {
 			if _, err := tx.Put("consultations", slug(t, "x"), document("x")); err != nil {
 				return err
 			}
-			return tx.Move("consultations", slug(t, "x"), slug(t, "parc"))
+			return tx.Move("consultations", slug(t, "x"), "consultations", slug(t, "parc"))
 		}},
 		"unknown collection": {ErrNotFound, func(tx *Tx) error { _, err := tx.Put("nope", slug(t, "x"), document("x")); return err }},
 		"file as folder":     {ErrConflict, func(tx *Tx) error { _, err := tx.Put("consultations", slug(t, "parc.md/x"), document("x")); return err }},
@@ -426,7 +426,7 @@ func TestTransactionReadsItself(t *testing.T) {
 		if err := tx.Delete("consultations", slug(t, "a")); err != nil {
 			return err
 		}
-		if err := tx.Move("consultations", slug(t, "b"), slug(t, "d")); err != nil {
+		if err := tx.Move("consultations", slug(t, "b"), "consultations", slug(t, "d")); err != nil {
 			return err
 		}
 		e, err := tx.Put("consultations", slug(t, "e"), document("e"))

@@ -39,7 +39,7 @@ func TestLargeFolders(t *testing.T) {
 					case 0:
 						return tx.Delete("consultations", a)
 					case 1:
-						return tx.Move("consultations", a, b)
+						return tx.Move("consultations", a, "consultations", b)
 					}
 					_, err := tx.Put("consultations", a, document(fmt.Sprint(group, i)))
 					return err

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"path"
+	"runtime/debug"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -19,7 +20,8 @@ import (
 // goroutine of that function only.
 type Tx struct {
 	repo    *Repo
-	root    *folder          // of the tip; not changed
+	root    *folder          // of the tip; not changed. nil until a rehearsal needs it
+	tree    Hash             // of the tip
 	tables  map[string]table // of the tip and what was done
 	changes map[string]*change
 	folders map[string]int // how many new files there are below a folder
@@ -31,6 +33,22 @@ type Tx struct {
 type change struct {
 	before, after file
 	was, entry    *Entry // of the tip, and what is put; nil when there is none
+}
+
+func newTx(r *Repo, tables map[string]table) *Tx {
+	return &Tx{repo: r, tables: tables, changes: make(map[string]*change), folders: make(map[string]int)}
+}
+
+// call runs fn. A panic is an error of fn.
+func (tx *Tx) call(fn func(*Tx) error) (err error) {
+	defer func() {
+		tx.done = true
+		if v := recover(); v != nil {
+			tx.repo.log.Error("update panicked", "panic", v, "stack", string(debug.Stack()))
+			err = fmt.Errorf("update panicked: %v", v)
+		}
+	}()
+	return fn(tx)
 }
 
 // Entry is the entry slug of a collection.
@@ -90,17 +108,18 @@ func (tx *Tx) Delete(collection string, slug content.Slug) error {
 	return nil
 }
 
-// Move gives the entry from the slug to, with the same bytes and mode.
-// ErrNotFound when there is no such entry, ErrExists when to is taken.
-func (tx *Tx) Move(collection string, from, to content.Slug) error {
+// Move gives the entry from of a collection the slug to of the same or another
+// one, with the same bytes and mode. ErrNotFound when there is no such entry,
+// ErrExists when to is taken.
+func (tx *Tx) Move(collection string, from content.Slug, target string, to content.Slug) error {
 	old, ok := tx.Entry(collection, from)
 	if !ok {
 		return fmt.Errorf("entry %s of %s: %w", from, collection, ErrNotFound)
 	}
-	if _, taken := tx.Entry(collection, to); taken {
-		return fmt.Errorf("entry %s of %s: %w", to, collection, ErrExists)
+	if _, taken := tx.Entry(target, to); taken {
+		return fmt.Errorf("entry %s of %s: %w", to, target, ErrExists)
 	}
-	e, err := tx.place(collection, to)
+	e, err := tx.place(target, to)
 	if err != nil {
 		return err
 	}
@@ -161,7 +180,7 @@ func (tx *Tx) change(e *Entry) (*change, error) {
 			return nil, fmt.Errorf("%w: %s is a file", ErrConflict, dir)
 		}
 	}
-	f, err := tx.root.lookup(name, tx.repo.store)
+	f, err := tx.fileOf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +194,22 @@ func (tx *Tx) change(e *Entry) (*change, error) {
 		tx.changes[name] = c
 	}
 	return c, nil
+}
+
+// fileOf is the file where e is or will be, zero when there is none. That of an
+// entry is known without a look at the tree.
+func (tx *Tx) fileOf(e *Entry) (file, error) {
+	if now, ok := tx.Entry(e.Collection, e.Slug); ok {
+		return file{now.Mode, now.Revision}, nil
+	}
+	if tx.root == nil {
+		root, err := tx.repo.store.folder(tx.tree)
+		if err != nil {
+			return file{}, err
+		}
+		tx.root = root
+	}
+	return tx.root.lookup(e.Path.String(), tx.repo.store)
 }
 
 // count notes that the new files below each folder of p become more or fewer.

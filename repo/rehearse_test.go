@@ -1,0 +1,53 @@
+package repo
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// TestRehearse: beside a writer that is busy, a rehearsal sees what the snapshot
+// holds and what it did itself, meets what would stand in its way, and leaves
+// nothing behind.
+func TestRehearse(t *testing.T) {
+	r := start(t, options(t.TempDir()))
+	update(t, r, func(tx *Tx) error {
+		_, err := tx.Put("consultations", slug(t, "2026/parc"), document("Le parc"))
+		return err
+	})
+	before := r.View()
+	release := hold(t, r)
+	defer release()
+	err := r.Rehearse(before, func(tx *Tx) error {
+		if err := tx.Move("consultations", slug(t, "2026/parc"), "consultations", slug(t, "parc")); err != nil {
+			return err
+		}
+		e, err := tx.Put("consultations", slug(t, "parc"), document("Le grand parc"))
+		if err != nil {
+			return err
+		}
+		if now, ok := tx.Entry("consultations", slug(t, "parc")); !ok || now != e {
+			t.Errorf("got %v, want what was put", now)
+		}
+		if _, err := tx.Put("consultations", slug(t, "bus"), document("Le bus")); err != nil {
+			return err
+		}
+		return tx.Delete("consultations", slug(t, "bus"))
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	err = r.Rehearse(before, func(tx *Tx) error {
+		_, err := tx.Put("consultations", slug(t, "2026/parc.md/x"), document("x"))
+		return err
+	})
+	if !errors.Is(err, ErrConflict) {
+		t.Errorf("a file below a file: got %v, want %v", err, ErrConflict)
+	}
+	if err := r.Rehearse(before, func(*Tx) error { return os.ErrDeadlineExceeded }); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want the function's error", err)
+	}
+	if now := r.View(); now != before || len(now.Entries("consultations")) != 1 {
+		t.Error("the rehearsal has left something behind")
+	}
+}
