@@ -126,9 +126,8 @@ func (b *body) text(member string) string {
 	return s
 }
 
-// write is what the members and parameters of every write say.
-func (b *body) write(q Writing, pre site.Precondition) site.Write {
-	w := site.Write{Precondition: pre, Message: q.Message, DryRun: q.DryRun}
+// write adds to w what the members of every write say.
+func (b *body) write(w *site.Write) {
 	if m := b.text("message"); m != "" {
 		if w.Message != "" && w.Message != m {
 			b.wrong("message", "message", "The query has another message. Give one.")
@@ -143,7 +142,6 @@ func (b *body) write(q Writing, pre site.Precondition) site.Write {
 		}
 		w.OnBehalfOf = &site.Person{Name: name, Email: email}
 	}
-	return w
 }
 
 // without is the object without some members.

@@ -154,7 +154,7 @@ func TestSchemaIsKept(t *testing.T) {
 	refused(t, err, site.Invalid, "read_only")
 	whatever := site.Write{Precondition: site.Precondition{Any: true}}
 	update := func(slug string, o *content.Object) error {
-		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), f.MergePatch("consultations", fields("fields", o)), whatever)
+		_, err := f.Update(t.Context(), f.editor, ref(t, "consultations", slug), site.MergePatch(fields("fields", o)), whatever)
 		return err
 	}
 	refused(t, update("b", fields("code", "1")), site.Invalid, "unique")

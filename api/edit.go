@@ -1,0 +1,212 @@
+package api
+
+import (
+	"bytes"
+	"cms/content"
+	"cms/site"
+	"context"
+	"net/http"
+)
+
+// Writing are the parameters that every write takes.
+type Writing struct {
+	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
+	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
+}
+
+type createInput struct {
+	InCollection
+	Writing
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var createEntryDoc = doc{
+	id: "create-entry", tag: "Entries",
+	summary:   "Create an entry",
+	text:      "A slug is made of the title if none is given. Fields that are left out take their defaults.",
+	requests:  map[string]any{mediaJSON: Draft{}},
+	responses: map[int]any{201: Entry{}, 200: Diff{}},
+	headers:   map[int][]string{201: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 413, 415, 503, 507},
+}
+
+func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "slug", "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	draft := site.Draft{Fields: b.object("fields"), Body: b.text("body")}
+	if s := b.text("slug"); s != "" {
+		draft.Slug, err = parseSlug(s)
+	}
+	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+	b.write(&w)
+	if err := b.problem(err); err != nil {
+		return nil, err
+	}
+	out, err := a.site.Create(ctx, principal(ctx), in.Collection, draft, w)
+	return outcome(out, err)
+}
+
+// Editing is what an edit of an entry that is there takes, whatever its kind.
+type Editing struct {
+	AtEntry
+	Writing
+	Preconditions
+	Base        string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+// edit is what the parameters say, and the body's media type, one of accepted.
+// A refusal of another type names them in header too, if that is given.
+func (in *Editing) edit(header string, accepted ...string) (site.Ref, site.Write, string, error) {
+	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+	ref, err := in.ref()
+	if err != nil {
+		return ref, w, "", err
+	}
+	if w.Precondition, err = in.Preconditions.parse(in.Base); err != nil {
+		return ref, w, "", err
+	}
+	media, err := mediaType(in.ContentType, header, accepted...)
+	return ref, w, media, err
+}
+
+type putInput struct {
+	Editing
+	Exact bool `query:"exact" doc:"With text/markdown: store the bytes as they are, instead of only what differs from the file that is there."`
+}
+
+var putEntryDoc = doc{
+	id: "put-entry", tag: "Entries",
+	summary: "Replace an entry, or create it",
+	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
+		"so a client that writes front matter in its own way leaves no noise.",
+	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
+	responses: map[int]any{200: Entry{}, 201: Entry{}},
+	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+}
+
+func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
+	ref, w, media, err := in.edit("", mediaJSON, mediaMarkdown)
+	if err != nil {
+		return nil, err
+	}
+	pr := principal(ctx)
+	if media == mediaMarkdown {
+		src := bytes.Clone(in.RawBody) // huma takes its buffer back
+		if w.Absent {
+			return outcome(a.site.CreateSource(ctx, pr, ref, src, w))
+		}
+		return outcome(a.site.Update(ctx, pr, ref, site.ReplaceSource(src, in.Exact), w))
+	}
+	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	b.require("fields", "body")
+	fields, body := b.object("fields"), b.text("body")
+	b.write(&w)
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	if w.Absent {
+		return outcome(a.site.Create(ctx, pr, in.Collection, site.Draft{Slug: ref.Slug, Fields: fields, Body: body}, w))
+	}
+	return outcome(a.site.Update(ctx, pr, ref, site.Replace(fields, body), w))
+}
+
+var patchEntryDoc = doc{
+	id: "patch-entry", tag: "Entries",
+	summary:   "Edit parts of an entry",
+	text:      "A JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	responses: map[int]any{200: Entry{}},
+	headers:   map[int][]string{200: {"ETag"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+}
+
+func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
+	ref, w, media, err := in.edit("Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	if err != nil {
+		return nil, err
+	}
+	if w.Absent {
+		return nil, newProblem(http.StatusBadRequest, "A patch needs an entry. To create one, use PUT with If-None-Match: *.")
+	}
+	pr := principal(ctx)
+	if media == mediaJSONPatch {
+		if err := checkJSONPatch(in.RawBody); err != nil {
+			return nil, err
+		}
+		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(bytes.Clone(in.RawBody)), w))
+	}
+	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	b.object("fields")
+	b.text("body")
+	b.write(&w)
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	return outcome(a.site.Update(ctx, pr, ref, site.MergePatch(b.without("message", "on_behalf_of")), w))
+}
+
+type deleteInput struct {
+	AtEntry
+	Writing
+	Preconditions
+}
+
+var deleteEntryDoc = doc{
+	id: "delete-entry", tag: "Entries",
+	summary:   "Delete an entry",
+	text:      "Its history stays.",
+	responses: map[int]any{204: nil, 200: Diff{}},
+	problems:  []int{400, 404, 412, 428, 503, 507},
+}
+
+func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	pre, err := in.Preconditions.parse("")
+	if err != nil {
+		return nil, err
+	}
+	return outcome(a.site.Delete(ctx, principal(ctx), ref, site.Write{Precondition: pre, Message: in.Message, DryRun: in.DryRun}))
+}
+
+// Diff is what a write would change.
+type Diff struct {
+	content.DocumentDiff
+	Slug string `json:"slug,omitempty" doc:"The slug that a new entry would get."`
+}
+
+// outcome answers a write.
+func outcome(out *site.Outcome, err error) (*reply, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case out.Diff != nil:
+		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String()})
+	case out.Entry == nil:
+		return &reply{Status: http.StatusNoContent}, nil
+	case out.Created:
+		r, err := answerEntry(http.StatusCreated, out.Entry)
+		if err == nil {
+			r.Location = entryURL(out.Entry.Ref)
+		}
+		return r, err
+	}
+	return answerEntry(http.StatusOK, out.Entry)
+}

@@ -1,0 +1,98 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+)
+
+// A transaction is the edits of one commit on their way: all are made or none.
+type transaction struct {
+	site      *Site
+	principal *auth.Principal
+	write     Write
+	edits     []*edit
+}
+
+// run rehearses the edits on what readers see, so that what is to be refused is
+// refused there, beside the writer, and what is costly is done before the edits
+// wait for it. A dry run ends here. On the writer they run once more; what a
+// document becomes is worked out again only if it has moved on meanwhile.
+func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
+	meta, err := t.meta()
+	if err != nil {
+		return nil, err
+	}
+	snap := t.site.repo.View()
+	if err := t.site.repo.Rehearse(snap, t.perform); err != nil {
+		return nil, refusal(err)
+	}
+	if t.write.DryRun {
+		return t.outcomes(repo.Result{Snapshot: snap}), nil
+	}
+	res, err := t.site.repo.Update(ctx, meta, t.perform)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return t.outcomes(res), nil
+}
+
+// perform makes the edits, each on what those before it left.
+func (t *transaction) perform(tx *repo.Tx) error {
+	for _, e := range t.edits {
+		e.result = result{}
+		if err := e.do(tx); err != nil {
+			return err
+		}
+	}
+	if len(t.edits) == 1 && t.write.Message == "" {
+		tx.SetMessage(t.edits[0].subject())
+	}
+	return nil
+}
+
+func (t *transaction) outcomes(res repo.Result) []*Outcome {
+	all := make([]*Outcome, len(t.edits))
+	for i, e := range t.edits {
+		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
+		switch {
+		case t.write.DryRun:
+			diff := content.Diff(e.before, e.after, e.path.String())
+			out.Diff = &diff
+		case e.now != nil:
+			now := e.now
+			if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
+				now = s
+			}
+			out.Entry = view(e.collection, now)
+		}
+		all[i] = out
+	}
+	return all
+}
+
+// maxSubject bounds the subject of a commit, in characters.
+const maxSubject = 200
+
+// meta is who commits, and what they say of it.
+func (t *transaction) meta() (repo.Meta, error) {
+	m := repo.Meta{Author: person(t.principal), Message: strings.TrimSpace(t.write.Message)}
+	if p := t.write.OnBehalfOf; p != nil {
+		m.CoAuthors = []repo.Person{*p}
+	}
+	if strings.ContainsFunc(m.Message, unicode.IsControl) || utf8.RuneCountInString(m.Message) > maxSubject {
+		return m, &Error{Code: Malformed, Detail: fmt.Sprintf("The message must be one line of at most %d characters.", maxSubject)}
+	}
+	return m, nil
+}
+
+func person(pr *auth.Principal) repo.Person {
+	name, email := pr.Person()
+	return repo.Person{Name: name, Email: email}
+}

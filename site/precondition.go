@@ -1,0 +1,40 @@
+package site
+
+import (
+	"slices"
+
+	"cms/repo"
+)
+
+// Precondition is what a writer believes to be there (RFC 9110, section 13).
+// An edit of an entry needs one of Any, Revisions and Base.
+type Precondition struct {
+	Any       bool     // whatever is there (If-Match: *)
+	Revisions []string // one of these revisions (If-Match); nil when not asked, empty when none can match
+	Absent    bool     // nothing (If-None-Match: *)
+	Not       []string // none of these revisions (If-None-Match)
+	Base      string   // the revision that the edit was made on: merge when the entry has moved on
+}
+
+// asked says whether p expects an entry of a certain kind, or any.
+func (p Precondition) asked() bool { return p.Any || p.Revisions != nil || p.Base != "" }
+
+// holds compares p with the entry that is there. Base is for merges to look at.
+func (p Precondition) holds(now *repo.Entry) error {
+	rev := now.Revision.String()
+	switch {
+	case p.Revisions != nil && !p.Any && !slices.Contains(p.Revisions, rev), p.Absent, slices.Contains(p.Not, rev):
+		return stale(now)
+	case !p.asked():
+		return &Error{Code: PreconditionRequired, Detail: "Say which revision the edit is for: send its ETag as If-Match, or * for whatever is there."}
+	}
+	return nil
+}
+
+func stale(now *repo.Entry) error {
+	return &Error{
+		Code:     PreconditionFailed,
+		Detail:   "The entry is not at the revision that the request expects. Read it again and repeat the edit on what is there.",
+		Revision: now.Revision.String(),
+	}
+}

@@ -1,0 +1,116 @@
+package site
+
+import (
+	"context"
+	"errors"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// Revise is an edit: it gives the document that the one there becomes, or the
+// same one when there is nothing to change. It must not keep state: it may run
+// again, on another document.
+type Revise func(d *content.Document, schema *content.Schema) (*content.Document, error)
+
+// Replace is the whole entry, given as fields and body. What is equal to what
+// is there keeps its bytes.
+func Replace(fields *content.Object, body string) Revise {
+	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+		return d.Replace(schema.Coerce(fields), body, schema.Order())
+	}
+}
+
+// ReplaceSource is the whole entry, given as a file. What is equal to what is
+// there keeps its bytes, unless exact asks for the bytes of src as they are, or
+// the file that is there is of a kind whose fields cannot be edited.
+func ReplaceSource(src []byte, exact bool) Revise {
+	given := content.Parse(src)
+	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+		if exact || len(faults(given.Problems())) > 0 { // which validation then tells
+			return given, nil
+		}
+		after, err := d.ReplaceSource(src, schema.Order())
+		if refused := (*content.EditError)(nil); errors.As(err, &refused) {
+			return given, nil
+		}
+		return after, err
+	}
+}
+
+// MergePatch is an edit by RFC 7396 on {"fields": …, "body": …}.
+func MergePatch(patch *content.Object) Revise {
+	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+		coerced := &content.Object{}
+		for _, m := range patch.Members {
+			if fields, ok := m.Value.(*content.Object); ok && m.Key == "fields" {
+				m.Value = schema.Coerce(fields)
+			}
+			coerced.Members = append(coerced.Members, m)
+		}
+		return d.MergePatch(coerced, schema.Order())
+	}
+}
+
+// JSONPatch is an edit by RFC 6902 on {"fields": …, "body": …}.
+func JSONPatch(patch []byte) Revise {
+	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+		fields, body, err := d.Patched(patch)
+		if err != nil {
+			return nil, err
+		}
+		return d.Replace(schema.Coerce(fields), body, schema.Order())
+	}
+}
+
+// revised is what an edit makes of one revision of its entry.
+type revised struct {
+	of            repo.Hash
+	before, after *content.Document
+}
+
+// revise makes the edit of the entry as it is now: once for each revision, so
+// that the writer finds done what the rehearsal did.
+func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*revised, error) {
+	if e.revised != nil && e.revised.of == now.Revision {
+		return e.revised, nil
+	}
+	before, err := now.Document()
+	if err != nil {
+		return nil, err
+	}
+	r := &revised{of: now.Revision, before: before}
+	if base := e.pre.Base; base != "" && base != now.Revision.String() {
+		r.after, err = e.merge(ctx, base, before, revise)
+	} else {
+		r.after, err = revise(before, &e.collection.Schema)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.revised = r
+	return r, nil
+}
+
+// merge is the edit made on an older revision of the entry, joined with what
+// happened since.
+func (e *edit) merge(ctx context.Context, base string, ours *content.Document, revise Revise) (*content.Document, error) {
+	src, err := e.site.repo.Blob(ctx, repo.NewHash(base))
+	if err != nil {
+		return nil, err
+	}
+	old := content.Parse(src)
+	theirs, err := revise(old, &e.collection.Schema)
+	if err != nil {
+		return nil, err
+	}
+	merged, clashes, err := content.Merge(old, ours, theirs)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(clashes) > 0:
+		return nil, &Error{Code: Conflict, Clashes: clashes,
+			Detail: "Others have changed the same parts since the base revision. Resolve each clash and send the edit again, on the current revision."}
+	}
+	return merged, nil
+}
