@@ -1,6 +1,10 @@
 package auth
 
-import "slices"
+import (
+	"slices"
+
+	"cms/content"
+)
 
 // Limits narrow what the roles of a token allow: for each collection, [Media]
 // or [Every], the actions that are left. They grant nothing by themselves. Nil
@@ -16,20 +20,20 @@ func (l Limits) Allow(a Action, target string) bool {
 	return l == nil || slices.Contains(l[target], a) || target != Media && slices.Contains(l[Every], a)
 }
 
-// limitsOf reads the limits of verified claims. What cannot be read must not
-// be taken for no limit, so ok is false then.
-func limitsOf(claims map[string]any) (l Limits, ok bool) {
-	v, there := claims[LimitsClaim]
+// limitsOf reads the limits among verified claims, which may be nil. What cannot
+// be read must not be taken for no limit, so ok is false then.
+func limitsOf(claims *content.Object) (l Limits, ok bool) {
+	v, there := claims.Get(LimitsClaim)
 	if !there {
 		return nil, true
 	}
-	targets, ok := v.(map[string]any)
+	targets, ok := v.(*content.Object)
 	if !ok {
 		return nil, false
 	}
-	l = make(Limits, len(targets))
-	for target, v := range targets {
-		names, ok := v.([]any)
+	l = make(Limits, targets.Len())
+	for _, target := range targets.Members {
+		names, ok := target.Value.([]content.Value)
 		if !ok {
 			return nil, false
 		}
@@ -38,7 +42,7 @@ func limitsOf(claims map[string]any) (l Limits, ok bool) {
 			if !ok {
 				return nil, false
 			}
-			l[target] = append(l[target], Action(a))
+			l[target.Key] = append(l[target.Key], Action(a))
 		}
 	}
 	return l, true

@@ -60,8 +60,8 @@ func NewPolicy(roles map[string]map[string]Grant, collections []string) (*Policy
 
 // Grants are what pr's roles grant in collection, one for each role that grants
 // something there, less what pr's limits take away, with the claims in their
-// conditions replaced by what pr's token says. Roles that the policy does not know grant nothing; nor does a nil
-// Principal.
+// conditions replaced by what pr's token says. Roles that the policy does not
+// know grant nothing; nor does a nil Principal.
 //
 // Together they grant what at least one of them does. In one role, what stands
 // under a collection's name stands instead of what stands under [Every].

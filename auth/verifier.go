@@ -56,6 +56,9 @@ func NewVerifier(o Options) (*Verifier, error) {
 		if v.issuers[is.Issuer] != nil {
 			return nil, fmt.Errorf("issuer %q stands twice", is.Issuer)
 		}
+		if is.Issuer == AccountIssuer {
+			return nil, fmt.Errorf("issuer %q: the name is that of accounts here; take another", is.Issuer)
+		}
 		t, err := newTrust(is, o)
 		if err != nil {
 			return nil, fmt.Errorf("issuer %q: %w", is.Issuer, err)
@@ -252,7 +255,7 @@ func (is *trust) principal(claims jwt.MapClaims, all *content.Object) (*Principa
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) {
 		return nil, refuse("the token has no subject")
 	}
-	limits, ok := limitsOf(claims)
+	limits, ok := limitsOf(all)
 	if !ok {
 		return nil, refuse("the limits of the token are not lists of actions by collection")
 	}

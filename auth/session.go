@@ -1,0 +1,339 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"cms/state"
+)
+
+// ErrCredentials refuses a login. It does not say whether there is such an
+// account, whether it is disabled, or what its password is not.
+var ErrCredentials = errors.New("the address or the password is wrong")
+
+// ErrNoSession refuses a token of a session that has ended or never was, and
+// one that has expired.
+var ErrNoSession = errors.New("there is no such session, or it has ended")
+
+// The paces at which logins may fail. From a browser where the account was
+// logged in to before, only what failed in that browser counts; from elsewhere,
+// what failed for the account from the same network, and for any account from
+// there. So nobody can keep people out of an account who use it in their own
+// browser, or from another network.
+var (
+	accountPace = pace{free: 5, longest: 15 * time.Minute}
+	networkPace = pace{free: 50, longest: 10 * time.Second}
+)
+
+// deviceLifetime is how long a browser is remembered.
+const deviceLifetime = 365 * 24 * time.Hour
+
+// SessionOptions is what Sessions need. State is required.
+type SessionOptions struct {
+	State    *state.DB
+	Access   time.Duration // how long an access token is good for; 10 min when 0
+	Idle     time.Duration // how long a session lasts without being refreshed; 24 h when 0
+	Lifetime time.Duration // how long it lasts at most; 7 days when 0
+	Logger   *slog.Logger  // hears of logins; may be nil
+}
+
+// Sessions let people in and remember them. It is safe for concurrent use.
+//
+// A session has two tokens, which are random and say nothing: a short-lived one
+// for access, and one that is exchanged for the next two. A refresh token is
+// good once. Whoever comes with one that was used has stolen it, or was robbed
+// of it; there is no telling who, so the session ends for both. Tokens are stored
+// as hashes, and looked up each time: a logout, another role, a disabled account
+// count at once.
+type Sessions struct {
+	accounts state.Accounts
+	store    state.Sessions
+	hashers  hashers
+	throttle throttle
+	o        SessionOptions
+}
+
+// NewSessions makes Sessions on o.State.
+func NewSessions(o SessionOptions) (*Sessions, error) {
+	if o.State == nil {
+		return nil, errors.New("sessions need a database")
+	}
+	if o.Access == 0 {
+		o.Access = 10 * time.Minute
+	}
+	if o.Idle == 0 {
+		o.Idle = 24 * time.Hour
+	}
+	if o.Lifetime == 0 {
+		o.Lifetime = 7 * 24 * time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Sessions{
+		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o,
+		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
+	}, nil
+}
+
+// Session is what a browser is given. Its tokens are nowhere else.
+type Session struct {
+	Principal *Principal
+
+	Access       string
+	AccessUntil  time.Time
+	Refresh      string
+	RefreshUntil time.Time
+	Device       string // what the browser is known by from now on; "" when it was known
+	DeviceUntil  time.Time
+}
+
+// Attempt is a login with a password.
+type Attempt struct {
+	Email, Password string
+	From            netip.Addr // of the client
+	Device          string     // what Session.Device was in this browser, "" for none
+}
+
+// Login begins a new session. The error is ErrCredentials, a *TooManyError, or
+// what keeps us from knowing.
+func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
+	email, err := emailOf(try.Email)
+	if err != nil || len(try.Password) > maxPassword {
+		return nil, ErrCredentials
+	}
+	account, err := s.accounts.ByEmail(ctx, email)
+	if err != nil && !errors.Is(err, state.ErrUnknown) {
+		return nil, err
+	}
+	known := try.Device != ""
+	if known {
+		if known, err = s.accounts.KnowsDevice(ctx, account.ID, hashOf(try.Device), time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	done, err := s.pace(try, email, known)
+	if err != nil {
+		return nil, err
+	}
+	right, outdated, err := s.hashers.check(ctx, try.Password, account.Password)
+	if err != nil {
+		return nil, fmt.Errorf("check a password: %w", err)
+	}
+	if !right || account.Disabled {
+		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "from", try.From.String())
+		return nil, ErrCredentials
+	}
+	done()
+	if outdated {
+		if err := s.rehash(ctx, account, try.Password); err != nil {
+			return nil, err
+		}
+	}
+	session, err := s.begin(ctx, account)
+	if err != nil || known {
+		return session, err
+	}
+	session.Device, session.DeviceUntil = rand.Text(), time.Now().Add(deviceLifetime)
+	return session, s.accounts.AddDevice(ctx, account.ID, hashOf(session.Device), session.DeviceUntil)
+}
+
+// pace lets an attempt through, or refuses it with a *TooManyError. Done is
+// called when it has succeeded.
+func (s *Sessions) pace(try Attempt, email string, known bool) (done func(), err error) {
+	now := time.Now()
+	if known {
+		key := "device " + hashOf(try.Device)
+		return func() { s.throttle.forgive(key) }, s.throttle.begin(key, accountPace, now)
+	}
+	network := "network " + networkOf(try.From)
+	account := network + " " + email
+	if err := s.throttle.begin(network, networkPace, now); err != nil {
+		return nil, err
+	}
+	if err := s.throttle.begin(account, accountPace, now); err != nil {
+		s.throttle.refund(network)
+		return nil, err
+	}
+	return func() {
+		s.throttle.forgive(account)
+		s.throttle.refund(network)
+	}, nil
+}
+
+// networkOf is what one client has of addresses: an IPv4 address, or the 64 bits
+// of an IPv6 network.
+func networkOf(from netip.Addr) string {
+	from = from.Unmap()
+	if from.Is6() {
+		if p, err := from.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return from.String()
+}
+
+// rehash stores the hash that today's parameters make.
+func (s *Sessions) rehash(ctx context.Context, a state.Account, password string) error {
+	hash, err := s.hashers.hash(ctx, password)
+	if err != nil {
+		return fmt.Errorf("hash a password: %w", err)
+	}
+	return s.accounts.Rehash(ctx, a.ID, a.Password, hash)
+}
+
+// Meet begins a session of someone for whom an issuer vouches, such as a
+// [Provider]. The account is made when there is none, and takes over what pr
+// says. The error is ErrCredentials when it is disabled.
+func (s *Sessions) Meet(ctx context.Context, pr *Principal) (*Session, error) {
+	claims, err := claimsText(pr.Claims)
+	if err != nil {
+		return nil, fmt.Errorf("store an account: %w", err)
+	}
+	account, err := s.accounts.Meet(ctx, state.Account{
+		ID: rand.Text(), Issuer: pr.Issuer, Subject: pr.Subject, Email: pr.Email, Name: pr.Name, Roles: pr.Roles, Claims: claims, CreatedAt: time.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if account.Disabled {
+		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
+		return nil, ErrCredentials
+	}
+	return s.begin(ctx, account)
+}
+
+// begin starts a session with tokens that nobody has seen before.
+func (s *Sessions) begin(ctx context.Context, account state.Account) (*Session, error) {
+	now := time.Now()
+	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime)}
+	session, err := s.issue(&stored, account, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.store.Begin(ctx, stored, now); err != nil {
+		return nil, err
+	}
+	s.o.Logger.InfoContext(ctx, "logged in", "account", account.ID, "session", stored.ID)
+	return session, nil
+}
+
+// issue makes the next tokens of a session, and puts their hashes into stored.
+func (s *Sessions) issue(stored *state.Session, account state.Account, now time.Time) (*Session, error) {
+	pr, err := principalOf(account)
+	if err != nil {
+		return nil, err
+	}
+	access, refresh := rand.Text(), rand.Text()
+	stored.AccessHash, stored.RefreshHash = hashOf(access), hashOf(refresh)
+	stored.AccessUntil = earlier(now.Add(s.o.Access), stored.EndsAt)
+	stored.RefreshUntil = earlier(now.Add(s.o.Idle), stored.EndsAt)
+	pr.Expires = stored.AccessUntil
+	return &Session{
+		Principal: pr,
+		Access:    stored.ID + "." + access, AccessUntil: stored.AccessUntil,
+		Refresh: stored.ID + "." + refresh, RefreshUntil: stored.RefreshUntil,
+	}, nil
+}
+
+// Principal is who an access token speaks for, or ErrNoSession.
+func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, error) {
+	id, secret, _ := strings.Cut(access, ".")
+	stored, account, err := s.store.Find(ctx, id)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !hashes(secret, stored.AccessHash) || !time.Now().Before(stored.AccessUntil) {
+		return nil, ErrNoSession
+	}
+	pr, err := principalOf(account)
+	if err != nil {
+		return nil, err
+	}
+	pr.Expires = stored.AccessUntil
+	return pr, nil
+}
+
+// Refresh exchanges a refresh token for the next tokens, or returns
+// ErrNoSession. A token that was used before ends the session.
+func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error) {
+	id, secret, _ := strings.Cut(refresh, ".")
+	stored, account, err := s.store.Find(ctx, id)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if !now.Before(stored.RefreshUntil) {
+		return nil, errors.Join(ErrNoSession, s.store.End(ctx, id))
+	}
+	next := stored
+	session, err := s.issue(&next, account, now)
+	if err != nil {
+		return nil, err
+	}
+	if hashes(secret, stored.RefreshHash) {
+		first, err := s.store.Rotate(ctx, stored.RefreshHash, next)
+		if err != nil {
+			return nil, err
+		}
+		if first {
+			return session, nil
+		}
+	}
+	s.o.Logger.WarnContext(ctx, "a refresh token was used twice; its session has ended", "account", account.ID, "session", id)
+	if err := s.store.End(ctx, id); err != nil {
+		return nil, err
+	}
+	return nil, ErrNoSession
+}
+
+// Logout ends the session of a token, access or refresh. One that is of no
+// session does nothing.
+func (s *Sessions) Logout(ctx context.Context, token string) error {
+	id, secret, _ := strings.Cut(token, ".")
+	stored, _, err := s.store.Find(ctx, id)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !hashes(secret, stored.AccessHash) && !hashes(secret, stored.RefreshHash) {
+		return nil
+	}
+	return s.store.End(ctx, id)
+}
+
+// hashOf is how a token is stored. A token has 128 random bits and more, so
+// that a fast hash does.
+func hashOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+func hashes(token, hash string) bool {
+	return subtle.ConstantTimeCompare([]byte(hashOf(token)), []byte(hash)) == 1
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,235 @@
+package state_test
+
+import (
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cms/state"
+	"cms/state/statetest"
+)
+
+// camille has an account with a password.
+func camille() state.Account {
+	return state.Account{
+		ID: "C1", Subject: "C1", Email: "camille@example.org", Name: "Camille Moreau", Roles: []string{"editor"},
+		Claims: `{"organisation":"Valmont"}`, Password: "hash", CreatedAt: time.UnixMilli(1_700_000_000_000),
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		accounts := statetest.Open(t, address).Accounts()
+		if _, err := accounts.ByEmail(t.Context(), "camille@example.org"); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("before there is one: got %v, want %v", err, state.ErrUnknown)
+		}
+		want := camille()
+		if err := accounts.Add(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		second := camille()
+		second.ID, second.Subject = "C2", "C2"
+		if err := accounts.Add(t.Context(), second); !errors.Is(err, state.ErrTaken) {
+			t.Errorf("the same address again: got %v, want %v", err, state.ErrTaken)
+		}
+		check := func(want state.Account) {
+			t.Helper()
+			if got, err := accounts.ByEmail(t.Context(), want.Email); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+		}
+		check(want)
+
+		if err := accounts.SetRoles(t.Context(), "C1", []string{"reader", "bot"}, `{}`); err != nil {
+			t.Fatal(err)
+		}
+		if err := accounts.SetPassword(t.Context(), "C1", "new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := accounts.SetDisabled(t.Context(), "C1", true); err != nil {
+			t.Fatal(err)
+		}
+		want.Roles, want.Claims, want.Password, want.Disabled = []string{"reader", "bot"}, `{}`, "new", true
+		check(want)
+
+		// A hash is replaced by one of the same password, not by one of an older.
+		if err := accounts.Rehash(t.Context(), "C1", "hash", "stale"); err != nil {
+			t.Fatal(err)
+		}
+		check(want)
+		if err := accounts.Rehash(t.Context(), "C1", "new", "better"); err != nil {
+			t.Fatal(err)
+		}
+		want.Password = "better"
+		check(want)
+
+		for name, err := range map[string]error{
+			"roles":    accounts.SetRoles(t.Context(), "nobody", nil, "{}"),
+			"password": accounts.SetPassword(t.Context(), "nobody", "x"),
+			"disabled": accounts.SetDisabled(t.Context(), "nobody", true),
+		} {
+			if !errors.Is(err, state.ErrUnknown) {
+				t.Errorf("%s of no account: got %v, want %v", name, err, state.ErrUnknown)
+			}
+		}
+	})
+}
+
+// Whoever an issuer vouches for has one account for each issuer and subject,
+// and it stays disabled.
+func TestMeet(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		accounts := statetest.Open(t, address).Accounts()
+		meet := func(id, issuer, name string) state.Account {
+			t.Helper()
+			a, err := accounts.Meet(t.Context(), state.Account{ID: id, Issuer: issuer, Subject: "s1", Email: "ann@example.org", Name: name, Roles: []string{"editor"}, CreatedAt: time.UnixMilli(1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		if a := meet("A1", "https://id.example.org", "Ann"); a.ID != "A1" || a.Name != "Ann" {
+			t.Errorf("first: got %+v", a)
+		}
+		if err := accounts.SetDisabled(t.Context(), "A1", true); err != nil {
+			t.Fatal(err)
+		}
+		if a := meet("A2", "https://id.example.org", "Ann B."); a.ID != "A1" || a.Name != "Ann B." || !a.Disabled {
+			t.Errorf("again: got %+v, want the same account with the new name, disabled", a)
+		}
+		if a := meet("A3", "https://other.example.org", "Ann"); a.ID != "A3" || a.Disabled {
+			t.Errorf("the same subject of another issuer: got %+v, want another account", a)
+		}
+		if all, err := accounts.List(t.Context()); err != nil || len(all) != 2 {
+			t.Errorf("got %d accounts, %v; want 2", len(all), err)
+		}
+	})
+}
+
+func TestSessions(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		db := statetest.Open(t, address)
+		sessions := db.Sessions()
+		if err := db.Accounts().Add(t.Context(), camille()); err != nil {
+			t.Fatal(err)
+		}
+		now := time.UnixMilli(1_800_000_000_000)
+		session := func(id string) state.Session {
+			return state.Session{ID: id, Account: "C1", AccessHash: "a1", AccessUntil: now.Add(time.Minute),
+				RefreshHash: "r1", RefreshUntil: now.Add(time.Hour), EndsAt: now.Add(2 * time.Hour)}
+		}
+		begin := func(id string, at time.Time) {
+			t.Helper()
+			if err := sessions.Begin(t.Context(), session(id), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone := func(id string) {
+			t.Helper()
+			if _, _, err := sessions.Find(t.Context(), id); !errors.Is(err, state.ErrUnknown) {
+				t.Errorf("session %s: got %v, want %v", id, err, state.ErrUnknown)
+			}
+		}
+		begin("S1", now)
+		if got, account, err := sessions.Find(t.Context(), "S1"); err != nil || !reflect.DeepEqual(got, session("S1")) || !reflect.DeepEqual(account, camille()) {
+			t.Errorf("got %+v of %+v, %v", got, account, err)
+		}
+
+		// Of those who bring the same token at once, one gets the next.
+		var (
+			rotating sync.WaitGroup
+			won      atomic.Int32
+		)
+		for range 8 {
+			rotating.Go(func() {
+				next := session("S1")
+				next.AccessHash, next.RefreshHash = "a2", "r2"
+				ok, err := sessions.Rotate(t.Context(), "r1", next)
+				if err != nil {
+					t.Error(err)
+				}
+				if ok {
+					won.Add(1)
+				}
+			})
+		}
+		rotating.Wait()
+		if got, _, err := sessions.Find(t.Context(), "S1"); won.Load() != 1 || err != nil || got.RefreshHash != "r2" || got.AccessHash != "a2" {
+			t.Errorf("%d of 8 rotated; got %+v, %v; want one, and its tokens", won.Load(), got, err)
+		}
+
+		// An end, a change of the account and time end sessions.
+		if err := sessions.End(t.Context(), "S1"); err != nil {
+			t.Fatal(err)
+		}
+		gone("S1")
+		begin("S2", now)
+		if err := db.Accounts().SetPassword(t.Context(), "C1", "new"); err != nil {
+			t.Fatal(err)
+		}
+		gone("S2")
+		begin("S3", now)
+		begin("S4", now.Add(2*time.Hour))
+		gone("S3")
+		if err := db.Accounts().SetDisabled(t.Context(), "C1", true); err != nil {
+			t.Fatal(err)
+		}
+		begin("S5", now) // by a login that was under way
+		gone("S5")
+	})
+}
+
+func TestDevices(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		accounts := statetest.Open(t, address).Accounts()
+		if err := accounts.Add(t.Context(), camille()); err != nil {
+			t.Fatal(err)
+		}
+		now := time.UnixMilli(1_800_000_000_000)
+		if err := accounts.AddDevice(t.Context(), "C1", "d1", now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		knows := func(id, hash string, at time.Time, want bool) {
+			t.Helper()
+			if got, err := accounts.KnowsDevice(t.Context(), id, hash, at); err != nil || got != want {
+				t.Errorf("KnowsDevice(%s, %s) = %v, %v; want %v", id, hash, got, err, want)
+			}
+		}
+		knows("C1", "d1", now, true)
+		knows("C1", "d2", now, false)
+		knows("C2", "d1", now, false)
+		knows("C1", "d1", now.Add(time.Hour), false)
+		if err := accounts.SetPassword(t.Context(), "C1", "new"); err != nil {
+			t.Fatal(err)
+		}
+		knows("C1", "d1", now, false)
+	})
+}
+
+func TestRevokedTokens(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		tokens := statetest.Open(t, address).Tokens()
+		now := time.UnixMilli(1_800_000_000_000)
+		revoke := func(issuer, id string, until, at time.Time) {
+			t.Helper()
+			if err := tokens.Revoke(t.Context(), state.TokenID{Issuer: issuer, ID: id}, until, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		revoke("cms", "1", now.Add(time.Hour), now)
+		revoke("cms", "1", now.Add(time.Minute), now) // does not shorten it
+		revoke("idp", "1", now.Add(time.Minute), now)
+		for at, want := range map[time.Time]map[state.TokenID]bool{
+			now:                              {{Issuer: "cms", ID: "1"}: true, {Issuer: "idp", ID: "1"}: true},
+			now.Add(2 * time.Minute):         {{Issuer: "cms", ID: "1"}: true},
+			now.Add(time.Hour + time.Second): {},
+		} {
+			if got, err := tokens.Revoked(t.Context(), at); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("at %s: got %v, %v; want %v", at, got, err, want)
+			}
+		}
+	})
+}

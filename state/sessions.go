@@ -1,0 +1,93 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Session is somebody who is logged in, as it is stored: hashes of tokens, never
+// the tokens.
+type Session struct {
+	ID           string
+	Account      string // the id of the account
+	AccessHash   string
+	AccessUntil  time.Time
+	RefreshHash  string
+	RefreshUntil time.Time
+	EndsAt       time.Time // beyond which it cannot be refreshed
+}
+
+// Sessions are who is logged in.
+type Sessions struct{ db *DB }
+
+// Sessions are those in db.
+func (db *DB) Sessions() Sessions { return Sessions{db} }
+
+// Begin stores a new session, in the place of those that have ended by now.
+func (ss Sessions) Begin(ctx context.Context, s Session, now time.Time) error {
+	err := ss.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, statement := range []string{`DELETE FROM sessions WHERE refresh_until < ?`, `DELETE FROM devices WHERE until_at < ?`} {
+			if _, err := tx.ExecContext(ctx, ss.db.Bind(statement), now.UnixMilli()); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`),
+			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin a session: %w", err)
+	}
+	return nil
+}
+
+// Find gives the session and its account. The error is ErrUnknown when there is
+// no such session, or the account is disabled.
+func (ss Sessions) Find(ctx context.Context, id string) (Session, Account, error) {
+	var (
+		s                                Session
+		accessUntil, refreshUntil, endAt int64
+	)
+	row := ss.db.sql.QueryRowContext(ctx, ss.db.Bind(`SELECT `+accountColumns+`, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
+		FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ? AND disabled = 0`), id)
+	a, err := scanAccount(more{row, []any{&s.ID, &s.Account, &s.AccessHash, &accessUntil, &s.RefreshHash, &refreshUntil, &endAt}})
+	if errors.Is(err, ErrUnknown) {
+		return s, a, err
+	}
+	if err != nil {
+		return s, a, fmt.Errorf("find a session: %w", err)
+	}
+	s.AccessUntil, s.RefreshUntil, s.EndsAt = time.UnixMilli(accessUntil), time.UnixMilli(refreshUntil), time.UnixMilli(endAt)
+	return s, a, nil
+}
+
+// more scans columns that follow those of an account.
+type more struct {
+	row  *sql.Row
+	dest []any
+}
+
+func (m more) Scan(dest ...any) error { return m.row.Scan(append(dest, m.dest...)...) }
+
+// Rotate gives the session the tokens of next, if its refresh token is still
+// the one with the hash old: of several who try at once, one succeeds.
+func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, error) {
+	n, err := ss.db.exec(ctx, `UPDATE sessions SET access_hash = ?, access_until = ?, refresh_hash = ?, refresh_until = ? WHERE id = ? AND refresh_hash = ?`,
+		next.AccessHash, next.AccessUntil.UnixMilli(), next.RefreshHash, next.RefreshUntil.UnixMilli(), next.ID, old)
+	if err != nil {
+		return false, fmt.Errorf("refresh a session: %w", err)
+	}
+	return n > 0, nil
+}
+
+// End ends the session, if it has not ended yet.
+func (ss Sessions) End(ctx context.Context, id string) error {
+	if _, err := ss.db.exec(ctx, `DELETE FROM sessions WHERE id = ?`, id); err != nil {
+		return fmt.Errorf("end a session: %w", err)
+	}
+	return nil
+}
