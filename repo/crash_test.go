@@ -234,10 +234,13 @@ func merge(a, b map[string]*inode) map[string]*inode {
 type script struct {
 	repo  *Repo
 	acked map[string]string // slug to title
+	files map[string]string // acknowledged, path to content
 	group [][]string        // slugs that belong to one group
 }
 
-func newScript(r *Repo) *script { return &script{repo: r, acked: make(map[string]string)} }
+func newScript(r *Repo) *script {
+	return &script{repo: r, acked: make(map[string]string), files: make(map[string]string)}
+}
 
 // commit puts entries, an update each, as one group.
 func (s *script) commit(t *testing.T, title string, slugs ...string) {
@@ -258,6 +261,21 @@ func (s *script) commit(t *testing.T, title string, slugs ...string) {
 	}
 }
 
+// upload puts a file that is no entry.
+func (s *script) upload(t *testing.T, path, text string) {
+	u, err := s.repo.Upload(context.Background(), int64(len(text)), strings.NewReader(text))
+	if err != nil {
+		return
+	}
+	q := &request{ctx: context.Background(), meta: Meta{Author: ann}, done: make(chan struct{}),
+		fn: func(tx *Tx) error { return tx.PutFile(filePath(t, path), u) }}
+	s.repo.commit(context.Background(), []*request{q})
+	if q.err == nil {
+		s.files[path] = text
+	}
+	_ = u.Close() // as the disk allows
+}
+
 // check says what r lacks of what was acknowledged, and which group it holds by
 // half. A group that was not acknowledged may be there, or not.
 func (s *script) check(t *testing.T, r *Repo) {
@@ -273,6 +291,11 @@ func (s *script) check(t *testing.T, r *Repo) {
 			t.Errorf("acknowledged entry %s: title %v, want %s", name, got, title)
 		}
 	}
+	for path, text := range s.files {
+		if got := readFile(t, view, path); got != text {
+			t.Errorf("acknowledged file %s: got %q, want %q", path, got, text)
+		}
+	}
 	for _, group := range s.group {
 		n := 0
 		for _, name := range group {
@@ -286,9 +309,11 @@ func (s *script) check(t *testing.T, r *Repo) {
 	}
 }
 
-// scenario is what the crash tests do: groups of commits of new entries.
+// scenario is what the crash tests do: groups of commits of new entries, and a
+// file that is none.
 func scenario(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b", "2026/c")
+	s.upload(t, "img/parc.jpg", "une photo")
 	s.commit(t, "deux", "d", "e")
 }
 

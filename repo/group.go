@@ -20,7 +20,8 @@ type group struct {
 	date    int64
 	tables  map[string]table
 	commits []commit
-	entries []*Entry // that the commits put
+	entries []*Entry  // that the commits put
+	uploads []*Upload // that became files
 }
 
 // commit runs a group of requests and answers each of them.
@@ -137,6 +138,9 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 		if e := c.entry; e != nil && e.text.unsaved.Load() {
 			r.pack.add(plumbing.BlobObject, e.Revision, e.text.held())
 		}
+		if c.upload != nil {
+			g.uploads = append(g.uploads, c.upload)
+		}
 		edits = append(edits, edit{path, c.after})
 		diff = append(diff, fileChange{path: path, before: c.before, after: c.after})
 	}
@@ -168,6 +172,11 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 // persist makes the commits durable and moves the branch to the last one.
 func (g *group) persist() error {
 	r := g.repo
+	for _, u := range g.uploads {
+		if err := u.place(); err != nil {
+			return err
+		}
+	}
 	if _, err := r.pack.save(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
 	}

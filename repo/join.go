@@ -172,7 +172,7 @@ func (j *joiner) copy(h Hash, raw []byte, at int, moved map[int]int) error {
 		}
 		to := j.pack.objects[i]
 		o.depth = to.depth + 1
-		base, rest = offset(j.pack.buf.Len()-to.offset), rest[n:]
+		base, rest = offset(int64(j.pack.buf.Len())-to.offset), rest[n:]
 	}
 	j.pack.put(o, kind, size, base, func() { j.pack.buf.Write(rest) })
 	return nil

@@ -27,7 +27,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
-		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
+		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -86,12 +86,11 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		return err
 	}
 	if !r.readOnly {
-		err := cleanPacks(r.disk, r.packFolder(), joinDraft)
-		if err = errors.Join(err, r.clean()); err != nil {
+		if err := r.removeLeftovers(); err != nil {
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
-	none := &Snapshot{superseded: make(chan struct{})}
+	none := &Snapshot{repo: r, superseded: make(chan struct{})}
 	tables := make(map[string]table)
 	for _, c := range r.collections {
 		tables[c.Name] = table{}
@@ -283,6 +282,20 @@ func branches(path string) ([]string, error) {
 	})
 	slices.Sort(names)
 	return slices.Compact(names), err
+}
+
+// removeLeftovers removes what a process that was killed left.
+func (r *Repo) removeLeftovers() error {
+	err := errors.Join(r.clean(), cleanPacks(r.disk, r.packFolder(), joinDraft))
+	files, listErr := os.ReadDir(r.packFolder())
+	for _, f := range files {
+		if name, _, ok := strings.Cut(f.Name(), "_idx"); ok && strings.HasPrefix(name, uploadDraft) {
+			err = errors.Join(err, cleanPacks(r.disk, r.packFolder(), name))
+		} else if strings.HasPrefix(name, uploadDraft) {
+			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), name)))
+		}
+	}
+	return errors.Join(err, listErr)
 }
 
 // clean removes what a write that did not come to its end left behind, of this

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io/fs"
 	"os"
@@ -33,7 +34,7 @@ type pack struct {
 
 type packed struct {
 	hash   Hash
-	offset int
+	offset int64
 	crc    uint32
 	depth  int // number of deltas below
 }
@@ -80,7 +81,7 @@ func (p *pack) addDelta(h, base Hash, delta []byte) bool {
 		return false
 	}
 	o := packed{hash: h, depth: p.objects[i].depth + 1}
-	back := offset(p.buf.Len() - p.objects[i].offset)
+	back := offset(int64(p.buf.Len()) - p.objects[i].offset)
 	p.put(o, plumbing.OFSDeltaObject, len(delta), back, func() { p.write(p.stored, delta) })
 	return true
 }
@@ -91,8 +92,8 @@ func (p *pack) put(o packed, kind plumbing.ObjectType, size int, base []byte, wr
 	if _, ok := p.index[o.hash]; ok {
 		return
 	}
-	o.offset = p.buf.Len()
-	p.header(kind, size)
+	o.offset = int64(p.buf.Len())
+	p.buf.Write(objectHeader(kind, int64(size)))
 	p.buf.Write(base)
 	write()
 	o.crc = crc32.ChecksumIEEE(p.buf.Bytes()[o.offset:])
@@ -106,20 +107,20 @@ func (p *pack) write(w *zlib.Writer, raw []byte) {
 	w.Close()
 }
 
-// header writes an object's kind and size: four bits of the size, then seven a
-// byte, low ones first.
-func (p *pack) header(kind plumbing.ObjectType, size int) {
-	c := byte(kind)<<4 | byte(size&0xf)
+// objectHeader encodes an object's kind and size: four bits of the size, then
+// seven a byte, low ones first.
+func objectHeader(kind plumbing.ObjectType, size int64) []byte {
+	b := []byte{byte(kind)<<4 | byte(size&0xf)}
 	for size >>= 4; size > 0; size >>= 7 {
-		p.buf.WriteByte(c | 0x80)
-		c = byte(size & 0x7f)
+		b[len(b)-1] |= 0x80
+		b = append(b, byte(size&0x7f))
 	}
-	p.buf.WriteByte(c)
+	return b
 }
 
 // offset encodes the distance back to a delta's base: seven bits a byte, high
 // ones first, each further byte standing for one more than its bits.
-func offset(n int) []byte {
+func offset(n int64) []byte {
 	b := []byte{byte(n & 0x7f)}
 	for n >>= 7; n > 0; n >>= 7 {
 		n--
@@ -129,10 +130,11 @@ func offset(n int) []byte {
 }
 
 // Beginnings of the names of files that are not in place yet: of the writer's
-// pack, and of one that joins others beside it.
+// pack, of one that joins others beside it, and of those of uploads.
 const (
-	groupDraft = "tmp_cms_group"
-	joinDraft  = "tmp_cms_join"
+	groupDraft  = "tmp_cms_group"
+	joinDraft   = "tmp_cms_join"
+	uploadDraft = "tmp_cms_upload" // and a number
 )
 
 // save writes the pack and its index into folder, and says which name they got
@@ -143,7 +145,7 @@ func (p *pack) save(d disk, folder, draft string) (name string, err error) {
 	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
 	sum := Hash(sha1.Sum(p.buf.Bytes()))
 	p.buf.Write(sum[:])
-	index, err := p.encodeIndex(sum)
+	index, err := encodeIndex(p.objects, sum)
 	if err != nil {
 		return "", err
 	}
@@ -182,12 +184,13 @@ func cleanPacks(d disk, folder, draft string) error {
 	return errors.Join(removeIfThere(d, draft+"_pack"), removeIfThere(d, draft+"_idx"))
 }
 
-func (p *pack) encodeIndex(sum Hash) ([]byte, error) {
+// encodeIndex is the index of a pack of those objects, whose checksum is sum.
+func encodeIndex(objects []packed, sum Hash) ([]byte, error) {
 	var w idxfile.Writer
-	if err := w.OnHeader(uint32(len(p.objects))); err != nil {
+	if err := w.OnHeader(uint32(len(objects))); err != nil {
 		return nil, err
 	}
-	for _, o := range p.objects {
+	for _, o := range objects {
 		w.Add(o.hash, uint64(o.offset), o.crc)
 	}
 	if err := w.OnFooter(sum); err != nil {
@@ -243,10 +246,16 @@ func (d *delta) bytes() []byte {
 
 // hashObject is the name that Git gives to an object.
 func hashObject(kind plumbing.ObjectType, raw []byte) (h Hash) {
-	s := sha1.New()
-	head := append([]byte(kind.String()), ' ')
-	s.Write(append(strconv.AppendInt(head, int64(len(raw)), 10), 0))
+	s := newHasher(kind, int64(len(raw)))
 	s.Write(raw)
 	s.Sum(h[:0])
 	return h
+}
+
+// newHasher makes the name of an object of that size from what is written to it.
+func newHasher(kind plumbing.ObjectType, size int64) hash.Hash {
+	s := sha1.New()
+	head := append([]byte(kind.String()), ' ')
+	s.Write(append(strconv.AppendInt(head, size, 10), 0))
+	return s
 }

@@ -66,6 +66,8 @@ type Repo struct {
 	lock    *os.File
 	branch  branch
 	store   *store
+	files   *store       // of large blobs, which are read as streams
+	uploads atomic.Int64 // how many there were
 	queue   *queue
 	history *history
 	budget  *budget
@@ -211,7 +213,7 @@ func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pa
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
 	r.queue.close()
-	err := r.store.Close()
+	err := errors.Join(r.store.Close(), r.files.Close())
 	if r.lock != nil {
 		err = errors.Join(err, r.lock.Close())
 	}

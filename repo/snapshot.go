@@ -17,6 +17,7 @@ import (
 // A Snapshot is the content of the branch at one commit. It never changes and
 // may be kept and read by any number of goroutines.
 type Snapshot struct {
+	repo         *Repo
 	commit, tree Hash
 	date         int64 // of the commit, Unix seconds
 	listings     map[string]*listing
@@ -66,7 +67,7 @@ func (s *Snapshot) tables() map[string]table {
 
 // next is a snapshot that follows s. Listings that did not change are shared.
 func (s *Snapshot) next(commit, tree Hash, date int64, tables map[string]table) *Snapshot {
-	n := &Snapshot{commit: commit, tree: tree, date: date, superseded: make(chan struct{}),
+	n := &Snapshot{repo: s.repo, commit: commit, tree: tree, date: date, superseded: make(chan struct{}),
 		listings: make(map[string]*listing, len(tables))}
 	for name, t := range tables {
 		if old := s.listings[name]; old != nil && old.same(t) {

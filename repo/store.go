@@ -24,8 +24,9 @@ import (
 // that went after it was opened: hence the mutex, and the further looks with a
 // fresh storage.
 type store struct {
-	dir  string
-	list func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
+	dir   string
+	large int64                                      // beyond how many bytes objects are not kept but read as streams; 0 is never
+	list  func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
 
 	mu      sync.Mutex
 	storage *filesystem.Storage // nil until it is needed
@@ -34,6 +35,9 @@ type store struct {
 // objectCache bounds what a storage keeps of the objects that it read, among
 // them the bases of deltas.
 const objectCache = 32 * cache.MiByte
+
+// streamBytes is beyond how many bytes a file is read as a stream.
+const streamBytes = 512 << 10
 
 // How many fresh storages have to lack an object until it is not there: while
 // packs are joined, one listing of the folder may show neither the old packs nor
@@ -44,15 +48,51 @@ const (
 	looksForPack   = 100
 )
 
-// object is the content of the object h, also while the packs that hold it are
-// being joined. ErrNotFound when there is none of that kind.
-func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
+// object is the content of the object h. ErrNotFound when there is none of that
+// kind.
+func (s *store) object(kind plumbing.ObjectType, h Hash) (b []byte, err error) {
+	err = s.find(kind, h, func(o plumbing.EncodedObject) error {
+		r, err := o.Reader()
+		if err != nil {
+			return err
+		}
+		b = make([]byte, o.Size())
+		_, err = io.ReadFull(r, b)
+		return errors.Join(err, r.Close())
+	})
+	return b, err
+}
+
+// stream reads the object h, whose size it tells too, from the disk bit by bit if
+// it is large. What was opened can be read when its pack is gone.
+func (s *store) stream(kind plumbing.ObjectType, h Hash) (r io.ReadCloser, size int64, err error) {
+	err = s.find(kind, h, func(o plumbing.EncodedObject) (err error) {
+		size = o.Size()
+		r, err = o.Reader()
+		return err
+	})
+	return r, size, err
+}
+
+// size is how many bytes the blob h has.
+func (s *store) size(h Hash) (size int64, err error) {
+	err = s.find(plumbing.BlobObject, h, func(o plumbing.EncodedObject) error {
+		size = o.Size()
+		return nil
+	})
+	return size, err
+}
+
+// find calls use with the object h, also while the packs that hold it are being
+// joined; use may be called again when it fails. ErrNotFound when there is none
+// of that kind.
+func (s *store) find(kind plumbing.ObjectType, h Hash, use func(plumbing.EncodedObject) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, err := s.read(kind, h)
+	err := s.read(kind, h, use)
 	for missing, gone := 0, 0; err != nil && missing < looksForObject && gone < looksForPack; {
 		s.close()
-		if b, err = s.read(kind, h); packGone(err) {
+		if err = s.read(kind, h, use); packGone(err) {
 			gone++
 		} else {
 			missing++
@@ -60,12 +100,12 @@ func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
-		return nil, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
+		return fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
 	case err != nil:
 		s.close() // it may know only a part of the packs
-		return nil, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
+		return storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
 	}
-	return b, nil
+	return nil
 }
 
 // packGone says whether err is that of a pack, or its index, which was there
@@ -74,26 +114,20 @@ func packGone(err error) bool {
 	return errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
 }
 
-func (s *store) read(kind plumbing.ObjectType, h Hash) ([]byte, error) {
+func (s *store) read(kind plumbing.ObjectType, h Hash, use func(plumbing.EncodedObject) error) error {
 	if s.storage == nil {
 		files := wholePacks{Filesystem: osfs.New(s.dir, osfs.WithBoundOS()), list: s.list}
 		if s.list == nil {
 			files.list = os.ReadDir
 		}
-		s.storage = filesystem.NewStorageWithOptions(files,
-			cache.NewObjectLRU(objectCache), filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
+		s.storage = filesystem.NewStorageWithOptions(files, cache.NewObjectLRU(objectCache),
+			filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true, LargeObjectThreshold: s.large})
 	}
 	o, err := s.storage.EncodedObject(kind, h)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := o.Reader()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, o.Size())
-	_, err = io.ReadFull(r, b)
-	return b, errors.Join(err, r.Close())
+	return use(o)
 }
 
 func (s *store) close() error {

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -32,7 +33,8 @@ type Tx struct {
 // A change is what an update does to a file.
 type change struct {
 	before, after file
-	was, entry    *Entry // of the tip, and what is put; nil when there is none
+	was, entry    *Entry  // of the tip, and what is put; nil when there is none
+	upload        *Upload // of which the file is made, if it is
 }
 
 func newTx(r *Repo, tables map[string]table) *Tx {
@@ -96,14 +98,9 @@ func (tx *Tx) Delete(collection string, slug content.Slug) error {
 	if !ok {
 		return fmt.Errorf("entry %s of %s: %w", slug, collection, ErrNotFound)
 	}
-	c, err := tx.change(e)
-	if err != nil {
+	if err := tx.set(e.Path, e, &change{}); err != nil {
 		return err
 	}
-	if c.before == (file{}) {
-		tx.count(e.Path, -1)
-	}
-	c.after, c.entry = file{}, nil
 	tx.tables[collection] = tx.tables[collection].remove(slug)
 	return nil
 }
@@ -130,6 +127,80 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 	return tx.Delete(collection, from)
 }
 
+// File is the regular file at p, as it is after what was done so far. ErrNotFound
+// when there is none. What PutFile has put can be read when it is committed.
+func (tx *Tx) File(p content.Path) (File, error) {
+	f, err := tx.fileAt(p, nil)
+	if c := tx.changes[p.String()]; c != nil {
+		f, err = c.after, nil
+	}
+	if errors.Is(err, ErrConflict) || err == nil && !f.regular() {
+		err = fmt.Errorf("file %s: %w", p, ErrNotFound)
+	}
+	return File{p, f.hash, f.mode, tx.repo}, err
+}
+
+// PutFile makes what was uploaded the content of the file at p, which must be no
+// entry's: ErrConflict then, and when something else than a file is there. Equal
+// content is no change. The file's mode stays.
+func (tx *Tx) PutFile(p content.Path, u *Upload) error {
+	if err := tx.free(p); err != nil {
+		return err
+	}
+	mode := filemode.Regular
+	if now, err := tx.File(p); err == nil {
+		mode = now.Mode
+	}
+	return tx.set(p, nil, &change{after: file{mode, u.blob}, upload: u})
+}
+
+// DeleteFile removes the file at p, which must be no entry's. ErrNotFound when
+// there is none.
+func (tx *Tx) DeleteFile(p content.Path) error {
+	if err := tx.free(p); err != nil {
+		return err
+	}
+	if _, err := tx.File(p); err != nil {
+		return err
+	}
+	return tx.set(p, nil, &change{})
+}
+
+// MoveFile gives the file at from the path to, with the same bytes and mode.
+// Neither may be an entry's. ErrNotFound when there is no such file, ErrExists
+// when one is at to.
+func (tx *Tx) MoveFile(from, to content.Path) error {
+	if err := errors.Join(tx.free(from), tx.free(to)); err != nil {
+		return err
+	}
+	f, err := tx.File(from)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.File(to); err == nil {
+		return fmt.Errorf("file %s: %w", to, ErrExists)
+	}
+	moved := &change{after: file{f.Mode, f.Revision}}
+	if c := tx.changes[from.String()]; c != nil {
+		moved.upload = c.upload
+	}
+	if err := tx.set(to, nil, moved); err != nil {
+		return err
+	}
+	return tx.set(from, nil, &change{})
+}
+
+// free says why no file that is no entry can be at p, or nil.
+func (tx *Tx) free(p content.Path) error {
+	if tx.done {
+		return errTxDone
+	}
+	if e, ok := tx.repo.entryAt(p.String()); ok {
+		return fmt.Errorf("%w: %s is an entry of %s", ErrConflict, p, e.Collection)
+	}
+	return nil
+}
+
 var errTxDone = fmt.Errorf("update is over: %w", ErrClosed)
 
 // place is an entry without content at its path.
@@ -153,22 +224,33 @@ func (tx *Tx) place(collection string, slug content.Slug) (*Entry, error) {
 
 // put makes e the file at its path.
 func (tx *Tx) put(e *Entry) error {
-	c, err := tx.change(e)
-	if err != nil {
+	was, _ := tx.Entry(e.Collection, e.Slug)
+	if err := tx.set(e.Path, was, &change{after: file{e.Mode, e.Revision}, entry: e}); err != nil {
 		return err
 	}
-	if c.before == (file{}) && c.after == (file{}) {
-		tx.count(e.Path, +1)
-	}
-	c.after, c.entry = file{e.Mode, e.Revision}, e
 	tx.tables[e.Collection] = tx.tables[e.Collection].put(e)
 	return nil
 }
 
-// change is what was done to the file of e so far, if a regular file is or can
-// be there.
-func (tx *Tx) change(e *Entry) (*change, error) {
-	name := e.Path.String()
+// set makes what to says the file at p, where the entry was is now.
+func (tx *Tx) set(p content.Path, was *Entry, to *change) error {
+	c, err := tx.change(p, was)
+	if err != nil {
+		return err
+	}
+	if none := (file{}); c.before == none && c.after == none && to.after != none {
+		tx.count(p, +1)
+	} else if c.before == none && c.after != none && to.after == none {
+		tx.count(p, -1)
+	}
+	c.after, c.entry, c.upload = to.after, to.entry, to.upload
+	return nil
+}
+
+// change is what was done to the file at p so far, if a regular file is or can be
+// there; was is the entry there.
+func (tx *Tx) change(p content.Path, was *Entry) (*change, error) {
+	name := p.String()
 	if c := tx.changes[name]; c != nil && c.after != (file{}) {
 		return c, nil
 	}
@@ -180,7 +262,7 @@ func (tx *Tx) change(e *Entry) (*change, error) {
 			return nil, fmt.Errorf("%w: %s is a file", ErrConflict, dir)
 		}
 	}
-	f, err := tx.fileOf(e)
+	f, err := tx.fileAt(p, was)
 	if err != nil {
 		return nil, err
 	}
@@ -189,18 +271,17 @@ func (tx *Tx) change(e *Entry) (*change, error) {
 	}
 	c := tx.changes[name]
 	if c == nil {
-		was, _ := tx.Entry(e.Collection, e.Slug)
 		c = &change{before: f, after: f, was: was}
 		tx.changes[name] = c
 	}
 	return c, nil
 }
 
-// fileOf is the file where e is or will be, zero when there is none. That of an
+// fileAt is the file that the tip has at p, zero when there is none. That of an
 // entry is known without a look at the tree.
-func (tx *Tx) fileOf(e *Entry) (file, error) {
-	if now, ok := tx.Entry(e.Collection, e.Slug); ok {
-		return file{now.Mode, now.Revision}, nil
+func (tx *Tx) fileAt(p content.Path, was *Entry) (file, error) {
+	if was != nil {
+		return file{was.Mode, was.Revision}, nil
 	}
 	if tx.root == nil {
 		root, err := tx.repo.store.folder(tx.tree)
@@ -209,7 +290,7 @@ func (tx *Tx) fileOf(e *Entry) (file, error) {
 		}
 		tx.root = root
 	}
-	return tx.root.lookup(e.Path.String(), tx.repo.store)
+	return tx.root.lookup(p.String(), tx.repo.store)
 }
 
 // count notes that the new files below each folder of p become more or fewer.

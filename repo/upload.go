@@ -1,0 +1,150 @@
+package repo
+
+import (
+	"compress/zlib"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// An Upload is the content of a file to be, on disk already and durable, but not
+// in the repository yet: a pack of its own, under a draft's name. The update
+// that makes a file of it puts the pack in place.
+type Upload struct {
+	blob  Hash
+	disk  disk
+	draft string // path of the drafts, without their endings
+	name  string // path of the pack in place, without extension
+
+	// Owned by the writer while an update has the upload.
+	packPlaced, placed bool
+}
+
+// Upload reads size bytes of content, which it never holds in memory, and makes
+// them ready for [Tx.PutFile]. Whoever calls it must Close what it returns once
+// the update is over. ErrSize when content has not that many bytes; an error of
+// content is returned as it is.
+func (r *Repo) Upload(ctx context.Context, size int64, content io.Reader) (_ *Upload, err error) {
+	if r.lock == nil {
+		return nil, errors.New("repository was opened to read only")
+	}
+	u := &Upload{disk: r.disk, draft: filepath.Join(r.packFolder(), fmt.Sprint(uploadDraft, r.uploads.Add(1)))}
+	if err := u.write(ctx, size, content); err != nil {
+		return nil, errors.Join(err, u.Close())
+	}
+	return u, nil
+}
+
+// Revision is the id that the blob will have.
+func (u *Upload) Revision() Hash { return u.blob }
+
+// Close removes what no update has put in place. It must not be called while an
+// update uses u.
+func (u *Upload) Close() error {
+	folder, name := filepath.Split(u.draft)
+	switch {
+	case u.placed:
+		return nil
+	case u.packPlaced:
+		return storageError(cleanPacks(u.disk, folder, name))
+	}
+	return storageError(errors.Join(removeIfThere(u.disk, u.draft+"_pack"), removeIfThere(u.disk, u.draft+"_idx")))
+}
+
+// write makes the drafts of the pack and its index.
+func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error {
+	f, err := u.disk.Create(u.draft+"_pack", 0o444)
+	if err != nil {
+		return storageError(fmt.Errorf("write upload: %w", err))
+	}
+	w := newPackWriter(f, 1)
+	object, err := w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	var sum Hash
+	if err == nil {
+		sum, err = w.finish()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	var index []byte
+	if err == nil {
+		index, err = encodeIndex([]packed{object}, sum)
+	}
+	if err == nil {
+		err = writeFile(u.disk, u.draft+"_idx", index, 0o444)
+	}
+	if failed := (*sourceError)(nil); errors.As(err, &failed) {
+		return failed.error
+	} else if err != nil {
+		return storageError(fmt.Errorf("write upload: %w", err))
+	}
+	u.blob, u.name = object.hash, filepath.Join(filepath.Dir(u.draft), "pack-"+sum.String())
+	return nil
+}
+
+// blob appends a blob of that size.
+func (p *packWriter) blob(size int64, content io.Reader) (packed, error) {
+	o, err := p.begin(plumbing.BlobObject, size, nil)
+	if err != nil {
+		return o, err
+	}
+	name := newHasher(plumbing.BlobObject, size)
+	z, err := zlib.NewWriterLevel(p, zlib.BestSpeed)
+	if err != nil {
+		return o, err
+	}
+	if _, err := io.Copy(z, io.TeeReader(content, name)); err != nil {
+		return o, err
+	}
+	err = z.Close()
+	name.Sum(o.hash[:0])
+	return p.end(o), err
+}
+
+// A source reads content that must have so many bytes left. Its errors are told
+// from those of the disk.
+type source struct {
+	io.Reader
+	ctx  context.Context
+	left int64
+}
+
+type sourceError struct{ error }
+
+func (s *source) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, &sourceError{err}
+	}
+	n, err := s.Reader.Read(b)
+	s.left -= int64(n)
+	switch {
+	case s.left < 0, errors.Is(err, io.EOF) && s.left > 0:
+		return n, &sourceError{ErrSize}
+	case err != nil && !errors.Is(err, io.EOF):
+		return n, &sourceError{fmt.Errorf("read content: %w", err)}
+	}
+	return n, err
+}
+
+// place makes the pack one of the repository. That is durable once the folder is
+// synced. What an earlier attempt did is not done again.
+func (u *Upload) place() error {
+	if !u.packPlaced {
+		if err := u.disk.Rename(u.draft+"_pack", u.name+".pack"); err != nil {
+			return fmt.Errorf("place upload: %w", err)
+		}
+		u.packPlaced = true
+	}
+	if !u.placed {
+		if err := u.disk.Rename(u.draft+"_idx", u.name+".idx"); err != nil {
+			return fmt.Errorf("place upload: %w", err)
+		}
+		u.placed = true
+	}
+	return nil
+}
