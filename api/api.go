@@ -85,6 +85,8 @@ func (a *API) routes(router *mux.Router) {
 	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
 	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
 
+	post(a, "/v1/preview", a.preview, previewDoc)
+
 	get(a, "/v1/me", a.me, meDoc)
 
 	for path, h := range map[string]http.HandlerFunc{

@@ -12,6 +12,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/preview"
 	"cms/repo"
 )
 
@@ -21,6 +22,7 @@ type Site struct {
 	policy      *auth.Policy
 	collections []*content.Collection // in the order of the configuration
 	byName      map[string]*content.Collection
+	preview     *preview.Renderer
 	log         *slog.Logger
 }
 
@@ -38,10 +40,11 @@ func New(o Options) (*Site, error) {
 		return nil, errors.New("site: a repository and a policy are required")
 	}
 	s := &Site{
-		repo:   o.Repo,
-		policy: o.Policy,
-		byName: make(map[string]*content.Collection, len(o.Collections)),
-		log:    o.Logger,
+		repo:    o.Repo,
+		policy:  o.Policy,
+		byName:  make(map[string]*content.Collection, len(o.Collections)),
+		preview: preview.New(),
+		log:     o.Logger,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

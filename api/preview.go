@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"net/http"
+)
+
+// Text is the body that asks for a preview.
+type Text struct {
+	Body string `json:"body" doc:"Markdown, without front matter." example:"## L’été à Nîmes"`
+}
+
+// Preview is a text as HTML.
+type Preview struct {
+	HTML string `json:"html" doc:"Without scripts, event handlers and frames, but for players of Dailymotion and YouTube (youtube-nocookie.com)." example:"<h2 id=\"lété-à-nîmes\">L’été à Nîmes</h2>\n"`
+}
+
+type previewInput struct {
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var previewDoc = doc{
+	id: "preview", tag: "Preview",
+	summary:   "Show Markdown as HTML",
+	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored.",
+	requests:  map[string]any{mediaJSON: Text{}},
+	responses: map[int]any{200: Preview{}},
+	problems:  []int{400, 413, 415},
+}
+
+func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "body")
+	if err != nil {
+		return nil, err
+	}
+	text := b.text("body")
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	html, err := a.site.Preview(principal(ctx), text)
+	if err != nil {
+		return nil, err
+	}
+	return answer(http.StatusOK, Preview{html})
+}

@@ -1,0 +1,40 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestPreview(t *testing.T) {
+	s := newServer(t)
+	ask := func(body, token string) response {
+		return s.do(request{method: "POST", path: "/v1/preview", body: body, token: token, header: map[string]string{"Content-Type": "application/json"}})
+	}
+	res := ask(`{"body": "# L’été\n\n<script>a()</script><iframe src=\"https://www.dailymotion.com/embed/video/x1\"></iframe>"}`, "")
+	var got struct{ HTML string }
+	if err := json.Unmarshal(res.body, &got); err != nil || res.status != http.StatusOK {
+		t.Fatalf("got %d %s: %v", res.status, res.body, err)
+	}
+	if !strings.Contains(got.HTML, `<h1 id="lété">L’été</h1>`) || strings.Contains(got.HTML, "script>") || !strings.Contains(got.HTML, "embed/video/x1") {
+		t.Errorf("got the HTML %q", got.HTML)
+	}
+	for _, test := range []struct {
+		body, token string
+		status      int
+	}{
+		{`{"body": 3}`, "", 422},
+		{`{"text": "a"}`, "", 422},
+		{`{`, "", 400},
+		{`{"body": "` + strings.Repeat("[", 5000) + `"}`, "", 422},
+		{`{"body": "a"}`, "-", 401},
+		{`{"body": "a"}`, s.mint("stranger"), 403},
+	} {
+		if res := ask(test.body, test.token); res.status != test.status {
+			t.Errorf("%.40s: got %d %s, want %d", test.body, res.status, res.body, test.status)
+		} else {
+			s.problem(res)
+		}
+	}
+}
