@@ -87,6 +87,8 @@ func TestEditsTouchTheirLines(t *testing.T) {
 			"-in_progress: true\n+in_progress: false"},
 		"date keeps its layout": {request{method: "PATCH", header: mergePatch("*"), body: `{"fields": {"date": "2019-02-01T10:00:00+01:00"}}`},
 			"-date: 2019-01-15 09:29:08 +0000\n+date: 2019-02-01 10:00:00 +0100"},
+		"date in another zone": {request{method: "PATCH", header: mergePatch("*"), body: `{"fields": {"date": "2019-01-15T10:29:08+01:00"}}`},
+			"-date: 2019-01-15 09:29:08 +0000\n+date: 2019-01-15 10:29:08 +0100"},
 		"empty value": {request{method: "PATCH", header: mergePatch("*"), body: `{"fields": {"link": "https://valmont.example.fr/avis"}}`},
 			"-link:\n+link: https://valmont.example.fr/avis"},
 		"new field": {request{method: "PATCH", header: mergePatch("*"), body: `{"fields": {"ordre": 2}}`},
@@ -146,7 +148,7 @@ func TestUnchangedSavesCommitNothing(t *testing.T) {
 	for _, r := range []request{
 		{method: "PUT", header: map[string]string{"Content-Type": "application/json", "If-Match": tag}, body: string(replacement)},
 		{method: "PUT", header: map[string]string{"Content-Type": "text/markdown", "If-Match": tag}, body: sample},
-		{method: "PATCH", header: mergePatch(tag), body: `{"fields": {"note": 3.0, "date": "2019-01-15T10:29:08+01:00"}}`},
+		{method: "PATCH", header: mergePatch(tag), body: `{"fields": {"note": 3.0, "date": "2019-01-15T09:29:08.000Z"}}`},
 		{method: "PATCH", header: mergePatch(tag), body: `{}`},
 	} {
 		r.path = entryPath("plan-velo")

@@ -27,7 +27,7 @@ func (e *editor) diff(n *node, v Value) (*intent, error) {
 			return e.diffList(n, x)
 		}
 	}
-	if Equal(n.value, v) {
+	if e.equal(n.value, v) {
 		return nil, nil
 	}
 	if _, isTime := n.value.(Time); isTime && n.style == plain {
@@ -107,7 +107,7 @@ func (e *editor) diffMapping(n *node, o *Object, order keyOrder) (*intent, error
 					e.path = append(parent[:len(parent):len(parent)], m.Key)
 					return nil, e.fail(KindRefused, "the field comes from a merge key, and cannot be removed here")
 				}
-				if Equal(m.Value, v) {
+				if e.equal(m.Value, v) {
 					here.add(m)
 				}
 			}
@@ -151,7 +151,7 @@ func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool
 // elsewhere in the new list is moved with its bytes; of what is left, the items
 // that stand in each other's place are compared.
 func (e *editor) diffList(n *node, values []Value) (*intent, error) {
-	kept := commonItems(n.items, values)
+	kept := e.commonItems(n.items, values)
 	free := make([]bool, len(n.items)+1) // old items that are not taken; the last is none
 	for i := range n.items {
 		free[i] = true
@@ -165,7 +165,7 @@ func (e *editor) diffList(n *node, values []Value) (*intent, error) {
 	if len(values) == len(n.items) && !slices.Contains(free, true) {
 		return nil, nil
 	}
-	it.takeMoved(values, free)
+	e.takeMoved(it, values, free)
 	parent := e.path
 	defer func() { e.path = parent }()
 	next := 0 // the old item behind the last one kept or compared
@@ -192,7 +192,7 @@ func (e *editor) diffList(n *node, values []Value) (*intent, error) {
 }
 
 // takeMoved finds items that are free for the values that equal them.
-func (it *intent) takeMoved(values []Value, free []bool) {
+func (e *editor) takeMoved(it *intent, values []Value, free []bool) {
 	byKey := make(map[string][]int)
 	for i, item := range it.was.items {
 		if free[i] {
@@ -205,7 +205,7 @@ func (it *intent) takeMoved(values []Value, free []bool) {
 			continue
 		}
 		key := equalityKey(values[j])
-		if same := byKey[key]; len(same) > 0 && Equal(it.was.items[same[0]].value, values[j]) {
+		if same := byKey[key]; len(same) > 0 && e.equal(it.was.items[same[0]].value, values[j]) {
 			it.parts[j].at = same[0]
 			free[same[0]] = false
 			byKey[key] = same[1:]
@@ -216,17 +216,17 @@ func (it *intent) takeMoved(values []Value, free []bool) {
 // commonItems is, for each value, the index of the item that stays in its
 // place, -1 for none: a longest common subsequence (Hunt and Szymanski), which
 // is fast as most items are equal to few others.
-func commonItems(items []*node, values []Value) []int {
+func (e *editor) commonItems(items []*node, values []Value) []int {
 	kept := make([]int, len(values))
 	for j := range kept {
 		kept[j] = -1
 	}
 	from, to, shift := 0, len(values), len(items)-len(values)
-	for from < min(to, len(items)) && Equal(items[from].value, values[from]) {
+	for from < min(to, len(items)) && e.equal(items[from].value, values[from]) {
 		kept[from] = from
 		from++
 	}
-	for to > from && to+shift > from && Equal(items[to+shift-1].value, values[to-1]) {
+	for to > from && to+shift > from && e.equal(items[to+shift-1].value, values[to-1]) {
 		to--
 		kept[to] = to + shift
 	}
@@ -244,7 +244,7 @@ func commonItems(items []*node, values []Value) []int {
 		same := near(where[equalityKey(values[j])], j)
 		for k := len(same) - 1; k >= 0; k-- {
 			i := same[k]
-			if !Equal(items[i].value, values[j]) {
+			if !e.equal(items[i].value, values[j]) {
 				continue
 			}
 			length := sort.Search(len(tails), func(n int) bool { return tails[n].i >= i })
@@ -278,7 +278,7 @@ func near(indexes []int, to int) []int {
 	return indexes[i : i+most]
 }
 
-// equalityKey is the same for values that are Equal.
+// equalityKey is the same for values that any comparison takes for equal.
 func equalityKey(v Value) string { return string(appendKey(nil, v)) }
 
 func appendKey(b []byte, v Value) []byte {

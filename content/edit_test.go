@@ -62,6 +62,22 @@ func TestReplaceSource(t *testing.T) {
 	}
 }
 
+// What a client makes of times by decoding the file and writing it anew is no
+// change, what it makes of them on purpose is one.
+func TestReplaceSourceTimes(t *testing.T) {
+	d := doc("jour: 2021-06-01\ndate: 2021-06-01 18:30:00 +0200\nfin: 2021-06-01 00:00:00 +0000\nl:\n- 2021-06-02\n- a\n")
+	for fm, want := range map[string]string{
+		"jour: 2021-06-01T00:00:00Z\ndate: 2021-06-01T16:30:00Z\nfin: 2021-06-01T00:00:00Z\nl: [2021-06-02T00:00:00Z, b]\n": strings.Replace(string(d.Source()), "- a", "- b", 1),
+		"jour: 2021-06-02T00:00:00Z\ndate: 2021-06-01T17:30:00+01:00\nfin: 2021-06-01\nl: [2021-06-02, a]\n": strings.NewReplacer(
+			"jour: 2021-06-01", "jour: 2021-06-02 00:00:00 +0000", "fin: 2021-06-01 00:00:00 +0000", "fin: 2021-06-01").Replace(string(d.Source())),
+	} {
+		got, err := d.ReplaceSource(doc(fm).Source(), nil)
+		if err != nil || string(got.Source()) != want {
+			t.Errorf("%s gives %v\n%s\nwant\n%s", fm, err, got.Source(), want)
+		}
+	}
+}
+
 func TestMergePatch(t *testing.T) {
 	d := doc("title: Le port # nom\ncontact:\n  nom: Anne\n  tel: '02'\nlink: x\n")
 	patch := parse(t, `{"fields":{"title":"Le phare","contact":{"tel":null,"ville":"Port-Blanc"},"link":null,"absent":null,"menu":{"a":null,"b":1}},"body":"Neuf\n"}`)

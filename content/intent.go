@@ -191,9 +191,10 @@ func (it *intent) merged(name string) *node {
 
 // editor applies edits to the intent of a whole front matter.
 type editor struct {
-	d    *Document
-	root *intent
-	path FieldPath // of the edit that is being made
+	comparison // what is no change
+	d          *Document
+	root       *intent
+	path       FieldPath // of the edit that is being made
 }
 
 func (e *editor) fail(k Kind, detail string) error {

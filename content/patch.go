@@ -69,7 +69,7 @@ func (e *editor) merge(it *intent, path FieldPath, patch *Object, order keyOrder
 			err = e.merge(it.part(i), e.path, inner, keyOrder{})
 		case isObject && i < 0 && inherited != nil && inherited.resolve().kind == mapping:
 			val := copyOf(inherited)
-			if err = e.merge(val, e.path, inner, keyOrder{}); err == nil && !Equal(inherited.value, val.result()) {
+			if err = e.merge(val, e.path, inner, keyOrder{}); err == nil && !e.equal(inherited.value, val.result()) {
 				it.addMember(m.Key, it.predecessor(m.Key, order)).val = val
 			}
 		default:

@@ -9,12 +9,17 @@ import (
 // what differs, field by field and item by item: values that mean the same stay
 // as they are written, keys keep their order, and keys that fields has not are
 // removed. New keys go behind the ones that come before them in order, which
-// may be nil, or to the end.
+// may be nil, or to the end. A date-time that differs in nothing but that it is
+// given in UTC is no change: so clients write it that keep no zone.
 func (d *Document) Replace(fields *Object, body string, order []string) (*Document, error) {
+	return d.replace(fields, body, order, comparison{times: repeats})
+}
+
+func (d *Document) replace(fields *Object, body string, order []string, same comparison) (*Document, error) {
 	if fields == nil {
 		fields = &Object{}
 	}
-	if Equal(d.fields, fields) {
+	if same.equal(d.fields, fields) {
 		return d.setBody(body)
 	}
 	if d.block.format == None && !d.block.unclosed {
@@ -24,6 +29,7 @@ func (d *Document) Replace(fields *Object, body string, order []string) (*Docume
 	if err != nil {
 		return nil, err
 	}
+	e.comparison = same
 	if err := e.check(Edit{Value: fields}); err != nil {
 		return nil, err
 	}
@@ -61,7 +67,8 @@ func (d *Document) withFrontMatter(fields *Object, body string, order []string) 
 // ReplaceSource makes the document what src says. If both can be read and have
 // front matter in the same format, only what differs in meaning is applied, as
 // by Replace, so that the noise of a client that re-serialises does not reach
-// the file. Else the result is src as it is; as it is where keys of the document
+// the file; nor does a date that became the midnight with which it begins, or a
+// date-time in another zone. Else the result is src as it is; as it is where keys of the document
 // are the same, which no other edit can mend.
 func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) {
 	to := Parse(src)
@@ -72,7 +79,7 @@ func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) 
 	if d.err != nil || to.err != nil || doubled || d.block.format == None || to.block.format != d.block.format {
 		return to, nil
 	}
-	return d.Replace(to.fields, to.Body(), order)
+	return d.replace(to.fields, to.Body(), order, comparison{times: reserialized})
 }
 
 // New makes a document with YAML front matter and LF line endings. Keys stand

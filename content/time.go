@@ -29,6 +29,34 @@ func (t Time) String() string {
 	return t.Format(time.RFC3339Nano)
 }
 
+// What counts as the same time depends on who says it. A time in another zone, or
+// a date in the place of a date-time, is a change. But programs that keep an
+// instant and no zone write it in UTC, and those that decode a whole front matter
+// and write it anew make a date-time of a date and may choose a zone of their own.
+
+// sameTime says whether two times are the same and would be written the same.
+func sameTime(a, b Time) bool { return sameInstant(a, b) && a.offset() == b.offset() }
+
+// sameInstant is sameTime in whatever zone.
+func sameInstant(a, b Time) bool { return a.Equal(b.Time) && a.DateOnly == b.DateOnly }
+
+// repeats says whether now, a value that was sent, is only was again, perhaps in
+// UTC.
+func repeats(was, now Time) bool {
+	return sameInstant(was, now) && (now.offset() == 0 || now.offset() == was.offset())
+}
+
+// reserialized says whether now, in a file that was written anew, is only was
+// again: of the same instant, and no date in the place of a date-time.
+func reserialized(was, now Time) bool {
+	return was.Equal(now.Time) && (was.DateOnly || !now.DateOnly)
+}
+
+func (t Time) offset() int {
+	_, seconds := t.Zone()
+	return seconds
+}
+
 // ParseTime reads a time that is written as RFC 3339 (a date-time or a
 // full-date), as YAML 1.1 allows it plain (Ruby's "2019-01-15 09:29:08 +0000"
 // among its forms), or as Go prints it. Without a zone it is UTC.
@@ -184,12 +212,11 @@ func (t Time) in(layout, long string) string {
 	case !t.DateOnly && !clock:
 		layout = long
 	}
-	_, offset := t.Zone()
 	switch {
 	case t.DateOnly:
 	case !strings.Contains(layout, "07"):
 		t.Time = t.UTC()
-	case strings.HasSuffix(layout, "-07") && offset%3600 != 0:
+	case strings.HasSuffix(layout, "-07") && t.offset()%3600 != 0:
 		layout += ":00"
 	}
 	if !t.DateOnly && t.Nanosecond() != 0 {

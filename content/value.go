@@ -85,58 +85,76 @@ func (o *Object) index() func(key string) (Value, bool) {
 }
 
 // Equal says whether a and b mean the same: numbers as numbers (1.50 is 1.5),
-// times by their instant, objects without regard to the order of keys. A Time
-// also equals a string that [ParseTime] reads as that instant, as it becomes
-// one on its way through JSON.
-func Equal(a, b Value) bool {
-	switch x := a.(type) {
+// times if they are of the same instant, offset and kind, objects without regard
+// to the order of keys. A Time also equals a string that [ParseTime] reads as
+// that time, as it becomes one on its way through JSON.
+func Equal(a, b Value) bool { return comparison{times: sameTime}.equal(a, b) }
+
+// identical is Equal for values of the same type only, with the keys of objects
+// in their order, and for times in whatever zone.
+func identical(a, b Value) bool { return comparison{exact: true, times: sameInstant}.equal(a, b) }
+
+// comparison is a way to compare what was with what is now.
+type comparison struct {
+	exact bool                     // types are the same, and so is the order of keys
+	times func(was, now Time) bool // what equal times are
+}
+
+func (c comparison) equal(was, now Value) bool {
+	switch x := was.(type) {
 	case nil:
-		return b == nil
+		return now == nil
 	case Number:
-		y, ok := b.(Number)
+		y, ok := now.(Number)
 		return ok && sameNumber(string(x), string(y))
 	case Time:
-		switch y := b.(type) {
-		case Time:
-			return x.Equal(y.Time)
-		case string:
+		if y, ok := now.(string); ok && !c.exact {
 			t, ok := ParseTime(y)
-			return ok && x.Equal(t.Time)
+			return ok && c.times(x, t)
 		}
-		return false
+		y, ok := now.(Time)
+		return ok && c.times(x, y)
 	case string:
-		if t, ok := b.(Time); ok {
-			return Equal(t, x)
+		if y, ok := now.(Time); ok && !c.exact {
+			t, ok := ParseTime(x)
+			return ok && c.times(t, y)
 		}
-		y, ok := b.(string)
+		y, ok := now.(string)
 		return ok && x == y
 	case bool:
-		return x == b
+		return x == now
 	case []Value:
-		y, ok := b.([]Value)
+		y, ok := now.([]Value)
 		if !ok || len(x) != len(y) {
 			return false
 		}
 		for i := range x {
-			if !Equal(x[i], y[i]) {
+			if !c.equal(x[i], y[i]) {
 				return false
 			}
 		}
 		return true
 	case *Object:
-		y, ok := b.(*Object)
-		if !ok || x.Len() != y.Len() {
-			return false
-		}
-		get := y.index()
-		for i, n := 0, x.Len(); i < n; i++ {
-			if v, ok := get(x.Members[i].Key); !ok || !Equal(x.Members[i].Value, v) {
-				return false
-			}
-		}
-		return true
+		y, ok := now.(*Object)
+		return ok && x.Len() == y.Len() && c.members(x, y)
 	}
 	return false
+}
+
+// members compares objects of the same size.
+func (c comparison) members(x, y *Object) bool {
+	get := y.index()
+	for i, n := 0, x.Len(); i < n; i++ {
+		m := x.Members[i]
+		v, ok := get(m.Key)
+		if c.exact {
+			v, ok = y.Members[i].Value, y.Members[i].Key == m.Key
+		}
+		if !ok || !c.equal(m.Value, v) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameNumber compares JSON numbers: integers exactly, all else as float64.

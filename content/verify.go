@@ -126,38 +126,3 @@ func (v verifier) same(a, b *node) bool {
 	}
 	return true
 }
-
-// identical is Equal for values of the same type only, with the keys of objects
-// in their order.
-func identical(a, b Value) bool {
-	switch x := a.(type) {
-	case Time:
-		y, ok := b.(Time)
-		return ok && x.Equal(y.Time) && x.DateOnly == y.DateOnly
-	case string:
-		return a == b
-	case []Value:
-		y, ok := b.([]Value)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for i := range x {
-			if !identical(x[i], y[i]) {
-				return false
-			}
-		}
-		return true
-	case *Object:
-		y, ok := b.(*Object)
-		if !ok || x.Len() != y.Len() {
-			return false
-		}
-		for i := range x.Len() {
-			if x.Members[i].Key != y.Members[i].Key || !identical(x.Members[i].Value, y.Members[i].Value) {
-				return false
-			}
-		}
-		return true
-	}
-	return Equal(a, b)
-}
