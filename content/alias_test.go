@@ -157,3 +157,35 @@ func TestEditsBesideComplexKeysAndAnchors(t *testing.T) {
 		}
 	}
 }
+
+// A comment in brackets stays with the item on its line.
+func TestCommentsInBrackets(t *testing.T) {
+	const fm = "t: [\n  # les lieux\n  a, # un\n  b, # deux\n  # le dernier\n  c # trois\n]\n"
+	for name, tt := range map[string]struct {
+		edits []Edit
+		want  string
+	}{
+		"append":       {[]Edit{Append(FieldPath{"t"}, "d")}, "t: [\n  # les lieux\n  a, # un\n  b, # deux\n  # le dernier\n  c, # trois\n  d\n]\n"},
+		"insert":       {[]Edit{Insert(FieldPath{"t", 1}, "d")}, "t: [\n  # les lieux\n  a, # un\n  d,\n  b, # deux\n  # le dernier\n  c # trois\n]\n"},
+		"insert first": {[]Edit{Insert(FieldPath{"t", 0}, "d")}, "t: [\n  # les lieux\n  d,\n  a, # un\n  b, # deux\n  # le dernier\n  c # trois\n]\n"},
+		"remove":       {[]Edit{Remove(FieldPath{"t", 1})}, "t: [\n  # les lieux\n  a, # un\n  # le dernier\n  c # trois\n]\n"},
+		"remove last":  {[]Edit{Remove(FieldPath{"t", 2})}, "t: [\n  # les lieux\n  a, # un\n  b # deux\n  # le dernier\n]\n"},
+		"remove all":   {[]Edit{Remove(FieldPath{"t", 0}), Remove(FieldPath{"t", 0}), Remove(FieldPath{"t", 0})}, "t: [\n  # les lieux\n  # le dernier\n]\n"},
+		"swap last":    {[]Edit{Remove(FieldPath{"t", 2}), Append(FieldPath{"t"}, "d")}, "t: [\n  # les lieux\n  a, # un\n  b, # deux\n  d\n  # le dernier\n]\n"},
+		"change":       {[]Edit{Set(FieldPath{"t", 1}, "d")}, "t: [\n  # les lieux\n  a, # un\n  d, # deux\n  # le dernier\n  c # trois\n]\n"},
+	} {
+		if got := applied(t, fm, tt.edits...); got != tt.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, tt.want)
+		}
+	}
+	for fm, edit := range map[string]Edit{
+		fm:                               MoveItem(FieldPath{"t", 2}, 0),
+		"t: [a, # un\n  b # deux\n  ]\n": Append(FieldPath{"t"}, "d"),
+		"t: [\n  # rien\n]\n":            Append(FieldPath{"t"}, "d"),
+	} {
+		_, err := doc(fm).Apply(edit)
+		if e := new(EditError); !errors.As(err, &e) || e.Line == 0 || e.Column == 0 || !strings.Contains(e.Detail, "comment") {
+			t.Errorf("%s of\n%s\ngives %v, want a refusal at the comment", edit.Op, fm, err)
+		}
+	}
+}

@@ -29,7 +29,8 @@ type Edit struct {
 // Set creates or replaces the value at path. Mappings that are missing on the
 // way are made. Where the value there is a mapping or a list too, only what
 // differs is written. A string that [ParseTime] reads, set where a time stands
-// plain, stays a time.
+// plain, stays a time. A string that some readers of YAML take for another value,
+// as yes, is put in quotes where it stands plain.
 func Set(path FieldPath, v Value) Edit { return Edit{Op: OpSet, Path: path, Value: v} }
 
 // Append adds an item at the end of the list at path, which is made if there

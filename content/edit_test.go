@@ -181,6 +181,32 @@ func TestWiderSpliceHarmsNoSibling(t *testing.T) {
 	}
 }
 
+func TestScalarsKeepWhatTheyAre(t *testing.T) {
+	for _, tt := range []struct {
+		fm   string
+		v    Value
+		want string
+	}{
+		{"a: yes # oui\n", "yes", "a: \"yes\" # oui\n"}, // true to Ruby
+		{"a: [12:30]\n", []Value{"12:30"}, "a: [12:30]\n"},
+		{"a: .inf\n", ".inf", "a: .inf\n"}, // which JSON says like this
+		{"a: 'non'\n", "non", "a: 'non'\n"},
+		{"a: !!float 1\n", Number("2.5"), "a: !!float 2.5\n"},
+		{"a: !!int '3'\n", Number("4"), "a: !!int 4\n"},
+		{"a: !!int 3\n", Number("4.5"), "a: 4.5\n"},
+		{"a: &x !!str 3\nb: 1\n", "4", "a: &x !!str \"4\"\nb: 1\n"},
+		{"a: !!str 3\n", true, "a: true\n"},
+		{"\ufeffa: 1\n", "x", "\ufeffa: x\n"},
+	} {
+		if got := applied(t, tt.fm, Set(FieldPath{"a"}, tt.v)); got != tt.want {
+			t.Errorf("%v over %q gives %q, want %q", tt.v, tt.fm, got, tt.want)
+		}
+	}
+	if got, want := applied(t, "\ufeffa: 1\n", Set(FieldPath{"b"}, "x")), "\ufeffa: 1\nb: x\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestApplyAllOrNothing(t *testing.T) {
 	d := doc("a: 1\nb: [x]\n")
 	if got, err := d.Apply(Set(FieldPath{"a"}, Number("2")), Remove(FieldPath{"absent"})); got != nil || kindOf(err) != KindNotFound {

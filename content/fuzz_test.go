@@ -2,11 +2,16 @@ package content
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // seeds adds the hard cases to what a fuzz target begins with.
@@ -102,7 +107,69 @@ func FuzzApply(f *testing.F) {
 		if err := unchanged(got); err != nil {
 			t.Fatalf("%s %s: %v", edit.Op, edit.Path, err)
 		}
+		if err := elsewhere(d, got, edit); err != nil {
+			t.Fatalf("%s %s of\n%s\ngives\n%s\n%v", edit.Op, edit.Path, src, got.Source(), err)
+		}
 	})
+}
+
+// elsewhere judges an edit without our parser's values: lines that are not of
+// the edited key are the same bytes, to yaml.v3 all other keys have the values
+// they had, and no key has become a duplicate.
+func elsewhere(d, got *Document, e Edit) error {
+	if d.Format() != YAML || d.root == nil || got == d {
+		return nil
+	}
+	if a, b := duplicates(d), duplicates(got); b > a {
+		return fmt.Errorf("has %d duplicate keys instead of %d", b, a)
+	}
+	key, _ := e.Path[0].(string)
+	if at, _ := d.root.find(key); at >= 0 {
+		p, block := &d.root.pairs[at], text{d.src, d.block.from, d.block.to}
+		head, tail := d.src[:block.lineStart(p.start)], d.src[block.nextLine(p.end()):]
+		if !bytes.HasPrefix(got.src, head) || !bytes.HasSuffix(got.src[len(head):], tail) {
+			return errors.New("lines of other fields have changed")
+		}
+	}
+	before, ok1 := decodeKeys(d)
+	after, ok2 := decodeKeys(got)
+	if !ok1 {
+		return nil
+	}
+	if !ok2 {
+		return errors.New("yaml.v3 cannot read it any more")
+	}
+	for _, name := range []string{key, e.Name} {
+		delete(before, name)
+		delete(after, name)
+	}
+	if !maps.Equal(before, after) {
+		return fmt.Errorf("yaml.v3 reads other keys as %q instead of %q", after, before)
+	}
+	return nil
+}
+
+func duplicates(d *Document) (n int) {
+	for _, p := range d.Problems() {
+		if p.Rule == RuleDuplicateKey {
+			n++
+		}
+	}
+	return n
+}
+
+// decodeKeys is what yaml.v3 makes of each key of a front matter, as text. It is
+// false where it cannot decode it, or where keys are no strings to it.
+func decodeKeys(d *Document) (keys map[string]string, ok bool) {
+	var all map[string]any
+	if err := yaml.Unmarshal(d.src[d.block.from:d.block.to], &all); err != nil {
+		return nil, false
+	}
+	keys = make(map[string]string)
+	for k, v := range all {
+		keys[k] = fmt.Sprintf("%#v", v)
+	}
+	return keys, true
 }
 
 var fuzzOps = []Op{OpSet, OpAppend, OpInsert, OpMove, OpRemove, OpRename}

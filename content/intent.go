@@ -293,7 +293,10 @@ func (e *editor) apply(edit Edit) error {
 		if len(edit.Path) == 0 {
 			return e.fail(KindRefused, "the path of a field is empty")
 		}
-		return e.set(e.root, edit.Path, edit.Value, edit.After)
+		if err := e.set(e.root, edit.Path, edit.Value, edit.After); err != nil {
+			return err
+		}
+		return e.setText(edit.Value)
 	case OpAppend:
 		return e.append(edit.Value)
 	case OpInsert:
@@ -359,6 +362,23 @@ func (e *editor) diffPart(it *intent, i int, v Value) (*intent, error) {
 		val = val.anew()
 	}
 	return val, err
+}
+
+// setText makes a string of the plain value that reads as the same string here,
+// and as something else to other readers of YAML: yes, 12:30.
+func (e *editor) setText(v Value) error {
+	s, ok := v.(string)
+	if !ok || !looksTyped(s) {
+		return nil
+	}
+	it, i, err := e.last()
+	if err != nil || i < 0 || it.parts[i].val != nil {
+		return err
+	}
+	if n := it.old(i); n.tag == "!!str" && n.style == plain && !n.tagged && n.value == v {
+		it.parts[i].val = fresh(s)
+	}
+	return nil
 }
 
 // listAt is the list at the path, made if there is no value.

@@ -108,6 +108,13 @@ func (h *habitReader) read(n *node) {
 	}
 }
 
+func quotesOf(n *node) style {
+	if n.kind == scalar && (n.style == singleQuoted || n.style == doubleQuoted) {
+		return n.style
+	}
+	return plain
+}
+
 // keyText writes a key.
 func (p *planner) keyText(name string, like style) string {
 	switch p.format {
@@ -404,15 +411,28 @@ func (p *planner) replace(it *intent, at place) error {
 	return nil
 }
 
-// keepProperties is where to write a new scalar: behind an anchor, or a tag
-// that says string where it is one.
+// keepProperties is where to write a new scalar: behind the anchor and the tag of
+// the one it replaces, if that tag fits it.
 func (p *planner) keepProperties(it *intent, n *node) int {
-	_, isString := it.result().(string)
-	anchored := n.anchor != "" && !n.tagged && it.kind == scalar && it.result() != nil
-	if n.kind == scalar && (anchored || n.tagged && n.anchor == "" && n.tag == "!!str" && isString) {
+	if v := it.result(); n.kind == scalar && it.kind == scalar && v != nil && (!n.tagged || fitsTag(n.tag, v)) {
 		return n.from
 	}
 	return n.start
+}
+
+// fitsTag says whether v is what an explicit tag says of a value.
+func fitsTag(tag string, v Value) bool {
+	switch x := v.(type) {
+	case string:
+		return tag == "!!str"
+	case Number:
+		return tag == "!!float" || tag == "!!int" && isInteger(string(x))
+	case bool:
+		return tag == "!!bool"
+	case Time:
+		return tag == "!!timestamp"
+	}
+	return false
 }
 
 // fill writes a value where there was none.

@@ -17,7 +17,8 @@ type block struct {
 }
 
 // split finds the front matter by its delimiters, which begin in column 0 and
-// may be followed by blanks. It never fails: what is not understood is body.
+// may be followed by blanks. A byte order mark may stand before the front matter
+// and before its first line. It never fails: what is not understood is body.
 func split(src []byte) block {
 	start := 0
 	if bytes.HasPrefix(src, []byte(bom)) {
@@ -35,10 +36,14 @@ func split(src []byte) block {
 	if opened == nil || next == end {
 		return noBlock(src, start)
 	}
-	for line := next; line < len(src); {
+	from := next
+	if bytes.HasPrefix(src[from:], []byte(bom)) {
+		from += len(bom)
+	}
+	for line := from; line < len(src); {
 		lineTo, after := lineEnd(src, line)
 		if d := closing(opened, src[line:lineTo]); d != nil {
-			return block{format: d.format, decoder: d, from: next, to: line, body: after, eol: string(src[end:next]), open: after == lineTo}
+			return block{format: d.format, decoder: d, from: from, to: line, body: after, eol: string(src[end:next]), open: after == lineTo}
 		}
 		line = after
 	}

@@ -280,8 +280,8 @@ func tomlString(s string, like style, eol string) string {
 	switch {
 	case like == singleQuoted && allPrintable(s) && !strings.ContainsAny(s, "'\t"):
 		return "'" + s + "'"
-	case like == literal && multiline(s) && allPrintable(strings.ReplaceAll(s, "\n", "")) && !strings.ContainsAny(s, "\"\\"):
-		return `"""` + eol + strings.ReplaceAll(s, "\n", eol) + `"""`
+	case like == literal && eol == "\n" && multiline(s) && allPrintable(strings.ReplaceAll(s, "\n", "")) && !strings.ContainsAny(s, "\"\\"):
+		return "\"\"\"\n" + s + `"""` // in other line endings it would be another text
 	}
 	b := []byte{'"'}
 	for _, r := range s {

@@ -1,7 +1,9 @@
 package content
 
 import (
+	"cmp"
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,8 +93,7 @@ func (v *validator) value(f *Field, x Value) {
 	case string:
 		v.text(f, x)
 	case Number:
-		n, _ := x.Float64()
-		v.bounds(f, n, "")
+		v.bounds(f, x, "")
 	case []Value:
 		v.list(f, x)
 	case *Object:
@@ -120,7 +121,7 @@ func (f *Field) blank(x Value) bool {
 }
 
 func (v *validator) text(f *Field, s string) {
-	v.bounds(f, float64(utf8.RuneCountInString(s)), "character")
+	v.bounds(f, count(utf8.RuneCountInString(s)), "character")
 	if re := f.pattern; f.Pattern != "" {
 		if re == nil {
 			re, _ = f.compile()
@@ -135,7 +136,7 @@ func (v *validator) text(f *Field, s string) {
 }
 
 func (v *validator) list(f *Field, items []Value) {
-	v.bounds(f, float64(len(items)), "item")
+	v.bounds(f, count(len(items)), "item")
 	if f.Of == nil {
 		return
 	}
@@ -146,7 +147,7 @@ func (v *validator) list(f *Field, items []Value) {
 
 // bounds checks x against Min and Max. What it counts, if it counts something,
 // is in the singular.
-func (v *validator) bounds(f *Field, x float64, counted string) {
+func (v *validator) bounds(f *Field, x Number, counted string) {
 	say := func(rule, which string, bound float64) {
 		text := strconv.FormatFloat(bound, 'f', -1, 64)
 		switch {
@@ -158,12 +159,26 @@ func (v *validator) bounds(f *Field, x float64, counted string) {
 			v.problemf(rule, "must have at %s %s %ss", which, text, counted)
 		}
 	}
-	if f.Min != nil && x < *f.Min {
+	if f.Min != nil && compare(x, *f.Min) < 0 {
 		say("min", "least", *f.Min)
 	}
-	if f.Max != nil && x > *f.Max {
+	if f.Max != nil && compare(x, *f.Max) > 0 {
 		say("max", "most", *f.Max)
 	}
+}
+
+func count(n int) Number { return Number(strconv.Itoa(n)) }
+
+// compare is exact for integers, also where a float64 has no room for all of
+// their digits.
+func compare(x Number, bound float64) int {
+	if n, ok := asInteger(x); ok {
+		if i, ok := new(big.Int).SetString(string(n), 10); ok {
+			return new(big.Float).SetInt(i).Cmp(big.NewFloat(bound))
+		}
+	}
+	f, _ := x.Float64()
+	return cmp.Compare(f, bound)
 }
 
 // CheckWrite says which fields that are read-only an edit from before to after
