@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"cms/auth"
-	"cms/content"
 	"cms/repo"
 )
 
@@ -34,13 +33,13 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 		return nil, refusal(err)
 	}
 	if t.write.DryRun {
-		return t.outcomes(repo.Result{Snapshot: snap}), nil
+		return t.outcomes(repo.Result{Snapshot: snap})
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	return t.outcomes(res), nil
+	return t.outcomes(res)
 }
 
 // perform makes the edits, each on what those before it left.
@@ -57,24 +56,27 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	return nil
 }
 
-func (t *transaction) outcomes(res repo.Result) []*Outcome {
+func (t *transaction) outcomes(res repo.Result) ([]*Outcome, error) {
 	all := make([]*Outcome, len(t.edits))
 	for i, e := range t.edits {
 		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
 		switch {
 		case t.write.DryRun:
-			diff := content.Diff(e.before, e.after, e.path.String())
+			diff := e.collection.diff(e.before, e.after, e.path.String())
 			out.Diff = &diff
-		case e.now != nil:
+		case e.now != nil && e.collection.sees(e.now):
 			now := e.now
 			if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
 				now = s
 			}
-			out.Entry = view(e.collection, now)
+			var err error
+			if out.Entry, err = e.collection.view(now); err != nil {
+				return nil, err
+			}
 		}
 		all[i] = out
 	}
-	return all
+	return all, nil
 }
 
 // maxSubject bounds the subject of a commit, in characters.

@@ -17,7 +17,7 @@ import (
 type edit struct {
 	site       *Site
 	principal  *auth.Principal
-	collection *content.Collection // where the entry is in the end
+	collection *sight // where the entry is in the end, as the principal sees it
 	pre        Precondition
 	do         func(*repo.Tx) error // may run again, on another tip
 
@@ -58,22 +58,34 @@ func (e *edit) subject() string {
 // find is the entry that the edit is about, if the preconditions hold for it.
 func (e *edit) find(tx *repo.Tx, absent error) (*repo.Entry, error) {
 	now, ok := tx.Entry(e.ref.Collection, e.ref.Slug)
-	if !ok {
+	if !ok || !e.collection.sees(now) {
 		return nil, absent
 	}
-	return now, e.pre.holds(now)
+	revision, err := e.collection.revision(now)
+	if err != nil {
+		return nil, err
+	}
+	return now, e.pre.holds(revision)
 }
 
 // create puts doc where nothing is yet.
 func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 	if now, taken := tx.Entry(e.ref.Collection, e.ref.Slug); taken {
-		if e.pre.Absent {
-			return stale(now)
+		if e.pre.Absent && e.collection.sees(now) {
+			revision, err := e.collection.revision(now)
+			if err != nil {
+				return err
+			}
+			return stale(revision)
 		}
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
 	if err := e.ref.Slug.Portable(); err != nil {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
+	}
+	doc, err := e.collection.bound(doc)
+	if err != nil {
+		return err
 	}
 	e.created, e.verb = true, "Create"
 	return e.put(tx, nil, doc)
@@ -101,13 +113,26 @@ func (e *edit) delete(tx *repo.Tx) error {
 	if e.before, err = now.Document(); err != nil {
 		return err
 	}
+	if err := e.collection.permit(auth.Delete, e.before, nil); err != nil {
+		return err
+	}
 	e.verb, e.path = "Delete", now.Path
 	return tx.Delete(e.ref.Collection, e.ref.Slug)
 }
 
-// put validates after and writes it in the place of before, which is nil for a
-// new entry.
+// put writes after in the place of before, which is nil for a new entry, if it
+// is valid and the principal may.
 func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
+	action := auth.Update
+	if before == nil {
+		action = auth.Create
+	}
+	if err := readable(after); err != nil {
+		return err
+	}
+	if err := e.collection.permit(action, before, after); err != nil {
+		return err
+	}
 	if err := e.validate(tx, before, after); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"cms/auth"
 	"cms/content"
@@ -24,11 +25,18 @@ type Entry struct {
 	Problems []content.Problem // of reading the file and of the collection's schema; empty for a valid entry
 	Updated  Change            // the last commit that touched it
 
-	source func() ([]byte, error)
+	partial bool // the caller does not see all fields
+	source  func() ([]byte, error)
 }
 
-// Source is the bytes of the file. They must not be changed.
-func (e *Entry) Source() ([]byte, error) { return e.source() }
+// Source is the bytes of the file, which must not be changed. It is Forbidden to
+// those who do not see all fields.
+func (e *Entry) Source() ([]byte, error) {
+	if e.partial {
+		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot have it as it is. Ask for application/json instead."}
+	}
+	return e.source()
+}
 
 // Body is what follows the front matter, byte for byte.
 func (e *Entry) Body() (string, error) {
@@ -38,33 +46,15 @@ func (e *Entry) Body() (string, error) {
 
 // Entry reads one entry.
 func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
-	c, err := s.collection(pr, ref.Collection, auth.Read)
+	v, err := s.sight(pr, ref.Collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
 	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
-	if !ok {
+	if !ok || !v.sees(e) {
 		return nil, noEntry()
 	}
-	return view(c, e), nil
-}
-
-// view is e as callers see it.
-func view(c *content.Collection, e *repo.Entry) *Entry {
-	problems := e.Problems()
-	fields := e.Fields()
-	if c.Schema.Defined && !unreadable(problems) {
-		problems = append(problems[:len(problems):len(problems)], c.Schema.Validate(fields, nil)...)
-	}
-	return &Entry{
-		Ref:      Ref{e.Collection, e.Slug},
-		Path:     e.Path,
-		Revision: e.Revision.String(),
-		Fields:   fields,
-		Problems: problems,
-		Updated:  change(e.Updated()),
-		source:   e.Source,
-	}
+	return v.view(e)
 }
 
 // unreadable says whether a file could not be read for its fields, so that to
@@ -97,7 +87,7 @@ type Page struct {
 // Entries lists a collection in the order of its slugs. Pages stay in step
 // while entries come and go: none is shown twice, none that stays is left out.
 func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
-	c, err := s.collection(pr, collection, auth.Read)
+	v, err := s.sight(pr, collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +95,17 @@ func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, e
 		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	all := s.repo.View().Entries(collection)
+	if !v.whole {
+		all = slices.DeleteFunc(slices.Clone(all), func(e *repo.Entry) bool { return !v.sees(e) })
+	}
 	page := &Page{Total: len(all), Items: []*Entry{}}
 	rest := all[after(all, q.After):]
 	for _, e := range rest[:min(q.Limit, len(rest))] {
-		page.Items = append(page.Items, view(c, e))
+		shown, err := v.view(e)
+		if err != nil {
+			return nil, err
+		}
+		page.Items = append(page.Items, shown)
 	}
 	if len(rest) > q.Limit {
 		page.Next = rest[q.Limit-1].Slug.String()
@@ -143,12 +140,15 @@ func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 				return nil, 0, err
 			}
 			total++
-			v := view(c, e)
-			if c.Schema.Defined && !unreadable(v.Problems) {
-				v.Problems = append(e.Problems(), c.Schema.Validate(v.Fields, l.of(v.Ref))...)
+			shown, err := (&sight{Collection: c, whole: true}).view(e)
+			if err != nil {
+				return nil, 0, err
 			}
-			if len(v.Problems) > 0 {
-				broken = append(broken, v)
+			if c.Schema.Defined && !unreadable(shown.Problems) {
+				shown.Problems = append(e.Problems(), c.Schema.Validate(shown.Fields, l.of(shown.Ref))...)
+			}
+			if len(shown.Problems) > 0 {
+				broken = append(broken, shown)
 			}
 		}
 	}

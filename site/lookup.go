@@ -26,8 +26,9 @@ func (s snapshot) Entries(collection string) iter.Seq[*repo.Entry] {
 type lookup struct {
 	entries    entries
 	collection string
-	self       content.Slug    // whose own values are not taken
-	before     *content.Object // the fields of self before an edit; what stays is not asked about again
+	self       content.Slug           // whose own values are not taken
+	before     *content.Object        // the fields of self before an edit; what stays is not asked about again
+	sees       func(*repo.Entry) bool // whether references may lead to an entry; nil for every one
 	seen       *index
 }
 
@@ -78,8 +79,8 @@ func (l lookup) Exists(collection, slug string) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := l.entries.Entry(collection, s)
-	return ok
+	e, ok := l.entries.Entry(collection, s)
+	return ok && (l.sees == nil || l.sees(e))
 }
 
 // key is equal for equal values: their JSON, of which a date has one form

@@ -98,31 +98,19 @@ func Deleting(ref Ref, p Precondition) Operation {
 
 // edit begins an edit that pr may make if they may do action in its collection.
 func (s *Site) edit(pr *auth.Principal, ref Ref, p Precondition, action auth.Action) (*edit, error) {
-	c, err := s.collection(pr, ref.Collection, action)
+	v, err := s.sight(pr, ref.Collection, action)
 	if err != nil {
 		return nil, err
 	}
-	return &edit{site: s, principal: pr, collection: c, ref: ref, pre: p}, nil
+	return &edit{site: s, principal: pr, collection: v, ref: ref, pre: p}, nil
 }
 
 // checkBase makes sure that the base of a merge is a revision of the entry, so
 // that no clash shows what another entry holds.
-func (s *Site) checkBase(ctx context.Context, c *content.Collection, ref Ref, p Precondition) error {
+func (s *Site) checkBase(ctx context.Context, v *sight, ref Ref, p Precondition) error {
 	if p.Base == "" {
 		return nil
 	}
-	path, err := c.Path(ref.Slug)
-	if err != nil {
-		return noEntry()
-	}
-	changes, err := s.repo.History(ctx, path)
-	if err != nil {
-		return err
-	}
-	for _, ch := range changes {
-		if ch.Revision.String() == p.Base {
-			return nil
-		}
-	}
-	return &Error{Code: Malformed, Detail: "The base is not a revision of this entry. Give the revision that the edit was made on."}
+	_, err := s.past(ctx, v, ref.Slug, p.Base)
+	return err
 }

@@ -1,10 +1,6 @@
 package site
 
-import (
-	"slices"
-
-	"cms/repo"
-)
+import "slices"
 
 // Precondition is what a writer believes to be there (RFC 9110, section 13).
 // An edit of an entry needs one of Any, Revisions and Base.
@@ -19,22 +15,22 @@ type Precondition struct {
 // asked says whether p expects an entry of a certain kind, or any.
 func (p Precondition) asked() bool { return p.Any || p.Revisions != nil || p.Base != "" }
 
-// holds compares p with the entry that is there. Base is for merges to look at.
-func (p Precondition) holds(now *repo.Entry) error {
-	rev := now.Revision.String()
+// holds compares p with the revision of the entry that is there. Base is for
+// merges to look at.
+func (p Precondition) holds(rev string) error {
 	switch {
 	case p.Revisions != nil && !p.Any && !slices.Contains(p.Revisions, rev), p.Absent, slices.Contains(p.Not, rev):
-		return stale(now)
+		return stale(rev)
 	case !p.asked():
 		return &Error{Code: PreconditionRequired, Detail: "Say which revision the edit is for: send its ETag as If-Match, or * for whatever is there."}
 	}
 	return nil
 }
 
-func stale(now *repo.Entry) error {
+func stale(revision string) error {
 	return &Error{
 		Code:     PreconditionFailed,
 		Detail:   "The entry is not at the revision that the request expects. Read it again and repeat the edit on what is there.",
-		Revision: now.Revision.String(),
+		Revision: revision,
 	}
 }

@@ -79,13 +79,21 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	if err != nil {
 		return nil, err
 	}
-	r := &revised{of: now.Revision, before: before}
-	if base := e.pre.Base; base != "" && base != now.Revision.String() {
-		r.after, err = e.merge(ctx, base, before, revise)
+	shown, err := e.collection.shown(before)
+	if err != nil {
+		return nil, err
+	}
+	var edited *content.Document
+	if base := e.pre.Base; base != "" && base != e.collection.revisionOf(before, now.Revision) {
+		edited, err = e.merge(ctx, base, shown, revise)
 	} else {
-		r.after, err = revise(before, &e.collection.Schema)
+		edited, err = revise(shown, &e.collection.Schema)
 	}
 	if err != nil {
+		return nil, err
+	}
+	r := &revised{of: now.Revision, before: before}
+	if r.after, err = e.collection.restore(before, shown, edited); err != nil {
 		return nil, err
 	}
 	e.revised = r
@@ -95,11 +103,10 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 // merge is the edit made on an older revision of the entry, joined with what
 // happened since.
 func (e *edit) merge(ctx context.Context, base string, ours *content.Document, revise Revise) (*content.Document, error) {
-	src, err := e.site.repo.Blob(ctx, repo.NewHash(base))
+	old, err := e.site.past(ctx, e.collection, e.ref.Slug, base)
 	if err != nil {
 		return nil, err
 	}
-	old := content.Parse(src)
 	theirs, err := revise(old, &e.collection.Schema)
 	if err != nil {
 		return nil, err

@@ -60,11 +60,12 @@ func New(o Options) (*Site, error) {
 	return s, nil
 }
 
-// Collection is one collection as a caller sees it.
+// Collection is one collection as a caller sees it: without the fields that are
+// hidden from them, and with those read-only that they may not set.
 type Collection struct {
 	*content.Collection
 	Total   int           // entries
-	Actions []auth.Action // what the caller may do there
+	Actions []auth.Action // what the caller may do there, with some entries at least
 }
 
 // Collections are those that pr may do something in, in the order of the
@@ -73,11 +74,10 @@ func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
 	}
-	snap := s.repo.View()
 	var cs []Collection
 	for _, c := range s.collections {
-		if actions := s.policy.Actions(pr, c.Name); len(actions) > 0 {
-			cs = append(cs, Collection{c, len(snap.Entries(c.Name)), actions})
+		if seen, err := s.Collection(pr, c.Name); err == nil {
+			cs = append(cs, seen)
 		}
 	}
 	return cs, nil
@@ -85,27 +85,14 @@ func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
 
 // Collection is the collection called name.
 func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
-	c, err := s.collection(pr, name)
+	v, err := s.sight(pr, name)
 	if err != nil {
 		return Collection{}, err
 	}
-	return Collection{c, len(s.repo.View().Entries(name)), s.policy.Actions(pr, name)}, nil
-}
-
-// collection finds the collection called name, if pr may do one of the actions
-// there, or anything at all when none is named. To those who may do nothing in
-// a collection, it does not exist.
-func (s *Site) collection(pr *auth.Principal, name string, actions ...auth.Action) (*content.Collection, error) {
-	if !s.policy.Knows(pr) {
-		return nil, noRole()
-	}
-	c := s.byName[name]
-	if c == nil || len(s.policy.Actions(pr, name)) == 0 {
-		return nil, &Error{Code: NotFound, Detail: "There is no such collection. GET /v1/collections lists those that you can use."}
-	}
-	for _, a := range actions {
-		if !s.policy.Can(pr, a, name) {
-			return nil, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s entries of %s.", a, name)}
+	c := Collection{v.described(), 0, s.policy.Actions(pr, name)}
+	for _, e := range s.repo.View().Entries(name) {
+		if v.sees(e) {
+			c.Total++
 		}
 	}
 	return c, nil

@@ -3,16 +3,23 @@ package site
 import (
 	"slices"
 
+	"cms/auth"
 	"cms/content"
 	"cms/repo"
 )
 
-// validate refuses a document that cannot be read, or that breaks a rule which
-// the one before it kept, and tells everything that is wrong at once.
-func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
-	if after.Err() != nil {
-		return &Error{Code: Invalid, Detail: "The front matter cannot be read. Nothing was saved.", Problems: after.Problems(), Err: after.Err()}
+// readable refuses a document that cannot be read.
+func readable(d *content.Document) error {
+	if d.Err() != nil {
+		return &Error{Code: Invalid, Detail: "The front matter cannot be read. Nothing was saved.", Problems: d.Problems(), Err: d.Err()}
 	}
+	return nil
+}
+
+// validate refuses a document that breaks a rule which the one before it kept,
+// and tells everything that is wrong at once, but for fields that the principal
+// does not see.
+func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	problems := faults(after.Problems())
 	if before != nil {
 		problems = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), problems)
@@ -20,10 +27,15 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	if e.collection.Schema.Defined {
 		problems = append(problems, e.schemaProblems(tx, before, after)...)
 	}
-	if len(problems) > 0 {
-		return &Error{Code: Invalid, Detail: "The entry breaks rules of its collection or of front matter. Nothing was saved.", Problems: problems}
+	if len(problems) == 0 {
+		return nil
 	}
-	return nil
+	err := &Error{Code: Invalid, Detail: "The entry breaks rules of its collection or of front matter. Nothing was saved.",
+		Problems: tellable(e.collection.hidden(after.Fields()), problems)}
+	if len(err.Problems) == 0 {
+		err.Detail = "The entry breaks a rule for a field that your roles do not show. Nothing was saved; ask someone who sees it."
+	}
+	return err
 }
 
 // schemaProblems are the rules of the collection that after breaks and before
@@ -31,6 +43,7 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []content.Problem {
 	schema := &e.collection.Schema
 	l := newLookup(tx).of(e.ref)
+	l.sees = e.sees
 	if before != nil {
 		l.before = before.Fields()
 	}
@@ -43,6 +56,18 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []co
 		problems = append(problems, schema.CheckWrite(before.Fields(), after.Fields())...)
 	}
 	return problems
+}
+
+// sees says whether the principal may read an entry, of any collection.
+func (e *edit) sees(other *repo.Entry) bool {
+	v := e.collection
+	if other.Collection != v.Name {
+		var err error
+		if v, err = e.site.sight(e.principal, other.Collection, auth.Read); err != nil {
+			return false
+		}
+	}
+	return v.sees(other)
 }
 
 // faults are the problems with a file for which it is not saved. That fields
