@@ -68,7 +68,7 @@ func (r *reporter) send(ctx context.Context, source, commit string, s state) err
 	ctx = context.WithoutCancel(ctx)
 	for attempt := range reportAttempts {
 		if attempt > 0 {
-			time.Sleep(time.Second << (attempt - 1))
+			<-time.After(time.Second << (attempt - 1))
 		}
 		var again bool
 		if again, err = r.post(ctx, to+"/v1/deployments", body); err == nil || !again || s == building {
