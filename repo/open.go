@@ -28,6 +28,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
+		remote: o.Remote, adoptions: make(chan *adoption),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

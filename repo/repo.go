@@ -48,6 +48,7 @@ type Options struct {
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
 	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
+	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 
 	disk disk // nil is the real one
@@ -76,6 +77,10 @@ type Repo struct {
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped chan struct{}         // closed when Run has returned
 
+	remote    *Remote
+	fetching  sync.Mutex     // one fetch at a time
+	adoptions chan *adoption // asked of the writer by fetches
+
 	// Owned by the writer.
 	root    *folder // the branch's tree; nil when it must be read again
 	pack    *pack
@@ -102,6 +107,9 @@ func NewHash(s string) Hash {
 
 // View is the current snapshot.
 func (r *Repo) View() *Snapshot { return r.view.Load() }
+
+// Branch is the short name of the branch.
+func (r *Repo) Branch() string { return r.branch.name.Short() }
 
 // Update runs fn in the writer and, if it changed something, commits that. When
 // Update returns nil, the commit is durable, the branch is at it or beyond, and
@@ -194,6 +202,8 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-poll.C:
 			r.feel(r.examine(ctx))
 			r.keepIndex(indexEvery)
+		case a := <-r.adoptions:
+			a.done <- r.take(writing, a)
 		case err := <-joined:
 			joined = nil
 			r.countPacks(err)

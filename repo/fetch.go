@@ -1,0 +1,247 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// ErrDiverged: the branch has commits that the remote's has not, and the other
+// way round. Neither is touched; a person has to merge them.
+var ErrDiverged = errors.New("branch and remote have diverged: merge them with git, and push the result to both")
+
+// Remote is the repository that others push to, at a Git host.
+type Remote struct {
+	URL      string // https://…, ssh://…, user@host:path, or a path
+	Username string // for https; "git" when there is a token alone, which hosts accept
+	Token    string // for https
+}
+
+// auth is nil for what needs none, and for ssh, which asks the agent.
+func (m *Remote) auth() transport.AuthMethod {
+	if m.Token == "" {
+		return nil
+	}
+	name := m.Username
+	if name == "" {
+		name = "git"
+	}
+	return &githttp.BasicAuth{Username: name, Password: m.Token}
+}
+
+// Fetch brings the branch to where the remote's branch of the same name is. It
+// goes forward, and follows a history that was rewritten there as long as no
+// commit of this side is lost by that; ErrDiverged otherwise. Without a remote
+// it looks for commits that others made in this repository. Fetches come one
+// at a time: a second call waits for the first.
+func (r *Repo) Fetch(ctx context.Context) error {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
+	if r.remote == nil {
+		return r.adopt(ctx, Hash{}, Hash{})
+	}
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := r.follow(ctx)
+		if (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && time.Now().Before(deadline) {
+			continue // an edit was made meanwhile
+		}
+		return err
+	}
+}
+
+// follow fetches once, and moves the branch if it may.
+func (r *Repo) follow(ctx context.Context) error {
+	f, err := r.openFetch()
+	if err != nil {
+		return storageError(err)
+	}
+	tip, err := f.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	if f.git, err = gogit.PlainOpen(r.path); err != nil { // to see packs made meanwhile
+		return storageError(fmt.Errorf("fetch: %w", err))
+	}
+	from := r.View().Commit()
+	ok, err := f.leads(from, tip)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := r.adopt(ctx, from, tip); err != nil {
+			return err
+		}
+	}
+	if tip == f.followed {
+		return nil
+	}
+	return storageError(f.git.Storer.SetReference(plumbing.NewHashReference(f.tracking, tip)))
+}
+
+// A fetch brings in the remote's commits, through a storage of its own, as
+// another process would. They are kept by the reference incoming; tracking is
+// where the remote was when the branch had all of it.
+type fetch struct {
+	repo               *Repo
+	git                *gogit.Repository
+	incoming, tracking plumbing.ReferenceName
+	followed           Hash // the value of tracking; zero when there is none
+}
+
+func (r *Repo) openFetch() (*fetch, error) {
+	g, err := gogit.PlainOpen(r.path)
+	if err != nil {
+		return nil, fmt.Errorf("fetch: %w", err)
+	}
+	f := &fetch{
+		repo: r, git: g,
+		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
+		tracking: plumbing.NewRemoteReferenceName("cms", r.Branch()),
+	}
+	if ref, err := g.Reference(f.tracking, true); err == nil {
+		f.followed = ref.Hash()
+	}
+	return f, nil
+}
+
+// fetch brings in what the remote's branch has, durably, and gives its tip.
+func (f *fetch) fetch(ctx context.Context) (Hash, error) {
+	known, err := f.packs()
+	if err != nil {
+		return Hash{}, storageError(err)
+	}
+	remote := gogit.NewRemote(f.git.Storer, &config.RemoteConfig{Name: "cms", URLs: []string{f.repo.remote.URL}})
+	err = remote.FetchContext(ctx, &gogit.FetchOptions{
+		RemoteName: "cms",
+		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
+		Tags:       gogit.NoTags,
+		Auth:       f.repo.remote.auth(),
+	})
+	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
+		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), err)
+	}
+	if err := f.sync(known); err != nil {
+		return Hash{}, storageError(err)
+	}
+	ref, err := f.git.Reference(f.incoming, true)
+	if err != nil {
+		return Hash{}, storageError(fmt.Errorf("fetched branch: %w", err))
+	}
+	return ref.Hash(), nil
+}
+
+// packs are the names of the files in the folder of packs.
+func (f *fetch) packs() (map[string]bool, error) {
+	files, err := os.ReadDir(f.repo.packFolder())
+	names := make(map[string]bool, len(files))
+	for _, file := range files {
+		names[file.Name()] = true
+	}
+	return names, err
+}
+
+// sync makes the packs that are not among known durable, which go-git does not:
+// the branch must not get ahead of them.
+func (f *fetch) sync(known map[string]bool) error {
+	now, err := f.packs()
+	if err != nil {
+		return err
+	}
+	for name := range now {
+		if known[name] {
+			continue
+		}
+		err := syncFile(filepath.Join(f.repo.packFolder(), name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // packs may have been joined meanwhile
+			return fmt.Errorf("sync pack: %w", err)
+		}
+	}
+	return f.repo.disk.SyncDir(f.repo.packFolder())
+}
+
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// leads reports whether the branch, at from, shall go to the remote's tip.
+func (f *fetch) leads(from, tip Hash) (bool, error) {
+	switch {
+	case from == tip:
+		return false, nil
+	case from.IsZero(), from == f.followed:
+		return true, nil
+	}
+	ours, err := f.git.CommitObject(from)
+	if err != nil {
+		return false, storageError(fmt.Errorf("branch: %w", err))
+	}
+	theirs, err := f.git.CommitObject(tip)
+	if err != nil {
+		return false, storageError(fmt.Errorf("fetched branch: %w", err))
+	}
+	if found, err := ancestor(ours, theirs); err != nil || found {
+		return found, err
+	}
+	if found, err := ancestor(theirs, ours); err != nil || found {
+		return false, err // this side is ahead
+	}
+	return false, ErrDiverged
+}
+
+// ancestor reports whether the commit a is one of those that lead to b.
+func ancestor(a, b *object.Commit) (bool, error) {
+	found, err := a.IsAncestor(b)
+	if err != nil {
+		return false, storageError(fmt.Errorf("compare %s with %s: %w", a.Hash, b.Hash, err))
+	}
+	return found, nil
+}
+
+// An adoption asks the writer to look at the branch and, unless to is zero, to
+// move it before.
+type adoption struct {
+	from, to Hash
+	done     chan error
+}
+
+// adopt has the writer do an adoption.
+func (r *Repo) adopt(ctx context.Context, from, to Hash) error {
+	a := &adoption{from: from, to: to, done: make(chan error, 1)}
+	select {
+	case r.adoptions <- a:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.stopped:
+		return ErrClosed
+	}
+	return <-a.done
+}
+
+// take does an adoption.
+func (r *Repo) take(ctx context.Context, a *adoption) error {
+	if !a.to.IsZero() {
+		if err := r.branch.move(a.from, a.to); err != nil {
+			if errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) {
+				return err
+			}
+			return storageError(err)
+		}
+	}
+	_, err := r.catchUp(ctx)
+	return err
+}

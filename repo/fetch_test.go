@@ -1,0 +1,160 @@
+package repo
+
+import (
+	"errors"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// host is a bare repository at a Git host, and a clone of somebody's.
+func host(t *testing.T) (bare, work string) {
+	t.Helper()
+	bare = filepath.Join(t.TempDir(), "host.git")
+	git(t, "", "init", "-q", "--bare", "-b", "main", bare)
+	work = clone(t, bare)
+	pushed(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
+	return bare, work
+}
+
+// pushed commits a file in work and pushes it, and gives the tip.
+func pushed(t *testing.T, work, name, text string) string {
+	t.Helper()
+	write(t, work, name, text)
+	git(t, work, "add", ".")
+	git(t, work, "commit", "-q", "-m", "Écrire "+name)
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	return strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+}
+
+func fetched(t *testing.T, r *Repo, want string) {
+	t.Helper()
+	if err := r.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.View().Commit().String(); got != want {
+		t.Errorf("fetched: at %s, want %s", got, want)
+	}
+	if got := strings.TrimSpace(git(t, r.path, "rev-parse", "main")); got != want {
+		t.Errorf("branch: at %s, want %s", got, want)
+	}
+}
+
+func TestFetch(t *testing.T) {
+	bare, work := host(t)
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: bare}
+	r := start(t, o)
+
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	if _, ok := r.View().Entry("consultations", slug(t, "parc")); !ok {
+		t.Error("the first fetch brought no entry")
+	}
+	fetched(t, r, pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus\n---\n"))
+	fetched(t, r, r.View().Commit().String()) // nothing new
+
+	// Rewritten there, with no commit of ours in between: follow.
+	git(t, work, "commit", "-q", "--amend", "-m", "Autrement")
+	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+
+	// Ahead of it: stay.
+	put(t, r, "consultations", "ici", "Écrit ici")
+	ours := r.View().Commit().String()
+	fetched(t, r, ours)
+
+	// Apart: touch neither, until somebody has merged.
+	pushed(t, work, "_consultations/la.md", "---\ntitle: Écrit là\n---\n")
+	if err := r.Fetch(t.Context()); !errors.Is(err, ErrDiverged) {
+		t.Fatalf("diverged: got %v, want %v", err, ErrDiverged)
+	}
+	merged := func() string { return strings.TrimSpace(git(t, work, "rev-parse", "HEAD")) }
+	if got := r.View().Commit().String(); got != ours {
+		t.Errorf("diverged: moved to %s", got)
+	}
+	git(t, work, "pull", "-q", "--no-rebase", "--no-edit", r.path, "main")
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	fetched(t, r, merged())
+	for _, name := range []string{"ici", "la", "bus", "parc"} {
+		if _, ok := r.View().Entry("consultations", slug(t, name)); !ok {
+			t.Errorf("entry %s is missing after the merge", name)
+		}
+	}
+	fsck(t, r.path)
+	verify(t, r)
+}
+
+// Edits go on beside fetches; whatever comes first, none is lost.
+func TestFetchBesideEdits(t *testing.T) {
+	bare, work := host(t)
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: bare}
+	r := start(t, o)
+	if err := r.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 20 {
+			put(t, r, "consultations", "edit-"+string(rune('a'+i)), "Édit")
+		}
+	}()
+	for i := range 3 {
+		pushed(t, work, "_consultations/push.md", strings.Repeat("x", i+1))
+		if err := r.Fetch(t.Context()); err != nil && !errors.Is(err, ErrDiverged) {
+			t.Error(err)
+		}
+	}
+	<-done
+	for i := range 20 {
+		if _, ok := r.View().Entry("consultations", slug(t, "edit-"+string(rune('a'+i)))); !ok {
+			t.Errorf("edit %d is lost", i)
+		}
+	}
+	fsck(t, r.path)
+}
+
+// TestFetchHTTP fetches from Git's own server, which asks for a token.
+func TestFetchHTTP(t *testing.T) {
+	bare, work := host(t)
+	program, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{
+		Path: program, Args: []string{"http-backend"},
+		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if name, token, _ := req.BasicAuth(); name != "git" || token != "jeton" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, req)
+	}))
+	defer server.Close()
+
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: server.URL + "/host.git", Token: "jeton"}
+	r := start(t, o)
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus\n---\n"))
+
+	o = options(t.TempDir())
+	o.Remote = &Remote{URL: server.URL + "/host.git", Token: "faux jeton"}
+	if err := start(t, o).Fetch(t.Context()); err == nil || strings.Contains(err.Error(), "faux") {
+		t.Errorf("wrong token: got %v, want an error without the token", err)
+	}
+	o = options(t.TempDir())
+	o.Remote = &Remote{URL: filepath.Join(t.TempDir(), "none.git")}
+	if err := start(t, o).Fetch(t.Context()); err == nil {
+		t.Error("no repository there: got no error")
+	}
+}
