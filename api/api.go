@@ -15,12 +15,14 @@ import (
 
 	"cms/auth"
 	"cms/site"
+	"cms/webhooks"
 )
 
 // API serves a site over HTTP.
 type API struct {
 	site     *site.Site
 	verifier *auth.Verifier
+	inbound  *webhooks.Inbound
 	ready    func() error
 	maxBody  int64
 	log      *slog.Logger
@@ -34,10 +36,11 @@ type API struct {
 type Options struct {
 	Site         *site.Site
 	Verifier     *auth.Verifier
-	Version      string       // of the program, for the OpenAPI document
-	PublicURL    string       // where clients reach the service
-	MaxBodyBytes int64        // of a request; 10 MiB when 0
-	Ready        func() error // why the service cannot work now, or nil
+	Inbound      *webhooks.Inbound // push hooks; nil knows none
+	Version      string            // of the program, for the OpenAPI document
+	PublicURL    string            // where clients reach the service
+	MaxBodyBytes int64             // of a request; 10 MiB when 0
+	Ready        func() error      // why the service cannot work now, or nil
 	Logger       *slog.Logger
 }
 
@@ -52,6 +55,7 @@ func New(o Options) (*API, error) {
 	a := &API{
 		site:     o.Site,
 		verifier: o.Verifier,
+		inbound:  o.Inbound,
 		ready:    o.Ready,
 		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
@@ -88,6 +92,7 @@ func (a *API) routes(router *mux.Router) {
 	post(a, "/v1/preview", a.preview, previewDoc)
 
 	get(a, "/v1/me", a.me, meDoc)
+	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)
 
 	for path, h := range map[string]http.HandlerFunc{
 		"/openapi.json": a.serveOpenAPI,

@@ -40,6 +40,7 @@ func answer(status int, v any) (*reply, error) {
 type doc struct {
 	id, summary, text string
 	tag               string
+	public            bool           // asks for no token
 	requests          map[string]any // media type → a value of the body's type
 	responses         map[int]any    // status → a value of the body's type, nil for none
 	headers           map[int][]string
@@ -92,6 +93,9 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		RejectUnknownQueryParameters: true,
 		SkipValidateBody:             true, // handlers decode bodies, in order
 		Responses:                    a.responses(d),
+	}
+	if d.public {
+		op.Security = nil
 	}
 	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	if d.requests != nil {

@@ -39,6 +39,7 @@ func (d *decoder) check(c *Config) {
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
+	d.hooks(c.Hooks)
 }
 
 func (d *decoder) server(s *Server) {
@@ -64,11 +65,31 @@ func (d *decoder) repository(r *Repository) {
 	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}
+	if r.Remote != nil {
+		d.remote(r.Remote)
+	}
 	if strings.TrimSpace(r.Committer.Name) == "" || strings.ContainsAny(r.Committer.Name, "<>\n\x00") {
 		d.add([]any{"repository", "committer", "name"}, "is not a name that Git can hold; it has < or > in it, or nothing")
 	}
 	if local, host, ok := strings.Cut(r.Committer.Email, "@"); !ok || local == "" || host == "" || strings.ContainsAny(r.Committer.Email, "<> \t\n\x00") {
 		d.add([]any{"repository", "committer", "email"}, "%q is not an e-mail address", r.Committer.Email)
+	}
+}
+
+func (d *decoder) remote(r *Remote) {
+	at := []any{"repository", "remote"}
+	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
+		if _, ok := u.User.Password(); ok {
+			d.add(join(at, "url"), "holds a password; name it with token_env or token_file")
+		}
+	}
+	switch {
+	case r.TokenEnv != "" && r.TokenFile != "":
+		d.add(at, "has two tokens: name one with either token_env or token_file")
+	case r.TokenEnv+r.TokenFile != "" && !strings.HasPrefix(r.URL, "https://"):
+		d.add(join(at, "url"), "is not https, and a token would be sent in the clear")
+	case r.TokenEnv+r.TokenFile != "":
+		r.Token = d.secretOf("token", r.TokenEnv, r.TokenFile, at)
 	}
 }
 
@@ -295,6 +316,20 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		}
 		for j, name := range w.Collections {
 			d.collection(name, join(join(at, "collections"), j), collections)
+		}
+	}
+}
+
+func (d *decoder) hooks(all []Hook) {
+	for i := range all {
+		h, at := &all[i], []any{"hooks", i}
+		if slices.ContainsFunc(all[:i], func(o Hook) bool { return o.Provider == h.Provider }) {
+			d.add(join(at, "provider"), "%q stands twice; both secrets may stand in one variable, a line each", h.Provider)
+		}
+		if (h.SecretEnv == "") == (h.SecretFile == "") {
+			d.add(at, "needs the secret that was given to the host: either secret_env or secret_file")
+		} else {
+			h.Secret = d.secret(h.SecretEnv, h.SecretFile, at)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Media       Media        `yaml:"media"`
 	Auth        Auth         `yaml:"auth"`
 	Webhooks    []Webhook    `yaml:"webhooks"`
+	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
 
 	source source
@@ -54,7 +55,18 @@ type Repository struct {
 	Path      string    `yaml:"path" default:"./data/site.git"`
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
+	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
 	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files kept in memory; more are read when needed
+}
+
+// Remote is the repository at a Git host that others push to.
+type Remote struct {
+	URL       string `yaml:"url" required:"true"`
+	Username  string `yaml:"username"`
+	TokenEnv  string `yaml:"token_env"`
+	TokenFile string `yaml:"token_file"`
+
+	Token Secret // what TokenEnv or TokenFile holds
 }
 
 // Committer is the committer of every commit; its author is who made the edit.
@@ -158,6 +170,15 @@ type Webhook struct {
 	Events       []string `yaml:"events" oneof:"* entry.* entry.created entry.updated entry.deleted entry.moved repository.* repository.updated"` // none: all
 	Collections  []string `yaml:"collections"`                                                                                                    // none: all
 	AllowPrivate bool     `yaml:"allow_private"`
+
+	Secret Secret // what SecretEnv or SecretFile holds
+}
+
+// Hook is a push hook that a Git host sends here.
+type Hook struct {
+	Provider   string `yaml:"provider" required:"true" oneof:"github gitlab gitea forgejo bitbucket"`
+	SecretEnv  string `yaml:"secret_env"`
+	SecretFile string `yaml:"secret_file"`
 
 	Secret Secret // what SecretEnv or SecretFile holds
 }

@@ -25,7 +25,7 @@ func TestExampleIsComplete(t *testing.T) {
 	commented := map[string]bool{}
 	for line := range strings.Lines(string(src)) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "# "); ok {
-			k, _, _ := strings.Cut(text, ": ")
+			k, _, _ := strings.Cut(strings.TrimLeft(text, " -"), ":")
 			commented[k] = true
 		}
 	}

@@ -130,14 +130,19 @@ func (d *decoder) resolve(path string) string {
 // secret is what the variable named env or the file named file holds. Exactly
 // one of both names is given; owner is the path of the thing whose keys they are.
 func (d *decoder) secret(env, file string, owner []any) Secret {
+	return d.secretOf("secret", env, file, owner)
+}
+
+// secretOf is the same where the keys are kind_env and kind_file.
+func (d *decoder) secretOf(kind, env, file string, owner []any) Secret {
 	if env != "" {
 		value := d.environ[env]
 		if value == "" {
-			d.add(join(owner, "secret_env"), "the environment variable %s is not set; set it, or name a file with secret_file", env)
+			d.add(join(owner, kind+"_env"), "the environment variable %s is not set; set it, or name a file with %s_file", env, kind)
 		}
 		return Secret(value)
 	}
-	return Secret(strings.TrimRight(string(d.contents(file, join(owner, "secret_file"))), "\r\n"))
+	return Secret(strings.TrimRight(string(d.contents(file, join(owner, kind+"_file"))), "\r\n"))
 }
 
 // contents is what the file named by the key at path holds.

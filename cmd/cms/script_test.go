@@ -46,7 +46,8 @@ func TestMain(m *testing.M) {
 //	events N              wait for N events at $HOOK, of as many commits, each
 //	                      with a valid signature; they are on stdout
 //	fsck DIR              git fsck --strict
-//	envsubst FILE         replace $ADDR and $HOOK in a file
+//	await PATH            wait until GET PATH with $TOKEN is answered by 200
+//	envsubst FILE         replace $ADDR, $HOOK and $WORK in a file
 //	setenv NAME CMD ...   run a program and keep its output in $NAME
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"site":   siteCommand,
 			"ready":  readyCommand,
+			"await":  awaitCommand,
 			"http":   httpCommand,
 			"events": eventsCommand,
 			"fsck":   fsckCommand,
@@ -90,6 +92,8 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOOK", r.server.URL)
 	env.Setenv("CMS_JWT_SECRET", testSecret)
 	env.Setenv("CMS_HOOK_SECRET", hookSecret)
+	env.Setenv("CMS_GITLAB_SECRET", "what was entered at GitLab")
+	env.Setenv("WRONG", "what was entered elsewhere")
 	env.Setenv("CORPUS", os.Getenv("CMS_CORPUS"))
 	for _, kv := range gitEnv() {
 		k, v, _ := strings.Cut(kv, "=")
@@ -195,12 +199,27 @@ func setenvCommand(ts *testscript.TestScript, neg bool, args []string) {
 
 func envsubstCommand(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[0])
-	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK")).Replace(ts.ReadFile(file))
+	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(file))
 	ts.Check(os.WriteFile(file, []byte(b), 0o644))
 }
 
 func readyCommand(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(waitReady(ts.Getenv("ADDR")))
+}
+
+func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADDR")+args[0], nil)
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+ts.Getenv("TOKEN"))
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("%s did not come to be", args[0])
 }
 
 // waitReady asks until the service at addr is ready.

@@ -41,6 +41,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
+	inbound  *webhooks.Inbound
 	server   *http.Server
 }
 
@@ -79,9 +80,16 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	s.inbound, err = webhooks.NewInbound(webhooks.InboundOptions{
+		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	handler, err := api.New(api.Options{
 		Site:         s.site,
 		Verifier:     s.verifier,
+		Inbound:      s.inbound,
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
@@ -105,11 +113,16 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 
 // openSite opens the repository and the site on it.
 func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool) (*site.Site, *repo.Repo, error) {
+	var remote *repo.Remote
+	if m := c.Repository.Remote; m != nil {
+		remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
+	}
 	r, err := repo.Open(ctx, repo.Options{
 		Path:        c.Repository.Path,
 		Branch:      c.Repository.Branch,
 		Committer:   repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections: p.collections,
+		Remote:      remote,
 		Memory:      c.Repository.Memory,
 		ReadOnly:    readOnly,
 		Logger:      log,
@@ -141,6 +154,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		return s.repo.Run(writing)
 	})
 	g.Go(func() error { return s.hooks.Run(delivering) })
+	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"cms/auth"
 	"cms/config"
@@ -19,6 +20,7 @@ type parts struct {
 	policy      *auth.Policy
 	collections []content.Collection
 	endpoints   []webhooks.Endpoint
+	inbound     []webhooks.Hook
 }
 
 // partsOf translates the configuration. The error is a *config.Error that tells
@@ -68,6 +70,13 @@ func partsOf(c *config.Config) (*parts, error) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
 		}
 		p.endpoints = append(p.endpoints, e)
+	}
+	for i, h := range c.Hooks {
+		hook := webhooks.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
+		if err := hook.Check(); err != nil {
+			wrong = append(wrong, c.Problem(err.Error(), "hooks", i))
+		}
+		p.inbound = append(p.inbound, hook)
 	}
 	return &p, config.Report(wrong)
 }

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
+	"cms/webhooks"
+)
+
+var receiveHookDoc = doc{
+	id: "receive-hook", tag: "Git hosts", public: true,
+	summary:   "Take a push hook of a Git host",
+	text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
+	requests:  map[string]any{mediaJSON: struct{}{}},
+	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
+	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
+}
+
+type hookInput struct {
+	Provider string `path:"provider" enum:"github,gitlab,gitea,forgejo,bitbucket" doc:"Who sends it."`
+	RawBody  []byte
+
+	header http.Header
+}
+
+// Resolve implements [huma.Resolver]: each host has headers of its own.
+func (in *hookInput) Resolve(ctx huma.Context) []error {
+	r, _ := humamux.Unwrap(ctx)
+	in.header = r.Header
+	return nil
+}
+
+// hookAnswer says what a push hook led to.
+type hookAnswer struct {
+	Fetch    bool `json:"fetch" doc:"The branch moved there and is being fetched."`
+	Repeated bool `json:"repeated" doc:"The same was received before, and nothing was done."`
+}
+
+func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
+	if a.inbound == nil {
+		return nil, newProblem(http.StatusNotFound, "No hook of this provider is configured.")
+	}
+	push, err := a.inbound.Receive(in.Provider, in.header, in.RawBody)
+	switch {
+	case errors.Is(err, webhooks.ErrUnknownHook):
+		return nil, newProblem(http.StatusNotFound, "No hook of this provider is configured.")
+	case errors.Is(err, webhooks.ErrForged):
+		return nil, newProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
+			with("WWW-Authenticate", `Webhook realm="cms"`)
+	case err != nil:
+		return nil, newProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
+	}
+	return answer(http.StatusAccepted, hookAnswer{Fetch: push.Follow, Repeated: push.Repeated})
+}
