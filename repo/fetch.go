@@ -17,7 +17,7 @@ import (
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 )
 
-// ErrDiverged: the branch has commits that the remote's has not, and the other
+// ErrDiverged says that the branch has commits that the remote's has not, and the other
 // way round. Neither is touched; a person has to merge them.
 var ErrDiverged = errors.New("branch and remote have diverged: merge them with git, and push the result to both")
 
