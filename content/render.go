@@ -379,6 +379,10 @@ func (p *planner) replace(it *intent, at place) error {
 			it.text = t.in(layout, p.longLayout())
 		}
 	}
+	if s, ok := it.value.(string); ok && p.format == TOML && n.style == plain && isLocalTime(n.text) && isLocalTime(s) {
+		p.add(n.from, n.end, s)
+		return nil
+	}
 	if p.format != YAML {
 		text, err := p.inlineText(it, n.style, true)
 		p.add(n.from, n.end, text)

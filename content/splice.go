@@ -130,6 +130,11 @@ func (p *planner) removed(it *intent) (gone []bool, err error) {
 	for i := range gone {
 		switch {
 		case err != nil || !gone[i]:
+		case it.kind == mapping && it.was.pairs[i].val.table:
+			gone[i] = false
+			err = p.removeTable(it.was.pairs[i].val)
+		case it.kind == list && it.was.items[i].table:
+			err = p.removeTable(it.was.items[i])
 		case it.kind == mapping:
 			pr := &it.was.pairs[i]
 			if err = p.removable(pr.name, pr.key); err == nil {
@@ -145,9 +150,6 @@ func (p *planner) removed(it *intent) (gone []bool, err error) {
 func (p *planner) removable(step any, n *node) error {
 	p.path = append(p.path, step)
 	defer func() { p.path = p.path[:len(p.path)-1] }()
-	if n.table {
-		return p.refuse("a table cannot be removed here; edit the source")
-	}
 	return p.shared(n)
 }
 
@@ -209,10 +211,14 @@ func (p *planner) insertMember(it *intent, i int, at place, last int, atEnd bool
 	}
 	var end int
 	switch {
-	case n.table:
-		if end, err = p.tableEnd(n, last, at.indent < 0); err != nil {
-			return err
+	case n.table && n.end == 0 && at.indent >= 0:
+		prefix, behind, ok := p.dottedKey(n)
+		if !ok {
+			return p.refuse("the table has no header of its own to write a key under; edit the source")
 		}
+		end, lines = behind, prefix+strings.TrimLeft(lines, " ")
+	case n.table:
+		end = p.newKey(n, last)
 	case atEnd && at.indent < 0:
 		end = max(p.nextLine(n.end), p.lastLine())
 	case atEnd:

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // decodeTOML reads a block into the *tree. Tables become mappings, and lists of
-// mappings, that are marked as such: their keys can be edited, they themselves
-// cannot be moved, removed or renamed.
+// mappings, that are marked as such: their keys can be edited, and they can be
+// removed, but not be moved or renamed.
 func decodeTOML(data []byte, into any) error {
 	t := into.(*tree)
 	if i := invalidUTF8(data); i >= 0 {
@@ -94,6 +95,7 @@ func (b *tomlBuilder) header(x *unstable.Node) *node {
 	if n.kind == list {
 		n = n.items[len(n.items)-1]
 	}
+	n.from = text{b.src, b.from, b.to}.lineStart(end)
 	n.end, _ = lineEnd(b.src, end)
 	return n
 }
@@ -237,35 +239,122 @@ func (b *tomlBuilder) finish(n *node, depth int) error {
 	return nil
 }
 
-// tableList changes tables that are written [[so]], each in its place.
+// tableList changes tables that are written [[so]], in their order: some may go,
+// and new ones may come behind the last.
 func (p *planner) tableList(it *intent, at place) error {
-	const refusal = "tables cannot be added, removed or moved here; edit the source"
-	if len(it.parts) != len(it.was.items) {
-		return p.refuse(refusal)
+	n := it.was
+	if _, err := p.removed(it); err != nil {
+		return err
 	}
+	last := -1
 	for i := range it.parts {
-		if it.parts[i].at != i {
-			return p.refuse(refusal)
+		part := &it.parts[i]
+		switch {
+		case part.at > last:
+			last = part.at
+			if err := p.descend(i, part.val, place{n: n.items[last], indent: at.indent}); err != nil {
+				return err
+			}
+		case part.at < 0 && last == len(n.items)-1:
+			text, err := p.tableText(part.val, n.items[last])
+			if err != nil {
+				return err
+			}
+			end := p.nextLine(n.items[last].tableEnd())
+			p.add(end, end, text)
+		default:
+			return p.refuse("tables cannot be moved, nor be added but at the end; edit the source")
 		}
-		if err := p.descend(i, it.parts[i].val, place{n: it.was.items[i], indent: at.indent}); err != nil {
+	}
+	return nil
+}
+
+// tableText is the lines of a new table behind another one of its list.
+func (p *planner) tableText(it *intent, behind *node) (string, error) {
+	if it.kind != mapping {
+		return "", p.refuse("a list of tables has no values of other kinds; edit the source")
+	}
+	it.open()
+	var b strings.Builder
+	if line := p.lineStart(behind.from); line > p.from && p.blank(p.lineStart(line-1), line) {
+		b.WriteString(p.eol)
+	}
+	header := p.src[behind.from:p.lineEnd(behind.from)]
+	b.Write(header[:bytes.LastIndexByte(header, ']')+1])
+	b.WriteString(p.eol)
+	for i := range it.parts {
+		text, err := p.pairText(it, i, 0, behind)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// tableEnd is the end of the last value in a table, and in the tables below it.
+func (n *node) tableEnd() int {
+	end := n.end
+	for i := range n.pairs {
+		end = max(end, n.pairs[i].val.tableEnd())
+	}
+	for _, item := range n.items {
+		end = max(end, item.tableEnd())
+	}
+	return end
+}
+
+// removeTable takes the lines of a table away, and of the tables below it.
+func (p *planner) removeTable(n *node) error {
+	headed := n.end > 0
+	if headed {
+		p.add(n.from, p.nextLine(n.end), "")
+	}
+	for i := range n.pairs {
+		switch pr := &n.pairs[i]; {
+		case pr.val.table && (pr.val.end > 0 || !headed || pr.val.kind == list):
+			if err := p.removeTable(pr.val); err != nil {
+				return err
+			}
+		case !headed:
+			p.add(p.lineStart(pr.start), p.nextLine(pr.end()), "")
+		}
+	}
+	for _, item := range n.items {
+		if err := p.removeTable(item); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tableEnd is where a new key of a table goes: behind the member last, or
-// behind the last line that has no header of its own.
-func (p *planner) tableEnd(n *node, last int, root bool) (int, error) {
+// dottedKey finds, in a table without a header, the last value and what stands
+// before its key: the path of the table.
+func (p *planner) dottedKey(n *node) (prefix string, end int, ok bool) {
+	for i := range n.pairs {
+		if pr := &n.pairs[len(n.pairs)-1-i]; !pr.val.table {
+			return string(p.src[pr.start:pr.key.from]), p.nextLine(pr.end()), true
+		}
+	}
+	return "", 0, false
+}
+
+// isLocalTime says whether s is a time of day, which is a string in JSON.
+func isLocalTime(s string) bool {
+	_, err := time.Parse("15:04:05", s) // takes fractions of a second too
+	return err == nil && len(s) >= len("15:04:05")
+}
+
+// newKey is where a new key of a table with a header, or of the root, goes:
+// behind the member last, or behind the last line that has no header of its own.
+func (p *planner) newKey(n *node, last int) int {
 	switch {
 	case last >= 0 && !n.pairs[last].val.table && last+1 < len(n.pairs):
-		return p.nextLine(n.pairs[last].end()), nil
+		return p.nextLine(n.pairs[last].end())
 	case n.end > 0:
-		return p.nextLine(n.end), nil
-	case root:
-		return p.from, nil
+		return p.nextLine(n.end)
 	}
-	return 0, p.refuse("the table has no header of its own to write a key under; edit the source")
+	return p.from
 }
 
 func tomlKey(name string) string {

@@ -179,6 +179,17 @@ func TestValidateWithoutSchema(t *testing.T) {
 }
 
 // A schema that was not checked has no compiled patterns.
+// Two to the 53rd power and one more are the same float64.
+func TestValidateBoundsBeyondFloats(t *testing.T) {
+	bound := float64(1 << 53)
+	s := Schema{Defined: true, Fields: []Field{{Name: "n", Type: TypeInteger, Min: new(-bound), Max: &bound}}}
+	for n, want := range map[Number]int{"9007199254740992": 0, "9007199254740993": 1, "-9007199254740993": 1, "-9007199254740992.0": 0, "9.007199254740993e15": 1} {
+		if got := s.Validate(&Object{[]Member{{"n", n}}}, nil); len(got) != want {
+			t.Errorf("%s: got %v, want %d problems", n, got, want)
+		}
+	}
+}
+
 func TestValidateUncheckedPattern(t *testing.T) {
 	s := Schema{Defined: true, Fields: []Field{{Name: "code", Type: TypeString, Pattern: "a|b"}}}
 	if got, want := brief(s.Validate(object(t, `{"code":"ab"}`), nil)), []string{"code:pattern"}; !slices.Equal(got, want) {
