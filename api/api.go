@@ -7,8 +7,10 @@ package api
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
@@ -27,6 +29,11 @@ type API struct {
 	maxBody  int64
 	log      *slog.Logger
 
+	sessions    *auth.Sessions // nil where nobody logs in
+	providers   []*auth.Provider
+	cookies     cookies
+	crossOrigin *http.CrossOriginProtection
+
 	huma    huma.API
 	openapi []byte // the document, made once
 	handler http.Handler
@@ -42,6 +49,9 @@ type Options struct {
 	MaxBodyBytes int64             // of a request; 10 MiB when 0
 	Ready        func() error      // why the service cannot work now, or nil
 	Logger       *slog.Logger
+
+	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
+	Providers []*auth.Provider // where people may log in, with different names
 }
 
 // DefaultMaxBodyBytes bounds request bodies where no other limit is configured.
@@ -59,6 +69,16 @@ func New(o Options) (*API, error) {
 		ready:    o.Ready,
 		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+
+		sessions:    o.Sessions,
+		providers:   o.Providers,
+		cookies:     cookiesFor(o.PublicURL),
+		crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
+		if err := a.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
 	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
@@ -93,6 +113,13 @@ func (a *API) routes(router *mux.Router) {
 
 	get(a, "/v1/me", a.me, meDoc)
 	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)
+	if a.sessions != nil {
+		post(a, "/v1/auth/login", a.login, loginDoc)
+		post(a, "/v1/auth/refresh", a.refresh, refreshDoc)
+		post(a, "/v1/auth/logout", a.logout, logoutDoc)
+		get(a, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
+		get(a, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
+	}
 
 	for path, h := range map[string]http.HandlerFunc{
 		"/openapi.json": a.serveOpenAPI,

@@ -115,20 +115,25 @@ type Me struct {
 	Name    string   `json:"name" doc:"As in the commits that the caller makes."`
 	Email   string   `json:"email"`
 	Roles   []string `json:"roles"`
+
+	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, and with media; for some entries at least. What you may do nothing in is not there."`
 }
 
 var meDoc = doc{
 	id: "me", tag: "Caller",
-	summary:   "Who the token says that you are",
+	summary:   "Who you are here, and what you may do",
 	responses: map[int]any{200: Me{}},
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*reply, error) {
-	pr := principal(ctx)
+	return answer(http.StatusOK, a.meOf(principal(ctx)))
+}
+
+func (a *API) meOf(pr *auth.Principal) Me {
 	name, email := pr.Person()
 	roles := pr.Roles
 	if roles == nil {
 		roles = []string{}
 	}
-	return answer(http.StatusOK, Me{pr.Issuer, pr.Subject, name, email, roles})
+	return Me{pr.Issuer, pr.Subject, name, email, roles, a.site.Permissions(pr)}
 }

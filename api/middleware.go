@@ -147,14 +147,15 @@ func checkQuery(raw string) *Problem {
 	return nil
 }
 
-// authenticate asks for a bearer token (RFC 6750) where the operation does.
+// authenticate asks for a bearer token (RFC 6750) or a session where the
+// operation does.
 func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if len(ctx.Operation().Security) == 0 {
 		next(ctx)
 		return
 	}
 	r, _ := humamux.Unwrap(ctx)
-	pr, err := a.verify(ctx.Context(), r.Header.Values("Authorization"))
+	pr, err := a.caller(r)
 	if err != nil {
 		writeHuma(ctx, a.problem(ctx.Context(), err))
 		return

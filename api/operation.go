@@ -17,12 +17,15 @@ import (
 
 // reply is an answer, its body already in its media type.
 type reply struct {
-	Status      int
-	ContentType string `header:"Content-Type" hidden:"true"`
-	ETag        string `header:"ETag" hidden:"true"`
-	Location    string `header:"Location" hidden:"true"`
-	Vary        string `header:"Vary" hidden:"true"`
-	Body        []byte // documented for each operation
+	Status       int
+	ContentType  string        `header:"Content-Type" hidden:"true"`
+	ETag         string        `header:"ETag" hidden:"true"`
+	Location     string        `header:"Location" hidden:"true"`
+	Vary         string        `header:"Vary" hidden:"true"`
+	CacheControl string        `header:"Cache-Control" hidden:"true"`
+	CSP          string        `header:"Content-Security-Policy" hidden:"true"`
+	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
+	Body         []byte        // documented for each operation
 }
 
 // answer is v as JSON.
@@ -41,6 +44,7 @@ type doc struct {
 	id, summary, text string
 	tag               string
 	public            bool           // asks for no token
+	anyQuery          bool           // parameters that are not documented are let through
 	requests          map[string]any // media type → a value of the body's type
 	responses         map[int]any    // status → a value of the body's type, nil for none
 	headers           map[int][]string
@@ -88,9 +92,9 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		Summary:                      d.summary,
 		Description:                  d.text,
 		Tags:                         []string{d.tag},
-		Security:                     []map[string][]string{{"bearer": {}}},
+		Security:                     []map[string][]string{{"bearer": {}}, {"session": {}}},
 		MaxBodyBytes:                 -1, // receive bounds bodies
-		RejectUnknownQueryParameters: true,
+		RejectUnknownQueryParameters: !d.anyQuery,
 		SkipValidateBody:             true, // handlers decode bodies, in order
 		Responses:                    a.responses(d),
 	}
@@ -177,6 +181,9 @@ func description(o Options) huma.Config {
 				SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
 					Type: "http", Scheme: "bearer", BearerFormat: "JWT",
 					Description: "A JSON Web Token of one of the configured issuers.",
+				}, "session": {
+					Type: "apiKey", In: "cookie", Name: cookiesFor(o.PublicURL).name(accessCookie),
+					Description: "The session of someone who has logged in. It counts where there is no Authorization header. Requests that change something need the header Origin or Sec-Fetch-Site, which browsers send by themselves.",
 				}},
 			},
 		},

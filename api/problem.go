@@ -117,13 +117,24 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p       *Problem
 		refused *site.Error
 		token   *auth.TokenError
+		many    *auth.TooManyError
+		login   *auth.LoginError
 	)
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &refused):
 		p = refusal(refused)
+	case errors.As(err, &login):
+		p = newProblem(http.StatusBadRequest, login.Detail)
+	case errors.Is(err, auth.ErrProvider):
+		a.log.WarnContext(ctx, "cannot log in at a provider", "error", err, "request_id", requestID(ctx))
+		p = newProblem(http.StatusServiceUnavailable, "The identity provider cannot be used now. Try again in a moment.").with("Retry-After", "10")
 	case errors.As(err, &token):
 		p = newProblem(http.StatusUnauthorized, token.Detail).with("WWW-Authenticate", challenge(token))
+	case errors.As(err, &many):
+		p = tooMany(many)
+	case errors.Is(err, auth.ErrCredentials):
+		p = newProblem(http.StatusUnauthorized, "The address or the password is wrong, or the account is disabled.").with("WWW-Authenticate", `Bearer realm="cms"`)
 	case errors.Is(err, auth.ErrKeysUnavailable):
 		a.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", requestID(ctx))
 		p = newProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").with("Retry-After", "10")

@@ -44,6 +44,12 @@ const maxBody = 1 << 20
 // newServer serves until the test ends. It trusts s.issuer, s.ec and more.
 func newServer(t *testing.T, more ...auth.Issuer) *server {
 	t.Helper()
+	return newServerWith(t, func(*api.Options) {}, more...)
+}
+
+// newServerWith is newServer with other options of the API.
+func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *server {
+	t.Helper()
 	s := &server{T: t, git: filepath.Join(t.TempDir(), "site.git")}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
@@ -80,7 +86,9 @@ func newServer(t *testing.T, more ...auth.Issuer) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Site: st, Verifier: verifier, Version: "test", MaxBodyBytes: maxBody})
+	o := api.Options{Site: st, Verifier: verifier, Version: "test", MaxBodyBytes: maxBody}
+	set(&o)
+	handler, err := api.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,6 +83,22 @@ func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
 	return cs, nil
 }
 
+// Permissions are what pr may do in each collection, and with [auth.Media]; for
+// some entries at least. What pr may do nothing in is not there.
+func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
+	all := map[string][]auth.Action{}
+	add := func(target string) {
+		if actions := s.policy.Actions(pr, target); len(actions) > 0 {
+			all[target] = actions
+		}
+	}
+	for _, c := range s.collections {
+		add(c.Name)
+	}
+	add(auth.Media)
+	return all
+}
+
 // Collection is the collection called name.
 func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
 	v, err := s.sight(pr, name)

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"cms/auth"
+)
+
+// Credentials are the body of a login.
+type Credentials struct {
+	Email    string `json:"email" doc:"The address of the account." example:"camille@example.org"`
+	Password string `json:"password" doc:"Its password."`
+}
+
+// Login is a session that has begun, or goes on. Its tokens are in cookies that
+// scripts cannot read.
+type Login struct {
+	Caller         Me        `json:"caller"`
+	AccessExpires  time.Time `json:"access_expires" doc:"Refresh the session before then."`
+	RefreshExpires time.Time `json:"refresh_expires" doc:"Without a refresh before then the session ends."`
+}
+
+// loggedIn answers with a session.
+func (a *API) loggedIn(s *auth.Session) (*reply, error) {
+	r, err := answer(http.StatusOK, Login{a.meOf(s.Principal), s.AccessUntil.UTC().Truncate(time.Second), s.RefreshUntil.UTC().Truncate(time.Second)})
+	if err == nil {
+		r.SetCookie, r.CacheControl = a.cookies.session(s), "no-store"
+	}
+	return r, err
+}
+
+var loginDoc = doc{
+	id: "login", tag: "Sessions", public: true,
+	summary:   "Log in with a password",
+	text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
+	requests:  map[string]any{mediaJSON: Credentials{}},
+	responses: map[int]any{200: Login{}},
+	headers:   map[int][]string{200: {"Set-Cookie"}},
+	problems:  []int{400, 413, 415, 429, 503},
+}
+
+type loginInput struct {
+	Browser
+	ContentType string `header:"Content-Type" hidden:"true"`
+	RawBody     []byte
+}
+
+func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	if err := a.sameOrigin(in.request, false); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "email", "password")
+	if err != nil {
+		return nil, err
+	}
+	try := auth.Attempt{
+		Email: b.text("email"), Password: b.text("password"),
+		From: client(in.request), Device: a.cookies.of(in.request, deviceCookie),
+	}
+	if err := b.problem(nil); err != nil {
+		return nil, err
+	}
+	s, err := a.sessions.Login(ctx, try)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.endOld(ctx, in.request); err != nil {
+		return nil, err
+	}
+	return a.loggedIn(s)
+}
+
+// endOld ends the session that the browser has, so that nobody who knows its
+// tokens has a part in what comes after.
+func (a *API) endOld(ctx context.Context, r *http.Request) error {
+	var errs []error
+	for _, name := range []string{accessCookie, refreshCookie} {
+		if token := a.cookies.of(r, name); token != "" {
+			errs = append(errs, a.sessions.Logout(ctx, token))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+var refreshDoc = doc{
+	id: "refresh", tag: "Sessions", public: true,
+	summary:   "Go on with a session",
+	text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session, since somebody else may have it. So refresh in one place at a time.",
+	responses: map[int]any{200: Login{}},
+	headers:   map[int][]string{200: {"Set-Cookie"}},
+}
+
+type browserInput struct{ Browser }
+
+func (a *API) refresh(ctx context.Context, in *browserInput) (*reply, error) {
+	token := a.cookies.of(in.request, refreshCookie)
+	if err := a.sameOrigin(in.request, token != ""); err != nil {
+		return nil, err
+	}
+	s, err := a.sessions.Refresh(ctx, token)
+	if errors.Is(err, auth.ErrNoSession) {
+		return nil, newProblem(http.StatusUnauthorized, "The session has ended. Log in again.").with("WWW-Authenticate", `Bearer realm="cms"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.loggedIn(s)
+}
+
+var logoutDoc = doc{
+	id: "logout", tag: "Sessions", public: true,
+	summary:   "End the session",
+	text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing.",
+	responses: map[int]any{204: nil},
+	headers:   map[int][]string{204: {"Set-Cookie"}},
+}
+
+func (a *API) logout(ctx context.Context, in *browserInput) (*reply, error) {
+	byCookie := a.cookies.of(in.request, accessCookie)+a.cookies.of(in.request, refreshCookie) != ""
+	if err := a.sameOrigin(in.request, byCookie); err != nil {
+		return nil, err
+	}
+	if err := a.endOld(ctx, in.request); err != nil {
+		return nil, err
+	}
+	return &reply{Status: http.StatusNoContent, SetCookie: []http.Cookie{a.cookies.drop(accessCookie), a.cookies.drop(refreshCookie)}}, nil
+}
+
+// tooMany tells how long to wait before the next login.
+func tooMany(e *auth.TooManyError) *Problem {
+	p := newProblem(http.StatusTooManyRequests, "Too many logins have failed here. Try again after the seconds in Retry-After.").
+		with("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
+	p.Code = "too_many_requests"
+	return p
+}
+
+// client is the address that a request comes from.
+func client(r *http.Request) netip.Addr {
+	at, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return at.Addr()
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"cms/auth"
+)
+
+// flowTime is how long a login at a provider may take.
+const flowTime = 10 * time.Minute
+
+// InProvider names a provider.
+type InProvider struct {
+	Provider string `path:"provider" doc:"The name of the identity provider." example:"id"`
+}
+
+func (a *API) provider(name string) (*auth.Provider, error) {
+	i := slices.IndexFunc(a.providers, func(p *auth.Provider) bool { return p.Name() == name })
+	if i < 0 {
+		return nil, newProblem(http.StatusNotFound, "There is no such identity provider here.")
+	}
+	return a.providers[i], nil
+}
+
+var startLoginDoc = doc{
+	id: "start-login", tag: "Sessions", public: true,
+	summary:   "Log in at an identity provider",
+	text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback.",
+	responses: map[int]any{303: nil},
+	headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
+	problems:  []int{400, 404, 503},
+}
+
+type startInput struct {
+	InProvider
+	ReturnTo string `query:"return_to" doc:"The path of this service to go on with after the login." example:"/editor/"`
+}
+
+func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
+	p, err := a.provider(in.Provider)
+	if err != nil {
+		return nil, err
+	}
+	if in.ReturnTo != "" && !localPath(in.ReturnTo) {
+		return nil, newProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
+	}
+	where, flow, err := p.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flow.ReturnTo = in.ReturnTo
+	value, err := json.Marshal(flow)
+	if err != nil {
+		return nil, err
+	}
+	cookie := a.cookies.set(flowCookie, base64.RawURLEncoding.EncodeToString(value), time.Now().Add(flowTime))
+	cookie.SameSite = http.SameSiteLaxMode // the provider's page leads back here
+	return &reply{Status: http.StatusSeeOther, Location: where, CacheControl: "no-store", SetCookie: []http.Cookie{cookie}}, nil
+}
+
+// localPath says whether s leads to this service and nowhere else, in whatever
+// way a browser reads it.
+func localPath(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f })
+}
+
+var finishLoginDoc = doc{
+	id: "finish-login", tag: "Sessions", public: true, anyQuery: true,
+	summary:   "Come back from an identity provider",
+	text:      "Where the provider sends the browser. Begins a session and leads on to return_to.",
+	responses: map[int]any{200: map[string]any{"text/html": file{}}},
+	headers:   map[int][]string{200: {"Set-Cookie"}},
+	problems:  []int{400, 404, 503},
+}
+
+type finishInput struct {
+	Browser
+	InProvider
+}
+
+func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) {
+	p, err := a.provider(in.Provider)
+	if err != nil {
+		return nil, err
+	}
+	var flow auth.Flow
+	if value, err := base64.RawURLEncoding.DecodeString(a.cookies.of(in.request, flowCookie)); err != nil || json.Unmarshal(value, &flow) != nil {
+		flow = auth.Flow{} // which Finish refuses
+	}
+	pr, err := p.Finish(ctx, flow, in.request.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.sessions.Meet(ctx, pr)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.endOld(ctx, in.request); err != nil {
+		return nil, err
+	}
+	if !localPath(flow.ReturnTo) {
+		flow.ReturnTo = "/v1/me"
+	}
+	// A redirect would still belong to the navigation that the provider's page
+	// began, and browsers leave SameSite=Strict cookies out of it. A page of our
+	// own begins another.
+	var page bytes.Buffer
+	if err := goOn.Execute(&page, flow.ReturnTo); err != nil {
+		return nil, err
+	}
+	return &reply{
+		Status: http.StatusOK, ContentType: "text/html; charset=utf-8", CacheControl: "no-store",
+		CSP:       "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+		SetCookie: append(a.cookies.session(s), a.cookies.drop(flowCookie)), Body: page.Bytes(),
+	}, nil
+}
+
+var goOn = template.Must(template.New("").Parse(`<!doctype html>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0;url={{.}}">
+<title>cms</title>
+<p><a href="{{.}}">Continuer · Continue</a></p>
+`))

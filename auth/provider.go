@@ -1,0 +1,174 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"golang.org/x/oauth2"
+)
+
+// ErrProvider is returned while a provider does not do its part. What happened
+// is wrapped for the log, not for who logs in.
+var ErrProvider = errors.New("the identity provider cannot be used now")
+
+// LoginError says why a login at a provider is refused. Its text is safe to
+// show to who logs in.
+type LoginError struct{ Detail string }
+
+func (e *LoginError) Error() string { return "login refused: " + e.Detail }
+
+// ProviderOptions describe where people log in with OpenID Connect.
+type ProviderOptions struct {
+	Name         string // in URLs
+	Issuer       Issuer // a URL; what its tokens are held to, but for Audience and Type
+	ClientID     string
+	ClientSecret string       // "" for a public client
+	Scopes       []string     // openid, profile and email when there are none
+	RedirectURL  string       // where the provider sends people back to
+	Client       *http.Client // nil for one that follows redirects to https only
+}
+
+// Provider lets people log in at an OpenID Connect provider: authorization code
+// flow with PKCE (RFC 7636), state and nonce. Its ID tokens are verified like
+// those of any issuer.
+type Provider struct {
+	o     ProviderOptions
+	trust *trust // of ID tokens
+}
+
+// NewProvider makes a Provider. It fetches nothing.
+func NewProvider(o ProviderOptions) (*Provider, error) {
+	if o.Name == "" || o.ClientID == "" || o.RedirectURL == "" {
+		return nil, errors.New("a provider needs a name, a client id and a redirect URL")
+	}
+	if err := checkURL(o.Issuer.Issuer); err != nil {
+		return nil, fmt.Errorf("the issuer's name %w, so that nobody can log in there", err)
+	}
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{"openid", "profile", "email"}
+	}
+	if !slices.Contains(o.Scopes, "openid") {
+		return nil, errors.New(`the scopes lack "openid", without which there is no ID token`)
+	}
+	o.Client = fetcher(o.Client)
+	is := o.Issuer
+	is.Audience, is.Type = o.ClientID, ""
+	t, err := newTrust(is, Options{Client: o.Client})
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{o: o, trust: t}, nil
+}
+
+// Name is how URLs call the provider.
+func (p *Provider) Name() string { return p.o.Name }
+
+// Flow is a login under way. The browser that began it keeps it, and nobody
+// else sees it.
+type Flow struct {
+	State    string `json:"state"`
+	Nonce    string `json:"nonce"`
+	Verifier string `json:"verifier"` // of PKCE
+	ReturnTo string `json:"return_to"`
+}
+
+// Start begins a login: it gives the URL to send the browser to. The error is
+// ErrProvider.
+func (p *Provider) Start(ctx context.Context) (where string, f Flow, err error) {
+	c, err := p.config(ctx)
+	if err != nil {
+		return "", f, err
+	}
+	f = Flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	return c.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)), f, nil
+}
+
+// Finish ends the login that f began, with the query that the provider sent the
+// browser back with, and says who has logged in. The error is a *LoginError,
+// ErrProvider or ErrKeysUnavailable.
+func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Principal, error) {
+	switch {
+	case f.State == "" || !same(query.Get("state"), f.State):
+		return nil, &LoginError{"This login was not begun in this browser, or was ended already. Log in again."}
+	case query.Get("iss") != "" && query.Get("iss") != p.o.Issuer.Issuer: // RFC 9207
+		return nil, &LoginError{"The answer comes from another identity provider. Log in again."}
+	case query.Get("error") == "access_denied":
+		return nil, &LoginError{"The identity provider says that the login was denied."}
+	case query.Get("code") == "":
+		return nil, &LoginError{"The identity provider has not let you in. Log in again."}
+	}
+	c, err := p.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, p.o.Client), fetchTimeout)
+	defer cancel()
+	token, err := c.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(f.Verifier))
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
+		return nil, &LoginError{"The identity provider does not know of this login, or it took too long. Log in again."}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: exchange the code: %w", ErrProvider, safe(err))
+	}
+	id, _ := token.Extra("id_token").(string)
+	return p.identify(ctx, id, f.Nonce)
+}
+
+// identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7).
+func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principal, error) {
+	claimed, err := inspect(token)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
+	}
+	claims, err := p.trust.verify(ctx, token, claimed)
+	if errors.Is(err, ErrKeysUnavailable) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
+	}
+	if got, _ := claims["nonce"].(string); !same(got, nonce) {
+		return nil, &LoginError{"The identity provider answers another login. Log in again."}
+	}
+	if party, there := claims["azp"]; there && party != p.o.ClientID {
+		return nil, fmt.Errorf("%w: its ID token is for another client", ErrProvider)
+	}
+	pr, err := p.trust.principal(claims, claimed.all)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
+	}
+	return pr, nil
+}
+
+// config asks the provider where its endpoints are.
+func (p *Provider) config(ctx context.Context) (*oauth2.Config, error) {
+	m, err := discover(ctx, p.o.Client, p.o.Issuer.Issuer)
+	if err == nil && (m.Authorization == "" || m.Token == "") {
+		err = errors.New("its metadata names no endpoints to log in at")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProvider, err)
+	}
+	return &oauth2.Config{
+		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, RedirectURL: p.o.RedirectURL, Scopes: p.o.Scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: m.Authorization, TokenURL: m.Token},
+	}, nil
+}
+
+// safe is err without what the provider answered, which may hold tokens.
+func safe(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil {
+		return fmt.Errorf("status %d", refused.Response.StatusCode)
+	}
+	return err
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
