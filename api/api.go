@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
@@ -37,6 +38,9 @@ type API struct {
 	huma    huma.API
 	openapi []byte // the document, made once
 	handler http.Handler
+
+	streamsEnd chan struct{} // closed by endStreams
+	endStreams func()
 }
 
 // Options are what an API is made of. Site and Verifier are required.
@@ -80,6 +84,8 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
+	a.streamsEnd = make(chan struct{})
+	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
 	a.huma.UseMiddleware(a.authenticate, a.receive)
@@ -110,6 +116,9 @@ func (a *API) routes(router *mux.Router) {
 	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
 
 	post(a, "/v1/preview", a.preview, previewDoc)
+
+	get(a, "/v1/changes", a.listChanges, listChangesDoc)
+	watch(a, "/v1/events", a.streamEvents, streamEventsDoc)
 
 	get(a, "/v1/me", a.me, meDoc)
 	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -92,47 +91,6 @@ func parseSlug(s string) (content.Slug, error) {
 		return slug, p
 	}
 	return slug, nil
-}
-
-// Entries is a page of a list.
-type Entries struct {
-	Items      []Entry `json:"items"`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
-	Total      int     `json:"total" doc:"The number of entries in the whole list."`
-}
-
-type listInput struct {
-	InCollection
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with."`
-	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
-}
-
-var listEntriesDoc = doc{
-	id: "list-entries", tag: "Entries",
-	summary:   "List the entries of a collection",
-	text:      "In the order of their slugs, without their bodies. Pages stay in step while entries come and go.",
-	responses: map[int]any{200: Entries{}},
-	problems:  []int{400, 404},
-}
-
-func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
-	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
-	if err != nil {
-		return nil, newProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
-	}
-	page, err := a.site.Entries(principal(ctx), in.Collection, site.Query{Limit: in.Limit, After: string(after)})
-	if err != nil {
-		return nil, err
-	}
-	list := Entries{Items: make([]Entry, len(page.Items)), Total: page.Total}
-	for i, e := range page.Items {
-		list.Items[i] = entryOf(e)
-	}
-	if page.Next != "" {
-		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
-		list.NextCursor = &next
-	}
-	return answer(http.StatusOK, list)
 }
 
 type getInput struct {

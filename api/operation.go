@@ -82,9 +82,25 @@ func del[I any](a *API, path string, h func(context.Context, *I) (*reply, error)
 	register(a, http.MethodDelete, path, h, d)
 }
 
+// watch registers an operation that answers with a stream.
+func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.StreamResponse, error), d doc) {
+	huma.Register(a.huma, a.operation(http.MethodGet, path, d), h)
+}
+
 // register makes an operation of a handler. Whatever error the handler gives
 // becomes a problem document.
 func register[I any](a *API, method, path string, h func(context.Context, *I) (*reply, error), d doc) {
+	huma.Register(a.huma, a.operation(method, path, d), func(ctx context.Context, in *I) (*reply, error) {
+		r, err := h(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return r, nil
+	})
+}
+
+// operation is the description of an operation.
+func (a *API) operation(method, path string, d doc) huma.Operation {
 	op := huma.Operation{
 		OperationID:                  d.id,
 		Method:                       method,
@@ -108,13 +124,7 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 			op.RequestBody.Content[media] = &huma.MediaType{Schema: a.schema(v)}
 		}
 	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*reply, error) {
-		r, err := h(ctx, in)
-		if err != nil {
-			return nil, a.problem(ctx, err)
-		}
-		return r, nil
-	})
+	return op
 }
 
 func (a *API) responses(d doc) map[string]*huma.Response {
@@ -154,6 +164,9 @@ func representations(v any) map[string]any {
 
 // schema is the JSON schema of v's type.
 func (a *API) schema(v any) *huma.Schema {
+	if _, ok := v.(eventStream); ok {
+		return &huma.Schema{Type: huma.TypeString, Description: "Server-sent events, as the HTML standard has them."}
+	}
 	if _, ok := v.(file); ok {
 		return &huma.Schema{Type: huma.TypeString, Description: "The whole file: front matter and body."}
 	}

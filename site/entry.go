@@ -2,12 +2,9 @@ package site
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"cms/auth"
 	"cms/content"
-	"cms/repo"
 )
 
 // Ref names an entry. The zero Slug is none.
@@ -66,64 +63,6 @@ func unreadable(problems []content.Problem) bool {
 		}
 	}
 	return false
-}
-
-// Query asks for a page of a list.
-type Query struct {
-	Limit int    // 1 to [MaxLimit]
-	After string // the slug of the last entry of the page before, or ""
-}
-
-// MaxLimit is the greatest number of entries in a page.
-const MaxLimit = 1000
-
-// Page is a part of a list.
-type Page struct {
-	Items []*Entry
-	Total int    // in the whole list
-	Next  string // what After is for the next page; "" at the end
-}
-
-// Entries lists a collection in the order of its slugs. Pages stay in step
-// while entries come and go: none is shown twice, none that stays is left out.
-func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
-	v, err := s.sight(pr, collection, auth.Read)
-	if err != nil {
-		return nil, err
-	}
-	if q.Limit < 1 || q.Limit > MaxLimit {
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
-	}
-	all := s.repo.View().Entries(collection)
-	if !v.whole {
-		all = slices.DeleteFunc(slices.Clone(all), func(e *repo.Entry) bool { return !v.sees(e) })
-	}
-	page := &Page{Total: len(all), Items: []*Entry{}}
-	rest := all[after(all, q.After):]
-	for _, e := range rest[:min(q.Limit, len(rest))] {
-		shown, err := v.view(e)
-		if err != nil {
-			return nil, err
-		}
-		page.Items = append(page.Items, shown)
-	}
-	if len(rest) > q.Limit {
-		page.Next = rest[q.Limit-1].Slug.String()
-	}
-	return page, nil
-}
-
-// after is the index of the first entry whose slug is greater than slug.
-func after(entries []*repo.Entry, slug string) int {
-	lo, hi := 0, len(entries)
-	for lo < hi {
-		if mid := int(uint(lo+hi) >> 1); entries[mid].Slug.String() <= slug {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
 }
 
 // Check validates every entry of every collection, for the operator, and

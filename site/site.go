@@ -24,6 +24,7 @@ type Site struct {
 	byName      map[string]*content.Collection
 	preview     *preview.Renderer
 	log         *slog.Logger
+	tables      tables
 }
 
 // Options are what a Site is made of. All but Logger are required.

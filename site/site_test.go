@@ -211,7 +211,7 @@ func TestPagesStayInStep(t *testing.T) {
 	var seen []string
 	page := func(after string) *site.Page {
 		t.Helper()
-		p, err := f.Entries(f.editor, "consultations", site.Query{Limit: 2, After: after})
+		p, err := f.Entries(f.editor, "consultations", site.Query{Limit: 2, Cursor: after})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,6 +108,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	s.server.RegisterOnShutdown(handler.EndStreams)
 	return s, nil
 }
 

@@ -1,0 +1,220 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
+	"cms/auth"
+	"cms/site"
+)
+
+// Event is what a commit did to an entry.
+type Event struct {
+	Collection string   `json:"collection" example:"consultations"`
+	Slug       string   `json:"slug" example:"plan-velo"`
+	Path       string   `json:"path" doc:"Where the file is; of a deleted entry, where it was."`
+	From       string   `json:"from,omitempty" doc:"Where the file of a moved entry was."`
+	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
+	Revision   string   `json:"revision,omitempty" doc:"The entry's revision after it; absent where it was deleted."`
+	Commit     string   `json:"commit"`
+	Author     Person   `json:"author"`
+	Changed    []string `json:"changed" doc:"The fields that differ; body for the body."`
+}
+
+func eventOf(c *site.FileChange) Event {
+	e := Event{
+		Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From, Action: c.Action,
+		Revision: c.Revision, Commit: c.Commit, Author: Person(c.Author), Changed: c.Changed,
+	}
+	if e.Changed == nil {
+		e.Changed = []string{}
+	}
+	return e
+}
+
+// Feed is a part of what happened since a commit.
+type Feed struct {
+	Items []FeedItem `json:"items" doc:"Oldest first. A commit is told whole or not at all."`
+	Until string     `json:"until" doc:"The last commit that was looked at. Give it as since to go on."`
+	More  bool       `json:"more" doc:"Whether there are later commits."`
+}
+
+// FeedItem is an event, and what its commit says of itself.
+type FeedItem struct {
+	Event
+	At      time.Time `json:"at" doc:"When the commit was authored, RFC 3339."`
+	Message string    `json:"message" doc:"The commit's subject."`
+}
+
+type changesInput struct {
+	Since string `query:"since" pattern:"^[0-9a-f]{40}$" doc:"The commit after which to begin; without it, the first one is the beginning."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"After about this many changes the answer ends, at the end of a commit."`
+}
+
+var listChangesDoc = doc{
+	id: "list-changes", tag: "Changes",
+	summary:   "What changed since a commit",
+	text:      "The changes of the entries that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need afresh then.",
+	responses: map[int]any{200: Feed{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
+	seen, err := a.site.Since(ctx, principal(ctx), in.Since, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	feed := Feed{Items: []FeedItem{}, Until: seen.Until, More: seen.More}
+	for i := range seen.Changes {
+		c := &seen.Changes[i]
+		feed.Items = append(feed.Items, FeedItem{eventOf(c), c.At, c.Message})
+	}
+	return answer(http.StatusOK, feed)
+}
+
+// How the event stream behaves.
+const (
+	heartbeat   = 15 * time.Second
+	streamWrite = 30 * time.Second // for one write to a watcher
+	streamBatch = 500              // changes that are read at once
+)
+
+type eventsInput struct {
+	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9a-f]{40}$" doc:"The id of the last event that you had: the stream begins behind its commit. Without it, it begins now."`
+}
+
+// eventStream stands for server-sent events in a doc.
+type eventStream struct{}
+
+var streamEventsDoc = doc{
+	id: "stream-events", tag: "Changes",
+	summary: "What changes, as it does",
+	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, whose data is an Event as JSON. " +
+		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
+		"read what you need afresh. A comment every 15 seconds shows that the stream is alive. It ends with the token.",
+	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
+}
+
+func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	pr := principal(ctx)
+	head, _ := a.site.Head()
+	s := &stream{api: a, principal: pr, since: head}
+	if in.LastEventID != "" {
+		s.since = in.LastEventID
+	}
+	if _, err := a.site.Since(ctx, pr, head, 1); err != nil { // whether they may at all
+		return nil, a.problem(ctx, err)
+	}
+	return &huma.StreamResponse{Body: s.run}, nil
+}
+
+// EndStreams ends every event stream, now and from now on, so that a server can
+// shut down without waiting for its watchers.
+func (a *API) EndStreams() { a.endStreams() }
+
+// stream is one watcher's events.
+type stream struct {
+	api       *API
+	principal *auth.Principal
+	since     string // the commit up to which the watcher knows everything
+	out       http.ResponseWriter
+	control   *http.ResponseController
+}
+
+// run serves the watcher until they go, their token ends or the streams do.
+func (s *stream) run(hc huma.Context) {
+	r, w := humamux.Unwrap(hc)
+	s.out, s.control = w, http.NewResponseController(w)
+	_ = s.control.SetReadDeadline(time.Time{}) // a server without deadlines has none to lift
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	if s.write(": hello\n\n") != nil {
+		return
+	}
+	ctx := r.Context()
+	if !s.principal.Expires.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, s.principal.Expires)
+		defer cancel()
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		_, superseded := s.api.site.Head()
+		if err := s.catchUp(ctx); err != nil {
+			return
+		}
+		select {
+		case <-superseded:
+		case <-beat.C:
+			if s.write(": alive\n\n") != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		case <-s.api.streamsEnd:
+			return
+		}
+	}
+}
+
+// catchUp sends what has happened since the commit that the watcher knows.
+func (s *stream) catchUp(ctx context.Context) error {
+	for more := true; more; {
+		seen, err := s.api.site.Since(ctx, s.principal, s.since, streamBatch)
+		if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
+			s.since, _ = s.api.site.Head()
+			return s.write(fmt.Sprintf("event: reset\nid: %s\ndata: {\"commit\":%q}\n\n", s.since, s.since))
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.send(seen.Changes); err != nil {
+			return err
+		}
+		s.since, more = seen.Until, seen.More
+	}
+	return nil
+}
+
+// send writes the events of whole commits. The id comes with the last one of a
+// commit, so that who is cut off within one gets all of it again.
+func (s *stream) send(changes []site.FileChange) error {
+	var b bytes.Buffer
+	for i := range changes {
+		c := &changes[i]
+		data, err := json.Marshal(eventOf(c))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "event: entry.%s\n", c.Action)
+		if i+1 == len(changes) || changes[i+1].Commit != c.Commit {
+			fmt.Fprintf(&b, "id: %s\n", c.Commit)
+		}
+		fmt.Fprintf(&b, "data: %s\n\n", data)
+	}
+	return s.write(b.String())
+}
+
+// write sends text at once. A watcher that does not take it in time is given up.
+func (s *stream) write(text string) error {
+	if text == "" {
+		return nil
+	}
+	_ = s.control.SetWriteDeadline(time.Now().Add(streamWrite))
+	if _, err := s.out.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

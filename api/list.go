@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"cms/site"
+)
+
+// Entries is a page of a list.
+type Entries struct {
+	Items      []Entry `json:"items"`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+	Total      int     `json:"total" doc:"The number of entries in the whole list."`
+}
+
+type listInput struct {
+	InCollection
+	Limit  int               `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with."`
+	Cursor string            `query:"cursor" doc:"The next_cursor of the page before, with the same filters, sort and q."`
+	Sort   string            `query:"sort" doc:"Fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
+	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (values with commas between them), contains (case and accents do not count) or exists (true or false). Dots lead into objects, and into the items of lists, of which one has to match. All filters have to hold."`
+	Q      string            `query:"q" doc:"Words that each have to be in the fields or in the body; case and accents do not count."`
+	Fields string            `query:"fields" doc:"The fields to show, with commas between them; without it, all." example:"title,date"`
+
+	filters []site.Filter
+}
+
+// Resolve implements [huma.Resolver]: it reads the filters, whose names are of
+// two parts.
+func (in *listInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	names := make([]string, 0, len(u.Query()))
+	for name := range u.Query() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !strings.HasPrefix(name, "filter") {
+			continue
+		}
+		f, ok := parseFilter(name)
+		if !ok {
+			return []error{&huma.ErrorDetail{Location: "query.filter", Message: "a filter is written filter[field][op]=value, with op one of " + opNames()}}
+		}
+		f.Value = u.Query().Get(name)
+		in.filters = append(in.filters, f)
+	}
+	return nil
+}
+
+// parseFilter reads the name of a filter: filter[field] or filter[field][op].
+func parseFilter(name string) (site.Filter, bool) {
+	rest, ok := strings.CutPrefix(name, "filter[")
+	rest, closed := strings.CutSuffix(rest, "]")
+	field, op, two := strings.Cut(rest, "][")
+	if !two {
+		op = string(site.Eq)
+	}
+	if !ok || !closed || field == "" || strings.ContainsAny(field, "[]") || !slices.Contains(site.Ops(), site.Op(op)) {
+		return site.Filter{}, false
+	}
+	return site.Filter{Field: field, Op: site.Op(op)}, true
+}
+
+func opNames() string {
+	var names []string
+	for _, op := range site.Ops() {
+		names = append(names, string(op))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (in *listInput) query() site.Query {
+	q := site.Query{Limit: in.Limit, Cursor: in.Cursor, Filters: in.filters, Text: in.Q}
+	for key := range strings.SplitSeq(in.Sort, ",") {
+		if field, descending := strings.CutPrefix(strings.TrimSpace(key), "-"); field != "" {
+			q.Sort = append(q.Sort, site.Order{Field: field, Descending: descending})
+		}
+	}
+	if in.Fields != "" {
+		q.Fields = strings.Split(in.Fields, ",")
+	}
+	return q
+}
+
+var listEntriesDoc = doc{
+	id: "list-entries", tag: "Entries",
+	summary:   "List the entries of a collection",
+	text:      "Filtered and sorted, else in the order of their slugs; without their bodies. Pages stay in step while entries come and go.",
+	responses: map[int]any{200: Entries{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
+	page, err := a.site.Entries(principal(ctx), in.Collection, in.query())
+	if err != nil {
+		return nil, err
+	}
+	list := Entries{Items: make([]Entry, len(page.Items)), Total: page.Total}
+	for i, e := range page.Items {
+		list.Items[i] = entryOf(e)
+	}
+	if page.Next != "" {
+		list.NextCursor = &page.Next
+	}
+	return answer(http.StatusOK, list)
+}
