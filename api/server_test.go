@@ -71,6 +71,11 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
 		"editor": {"consultations": all, "pages": all},
 		"reader": {"consultations": auth.Allow(auth.Read)},
+		"limited": {"consultations": {
+			Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete},
+			Hide:    []string{"note"}, ReadOnly: []string{"in_progress"},
+			Where: []auth.Condition{{Field: "organisateur", Claim: "org"}},
+		}},
 	}, []string{"consultations", "pages"})
 	if err != nil {
 		t.Fatal(err)
