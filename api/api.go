@@ -114,6 +114,10 @@ func (a *API) routes(router *mux.Router) {
 	patch(a, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)
 	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
 	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
+	get(a, "/v1/collections/{collection}/diff/{slug}", a.entryDiff, entryDiffDoc)
+	post(a, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
+	post(a, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
+	post(a, "/v1/batch", a.batch, batchDoc)
 
 	post(a, "/v1/preview", a.preview, previewDoc)
 

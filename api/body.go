@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"cms/content"
 	"cms/site"
@@ -68,12 +70,17 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 		return nil, newProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
 	}
 	b := &body{members: members}
-	for _, m := range members.Members {
+	b.only(known)
+	return b, nil
+}
+
+// only refuses members that are not known.
+func (b *body) only(known []string) {
+	for _, m := range b.members.Members {
 		if !slices.Contains(known, m.Key) {
 			b.wrong(m.Key, "unknown_member", "There is no such member here. Fields of the entry go into fields; the members are "+strings.Join(known, ", ")+".")
 		}
 	}
-	return b, nil
 }
 
 func (b *body) wrong(member, rule, detail string) {
@@ -81,20 +88,21 @@ func (b *body) wrong(member, rule, detail string) {
 	b.errors = append(b.errors, Fault{Pointer: pointer, Rule: rule, Detail: detail})
 }
 
-// problem is what was found wrong, or else err.
-func (b *body) problem(err error) error {
+// problem is what was found wrong, or nil.
+func (b *body) problem() error {
 	if len(b.errors) == 0 {
-		return err
+		return nil
 	}
 	p := newProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
 	p.Errors = b.errors
 	return p
 }
 
-func (b *body) require(members ...string) {
+// require asks for members, for a reason.
+func (b *body) require(why string, members ...string) {
 	for _, m := range members {
 		if _, ok := b.members.Get(m); !ok {
-			b.wrong(m, "required", "PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH.")
+			b.wrong(m, "required", why)
 		}
 	}
 }
@@ -126,22 +134,71 @@ func (b *body) text(member string) string {
 	return s
 }
 
+// given says whether a member that may be left out is there. Null leaves it out.
+func (b *body) given(member string) bool {
+	v, _ := b.members.Get(member)
+	return v != nil
+}
+
+// slug is a member that names an entry, zero if it is left out.
+func (b *body) slug(member string) content.Slug {
+	if !b.given(member) {
+		return content.Slug{}
+	}
+	before := len(b.errors)
+	s, err := content.ParseSlug(b.text(member))
+	if err != nil && len(b.errors) == before {
+		b.wrong(member, "slug", "The "+err.Error()+".")
+	}
+	return s
+}
+
 // write adds to w what the members of every write say.
 func (b *body) write(w *site.Write) {
-	if m := b.text("message"); m != "" {
+	if b.given("message") {
+		m := b.text("message")
 		if w.Message != "" && w.Message != m {
 			b.wrong("message", "message", "The query has another message. Give one.")
 		}
 		w.Message = m
 	}
-	if _, ok := b.members.Get("on_behalf_of"); ok {
-		who := body{members: b.object("on_behalf_of")}
-		name, email := who.text("name"), who.text("email")
-		if addr, err := mail.ParseAddress(email); err != nil || addr.Address != email || name == "" || len(who.errors) > 0 {
-			b.wrong("on_behalf_of", "type", "This must be an object with a name and an email address.")
-		}
-		w.OnBehalfOf = &site.Person{Name: name, Email: email}
+	if b.given("on_behalf_of") {
+		w.OnBehalfOf = b.person("on_behalf_of")
 	}
+}
+
+// What Person may be, in characters: an address by RFC 5321.
+const (
+	maxName  = 100
+	maxEmail = 254
+)
+
+// person is a member that is someone for a commit to name. Their name goes into
+// a line of the commit's message, which it must not end or add to.
+func (b *body) person(member string) *site.Person {
+	before := len(b.errors)
+	who := body{members: b.object(member)}
+	if len(b.errors) > before {
+		return nil
+	}
+	for _, m := range who.members.Members {
+		if m.Key != "name" && m.Key != "email" {
+			b.wrong(member, "unknown_member", "There are name and email, and no other members.")
+			return nil
+		}
+	}
+	p := &site.Person{Name: strings.TrimSpace(who.text("name")), Email: who.text("email")}
+	addr, err := mail.ParseAddress(p.Email)
+	odd := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>", r) })
+	}
+	switch {
+	case len(who.errors) > 0, p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
+		b.wrong(member, "type", "This must be an object with a name and an email address, both texts.")
+	case utf8.RuneCountInString(p.Name) > maxName, odd(p.Name):
+		b.wrong(member, "name", "The name must be one line of at most "+strconv.Itoa(maxName)+" characters, without < and >.")
+	}
+	return p
 }
 
 // without is the object without some members.
@@ -167,41 +224,6 @@ func checkJSONPatch(raw []byte) error {
 		return newProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
 	}
 	return nil
-}
-
-// Preconditions are the headers of a conditional write.
-type Preconditions struct {
-	IfMatch     string `header:"If-Match" doc:"The ETag of the revision that the edit is for, or * for whatever is there."`
-	IfNoneMatch string `header:"If-None-Match" doc:"* to create an entry that is not there."`
-}
-
-// parse joins the headers with the base of a merge.
-func (c Preconditions) parse(base string) (site.Precondition, error) {
-	pre := site.Precondition{Base: base}
-	if c.IfNoneMatch != "" {
-		if strings.TrimSpace(c.IfNoneMatch) != "*" {
-			return pre, newProblem(http.StatusBadRequest, "On a write, If-None-Match can only be *: create what is not there.")
-		}
-		pre.Absent = true
-	}
-	if c.IfMatch != "" {
-		t, p := parseTags("If-Match", c.IfMatch)
-		if p != nil {
-			return pre, p
-		}
-		pre.Any, pre.Revisions = t.any, t.strong()
-	}
-	if given := btoi(pre.Absent) + btoi(c.IfMatch != "") + btoi(base != ""); given > 1 {
-		return pre, newProblem(http.StatusBadRequest, "If-Match, If-None-Match and base exclude each other. Give one.")
-	}
-	return pre, nil
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // mediaType is which of the accepted media types a request's body is in. A 415

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"strings"
+
+	"cms/site"
 )
 
 // etag is the strong entity tag of a revision (RFC 9110, section 8.8.3).
@@ -58,6 +60,15 @@ func (t tags) strong() []string {
 	return values
 }
 
+// values are all tags, for weak comparison.
+func (t tags) values() []string {
+	var values []string
+	for _, tag := range t.list {
+		values = append(values, tag.value)
+	}
+	return values
+}
+
 // matchWeak compares as If-None-Match does (RFC 9110, section 13.1.2).
 func (t tags) matchWeak(revision string) bool {
 	if t.any {
@@ -69,4 +80,46 @@ func (t tags) matchWeak(revision string) bool {
 		}
 	}
 	return false
+}
+
+// Preconditions are the headers of a conditional write.
+type Preconditions struct {
+	IfMatch     string `header:"If-Match" doc:"The ETag of the revision that the edit is for, or * for whatever is there."`
+	IfNoneMatch string `header:"If-None-Match" doc:"* for what is not there yet: to create. ETags of revisions that must not be there."`
+}
+
+// parse joins the headers with the base of a merge.
+func (c Preconditions) parse(base string) (site.Precondition, error) {
+	pre := site.Precondition{Base: base}
+	if base != "" && (c.IfMatch != "" || c.IfNoneMatch != "") {
+		return pre, newProblem(http.StatusBadRequest, "The parameter base stands in the place of If-Match and If-None-Match. Give one of them.")
+	}
+	if c.IfMatch != "" {
+		t, p := parseTags("If-Match", c.IfMatch)
+		if p != nil {
+			return pre, p
+		}
+		pre.Any, pre.Revisions = t.any, t.strong()
+	}
+	if c.IfNoneMatch != "" {
+		t, p := parseTags("If-None-Match", c.IfNoneMatch)
+		if p != nil {
+			return pre, p
+		}
+		pre.Absent, pre.Not = t.any, t.values()
+	}
+	return pre, nil
+}
+
+// ofCollection holds the headers against the target of a request that adds to a
+// collection: it is there, and has no entity tag.
+func (c Preconditions) ofCollection() error {
+	pre, err := c.parse("")
+	if err != nil {
+		return err
+	}
+	if pre.Revisions != nil && !pre.Any || pre.Absent {
+		return newProblem(http.StatusPreconditionFailed, "If-Match and If-None-Match are about the path of the request, which is a collection and has no ETag. Leave them out; a slug that is taken is refused anyway.")
+	}
+	return nil
 }

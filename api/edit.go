@@ -17,6 +17,7 @@ type Writing struct {
 type createInput struct {
 	InCollection
 	Writing
+	Preconditions
 	ContentType string `header:"Content-Type"`
 	RawBody     []byte
 }
@@ -28,29 +29,32 @@ var createEntryDoc = doc{
 	requests:  map[string]any{mediaJSON: Draft{}},
 	responses: map[int]any{201: Entry{}, 200: Diff{}},
 	headers:   map[int][]string{201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 413, 415, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 503, 507},
 }
 
 func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
 	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
 		return nil, err
 	}
+	if err := in.ofCollection(); err != nil {
+		return nil, err
+	}
 	b, err := decodeBody(in.RawBody, "slug", "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
-	draft := site.Draft{Fields: b.object("fields"), Body: b.text("body")}
-	if s := b.text("slug"); s != "" {
-		draft.Slug, err = parseSlug(s)
-	}
+	draft := site.Draft{Slug: b.slug("slug"), Fields: b.object("fields"), Body: b.text("body")}
 	w := site.Write{Message: in.Message, DryRun: in.DryRun}
 	b.write(&w)
-	if err := b.problem(err); err != nil {
+	if err := b.problem(); err != nil {
 		return nil, err
 	}
 	out, err := a.site.Create(ctx, principal(ctx), in.Collection, draft, w)
 	return outcome(out, err)
 }
+
+// creates says whether a PUT is to create an entry.
+func creates(w site.Write) bool { return w.Absent && !w.Any && w.Revisions == nil }
 
 // Editing is what an edit of an entry that is there takes, whatever its kind.
 type Editing struct {
@@ -101,7 +105,7 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	pr := principal(ctx)
 	if media == mediaMarkdown {
 		src := bytes.Clone(in.RawBody) // huma takes its buffer back
-		if w.Absent {
+		if creates(w) {
 			return outcome(a.site.CreateSource(ctx, pr, ref, src, w))
 		}
 		return outcome(a.site.Update(ctx, pr, ref, site.ReplaceSource(src, in.Exact), w))
@@ -110,13 +114,13 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.require("fields", "body")
+	b.require("PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH.", "fields", "body")
 	fields, body := b.object("fields"), b.text("body")
 	b.write(&w)
-	if err := b.problem(nil); err != nil {
+	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	if w.Absent {
+	if creates(w) {
 		return outcome(a.site.Create(ctx, pr, in.Collection, site.Draft{Slug: ref.Slug, Fields: fields, Body: body}, w))
 	}
 	return outcome(a.site.Update(ctx, pr, ref, site.Replace(fields, body), w))
@@ -137,9 +141,6 @@ func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.Absent {
-		return nil, newProblem(http.StatusBadRequest, "A patch needs an entry. To create one, use PUT with If-None-Match: *.")
-	}
 	pr := principal(ctx)
 	if media == mediaJSONPatch {
 		if err := checkJSONPatch(in.RawBody); err != nil {
@@ -154,7 +155,7 @@ func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
 	b.object("fields")
 	b.text("body")
 	b.write(&w)
-	if err := b.problem(nil); err != nil {
+	if err := b.problem(); err != nil {
 		return nil, err
 	}
 	return outcome(a.site.Update(ctx, pr, ref, site.MergePatch(b.without("message", "on_behalf_of")), w))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,6 +97,7 @@ func parseSlug(s string) (content.Slug, error) {
 type getInput struct {
 	AtEntry
 	Accept      string `header:"Accept" doc:"application/json, or text/markdown for the bytes of the file."`
+	IfMatch     string `header:"If-Match" doc:"Answer 412 unless the entry is at one of these ETags."`
 	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the entry is still at one of these ETags."`
 }
 
@@ -105,7 +107,7 @@ var getEntryDoc = doc{
 	text:      "As JSON or, with Accept: text/markdown, as the bytes of its file.",
 	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: file{}}, 304: nil},
 	headers:   map[int][]string{200: {"ETag", "Vary"}, 304: {"ETag"}},
-	problems:  []int{400, 404, 406},
+	problems:  []int{400, 404, 406, 412},
 }
 
 func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
@@ -120,6 +122,15 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	e, err := a.site.Entry(principal(ctx), ref)
 	if err != nil {
 		return nil, err
+	}
+	if in.IfMatch != "" {
+		t, p := parseTags("If-Match", in.IfMatch)
+		if p != nil {
+			return nil, p
+		}
+		if !t.any && !slices.Contains(t.strong(), e.Revision) {
+			return nil, &site.Error{Code: site.PreconditionFailed, Detail: "The entry is not at the revision that If-Match names.", Revision: e.Revision}
+		}
 	}
 	if in.IfNoneMatch != "" {
 		t, p := parseTags("If-None-Match", in.IfNoneMatch)

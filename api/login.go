@@ -66,7 +66,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 		Email: b.text("email"), Password: b.text("password"),
 		From: client(in.request), Device: a.cookies.of(in.request, deviceCookie),
 	}
-	if err := b.problem(nil); err != nil {
+	if err := b.problem(); err != nil {
 		return nil, err
 	}
 	s, err := a.sessions.Login(ctx, try)

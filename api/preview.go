@@ -38,7 +38,7 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 		return nil, err
 	}
 	text := b.text("body")
-	if err := b.problem(nil); err != nil {
+	if err := b.problem(); err != nil {
 		return nil, err
 	}
 	html, err := a.site.Preview(principal(ctx), text)

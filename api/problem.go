@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -27,6 +28,8 @@ type Problem struct {
 	Errors   []Fault `json:"errors,omitempty" doc:"Each thing that is wrong."`
 	Revision string  `json:"revision,omitempty" doc:"The entry's current revision, where the request expected another."`
 	Clashes  []Clash `json:"clashes,omitempty" doc:"The fields that were changed on both sides, where a merge was asked for."`
+
+	Operation *int `json:"operation,omitempty" doc:"The operation of a batch that was refused, from 0." example:"2"`
 
 	headers http.Header
 }
@@ -62,6 +65,8 @@ func codeOf(status int) string {
 		return "method_not_allowed"
 	case http.StatusNotAcceptable:
 		return "not_acceptable"
+	case http.StatusPreconditionFailed:
+		return string(site.PreconditionFailed)
 	case http.StatusRequestTimeout:
 		return "timeout"
 	case http.StatusRequestEntityTooLarge:
@@ -97,6 +102,20 @@ func (p *Problem) with(key, value string) *Problem {
 	return p
 }
 
+// inOperation says that p is about an operation of a batch, and nothing else.
+func (p *Problem) inOperation(i int) {
+	p.Operation = &i
+	at := "/operations/" + strconv.Itoa(i)
+	p.Detail = "Operation " + strconv.Itoa(i) + " of the batch, from 0: " + p.Detail + " None of them was made."
+	for k := range p.Errors {
+		p.Errors[k].Pointer = at + p.Errors[k].Pointer
+	}
+	for k := range p.Clashes {
+		p.Clashes[k].Pointer = at + p.Clashes[k].Pointer
+	}
+	p.headers.Del("ETag")
+}
+
 // statuses is what each refusal of the site is over HTTP.
 var statuses = map[site.Code]int{
 	site.Malformed:            http.StatusBadRequest,
@@ -119,8 +138,12 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		token   *auth.TokenError
 		many    *auth.TooManyError
 		login   *auth.LoginError
+		of      *site.OperationError
 	)
 	switch {
+	case errors.As(err, &of):
+		p = a.problem(ctx, of.Err)
+		p.inOperation(of.Index)
 	case errors.As(err, &p):
 	case errors.As(err, &refused):
 		p = refusal(refused)

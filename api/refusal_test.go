@@ -116,7 +116,7 @@ func TestBadInput(t *testing.T) {
 		"front matter not UTF-8": {request{method: "PUT", path: entry, header: markdown, body: "---\ntitle: \xe9\n---\n"}, 422, "invalid"},
 		"PUT without a body":     {request{method: "PUT", path: entry, header: with(json, "If-Match", tag), body: `{"fields": {"title": "x"}}`}, 422, "invalid"},
 		"no title for a slug":    {request{method: "POST", path: "/v1/collections/consultations/entries", header: json, body: `{"fields": {}}`}, 422, "invalid"},
-		"bad slug":               {request{method: "POST", path: "/v1/collections/consultations/entries", header: json, body: `{"slug": "../x", "fields": {"title": "x"}}`}, 400, "malformed"},
+		"bad slug":               {request{method: "POST", path: "/v1/collections/consultations/entries", header: json, body: `{"slug": "../x", "fields": {"title": "x"}}`}, 422, "invalid"},
 		"taken slug":             {request{method: "POST", path: "/v1/collections/consultations/entries", header: json, body: `{"slug": "plan-velo", "fields": {"title": "x"}}`}, 409, "conflict"},
 		"message of two lines":   {request{method: "PATCH", path: entry + "?message=a%0ab", header: mergePatch, body: good}, 400, "malformed"},
 		"unknown parameter":      {request{method: "GET", path: "/v1/collections/consultations/entries?sorted=date"}, 422, "invalid"},

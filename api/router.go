@@ -51,7 +51,7 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	}
 	path := strings.Replace(op.Path, "{slug}", "{slug:.+}", 1)
 	a.router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		handler(params{humamux.NewContext(op, r, w), mux.Vars(r)})
+		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
 	}).Methods(slices.Compact(methods)...)
 }
 
@@ -64,8 +64,13 @@ type embedded = huma.Context
 // params decodes the parameters of a path that the router matched encoded.
 type params struct {
 	embedded
-	vars map[string]string
+	vars   map[string]string
+	header http.Header
 }
+
+// Header is a field of the request's header. Lines of the same name are one list
+// (RFC 9110, section 5.3).
+func (p params) Header(name string) string { return strings.Join(p.header.Values(name), ", ") }
 
 // Param is the decoded parameter. What cannot be decoded is given as it is: a
 // percent sign in it then fails the check of the name.

@@ -44,10 +44,10 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 
 // perform makes the edits, each on what those before it left.
 func (t *transaction) perform(tx *repo.Tx) error {
-	for _, e := range t.edits {
+	for i, e := range t.edits {
 		e.result = result{}
 		if err := e.do(tx); err != nil {
-			return err
+			return &OperationError{i, refusal(err)}
 		}
 	}
 	if len(t.edits) == 1 && t.write.Message == "" {

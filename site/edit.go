@@ -2,6 +2,7 @@ package site
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,6 +21,7 @@ type edit struct {
 	collection *sight // where the entry is in the end, as the principal sees it
 	pre        Precondition
 	do         func(*repo.Tx) error // may run again, on another tip
+	known      bool                 // the site has had the content before, its read-only fields too
 
 	ref Ref // of the entry in the end
 	result
@@ -33,19 +35,23 @@ type result struct {
 	before, after *content.Document // nil when there is none
 	now           *repo.Entry       // as the edit left it; nil after a deletion
 	created       bool
+	from          Ref // of an entry that was moved
 }
 
 func (e *edit) changed() bool {
-	return e.before == nil || e.after == nil || !bytes.Equal(e.before.Source(), e.after.Source())
+	return e.from != Ref{} || e.before == nil || e.after == nil || !bytes.Equal(e.before.Source(), e.after.Source())
 }
 
 // subject tells what the edit did, for the commit.
 func (e *edit) subject() string {
-	s := fmt.Sprintf("%s %s/%s", e.verb, e.ref.Collection, e.ref.Slug)
-	if e.before == nil || e.after == nil {
-		return s
+	if e.from != (Ref{}) {
+		return fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
 	}
-	fields := changed(e.before, e.after)
+	s := fmt.Sprintf("%s %s", e.verb, e.ref)
+	var fields []string
+	if e.before != nil && e.after != nil {
+		fields = changed(e.before, e.after)
+	}
 	if len(fields) == 0 {
 		return s
 	}
@@ -80,14 +86,14 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 		}
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
-	if err := e.ref.Slug.Portable(); err != nil {
-		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
+	if err := checkNew(tx, e.ref, Ref{}); err != nil {
+		return err
 	}
 	doc, err := e.collection.bound(doc)
 	if err != nil {
 		return err
 	}
-	e.created, e.verb = true, "Create"
+	e.created, e.verb = true, cmp.Or(e.verb, "Create")
 	return e.put(tx, nil, doc)
 }
 
@@ -118,6 +124,91 @@ func (e *edit) delete(tx *repo.Tx) error {
 	}
 	e.verb, e.path = "Delete", now.Path
 	return tx.Delete(e.ref.Collection, e.ref.Slug)
+}
+
+// move gives the entry another name. Its file stays as it is; in another
+// collection it has to keep the rules of that one.
+func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
+	now, err := e.find(tx, noEntry())
+	if err != nil {
+		return err
+	}
+	doc, err := now.Document()
+	if err != nil {
+		return err
+	}
+	e.verb, e.before, e.after, e.now, e.path = "Move", doc, doc, now, now.Path
+	if to == e.ref {
+		return nil
+	}
+	if err := e.mayMove(doc, target); err != nil {
+		return err
+	}
+	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
+		return &Error{Code: Conflict, Detail: "An entry of the new slug exists already. Choose another slug."}
+	}
+	if err := checkNew(tx, to, e.ref); err != nil {
+		return err
+	}
+	e.from, e.ref, e.collection = e.ref, to, target
+	if to.Collection != e.from.Collection {
+		if err := readable(doc); err != nil {
+			return err
+		}
+		if err := e.validate(tx, nil, doc); err != nil {
+			return err
+		}
+	}
+	if err := tx.Move(e.from.Collection, e.from.Slug, to.Collection, to.Slug); err != nil {
+		return err
+	}
+	e.now, _ = tx.Entry(to.Collection, to.Slug)
+	e.path = e.now.Path
+	return nil
+}
+
+// mayMove says whether the principal may move doc from one collection to
+// another, or within one. What is hidden from them in one could be seen in the
+// other: that is refused.
+func (e *edit) mayMove(doc *content.Document, target *sight) error {
+	if target == e.collection {
+		return e.collection.permit(auth.Update, doc, doc)
+	}
+	if len(e.collection.hidden(doc.Fields())) > 0 {
+		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show you. Someone who sees them all can move it."}
+	}
+	if err := e.collection.permit(auth.Delete, doc, nil); err != nil {
+		return err
+	}
+	return target.permit(auth.Create, nil, doc)
+}
+
+// revert puts old in the place of the entry, or where it was.
+func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) error {
+	if _, ok := tx.Entry(e.ref.Collection, e.ref.Slug); ok {
+		if err := e.may(auth.Update); err != nil {
+			return err
+		}
+		if err := e.update(ctx, tx, func(*content.Document, *content.Schema) (*content.Document, error) { return old, nil }); err != nil {
+			return err
+		}
+		e.verb = "Revert"
+		return nil
+	}
+	if e.pre.asked() {
+		return &Error{Code: Conflict, Detail: "The entry is gone, so that it is at no revision. To restore it, leave If-Match and base out."}
+	}
+	if err := e.may(auth.Create); err != nil {
+		return err
+	}
+	e.verb = "Restore"
+	return e.create(tx, old)
+}
+
+// may says whether the principal may do action in the collection.
+func (e *edit) may(action auth.Action) error {
+	_, err := e.site.sight(e.principal, e.ref.Collection, action)
+	return err
 }
 
 // put writes after in the place of before, which is nil for a new entry, if it

@@ -13,6 +13,8 @@ type Ref struct {
 	Slug       content.Slug
 }
 
+func (r Ref) String() string { return r.Collection + "/" + r.Slug.String() }
+
 // Entry is one document of a collection, as a caller sees it.
 type Entry struct {
 	Ref

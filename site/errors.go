@@ -42,10 +42,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // refusal makes an *Error of the errors of the packages below that a caller
 // can act on; others are returned as they are.
 func refusal(err error) error {
-	var edit *content.EditError
+	var (
+		edit *content.EditError
+		told *Error
+		of   *OperationError
+	)
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, &told), errors.As(err, &of):
+		return err
 	case errors.As(err, &edit):
 		return &Error{Code: Invalid, Detail: edit.Error(), Err: err, Problems: []content.Problem{{
 			Field: edit.Path.String(), Pointer: edit.Path.Pointer(), Rule: string(edit.Kind),

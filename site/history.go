@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"cms/auth"
@@ -85,10 +87,13 @@ func (v *sight) subject(a repo.Action, slug content.Slug) string {
 type version struct {
 	repo.Change
 	visible bool   // never where the commit deleted the entry
+	gone    bool   // the entry is not there after it: deleted, or moved to Path
 	known   string // the revision that the caller knows the entry by after it; "" where it is not visible
 }
 
-// versions are the commits that touched the entry slug, newest first.
+// versions are the commits that touched the entry slug, newest first, through
+// renames: to the one with which it came from another collection, whose rights
+// are others.
 func (s *Site) versions(ctx context.Context, v *sight, slug content.Slug) ([]version, error) {
 	path, err := v.Path(slug)
 	if err != nil {
@@ -100,7 +105,9 @@ func (s *Site) versions(ctx context.Context, v *sight, slug content.Slug) ([]ver
 	}
 	all := make([]version, len(found))
 	for i, c := range found {
+		moved := c.Action == repo.Moved
 		all[i].Change = c
+		all[i].gone = c.Action == repo.Deleted || moved && c.Path != path
 		switch {
 		case c.Revision.IsZero():
 		case v.whole:
@@ -112,6 +119,12 @@ func (s *Site) versions(ctx context.Context, v *sight, slug content.Slug) ([]ver
 			}
 			if v.shows(d.Fields(), d.Problems()) {
 				all[i].visible, all[i].known = true, v.revisionOf(d, c.Revision)
+			}
+		}
+		if moved && !all[i].gone {
+			path = c.From // where it is told of from here on
+			if _, own := v.Slug(path); !own {
+				return all[:i+1], nil
 			}
 		}
 	}
@@ -144,4 +157,83 @@ func (s *Site) document(ctx context.Context, hash repo.Hash) (*content.Document,
 		return nil, err
 	}
 	return content.Parse(src), nil
+}
+
+// Difference is what lies between two states of an entry.
+type Difference struct {
+	content.DocumentDiff
+	From, To *State // From is nil for nothing, before the entry was created
+}
+
+// State is an entry as a commit left it.
+type State struct {
+	Commit   string // in hexadecimal
+	Revision string // "" when the entry was gone
+	Path     content.Path
+}
+
+// Diff compares two states of an entry, each named by its commit or revision. An
+// empty to is the newest state, an empty from the one before to.
+func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to string) (*Difference, error) {
+	v, err := s.sight(pr, ref.Collection, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	if now, ok := s.repo.View().Entry(ref.Collection, ref.Slug); ok && !v.sees(now) {
+		return nil, noEntry()
+	}
+	found, err := s.versions(ctx, v, ref.Slug)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(c version) bool { return !c.visible && !(v.whole && c.gone) })
+	newer, err := indexOf(found, "to", to, 0)
+	if err != nil {
+		return nil, err
+	}
+	older, err := indexOf(found, "from", from, newer+1)
+	if err != nil {
+		return nil, err
+	}
+	if newer == len(found) {
+		return nil, noEntry()
+	}
+	d := &Difference{}
+	var before, after *content.Document
+	if d.To, after, err = s.state(ctx, found[newer]); err != nil {
+		return nil, err
+	}
+	if older < len(found) {
+		if d.From, before, err = s.state(ctx, found[older]); err != nil {
+			return nil, err
+		}
+	}
+	d.DocumentDiff = v.diff(before, after, found[newer].Path.String())
+	return d, nil
+}
+
+// state is the entry as a commit left it; the document is nil when it was gone.
+func (s *Site) state(ctx context.Context, c version) (*State, *content.Document, error) {
+	at := &State{Commit: c.Commit.String(), Path: c.Path}
+	if c.gone {
+		return at, nil, nil
+	}
+	at.Revision = c.known
+	d, err := s.document(ctx, c.Revision)
+	return at, d, err
+}
+
+// indexOf is the newest version that name is the commit or the revision of, or
+// absent when name is empty. The parameter is what the caller calls it.
+func indexOf(found []version, parameter, name string, absent int) (int, error) {
+	if name == "" {
+		return absent, nil
+	}
+	i := slices.IndexFunc(found, func(c version) bool {
+		return (c.visible || c.gone) && (c.Commit.String() == name || !c.gone && c.known == name)
+	})
+	if i < 0 {
+		return 0, &Error{Code: Malformed, Detail: fmt.Sprintf("What %q names is no commit or revision of this entry. Its history lists them.", parameter)}
+	}
+	return i, nil
 }

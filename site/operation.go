@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"fmt"
 
 	"cms/auth"
 	"cms/content"
@@ -42,13 +41,8 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 		}
 		e.do = func(tx *repo.Tx) error {
 			e.ref.Slug = base
-			for n := 2; d.Slug.IsZero(); n++ {
-				if _, taken := tx.Entry(collection, e.ref.Slug); !taken {
-					break
-				}
-				if e.ref.Slug, err = content.ParseSlug(fmt.Sprintf("%s-%d", base, n)); err != nil {
-					return &Error{Code: Malformed, Detail: "The title is too long to make a slug of. Give a slug."}
-				}
+			if d.Slug.IsZero() {
+				e.ref.Slug = freeSlug(tx, collection, base)
 			}
 			return e.create(tx, doc)
 		}
@@ -92,6 +86,72 @@ func Deleting(ref Ref, p Precondition) Operation {
 			return nil, err
 		}
 		e.do = e.delete
+		return e, nil
+	}
+}
+
+// Moving renames an entry, within its collection or to another one. Its history
+// goes with it. Any revision of the entry will do as the base.
+func Moving(ref, to Ref, p Precondition) Operation {
+	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
+		action := auth.Update
+		if to.Collection != ref.Collection {
+			action = auth.Delete
+		}
+		e, err := s.edit(pr, ref, p, action)
+		if err != nil {
+			return nil, err
+		}
+		from, target := e.collection, e.collection
+		if to.Collection != ref.Collection {
+			if target, err = s.sight(pr, to.Collection, auth.Create); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
+			return nil, err
+		}
+		e.known = true
+		e.do = func(tx *repo.Tx) error {
+			e.ref, e.collection = ref, from
+			return e.move(tx, to, target)
+		}
+		return e, nil
+	}
+}
+
+// Reverting makes an entry what it was after a commit of its history, or at a
+// revision of it: the same bytes, in a new commit. An entry that is gone is
+// created again; no precondition is needed then.
+func Reverting(ref Ref, to string, p Precondition) Operation {
+	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
+		e, err := s.edit(pr, ref, p, auth.Read)
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.versions(ctx, e.collection, ref.Slug)
+		if err != nil {
+			return nil, err
+		}
+		at, err := indexOf(found, "to", to, 0)
+		if err != nil {
+			return nil, err
+		}
+		if found[at].gone {
+			return nil, &Error{Code: Malformed, Detail: "After that commit the entry was not there. Name one after which it was, or delete the entry."}
+		}
+		old, err := s.document(ctx, found[at].Revision)
+		if err != nil {
+			return nil, err
+		}
+		if old, err = e.collection.shown(old); err != nil {
+			return nil, err
+		}
+		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
+			return nil, err
+		}
+		e.known = true
+		e.do = func(tx *repo.Tx) error { return e.revert(ctx, tx, old) }
 		return e, nil
 	}
 }

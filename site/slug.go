@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/gosimple/slug"
@@ -16,7 +17,7 @@ const maxTitleSlug = 80
 func slugFromTitle(fields *content.Object) (content.Slug, error) {
 	v, _ := fields.Get("title")
 	title, _ := v.(string)
-	s := slug.MakeLang(strings.NewReplacer("'", " ", "’", " ").Replace(title), "fr")
+	s := slug.MakeLang(strings.Map(apart, title), "fr")
 	if len(s) > maxTitleSlug {
 		s = s[:maxTitleSlug+1]
 		if i := strings.LastIndexByte(s, '-'); i > 0 {
@@ -31,4 +32,44 @@ func slugFromTitle(fields *content.Object) (content.Slug, error) {
 			Problems: []content.Problem{{Field: "title", Pointer: "/title", Rule: "required", Detail: "Give the entry a title, or name its slug."}}}
 	}
 	return made, nil
+}
+
+// apart is r with apostrophes, and what is typed for them, as blanks.
+func apart(r rune) rune {
+	if strings.ContainsRune("'’‘ʼ`´′", r) {
+		return ' '
+	}
+	return r
+}
+
+// freeSlug is base or, if it is taken, base with the first number from 2 on that
+// is not. A slug that no file may have is taken; one that differs in upper and
+// lower case alone is, too.
+func freeSlug(in entries, collection string, base content.Slug) content.Slug {
+	taken := map[string]bool{}
+	for e := range in.Entries(collection) {
+		if s := strings.ToLower(e.Slug.String()); strings.HasPrefix(s, base.String()) {
+			taken[s] = true
+		}
+	}
+	taken[base.String()] = taken[base.String()] || base.Portable() != nil
+	free := base
+	for n := 2; taken[free.String()]; n++ {
+		free, _ = content.ParseSlug(fmt.Sprintf("%s-%d", base, n)) // a slug of a title leaves room for a number
+	}
+	return free
+}
+
+// checkNew refuses a name under which a file could not be checked out on every
+// system. Self is an entry that is to have the name instead of its own.
+func checkNew(in entries, ref, self Ref) error {
+	if err := ref.Slug.Portable(); err != nil {
+		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
+	}
+	for e := range in.Entries(ref.Collection) {
+		if strings.EqualFold(e.Slug.String(), ref.Slug.String()) && (Ref{e.Collection, e.Slug}) != self {
+			return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in upper and lower case alone. On some systems the two would be one file. Choose another slug."}
+		}
+	}
+	return nil
 }

@@ -44,18 +44,23 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []co
 	schema := &e.collection.Schema
 	l := newLookup(tx).of(e.ref)
 	l.sees = e.sees
-	if before != nil {
-		l.before = before.Fields()
+	if before == nil {
+		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(schema.WithDefaults(nil), after)...)
 	}
+	l.before = before.Fields()
 	problems := schema.Validate(after.Fields(), l)
-	switch {
-	case before == nil:
-		problems = append(problems, schema.CheckWrite(schema.WithDefaults(nil), after.Fields())...)
-	case before.Err() == nil:
-		problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
-		problems = append(problems, schema.CheckWrite(before.Fields(), after.Fields())...)
+	if before.Err() != nil {
+		return problems
 	}
-	return problems
+	problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
+	return append(problems, e.readOnlyProblems(before.Fields(), after)...)
+}
+
+func (e *edit) readOnlyProblems(before *content.Object, after *content.Document) []content.Problem {
+	if e.known {
+		return nil
+	}
+	return e.collection.Schema.CheckWrite(before, after.Fields())
 }
 
 // sees says whether the principal may read an entry, of any collection.

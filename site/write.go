@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"cms/auth"
 	"cms/content"
@@ -45,16 +47,56 @@ func (s *Site) Delete(ctx context.Context, pr *auth.Principal, ref Ref, w Write)
 	return s.alone(ctx, pr, Deleting(ref, w.Precondition), w)
 }
 
+// Move renames an entry, as [Moving] says.
+func (s *Site) Move(ctx context.Context, pr *auth.Principal, ref, to Ref, w Write) (*Outcome, error) {
+	return s.alone(ctx, pr, Moving(ref, to, w.Precondition), w)
+}
+
+// Revert makes an entry what it was, as [Reverting] says.
+func (s *Site) Revert(ctx context.Context, pr *auth.Principal, ref Ref, to string, w Write) (*Outcome, error) {
+	return s.alone(ctx, pr, Reverting(ref, to, w.Precondition), w)
+}
+
 // alone commits one operation.
 func (s *Site) alone(ctx context.Context, pr *auth.Principal, op Operation, w Write) (*Outcome, error) {
-	e, err := op(ctx, s, pr)
-	if err != nil {
-		return nil, refusal(err)
+	outcomes, err := s.Batch(ctx, pr, []Operation{op}, w)
+	if of := (*OperationError)(nil); errors.As(err, &of) {
+		return nil, of.Err
 	}
-	t := &transaction{site: s, principal: pr, write: w, edits: []*edit{e}}
-	outcomes, err := t.run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return outcomes[0], nil
+}
+
+// MaxBatch is the greatest number of operations in a batch.
+const MaxBatch = 500
+
+// OperationError says which operation of a batch was refused, from 0, and why.
+type OperationError struct {
+	Index int
+	Err   error
+}
+
+func (e *OperationError) Error() string { return fmt.Sprintf("operation %d: %v", e.Index, e.Err) }
+
+func (e *OperationError) Unwrap() error { return e.Err }
+
+// Batch makes all of the operations in one commit, or none of them. Each sees
+// what those before it did. The preconditions are those of the operations; w has
+// none. There is an outcome for each, which tells what this operation did, and
+// an entry as the last of its operations left it.
+func (s *Site) Batch(ctx context.Context, pr *auth.Principal, ops []Operation, w Write) ([]*Outcome, error) {
+	if len(ops) == 0 || len(ops) > MaxBatch {
+		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("A batch has between 1 and %d operations.", MaxBatch)}
+	}
+	t := &transaction{site: s, principal: pr, write: w}
+	for i, op := range ops {
+		e, err := op(ctx, s, pr)
+		if err != nil {
+			return nil, &OperationError{i, refusal(err)}
+		}
+		t.edits = append(t.edits, e)
+	}
+	return t.run(ctx)
 }

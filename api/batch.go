@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"cms/content"
+	"cms/site"
+)
+
+// Batch is the body that makes several writes in one commit.
+type Batch struct {
+	Message    string      `json:"message,omitempty" doc:"The subject of the commit."`
+	OnBehalfOf *Person     `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	Operations []Operation `json:"operations" minItems:"1" maxItems:"500" doc:"Made in order, each on what those before it left; all or none."`
+}
+
+// Operation is one write of a batch.
+type Operation struct {
+	Op         string          `json:"op" enum:"create,put,patch,delete,move,revert" example:"patch"`
+	Collection string          `json:"collection" example:"consultations"`
+	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made of the title then." example:"plan-velo"`
+	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there; what an ETag header gave will do, too. Needed for all but create, and for revert of an entry that is gone." example:"*"`
+	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
+	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`
+	To         string          `json:"to,omitempty" doc:"For move, the new slug; for revert, a commit or a revision of the entry's history."`
+}
+
+// BatchResult is what a batch did.
+type BatchResult struct {
+	Commit string            `json:"commit" doc:"The commit that holds it all; the newest one if nothing changed, and empty after a dry run." example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+	Items  []OperationResult `json:"items" doc:"One for each operation, in their order."`
+}
+
+// OperationResult is what one operation of a batch did.
+type OperationResult struct {
+	Collection string                `json:"collection" example:"consultations"`
+	Slug       string                `json:"slug" doc:"After the operation." example:"plan-velo"`
+	Revision   string                `json:"revision,omitempty" doc:"After the operation; absent where the entry was deleted, and after a dry run." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Changed    bool                  `json:"changed" doc:"Whether the operation changed anything."`
+	Diff       *content.DocumentDiff `json:"diff,omitempty" doc:"After a dry run, what would change."`
+}
+
+type batchInput struct {
+	Writing
+	Preconditions
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+var batchDoc = doc{
+	id: "batch", tag: "Entries",
+	summary:   "Make several writes in one commit, or none of them",
+	text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
+	requests:  map[string]any{mediaJSON: Batch{}},
+	responses: map[int]any{200: BatchResult{}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+}
+
+func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	if err := in.ofCollection(); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "message", "on_behalf_of", "operations")
+	if err != nil {
+		return nil, err
+	}
+	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+	b.write(&w)
+	ops := b.operations()
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	outcomes, err := a.site.Batch(ctx, principal(ctx), ops, w)
+	if err != nil {
+		return nil, err
+	}
+	res := BatchResult{Items: make([]OperationResult, len(outcomes))}
+	for i, out := range outcomes {
+		res.Commit = out.Commit
+		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff}
+		if out.Entry != nil {
+			res.Items[i].Revision = out.Entry.Revision
+		}
+	}
+	return answer(http.StatusOK, res)
+}
+
+// operations are those of a batch. All that is wrong with any of them is told.
+func (b *body) operations() []site.Operation {
+	v, _ := b.members.Get("operations")
+	list, ok := v.([]content.Value)
+	if !ok || len(list) == 0 || len(list) > site.MaxBatch {
+		b.wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
+		return nil
+	}
+	ops := make([]site.Operation, len(list))
+	for i, v := range list {
+		at := fmt.Sprintf("/operations/%d", i)
+		members, ok := v.(*content.Object)
+		if !ok {
+			b.errors = append(b.errors, Fault{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
+			continue
+		}
+		one := body{members: members}
+		ops[i] = one.operation()
+		for _, f := range one.errors {
+			f.Pointer = at + f.Pointer
+			b.errors = append(b.errors, f)
+		}
+	}
+	return ops
+}
+
+// operationMembers are what each operation has beside op and collection.
+var operationMembers = map[string][]string{
+	"create": {"slug", "fields", "body"},
+	"put":    {"slug", "if_match", "fields", "body"},
+	"patch":  {"slug", "if_match", "fields", "body"},
+	"delete": {"slug", "if_match"},
+	"move":   {"slug", "if_match", "to"},
+	"revert": {"slug", "if_match", "to"},
+}
+
+// operation is the one that the members say.
+func (b *body) operation() site.Operation {
+	op := b.text("op")
+	members, ok := operationMembers[op]
+	if !ok {
+		b.wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
+		return nil
+	}
+	b.only(append([]string{"op", "collection"}, members...))
+	b.require("Name the collection.", "collection")
+	ref := site.Ref{Collection: b.text("collection"), Slug: b.slug("slug")}
+	if op != "create" {
+		b.require("Name the entry.", "slug")
+	}
+	pre := b.precondition()
+	switch op {
+	case "create":
+		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.object("fields"), Body: b.text("body")}, pre)
+	case "put":
+		b.require("put replaces the whole entry, so this member is required. To change parts of an entry, use patch.", "fields", "body")
+		return site.Updating(ref, site.Replace(b.object("fields"), b.text("body")), pre)
+	case "patch":
+		b.object("fields")
+		b.text("body")
+		return site.Updating(ref, site.MergePatch(b.without("op", "collection", "slug", "if_match")), pre)
+	case "delete":
+		return site.Deleting(ref, pre)
+	case "move":
+		return site.Moving(ref, b.target(ref), pre)
+	}
+	return site.Reverting(ref, b.state(), pre)
+}
+
+// precondition is what the member if_match says: *, a revision, or entity tags.
+func (b *body) precondition() site.Precondition {
+	s := b.text("if_match")
+	if s != "" && s != "*" && !strings.Contains(s, `"`) {
+		return site.Precondition{Revisions: []string{s}}
+	}
+	pre, err := Preconditions{IfMatch: s}.parse("")
+	if err != nil {
+		b.wrong("if_match", "type", "This must be a revision, or * for whatever is there.")
+	}
+	return pre
+}
