@@ -122,3 +122,22 @@ func place(m map[string]any, name string, roles []string) {
 	}
 	m[steps[len(steps)-1]] = roles
 }
+
+// TokenID is by what a token can be revoked: its issuer, its id (jti) and when it
+// expires by itself. The token is not verified: to take back a false one harms
+// nobody. The error says why it has no id, without repeating it.
+func TokenID(token string) (issuer, id string, expires time.Time, err error) {
+	claims := jwt.MapClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, claims); err != nil {
+		return "", "", expires, errors.New("what was given is not a JWT")
+	}
+	issuer, _ = claims["iss"].(string)
+	id, _ = claims["jti"].(string)
+	if issuer == "" || id == "" {
+		return "", "", expires, errors.New("the token has no issuer or no id (jti), so that it cannot be revoked by itself; change the key of its issuer")
+	}
+	if end, err := claims.GetExpirationTime(); err == nil && end != nil {
+		expires = end.Add(MaxLeeway)
+	}
+	return issuer, id, expires, nil
+}

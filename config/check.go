@@ -37,6 +37,7 @@ func (d *decoder) check(c *Config) {
 	}
 	d.positive(c.Media.MaxBytes, "media", "max_bytes")
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
+	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
@@ -200,7 +201,35 @@ func (d *decoder) issuers(all []Issuer, roles map[string]map[string]Grant) {
 			d.add(join(at, "algorithms"), "has to be [HS256], with a secret, or some of the others, with a key set")
 		}
 		d.keys(is, at, symmetric)
+		if is.Login != nil {
+			d.login(is, join(at, "login"), slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Login != nil && o.Login.Name == is.Login.Name }))
+		}
 		d.roleMap(is.RoleMap, join(at, "role_map"), roles)
+	}
+}
+
+// login checks how people log in at an issuer, and reads its secret.
+func (d *decoder) login(is *Issuer, at []any, taken bool) {
+	l := is.Login
+	d.name(l.Name, join(at, "name"), taken)
+	if absolute(is.Issuer) == nil {
+		d.add(at, "stands with an issuer that is no URL, so that nobody can log in there")
+	}
+	if l.SecretEnv != "" && l.SecretFile != "" {
+		d.add(join(at, "secret_file"), "stands beside secret_env; remove one")
+	} else if l.SecretEnv+l.SecretFile != "" {
+		l.Secret = d.secret(l.SecretEnv, l.SecretFile, at)
+	}
+}
+
+func (d *decoder) sessions(s *Sessions) {
+	for _, t := range []struct {
+		key  string
+		time time.Duration
+	}{{"access", s.Access}, {"idle", s.Idle}, {"lifetime", s.Lifetime}} {
+		if t.time < time.Minute {
+			d.add([]any{"auth", "sessions", t.key}, "is less than a minute")
+		}
 	}
 }
 

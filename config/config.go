@@ -119,10 +119,29 @@ type Media struct {
 
 // Auth is whose tokens are accepted and what roles may do.
 type Auth struct {
-	Issuers []Issuer `yaml:"issuers"`
+	Issuers  []Issuer `yaml:"issuers"`
+	Sessions Sessions `yaml:"sessions"`
 	// Roles has, for each role and each collection, "media" or "*" (every other
 	// collection), what the role may do there.
 	Roles map[string]map[string]Grant `yaml:"roles"`
+}
+
+// Sessions are how long people who have logged in stay so.
+type Sessions struct {
+	Access   time.Duration `yaml:"access" default:"10m"`    // how long an access token is good for
+	Idle     time.Duration `yaml:"idle" default:"24h"`      // how long a session lasts without being refreshed
+	Lifetime time.Duration `yaml:"lifetime" default:"168h"` // how long it lasts at most
+}
+
+// Login is how people log in at an issuer (OpenID Connect).
+type Login struct {
+	Name       string   `yaml:"name" required:"true"` // in URLs
+	ClientID   string   `yaml:"client_id" required:"true"`
+	SecretEnv  string   `yaml:"secret_env"`
+	SecretFile string   `yaml:"secret_file"`
+	Scopes     []string `yaml:"scopes"` // none: openid, profile, email
+
+	Secret Secret // what SecretEnv or SecretFile holds; "" for a public client
 }
 
 // Grant is what a role may do in a collection, or with media. The list of the
@@ -156,6 +175,7 @@ type Issuer struct {
 	RoleMap    map[string]string `yaml:"role_map"` // what the claim holds → role
 	Leeway     time.Duration     `yaml:"leeway" default:"10s"`
 	Type       string            `yaml:"typ"`
+	Login      *Login            `yaml:"login"` // nil: nobody logs in there
 
 	Secret Secret // what SecretEnv or SecretFile holds
 	JWKS   []byte // what JWKSFile holds

@@ -16,7 +16,7 @@ import (
 const secret = "vingt-quatre-octets-au-moins,et-trente-deux"
 
 func environ(more ...string) []string {
-	return append([]string{"CMS_JWT_SECRET=" + secret, "CMS_HOOK_SECRET=" + secret, "HOME=/root"}, more...)
+	return append([]string{"CMS_JWT_SECRET=" + secret, "CMS_HOOK_SECRET=" + secret, "CMS_OIDC_SECRET=" + secret, "HOME=/root"}, more...)
 }
 
 // load loads text from a file of its own, called cms.yaml in dir.
@@ -79,10 +79,12 @@ func TestLoadExample(t *testing.T) {
 			Issuers: []Issuer{{
 				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
 				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "groups", RoleMap: map[string]string{"/editors": "editor", "/staff": "reader"}, Leeway: 10 * time.Second, Type: "at+jwt",
+				Login: &Login{Name: "id", ClientID: "cms", SecretEnv: "CMS_OIDC_SECRET", Scopes: []string{"openid", "profile", "email"}, Secret: secret},
 			}, {
 				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", Leeway: 10 * time.Second, Secret: secret,
 			}},
+			Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour},
 			Roles: map[string]map[string]Grant{
 				"editor": {
 					"consultations": {Actions: []string{"read", "create", "update", "delete", "publish"}},
@@ -126,6 +128,7 @@ func TestDefaults(t *testing.T) {
 			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20},
 			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, Memory: 256 << 20},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
+			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20},
 			Log:        Log{Format: "auto"},
 		}

@@ -40,7 +40,7 @@ var errProblems = errors.New("problems found")
 
 // run is the program: arguments and environment in, exit code out.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	p := &program{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	root := p.command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -72,6 +72,7 @@ type usageError struct{ error }
 // program is what the commands share.
 type program struct {
 	environ        []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	configPath     string
 }
@@ -86,7 +87,7 @@ func (p *program) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
-		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.checkCommand(), p.listenCommand(), p.healthcheckCommand(), p.versionCommand(),
+		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.userCommand(), p.checkCommand(), p.listenCommand(), p.healthcheckCommand(), p.versionCommand(),
 	} {
 		if c.Args == nil {
 			c.Args = noArgs

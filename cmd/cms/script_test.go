@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	http [flags] METHOD PATH [BODY-FILE]
 //	                      a request to it; the answer is on stdout, its ETag
 //	                      in $ETAG. Flags: -t TOKEN, -h "Name: value", -s STATUS
+//	revoked TOKEN         wait until the service refuses it
 //	events N              wait for N events at $HOOK, of as many commits, each
 //	                      with a valid signature; they are on stdout
 //	fsck DIR              git fsck --strict
@@ -54,13 +55,14 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"site":   siteCommand,
-			"ready":  readyCommand,
-			"await":  awaitCommand,
-			"http":   httpCommand,
-			"events": eventsCommand,
-			"fsck":   fsckCommand,
-			"setenv": setenvCommand,
+			"site":    siteCommand,
+			"ready":   readyCommand,
+			"revoked": revokedCommand,
+			"await":   awaitCommand,
+			"http":    httpCommand,
+			"events":  eventsCommand,
+			"fsck":    fsckCommand,
+			"setenv":  setenvCommand,
 
 			"envsubst": envsubstCommand,
 		},
@@ -220,6 +222,22 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s did not come to be", args[0])
+}
+
+// revokedCommand asks until a token is refused because it was taken back.
+func revokedCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADDR")+"/v1/me", nil)
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+args[0])
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		res.Body.Close()
+		if res.StatusCode == http.StatusUnauthorized && strings.Contains(res.Header.Get("WWW-Authenticate"), "revoked") {
+			return
+		}
+	}
+	ts.Fatalf("the token is still accepted")
 }
 
 // waitReady asks until the service at addr is ready.

@@ -37,6 +37,7 @@ const (
 type service struct {
 	log      *slog.Logger
 	state    *state.DB
+	revoked  *auth.Revocations
 	repo     *repo.Repo
 	site     *site.Site
 	verifier *auth.Verifier
@@ -52,9 +53,6 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	if s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log}); err != nil {
-		return nil, err
-	}
 	if s.state, err = state.Open(ctx, string(c.State.URL)); err != nil {
 		return nil, fmt.Errorf("%w; state.url in the configuration says where it is", err)
 	}
@@ -63,6 +61,20 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 			s.state.Close()
 		}
 	}()
+	if s.revoked, err = auth.OpenRevocations(ctx, s.state, log); err != nil {
+		return nil, err
+	}
+	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked})
+	if err != nil {
+		return nil, err
+	}
+	times := c.Auth.Sessions
+	sessions, err := auth.NewSessions(auth.SessionOptions{
+		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -89,6 +101,8 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	handler, err := api.New(api.Options{
 		Site:         s.site,
 		Verifier:     s.verifier,
+		Sessions:     sessions,
+		Providers:    p.providers,
 		Inbound:      s.inbound,
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
@@ -155,6 +169,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		return s.repo.Run(writing)
 	})
 	g.Go(func() error { return s.hooks.Run(delivering) })
+	g.Go(func() error { return s.revoked.Run(ctx) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +14,7 @@ import (
 
 	"cms/auth"
 	"cms/config"
+	"cms/state"
 )
 
 func (p *program) tokenCommand() *cobra.Command {
@@ -42,14 +46,20 @@ func (p *program) tokenCommand() *cobra.Command {
 			if claims.Limits, err = limits(c, collections, actions); err != nil {
 				return &usageError{err}
 			}
+			claims.ID = rand.Text()
+			if issuer, err = signer(c, issuer); err != nil {
+				return err
+			}
 			token, err := mint(c, issuer, claims)
 			if err != nil {
 				return err
 			}
+			fmt.Fprintf(p.stderr, "cms: to take it back: cms token revoke --issuer %q --id %s\n", issuer, claims.ID)
 			_, err = fmt.Fprintln(p.stdout, token)
 			return err
 		},
 	}
+	c.AddCommand(p.revokeCommand())
 	p.configFlag(c)
 	f := c.Flags()
 	f.StringVar(&issuer, "issuer", "", "the `issuer`, as configured (default: the only one that can sign)")
@@ -101,30 +111,99 @@ func limits(c *config.Config, collections, actions []string) (auth.Limits, error
 	return l, nil
 }
 
-// mint signs a token with the issuer of that name or, without a name, with the
-// only one that can.
-func mint(c *config.Config, name string, claims auth.Claims) (string, error) {
-	p, err := partsOf(c)
-	if err != nil {
-		return "", err
+// revokeCommand takes a token back.
+func (p *program) revokeCommand() *cobra.Command {
+	var (
+		issuer, id string
+		until      string
+	)
+	c := &cobra.Command{
+		Use:   "revoke",
+		Short: "Take a token back before it expires",
+		Long: "Takes back the token that stands on standard input or, with --id, the one whose\n" +
+			"claim jti that is, of whatever issuer. Running services hear of it within seconds.",
+		Example: "  cms token revoke <token.txt\n  cms token revoke --issuer https://id.example.org --id 4f2c",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var expires time.Time
+			var err error
+			if until != "" {
+				if expires, err = time.Parse(time.RFC3339, until); err != nil {
+					return &usageError{errors.New("--until is not a time such as 2026-12-31T00:00:00Z")}
+				}
+			}
+			if (issuer == "") != (id == "") {
+				return &usageError{errors.New("give --issuer and --id together, or the token on standard input")}
+			}
+			c, err := p.load()
+			if err != nil {
+				return err
+			}
+			if id == "" {
+				token, err := io.ReadAll(io.LimitReader(p.stdin, 1<<16))
+				if err != nil {
+					return fmt.Errorf("read the token: %w", err)
+				}
+				if issuer, id, expires, err = auth.TokenID(strings.TrimSpace(string(token))); err != nil {
+					return err
+				}
+			}
+			return p.withState(cmd.Context(), c, func(db *state.DB) error {
+				revoked, err := auth.OpenRevocations(cmd.Context(), db, nil)
+				if err != nil {
+					return err
+				}
+				return revoked.Revoke(cmd.Context(), issuer, id, expires)
+			})
+		},
 	}
+	p.configFlag(c)
+	f := c.Flags()
+	f.StringVar(&issuer, "issuer", "", "who issued the token: its claim `iss`")
+	f.StringVar(&id, "id", "", "the token's claim `jti`")
+	f.StringVar(&until, "until", "", "when the token expires by itself, a `time` such as 2026-12-31T00:00:00Z (default: never)")
+	return c
+}
+
+// withState works with the database beside the repository.
+func (p *program) withState(ctx context.Context, c *config.Config, work func(*state.DB) error) error {
+	db, err := state.Open(ctx, string(c.State.URL))
+	if err != nil {
+		return fmt.Errorf("%w; state.url in the configuration says where it is", err)
+	}
+	return errors.Join(work(db), db.Close())
+}
+
+// signer is the name of the issuer that signs: the given one or, without one,
+// the only one that can.
+func signer(c *config.Config, name string) (string, error) {
 	var able, names []string
-	for _, is := range p.issuers {
+	for _, is := range c.Auth.Issuers {
 		names = append(names, is.Issuer)
 		if len(is.Secret) > 0 || len(is.JWKS) > 0 {
 			able = append(able, is.Issuer)
 		}
 	}
-	if name == "" {
-		if len(able) != 1 {
-			return "", &usageError{fmt.Errorf("say which --issuer: %s", strings.Join(names, ", "))}
-		}
-		name = able[0]
+	switch {
+	case name == "" && len(able) == 1:
+		return able[0], nil
+	case name == "":
+		return "", &usageError{fmt.Errorf("say which --issuer: %s", strings.Join(names, ", "))}
+	case !slices.Contains(names, name):
+		return "", &usageError{fmt.Errorf("there is no issuer %q in the configuration; there are %s", name, strings.Join(names, ", "))}
 	}
-	for _, is := range p.issuers {
-		if is.Issuer == name {
-			return auth.Mint(is, claims)
-		}
+	return name, nil
+}
+
+// mint signs a token with the configured issuer of that name.
+func mint(c *config.Config, name string, claims auth.Claims) (string, error) {
+	p, err := partsOf(c)
+	if err != nil {
+		return "", err
 	}
-	return "", &usageError{fmt.Errorf("there is no issuer %q in the configuration; there are %s", name, strings.Join(names, ", "))}
+	i := slices.IndexFunc(p.issuers, func(is auth.Issuer) bool { return is.Issuer == name })
+	if i < 0 {
+		return "", fmt.Errorf("there is no issuer %q in the configuration", name)
+	}
+	return auth.Mint(p.issuers[i], claims)
 }

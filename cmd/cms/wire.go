@@ -17,6 +17,7 @@ import (
 // it.
 type parts struct {
 	issuers     []auth.Issuer
+	providers   []*auth.Provider
 	policy      *auth.Policy
 	collections []content.Collection
 	endpoints   []webhooks.Endpoint
@@ -40,6 +41,16 @@ func partsOf(c *config.Config) (*parts, error) {
 			wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i))
 		}
 		p.issuers = append(p.issuers, a)
+		if l := is.Login; l != nil && config.Report(wrong) == nil {
+			provider, err := auth.NewProvider(auth.ProviderOptions{
+				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
+				RedirectURL: c.Server.PublicURL + "/v1/auth/oidc/" + l.Name + "/callback",
+			})
+			for _, err := range each(err) {
+				wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i, "login"))
+			}
+			p.providers = append(p.providers, provider)
+		}
 	}
 	var names []string
 	for i, col := range c.Collections {

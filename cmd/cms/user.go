@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"cms/auth"
+	"cms/content"
+	"cms/state"
+)
+
+// userCommand groups what an operator does with the accounts of people.
+func (p *program) userCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "user",
+		Short: "Manage the accounts of people who log in with a password",
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(p.userAdd(), p.userPasswd(), p.userRole(), p.userDisable(), p.userList())
+	return c
+}
+
+// userWork is a subcommand that works with the accounts. It takes the address
+// of an account, unless it is one about them all.
+func (p *program) userWork(c *cobra.Command, all bool, work func(ctx context.Context, accounts *auth.Accounts, email string) error) *cobra.Command {
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if all {
+			return noArgs(cmd, args)
+		}
+		if len(args) != 1 {
+			return &usageError{fmt.Errorf("%s takes one argument, the e-mail address of the account", cmd.CommandPath())}
+		}
+		return nil
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := p.load()
+		if err != nil {
+			return err
+		}
+		return p.withState(cmd.Context(), cfg, func(db *state.DB) error {
+			return work(cmd.Context(), auth.NewAccounts(db, slices.Sorted(maps.Keys(cfg.Auth.Roles))), strings.Join(args, ""))
+		})
+	}
+	p.configFlag(c)
+	return c
+}
+
+func (p *program) userAdd() *cobra.Command {
+	var (
+		a      auth.Account
+		claims []string
+	)
+	c := p.userWork(&cobra.Command{
+		Use:     "add EMAIL",
+		Short:   "Make an account; the password is asked for, or read from standard input",
+		Example: `  cms user add camille@example.org --name "Camille Moreau" --role editor`,
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		password, err := p.password()
+		if err != nil {
+			return err
+		}
+		if a.Claims, err = claimsOf(claims); err != nil {
+			return err
+		}
+		a.Email = email
+		return accounts.Add(ctx, a, password)
+	})
+	c.Flags().StringVar(&a.Name, "name", "", "the `name` that commits show")
+	rightsFlags(c, &a.Roles, &claims)
+	return c
+}
+
+func (p *program) userPasswd() *cobra.Command {
+	return p.userWork(&cobra.Command{
+		Use:   "passwd EMAIL",
+		Short: "Set another password, and end the sessions of the account",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		password, err := p.password()
+		if err != nil {
+			return err
+		}
+		return accounts.SetPassword(ctx, email, password)
+	})
+}
+
+func (p *program) userRole() *cobra.Command {
+	var roles, claims []string
+	c := p.userWork(&cobra.Command{
+		Use:     "role EMAIL",
+		Short:   "Give an account other roles and claims, in running sessions too",
+		Example: `  cms user role camille@example.org --role editor --claim organisation=Valmont`,
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		given, err := claimsOf(claims)
+		if err != nil {
+			return err
+		}
+		return accounts.SetRoles(ctx, email, roles, given)
+	})
+	rightsFlags(c, &roles, &claims)
+	return c
+}
+
+func (p *program) userDisable() *cobra.Command {
+	var enable bool
+	c := p.userWork(&cobra.Command{
+		Use:   "disable EMAIL",
+		Short: "Shut an account, and end its sessions",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		return accounts.SetDisabled(ctx, email, !enable)
+	})
+	c.Flags().BoolVar(&enable, "undo", false, "open it again")
+	return c
+}
+
+func (p *program) userList() *cobra.Command {
+	return p.userWork(&cobra.Command{
+		Use:   "list",
+		Short: "List the accounts, also of those who log in at an identity provider",
+	}, true, func(ctx context.Context, accounts *auth.Accounts, _ string) error {
+		all, err := accounts.List(ctx)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT")
+		for _, a := range all {
+			status := "active"
+			if a.Disabled {
+				status = "disabled"
+			}
+			issuer := a.Issuer
+			if issuer == "" {
+				issuer = "-"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status, printable(issuer), printable(a.Subject))
+		}
+		return w.Flush()
+	})
+}
+
+// printable keeps what an identity provider says from moving the cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func rightsFlags(c *cobra.Command, roles, claims *[]string) {
+	c.Flags().StringSliceVar(roles, "role", nil, "a `role` of the configuration; may be repeated")
+	c.Flags().StringArrayVar(claims, "claim", nil, "a `name=value` for the conditions of roles; may be repeated")
+}
+
+// claimsOf reads name=value; a name that stands twice has a list.
+func claimsOf(given []string) (*content.Object, error) {
+	lists := map[string][]content.Value{}
+	for _, claim := range given {
+		name, value, ok := strings.Cut(claim, "=")
+		if !ok || name == "" {
+			return nil, &usageError{errors.New("--claim is not name=value")}
+		}
+		lists[name] = append(lists[name], value)
+	}
+	o := &content.Object{}
+	for _, name := range slices.Sorted(maps.Keys(lists)) {
+		var v content.Value = lists[name]
+		if len(lists[name]) == 1 {
+			v = lists[name][0]
+		}
+		o.Members = append(o.Members, content.Member{Key: name, Value: v})
+	}
+	return o, nil
+}
+
+// password is asked for twice at a terminal; else it is the first line of
+// standard input.
+func (p *program) password() (string, error) {
+	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		var typed [2]string
+		for i, prompt := range []string{"Password: ", "Again: "} {
+			fmt.Fprint(p.stderr, prompt)
+			b, err := term.ReadPassword(int(f.Fd()))
+			fmt.Fprintln(p.stderr)
+			if err != nil {
+				return "", fmt.Errorf("read the password: %w", err)
+			}
+			typed[i] = string(b)
+		}
+		if typed[0] != typed[1] {
+			return "", errors.New("the two passwords differ")
+		}
+		return typed[0], nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(p.stdin, 1<<16)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
