@@ -338,13 +338,22 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		} else if u.Scheme == "http" && !w.AllowPrivate {
 			d.add(join(at, "url"), "is plain http; use https, or say allow_private: true")
 		}
+		for j, name := range w.Collections {
+			d.collection(name, join(join(at, "collections"), j), collections)
+		}
+		if w.OldSecretEnv != "" || w.OldSecretFile != "" {
+			w.OldSecret = d.secret(w.OldSecretEnv, w.OldSecretFile, at)
+		}
+		if w.TokenEnv != "" || w.TokenFile != "" {
+			w.Token = d.secret(w.TokenEnv, w.TokenFile, at)
+		}
+		if w.Type != "" && w.Type != "generic" && w.SecretEnv == "" && w.SecretFile == "" {
+			continue // such a service is sent nothing that is signed
+		}
 		if (w.SecretEnv == "") == (w.SecretFile == "") {
 			d.add(at, "needs a secret that signs its events: either secret_env or secret_file")
 		} else {
 			w.Secret = d.secret(w.SecretEnv, w.SecretFile, at)
-		}
-		for j, name := range w.Collections {
-			d.collection(name, join(join(at, "collections"), j), collections)
 		}
 	}
 }

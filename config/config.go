@@ -191,7 +191,18 @@ type Webhook struct {
 	Collections  []string `yaml:"collections"`                                                                                                    // none: all
 	AllowPrivate bool     `yaml:"allow_private"`
 
-	Secret Secret // what SecretEnv or SecretFile holds
+	Fields        []string      `yaml:"fields"`                                                                     // none: all
+	Type          string        `yaml:"type" oneof:"netlify cloudflare-pages vercel github gitlab jenkins generic"` // "": events
+	Coalesce      time.Duration `yaml:"coalesce"`
+	Ref           string        `yaml:"ref"`
+	TokenEnv      string        `yaml:"token_env"`
+	TokenFile     string        `yaml:"token_file"`
+	OldSecretEnv  string        `yaml:"old_secret_env"`
+	OldSecretFile string        `yaml:"old_secret_file"`
+
+	Secret    Secret // what SecretEnv or SecretFile holds
+	OldSecret Secret
+	Token     Secret
 }
 
 // Hook is a push hook that a Git host sends here.

@@ -107,6 +107,7 @@ func TestLoadExample(t *testing.T) {
 		Webhooks: []Webhook{
 			{Name: "site", URL: "https://builds.example.org/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, Collections: []string{"consultations"}, Secret: secret},
 			{Name: "local", URL: "http://127.0.0.1:9000/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, AllowPrivate: true, Secret: secret},
+			{Name: "build", Type: "netlify", URL: "https://api.netlify.com/build_hooks/0123456789abcdef01234567", Coalesce: 30 * time.Second},
 		},
 		Log: Log{Level: slog.LevelInfo, Format: "auto"},
 	}

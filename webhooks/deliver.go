@@ -1,7 +1,6 @@
 package webhooks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -21,20 +21,22 @@ import (
 const (
 	attemptTimeout = 30 * time.Second
 	maxResponse    = 64 << 10 // bytes
+	keptResponse   = 2 << 10  // bytes, for the log
 	minBackoff     = time.Second
-	maxBackoff     = 5 * time.Minute
+	maxBackoff     = 4 * time.Hour
+	patience       = 72 * time.Hour // since the first attempt of a delivery
 	maxRetryAfter  = time.Hour
 )
 
 // sender posts events to one endpoint.
 type sender struct {
-	url    string
-	client *http.Client
-	signer *standardwebhooks.Webhook
+	endpoint Endpoint
+	client   *http.Client
+	signers  []*standardwebhooks.Webhook
 }
 
 func newSender(e Endpoint) (*sender, error) {
-	signer, err := e.signer()
+	signers, err := e.signers()
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +46,8 @@ func newSender(e Endpoint) (*sender, error) {
 		dialer.Control = ssrf.New(ssrf.WithAnyPort()).Safe
 	}
 	return &sender{
-		url:    e.URL,
-		signer: signer,
+		endpoint: e,
+		signers:  signers,
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil,
@@ -53,7 +55,7 @@ func newSender(e Endpoint) (*sender, error) {
 				ForceAttemptHTTP2:      true,
 				TLSHandshakeTimeout:    10 * time.Second,
 				MaxResponseHeaderBytes: maxResponse,
-				MaxIdleConnsPerHost:    1,
+				MaxIdleConnsPerHost:    parallel,
 				IdleConnTimeout:        90 * time.Second,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -61,42 +63,58 @@ func newSender(e Endpoint) (*sender, error) {
 	}, nil
 }
 
+// answer is what an endpoint said.
+type answer struct {
+	status   int
+	response string // its beginning, as text
+}
+
 // post makes one attempt. Errors are a *refusal when there was an answer that
 // is not 2xx, and never hold the URL, which may be a secret in itself.
-func (s *sender) post(ctx context.Context, ev Event) error {
-	body, err := ev.encode()
-	if err != nil {
-		return err
-	}
+func (s *sender) post(ctx context.Context, id string, event []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	req, err := s.endpoint.request(ctx, event)
 	if err != nil {
-		return bare(err)
+		return answer{}, bare(err)
 	}
-	now := time.Now()
-	signature, err := s.signer.Sign(ev.ID, now, body)
-	if err != nil {
-		return fmt.Errorf("sign: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/cloudevents+json")
 	req.Header.Set("User-Agent", "cms-webhooks")
-	req.Header.Set(standardwebhooks.HeaderWebhookID, ev.ID)
-	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
-
+	now := time.Now()
+	if err := s.sign(req, id, now, event); err != nil {
+		return answer{}, err
+	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return bare(err)
+		return answer{}, bare(err)
 	}
 	defer resp.Body.Close()
 	// Read to its end, the connection can be used again; a failure here takes
 	// nothing back of the status.
-	_, _ = io.CopyN(io.Discard, resp.Body, maxResponse)
+	read, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
+	a := answer{resp.StatusCode, strings.ToValidUTF8(strings.ReplaceAll(string(read[:min(len(read), keptResponse)]), "\x00", ""), "")}
 	if resp.StatusCode/100 == 2 {
+		return a, nil
+	}
+	return a, &refusal{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+}
+
+// sign signs with every secret that is in use, by Standard Webhooks.
+func (s *sender) sign(req *http.Request, id string, now time.Time, body []byte) error {
+	var signatures []string
+	for _, w := range s.signers {
+		signature, err := w.Sign(id, now, body)
+		if err != nil {
+			return fmt.Errorf("sign: %w", err)
+		}
+		signatures = append(signatures, signature)
+	}
+	if signatures == nil {
 		return nil
 	}
-	return &refusal{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+	req.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return nil
 }
 
 func (s *sender) close() { s.client.CloseIdleConnections() }
@@ -122,7 +140,7 @@ func gone(err error) bool {
 // if that is more.
 func backoff(n int, err error) time.Duration {
 	ceiling := maxBackoff
-	if n < 16 {
+	if n = max(n, 0); n < 16 {
 		ceiling = min(ceiling, minBackoff<<n)
 	}
 	wait := rand.N(ceiling) + 1 //nolint:gosec // jitter is no secret

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -29,6 +30,25 @@ type Endpoint struct {
 	// sent in any case, since it stands for every event that cannot be made.
 	Events []string
 
+	// Type is "" for a receiver of events, or the kind of a service that builds
+	// the newest commit: see build.go.
+	Type string
+
+	// Token authorises a build at GitHub, GitLab or Jenkins.
+	Token string
+
+	// Ref is the branch that GitLab builds, and the event's type for GitHub.
+	Ref string
+
+	// Coalesce is how long a build waits for more edits, which become part of it.
+	Coalesce time.Duration
+
+	// OldSecret signs the events too, while receivers change to Secret.
+	OldSecret string
+
+	// Fields are those whose changes are asked for. None asks for all.
+	Fields []string
+
 	// Collections are those whose entry events are asked for. None asks for all.
 	Collections []string
 
@@ -47,7 +67,11 @@ func (e *Endpoint) wants(ev Event) bool {
 	case len(e.Events) > 0 && !slices.ContainsFunc(e.Events, func(p string) bool { return slices.Contains(matching(p), ev.Type) }):
 		return false
 	}
-	return len(e.Collections) == 0 || ev.Data.Collection == "" || slices.Contains(e.Collections, ev.Data.Collection)
+	if ev.Data.Collection == "" {
+		return true
+	}
+	return (len(e.Collections) == 0 || slices.Contains(e.Collections, ev.Data.Collection)) &&
+		(len(e.Fields) == 0 || slices.ContainsFunc(e.Fields, func(f string) bool { return slices.Contains(ev.Data.Changed, f) }))
 }
 
 // Check says all that is wrong with e, without repeating its URL or secret.
@@ -59,9 +83,10 @@ func (e *Endpoint) Check() error {
 	if err := e.checkURL(); err != nil {
 		errs = append(errs, err)
 	}
-	if _, err := e.signer(); err != nil {
+	if _, err := e.signers(); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, e.checkBuild())
 	for _, p := range e.Events {
 		if len(matching(p)) == 0 {
 			errs = append(errs, fmt.Errorf("unknown event %q; there are %s", p, strings.Join(eventTypes, ", ")))
@@ -81,14 +106,32 @@ func (e *Endpoint) checkURL() error {
 	return nil
 }
 
-// signer makes the key of the secret.
-func (e *Endpoint) signer() (*standardwebhooks.Webhook, error) {
-	encoded, ok := strings.CutPrefix(e.Secret, "whsec_")
+// signers are the keys that sign an event: that of the secret, and the old one.
+func (e *Endpoint) signers() ([]*standardwebhooks.Webhook, error) {
+	if !e.signed() {
+		return nil, nil
+	}
+	var all []*standardwebhooks.Webhook
+	for _, secret := range []string{e.Secret, e.OldSecret} {
+		if secret == "" && len(all) > 0 {
+			continue
+		}
+		w, err := signer(secret)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+func signer(secret string) (*standardwebhooks.Webhook, error) {
+	encoded, ok := strings.CutPrefix(secret, "whsec_")
 	if !ok {
-		if len(e.Secret) < 24 {
+		if len(secret) < 24 {
 			return nil, errors.New("the secret is shorter than 24 bytes")
 		}
-		return standardwebhooks.NewWebhookRaw([]byte(e.Secret))
+		return standardwebhooks.NewWebhookRaw([]byte(secret))
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	switch {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cms/state/statetest"
+
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
@@ -40,7 +42,7 @@ func TestNewRefusesEndpoints(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(Options{Source: &history{}, PublicURL: "https://cms.example.org", Endpoints: []Endpoint{tt.endpoint}})
+			_, err := New(t.Context(), Options{State: statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db"), Source: &history{}, PublicURL: "https://cms.example.org", Endpoints: []Endpoint{tt.endpoint}})
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got error %v, want %q", err, tt.want)
 			}
@@ -54,7 +56,7 @@ func TestNewRefusesEndpoints(t *testing.T) {
 }
 
 func TestNewNamesEveryBadEndpoint(t *testing.T) {
-	_, err := New(Options{Source: &history{}, PublicURL: "https://cms.example.org", Endpoints: []Endpoint{
+	_, err := New(t.Context(), Options{State: statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db"), Source: &history{}, PublicURL: "https://cms.example.org", Endpoints: []Endpoint{
 		{Name: "un", URL: "https://example.org", Secret: secret},
 		{Name: "deux", URL: "https://example.org", Secret: "court"},
 		{Name: "un", URL: "https://example.org", Secret: secret},
@@ -84,7 +86,7 @@ func TestSecretsVerify(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			signer, err := (&Endpoint{Secret: tt.secret}).signer()
+			signer, err := signer(tt.secret)
 			if err != nil {
 				t.Fatal(err)
 			}

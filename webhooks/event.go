@@ -106,6 +106,14 @@ func entryEvent(source string, c Change) Event {
 	}.common()
 }
 
+// buildEvent asks for a build of the tip.
+func buildEvent(source, tip string, at time.Time) Event {
+	return Event{
+		ID: eventID("build", tip), Source: source, Type: repositoryUpdated, Time: stamp(at),
+		Data: Data{Action: "updated", Commit: tip},
+	}.common()
+}
+
 // rewrittenEvent says that tip does not follow upon previous.
 func rewrittenEvent(source, previous, tip string) Event {
 	return Event{

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -59,6 +58,9 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 			from++
 		}
 	}
+	if !slices.ContainsFunc(h.changes, func(c Change) bool { return c.Commit == until }) && until != since {
+		return nil, fmt.Errorf("until %s: %w", until, ErrUnknownCommit)
+	}
 	to := len(h.changes)
 	for to > from && h.changes[to-1].Commit != until {
 		to--
@@ -105,18 +107,6 @@ func (h *history) publish() {
 		close(h.superseded)
 	}
 	h.superseded = make(chan struct{})
-}
-
-// hooked is a history that calls afterHead once, after its tip was read.
-type hooked struct {
-	*history
-	once      sync.Once
-	afterHead func()
-}
-
-func (h *hooked) Head() (string, <-chan struct{}) {
-	defer h.once.Do(h.afterHead)
-	return h.history.Head()
 }
 
 // arrival is a request that a receiver got and whose signature it verified.
@@ -202,55 +192,6 @@ func subjects(got []arrival) (s []string) {
 		}
 	}
 	return s
-}
-
-// pipe is a network in memory, so that the time of testing/synctest passes
-// while nothing is sent.
-type pipe struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p pipe) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipe) Close() error   { close(p.closed); return nil }
-func (p pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-// onPipes lets the worker of each endpoint reach the receiver of the same
-// index in memory, and returns what ends the receivers.
-func onPipes(r *Relay, receivers ...*receiver) (shut func()) {
-	var servers []*http.Server
-	for i, w := range r.workers {
-		p := pipe{make(chan net.Conn), make(chan struct{})}
-		w.sender.client.Transport.(*http.Transport).DialContext = p.dial
-		s := &http.Server{Handler: receivers[i], ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-		servers = append(servers, s)
-		go s.Serve(p)
-	}
-	return func() {
-		for _, s := range servers {
-			s.Close()
-		}
-	}
 }
 
 // start runs r until the returned function is called, which waits for Run.

@@ -2,11 +2,14 @@
 // asked for it: a signed POST for each entry that a commit changed, at least
 // once, in the order of history.
 //
-// History is the outbox. An endpoint is a cursor, the commit up to which its
-// events have arrived. What is pending is read from history, once and a page at
-// a time, and kept nowhere else, so that commits pushed with plain Git are events like
-// those of the API, and an endpoint that is down holds no other back and costs
-// no more memory the longer it is.
+// History is the outbox. Each endpoint has a cursor in the database, the commit
+// up to which its events are enqueued; what follows is read from history, a page
+// at a time, and enqueued in the transaction that moves the cursor. So commits
+// pushed with plain Git are events like those of the API, those made while
+// nobody was here too, and a crash loses none.
+//
+// Events of one entry are delivered one after the other. Each endpoint has a
+// courier of its own, so that one that is dead holds no other back.
 //
 // Requests follow Standard Webhooks (webhook-id, webhook-timestamp,
 // webhook-signature; HMAC-SHA256) with a CloudEvents 1.0 body. A receiver
@@ -17,11 +20,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"cms/state"
 )
 
 // pageSize is how many changes are read at once for an endpoint, and kept while
@@ -64,212 +68,251 @@ type Change struct {
 // which was rewritten then.
 var ErrUnknownCommit = errors.New("unknown commit")
 
-// Options are the parts of a Relay.
+// Options are the parts of a Relay. All but the last are required.
 type Options struct {
 	Source    Source
-	Endpoints []Endpoint
+	State     *state.DB
+	Endpoints []Endpoint    // those of the configuration
 	PublicURL string        // of the service: the source of its events
-	Grace     time.Duration // for what is pending when Run is told to end; 5 s if zero
+	Grace     time.Duration // for attempts under way when Run is told to end; 5 s if zero
 	Logger    *slog.Logger  // discards if nil
 }
 
-// Relay delivers events.
+// Relay enqueues events and delivers them. Services that share a database may
+// each run one: each event is enqueued once, and one of them delivers.
 type Relay struct {
-	workers []*worker
-	grace   time.Duration
+	source     Source
+	db         *state.DB
+	store      *state.Webhooks
+	configured map[string]Endpoint
+	origin     string
+	grace      time.Duration
+	log        *slog.Logger
+
+	changed chan struct{} // has a token when endpoints or deliveries may have
 }
 
-// New checks o. The events of a Relay are those of the commits after the tip
-// that it finds here. The error names every endpoint that cannot be used, and
-// why.
-func New(o Options) (*Relay, error) {
-	if o.Source == nil || o.PublicURL == "" {
-		return nil, errors.New("webhooks: a source and a public URL are needed")
+const (
+	// lookout is how often to look for what other services did.
+	lookout = time.Second
+	// blindness is how long another service may be ahead of this one before its
+	// commit is taken for one of a history that was rewritten.
+	blindness = 5 * time.Minute
+	// memory is how long deliveries are kept that were finished.
+	memory = 7 * 24 * time.Hour
+)
+
+// New checks o and makes its endpoints known. The events of a new endpoint are
+// those of the commits after the tip that it finds here. The error names every
+// endpoint that cannot be used, and why.
+func New(ctx context.Context, o Options) (*Relay, error) {
+	if o.Source == nil || o.State == nil || o.PublicURL == "" {
+		return nil, errors.New("webhooks: a source, a state and a public URL are needed")
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	r := &Relay{
+		source: o.Source, db: o.State, store: o.State.Webhooks(), configured: map[string]Endpoint{},
+		origin: o.PublicURL, grace: o.Grace, log: o.Logger, changed: make(chan struct{}, 1),
 	}
-	r := &Relay{grace: o.Grace}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
 	if r.grace == 0 {
 		r.grace = 5 * time.Second
 	}
-	tip, _ := o.Source.Head()
-	var errs []error
-	for i, e := range o.Endpoints {
+	var (
+		errs  []error
+		names []string
+	)
+	for _, e := range o.Endpoints {
 		if err := e.Check(); err != nil {
 			errs = append(errs, fmt.Errorf("webhook endpoint %q: %w", e.Name, err))
-			continue
-		}
-		if slices.ContainsFunc(o.Endpoints[:i], func(f Endpoint) bool { return f.Name == e.Name }) {
+		} else if slices.Contains(names, e.Name) {
 			errs = append(errs, fmt.Errorf("webhook endpoint %q: there are two of this name", e.Name))
-			continue
 		}
-		s, err := newSender(e)
-		if err != nil {
-			return nil, fmt.Errorf("webhook endpoint %q: %w", e.Name, err)
-		}
-		r.workers = append(r.workers, &worker{
-			endpoint: e, sender: s, source: o.Source, origin: o.PublicURL,
-			log: o.Logger.With("endpoint", e), at: cursor{commit: tip},
-		})
+		names = append(names, e.Name)
+		r.configured[e.Name] = e
 	}
 	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	tip, _ := o.Source.Head()
+	if err := r.store.Configure(ctx, names, tip, time.Now()); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-// Run delivers until ctx ends. Then it tries what is pending once more, each
-// endpoint up to its first failure and for no longer than the grace, and logs
-// how many events are left. The source must be readable until Run returns, and
-// ctx should end after the last commit was made. Run is called once; it
-// returns nil.
+// Run enqueues and delivers until ctx ends. Then it enqueues what the last
+// commits changed, and gives attempts that are under way the grace to end. What
+// is pending then is delivered after the next start. The source must be readable
+// until Run returns, and ctx should end after the last commit was made. Run is
+// called once; it returns nil.
 func (r *Relay) Run(ctx context.Context) error {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var workers sync.WaitGroup
-	for _, w := range r.workers {
-		workers.Go(func() { w.run(late, ctx.Done()) })
-	}
+	wake := make(chan struct{}, 1)
+	var parts sync.WaitGroup
+	parts.Go(func() { r.enqueue(late, ctx.Done(), wake) })
+	parts.Go(func() { r.deliver(late, ctx.Done(), wake) })
 	<-ctx.Done()
 	grace := time.AfterFunc(r.grace, cancel)
 	defer grace.Stop()
-	workers.Wait()
+	parts.Wait()
 	return nil
 }
 
-// worker keeps one endpoint up to date. Its goroutine owns what changes.
-type worker struct {
-	endpoint Endpoint
-	sender   *sender
-	source   Source
-	origin   string
-	log      *slog.Logger
-
-	at       cursor
-	page     []Change // read from history after at.commit, up to pageEnd
-	pageEnd  string
-	failures int // in a row
+// poke puts a token into a channel that holds one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
-// cursor is how far an endpoint has come: it has all events up to commit, and
-// the first part ones of those after it, with what it did not ask for counted.
-type cursor struct {
-	commit string
-	part   int
-}
-
-// run returns when there is nothing left to try after closing was closed, or
-// the endpoint wants no more.
-func (w *worker) run(ctx context.Context, closing <-chan struct{}) {
-	defer w.sender.close()
+// enqueue brings every endpoint's cursor to the tip, whenever it moves.
+func (r *Relay) enqueue(ctx context.Context, closing <-chan struct{}, wake chan struct{}) {
 	for {
-		tip, superseded := w.source.Head()
-		if tip == w.at.commit {
-			select {
-			case <-superseded:
-			case <-closing:
-				if now, _ := w.source.Head(); now == tip {
-					return
-				}
+		tip, superseded := r.source.Head()
+		err := r.enqueueAll(ctx, tip)
+		poke(wake)
+		var again <-chan time.Time
+		if err != nil {
+			r.log.Error("webhook events could not be enqueued yet", "error", err)
+		}
+		if err != nil || r.db.Postgres() {
+			again = time.After(lookout)
+		}
+		select {
+		case <-superseded:
+		case <-again:
+		case <-r.changed:
+		case <-closing:
+			if now, _ := r.source.Head(); now == tip || err != nil {
+				return
 			}
-			continue
-		}
-		err := w.advance(ctx, tip)
-		if err == nil {
-			continue
-		}
-		if gone(err) {
-			w.log.Error("webhook endpoint disabled until the next start", "error", err)
-			return
-		}
-		select {
-		case <-closing:
-			w.logLeft(ctx, err)
-			return
-		default:
-		}
-		wait := backoff(w.failures, err)
-		w.failures++
-		w.log.Warn("webhook not delivered", "error", err, "failures", w.failures, "next", wait)
-		select {
-		case <-time.After(wait):
-		case <-closing:
 		}
 	}
 }
 
-// advance delivers what is pending up to tip, or a page of it, and moves the
-// cursor past what has arrived.
-func (w *worker) advance(ctx context.Context, tip string) error {
-	if len(w.page) == 0 {
-		changes, err := w.source.Changes(ctx, w.at.commit, tip, pageSize)
-		if errors.Is(err, ErrUnknownCommit) {
-			return w.deliver(ctx, rewrittenEvent(w.origin, w.at.commit, tip), cursor{commit: tip})
-		}
-		if err != nil {
-			return fmt.Errorf("read history: %w", err)
-		}
-		if w.page, w.pageEnd = changes, tip; len(changes) >= pageSize {
-			w.pageEnd = changes[len(changes)-1].Commit
+func (r *Relay) enqueueAll(ctx context.Context, tip string) error {
+	rows, err := r.store.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, row := range rows {
+		if e, ok := r.endpoint(row); ok && row.Disabled.IsZero() {
+			if err := r.advance(ctx, e, row, tip); err != nil {
+				errs = append(errs, fmt.Errorf("endpoint %s: %w", e.Name, err))
+			}
 		}
 	}
-	for ev, next := range w.pending(w.page) {
-		if err := w.deliver(ctx, ev, next); err != nil {
+	return errors.Join(errs...)
+}
+
+// endpoint is what row stands for; false for one that another service has in
+// its configuration.
+func (r *Relay) endpoint(row state.Endpoint) (Endpoint, bool) {
+	e, ok := r.configured[row.Name]
+	return e, ok && row.Configured
+}
+
+// advance enqueues what e asked for of the commits up to tip, a page at a time.
+func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip string) error {
+	for at := row.Commit; at != tip; {
+		changes, err := r.source.Changes(ctx, at, tip, pageSize)
+		end := tip
+		if len(changes) >= pageSize {
+			end = changes[len(changes)-1].Commit
+		}
+		var events []Event
+		switch {
+		case errors.Is(err, ErrUnknownCommit):
+			if r.behind(ctx, row, at, tip) {
+				return nil
+			}
+			events = []Event{rewrittenEvent(r.origin, at, tip)}
+		case err != nil:
+			return fmt.Errorf("read history: %w", err)
+		default:
+			events = r.wanted(e, changes)
+		}
+		moved, err := r.move(ctx, e, at, end, tip, events)
+		if err != nil || !moved { // another service was faster
 			return err
 		}
+		at = end
 	}
-	w.at, w.page = cursor{commit: w.pageEnd}, nil
 	return nil
 }
 
-func (w *worker) deliver(ctx context.Context, ev Event, next cursor) error {
-	began := time.Now()
-	if err := w.sender.post(ctx, ev); err != nil {
-		return fmt.Errorf("deliver %s %s: %w", ev.Type, ev.ID, err)
+// behind says whether another service may have seen commits that this one has
+// not: the cursor stands on a commit that follows upon tip, or that is not known
+// here and was reached a short while ago.
+func (r *Relay) behind(ctx context.Context, row state.Endpoint, at, tip string) bool {
+	if !r.db.Postgres() {
+		return false
 	}
-	w.at, w.failures = next, 0
-	w.log.Info("webhook delivered", "event", ev.ID, "type", ev.Type, "subject", ev.Subject, "took", time.Since(began))
-	return nil
+	_, err := r.source.Changes(ctx, tip, at, 1)
+	return err == nil || time.Since(row.MovedAt) < blindness
 }
 
-// pending yields the events of changes, which begin after the cursor's commit,
-// that the endpoint asked for and does not have yet, each with the cursor
-// behind it.
-func (w *worker) pending(changes []Change) iter.Seq2[Event, cursor] {
-	return func(yield func(Event, cursor) bool) {
-		next := cursor{commit: w.at.commit}
-		had := w.at.part
-		for len(changes) > 0 {
-			n := 1
-			for n < len(changes) && changes[n].Commit == changes[0].Commit {
-				n++
-			}
-			for _, ev := range eventsOf(w.origin, changes[:n]) {
-				next.part++
-				if next.part > had && w.endpoint.wants(ev) && !yield(ev, next) {
-					return
-				}
-			}
-			changes = changes[n:]
+// wanted are the events of changes that e asked for.
+func (r *Relay) wanted(e Endpoint, changes []Change) []Event {
+	var events []Event
+	for len(changes) > 0 {
+		n := 1
+		for n < len(changes) && changes[n].Commit == changes[0].Commit {
+			n++
 		}
+		for _, ev := range eventsOf(r.origin, changes[:n]) {
+			if e.wants(ev) {
+				events = append(events, ev)
+			}
+		}
+		changes = changes[n:]
 	}
+	return events
 }
 
-// logLeft tells how many events the endpoint lacks at the end, and the error
-// that kept them.
-func (w *worker) logLeft(ctx context.Context, cause error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	tip, _ := w.source.Head()
-	changes, err := w.source.Changes(ctx, w.at.commit, tip, 0)
+// move enqueues events, or a build of tip in their stead, with the cursor.
+func (r *Relay) move(ctx context.Context, e Endpoint, at, end, tip string, events []Event) (bool, error) {
+	now := time.Now()
+	if e.builds() {
+		if len(events) == 0 {
+			return r.store.AdvanceBuild(ctx, e.Name, at, end, now, nil)
+		}
+		d, err := delivery(buildEvent(r.origin, tip, now), now)
+		if err != nil {
+			return false, err
+		}
+		d.Next = now.Add(e.Coalesce)
+		return r.store.AdvanceBuild(ctx, e.Name, at, end, now, &d)
+	}
+	var ds []state.Delivery
+	for _, ev := range events {
+		d, err := delivery(ev, now)
+		if err != nil {
+			return false, err
+		}
+		ds = append(ds, d)
+	}
+	return r.store.Advance(ctx, e.Name, at, end, now, ds)
+}
+
+// delivery is ev to be delivered now. Events of no entry share a path, and so
+// keep their order.
+func delivery(ev Event, now time.Time) (state.Delivery, error) {
+	body, err := ev.encode()
 	if err != nil {
-		w.log.Error("webhook events left undelivered, their number unknown", "cause", cause, "error", err)
-		return
+		return state.Delivery{}, err
 	}
-	left := 0
-	for range w.pending(changes) {
-		left++
+	path := ev.Data.Path
+	if path == "" {
+		path = "."
 	}
-	w.log.Error("webhook events left undelivered", "left", left, "cause", cause)
+	return state.Delivery{
+		EventID: ev.ID, Type: ev.Type, Subject: ev.Subject, Path: path, From: ev.Data.From,
+		Commit: ev.Data.Commit, Body: string(body), Created: now, Next: now,
+	}, nil
 }

@@ -2,531 +2,393 @@ package webhooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
+	"cms/state"
+	"cms/state/statetest"
 )
 
-// relay is a Relay of h with an endpoint for each receiver, reached in memory.
-func relay(t testing.TB, h *history, log *logged, receivers ...*receiver) *Relay {
-	t.Helper()
-	o := Options{Source: h, PublicURL: "https://cms.example.org", Logger: log.logger()}
-	for i := range receivers {
-		o.Endpoints = append(o.Endpoints, Endpoint{Name: fmt.Sprint("site", i), URL: "http://127.0.0.1/hook", Secret: secret, AllowPrivate: true})
+// bench is a database, a history and a receiver over real sockets.
+type bench struct {
+	*testing.T
+	db      *state.DB
+	address string
+	h       *history
+	log     *logged
+	site    *receiver
+	e       Endpoint
+}
+
+// each runs test on each kind of database.
+func each(t *testing.T, test func(b *bench)) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		b := &bench{T: t, address: address, db: statetest.Open(t, address), h: &history{}, log: &logged{}, site: &receiver{}}
+		s := httptest.NewServer(b.site)
+		t.Cleanup(s.Close)
+		b.e = local("site", s)
+		test(b)
+	})
+}
+
+// relay is a service that delivers to endpoints, b.e when there are none.
+func (b *bench) relay(endpoints ...Endpoint) *Relay {
+	b.Helper()
+	if endpoints == nil {
+		endpoints = []Endpoint{b.e}
 	}
-	r, err := New(o)
+	r, err := New(b.Context(), Options{Source: b.h, State: b.db, Endpoints: endpoints, PublicURL: "https://cms.example.org", Logger: b.log.logger()})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	return r
 }
 
-// Over real sockets: what is committed after New arrives signed, in order, and
-// nothing of before.
-func TestRelayOverHTTP(t *testing.T) {
-	h := &history{}
-	h.commit("avant")
-	arrived := make(chan struct{}, 10)
-	all := &receiver{answer: func(_ int, w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
-		w.WriteHeader(http.StatusAccepted)
-		arrived <- struct{}{}
-	}}
-	s := httptest.NewServer(all)
-	defer s.Close()
-	r, err := New(Options{Source: h, PublicURL: "https://cms.example.org", Endpoints: []Endpoint{local("site", s)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.commit("un")
-	stop := start(r)
-	h.commit("deux", "/index.html", "trois")
-	h.commit("quatre")
-	for range 5 {
-		<-arrived
-	}
-	stop()
-
-	got := all.arrivals(t)
-	if s, want := subjects(got), []string{"consultations/un", "consultations/deux", "consultations/trois", "repository.updated", "consultations/quatre"}; !slices.Equal(s, want) {
-		t.Errorf("got events of %q, want %q", s, want)
-	}
-	for _, a := range got {
-		if a.id != a.event.ID {
-			t.Errorf("webhook-id is %q, the event's id %q", a.id, a.event.ID)
-		}
-		if ct := a.header.Get("Content-Type"); ct != "application/cloudevents+json" {
-			t.Errorf("got content type %q", ct)
-		}
-		if c := a.header.Get("Cookie"); c != "" {
-			t.Errorf("got cookie %q, want none", c)
+// until waits for ok, which looks at what has happened.
+func (b *bench) until(what string, ok func() bool) {
+	b.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatalf("waited in vain for %s; the log says\n%s", what, b.log)
 		}
 	}
 }
 
-func TestBranchWithoutCommits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, rc := &history{}, &receiver{}
-		r := relay(t, h, &logged{}, rc)
-		defer onPipes(r, rc)()
-		defer start(r)()
-		h.commit("premier")
-		synctest.Wait()
-		if got, want := subjects(rc.arrivals(t)), []string{"consultations/premier"}; !slices.Equal(got, want) {
+// row is b.e in the database.
+func (b *bench) row() state.Endpoint {
+	b.Helper()
+	all, err := b.db.Webhooks().Endpoints(context.Background())
+	if err != nil || len(all) == 0 {
+		b.Fatalf("no endpoints: %v", err)
+	}
+	return all[0]
+}
+
+func (b *bench) done() bool {
+	row, tip := b.row(), ""
+	tip, _ = b.h.Head()
+	return row.Commit == tip && row.Pending == 0
+}
+
+// A new endpoint gets what comes after it, and what was committed while no
+// service ran.
+func TestEventsOutliveTheService(t *testing.T) {
+	each(t, func(b *bench) {
+		b.h.commit("avant")
+		stop := start(b.relay())
+		b.h.commit("plan-velo")
+		b.until("the first event", b.done)
+		stop()
+		b.h.commit("budget", "plan-velo")
+		b.h.commit("/_config.yml")
+		stop = start(b.relay())
+		b.until("the events of the pause", b.done)
+		stop()
+		got := subjects(b.site.arrivals(t))
+		slices.Sort(got[1:])
+		if want := []string{"consultations/plan-velo", "consultations/budget", "consultations/plan-velo", "repository.updated"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
 
-// A retry is the same event under the same id, with a timestamp and a
-// signature of its own, after a wait that grows up to five minutes.
-func TestRetry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const failing = 40
-		h := &history{}
-		rc := &receiver{answer: func(n int, w http.ResponseWriter, _ *http.Request) {
-			if n < failing {
-				w.WriteHeader(http.StatusInternalServerError)
-			}
-		}}
-		r := relay(t, h, &logged{}, rc)
-		defer onPipes(r, rc)()
-		defer start(r)()
-		h.commit("un")
-		h.commit("deux")
-		time.Sleep(failing * maxBackoff)
-		synctest.Wait()
-
-		got := rc.arrivals(t)
-		if len(got) != failing+2 {
-			t.Fatalf("got %d requests, want %d", len(got), failing+2)
-		}
-		var longest time.Duration
-		for i, a := range got[:failing+1] {
-			if a.id != got[0].id || a.body != got[0].body {
-				t.Fatalf("attempt %d is %s %s, the first %s %s", i, a.id, a.body, got[0].id, got[0].body)
-			}
-			if a.stamp != fmt.Sprint(a.at.Unix()) {
-				t.Errorf("attempt %d at %d has the timestamp %s", i, a.at.Unix(), a.stamp)
-			}
-			if i == 0 {
-				continue
-			}
-			wait := a.at.Sub(got[i-1].at)
-			longest = max(longest, wait)
-			if ceiling := min(maxBackoff, time.Second<<min(i-1, 20)); wait > ceiling {
-				t.Errorf("waited %s before attempt %d, want at most %s", wait, i, ceiling)
-			}
-		}
-		if got[0].signature == got[failing].signature {
-			t.Error("the last attempt has the signature of the first")
-		}
-		if longest < maxBackoff/2 {
-			t.Errorf("the longest wait was %s, want some beyond %s", longest, maxBackoff/2)
-		}
-		if got[failing+1].event.Subject != "consultations/deux" {
-			t.Errorf("got %s after the retries", got[failing+1].event.Subject)
-		}
-	})
-}
-
-func TestRetryAfterIsHonoured(t *testing.T) {
-	for _, tt := range []struct {
-		header   string
-		min, max time.Duration
-	}{
-		{"120", 120 * time.Second, 121 * time.Second},
-		{"999999", maxRetryAfter, maxRetryAfter + time.Second},
-		{"-5", 0, time.Second},
-		{"demain", 0, time.Second},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			h := &history{}
-			rc := &receiver{answer: func(n int, w http.ResponseWriter, _ *http.Request) {
-				if n == 0 {
-					w.Header().Set("Retry-After", tt.header)
-					w.WriteHeader(http.StatusTooManyRequests)
-				}
-			}}
-			r := relay(t, h, &logged{}, rc)
-			defer onPipes(r, rc)()
-			defer start(r)()
-			h.commit("un")
-			time.Sleep(2 * time.Hour)
-			got := rc.arrivals(t)
-			if len(got) != 2 {
-				t.Fatalf("Retry-After: %s: got %d requests, want 2", tt.header, len(got))
-			}
-			if wait := got[1].at.Sub(got[0].at); wait < tt.min || wait > tt.max {
-				t.Errorf("Retry-After: %s: waited %s, want %s to %s", tt.header, wait, tt.min, tt.max)
-			}
-		})
-	}
-}
-
-// One endpoint hangs, one is refused, and the third gets everything at once.
-func TestDeadEndpointHoldsNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &history{}
-		hangs := &receiver{answer: func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}
-		fails := &receiver{answer: func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }}
-		works := &receiver{}
-		r := relay(t, h, &logged{}, hangs, fails, works)
-		defer onPipes(r, hangs, fails, works)()
-		defer start(r)()
-		began := time.Now()
-		for i := range 50 {
-			h.commit(fmt.Sprint("c", i))
-		}
-		synctest.Wait()
-		if got := len(works.arrivals(t)); got != 50 || time.Since(began) != 0 {
-			t.Errorf("got %d events after %s, want 50 at once", got, time.Since(began))
-		}
-		time.Sleep(attemptTimeout + maxBackoff)
-		if got := hangs.arrivals(t); len(got) < 2 || got[1].at.Sub(got[0].at).Round(2*minBackoff) != attemptTimeout {
-			t.Errorf("a hanging endpoint got %d requests, want another one after about %s", len(got), attemptTimeout)
-		}
-	})
-}
-
-func TestGoneDisables(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, log := &history{}, &logged{}
-		rc := &receiver{answer: func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }}
-		r := relay(t, h, log, rc)
-		defer onPipes(r, rc)()
-		stop := start(r)
-		h.commit("un")
-		time.Sleep(time.Hour)
-		h.commit("deux")
-		time.Sleep(time.Hour)
-		stop()
-		if got := len(rc.arrivals(t)); got != 1 {
-			t.Errorf("got %d requests, want 1", got)
-		}
-		if got := log.String(); strings.Count(got, "disabled") != 1 || !strings.Contains(got, "endpoint=site0") {
-			t.Errorf("logged %q, want one line that names the endpoint", got)
-		}
-	})
-}
-
-func TestUnreadableHistoryIsReadAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, rc, log := &history{failures: 3}, &receiver{}, &logged{}
-		r := relay(t, h, log, rc)
-		defer onPipes(r, rc)()
-		defer start(r)()
-		h.commit("un")
-		time.Sleep(time.Minute)
-		if got := len(rc.arrivals(t)); got != 1 {
-			t.Errorf("got %d events, want 1", got)
-		}
-		if got := strings.Count(log.String(), "disque illisible"); got != 3 {
-			t.Errorf("logged %d failures, want 3", got)
-		}
-	})
-}
-
-// After history was rewritten, one event tells of it, whatever was asked for,
-// and later commits are events again.
-func TestRewrittenHistory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, rc := &history{}, &receiver{}
-		r := relay(t, h, &logged{}, rc)
-		r.workers[0].endpoint.Events = []string{"entry.updated"}
-		defer onPipes(r, rc)()
-		defer start(r)()
-		before := h.commit("un")
-		synctest.Wait()
-		after := h.rewrite("un")
-		synctest.Wait()
-		h.commit("deux")
-		synctest.Wait()
-		got := rc.arrivals(t)
-		if s, want := subjects(got), []string{"consultations/un", "repository.updated", "consultations/deux"}; !slices.Equal(s, want) {
-			t.Fatalf("got %q, want %q", s, want)
-		}
-		if d := got[1].event.Data; d.Previous != before || d.Commit != after {
-			t.Errorf("got %s after %s, want %s after %s", d.Commit, d.Previous, after, before)
-		}
-	})
-}
-
-// A backlog of pages is read once and arrives whole and in order, also when a
-// failure falls into the middle of a commit.
-func TestBacklog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &history{}
-		rc := &receiver{answer: func(n int, w http.ResponseWriter, _ *http.Request) {
-			if n%(3*pageSize/2) == 3 {
+// Whatever the receiver does, and however often the service ends, each entry's
+// events arrive, in order, signed, and a repeated one under the same id.
+func TestEveryChangeArrivesInOrder(t *testing.T) {
+	each(t, func(b *bench) {
+		b.site.answer = func(_ int, w http.ResponseWriter, _ *http.Request) {
+			if rand.N(10) < 3 {
 				w.WriteHeader(http.StatusBadGateway)
 			}
-		}}
-		r := relay(t, h, &logged{}, rc)
-		defer onPipes(r, rc)()
-		var want []string
-		for i := range pageSize / 2 {
-			var slugs []string
-			for j := range 7 {
-				slugs = append(slugs, fmt.Sprintf("c%d-%d", i, j))
-				want = append(want, "consultations/"+slugs[j])
+		}
+		want := map[string][]string{} // commits by subject
+		r := b.relay()
+		for range 3 {
+			stop := start(r)
+			for range 20 {
+				slug := fmt.Sprint("consultation-", rand.N(7))
+				want["consultations/"+slug] = append(want["consultations/"+slug], b.h.commit(slug))
 			}
-			h.commit(slugs...)
+			b.until("an event", func() bool { return len(b.site.arrivals(t)) > 0 })
+			stop()
+			r = b.relay()
 		}
-		defer start(r)()
-		time.Sleep(time.Duration(len(want)) * time.Second)
-		if got := subjects(accepted(rc.arrivals(t))); !slices.Equal(got, want) {
-			t.Errorf("got %d events, want %d, or another order", len(got), len(want))
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.read != len(want) {
-			t.Errorf("read %d changes, want each of %d once", h.read, len(want))
-		}
-	})
-}
-
-func TestStopDeliversWhatIsPending(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, log := &history{}, &logged{}
-		rc := &receiver{answer: func(n int, w http.ResponseWriter, _ *http.Request) {
-			if n == 0 {
-				w.Header().Set("Retry-After", "600")
-				w.WriteHeader(http.StatusServiceUnavailable)
-			}
-		}}
-		r := relay(t, h, log, rc)
-		defer onPipes(r, rc)()
 		stop := start(r)
-		h.commit("un")
-		h.commit("deux")
-		synctest.Wait()
-		began := time.Now()
+		b.until("all events", b.done)
 		stop()
-		if got, want := subjects(accepted(rc.arrivals(t))), []string{"consultations/un", "consultations/deux"}; !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
+		got, ids := map[string][]string{}, map[string]string{}
+		for _, a := range b.site.arrivals(t) {
+			key := a.event.Subject + a.event.Data.Commit
+			if id, ok := ids[key]; ok && id != a.id {
+				t.Errorf("%s came as %s and as %s", key, id, a.id)
+			}
+			ids[key] = a.id
+			if a.status/100 == 2 && !slices.Contains(got[a.event.Subject], a.event.Data.Commit) {
+				got[a.event.Subject] = append(got[a.event.Subject], a.event.Data.Commit)
+			}
 		}
-		if took := time.Since(began); took != 0 {
-			t.Errorf("Run took %s to end, want none", took)
-		}
-		if got := log.String(); strings.Contains(got, "undelivered") {
-			t.Errorf("logged %q", got)
+		for subject, commits := range want {
+			if !slices.Equal(got[subject], commits) {
+				t.Errorf("%s: got %q, want %q", subject, got[subject], commits)
+			}
 		}
 	})
 }
 
-// A commit made just before the end is not missed, whichever of the two the
-// worker sees first.
-func TestStopAfterCommit(t *testing.T) {
-	for range 30 {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			h, rc := &history{}, &receiver{}
-			r := relay(t, h, &logged{}, rc)
-			defer onPipes(r, rc)()
-			r.workers[0].source = &hooked{history: h, afterHead: func() { h.commit("dernier"); cancel() }}
-			r.Run(ctx)
-			if got := len(rc.arrivals(t)); got != 1 {
-				t.Fatalf("got %d events, want 1", got)
-			}
-		})
-	}
-}
-
-func TestStopLeavesWhatCannotBeDelivered(t *testing.T) {
-	hang := func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	fail := func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
-	for _, tt := range []struct {
-		name   string
-		answer func(int, http.ResponseWriter, *http.Request)
-		want   time.Duration
-	}{{"hangs", hang, 5 * time.Second}, {"fails", fail, 0}} {
-		synctest.Test(t, func(t *testing.T) {
-			h, log, rc := &history{}, &logged{}, &receiver{}
-			rc.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-				if n > 0 {
-					tt.answer(n, w, r)
+// One entry whose events are refused holds its own back, and no other's.
+func TestOrderIsKeptPerEntry(t *testing.T) {
+	each(t, func(b *bench) {
+		open := make(chan struct{})
+		b.site.answer = func(_ int, w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-open:
+			default:
+				if r.Header.Get("webhook-id") == eventID(fmt.Sprintf("%040x", 1), "_consultations/bloquee.md") {
+					w.WriteHeader(http.StatusInternalServerError)
 				}
 			}
-			r := relay(t, h, log, rc)
-			defer onPipes(r, rc)()
-			stop := start(r)
-			h.commit("arrive", "reste", "reste-aussi")
-			h.commit("/index.html", "et-encore")
-			synctest.Wait()
-			began := time.Now()
-			stop()
-			if took := time.Since(began); took != tt.want {
-				t.Errorf("%s: Run took %s to end, want %s", tt.name, took, tt.want)
-			}
-			if got := log.String(); !strings.Contains(got, "left=4") {
-				t.Errorf("%s: logged %q, want left=4", tt.name, got)
-			}
-		})
-	}
-}
-
-// No failure tells what the URL or the secret is.
-func TestLogsHoldNoSecrets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log, h := &logged{}, &history{}
-		r, err := New(Options{Source: h, PublicURL: "https://cms.example.org", Logger: log.logger(), Endpoints: []Endpoint{
-			{Name: "site", URL: "http://ann:hunter2@127.0.0.1/k3y?token=t0k3n", Secret: secret, AllowPrivate: true}}})
-		if err != nil {
-			t.Fatal(err)
 		}
-		calls := 0
-		rc := &receiver{answer: func(n int, w http.ResponseWriter, r *http.Request) {
-			switch n {
-			case 0:
-				http.Redirect(w, r, "/ailleurs?token=t0k3n", http.StatusFound)
-			case 1:
-				panic(http.ErrAbortHandler)
-			case 2:
-				w.WriteHeader(http.StatusTeapot)
-			}
-		}}
-		defer onPipes(r, rc)()
-		transport := r.workers[0].sender.client.Transport.(*http.Transport)
-		dial := transport.DialContext
-		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if calls++; calls == 1 {
-				return nil, errors.New("réseau coupé")
-			}
-			return dial(ctx, network, address)
+		stop := start(b.relay())
+		defer stop()
+		b.h.commit("bloquee")
+		b.h.commit("bloquee")
+		b.h.commit("libre")
+		b.until("the other entry", func() bool { return slices.Contains(subjects(accepted(b.site.arrivals(t))), "consultations/libre") })
+		if got := subjects(accepted(b.site.arrivals(t))); slices.Contains(got, "consultations/bloquee") {
+			t.Errorf("an event overtook an earlier one of its entry: %q", got)
 		}
-		defer start(r)()
-		h.commit("un")
-		time.Sleep(time.Hour)
-		got := log.String()
-		for _, want := range []string{"réseau coupé", "302 Found", "EOF", "418", "webhook delivered"} {
-			if !strings.Contains(got, want) {
-				t.Errorf("logged %q, want %q in it", got, want)
-			}
-		}
-		for _, leak := range []string{"hunter2", "k3y", "t0k3n", secret, strings.TrimPrefix(secret, "whsec_")} {
-			if strings.Contains(got, leak) {
-				t.Errorf("logged %q, which gives away %q", got, leak)
-			}
-		}
+		close(open)
+		b.until("the entry that was held back", b.done)
 	})
 }
 
-// accepted are the arrivals that were answered with 2xx.
 func accepted(all []arrival) []arrival {
 	return slices.DeleteFunc(all, func(a arrival) bool { return a.status/100 != 2 })
 }
 
-// Under random failures, each endpoint gets every event that it asked for once
-// with a 2xx, in the order of history, and repeats it under one id until then.
-func TestEveryChangeArrivesInOrder(t *testing.T) {
-	type filter struct {
-		events         []string
-		entries, files bool // whether they let updates of entries and of other files pass
-	}
-	filters := []filter{{nil, true, true}, {[]string{"*"}, true, true}, {[]string{"entry.*"}, true, false},
-		{[]string{"repository.updated"}, false, true}, {[]string{"entry.created", "repository.*"}, false, true}}
-	answers := map[string]func(w http.ResponseWriter, r *http.Request){
-		"204": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
-		"302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) },
-		"400": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) },
-		"503": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "60")
-			w.WriteHeader(http.StatusServiceUnavailable)
-		},
-		"cut": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"cut in 200": func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusOK)
-			http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		},
-		"slow": func(_ http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-			panic(http.ErrAbortHandler)
-		},
-	}
-	answer := rapid.SampledFrom([]string{"204", "204", "204", "302", "400", "503", "cut", "cut in 200", "slow"})
-	slug := rapid.SampledFrom([]string{"a", "b", "c", "/index.html", "/img/logo.svg"})
-	commit := rapid.SliceOfNDistinct(slug, 1, 4, rapid.ID)
-	pause := rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, time.Minute})
-
-	rapid.Check(t, func(rt *rapid.T) {
-		plans := rapid.SliceOfN(rapid.SliceOfN(answer, 0, 20), 1, 3).Draw(rt, "answers of each endpoint")
-		commits := rapid.SliceOfN(commit, 1, 12).Draw(rt, "commits")
-		pauses := rapid.SliceOfN(pause, len(commits), len(commits)).Draw(rt, "pauses")
-		asked := rapid.SliceOfN(rapid.SampledFrom(filters), len(plans), len(plans)).Draw(rt, "events asked for")
-		var wrong error
-		synctest.Test(t, func(t *testing.T) {
-			h := &history{}
-			var receivers []*receiver
-			for _, plan := range plans {
-				receivers = append(receivers, &receiver{answer: func(n int, w http.ResponseWriter, r *http.Request) {
-					if n < len(plan) {
-						answers[plan[n]](w, r)
-					}
-				}})
+// 410 disables an endpoint; enabled again, it gets all that it missed.
+func TestGoneDisables(t *testing.T) {
+	each(t, func(b *bench) {
+		b.site.answer = func(n int, w http.ResponseWriter, _ *http.Request) {
+			if n == 0 {
+				w.WriteHeader(http.StatusGone)
 			}
-			r := relay(t, h, &logged{}, receivers...)
-			for i, w := range r.workers {
-				w.endpoint.Events = asked[i].events
-			}
-			defer onPipes(r, receivers...)()
-			defer start(r)()
-			want := make([][]string, len(plans))
-			for i, slugs := range commits {
-				id := h.commit(slugs...)
-				files := slices.ContainsFunc(slugs, func(s string) bool { return s[0] == '/' })
-				for i, f := range asked {
-					for _, s := range slugs {
-						if f.entries && s[0] != '/' {
-							want[i] = append(want[i], id+" consultations/"+s)
-						}
-					}
-					if f.files && files {
-						want[i] = append(want[i], id+" repository.updated")
-					}
-				}
-				time.Sleep(pauses[i])
-			}
-			time.Sleep(24 * time.Hour)
-			for i, rc := range receivers {
-				wrong = errors.Join(wrong, compare(rc.arrivals(t), want[i]))
-			}
-		})
-		if wrong != nil {
-			rt.Fatal(wrong)
+		}
+		r := b.relay()
+		stop := start(r)
+		b.h.commit("premiere")
+		b.until("the end", func() bool { return !b.row().Disabled.IsZero() })
+		b.h.commit("deuxieme")
+		stop()
+		stop = start(b.relay())
+		defer stop()
+		if row := b.row(); !strings.Contains(row.Reason, "410") || row.Disabled.IsZero() {
+			t.Errorf("after a restart the endpoint is %+v", row)
+		}
+		if err := b.db.Webhooks().Enable(t.Context(), "site", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		b.h.commit("troisieme")
+		b.until("what was missed", b.done)
+		if got := subjects(accepted(b.site.arrivals(t))); len(got) != 2 || got[0] == got[1] {
+			t.Errorf("got %q, want the second and the third", got)
 		}
 	})
 }
 
-// compare says where what was accepted of got is not want, events as commit
-// and subject, and where an id stands for more than one body.
-func compare(got []arrival, want []string) error {
-	bodies := map[string]string{}
-	for _, a := range got {
-		if b, seen := bodies[a.id]; seen && b != a.body {
-			return fmt.Errorf("%s is both %s and %s", a.id, b, a.body)
+func TestRewrittenHistory(t *testing.T) {
+	each(t, func(b *bench) {
+		b.h.commit("ancienne")
+		r := b.relay()
+		if b.db.Postgres() { // there, another service could be ahead
+			if _, err := b.db.SQL().ExecContext(t.Context(), `UPDATE webhook_endpoints SET moved_at = 1`); err != nil {
+				t.Fatal(err)
+			}
 		}
-		bodies[a.id] = a.body
+		b.h.rewrite("nouvelle")
+		stop := start(r)
+		b.until("the event", b.done)
+		stop()
+		got := b.site.arrivals(t)
+		if len(got) != 1 || got[0].event.Type != repositoryUpdated || got[0].event.Data.Previous == "" {
+			t.Errorf("got %+v, want one repository.updated that names the commit that was left", got)
+		}
+	})
+}
+
+// Edits that come together lead to one build of the last commit; an edit during
+// a trigger leads to one more.
+func TestBuildsCoalesce(t *testing.T) {
+	each(t, func(b *bench) {
+		running, answer := make(chan struct{}, 10), make(chan struct{})
+		b.site.answer = func(_ int, _ http.ResponseWriter, r *http.Request) {
+			running <- struct{}{}
+			select {
+			case <-answer:
+			case <-r.Context().Done():
+			}
+		}
+		b.e.Type, b.e.Coalesce = Generic, 300*time.Millisecond
+		stop := start(b.relay())
+		defer stop()
+		var last string
+		for i := range 500 {
+			last = b.h.commit(fmt.Sprint("consultation-", i%50))
+		}
+		b.until("the cursor", func() bool { tip, _ := b.h.Head(); return b.row().Commit == tip })
+		b.until("the first build", func() bool { return len(running) == 1 })
+		during := b.h.commit("pendant")
+		b.until("the cursor", func() bool { tip, _ := b.h.Head(); return b.row().Commit == tip })
+		close(answer)
+		b.until("both builds", b.done)
+		var built []string
+		for _, a := range b.site.arrivals(t) {
+			built = append(built, a.event.Data.Commit)
+		}
+		if want := []string{last, during}; !slices.Equal(built, want) {
+			t.Errorf("built %q, want %q", built, want)
+		}
+	})
+}
+
+// Two services that share a database enqueue each event once, and one of them
+// delivers.
+func TestTwoServices(t *testing.T) {
+	each(t, func(b *bench) {
+		if !b.db.Postgres() {
+			b.Skip("services share a database of PostgreSQL only")
+		}
+		stopOne := start(b.relay())
+		b.until("the lock", func() bool { b.h.commit("debut"); return len(b.site.arrivals(t)) > 0 })
+		stopTwo := start(b.relay())
+		for i := range 200 {
+			b.h.commit(fmt.Sprint("consultation-", i%20))
+		}
+		b.until("some events", func() bool { return len(b.site.arrivals(t)) > 20 })
+		stopOne() // the other one takes over
+		defer stopTwo()
+		for i := range 100 {
+			b.h.commit(fmt.Sprint("consultation-", i%20))
+		}
+		b.until("all events", b.done)
+		enqueued, err := b.db.Webhooks().Deliveries(t.Context(), state.DeliveryFilter{Limit: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, d := range enqueued {
+			seen[d.EventID]++
+		}
+		b.h.mu.Lock()
+		defer b.h.mu.Unlock()
+		if len(seen) != b.h.made || len(enqueued) != b.h.made {
+			t.Errorf("%d events were enqueued %d times, want each of %d once", len(seen), len(enqueued), b.h.made)
+		}
+	})
+}
+
+// Why a private address was not dialled stands in the delivery's log.
+func TestRefusedAddressIsLogged(t *testing.T) {
+	each(t, func(b *bench) {
+		b.e.AllowPrivate, b.e.URL = false, "https://127.0.0.1:9/hook"
+		stop := start(b.relay())
+		defer stop()
+		b.h.commit("plan-velo")
+		var attempts []state.Attempt
+		b.until("an attempt", func() bool {
+			ds, err := b.db.Webhooks().Deliveries(t.Context(), state.DeliveryFilter{Limit: 1})
+			if err != nil || len(ds) == 0 {
+				return false
+			}
+			attempts, err = b.db.Webhooks().Attempts(t.Context(), ds[0].ID)
+			return err == nil && len(attempts) > 0
+		})
+		if !strings.Contains(attempts[0].Error, "prohibited IP") {
+			t.Errorf("the log says %q", attempts[0].Error)
+		}
+	})
+}
+
+// What each service is sent is what it documents.
+func TestBuildRequests(t *testing.T) {
+	event, err := buildEvent("https://cms.example.org", "abc123", time.Now()).encode()
+	if err != nil {
+		t.Fatal(err)
 	}
-	var order []string
-	for _, a := range accepted(got) {
-		order = append(order, a.event.Data.Commit+" "+subjects([]arrival{a})[0])
+	tests := []struct {
+		e          Endpoint
+		path, body string
+		header     map[string]string
+	}{
+		{Endpoint{Type: Netlify, URL: "/build_hooks/5c23"}, "/build_hooks/5c23", "{}", nil},
+		{Endpoint{Type: CloudflarePages, URL: "/client/v4/pages/webhooks/deploy_hooks/7"}, "/client/v4/pages/webhooks/deploy_hooks/7", "", nil},
+		{Endpoint{Type: Vercel, URL: "/v1/integrations/deploy/prj_1/x"}, "/v1/integrations/deploy/prj_1/x", "", nil},
+		{Endpoint{Type: GitHub, URL: "/repos/o/r/dispatches", Token: "jeton"}, "/repos/o/r/dispatches",
+			`{"client_payload":{"commit":"abc123","event":"` + eventID("build", "abc123") + `"},"event_type":"cms"}`,
+			map[string]string{"Authorization": "Bearer jeton", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}},
+		{Endpoint{Type: GitLab, URL: "/api/v4/projects/1/trigger/pipeline", Token: "jeton", Ref: "site"}, "/api/v4/projects/1/trigger/pipeline",
+			"ref=site&token=jeton&variables%5BCMS_COMMIT%5D=abc123", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
+		{Endpoint{Type: Jenkins, URL: "/job/site/buildWithParameters?token=t", Token: "cms:jeton"}, "/job/site/buildWithParameters?CMS_COMMIT=abc123&token=t", "",
+			map[string]string{"Authorization": "Basic Y21zOmpldG9u"}},
+		{Endpoint{Type: Generic, URL: "/hook", Secret: secret}, "/hook", string(event), map[string]string{"Content-Type": "application/cloudevents+json"}},
 	}
-	if !slices.Equal(order, want) {
-		return fmt.Errorf("got %q, want %q", order, want)
+	for _, tt := range tests {
+		t.Run(tt.e.Type, func(t *testing.T) {
+			var got *http.Request
+			body := make([]byte, 4096)
+			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				n, _ := r.Body.Read(body)
+				got, body = r, body[:n]
+			}))
+			defer s.Close()
+			tt.e.Name, tt.e.URL, tt.e.AllowPrivate = "site", s.URL+tt.e.URL, true
+			if !tt.e.signed() {
+				tt.e.Secret = ""
+			}
+			if err := tt.e.Check(); err != nil {
+				t.Fatal(err)
+			}
+			sender, err := newSender(tt.e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sender.close()
+			if _, err := sender.post(t.Context(), "evt_1", event); err != nil {
+				t.Fatal(err)
+			}
+			if got.Method != http.MethodPost || got.URL.RequestURI() != tt.path || string(body) != tt.body {
+				t.Errorf("got %s %s with %s, want POST %s with %s", got.Method, got.URL.RequestURI(), body, tt.path, tt.body)
+			}
+			for k, v := range tt.header {
+				if got.Header.Get(k) != v {
+					t.Errorf("got %s: %q, want %q", k, got.Header.Get(k), v)
+				}
+			}
+			if signed := got.Header.Get("webhook-signature") != ""; signed != tt.e.signed() {
+				t.Errorf("signed: %v", signed)
+			}
+		})
 	}
-	if len(bodies) != len(want) {
-		return fmt.Errorf("got %d ids for %d events", len(bodies), len(want))
-	}
-	return nil
+}
+
+// While a secret is changed, an event has the signatures of both.
+func TestTwoSecretsSign(t *testing.T) {
+	each(t, func(b *bench) {
+		b.e.OldSecret, b.e.Secret = b.e.Secret, "un autre secret, assez long"
+		stop := start(b.relay())
+		defer stop()
+		b.h.commit("plan-velo")
+		b.until("the event", b.done)
+		for _, a := range b.site.arrivals(t) { // verified with the old secret
+			if n := len(strings.Fields(a.signature)); n != 2 {
+				t.Errorf("there are %d signatures, want 2", n)
+			}
+		}
+	})
 }

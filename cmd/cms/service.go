@@ -83,8 +83,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 			s.repo.Close()
 		}
 	}()
-	s.hooks, err = webhooks.New(webhooks.Options{
+	s.hooks, err = webhooks.New(ctx, webhooks.Options{
 		Source:    feed{s.site},
+		State:     s.state,
 		Endpoints: p.endpoints,
 		PublicURL: c.Server.PublicURL,
 		Logger:    log,

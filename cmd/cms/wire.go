@@ -76,6 +76,8 @@ func partsOf(c *config.Config) (*parts, error) {
 		e := webhooks.Endpoint{
 			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
+			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
+			OldSecret: string(w.OldSecret), Token: string(w.Token),
 		}
 		for _, err := range each(e.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))

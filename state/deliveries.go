@@ -1,0 +1,384 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The states of a delivery.
+const (
+	Pending    = "pending"    // to be tried, or tried again
+	Delivered  = "delivered"  // answered with 2xx
+	Failed     = "failed"     // given up
+	Superseded = "superseded" // a build whose place a later one took
+)
+
+// Delivery is an event on its way to an endpoint. ID and Seq are given by the
+// store.
+type Delivery struct {
+	ID       string
+	Endpoint string
+	Seq      int64
+	EventID  string
+	Type     string
+	Subject  string
+	Path     string // deliveries that share one keep their order
+	From     string // the other path of a move
+	Commit   string
+	Body     string
+	State    string
+	Attempts int
+	Created  time.Time
+	Started  time.Time // zero before the first attempt
+	Next     time.Time
+	Finished time.Time // zero while it is pending
+}
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	N        int // from 1
+	At       time.Time
+	Took     time.Duration
+	Status   int // 0 when there was no answer
+	Error    string
+	Response string // its beginning
+}
+
+// Result is what came of an attempt.
+type Result struct {
+	Delivery Delivery
+	Attempt  Attempt
+	State    string    // of the delivery from now on
+	Next     time.Time // when to try again, if Pending
+}
+
+const deliveryColumns = `d.id, d.endpoint, d.seq, d.event_id, d.type, d.subject, d.path, d.moved_from, d.commit_id, d.body,
+	d.state, d.attempts, d.created_at, d.started_at, d.next_at, d.finished_at`
+
+func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
+	var (
+		d                                Delivery
+		from                             sql.NullString
+		created, started, next, finished int64
+	)
+	err := row.Scan(&d.ID, &d.Endpoint, &d.Seq, &d.EventID, &d.Type, &d.Subject, &d.Path, &from, &d.Commit, &d.Body,
+		&d.State, &d.Attempts, &created, &started, &next, &finished)
+	d.From = from.String
+	d.Created, d.Started, d.Next, d.Finished = fromMillis(created), fromMillis(started), fromMillis(next), fromMillis(finished)
+	return d, err
+}
+
+func (w *Webhooks) deliveries(ctx context.Context, query string, args ...any) ([]Delivery, error) {
+	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(query), args...)
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	defer rows.Close()
+	var all []Delivery
+	for rows.Next() {
+		d, err := scanDelivery(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read deliveries: %w", err)
+		}
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}
+
+// Advance moves the cursor of an endpoint from one commit to another and
+// enqueues the deliveries of the commits between, both or neither. It says
+// false, and does nothing, when the cursor stands elsewhere by now, or the
+// endpoint is disabled or gone.
+func (w *Webhooks) Advance(ctx context.Context, endpoint, from, to string, now time.Time, ds []Delivery) (moved bool, err error) {
+	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
+		moved, err = w.move(ctx, tx, endpoint, from, to, now)
+		if err != nil || !moved {
+			return err
+		}
+		return w.enqueue(ctx, tx, endpoint, ds)
+	})
+	return moved, err
+}
+
+// AdvanceBuild is Advance for an endpoint that builds the newest commit: the
+// delivery takes the place of one that was not tried yet, which keeps its time.
+// One for the same commit as the last is left out.
+func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint, from, to string, now time.Time, d *Delivery) (moved bool, err error) {
+	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
+		moved, err = w.move(ctx, tx, endpoint, from, to, now)
+		if err != nil || !moved || d == nil {
+			return err
+		}
+		r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET event_id = ?, commit_id = ?, body = ?
+			WHERE endpoint = ? AND state = 'pending' AND started_at = 0 AND path = ?`), d.EventID, d.Commit, d.Body, endpoint, d.Path)
+		if err != nil {
+			return fmt.Errorf("renew the build of %q: %w", endpoint, err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		var last string
+		err = tx.QueryRowContext(ctx, w.db.Bind(`SELECT commit_id FROM webhook_deliveries WHERE endpoint = ? AND path = ? ORDER BY seq DESC LIMIT 1`), endpoint, d.Path).Scan(&last)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) || last == d.Commit {
+			return err
+		}
+		return w.enqueue(ctx, tx, endpoint, []Delivery{*d})
+	})
+	return moved, err
+}
+
+func (w *Webhooks) move(ctx context.Context, tx *sql.Tx, endpoint, from, to string, now time.Time) (bool, error) {
+	r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET commit_id = ?, moved_at = ?
+		WHERE name = ? AND commit_id = ? AND disabled_at = 0`), to, now.UnixMilli(), endpoint, from)
+	if err != nil {
+		return false, fmt.Errorf("move the cursor of %q: %w", endpoint, err)
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// Enqueue adds deliveries to an endpoint beside those of history, behind what
+// is pending. ErrUnknown when there is no such endpoint.
+func (w *Webhooks) Enqueue(ctx context.Context, endpoint string, ds ...Delivery) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, ds) })
+}
+
+func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds []Delivery) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	var next int64
+	err := tx.QueryRowContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET next_seq = next_seq + ? WHERE name = ? RETURNING next_seq`), len(ds), endpoint).Scan(&next)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("number the deliveries to %q: %w", endpoint, err)
+	}
+	insert, err := tx.PrepareContext(ctx, w.db.Bind(`INSERT INTO webhook_deliveries
+		(id, endpoint, seq, event_id, type, subject, path, moved_from, commit_id, body, state, attempts, created_at, started_at, next_at, finished_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, ?, 0)`))
+	if err != nil {
+		return fmt.Errorf("enqueue deliveries to %q: %w", endpoint, err)
+	}
+	defer insert.Close()
+	for i, d := range ds {
+		id, err := uuid.NewV7() // they sort as they are made
+		if err != nil {
+			return fmt.Errorf("name a delivery: %w", err)
+		}
+		from := sql.NullString{String: d.From, Valid: d.From != ""}
+		if _, err := insert.ExecContext(ctx, "dlv_"+id.String(), endpoint, next-int64(len(ds)-i), d.EventID, d.Type, d.Subject,
+			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli()); err != nil {
+			return fmt.Errorf("enqueue a delivery to %q: %w", endpoint, err)
+		}
+	}
+	return nil
+}
+
+// Heads are the deliveries of an endpoint that no earlier one on the same path
+// holds back, the next to be tried first, due or not.
+func (w *Webhooks) Heads(ctx context.Context, endpoint string, limit int) ([]Delivery, error) {
+	return w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
+		WHERE d.endpoint = ? AND d.state = 'pending'
+		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.path = d.path AND e.seq < d.seq)
+		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.path = d.moved_from AND e.seq < d.seq)
+		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.moved_from = d.path AND e.seq < d.seq)
+		ORDER BY d.next_at, d.seq LIMIT ?`, endpoint, limit)
+}
+
+// Start marks the first attempt of a delivery, after which it is not changed
+// any more, and gives it as it is then. ErrUnknown when it is not pending.
+func (w *Webhooks) Start(ctx context.Context, id string, now time.Time) (Delivery, error) {
+	d, err := scanDelivery(w.db.sql.QueryRowContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET started_at = ?
+		WHERE id = ? AND state = 'pending' RETURNING `+strings.ReplaceAll(deliveryColumns, "d.", "")), now.UnixMilli(), id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, ErrUnknown
+	}
+	if err != nil {
+		return d, fmt.Errorf("start delivery %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// Settle records the results of attempts.
+func (w *Webhooks) Settle(ctx context.Context, results []Result) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		succeeded := map[string]time.Time{}
+		for _, r := range results {
+			if err := w.settle(ctx, tx, r); err != nil {
+				return fmt.Errorf("record an attempt of delivery %s: %w", r.Delivery.ID, err)
+			}
+			if r.State == Delivered {
+				succeeded[r.Delivery.Endpoint] = r.Attempt.At
+			}
+		}
+		for endpoint, at := range succeeded {
+			if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET succeeded_at = ? WHERE name = ?`), at.UnixMilli(), endpoint); err != nil {
+				return fmt.Errorf("record a success of %q: %w", endpoint, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (w *Webhooks) settle(ctx context.Context, tx *sql.Tx, r Result) error {
+	done := r.Attempt.At.Add(r.Attempt.Took)
+	var finished int64
+	if r.State != Pending {
+		finished = done.UnixMilli()
+	}
+	started := r.Delivery.Started
+	if started.IsZero() {
+		started = r.Attempt.At
+	}
+	updated, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = ?, attempts = ?, started_at = ?, next_at = ?, finished_at = ? WHERE id = ?`),
+		r.State, r.Attempt.N, started.UnixMilli(), r.Next.UnixMilli(), finished, r.Delivery.ID)
+	if err != nil {
+		return err
+	}
+	if n, err := updated.RowsAffected(); err != nil || n == 0 {
+		return err // it was deleted with its endpoint
+	}
+	_, err = tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_attempts (delivery, n, at, took, status, error, response) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (delivery, n) DO NOTHING`),
+		r.Delivery.ID, r.Attempt.N, r.Attempt.At.UnixMilli(), r.Attempt.Took.Milliseconds(), r.Attempt.Status, r.Attempt.Error, r.Attempt.Response)
+	return err
+}
+
+// Supersede ends the pending deliveries on a path that a later one follows, and
+// which were tried already.
+func (w *Webhooks) Supersede(ctx context.Context, endpoint, path string, now time.Time) error {
+	_, err := w.db.sql.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = 'superseded', finished_at = ?
+		WHERE endpoint = ? AND path = ? AND state = 'pending' AND started_at > 0
+		AND seq < (SELECT MAX(seq) FROM webhook_deliveries l WHERE l.endpoint = ? AND l.path = ?)`), now.UnixMilli(), endpoint, path, endpoint, path)
+	if err != nil {
+		return fmt.Errorf("supersede deliveries to %q: %w", endpoint, err)
+	}
+	return nil
+}
+
+// Hasten makes the deliveries of an endpoint that wait for another attempt due.
+// Those that have not been tried keep their time.
+func (w *Webhooks) Hasten(ctx context.Context, endpoint string, now time.Time) error {
+	_, err := w.db.sql.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET next_at = ?
+		WHERE endpoint = ? AND state = 'pending' AND attempts > 0 AND next_at > ?`), now.UnixMilli(), endpoint, now.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("hasten deliveries to %q: %w", endpoint, err)
+	}
+	return nil
+}
+
+// Redeliver enqueues copies of deliveries that are not pending: those with one
+// of ids, or those of the endpoint that were made in [since, until), if ids is
+// nil. A copy has the event's id, so that a receiver knows it. It returns how
+// many there are, at most limit.
+func (w *Webhooks) Redeliver(ctx context.Context, ids []string, endpoint string, since, until time.Time, limit int, now time.Time) (n int, err error) {
+	var found []Delivery
+	if ids != nil {
+		for _, id := range ids {
+			d, err := w.Delivery(ctx, id)
+			if err != nil {
+				return 0, err
+			}
+			found = append(found, d)
+		}
+	} else {
+		found, err = w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
+			WHERE d.endpoint = ? AND d.created_at >= ? AND d.created_at < ? AND d.state <> 'pending' ORDER BY d.seq LIMIT ?`,
+			endpoint, since.UnixMilli(), until.UnixMilli(), limit)
+		if err != nil {
+			return 0, err
+		}
+	}
+	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, d := range found {
+			if d.State == Pending {
+				continue
+			}
+			d.Created, d.Next = now, now
+			if err := w.enqueue(ctx, tx, d.Endpoint, []Delivery{d}); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// DeliveryFilter chooses deliveries; what is empty chooses all.
+type DeliveryFilter struct {
+	Endpoint, State, Subject string
+	Before                   string // an id: only older ones
+	Limit                    int
+}
+
+// Deliveries are those that f chooses, the newest first.
+func (w *Webhooks) Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	for _, c := range []struct{ condition, value string }{
+		{"d.endpoint = ?", f.Endpoint}, {"d.state = ?", f.State}, {"d.subject = ?", f.Subject}, {"d.id < ?", f.Before},
+	} {
+		if c.value != "" {
+			where = append(where, c.condition)
+			args = append(args, c.value)
+		}
+	}
+	return w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d WHERE `+strings.Join(where, " AND ")+` ORDER BY d.id DESC LIMIT ?`, append(args, f.Limit)...)
+}
+
+// Delivery is the one with id, or ErrUnknown.
+func (w *Webhooks) Delivery(ctx context.Context, id string) (Delivery, error) {
+	found, err := w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d WHERE d.id = ?`, id)
+	if err == nil && len(found) == 0 {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return Delivery{}, err
+	}
+	return found[0], nil
+}
+
+// Attempts are those of a delivery, the first one first.
+func (w *Webhooks) Attempts(ctx context.Context, delivery string) ([]Attempt, error) {
+	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(`SELECT n, at, took, status, error, response FROM webhook_attempts WHERE delivery = ? ORDER BY n`), delivery)
+	if err != nil {
+		return nil, fmt.Errorf("read attempts: %w", err)
+	}
+	defer rows.Close()
+	var all []Attempt
+	for rows.Next() {
+		var (
+			a        Attempt
+			at, took int64
+		)
+		if err := rows.Scan(&a.N, &at, &took, &a.Status, &a.Error, &a.Response); err != nil {
+			return nil, fmt.Errorf("read attempts: %w", err)
+		}
+		a.At, a.Took = fromMillis(at), time.Duration(took)*time.Millisecond
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+// Prune forgets deliveries that were finished before then.
+func (w *Webhooks) Prune(ctx context.Context, then time.Time) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, statement := range []string{
+			`DELETE FROM webhook_attempts WHERE delivery IN (SELECT id FROM webhook_deliveries WHERE state <> 'pending' AND finished_at < ?)`,
+			`DELETE FROM webhook_deliveries WHERE state <> 'pending' AND finished_at < ?`,
+		} {
+			if _, err := tx.ExecContext(ctx, w.db.Bind(statement), then.UnixMilli()); err != nil {
+				return fmt.Errorf("forget old deliveries: %w", err)
+			}
+		}
+		return nil
+	})
+}

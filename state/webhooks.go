@@ -1,0 +1,241 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNameTaken says that a name is in use.
+var ErrNameTaken = errors.New("name is taken")
+
+// Webhooks keeps the endpoints and how far each has come. Deliveries are kept
+// with them, see deliveries.go.
+type Webhooks struct{ db *DB }
+
+// Webhooks is the store of webhooks.
+func (db *DB) Webhooks() *Webhooks { return &Webhooks{db} }
+
+// Endpoint is a receiver of events.
+type Endpoint struct {
+	Name       string
+	Configured bool   // the configuration has its settings
+	Settings   string // JSON, else
+	Commit     string // the events up to it are enqueued
+	MovedAt    time.Time
+	Disabled   time.Time // zero while it is enabled
+	Reason     string    // why it is disabled
+	Succeeded  time.Time // zero when never
+	Created    time.Time
+	Pending    int // deliveries
+}
+
+const endpointColumns = `name, configured, settings, commit_id, moved_at, disabled_at, disabled_reason, succeeded_at, created_at`
+
+func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, error) {
+	var (
+		e                                     Endpoint
+		configured                            int
+		moved, disabled, succeeded, createdAt int64
+	)
+	err := row.Scan(append([]any{&e.Name, &configured, &e.Settings, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
+	e.Configured = configured == 1
+	e.MovedAt, e.Disabled, e.Succeeded, e.Created = fromMillis(moved), fromMillis(disabled), fromMillis(succeeded), fromMillis(createdAt)
+	return e, err
+}
+
+// Endpoints are all of them, by name, with the number of their deliveries that
+// are pending.
+func (w *Webhooks) Endpoints(ctx context.Context) ([]Endpoint, error) {
+	rows, err := w.db.sql.QueryContext(ctx, `SELECT `+endpointColumns+`,
+		(SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint = e.name AND d.state = 'pending')
+		FROM webhook_endpoints e ORDER BY name`)
+	if err != nil {
+		return nil, fmt.Errorf("list webhook endpoints: %w", err)
+	}
+	defer rows.Close()
+	var all []Endpoint
+	for rows.Next() {
+		var pending int
+		e, err := scanEndpoint(rows, &pending)
+		if err != nil {
+			return nil, fmt.Errorf("list webhook endpoints: %w", err)
+		}
+		e.Pending = pending
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// Configure makes the configured endpoints those of names: new ones start at
+// the commit head, and those that are gone take their deliveries with them.
+// ErrNameTaken when one of names was made through the API.
+func (w *Webhooks) Configure(ctx context.Context, names []string, head string, now time.Time) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		keep := map[string]bool{}
+		for _, name := range names {
+			keep[name] = true
+			if err := w.insert(ctx, tx, Endpoint{Name: name, Configured: true, Commit: head, Created: now}); err != nil {
+				return err
+			}
+			var configured int
+			if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT configured FROM webhook_endpoints WHERE name = ?`), name).Scan(&configured); err != nil {
+				return fmt.Errorf("configure webhook endpoint %q: %w", name, err)
+			}
+			if configured == 0 {
+				return fmt.Errorf("webhook endpoint %q was made through the API; rename it in the configuration, or delete it there first: %w", name, ErrNameTaken)
+			}
+		}
+		old, err := configuredNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, name := range old {
+			if !keep[name] {
+				if err := w.remove(ctx, tx, name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func configuredNames(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT name FROM webhook_endpoints WHERE configured = 1`)
+	if err != nil {
+		return nil, fmt.Errorf("list configured webhook endpoints: %w", err)
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("list configured webhook endpoints: %w", err)
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// Create adds an endpoint that is not configured. ErrNameTaken when there is one of
+// its name.
+func (w *Webhooks) Create(ctx context.Context, e Endpoint) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ?`), e.Name).Scan(&n); err != nil {
+			return fmt.Errorf("create webhook endpoint: %w", err)
+		}
+		if n > 0 {
+			return ErrNameTaken
+		}
+		return w.insert(ctx, tx, e)
+	})
+}
+
+func (w *Webhooks) insert(ctx context.Context, tx *sql.Tx, e Endpoint) error {
+	configured := 0
+	if e.Configured {
+		configured = 1
+	}
+	_, err := tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_endpoints
+		(name, configured, settings, commit_id, moved_at, next_seq, disabled_at, disabled_reason, succeeded_at, created_at)
+		VALUES (?, ?, ?, ?, ?, 1, 0, '', 0, ?) ON CONFLICT (name) DO NOTHING`),
+		e.Name, configured, e.Settings, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("add webhook endpoint %q: %w", e.Name, err)
+	}
+	return nil
+}
+
+// Change calls change with the settings of an endpoint that is not configured,
+// and stores what it returns; its error comes back as it is.
+func (w *Webhooks) Change(ctx context.Context, name string, change func(settings string) (string, error)) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		query := `SELECT settings FROM webhook_endpoints WHERE name = ? AND configured = 0`
+		if w.db.postgres {
+			query += ` FOR UPDATE`
+		}
+		var settings string
+		if err := tx.QueryRowContext(ctx, w.db.Bind(query), name).Scan(&settings); errors.Is(err, sql.ErrNoRows) {
+			return ErrUnknown
+		} else if err != nil {
+			return fmt.Errorf("read webhook endpoint %q: %w", name, err)
+		}
+		settings, err := change(settings)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET settings = ? WHERE name = ?`), settings, name); err != nil {
+			return fmt.Errorf("change webhook endpoint %q: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// Delete removes an endpoint that is not configured, and its deliveries.
+func (w *Webhooks) Delete(ctx context.Context, name string) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ? AND configured = 0`), name).Scan(&n); err != nil {
+			return fmt.Errorf("delete webhook endpoint %q: %w", name, err)
+		}
+		if n == 0 {
+			return ErrUnknown
+		}
+		return w.remove(ctx, tx, name)
+	})
+}
+
+func (w *Webhooks) remove(ctx context.Context, tx *sql.Tx, name string) error {
+	for _, statement := range []string{
+		`DELETE FROM webhook_attempts WHERE delivery IN (SELECT id FROM webhook_deliveries WHERE endpoint = ?)`,
+		`DELETE FROM webhook_deliveries WHERE endpoint = ?`,
+		`DELETE FROM webhook_endpoints WHERE name = ?`,
+	} {
+		if _, err := tx.ExecContext(ctx, w.db.Bind(statement), name); err != nil {
+			return fmt.Errorf("delete webhook endpoint %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Disable keeps an endpoint from getting more, until Enable. It says whether
+// the endpoint was enabled before.
+func (w *Webhooks) Disable(ctx context.Context, name, reason string, now time.Time) (bool, error) {
+	r, err := w.db.sql.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET disabled_at = ?, disabled_reason = ? WHERE name = ? AND disabled_at = 0`), now.UnixMilli(), reason, name)
+	if err != nil {
+		return false, fmt.Errorf("disable webhook endpoint %q: %w", name, err)
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// Enable lets an endpoint have what it missed: its pending deliveries, tried
+// anew, and everything after its commit.
+func (w *Webhooks) Enable(ctx context.Context, name string, now time.Time) error {
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET disabled_at = 0, disabled_reason = '' WHERE name = ?`), name)
+		if err != nil {
+			return fmt.Errorf("enable webhook endpoint %q: %w", name, err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrUnknown)
+		}
+		_, err = tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET next_at = ?, started_at = 0 WHERE endpoint = ? AND state = 'pending'`), now.UnixMilli(), name)
+		if err != nil {
+			return fmt.Errorf("enable webhook endpoint %q: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// fromMillis is the zero time for 0.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
