@@ -177,7 +177,7 @@ func (g *group) persist() error {
 			return err
 		}
 	}
-	if _, err := r.pack.save(r.disk, r.packFolder(), groupDraft); err != nil {
+	if err := r.pack.save(r.disk, r.packFolder()); err != nil {
 		return err
 	}
 	r.packs++

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"compress/zlib"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -14,14 +15,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// joinBytes bounds how much is joined at once, and held in memory for it.
-const joinBytes = 64 << 20
+// joinBytes bounds how much is joined at once.
+const joinBytes = 1 << 30
 
 // A packFile is a pack on disk.
 type packFile struct {
@@ -75,131 +76,291 @@ func choose(packs []packFile) []packFile {
 	return packs
 }
 
-// joinPacks puts the objects of many small packs into one. It may run beside
-// the writer and beside Git: the joined pack is in place, durably, before the
-// others go, and no object is left out, whether something refers to it or not.
-func joinPacks(ctx context.Context, d disk, folder string) error {
+// joinPacks puts the objects of many small packs into one, and says of how many.
+// It may run beside the writer and beside Git: the joined pack is in place,
+// durably, before the others go, and no object is left out, whether something
+// refers to it or not. It rests rest times as long as it works, so that others
+// get on.
+func joinPacks(ctx context.Context, d disk, folder string, rest int) (joined int, err error) {
 	if _, err := os.Stat(filepath.Join(folder, "multi-pack-index")); err == nil {
-		return nil // of Git's own upkeep, which would miss the packs
+		return 0, nil // of Git's own upkeep, which would miss the packs
 	}
 	packs, err := listPacks(folder)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	chosen := choose(packs)
 	if len(chosen) < 2 {
-		return nil
+		return 0, nil
 	}
 	slices.SortFunc(chosen, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
-	j := joiner{pack: newPack(), heads: make(map[string]head)}
-	for _, p := range chosen {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := j.take(p); err != nil {
-			return fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
-		}
-	}
-	joined, err := j.pack.save(d, folder, joinDraft)
+	name, err := writeJoined(ctx, d, folder, chosen, rest)
 	if err != nil {
-		return errors.Join(err, cleanPacks(d, folder, joinDraft))
+		return 0, errors.Join(err, cleanPacks(d, folder, joinDraft))
 	}
 	for _, p := range chosen {
-		if p.name == joined {
+		if p.name == name {
 			continue
 		}
 		if err := errors.Join(removeIfThere(d, p.name+".idx"), removeIfThere(d, p.name+".pack")); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return d.SyncDir(folder)
+	return len(chosen), d.SyncDir(folder)
+}
+
+// writeJoined writes the pack of all objects of packs, and says its name.
+func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, rest int) (name string, err error) {
+	objects := make(map[Hash]int)
+	indexes := make([][]idxfile.Entry, len(packs))
+	for i, p := range packs {
+		if indexes[i], err = readIndex(p.name + ".idx"); err != nil {
+			return "", fmt.Errorf("index of %s: %w", filepath.Base(p.name), err)
+		}
+		for _, e := range indexes[i] {
+			objects[e.Hash] = -1
+		}
+	}
+	f, err := d.Create(filepath.Join(folder, joinDraft+"_pack"), 0o444)
+	if err != nil {
+		return "", fmt.Errorf("write pack: %w", err)
+	}
+	j := joiner{out: newPackWriter(f, len(objects)), number: objects, heads: make(map[string]head)}
+	for i, p := range packs {
+		began := time.Now()
+		if err = j.take(p, indexes[i]); err != nil {
+			err = fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
+			break
+		}
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(time.Since(began) * time.Duration(rest)):
+		}
+		if err != nil {
+			break
+		}
+	}
+	var sum Hash
+	if err == nil {
+		sum, err = j.out.finish()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	index, err := encodeIndex(j.objects, sum)
+	if err == nil {
+		err = writeFile(d, filepath.Join(folder, joinDraft+"_idx"), index, 0o444)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write index: %w", err)
+	}
+	return placePack(d, folder, joinDraft, sum)
 }
 
 // A joiner copies the objects of packs, from old to new, into one.
 type joiner struct {
-	pack  *pack
-	heads map[string]head // the last tree that was stored whole, by what is alike in those of a folder
+	out     *packWriter
+	objects []packed
+	number  map[Hash]int    // into objects; -1 of those that are not there yet
+	heads   map[string]head // the last tree that was stored whole, by what is alike in those of a folder
+
+	// Memory that is used again.
+	object, spare []byte
+	inflate       io.ReadCloser
 }
 
 type head struct {
-	hash Hash
-	raw  []byte
+	number int // into objects
+	raw    []byte
 }
 
 // take copies the objects of p that are not there yet, as they are: deltas stay
 // deltas. Only trees that were stored whole become deltas where they can.
-func (j *joiner) take(p packFile) error {
-	raw, err := os.ReadFile(p.name + ".pack")
+func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
+	f, err := os.Open(p.name + ".pack")
 	if err != nil {
 		return err
 	}
-	entries, err := readIndex(p.name + ".idx")
-	if err != nil {
-		return err
-	}
-	moved := make(map[int]int, len(entries)) // the place of an object by its old offset
+	defer f.Close()
+	moved := make(map[int64]int, len(entries)) // the number of an object by its old offset
 	for i, e := range entries {
-		at, end := int(e.Offset), len(raw)-20
+		at, end := int64(e.Offset), p.size-20
 		if i+1 < len(entries) {
-			end = int(entries[i+1].Offset)
+			end = int64(entries[i+1].Offset)
 		}
-		if at >= end || end > len(raw) || crc32.ChecksumIEEE(raw[at:end]) != e.CRC32 {
+		if at >= end || end > p.size {
 			return fmt.Errorf("object %s is damaged", e.Hash)
 		}
-		if _, ok := j.pack.index[e.Hash]; !ok {
-			if err := j.copy(e.Hash, raw[at:end], at, moved); err != nil {
+		if j.number[e.Hash] < 0 {
+			if err := j.copy(e, io.NewSectionReader(f, at, end-at), moved); err != nil {
 				return fmt.Errorf("object %s: %w", e.Hash, err)
 			}
 		}
-		moved[at] = j.pack.index[e.Hash]
+		moved[at] = j.number[e.Hash]
 	}
 	return nil
 }
 
-// copy appends one object, whose bytes in its old pack are raw.
-func (j *joiner) copy(h Hash, raw []byte, at int, moved map[int]int) error {
-	kind, size, rest := parseHeader(raw)
-	o := packed{hash: h}
+// copyBytes is how much of an object is held at once.
+const copyBytes = 64 << 10
+
+// maxHeader is how long the header of an object can be at most: its size, and
+// the distance to the base of a delta, or its name.
+const maxHeader = 10 + 20
+
+// copy appends one object, which stands in its old pack as in says.
+func (j *joiner) copy(e idxfile.Entry, in *io.SectionReader, moved map[int64]int) error {
+	var b [maxHeader]byte
+	n, err := in.ReadAt(b[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	kind, size, rest := parseHeader(b[:n])
 	var base []byte
+	depth := 0
 	switch kind {
 	case plumbing.TreeObject:
-		return j.tree(h, size, rest)
+		return j.tree(e, size, in, n-len(rest))
 	case plumbing.OFSDeltaObject:
-		back, n := parseOffset(rest)
-		i, ok := moved[at-back]
+		back, length := parseOffset(rest)
+		i, ok := moved[int64(e.Offset)-back]
 		if !ok {
 			return errors.New("delta has no base")
 		}
-		to := j.pack.objects[i]
-		o.depth = to.depth + 1
-		base, rest = offset(int64(j.pack.buf.Len())-to.offset), rest[n:]
+		to := j.objects[i]
+		depth = to.depth + 1
+		base, rest = offset(j.out.at-to.offset), rest[length:]
 	}
-	j.pack.put(o, kind, size, base, func() { j.pack.buf.Write(rest) })
+	o, err := j.out.begin(kind, size, base)
+	if err != nil {
+		return err
+	}
+	old := n - len(rest) // of the header
+	sum := crc32.Update(0, crc32.IEEETable, b[:old])
+	j.object = slices.Grow(j.object[:0], copyBytes)[:copyBytes]
+	for at := int64(old); at < in.Size(); {
+		n, err := in.ReadAt(j.object, at)
+		if n == 0 {
+			return err
+		}
+		sum = crc32.Update(sum, crc32.IEEETable, j.object[:n])
+		if _, err := j.out.Write(j.object[:n]); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	if sum != e.CRC32 {
+		return errors.New("is damaged")
+	}
+	o.hash, o.depth = e.Hash, depth
+	j.done(o)
 	return nil
+}
+
+// done notes the object that was written.
+func (j *joiner) done(o packed) {
+	j.number[o.hash] = len(j.objects)
+	j.objects = append(j.objects, j.out.end(o))
 }
 
 // tree appends a tree that was stored whole: as a delta of the one that was so
 // before, which is of the same folder if they begin alike. Chains of these and
 // those within a group add up to twice maxDepth at most.
-func (j *joiner) tree(h Hash, size int, content []byte) error {
-	r, err := zlib.NewReader(bytes.NewReader(content))
-	if err != nil {
+func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header int) error {
+	j.object = slices.Grow(j.object[:0], int(in.Size()))[:in.Size()]
+	if _, err := in.ReadAt(j.object, 0); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	raw := make([]byte, size)
-	if _, err := io.ReadFull(r, raw); err != nil {
+	if crc32.ChecksumIEEE(j.object) != e.CRC32 {
+		return errors.New("is damaged")
+	}
+	raw, err := j.inflated(j.object[header:], size)
+	if err != nil {
 		return err
 	}
 	alike := string(raw[:max(0, bytes.IndexByte(raw, 0))])
 	last, ok := j.heads[alike]
-	j.heads[alike] = head{h, raw}
-	if ok {
-		if d := packfile.DiffDelta(last.raw, raw); len(d) < len(raw)/2 && j.pack.addDelta(h, last.hash, d) {
+	j.spare = last.raw
+	j.heads[alike] = head{len(j.objects), raw}
+	if ok && j.objects[last.number].depth < maxDepth {
+		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 {
+			to := j.objects[last.number]
+			o, err := j.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(j.out.at-to.offset))
+			if err != nil {
+				return err
+			}
+			o.hash, o.depth = e.Hash, to.depth+1
+			if err := deflate(j.out, zlib.NoCompression, d); err != nil {
+				return err
+			}
+			j.done(o)
 			return nil
 		}
 	}
-	j.pack.put(packed{hash: h}, plumbing.TreeObject, size, nil, func() { j.pack.write(j.pack.deflate, raw) })
-	return nil
+	o, err := j.out.begin(plumbing.TreeObject, size, nil)
+	if err != nil {
+		return err
+	}
+	o.hash = e.Hash
+	if int64(len(j.object)) < size { // it is compressed
+		_, err = j.out.Write(j.object[header:])
+	} else {
+		err = deflate(j.out, zlib.BestSpeed, raw)
+	}
+	if err == nil {
+		j.done(o)
+	}
+	return err
+}
+
+func deflate(w io.Writer, level int, b []byte) error {
+	z, err := zlib.NewWriterLevel(w, level)
+	if err != nil {
+		return err
+	}
+	_, err = z.Write(b)
+	return errors.Join(err, z.Close())
+}
+
+// inflated is the content of an object of that size.
+func (j *joiner) inflated(b []byte, size int64) ([]byte, error) {
+	raw := slices.Grow(j.spare[:0], int(size))[:size]
+	j.spare = nil
+	if unstore(raw, b) {
+		return raw, nil
+	}
+	var err error
+	if j.inflate == nil {
+		j.inflate, err = zlib.NewReader(bytes.NewReader(b))
+	} else {
+		err = j.inflate.(zlib.Resetter).Reset(bytes.NewReader(b), nil)
+	}
+	if err == nil {
+		_, err = io.ReadFull(j.inflate, raw)
+	}
+	return raw, err
+}
+
+// unstore fills raw with what the zlib stream b holds (RFC 1950), if it is only
+// stored there (RFC 1951, 3.2.4), as trees of the writer's packs are. The sum at
+// the end is not looked at: that of the pack's index covers the same.
+func unstore(raw, b []byte) bool {
+	for b = b[min(2, len(b)):]; len(b) >= 5 && b[0]&^1 == 0; {
+		last, n := b[0] == 1, int(binary.LittleEndian.Uint16(b[1:]))
+		if b = b[5:]; n > len(b) || n > len(raw) {
+			return false
+		}
+		copy(raw, b[:n])
+		raw, b = raw[n:], b[n:]
+		if last {
+			return len(raw) == 0
+		}
+	}
+	return false
 }
 
 // readIndex lists the objects of a pack, in order of offset.
@@ -230,20 +391,20 @@ func readIndex(name string) ([]idxfile.Entry, error) {
 	}
 }
 
-// parseHeader reads what [pack.header] writes, and says what follows it.
-func parseHeader(b []byte) (kind plumbing.ObjectType, size int, rest []byte) {
-	kind, size = plumbing.ObjectType(b[0]>>4&7), int(b[0]&0xf)
+// parseHeader reads what [objectHeader] makes, and says what follows it.
+func parseHeader(b []byte) (kind plumbing.ObjectType, size int64, rest []byte) {
+	kind, size = plumbing.ObjectType(b[0]>>4&7), int64(b[0]&0xf)
 	i := 1
 	for shift := 4; b[i-1]&0x80 != 0 && i < len(b); i, shift = i+1, shift+7 {
-		size |= int(b[i]&0x7f) << shift
+		size |= int64(b[i]&0x7f) << shift
 	}
 	return kind, size, b[i:]
 }
 
 // parseOffset reads what [offset] makes, and says how long it is.
-func parseOffset(b []byte) (back, n int) {
+func parseOffset(b []byte) (back int64, n int) {
 	for n < len(b) {
-		back = back<<7 | int(b[n]&0x7f)
+		back = back<<7 | int64(b[n]&0x7f)
 		n++
 		if b[n-1]&0x80 == 0 {
 			break

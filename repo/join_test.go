@@ -20,7 +20,7 @@ func objects(t *testing.T, dir string) string {
 // included, nothing refers to or not; trees that were whole become deltas.
 func TestJoinPacks(t *testing.T) {
 	dir := site(t)
-	r := start(t, options(dir))
+	r, stop := run(t, options(dir))
 	for i := range 200 {
 		update(t, r, func(tx *Tx) error { // long enough a folder for deltas to pay
 			_, err := tx.Put("consultations", slug(t, fmt.Sprint("projet-", i%40)), document(fmt.Sprint(i)))
@@ -34,6 +34,7 @@ func TestJoinPacks(t *testing.T) {
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}
+	stop() // it would join packs too
 	git(t, dir, "hash-object", "-w", "--stdin", "-t", "tree") // nothing refers to this one
 	git(t, dir, "repack", "-q")
 	before := objects(t, dir)
@@ -50,7 +51,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+			if _, err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -77,7 +78,7 @@ func TestJoinPacks(t *testing.T) {
 			}
 		}
 	}
-	put(t, r, "consultations", "parc", "après")
+	put(t, start(t, options(dir)), "consultations", "parc", "après")
 }
 
 // TestDamagedPackStays: a pack that is not what its index says is not joined,
@@ -103,7 +104,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {

@@ -137,31 +137,40 @@ const (
 	uploadDraft = "tmp_cms_upload" // and a number
 )
 
-// save writes the pack and its index into folder, and says which name they got
-// there, without extension. When it returns nil, both are durable and Git sees
-// them. The pack is in place before its index, because a pack without an index
-// is nothing to Git and an index without a pack is an error.
-func (p *pack) save(d disk, folder, draft string) (name string, err error) {
+// save writes the pack and its index into folder. When it returns nil, both are
+// durable and Git sees them.
+func (p *pack) save(d disk, folder string) error {
 	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
 	sum := Hash(sha1.Sum(p.buf.Bytes()))
 	p.buf.Write(sum[:])
 	index, err := encodeIndex(p.objects, sum)
 	if err != nil {
-		return "", err
+		return err
 	}
-	name = filepath.Join(folder, "pack-"+sum.String())
-	draft = filepath.Join(folder, draft)
+	draft := filepath.Join(folder, groupDraft)
 	written := make(chan error, 1)
 	go func() { written <- writeFile(d, draft+"_idx", index, 0o444) }()
 	err = writeFile(d, draft+"_pack", p.buf.Bytes(), 0o444)
-	if err = errors.Join(err, <-written); err == nil {
-		err = d.Rename(draft+"_pack", name+".pack")
+	if err = errors.Join(err, <-written); err != nil {
+		return fmt.Errorf("write pack: %w", err)
 	}
-	if err == nil {
+	_, err = placePack(d, folder, groupDraft, sum)
+	return err
+}
+
+// placePack gives the drafts of a pack and its index, which are durable, their
+// names, and says which, without extension. When it returns nil, those are
+// durable and Git sees them. The pack is in place before its index, because a
+// pack without an index is nothing to Git and an index without a pack is an
+// error. What is left when it fails is for cleanPacks.
+func placePack(d disk, folder, draft string, sum Hash) (name string, err error) {
+	name = filepath.Join(folder, "pack-"+sum.String())
+	draft = filepath.Join(folder, draft)
+	if err = d.Rename(draft+"_pack", name+".pack"); err == nil {
 		err = d.Rename(draft+"_idx", name+".idx")
 	}
 	if err != nil {
-		return "", fmt.Errorf("write pack: %w", err) // cleanPacks removes what is left
+		return "", fmt.Errorf("place pack: %w", err)
 	}
 	if err := d.SyncDir(folder); err != nil {
 		return "", fmt.Errorf("sync pack folder: %w", err)
@@ -169,7 +178,7 @@ func (p *pack) save(d disk, folder, draft string) (name string, err error) {
 	return name, nil
 }
 
-// cleanPacks removes what a save that did not come to its end left in folder:
+// cleanPacks removes what a write that did not come to its end left in folder:
 // the drafts, and the pack that was in place when its index was not.
 func cleanPacks(d disk, folder, draft string) error {
 	draft = filepath.Join(folder, draft)

@@ -162,12 +162,14 @@ func (r *Repo) Rehearse(s *Snapshot, fn func(*Tx) error) error {
 
 // How often Run looks for commits that others made, how many updates it takes
 // into a group, how long it tries to get hold of the branch, beyond how many
-// packs it joins some, and after how many commits it saves the index.
+// packs it joins some, how many times as long as it works the joining rests, and
+// after how many commits it saves the index.
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
 	lockPatience = 5 * time.Second
 	packLimit    = 50
+	joinRest     = 3
 	indexEvery   = 5000
 )
 
@@ -193,7 +195,10 @@ func (r *Repo) Run(ctx context.Context) error {
 	for {
 		if joined == nil && r.packs > packLimit {
 			joined = make(chan error, 1)
-			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder()) })
+			beside.Go(func() {
+				_, err := joinPacks(ctx, r.disk, r.packFolder(), joinRest)
+				joined <- err
+			})
 		}
 		select {
 		case <-r.queue.wake:

@@ -192,6 +192,38 @@ func (f *folder) splice(edits []edit, p *pack) {
 	}
 }
 
+// treeDelta is the delta that turns the tree from into the tree to. They may be
+// anything, but it is short only for trees that differ in few items.
+func treeDelta(from, to []byte) []byte {
+	d := delta{from: len(from), to: len(to)}
+	a, b := from, to
+	for len(b) > 0 {
+		restA, restB, err := skipEqual(a, b)
+		if err != nil {
+			d.insert(b)
+			break
+		}
+		d.copy(len(from)-len(a), len(b)-len(restB))
+		a, b = restA, restB
+		itemA, _ := nextItem(a)
+		itemB, err := nextItem(b)
+		switch {
+		case err != nil:
+			d.insert(b)
+			b = nil
+		case itemA == nil || compareItems(itemA, itemB) > 0:
+			d.insert(itemB)
+			b = b[len(itemB):]
+		case compareItems(itemA, itemB) < 0:
+			a = a[len(itemA):]
+		default:
+			d.insert(itemB)
+			a, b = a[len(itemA):], b[len(itemB):]
+		}
+	}
+	return d.bytes()
+}
+
 // find says where the item name is, or where it would be inserted.
 func (f *folder) find(name string, dir bool) (int, bool) {
 	key := []byte(name)
