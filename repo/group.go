@@ -31,7 +31,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 	}
 	outcomes := make([]outcome, len(requests))
 	deadline := time.Now().Add(lockPatience)
-	for {
+	for tries := 1; ; tries++ {
 		next, err := r.attempt(ctx, requests, outcomes)
 		switch {
 		case err == nil:
@@ -41,7 +41,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 				q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
 			}
 			return
-		case (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && time.Now().Before(deadline):
+		case (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && (tries < fewestTries || time.Now().Before(deadline)):
 			// Somebody else has moved the branch, or is about to.
 			<-time.After(time.Millisecond)
 			continue

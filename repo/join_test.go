@@ -34,7 +34,7 @@ func TestJoinPacks(t *testing.T) {
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}
-	stop() // it would join packs too
+	stop()                                                    // it would join packs too
 	git(t, dir, "hash-object", "-w", "--stdin", "-t", "tree") // nothing refers to this one
 	git(t, dir, "repack", "-q")
 	before := objects(t, dir)

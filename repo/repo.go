@@ -161,13 +161,14 @@ func (r *Repo) Rehearse(s *Snapshot, fn func(*Tx) error) error {
 }
 
 // How often Run looks for commits that others made, how many updates it takes
-// into a group, how long it tries to get hold of the branch, beyond how many
+// into a group, how long and how often at least it tries to get hold of the branch, beyond how many
 // packs it joins some, how many times as long as it works the joining rests, and
 // after how many commits it saves the index.
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
 	lockPatience = 5 * time.Second
+	fewestTries  = 3
 	packLimit    = 50
 	joinRest     = 3
 	indexEvery   = 5000
