@@ -35,10 +35,13 @@ func start(t *testing.T, o Options) *Repo {
 	t.Helper()
 	r, stop := run(t, o)
 	t.Cleanup(func() {
+		stop() // git fsck does not bear that packs go while it reads them
 		if !t.Failed() {
 			verify(t, r)
 		}
-		stop()
+		if err := r.store.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return r
 }
