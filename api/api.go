@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/auth"
 	"cms/site"
@@ -34,6 +36,11 @@ type API struct {
 	providers   []*auth.Provider
 	cookies     cookies
 	crossOrigin *http.CrossOriginProtection
+
+	proxies    proxies
+	perAddress *limiter // nil for no limit, as perCaller
+	perCaller  *limiter
+	metrics    *metrics
 
 	huma    huma.API
 	openapi []byte // the document, made once
@@ -56,6 +63,13 @@ type Options struct {
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
 	Providers []*auth.Provider // where people may log in, with different names
+
+	Proxies    []netip.Prefix       // whose X-Forwarded-For is believed
+	Origins    []string             // whose pages may call the API from browsers; "*" is all of them
+	PerAddress Limit                // of requests below /v1 from an address
+	PerCaller  Limit                // of requests of whom a token names
+	Registry   *prometheus.Registry // gets the metrics of requests; nil counts for nobody
+	Metrics    bool                 // serve Registry at /metrics
 }
 
 // DefaultMaxBodyBytes bounds request bodies where no other limit is configured.
@@ -72,6 +86,7 @@ func New(o Options) (*API, error) {
 		inbound:  o.Inbound,
 		ready:    o.Ready,
 		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
+		proxies:  o.Proxies,
 		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 
 		sessions:    o.Sessions,
@@ -86,16 +101,32 @@ func New(o Options) (*API, error) {
 	}
 	a.streamsEnd = make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })
+	var err error
+	if a.perAddress, err = newLimiter("address", o.PerAddress); err != nil {
+		return nil, err
+	}
+	if a.perCaller, err = newLimiter("caller", o.PerCaller); err != nil {
+		return nil, err
+	}
+	if a.metrics, err = newMetrics(o.Registry); err != nil {
+		return nil, err
+	}
+	compress, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
-	a.huma.UseMiddleware(a.authenticate, a.receive)
+	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive)
 	a.routes(router)
+	if o.Metrics && o.Registry != nil {
+		router.Handle("/metrics", MetricsHandler(o.Registry)).Methods(http.MethodGet, http.MethodHead)
+	}
 
-	var err error
 	if a.openapi, err = document(a.huma.OpenAPI()); err != nil {
 		return nil, err
 	}
-	a.handler = a.observe(a.recover(a.bound(router)))
+	a.handler = a.observe(a.recover(allowOrigins(o.Origins)(a.limitAddresses(compress(a.bound(router))))))
 	return a, nil
 }
 

@@ -17,7 +17,7 @@ type tags struct {
 }
 
 type tag struct {
-	value string // without its quotes
+	value string // without its quotes: a revision, maybe with what a proxy added
 	weak  bool
 }
 
@@ -54,7 +54,7 @@ func (t tags) strong() []string {
 	values := []string{}
 	for _, tag := range t.list {
 		if !tag.weak {
-			values = append(values, tag.value)
+			values = append(values, uncoded(tag.value))
 		}
 	}
 	return values
@@ -64,22 +64,24 @@ func (t tags) strong() []string {
 func (t tags) values() []string {
 	var values []string
 	for _, tag := range t.list {
-		values = append(values, tag.value)
+		values = append(values, uncoded(tag.value))
 	}
 	return values
 }
 
-// matchWeak compares as If-None-Match does (RFC 9110, section 13.1.2).
-func (t tags) matchWeak(revision string) bool {
+// matchWeak compares as If-None-Match does (RFC 9110, section 13.1.2). It gives
+// the entity tag that matches, which is the one for a 304 to repeat: a proxy
+// that compresses may have changed it.
+func (t tags) matchWeak(revision string) (string, bool) {
 	if t.any {
-		return true
+		return etag(revision), true
 	}
 	for _, tag := range t.list {
-		if tag.value == revision {
-			return true
+		if uncoded(tag.value) == revision {
+			return etag(tag.value), true
 		}
 	}
-	return false
+	return "", false
 }
 
 // Preconditions are the headers of a conditional write.

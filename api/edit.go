@@ -195,19 +195,24 @@ type Diff struct {
 
 // outcome answers a write.
 func outcome(out *site.Outcome, err error) (*reply, error) {
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case out.Diff != nil:
+	}
+	if out.Diff != nil {
 		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String()})
-	case out.Entry == nil:
-		return &reply{Status: http.StatusNoContent}, nil
+	}
+	r := &reply{Status: http.StatusNoContent}
+	switch {
 	case out.Created:
-		r, err := answerEntry(http.StatusCreated, out.Entry)
-		if err == nil {
+		if r, err = answerEntry(http.StatusCreated, out.Entry); err == nil {
 			r.Location = entryURL(out.Entry.Ref)
 		}
-		return r, err
+	case out.Entry != nil:
+		r, err = answerEntry(http.StatusOK, out.Entry)
 	}
-	return answerEntry(http.StatusOK, out.Entry)
+	if err != nil {
+		return nil, err
+	}
+	r.targets = []target{targetOf(out)}
+	return r, nil
 }

@@ -64,7 +64,7 @@ func answerEntry(status int, e *site.Entry) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.ETag, r.Vary = etag(e.Revision), "Accept"
+	r.ETag, r.Vary = etag(e.Revision), []string{"Accept"}
 	return r, nil
 }
 
@@ -137,8 +137,8 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		if p != nil {
 			return nil, p
 		}
-		if t.matchWeak(e.Revision) {
-			return &reply{Status: http.StatusNotModified, ETag: etag(e.Revision), Vary: "Accept"}, nil
+		if matched, ok := t.matchWeak(e.Revision); ok {
+			return &reply{Status: http.StatusNotModified, ETag: matched, Vary: []string{"Accept"}}, nil
 		}
 	}
 	if media == mediaJSON {
@@ -148,7 +148,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{Status: http.StatusOK, ContentType: "text/markdown; charset=utf-8", ETag: etag(e.Revision), Vary: "Accept", Body: src}, nil
+	return &reply{Status: http.StatusOK, ContentType: "text/markdown; charset=utf-8", ETag: etag(e.Revision), Vary: []string{"Accept"}, Body: src}, nil
 }
 
 func entryURL(ref site.Ref) string {

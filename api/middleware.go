@@ -15,52 +15,31 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-	"github.com/google/uuid"
 
 	"cms/auth"
 )
 
-type contextKey int
-
-const (
-	requestIDKey contextKey = iota
-	principalKey
-)
-
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey).(string)
-	return id
-}
-
-// instance is the URI that names a request in problem documents.
-func instance(ctx context.Context) string {
-	if id := requestID(ctx); id != "" {
-		return "urn:uuid:" + id
-	}
-	return ""
-}
-
-func principal(ctx context.Context) *auth.Principal {
-	p, _ := ctx.Value(principalKey).(*auth.Principal)
-	return p
-}
-
-// observe names each request, and logs it when it is done.
+// observe names each request and, when it is done, logs it, counts it and
+// audits it.
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := uuid.NewString()
+		c := &call{id: newRequestID(r), address: a.proxies.client(r)}
 		h := w.Header()
-		h.Set("X-Request-Id", id)
+		h.Set("X-Request-Id", c.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
 		rec := &recorder{ResponseWriter: w}
+		ctx := withCall(r.Context(), c)
 		start := time.Now()
 		defer func() { // also when the connection is cut
-			a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			took := time.Since(start)
+			a.metrics.observe(r.Method, c.route, rec.status, took)
+			a.audit(ctx, r, c, rec.status)
+			a.log.LogAttrs(ctx, slog.LevelInfo, "request",
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
-				slog.Int64("bytes", rec.bytes), slog.String("duration", time.Since(start).String()), slog.String("request_id", id))
+				slog.Int64("bytes", rec.bytes), slog.String("duration", took.String()), slog.String("request_id", c.id))
 		}()
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+		next.ServeHTTP(rec, r.WithContext(ctx))
 	})
 }
 
@@ -160,7 +139,8 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 		writeHuma(ctx, a.problem(ctx.Context(), err))
 		return
 	}
-	next(huma.WithValue(ctx, principalKey, pr))
+	callOf(ctx.Context()).principal = pr
+	next(ctx)
 }
 
 // receive reads the body of an operation that has one, so that one that is too

@@ -21,11 +21,13 @@ type reply struct {
 	ContentType  string        `header:"Content-Type" hidden:"true"`
 	ETag         string        `header:"ETag" hidden:"true"`
 	Location     string        `header:"Location" hidden:"true"`
-	Vary         string        `header:"Vary" hidden:"true"`
+	Vary         []string      `header:"Vary" hidden:"true"` // added to what middleware says
 	CacheControl string        `header:"Cache-Control" hidden:"true"`
 	CSP          string        `header:"Content-Security-Policy" hidden:"true"`
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
+
+	targets []target // what a write has changed
 }
 
 // answer is v as JSON.
@@ -95,6 +97,8 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		if err != nil {
 			return nil, a.problem(ctx, err)
 		}
+		c := callOf(ctx)
+		c.targets = append(c.targets, r.targets...)
 		return r, nil
 	})
 }

@@ -75,6 +75,8 @@ func codeOf(status int) string {
 		return "unsupported_media_type"
 	case http.StatusUnprocessableEntity:
 		return string(site.Invalid)
+	case http.StatusTooManyRequests:
+		return "too_many_requests"
 	case http.StatusServiceUnavailable:
 		return string(site.Unavailable)
 	}
@@ -167,7 +169,13 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		a.log.ErrorContext(ctx, "request failed", "error", err, "request_id", requestID(ctx))
 		p = newProblem(http.StatusInternalServerError, "Something failed here that should not. The log of the service has it under this instance.")
 	}
+	return p.of(ctx)
+}
+
+// of makes p the answer to the request of ctx.
+func (p *Problem) of(ctx context.Context) *Problem {
 	p.Instance = instance(ctx)
+	callOf(ctx).code = p.Code
 	return p
 }
 
@@ -222,15 +230,12 @@ func plain(ctx huma.Context, _ string, v any) (any, error) {
 	case http.StatusBadRequest:
 		p.Detail = "The body is missing."
 	}
-	p.Instance = instance(ctx.Context())
-	return p, nil
+	return p.of(ctx.Context()), nil
 }
 
 // writeProblem answers with p outside of huma.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
-	if p.Instance == "" {
-		p.Instance = instance(r.Context())
-	}
+	p = p.of(r.Context())
 	for k, vs := range p.headers {
 		w.Header()[k] = vs
 	}

@@ -15,6 +15,14 @@ import (
 // encoded slashes, and a path with ".." is refused instead of redirected.
 func newRouter() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if template, err := mux.CurrentRoute(req).GetPathTemplate(); err == nil {
+				callOf(req.Context()).route = strings.ReplaceAll(template, restOfPath, "}")
+			}
+			next.ServeHTTP(w, req)
+		})
+	})
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		writeProblem(w, req, newProblem(http.StatusNotFound, "There is nothing at this path. /openapi.json lists what there is."))
 	})
@@ -40,6 +48,9 @@ func allowedMethods(r *mux.Router, req *http.Request) []string {
 	return allowed
 }
 
+// restOfPath ends a path parameter that takes all that follows.
+const restOfPath = ":.+}"
+
 // adapter registers huma's operations on a mux router. It is humamux but for
 // the slug, which takes the rest of the path, and for HEAD, which GET answers.
 type adapter struct{ router *mux.Router }
@@ -49,8 +60,9 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if op.Method == http.MethodGet {
 		methods = append(methods, http.MethodHead)
 	}
-	path := strings.Replace(op.Path, "{slug}", "{slug:.+}", 1)
+	path := strings.Replace(op.Path, "{slug}", "{slug"+restOfPath, 1)
 	a.router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		callOf(r.Context()).operation = op.OperationID
 		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
 	}).Methods(slices.Compact(methods)...)
 }

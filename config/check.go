@@ -58,6 +58,40 @@ func (d *decoder) server(s *Server) {
 	if u := absolute(s.PublicURL); s.PublicURL != "" && (u == nil || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
 		d.add([]any{"server", "public_url"}, "is not an absolute http or https URL without a query; write https://cms.example.org")
 	}
+	for i, origin := range s.CORSOrigins {
+		if u := absolute(origin); origin != "*" && (u == nil || u.Scheme+"://"+u.Host != origin) {
+			d.add([]any{"server", "cors_origins", i}, "%q is not an origin; write https://edit.example.org, without a path, or * for all", origin)
+		}
+	}
+	if l := s.RateLimit; l.Window < time.Second {
+		d.add([]any{"server", "rate_limit", "window"}, "is less than 1s")
+	}
+	d.limit(s.RateLimit.PerCaller, "server", "rate_limit", "per_caller")
+	d.limit(s.RateLimit.PerAddress, "server", "rate_limit", "per_address")
+	if s.DebugListen != "" && !loopback(s.DebugListen) {
+		d.add([]any{"server", "debug_listen"}, "%q is not host:port of this machine alone; write 127.0.0.1:6060: what is served there tells much about the service", s.DebugListen)
+	}
+}
+
+// limit checks a number of requests.
+func (d *decoder) limit(n int64, at ...any) {
+	if n < 0 || n > maxRequests {
+		d.add(at, "is not between 0, for no limit, and %d", maxRequests)
+	}
+}
+
+// maxRequests is the greatest number of requests in a window of a rate limit.
+const maxRequests = 1_000_000
+
+// loopback says whether an address to listen at is reached from this machine
+// only.
+func loopback(listen string) bool {
+	host, port, err := net.SplitHostPort(listen)
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 func (d *decoder) repository(r *Repository) {

@@ -17,6 +17,7 @@ package config
 import (
 	"encoding/json"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -48,6 +49,19 @@ type Server struct {
 	Listen       string `yaml:"listen" default:"127.0.0.1:8080"` // host:port
 	PublicURL    string `yaml:"public_url"`                      // absolute, without a slash at the end; made of Listen when not given
 	MaxBodyBytes int64  `yaml:"max_body_bytes" default:"10485760"`
+
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
+	CORSOrigins    []string       `yaml:"cors_origins"`    // "*" is all; none: no page of another origin may call
+	RateLimit      RateLimit      `yaml:"rate_limit"`
+	Metrics        bool           `yaml:"metrics" default:"true"` // at /metrics of Listen
+	DebugListen    string         `yaml:"debug_listen"`           // host:port of this machine for profiles and metrics; "": none
+}
+
+// RateLimit bounds how many requests are answered in a window; 0 is no limit.
+type RateLimit struct {
+	Window     time.Duration `yaml:"window" default:"1m"`
+	PerCaller  int64         `yaml:"per_caller"`  // of whom a token names, by all its tokens
+	PerAddress int64         `yaml:"per_address"` // an IPv6 network of 64 bits counts as one
 }
 
 // Repository is the Git repository that holds the content.

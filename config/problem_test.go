@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
-		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes"}},
+		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, trusted_proxies, cors_origins, rate_limit, metrics, debug_listen"}},
 
 		{"number for a text", "repository: {branch: 2024}", nil, []string{":1:22: repository.branch: is a number, not a text; put it in quotes"}},
 		{"date for a text", "repository: {branch: 2024-01-01}", nil, []string{":1:22: repository.branch: is a date, not a text; put it in quotes"}},
@@ -67,6 +67,20 @@ func TestProblems(t *testing.T) {
 		{"port", "server: {listen: ':99999'}", nil, []string{`:1:18: server.listen: ":99999" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"origins", "server: {cors_origins: [https://a.example.org, 'https://a.example.org/x', a.example.org]}", nil, []string{
+			`:1:48: server.cors_origins[1]: "https://a.example.org/x" is not an origin; write https://edit.example.org, without a path, or * for all`,
+			`:1:75: server.cors_origins[2]: "a.example.org" is not an origin; write https://edit.example.org, without a path, or * for all`,
+		}},
+		{"rate limit", "server: {rate_limit: {window: 10ms, per_caller: -1}}", nil, []string{
+			":1:31: server.rate_limit.window: is less than 1s",
+			":1:49: server.rate_limit.per_caller: is not between 0, for no limit, and 1000000",
+		}},
+		{"profiles for everyone", "server: {debug_listen: ':6060'}", nil, []string{
+			`:1:24: server.debug_listen: ":6060" is not host:port of this machine alone; write 127.0.0.1:6060: what is served there tells much about the service`,
+		}},
+		{"profiles by name", "server: {debug_listen: 'cms.example.org:6060'}", nil, []string{
+			`:1:24: server.debug_listen: "cms.example.org:6060" is not host:port of this machine alone; write 127.0.0.1:6060: what is served there tells much about the service`,
+		}},
 		{"branch", "repository: {branch: a..b}", nil, []string{`:1:22: repository.branch: "a..b" cannot be the name of a branch`}},
 		{"committer", "repository: {committer: {name: 'a <b>', email: root}}", nil, []string{
 			":1:32: repository.committer.name: is not a name that Git can hold; it has < or > in it, or nothing",

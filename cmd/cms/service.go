@@ -44,6 +44,7 @@ type service struct {
 	hooks    *webhooks.Relay
 	inbound  *webhooks.Inbound
 	server   *http.Server
+	debug    *http.Server // nil unless it is asked for
 }
 
 // openService wires the service. Its goroutines start in run.
@@ -99,6 +100,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	registry := newRegistry(s.repo, c.Collections)
 	handler, err := api.New(api.Options{
 		Site:         s.site,
 		Verifier:     s.verifier,
@@ -110,12 +112,28 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		Ready:        s.ready,
 		Logger:       log,
+		Proxies:      c.Server.TrustedProxies,
+		Origins:      c.Server.CORSOrigins,
+		PerAddress:   api.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
+		PerCaller:    api.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
+		Registry:     registry,
+		Metrics:      c.Server.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.server = &http.Server{
-		Addr:              c.Server.Listen,
+	s.server = newServer(c.Server.Listen, handler, log)
+	s.server.RegisterOnShutdown(handler.EndStreams)
+	if c.Server.DebugListen != "" {
+		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
+		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
+	}
+	return s, nil
+}
+
+func newServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Addr:              addr,
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -123,8 +141,6 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	s.server.RegisterOnShutdown(handler.EndStreams)
-	return s, nil
 }
 
 // openSite opens the repository and the site on it.
@@ -178,6 +194,9 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		}
 		return nil
 	})
+	if s.debug != nil {
+		g.Go(func() error { return s.serveDebug(ctx) })
+	}
 	g.Go(func() error {
 		defer stopWriting()
 		<-ctx.Done()

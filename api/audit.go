@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+)
+
+// audit logs a write, whatever came of it, and every request that was refused:
+// who asked for what of which entry, and the result. It holds nothing that was
+// sent but the path, and no secret.
+func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
+	write := !safe(r.Method) && c.operation != ""
+	if !write && status < http.StatusBadRequest || !a.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	who := []slog.Attr{slog.String("address", c.address.String())}
+	if c.principal != nil {
+		name, email := c.principal.Person()
+		who = append(who, slog.String("issuer", c.principal.Issuer), slog.String("subject", c.principal.Subject),
+			slog.String("name", name), slog.String("email", email))
+	}
+	result := []slog.Attr{slog.Int("status", status)}
+	if c.code != "" {
+		result = append(result, slog.String("code", c.code))
+	}
+	if len(c.targets) > 0 {
+		result = append(result, slog.Any("changed", c.targets))
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Attr{Key: "audit", Value: slog.GroupValue(
+		slog.Attr{Key: "who", Value: slog.GroupValue(who...)},
+		slog.String("operation", c.operation), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Attr{Key: "result", Value: slog.GroupValue(result...)},
+		slog.String("request_id", c.id),
+	)})
+}
+
+// safe says whether a method only reads (RFC 9110, section 9.2.1).
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}

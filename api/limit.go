@@ -1,0 +1,128 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"cms/auth"
+)
+
+// Limit is how many requests are answered in a window. The zero Limit is none.
+type Limit struct {
+	Requests int
+	Window   time.Duration
+}
+
+// limiter holds each of many clients to a limit: a bucket for each, which holds
+// the requests of a window and fills evenly. It remembers the buckets that were
+// used last, up to a number.
+type limiter struct {
+	policy  string // its name in the RateLimit headers
+	limit   Limit
+	buckets *lru.Cache[string, *rate.Limiter]
+}
+
+// maxBuckets bounds what a limiter remembers, to some 10 MB. Who is forgotten
+// has a full bucket again.
+const maxBuckets = 1 << 16
+
+// newLimiter is nil for the zero Limit.
+func newLimiter(policy string, limit Limit) (*limiter, error) {
+	if limit.Requests <= 0 || limit.Window <= 0 {
+		return nil, nil
+	}
+	buckets, err := lru.New[string, *rate.Limiter](maxBuckets)
+	return &limiter{policy, limit, buckets}, err
+}
+
+// quota is what a client may still ask for.
+type quota struct {
+	left  int           // requests, now
+	reset time.Duration // until the bucket is full or, if it is empty, until the next request is answered
+	over  bool          // this request is too much
+}
+
+// take takes a request out of the bucket of a client.
+func (l *limiter) take(client string, now time.Time) quota {
+	bucket, ok := l.buckets.Get(client)
+	if !ok {
+		bucket = rate.NewLimiter(rate.Limit(float64(l.limit.Requests)/l.limit.Window.Seconds()), l.limit.Requests)
+		if other, taken, _ := l.buckets.PeekOrAdd(client, bucket); taken {
+			bucket = other
+		}
+	}
+	over := !bucket.AllowN(now, 1)
+	tokens := bucket.TokensAt(now)
+	want := float64(l.limit.Requests)
+	if tokens < 1 {
+		want = 1
+	}
+	wait := time.Duration((want - tokens) / float64(bucket.Limit()) * float64(time.Second))
+	return quota{left: max(0, int(tokens)), reset: max(0, wait), over: over}
+}
+
+// admit takes a request of a client, says in the headers what is left
+// (draft-ietf-httpapi-ratelimit-headers) and gives a problem if it is too much.
+// A nil limiter admits everything.
+func (l *limiter) admit(h http.Header, client string) *Problem {
+	if l == nil {
+		return nil
+	}
+	q := l.take(client, time.Now())
+	seconds := int(math.Ceil(q.reset.Seconds()))
+	h.Add("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", l.policy, l.limit.Requests, int(math.Ceil(l.limit.Window.Seconds()))))
+	h.Add("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", l.policy, q.left, seconds))
+	if !q.over {
+		return nil
+	}
+	return newProblem(http.StatusTooManyRequests, "Too many requests. Try again after the seconds in Retry-After, and send fewer.").
+		with("Retry-After", strconv.Itoa(max(1, seconds)))
+}
+
+// limitAddresses bounds what each address may ask of /v1. An IPv6 client counts
+// by its network of 64 bits, of which it may have all addresses.
+func (a *API) limitAddresses(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.perAddress != nil && strings.HasPrefix(r.URL.Path, "/v1/") {
+			if p := a.perAddress.admit(w.Header(), network(callOf(r.Context()).address)); p != nil {
+				writeProblem(w, r, p)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func network(a netip.Addr) string {
+	if a.Is6() {
+		if n, err := a.Prefix(64); err == nil {
+			return n.String()
+		}
+	}
+	return a.String()
+}
+
+// limitCallers bounds what each caller, by whatever tokens, may ask for.
+func (a *API) limitCallers(ctx huma.Context, next func(huma.Context)) {
+	if pr := principal(ctx.Context()); pr != nil {
+		_, w := humamux.Unwrap(ctx)
+		if p := a.perCaller.admit(w.Header(), callerKey(pr)); p != nil {
+			writeHuma(ctx, p)
+			return
+		}
+	}
+	next(ctx)
+}
+
+// callerKey tells callers apart: subjects are unique for their issuer only.
+func callerKey(pr *auth.Principal) string { return pr.Issuer + "\n" + pr.Subject }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"cms/api"
+	"cms/config"
+	"cms/repo"
+)
+
+// newRegistry has the metrics of the program and of what the service holds.
+// The API adds those of its requests.
+func newRegistry(r *repo.Repo, collections []config.Collection) *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "cms_build_info", Help: "Always 1; its labels tell the version.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	reg.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&contents{r, collections})
+	return reg
+}
+
+// contents counts what is in the repository when it is asked.
+type contents struct {
+	repo        *repo.Repo
+	collections []config.Collection
+}
+
+// entriesDesc describes the one metric of contents.
+func entriesDesc() *prometheus.Desc {
+	return prometheus.NewDesc("cms_entries", "Entries in the index, by collection.", []string{"collection"}, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (c *contents) Describe(ch chan<- *prometheus.Desc) { ch <- entriesDesc() }
+
+// Collect implements [prometheus.Collector].
+func (c *contents) Collect(ch chan<- prometheus.Metric) {
+	view, desc := c.repo.View(), entriesDesc()
+	for _, col := range c.collections {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(len(view.Entries(col.Name))), col.Name)
+	}
+}
+
+// debugHandler serves profiles, and the metrics also where the public address
+// does not.
+func debugHandler(reg *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", api.MetricsHandler(reg))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// serveDebug serves profiles until ctx ends.
+func (s *service) serveDebug(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.debug.Addr)
+	if err != nil {
+		return fmt.Errorf("%w; set server.debug_listen to another address, or leave it out", err)
+	}
+	s.log.Info("serving profiles", "address", l.Addr().String())
+	defer context.AfterFunc(ctx, func() { s.debug.Close() })()
+	if err := s.debug.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve profiles: %w", err)
+	}
+	return nil
+}
