@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
@@ -46,6 +47,7 @@ type API struct {
 	openapi []byte // the document, made once
 	handler http.Handler
 
+	heartbeat  time.Duration // between the comments on an event stream
 	streamsEnd chan struct{} // closed by endStreams
 	endStreams func()
 }
@@ -59,6 +61,7 @@ type Options struct {
 	PublicURL    string            // where clients reach the service
 	MaxBodyBytes int64             // of a request; 10 MiB when 0
 	Ready        func() error      // why the service cannot work now, or nil
+	Heartbeat    time.Duration     // between the comments that show that an event stream is alive; 15 s when 0
 	Logger       *slog.Logger
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
@@ -99,6 +102,7 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
+	a.heartbeat = cmp.Or(o.Heartbeat, heartbeat)
 	a.streamsEnd = make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })
 	var err error

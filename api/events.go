@@ -82,7 +82,7 @@ func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error)
 
 // How the event stream behaves.
 const (
-	heartbeat   = 15 * time.Second
+	heartbeat   = 15 * time.Second // where Options name no other
 	streamWrite = 30 * time.Second // for one write to a watcher
 	streamBatch = 500              // changes that are read at once
 )
@@ -148,7 +148,7 @@ func (s *stream) run(hc huma.Context) {
 		ctx, cancel = context.WithDeadline(ctx, s.principal.Expires)
 		defer cancel()
 	}
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(s.api.heartbeat)
 	defer beat.Stop()
 	for {
 		_, superseded := s.api.site.Head()
@@ -178,6 +178,9 @@ func (s *stream) catchUp(ctx context.Context) error {
 			return s.write(fmt.Sprintf("event: reset\nid: %s\ndata: {\"commit\":%q}\n\n", s.since, s.since))
 		}
 		if err != nil {
+			if ctx.Err() == nil {
+				s.api.log.ErrorContext(ctx, "event stream ends", "error", err)
+			}
 			return err
 		}
 		if err := s.send(seen.Changes); err != nil {

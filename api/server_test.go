@@ -31,6 +31,7 @@ import (
 type server struct {
 	*testing.T
 	url    string
+	api    *api.API
 	git    string // the repository's folder
 	repo   *repo.Repo
 	issuer auth.Issuer
@@ -97,6 +98,7 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.api = handler
 	srv := httptest.NewServer(handler)
 	s.url = srv.URL
 	s.token = s.mint("editor")
