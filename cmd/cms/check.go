@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and every file of every collection",
 		Long: "Checks the configuration and every file of every collection, and prints what is\n" +
-			"wrong, a line each. Changes nothing, and works beside a running service.\n" +
+			"wrong, a line each, and the files that look like entries and are none.\n" +
+			"Changes nothing, and works beside a running service.\n" +
 			"Ends with 0 when all is well, 2 when the configuration is wrong, 3 when files have problems.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
@@ -55,6 +57,9 @@ func (p *program) checkCommand() *cobra.Command {
 					fmt.Fprintf(p.stdout, "%s: %s (%s)\n", where, pr.Detail, pr.Rule)
 				}
 			}
+			if err := p.tellStrays(r.View()); err != nil {
+				return err
+			}
 			p.adviseFolders(r.View(), parts.collections)
 			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, len(broken), problems)
 			if problems > 0 {
@@ -65,6 +70,22 @@ func (p *program) checkCommand() *cobra.Command {
 	}
 	p.configFlag(c)
 	return c
+}
+
+// tellStrays names the files that somebody may take for entries.
+func (p *program) tellStrays(snap *repo.Snapshot) error {
+	strays, err := snap.Strays()
+	if err != nil {
+		return err
+	}
+	for _, s := range strays {
+		name := s.Path
+		if quoted := strconv.Quote(name); quoted != `"`+name+`"` { // what a terminal would act upon, too
+			name = quoted
+		}
+		fmt.Fprintf(p.stdout, "%s: is no entry: %s\n", name, s.Reason)
+	}
+	return nil
 }
 
 // adviseFolders names the folders that hold too many entries.

@@ -1,0 +1,68 @@
+package repo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+
+	"cms/content"
+)
+
+// A Stray is a file that stands where the entries of a collection do, has their
+// extension in some case, and is none of them.
+type Stray struct {
+	Path   string // as the tree has it, which may be any bytes
+	Reason string // a clause: "the path is not UTF-8"
+}
+
+// Strays are the strays of all collections, ordered as in the tree. What is
+// hidden, by a dot at the beginning of its name or of a folder's, is meant to be
+// no entry, and is none.
+func (s *Snapshot) Strays() ([]Stray, error) {
+	d := differ{tree: s.repo.store.tree, want: s.repo.collections.within}
+	if err := d.diff(Hash{}, s.tree, ""); err != nil {
+		return nil, fmt.Errorf("read tree of %s: %w", s.commit, err)
+	}
+	var strays []Stray
+	for _, ch := range d.out {
+		if reason := s.repo.collections.strays(ch.path, ch.after); reason != "" {
+			strays = append(strays, Stray{ch.path, reason})
+		}
+	}
+	return strays, nil
+}
+
+// strays says why f at path is a stray, or "".
+func (cs collections) strays(path string, f file) string {
+	i := slices.IndexFunc(cs, func(c content.Collection) bool { return resembles(c, path) })
+	if i < 0 {
+		return ""
+	}
+	p, err := content.ParsePath(path)
+	if err != nil {
+		return "the " + err.Error()
+	}
+	switch _, _, ok := cs.owner(p); {
+	case !ok:
+		return fmt.Sprintf("the extension is not written %s", cs[i].Extension)
+	case f.mode == filemode.Symlink:
+		return "it is a symbolic link"
+	case !f.regular():
+		return "it is a submodule"
+	}
+	return ""
+}
+
+// resembles says whether path is in the folder of c, not hidden, and has the
+// extension of c in some case.
+func resembles(c content.Collection, path string) bool {
+	rest, inside := path, true
+	if c.Folder != "" {
+		rest, inside = strings.CutPrefix(path, c.Folder+"/")
+	}
+	at := len(rest) - len(c.Extension)
+	return inside && at > 0 && strings.EqualFold(rest[at:], c.Extension) &&
+		rest[0] != '.' && !strings.Contains(rest, "/.")
+}
