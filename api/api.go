@@ -155,6 +155,8 @@ func (a *API) routes(router *mux.Router) {
 	post(a, "/v1/batch", a.batch, batchDoc)
 
 	post(a, "/v1/preview", a.preview, previewDoc)
+	get(a, "/v1/media", a.listMedia, listMediaDoc)
+	a.mediaRoutes(router)
 
 	get(a, "/v1/changes", a.listChanges, listChangesDoc)
 	watch(a, "/v1/events", a.streamEvents, streamEventsDoc)

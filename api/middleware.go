@@ -100,12 +100,16 @@ func (a *API) bound(next http.Handler) http.Handler {
 			writeProblem(w, r, p)
 			return
 		}
-		if r.ContentLength > a.maxBody {
+		limit, room := a.maxBody, int64(0)
+		if strings.HasPrefix(r.URL.Path, mediaRoute) {
+			limit, room = a.site.MediaLimit(), 1 // one more byte shows the site that there are too many
+		}
+		if r.ContentLength > limit {
 			w.Header().Set("Connection", "close")
-			writeProblem(w, r, tooLarge(a.maxBody))
+			writeProblem(w, r, tooLarge(limit))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, a.maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, limit+room)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -128,6 +128,7 @@ var statuses = map[site.Code]int{
 	site.PreconditionRequired: http.StatusPreconditionRequired,
 	site.Invalid:              http.StatusUnprocessableEntity,
 	site.Unavailable:          http.StatusServiceUnavailable,
+	site.TooLarge:             http.StatusRequestEntityTooLarge,
 	site.Full:                 http.StatusInsufficientStorage,
 }
 

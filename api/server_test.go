@@ -23,6 +23,7 @@ import (
 	"cms/api"
 	"cms/auth"
 	"cms/content"
+	"cms/media"
 	"cms/repo"
 	"cms/site"
 )
@@ -40,7 +41,10 @@ type server struct {
 	token  string      // of an editor
 }
 
-const maxBody = 1 << 20
+const (
+	maxBody  = 1 << 20
+	maxMedia = 2 << 20
+)
 
 // newServer serves until the test ends. It trusts s.issuer, s.ec and more.
 func newServer(t *testing.T, more ...auth.Issuer) *server {
@@ -70,13 +74,14 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 	}
 	all := auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)
 	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
-		"editor": {"consultations": all, "pages": all},
+		"editor": {"consultations": all, "pages": all, auth.Media: all},
 		"reader": {"consultations": auth.Allow(auth.Read)},
 		"limited": {"consultations": {
 			Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete},
 			Hide:    []string{"note"}, ReadOnly: []string{"in_progress"},
 			Where: []auth.Condition{{Field: "organisateur", Claim: "org"}},
 		}},
+		"photographer": {auth.Media: {Actions: []auth.Action{auth.Read, auth.Create}, Paths: []string{"photos"}}},
 	}, []string{"consultations", "pages"})
 	if err != nil {
 		t.Fatal(err)
@@ -85,10 +90,16 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder, err := content.ParsePath("img")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.repo.Run(ctx) }()
-	st, err := site.New(site.Options{Repo: s.repo, Policy: policy, Collections: collections})
+	st, err := site.New(site.Options{Repo: s.repo, Policy: policy, Collections: collections, Media: site.MediaOptions{
+		Folder: folder, MaxBytes: maxMedia, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"jpg", "png", "svg", "pdf"}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

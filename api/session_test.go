@@ -152,7 +152,7 @@ func TestSession(t *testing.T) {
 	if err := json.Unmarshal(res.body, &login); err != nil {
 		t.Fatal(err)
 	}
-	if c := login.Caller; c.Email != email || c.Issuer != auth.AccountIssuer || strings.Join(c.Roles, " ") != "editor" || len(c.Permissions["pages"]) != 4 || c.Permissions["media"] != nil {
+	if c := login.Caller; c.Email != email || c.Issuer != auth.AccountIssuer || strings.Join(c.Roles, " ") != "editor" || len(c.Permissions["pages"]) != 4 || len(c.Permissions["media"]) != 4 {
 		t.Errorf("got the caller %+v", c)
 	}
 	for _, value := range b.cookies() {

@@ -36,6 +36,7 @@ func (d *decoder) check(c *Config) {
 		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
 	}
 	d.positive(c.Media.MaxBytes, "media", "max_bytes")
+	d.positive(c.Media.MaxPixels, "media", "max_pixels")
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)

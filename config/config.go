@@ -127,8 +127,10 @@ type Field struct {
 
 // Media is the folder of images and other files. Without a folder there is none.
 type Media struct {
-	Folder   string `yaml:"folder"`
-	MaxBytes int64  `yaml:"max_bytes" default:"10485760"`
+	Folder     string   `yaml:"folder"`
+	MaxBytes   int64    `yaml:"max_bytes" default:"10485760"`
+	MaxPixels  int64    `yaml:"max_pixels" default:"50000000"`                                                   // of an image, width × height
+	Extensions []string `yaml:"extensions" oneof:"jpg jpeg png gif webp svg pdf odt ods docx xlsx mp3 mp4 webm"` // none: jpg, jpeg, png, gif, webp, pdf
 }
 
 // Auth is whose tokens are accepted and what roles may do.

@@ -81,7 +81,7 @@ func TestLoadExample(t *testing.T) {
 				{Name: "import-id", Type: "string", ReadOnly: true, Hidden: true},
 			},
 		}},
-		Media: Media{Folder: "img", MaxBytes: 10 << 20},
+		Media: Media{Folder: "img", MaxBytes: 10 << 20, MaxPixels: 50_000_000, Extensions: []string{"jpg", "jpeg", "png", "gif", "webp", "pdf"}},
 		Auth: Auth{
 			Issuers: []Issuer{{
 				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
@@ -137,7 +137,7 @@ func TestDefaults(t *testing.T) {
 			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, Memory: 256 << 20},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
-			Media:      Media{MaxBytes: 10 << 20},
+			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
 		}
 		if !reflect.DeepEqual(c, want) {

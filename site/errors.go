@@ -21,6 +21,7 @@ const (
 	PreconditionFailed   Code = "precondition_failed"   // the entry has moved on
 	Invalid              Code = "invalid"               // the content breaks a rule
 	Unavailable          Code = "unavailable"           // try again later
+	TooLarge             Code = "too_large"             // more than is taken
 	Full                 Code = "full"                  // the disk is
 )
 

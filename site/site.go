@@ -23,15 +23,17 @@ type Site struct {
 	collections []*content.Collection // in the order of the configuration
 	byName      map[string]*content.Collection
 	preview     *preview.Renderer
+	media       MediaOptions
 	log         *slog.Logger
 	tables      tables
 }
 
-// Options are what a Site is made of. All but Logger are required.
+// Options are what a Site is made of. All but Media and Logger are required.
 type Options struct {
 	Repo        *repo.Repo
 	Policy      *auth.Policy
 	Collections []content.Collection
+	Media       MediaOptions
 	Logger      *slog.Logger
 }
 
@@ -45,6 +47,7 @@ func New(o Options) (*Site, error) {
 		policy:  o.Policy,
 		byName:  make(map[string]*content.Collection, len(o.Collections)),
 		preview: preview.New(),
+		media:   o.Media,
 		log:     o.Logger,
 	}
 	if s.log == nil {

@@ -150,11 +150,12 @@ collections:
       - {name: note-decidee, type: integer, min: 0, max: 5}
       - {name: ordre, type: integer}
       - {name: visites, type: integer, min: 0, hint: {fr: "Combien de fois le robot est passé"}}
+media: {folder: img}
 auth:
   issuers:
     - {issuer: demo, audience: cms, algorithms: [HS256], secret_file: token.secret}
   roles:
-    editor: {consultations: [read, create, update, delete]}
+    editor: {consultations: [read, create, update, delete], media: [read, create, update, delete]}
     bot: {consultations: [read, update]}
 webhooks:
   - {name: site, url: "{{.Site}}/hook", secret_file: webhook.secret, events: ["entry.*"], allow_private: true}

@@ -162,7 +162,13 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := site.New(site.Options{Repo: r, Policy: p.policy, Collections: p.collections, Logger: log})
+	s, err := site.New(site.Options{
+		Repo:        r,
+		Policy:      p.policy,
+		Collections: p.collections,
+		Media:       mediaOf(c),
+		Logger:      log,
+	})
 	if err != nil {
 		r.Close()
 		return nil, nil, err

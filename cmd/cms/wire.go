@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"cms/auth"
 	"cms/config"
 	"cms/content"
+	"cms/media"
+	"cms/site"
 	"cms/webhooks"
 )
 
@@ -191,4 +194,16 @@ func field(in *config.Field) (content.Field, error) {
 	}
 	out.Fields, err = fields(in.Fields)
 	return out, err
+}
+
+// mediaOf is the media folder of the configuration, which has checked its path.
+func mediaOf(c *config.Config) site.MediaOptions {
+	folder, err := content.ParsePath(c.Media.Folder)
+	if err != nil {
+		return site.MediaOptions{}
+	}
+	return site.MediaOptions{
+		Folder: folder, MaxBytes: c.Media.MaxBytes, Scratch: filepath.Dir(c.Repository.Path),
+		Rules: media.Rules{Extensions: c.Media.Extensions, MaxPixels: c.Media.MaxPixels},
+	}
 }

@@ -1,0 +1,263 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gorilla/mux"
+
+	"cms/auth"
+	"cms/media"
+	"cms/site"
+)
+
+// MediaFile is an image or another file of the media folder.
+type MediaFile struct {
+	Path     string `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
+	Revision string `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Type     string `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
+	Size     int64  `json:"size" doc:"In bytes." example:"48213"`
+	URL      string `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+}
+
+func mediaFileOf(f *site.MediaFile) MediaFile {
+	return MediaFile{f.Path, f.Revision, f.Type, f.Size, mediaURL(f.Path) + "?revision=" + f.Revision}
+}
+
+const mediaRoute = "/v1/media/"
+
+func mediaURL(path string) string { return mediaRoute + (&url.URL{Path: path}).EscapedPath() }
+
+// MediaFiles is a page of the list of files.
+type MediaFiles struct {
+	Items      []MediaFile `json:"items"`
+	NextCursor *string     `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+	Total      int         `json:"total" doc:"The number of files in the whole list."`
+}
+
+type listMediaInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of files to answer with."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+	Prefix string `query:"prefix" doc:"Only files whose paths begin with it." example:"photos/"`
+}
+
+var listMediaDoc = doc{
+	id: "list-media", tag: "Media",
+	summary:   "List images and other files",
+	text:      "In the order of their paths.",
+	responses: map[int]any{200: MediaFiles{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error) {
+	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
+	if err != nil {
+		return nil, newProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
+	}
+	page, err := a.site.MediaList(principal(ctx), in.Prefix, string(after), in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	list := MediaFiles{Items: make([]MediaFile, len(page.Items)), Total: page.Total}
+	for i, f := range page.Items {
+		list.Items[i] = mediaFileOf(f)
+	}
+	if page.Next != "" {
+		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
+		list.NextCursor = &next
+	}
+	return answer(http.StatusOK, list)
+}
+
+// mediaRoutes serves files beside huma, which would hold each in memory, and
+// describes that in the OpenAPI document.
+func (a *API) mediaRoutes(router *mux.Router) {
+	for method, op := range map[string]struct {
+		id     string
+		handle func(http.ResponseWriter, *http.Request) error
+	}{
+		http.MethodGet: {"get-media", a.getMedia}, http.MethodHead: {"get-media", a.getMedia},
+		http.MethodPut: {"put-media", a.putMedia}, http.MethodDelete: {"delete-media", a.deleteMedia},
+	} {
+		router.HandleFunc(mediaRoute+"{path:.+}", func(w http.ResponseWriter, r *http.Request) {
+			c := callOf(r.Context())
+			c.operation = op.id
+			if err := a.serveMedia(w, r, c, op.handle); err != nil {
+				writeProblem(w, r, a.problem(r.Context(), err))
+			}
+		}).Methods(method)
+	}
+	str := &huma.Schema{Type: huma.TypeString}
+	binary := map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+	param := func(in, name, text string) *huma.Param {
+		return &huma.Param{In: in, Name: name, Description: text, Schema: str}
+	}
+	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
+	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
+	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
+	describe := func(method, id, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
+		op := &huma.Operation{
+			OperationID: id, Method: method, Path: mediaRoute + "{path}", Summary: summary, Description: text, Tags: []string{"Media"},
+			Security: []map[string][]string{{"bearer": {}}, {"session": {}}}, Parameters: append([]*huma.Param{path}, params...),
+			Responses: a.responses(doc{responses: responses, problems: problems, headers: map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}}}),
+		}
+		if method == http.MethodGet {
+			op.Responses["200"].Content, op.Responses["206"].Content = binary, binary
+		}
+		if body {
+			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
+		}
+		a.huma.OpenAPI().AddOperation(op)
+	}
+	describe(http.MethodGet, "get-media", "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
+		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
+		param("query", "revision", "The revision that is expected: 404 when the file is at another one. The answer may be cached for good."),
+		param("header", "Range", "The part to answer with."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
+	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEGs lose their metadata, but for orientation and colour profile.", true,
+		map[int]any{200: MediaFile{}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
+		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message)
+	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message)
+}
+
+// serveMedia asks what the middleware of huma asks before h.
+func (a *API) serveMedia(w http.ResponseWriter, r *http.Request, c *call, h func(http.ResponseWriter, *http.Request) error) (err error) {
+	if c.principal, err = a.caller(r); err != nil {
+		return err
+	}
+	if p := a.perCaller.admit(w.Header(), callerKey(c.principal)); p != nil {
+		return p
+	}
+	return h(w, r)
+}
+
+// mediaPath is the path that a request names, and its query, which may have the
+// given parameters.
+func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
+	path, err := url.PathUnescape(mux.Vars(r)["path"])
+	if err != nil {
+		return "", nil, newProblem(http.StatusBadRequest, "The path cannot be decoded. Percent-encode what is not a letter or a digit.")
+	}
+	query := r.URL.Query()
+	rest := r.URL.Query()
+	for _, name := range known {
+		rest.Del(name)
+	}
+	for name := range rest {
+		p := newProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+		p.Errors = []Fault{{Pointer: "query." + name, Rule: "unknown_parameter", Detail: "There is no such parameter here."}}
+		return "", nil, p
+	}
+	return path, query, nil
+}
+
+func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
+	path, query, err := mediaPath(r, "revision")
+	if err != nil {
+		return err
+	}
+	f, err := a.site.Media(principal(r.Context()), path)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	switch revision := query.Get("revision"); {
+	case revision == f.Revision:
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	case revision != "":
+		return newProblem(http.StatusNotFound, "The file is not at that revision. Ask for it without one.")
+	}
+	content, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	h.Set("ETag", etag(f.Revision))
+	h.Set("Content-Type", f.Type)
+	if !media.Inline(f.Type) {
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		h.Set("Content-Disposition", "attachment")
+	}
+	http.ServeContent(w, r, "", time.Time{}, content)
+	return nil
+}
+
+// uploadTime is how long an upload may take, whose body may be much larger than
+// others.
+const uploadTime = 5 * time.Minute
+
+func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
+	path, write, err := mediaWrite(r)
+	if err != nil {
+		return err
+	}
+	control := http.NewResponseController(w)
+	deadline := time.Now().Add(uploadTime)
+	if err := errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(time.Minute))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	out, err := a.site.PutMedia(r.Context(), principal(r.Context()), path, uploaded{r.Body}, write)
+	if err != nil {
+		return err
+	}
+	callOf(r.Context()).targets = []target{{auth.Media, path, out.Commit}}
+	status := http.StatusOK
+	if out.Created {
+		status = http.StatusCreated
+		w.Header().Set("Location", mediaURL(path))
+	}
+	w.Header().Set("ETag", etag(out.File.Revision))
+	writeJSON(w, status, mediaFileOf(out.File))
+	return nil
+}
+
+func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
+	path, write, err := mediaWrite(r)
+	if err != nil {
+		return err
+	}
+	commit, err := a.site.DeleteMedia(r.Context(), principal(r.Context()), path, write)
+	if err != nil {
+		return err
+	}
+	callOf(r.Context()).targets = []target{{auth.Media, path, commit}}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// mediaWrite is what a request to write a file says beside its content.
+func mediaWrite(r *http.Request) (string, site.Write, error) {
+	path, query, err := mediaPath(r, "message")
+	if err != nil {
+		return "", site.Write{}, err
+	}
+	pre, err := Preconditions{
+		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),
+		IfNoneMatch: strings.Join(r.Header.Values("If-None-Match"), ", "),
+	}.parse("")
+	return path, site.Write{Precondition: pre, Message: query.Get("message")}, err
+}
+
+// uploaded is a request's body, whose failures are told as what they are.
+type uploaded struct{ io.Reader }
+
+func (u uploaded) Read(b []byte) (int, error) {
+	n, err := u.Reader.Read(b)
+	var timeout net.Error
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return n, err
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return n, newProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again.")
+	case errors.As(err, new(*http.MaxBytesError)):
+		return n, io.EOF // the site counts, too, and has seen one byte too many
+	}
+	return n, newProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again.")
+}

@@ -1,0 +1,179 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Markers of JPEG (ITU T.81, table B.1).
+const (
+	markerSOI  = 0xd8
+	markerEOI  = 0xd9
+	markerSOS  = 0xda
+	markerAPP0 = 0xe0 // JFIF
+	markerAPP1 = 0xe1 // Exif, XMP
+	markerAPP2 = 0xe2 // colour profiles, and other things
+	markerAdob = 0xee // APP14: how the colours are coded
+	markerAPPF = 0xef
+	markerCOM  = 0xfe
+)
+
+var errJPEG = errors.New("not a JPEG that can be read")
+
+// stripJPEG copies a JPEG without its metadata: Exif, XMP, IPTC, comments,
+// embedded thumbnails, and whatever stands behind its end. What the picture
+// looks like stays: every coded byte of it, its colour profile, and its
+// orientation, in an Exif segment that says no more.
+func stripJPEG(w io.Writer, r io.Reader) error {
+	j := &jpeg{in: bufio.NewReader(r), out: bufio.NewWriter(w)}
+	marker, err := j.marker()
+	if err != nil || marker != markerSOI {
+		return errors.Join(errJPEG, err)
+	}
+	_, _ = j.out.Write([]byte{0xff, markerSOI}) // Flush tells a failure of any write
+	for marker != markerEOI {
+		if marker, err = j.marker(); err != nil {
+			return err
+		}
+		if err := j.segment(marker); err != nil {
+			return err
+		}
+	}
+	return j.out.Flush()
+}
+
+type jpeg struct {
+	in    *bufio.Reader
+	out   *bufio.Writer
+	begun bool // the 0xFF of the next marker is read
+}
+
+// marker reads 0xFF, fill bytes, and a marker.
+func (j *jpeg) marker() (byte, error) {
+	b, err := byte(0xff), error(nil)
+	if !j.begun {
+		b, err = j.in.ReadByte()
+	}
+	if err != nil || b != 0xff {
+		return 0, fmt.Errorf("%w: no marker", errJPEG)
+	}
+	j.begun = false
+	for b == 0xff {
+		if b, err = j.in.ReadByte(); err != nil {
+			return 0, fmt.Errorf("%w: it ends early", errJPEG)
+		}
+	}
+	return b, nil
+}
+
+// segment copies what a marker begins, or leaves it out.
+func (j *jpeg) segment(marker byte) error {
+	if marker == markerEOI || marker == 0x01 || marker >= 0xd0 && marker <= 0xd7 {
+		_, _ = j.out.Write([]byte{0xff, marker})
+		return nil
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(j.in, length[:]); err != nil {
+		return fmt.Errorf("%w: it ends early", errJPEG)
+	}
+	size := int(binary.BigEndian.Uint16(length[:])) - len(length)
+	if marker == markerSOI || size < 0 {
+		return fmt.Errorf("%w: a segment is broken", errJPEG)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(j.in, data); err != nil {
+		return fmt.Errorf("%w: it ends early", errJPEG)
+	}
+	if marker == markerAPP1 {
+		if data = orientationOnly(data); data == nil {
+			return nil
+		}
+		binary.BigEndian.PutUint16(length[:], uint16(len(data)+len(length)))
+	} else if !keeps(marker, data) {
+		return nil
+	}
+	_, _ = j.out.Write([]byte{0xff, marker})
+	_, _ = j.out.Write(length[:])
+	_, _ = j.out.Write(data)
+	if marker == markerSOS {
+		return j.scan()
+	}
+	return nil
+}
+
+// keeps says whether a segment is needed to show the picture.
+func keeps(marker byte, data []byte) bool {
+	switch marker {
+	case markerAPP0:
+		return bytes.HasPrefix(data, []byte("JFIF\x00"))
+	case markerAPP2:
+		return bytes.HasPrefix(data, []byte("ICC_PROFILE\x00"))
+	case markerAdob:
+		return bytes.HasPrefix(data, []byte("Adobe"))
+	}
+	return marker != markerCOM && (marker < markerAPP0 || marker > markerAPPF)
+}
+
+// scan copies coded data, up to the marker that ends it.
+func (j *jpeg) scan() error {
+	for {
+		chunk, err := j.in.ReadSlice(0xff)
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return fmt.Errorf("%w: it ends early", errJPEG)
+		} else if err != nil {
+			_, _ = j.out.Write(chunk)
+			continue
+		}
+		next, err := j.in.Peek(1)
+		if err != nil {
+			return fmt.Errorf("%w: it ends early", errJPEG)
+		}
+		if stuffed := next[0] == 0 || next[0] >= 0xd0 && next[0] <= 0xd7; !stuffed {
+			_, _ = j.out.Write(chunk[:len(chunk)-1])
+			j.begun = true
+			return nil
+		}
+		_, _ = j.out.Write(chunk)
+	}
+}
+
+const exifHeader = "Exif\x00\x00"
+
+// orientationOnly is an Exif segment that says the orientation of the one given
+// and no more; nil when that is none, or the usual one.
+func orientationOnly(data []byte) []byte {
+	tiff, ok := bytes.CutPrefix(data, []byte(exifHeader))
+	if !ok || len(tiff) < 8 {
+		return nil
+	}
+	var order binary.ByteOrder = binary.BigEndian
+	if tiff[0] == 'I' {
+		order = binary.LittleEndian
+	}
+	const entrySize, orientationTag, short = 12, 0x0112, 3
+	at := int64(order.Uint32(tiff[4:]))
+	if at+2 > int64(len(tiff)) {
+		return nil
+	}
+	n := int64(order.Uint16(tiff[at:]))
+	for i := range n {
+		from := at + 2 + i*entrySize
+		if from+entrySize > int64(len(tiff)) {
+			return nil
+		}
+		entry := tiff[from:]
+		if order.Uint16(entry) != orientationTag || order.Uint16(entry[2:]) != short {
+			continue
+		}
+		if o := order.Uint16(entry[8:]); o >= 2 && o <= 8 {
+			return append([]byte(exifHeader+"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01"),
+				0, byte(o), 0, 0, 0, 0, 0, 0)
+		}
+		return nil
+	}
+	return nil
+}

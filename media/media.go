@@ -1,0 +1,147 @@
+// Package media says which files a site takes as images and documents, and
+// makes them fit to be published.
+package media
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	_ "image/gif" // the formats whose size is looked at
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/gabriel-vasile/mimetype"
+	_ "golang.org/x/image/webp" // the same
+)
+
+// types is what each known extension stands for.
+var types = map[string]string{
+	"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml",
+	"pdf": "application/pdf", "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
+	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	"mp3":  "audio/mpeg", "mp4": "video/mp4", "webm": "video/webm",
+}
+
+// Known are the extensions that Rules can allow, without their dots.
+func Known() []string {
+	var known []string
+	for ext := range types {
+		known = append(known, ext)
+	}
+	slices.Sort(known)
+	return known
+}
+
+// DefaultExtensions are those that are taken where nothing else is said.
+func DefaultExtensions() []string { return []string{"jpg", "jpeg", "png", "gif", "webp", "pdf"} }
+
+// DefaultMaxPixels bounds images where nothing else is said.
+const DefaultMaxPixels = 50_000_000
+
+// Rules are what files have to keep.
+type Rules struct {
+	Extensions []string // some of Known; nil is DefaultExtensions
+	MaxPixels  int64    // of an image, width × height; 0 is DefaultMaxPixels
+}
+
+// Type is the media type that the extension of a file stands for,
+// "application/octet-stream" for an unknown one.
+func Type(name string) string {
+	if t, ok := types[extension(name)]; ok {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+// Inline says whether a browser may show a file of that type within a page: it
+// runs no code.
+func Inline(mediaType string) bool {
+	kind, _, _ := strings.Cut(mediaType, "/")
+	return mediaType != types["svg"] && (kind == "image" || kind == "audio" || kind == "video" || mediaType == types["pdf"])
+}
+
+func extension(name string) string {
+	return strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
+}
+
+// A RefusedError says why a file is not taken, in a sentence for people.
+type RefusedError struct{ Detail string }
+
+func (e *RefusedError) Error() string { return e.Detail }
+
+func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
+// Check looks at the beginning of a file that is to be called name: its
+// extension must be allowed, its content be what the extension says, and an
+// image not have too many pixels, of which nothing is decoded. What is wrong is a
+// *RefusedError.
+func (r Rules) Check(name string, f io.ReadSeeker) error {
+	allowed := r.Extensions
+	if allowed == nil {
+		allowed = DefaultExtensions()
+	}
+	ext := extension(name)
+	if !slices.Contains(allowed, ext) {
+		return refused("Files of that extension are not taken. Those that are: %s.", strings.Join(allowed, ", "))
+	}
+	found, err := mimetype.DetectReader(f)
+	if err != nil {
+		return fmt.Errorf("detect type: %w", err)
+	}
+	if !is(found, types[ext]) {
+		return refused("The content is not what the extension %s says. Give the file the extension of its type.", ext)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	switch ext {
+	case "jpg", "jpeg", "png", "gif", "webp":
+		return r.checkPixels(f)
+	}
+	return nil
+}
+
+// is says whether a detected type is the wanted one or a kind of it.
+func is(found *mimetype.MIME, want string) bool {
+	for ; found != nil; found = found.Parent() {
+		if found.Is(want) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Rules) checkPixels(f io.ReadSeeker) error {
+	most := r.MaxPixels
+	if most == 0 {
+		most = DefaultMaxPixels
+	}
+	config, _, err := image.DecodeConfig(f)
+	if err != nil {
+		return refused("The image cannot be read.")
+	}
+	if pixels := int64(config.Width) * int64(config.Height); pixels > most {
+		return refused("The image has more than the %d pixels that are taken. Make it smaller.", most)
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
+
+// Strip copies a file of that name to w without what it tells of its making,
+// where it is of a type for which that is done: JPEG. It says whether it did;
+// else nothing was written. A *RefusedError for a file that cannot be read.
+func Strip(w io.Writer, name string, r io.Reader) (bool, error) {
+	if Type(name) != "image/jpeg" {
+		return false, nil
+	}
+	err := stripJPEG(w, r)
+	if errors.Is(err, errJPEG) {
+		return true, refused("The image cannot be read.")
+	}
+	return true, err
+}

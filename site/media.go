@@ -1,0 +1,347 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"cms/auth"
+	"cms/content"
+	"cms/media"
+	"cms/repo"
+)
+
+// MediaOptions are the images and documents beside the entries. Without a folder
+// there are none.
+type MediaOptions struct {
+	Folder   content.Path // of the repository
+	MaxBytes int64        // of a file
+	Rules    media.Rules
+	Scratch  string // a folder for files on their way; "" is the system's
+}
+
+// MediaFile is a file of the media folder.
+type MediaFile struct {
+	Path     string // below the media folder
+	Revision string // the Git blob's id, in hexadecimal
+	Type     string // the media type that its extension stands for
+	Size     int64
+	Updated  Change
+
+	open func() (io.ReadSeekCloser, error)
+}
+
+// Open opens the content.
+func (f *MediaFile) Open() (io.ReadSeekCloser, error) { return f.open() }
+
+// MediaLimit is how many bytes a file may have.
+func (s *Site) MediaLimit() int64 { return s.media.MaxBytes }
+
+// MediaPage is a part of the list of files.
+type MediaPage struct {
+	Items []*MediaFile
+	Total int
+	Next  string // the path to go on after; "" at the end
+}
+
+// MediaList lists the files that pr may read and whose paths begin with prefix,
+// in the order of their paths, at most limit of them after the path after.
+func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
+	if !s.policy.Knows(pr) {
+		return nil, noRole()
+	}
+	if limit < 1 || limit > MaxLimit {
+		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	}
+	if s.media.Folder.IsZero() || !s.policy.Can(pr, auth.Read, auth.Media) {
+		return nil, noMedia()
+	}
+	files, err := s.repo.View().Files(s.media.Folder)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	below := func(f repo.File) string { return strings.TrimPrefix(f.Path.String(), s.media.Folder.String()+"/") }
+	files = slices.DeleteFunc(files, func(f repo.File) bool {
+		name := below(f)
+		_, err := content.ParseSlug(name) // hidden files are none
+		return err != nil || !strings.HasPrefix(name, prefix) || !s.policy.CanMedia(pr, auth.Read, name)
+	})
+	slices.SortFunc(files, func(a, b repo.File) int { return strings.Compare(below(a), below(b)) })
+	page := &MediaPage{Items: []*MediaFile{}, Total: len(files)}
+	for _, f := range files {
+		if after != "" && below(f) <= after {
+			continue
+		}
+		if len(page.Items) == limit {
+			page.Next = page.Items[limit-1].Path
+			break
+		}
+		file, err := mediaFile(below(f), f)
+		if err != nil {
+			return nil, refusal(err)
+		}
+		page.Items = append(page.Items, file)
+	}
+	return page, nil
+}
+
+func mediaFile(name string, f repo.File) (*MediaFile, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	return &MediaFile{
+		Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size,
+		Updated: change(f.Updated()), open: f.Open,
+	}, nil
+}
+
+// Media is the file at a path below the media folder.
+func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
+	path, err := s.mediaPath(pr, name, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.repo.View().File(path)
+	if errors.Is(err, repo.ErrNotFound) {
+		return nil, noMedia()
+	} else if err != nil {
+		return nil, refusal(err)
+	}
+	file, err := mediaFile(name, f)
+	return file, refusal(err)
+}
+
+// mediaPath is where the file of that name stands in the repository, if pr may
+// do what is asked. A file that pr may do nothing with does not exist.
+func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (content.Path, error) {
+	if !s.policy.Knows(pr) {
+		return content.Path{}, noRole()
+	}
+	may := func(a auth.Action) bool { return s.policy.CanMedia(pr, a, name) }
+	if s.media.Folder.IsZero() || !slices.ContainsFunc(auth.Actions(), may) {
+		return content.Path{}, noMedia()
+	}
+	slug, err := content.ParseSlug(name)
+	if err != nil {
+		return content.Path{}, &Error{Code: Malformed, Detail: "The path cannot name a file of the media folder: no segment may be empty, begin with a dot, or lead outside."}
+	}
+	if !may(action) {
+		return content.Path{}, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this file.", action)}
+	}
+	path, err := content.ParsePath(s.media.Folder.String() + "/" + slug.String())
+	if err != nil {
+		return content.Path{}, &Error{Code: Malformed, Detail: "The path is too long."}
+	}
+	return path, nil
+}
+
+func noMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
+
+// MediaOutcome is what a write of a file led to.
+type MediaOutcome struct {
+	File    *MediaFile // as it is now
+	Created bool
+	Commit  string // in hexadecimal; "" when the content was the same, so that there is none
+}
+
+// PutMedia makes what content holds the file of that name. To replace one asks
+// for a precondition; to create one for Absent. The content goes through a
+// scratch file, where it is looked at and stripped before it is stored.
+func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, body io.Reader, w Write) (*MediaOutcome, error) {
+	action := auth.Update
+	if w.Absent {
+		action = auth.Create
+	}
+	path, err := s.mediaPath(pr, name, action)
+	if err != nil {
+		return nil, err
+	}
+	t := &transaction{site: s, principal: pr, write: w}
+	meta, err := t.meta()
+	if err != nil {
+		return nil, err
+	}
+	if w.Absent {
+		if err := s.checkNewMedia(name, path); err != nil {
+			return nil, err
+		}
+	} else if now, err := s.repo.View().File(path); err == nil { // refused before the body is read, where that can be
+		if err := w.holdsFile(now); err != nil {
+			return nil, err
+		}
+	}
+	upload, err := s.receive(ctx, name, body)
+	if err != nil {
+		return nil, err
+	}
+	defer upload.Close()
+	out := &MediaOutcome{}
+	res, err := s.repo.Update(ctx, meta, func(tx *repo.Tx) error {
+		now, err := tx.File(path)
+		out.Created = errors.Is(err, repo.ErrNotFound)
+		switch {
+		case out.Created && !w.Absent:
+			return &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
+		case !out.Created && err != nil:
+			return err
+		case !out.Created:
+			if err := w.holdsFile(now); err != nil {
+				return err
+			}
+		}
+		return tx.PutFile(path, upload)
+	})
+	if err != nil {
+		return nil, mediaRefusal(err)
+	}
+	if res.Changed {
+		out.Commit = hexOrEmpty(res.Commit)
+	}
+	f, err := res.Snapshot.File(path)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	out.File, err = mediaFile(name, f)
+	return out, refusal(err)
+}
+
+// mediaRefusal is refusal, in the words of files.
+func mediaRefusal(err error) error {
+	switch {
+	case errors.Is(err, repo.ErrNotFound):
+		return noMedia()
+	case errors.Is(err, repo.ErrConflict):
+		return &Error{Code: Conflict, Detail: "Something else is in the way of the file: an entry, a folder, a link or a submodule. Choose another path.", Err: err}
+	}
+	return refusal(err)
+}
+
+// holdsFile compares the precondition with the file that is there.
+func (p Precondition) holdsFile(now repo.File) error {
+	return p.holds(now.Revision.String())
+}
+
+// checkNewMedia refuses names that could not be checked out everywhere, by
+// themselves or beside those that are there.
+func (s *Site) checkNewMedia(name string, path content.Path) error {
+	slug, err := content.ParseSlug(name)
+	if err == nil {
+		err = slug.Portable()
+	}
+	if err != nil {
+		return &Error{Code: Malformed, Detail: "The path is not one that every system could check out: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a blank."}
+	}
+	files, err := s.repo.View().Files(s.media.Folder)
+	if err != nil {
+		return refusal(err)
+	}
+	for _, f := range files {
+		if twins(f.Path.String(), path.String()) {
+			return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs in case alone. Choose another path."}
+		}
+	}
+	return nil
+}
+
+// twins says whether two paths differ, first of all, in the case of a segment.
+func twins(a, b string) bool {
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := range min(len(as), len(bs)) {
+		if as[i] != bs[i] {
+			return strings.EqualFold(as[i], bs[i])
+		}
+	}
+	return false
+}
+
+// receive takes the content of a file, checks it, and makes it ready to be put.
+func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.Upload, error) {
+	file, err := s.scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	n, err := io.Copy(file, io.LimitReader(body, s.media.MaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("receive file: %w", err)
+	case n > s.media.MaxBytes:
+		return nil, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	if err := s.media.Rules.Check(name, file); err != nil {
+		return nil, unfit(err)
+	}
+	stripped, err := s.scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer stripped.Close()
+	if done, err := media.Strip(stripped, name, file); err != nil {
+		return nil, unfit(err)
+	} else if done {
+		file = stripped
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, err
+	}
+	upload, err := s.repo.Upload(ctx, size, file)
+	return upload, refusal(err)
+}
+
+func unfit(err error) error {
+	if refused := (*media.RefusedError)(nil); errors.As(err, &refused) {
+		return &Error{Code: Invalid, Detail: refused.Detail, Err: err}
+	}
+	return err
+}
+
+// scratch is an empty file that is gone when it is closed.
+func (s *Site) scratch() (*os.File, error) {
+	f, err := os.CreateTemp(s.media.Scratch, ".cms-upload-*")
+	if err != nil {
+		return nil, fmt.Errorf("receive file: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// DeleteMedia removes a file. It gives the commit, in hexadecimal.
+func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string, w Write) (commit string, err error) {
+	path, err := s.mediaPath(pr, name, auth.Delete)
+	if err != nil {
+		return "", err
+	}
+	t := &transaction{site: s, principal: pr, write: w}
+	meta, err := t.meta()
+	if err != nil {
+		return "", err
+	}
+	res, err := s.repo.Update(ctx, meta, func(tx *repo.Tx) error {
+		now, err := tx.File(path)
+		if err != nil {
+			return err
+		}
+		if err := w.holdsFile(now); err != nil {
+			return err
+		}
+		return tx.DeleteFile(path)
+	})
+	if err != nil {
+		return "", mediaRefusal(err)
+	}
+	return hexOrEmpty(res.Commit), nil
+}
