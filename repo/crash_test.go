@@ -394,7 +394,7 @@ func TestEveryFaultOfJoin(t *testing.T) {
 			eachFault(t, f, joining, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				d.at = 0
-				if _, err := joinPacks(t.Context(), d, s.repo.packFolder(), 0); err != nil {
+				if err := joinPacks(t.Context(), d, s.repo.packFolder(), 0); err != nil {
 					t.Errorf("join after the fault: %v", err)
 				}
 				verify(t, s.repo)

@@ -76,37 +76,37 @@ func choose(packs []packFile) []packFile {
 	return packs
 }
 
-// joinPacks puts the objects of many small packs into one, and says of how many.
+// joinPacks puts the objects of many small packs into one.
 // It may run beside the writer and beside Git: the joined pack is in place,
 // durably, before the others go, and no object is left out, whether something
 // refers to it or not. It rests rest times as long as it works, so that others
 // get on.
-func joinPacks(ctx context.Context, d disk, folder string, rest int) (joined int, err error) {
+func joinPacks(ctx context.Context, d disk, folder string, rest int) error {
 	if _, err := os.Stat(filepath.Join(folder, "multi-pack-index")); err == nil {
-		return 0, nil // of Git's own upkeep, which would miss the packs
+		return nil // of Git's own upkeep, which would miss the packs
 	}
 	packs, err := listPacks(folder)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	chosen := choose(packs)
 	if len(chosen) < 2 {
-		return 0, nil
+		return nil
 	}
 	slices.SortFunc(chosen, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
 	name, err := writeJoined(ctx, d, folder, chosen, rest)
 	if err != nil {
-		return 0, errors.Join(err, cleanPacks(d, folder, joinDraft))
+		return errors.Join(err, cleanPacks(d, folder, joinDraft))
 	}
 	for _, p := range chosen {
 		if p.name == name {
 			continue
 		}
 		if err := errors.Join(removeIfThere(d, p.name+".idx"), removeIfThere(d, p.name+".pack")); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return len(chosen), d.SyncDir(folder)
+	return d.SyncDir(folder)
 }
 
 // writeJoined writes the pack of all objects of packs, and says its name.

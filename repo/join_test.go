@@ -51,7 +51,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if _, err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err != nil {
+			if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -104,7 +104,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {

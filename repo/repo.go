@@ -196,10 +196,7 @@ func (r *Repo) Run(ctx context.Context) error {
 	for {
 		if joined == nil && r.packs > packLimit {
 			joined = make(chan error, 1)
-			beside.Go(func() {
-				_, err := joinPacks(ctx, r.disk, r.packFolder(), joinRest)
-				joined <- err
-			})
+			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), joinRest) })
 		}
 		select {
 		case <-r.queue.wake:
