@@ -33,7 +33,7 @@ type placeValue struct {
 // id names a query, but for its page and what it shows of entries.
 func (q Query) id(collection string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q", collection, q.Filters, fmt.Sprint(q.Sort), q.Text)
+	fmt.Fprintf(h, "%q %#v %#v %q", collection, q.Filters, q.Sort, q.Text)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
 }
 

@@ -18,15 +18,15 @@ import (
 
 // fixture is a site on a real repository.
 type fixture struct {
-	*testing.T
+	testing.TB
 	*site.Site
 	git    string
 	editor *auth.Principal
 }
 
-func newSite(t *testing.T) *fixture {
+func newSite(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{T: t, git: filepath.Join(t.TempDir(), "site.git"),
+	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"),
 		editor: &auth.Principal{Issuer: "cms", Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}}}
 	collections := []content.Collection{
 		{Name: "consultations", Folder: "_consultations", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
@@ -87,7 +87,7 @@ func fields(pairs ...any) *content.Object {
 	return o
 }
 
-func ref(t *testing.T, collection, slug string) site.Ref {
+func ref(t testing.TB, collection, slug string) site.Ref {
 	t.Helper()
 	s, err := content.ParseSlug(slug)
 	if err != nil {
@@ -97,7 +97,7 @@ func ref(t *testing.T, collection, slug string) site.Ref {
 }
 
 // refused checks that err is a refusal of a kind, about a rule if one is named.
-func refused(t *testing.T, err error, code site.Code, rule string) {
+func refused(t testing.TB, err error, code site.Code, rule string) {
 	t.Helper()
 	var e *site.Error
 	if !errors.As(err, &e) || e.Code != code {

@@ -2,6 +2,7 @@ package site
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -128,15 +129,8 @@ func (ix *table) order(keys []sortKey) ([]int32, [][]cell) {
 	}
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	var name strings.Builder
-	for _, k := range keys {
-		name.WriteString(k.path)
-		name.WriteByte(0)
-		if k.descending {
-			name.WriteByte(1)
-		}
-	}
-	if o, ok := ix.orders[name.String()]; ok {
+	name := fmt.Sprintf("%#v", keys) // with its paths quoted, as they may hold any character
+	if o, ok := ix.orders[name]; ok {
 		return o.rows, o.columns
 	}
 	o := ordered{rows: make([]int32, len(ix.entries)), columns: make([][]cell, len(keys))}
@@ -157,7 +151,7 @@ func (ix *table) order(keys []sortKey) ([]int32, [][]cell) {
 	if len(ix.orders) >= maxOrders {
 		clear(ix.orders)
 	}
-	ix.orders[name.String()] = o
+	ix.orders[name] = o
 	return o.rows, o.columns
 }
 
