@@ -46,7 +46,7 @@ func (cs collections) strays(path string, f file) string {
 	}
 	switch _, _, ok := cs.owner(p); {
 	case !ok:
-		return fmt.Sprintf("the extension is not written %s", cs[i].Extension)
+		return "the extension is not written " + cs[i].Extension
 	case f.mode == filemode.Symlink:
 		return "it is a symbolic link"
 	case !f.regular():
