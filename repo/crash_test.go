@@ -394,7 +394,7 @@ func TestEveryFaultOfJoin(t *testing.T) {
 			eachFault(t, f, joining, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				d.at = 0
-				if err := joinPacks(t.Context(), d, s.repo.packFolder(), 0); err != nil {
+				if err := joinPacks(t.Context(), d, s.repo.packFolder(), nil); err != nil {
 					t.Errorf("join after the fault: %v", err)
 				}
 				verify(t, s.repo)
@@ -408,7 +408,7 @@ func TestEveryCrashOfJoin(t *testing.T) { eachFault(t, crash, joining, imageChec
 // joining joins packs between two groups.
 func joining(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b")
-	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder(), 0)
+	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder(), nil)
 	s.commit(t, "deux", "c")
 }
 

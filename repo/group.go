@@ -180,7 +180,7 @@ func (g *group) persist() error {
 	if err := r.pack.save(r.disk, r.packFolder()); err != nil {
 		return err
 	}
-	r.packs++
+	r.packs.Add(int64(1 + len(g.uploads)))
 	return r.branch.move(g.base.commit, g.commit)
 }
 

@@ -61,6 +61,16 @@ func listPacks(folder string) ([]packFile, error) {
 	return packs, nil
 }
 
+// joinable lists the packs in folder that are to be joined next: none where Git's
+// own upkeep keeps an index over several packs, which would miss them.
+func joinable(folder string) ([]packFile, error) {
+	if _, err := os.Stat(filepath.Join(folder, "multi-pack-index")); err == nil {
+		return nil, nil
+	}
+	packs, err := listPacks(folder)
+	return choose(packs), err
+}
+
 // choose picks the packs to join: the smallest ones, and each next one as long
 // as it is smaller than all before it together. So a byte is copied about as
 // often as the logarithm of the number of packs.
@@ -76,29 +86,21 @@ func choose(packs []packFile) []packFile {
 	return packs
 }
 
-// joinPacks puts the objects of many small packs into one.
-// It may run beside the writer and beside Git: the joined pack is in place,
-// durably, before the others go, and no object is left out, whether something
-// refers to it or not. It rests rest times as long as it works, so that others
-// get on.
-func joinPacks(ctx context.Context, d disk, folder string, rest int) error {
-	if _, err := os.Stat(filepath.Join(folder, "multi-pack-index")); err == nil {
-		return nil // of Git's own upkeep, which would miss the packs
-	}
-	packs, err := listPacks(folder)
-	if err != nil {
+// joinPacks puts the objects of many small packs into one. It may run beside the
+// writer and beside Git: the joined pack is in place, durably, before the others
+// go, and no object is left out, whether something refers to it or not. rest
+// says how long to rest after so much work, so that others get on; nil is never.
+func joinPacks(ctx context.Context, d disk, folder string, rest func(worked time.Duration) time.Duration) error {
+	packs, err := joinable(folder)
+	if err != nil || len(packs) < 2 {
 		return err
 	}
-	chosen := choose(packs)
-	if len(chosen) < 2 {
-		return nil
-	}
-	slices.SortFunc(chosen, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
-	name, err := writeJoined(ctx, d, folder, chosen, rest)
+	slices.SortFunc(packs, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
+	name, err := writeJoined(ctx, d, folder, packs, rest)
 	if err != nil {
 		return errors.Join(err, cleanPacks(d, folder, joinDraft))
 	}
-	for _, p := range chosen {
+	for _, p := range packs {
 		if p.name == name {
 			continue
 		}
@@ -110,7 +112,7 @@ func joinPacks(ctx context.Context, d disk, folder string, rest int) error {
 }
 
 // writeJoined writes the pack of all objects of packs, and says its name.
-func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, rest int) (name string, err error) {
+func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, rest func(worked time.Duration) time.Duration) (name string, err error) {
 	objects := make(map[Hash]int)
 	indexes := make([][]idxfile.Entry, len(packs))
 	for i, p := range packs {
@@ -132,12 +134,13 @@ func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, r
 			err = fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
 			break
 		}
-		select {
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-time.After(time.Since(began) * time.Duration(rest)):
+		if rest != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(rest(time.Since(began))):
+			}
 		}
-		if err != nil {
+		if err = ctx.Err(); err != nil {
 			break
 		}
 	}

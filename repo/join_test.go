@@ -7,7 +7,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // objects lists all objects of the repository with their kinds and sizes.
@@ -51,7 +54,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err != nil {
+			if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -104,7 +107,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), 0); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {
@@ -130,4 +133,86 @@ func TestPacksAreBounded(t *testing.T) {
 		}
 	}
 	t.Logf("%d packs at most", most)
+}
+
+// A slowDisk holds the joining of packs until it is let go.
+type slowDisk struct {
+	osDisk
+	hold chan struct{} // closed to let it go
+}
+
+func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
+	if strings.HasPrefix(filepath.Base(name), joinDraft) {
+		<-d.hold
+	}
+	f, err := d.osDisk.Create(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	return unsynced{f}, nil
+}
+
+// unsynced is a file of a test that needs many.
+type unsynced struct{ diskFile }
+
+func (unsynced) Sync() error { return nil }
+
+func (slowDisk) SyncDir(string) error { return nil }
+
+// TestUpdatesWaitForJoin: where packs come faster than they are joined, it hurries,
+// and at the bound updates wait for it, then go on.
+func TestUpdatesWaitForJoin(t *testing.T) {
+	o := options(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		d := slowDisk{hold: make(chan struct{})}
+		o.disk = d
+		r, stop := run(t, o)
+		defer stop()
+		rested := r.rest(time.Second)
+		for i := range packBound {
+			put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
+		}
+		if hurried := r.rest(time.Second); rested != joinRest*time.Second || hurried != 0 {
+			t.Errorf("joining rests for %v, and for %v at the bound", rested, hurried)
+		}
+		var committed atomic.Bool
+		go func() {
+			put(t, r, "consultations", "parc", "après")
+			committed.Store(true)
+		}()
+		synctest.Wait()
+		if committed.Load() {
+			t.Error("an update went past the bound")
+		}
+		close(d.hold)
+		synctest.Wait()
+		if !committed.Load() {
+			t.Error("an update waits though packs are joined")
+		}
+		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) > packLimit {
+			t.Errorf("%d packs are left, error %v", len(packs), err)
+		}
+	})
+	fsck(t, o.Path)
+}
+
+// TestNoJoinBesideGitsIndex: packs that an index of Git's names stay, and are no
+// reason to wait.
+func TestNoJoinBesideGitsIndex(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	for i := range 4 {
+		put(t, r, "consultations", "parc", fmt.Sprint(i))
+	}
+	stop()
+	git(t, dir, "multi-pack-index", "write")
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r.countPacks(nil)
+	packs, err := listPacks(r.packFolder())
+	if err != nil || len(packs) != 4 || r.packs.Load() != 0 {
+		t.Errorf("%d packs, of which %d are to be joined, error %v", len(packs), r.packs.Load(), err)
+	}
+	fsck(t, dir)
 }

@@ -72,6 +72,7 @@ type Repo struct {
 	queue   *queue
 	history *history
 	budget  *budget
+	packs   atomic.Int64 // how many there are that could be joined, about
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
@@ -85,7 +86,6 @@ type Repo struct {
 	root    *folder // the branch's tree; nil when it must be read again
 	pack    *pack
 	dirty   bool // a write failed and may have left something behind
-	packs   int  // how many there are that could be joined, about
 	indexed int  // how many commits the saved index has
 }
 
@@ -161,17 +161,24 @@ func (r *Repo) Rehearse(s *Snapshot, fn func(*Tx) error) error {
 }
 
 // How often Run looks for commits that others made, how many updates it takes
-// into a group, how long and how often at least it tries to get hold of the branch, beyond how many
-// packs it joins some, how many times as long as it works the joining rests, and
-// after how many commits it saves the index.
+// into a group, how long and how often at least it tries to get hold of the
+// branch, and after how many commits it saves the index.
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
 	lockPatience = 5 * time.Second
 	fewestTries  = 3
-	packLimit    = 50
-	joinRest     = 3
 	indexEvery   = 5000
+)
+
+// Beyond packLimit packs Run has some joined, which rests joinRest times as long
+// as it works; beyond packHurry, without a rest; and at packBound packs updates
+// wait for it.
+const (
+	packLimit = 50
+	joinRest  = 3
+	packHurry = 2 * packLimit
+	packBound = 20 * packLimit
 )
 
 // Run is the writer. It returns nil after ctx has ended and what was queued then
@@ -194,12 +201,16 @@ func (r *Repo) Run(ctx context.Context) error {
 	var joined chan error // nil while no packs are being joined
 	r.countPacks(nil)
 	for {
-		if joined == nil && r.packs > packLimit {
+		if joined == nil && r.packs.Load() > packLimit {
 			joined = make(chan error, 1)
-			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), joinRest) })
+			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), r.rest) })
+		}
+		wake := r.queue.wake
+		if joined != nil && r.packs.Load() >= packBound {
+			wake = nil // until the packs are joined
 		}
 		select {
-		case <-r.queue.wake:
+		case <-wake:
 			runtime.Gosched() // lets those that were just answered come back first
 			r.commit(writing, r.queue.take(groupLimit))
 		case <-poll.C:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 )
 
 // examine takes in what others committed and, after a write failed, tries
@@ -23,12 +24,21 @@ func (r *Repo) examine(ctx context.Context) error {
 
 // countPacks counts the packs after some were joined, err saying how that went.
 func (r *Repo) countPacks(err error) {
-	packs, listErr := listPacks(r.packFolder())
-	r.packs = len(choose(packs))
+	packs, listErr := joinable(r.packFolder())
+	r.packs.Store(int64(len(packs)))
 	if err = errors.Join(err, listErr); err != nil {
 		r.log.Error("join packs", "err", err)
-		r.packs = 0 // try again after as many new ones
+		r.packs.Store(0) // try again after as many new ones
 	}
+}
+
+// rest is how long the joining of packs rests after it has worked so long: not
+// at all while more of them come than it joins.
+func (r *Repo) rest(worked time.Duration) time.Duration {
+	if r.packs.Load() > packHurry {
+		return 0
+	}
+	return joinRest * worked
 }
 
 // keepIndex saves the index if it lacks n commits or more.
