@@ -203,6 +203,11 @@ func TestWalkDuringEdits(t *testing.T) {
 		if want := stays(s.walk(t, q, edit)); !slices.Equal(got, want) {
 			t.Errorf("%+v: got %q, want %q", q.Sort, got, want)
 		}
+		kept := s.walk(t, q, func() {})
+		q.Sort = append(q.Sort, site.Order{Field: fmt.Sprint("inconnu", restless)}) // which no entry has: sorted anew, and no otherwise
+		if anew := s.walk(t, q, func() {}); !slices.Equal(kept, anew) {
+			t.Errorf("%+v: got %q, want as sorted anew %q", q.Sort, kept, anew)
+		}
 		if slices.Sort(got); !slices.Equal(got, stay) {
 			t.Errorf("%+v: got %q, want each of %q", q.Sort, got, stay)
 		}

@@ -34,9 +34,11 @@ type table struct {
 	orders  map[string]ordered
 }
 
+// ordered is the numbers of entries as keys sort them.
 type ordered struct {
+	keys    []sortKey
+	columns [][]cell // of the keys
 	rows    []int32
-	columns [][]cell
 }
 
 // typedPath is a field and the type that the schema gives it.
@@ -54,6 +56,7 @@ type sortKey struct {
 const (
 	maxColumns = 32
 	maxOrders  = 16
+	maxFresh   = 1000 // entries that are put in their places one by one
 )
 
 // of is the table of a collection's entries. What is known of entries that the
@@ -76,26 +79,64 @@ func (all *tables) of(collection string, entries []*repo.Entry) *table {
 	return ix
 }
 
-// inherit makes the columns of old those of ix.
+// inherit makes the columns and the orders of old those of ix. What an edit costs
+// the next list is to copy them, not to sort them anew.
 func (ix *table) inherit(old *table) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
+	was, now, fresh := ix.compare(old)
 	c := newCells()
-	for at, was := range old.columns {
-		column := make([]cell, len(ix.entries))
-		j := 0
-		for i, e := range ix.entries {
-			for j < len(old.entries) && old.entries[j].Slug.String() < e.Slug.String() {
-				j++
-			}
-			if j < len(old.entries) && old.entries[j].Slug == e.Slug && old.entries[j].Revision == e.Revision {
-				column[i] = was[j]
+	for at, cells := range old.columns {
+		column := make([]cell, len(was))
+		for i, j := range was {
+			if j >= 0 {
+				column[i] = cells[j]
 			} else {
-				column[i] = c.at(e.Fields(), at)
+				column[i] = c.at(ix.entries[i].Fields(), at)
 			}
 		}
 		ix.columns[at] = column
 	}
+	if len(fresh) > maxFresh {
+		return
+	}
+	for name, o := range old.orders {
+		next := ix.arrange(o.keys)
+		for _, j := range o.rows {
+			if i := now[j]; i >= 0 {
+				next.rows = append(next.rows, i)
+			}
+		}
+		for _, i := range fresh {
+			at, _ := slices.BinarySearchFunc(next.rows, i, next.compare)
+			next.rows = slices.Insert(next.rows, at, i)
+		}
+		ix.orders[name] = next
+	}
+}
+
+// compare gives the number in old of each entry of ix, the number in ix of each
+// of old, both -1 where there is none, and the entries of ix that old has not.
+func (ix *table) compare(old *table) (was, now, fresh []int32) {
+	was, now = make([]int32, len(ix.entries)), make([]int32, len(old.entries))
+	j := 0
+	for i, e := range ix.entries {
+		for j < len(old.entries) && old.entries[j] != e && old.entries[j].Slug.String() < e.Slug.String() {
+			now[j] = -1
+			j++
+		}
+		if j < len(old.entries) && (old.entries[j] == e || old.entries[j].Slug == e.Slug && old.entries[j].Revision == e.Revision) {
+			was[i], now[j] = int32(j), int32(i)
+			j++
+		} else {
+			was[i] = -1
+			fresh = append(fresh, int32(i))
+		}
+	}
+	for ; j < len(old.entries); j++ {
+		now[j] = -1
+	}
+	return was, now, fresh
 }
 
 // column is the values of a field, one for each entry.
@@ -111,6 +152,7 @@ func (ix *table) columnLocked(at typedPath) []cell {
 	}
 	if len(ix.columns) >= maxColumns {
 		clear(ix.columns)
+		clear(ix.orders) // which hold columns, too
 	}
 	c := newCells()
 	column := make([]cell, len(ix.entries))
@@ -133,26 +175,34 @@ func (ix *table) order(keys []sortKey) ([]int32, [][]cell) {
 	if o, ok := ix.orders[name]; ok {
 		return o.rows, o.columns
 	}
-	o := ordered{rows: make([]int32, len(ix.entries)), columns: make([][]cell, len(keys))}
-	for i, k := range keys {
-		o.columns[i] = ix.columnLocked(k.typedPath)
+	o := ix.arrange(keys)
+	for i := range ix.entries {
+		o.rows = append(o.rows, int32(i))
 	}
-	for i := range o.rows {
-		o.rows[i] = int32(i)
-	}
-	slices.SortFunc(o.rows, func(a, b int32) int {
-		for i, k := range keys {
-			if d := o.columns[i][a].sorted(&o.columns[i][b], k.descending); d != 0 {
-				return d
-			}
-		}
-		return cmp.Compare(a, b) // by slug
-	})
+	slices.SortFunc(o.rows, o.compare)
 	if len(ix.orders) >= maxOrders {
 		clear(ix.orders)
 	}
 	ix.orders[name] = o
 	return o.rows, o.columns
+}
+
+// arrange is an order by keys that has no rows yet.
+func (ix *table) arrange(keys []sortKey) ordered {
+	o := ordered{keys: keys, columns: make([][]cell, len(keys)), rows: make([]int32, 0, len(ix.entries))}
+	for i, k := range keys {
+		o.columns[i] = ix.columnLocked(k.typedPath)
+	}
+	return o
+}
+
+func (o *ordered) compare(a, b int32) int {
+	for i, k := range o.keys {
+		if d := o.columns[i][a].sorted(&o.columns[i][b], k.descending); d != 0 {
+			return d
+		}
+	}
+	return cmp.Compare(a, b) // by slug
 }
 
 // cell is the value of a field of an entry. The zero cell is none.
