@@ -154,6 +154,7 @@ func (a *API) routes(router *mux.Router) {
 	post(a, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
 	post(a, "/v1/batch", a.batch, batchDoc)
 
+	get(a, "/v1/search", a.search, searchDoc)
 	post(a, "/v1/preview", a.preview, previewDoc)
 	get(a, "/v1/media", a.listMedia, listMediaDoc)
 	a.mediaRoutes(router)

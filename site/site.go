@@ -24,6 +24,7 @@ type Site struct {
 	byName      map[string]*content.Collection
 	preview     *preview.Renderer
 	media       MediaOptions
+	words       *wordIndex
 	log         *slog.Logger
 	tables      tables
 }
@@ -61,6 +62,7 @@ func New(o Options) (*Site, error) {
 		s.collections = append(s.collections, c)
 		s.byName[c.Name] = c
 	}
+	s.words = newWordIndex(s.collections)
 	return s, nil
 }
 

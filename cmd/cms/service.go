@@ -191,6 +191,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
 	})
+	g.Go(func() error { return s.site.KeepIndexed(ctx) })
 	g.Go(func() error { return s.hooks.Run(delivering) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
 	g.Go(func() error { return s.inbound.Run(ctx) })

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"cms/site"
+)
+
+// Hits is a page of what a search found.
+type Hits struct {
+	Items      []Hit   `json:"items"`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end. What changes meanwhile can move entries between pages."`
+	Total      int     `json:"total" doc:"The number of entries found."`
+	Commit     string  `json:"commit" doc:"The commit that was searched: the newest one." example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+}
+
+// Hit is an entry that a search found.
+type Hit struct {
+	Entry      Entry       `json:"entry"`
+	Highlights []Highlight `json:"highlights" doc:"Where the words are."`
+}
+
+// Highlight is the part of a field where a word was found.
+type Highlight struct {
+	Field string `json:"field" doc:"A field, or body." example:"title"`
+	HTML  string `json:"html" doc:"Escaped text, with the words in <mark>." example:"Plan <mark>vélo</mark>"`
+}
+
+type searchInput struct {
+	Q          string `query:"q" required:"true" doc:"Words, which all have to be in the entry. Endings, accents and case do not count, nor do articles." example:"plan vélo"`
+	Collection string `query:"collection" doc:"Only entries of this collection."`
+	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"The greatest number of entries to answer with."`
+	Cursor     string `query:"cursor" doc:"The next_cursor of the page before, with the same q and collection."`
+}
+
+var searchDoc = doc{
+	id: "search", tag: "Search",
+	summary:   "Find entries by their words",
+	text:      "Over the fields and bodies of all collections that you may read, as far as you see them: the best first. A word in the title counts for more than one in another field, and that for more than one in the body.",
+	responses: map[int]any{200: Hits{}},
+	problems:  []int{400, 404, 503},
+}
+
+func (a *API) search(ctx context.Context, in *searchInput) (*reply, error) {
+	found, err := a.site.Search(ctx, principal(ctx), site.Search{Text: in.Q, Collection: in.Collection, Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	hits := Hits{Items: make([]Hit, len(found.Items)), Total: found.Total, Commit: found.Commit}
+	for i, h := range found.Items {
+		hit := Hit{Entry: entryOf(h.Entry), Highlights: make([]Highlight, len(h.Highlights))}
+		for j, l := range h.Highlights {
+			hit.Highlights[j] = Highlight(l)
+		}
+		hits.Items[i] = hit
+	}
+	if found.Next != "" {
+		hits.NextCursor = &found.Next
+	}
+	return answer(http.StatusOK, hits)
+}

@@ -1,0 +1,155 @@
+package search
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func everything(string) ([]string, bool) { return nil, true }
+
+func find(t *testing.T, x *Index[string], query string, see See[string]) string {
+	t.Helper()
+	q, ok := ParseQuery(query)
+	if !ok {
+		t.Fatalf("%q is no query", query)
+	}
+	return strings.Join(x.Find(q, see, strings.Compare), " ")
+}
+
+func TestFindFrench(t *testing.T) {
+	x := New[string]()
+	for key, text := range map[string]string{
+		"eau":      "La gestion de l’eau potable",
+		"velo":     "Plan vélo : des pistes cyclables",
+		"decision": "Une décision concertée avec les habitants",
+		"coeur":    "Rénover le cœur de ville",
+		"budget":   "Budget participatif 2026, qu'en pensez-vous ?",
+	} {
+		x.Put(key, []Text{{"title", text, 1}})
+	}
+	for query, want := range map[string]string{
+		"eau": "eau", "l'eau": "eau", "d’eaux": "eau", "EAU": "eau",
+		"velo": "velo", "vélos": "velo", "VÉLO": "velo", "piste cyclable": "velo",
+		"concertées": "decision", "concertee": "decision", "décisions": "decision", "decisions": "decision", "habitant": "decision",
+		"coeur": "coeur", "cœurs": "coeur", "2026": "budget", "le budget": "budget",
+		"eau vélo": "", "train": "", "ve\u0301lo": "velo",
+	} {
+		if got := find(t, x, query, everything); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	for _, query := range []string{"", "le la", "l'", "?!", strings.Repeat("a", 100), strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyz0123456789", ""), " ")} {
+		if _, ok := ParseQuery(query); ok {
+			t.Errorf("%q is a query", query)
+		}
+	}
+}
+
+func TestFindRanks(t *testing.T) {
+	x := New[string]()
+	x.Put("body", []Text{{"title", "Un plan", 5}, {"body", "Le vélo et bien d'autres choses", 1}})
+	x.Put("often", []Text{{"title", "Un plan", 5}, {"body", "Le vélo, le vélo, le vélo en ville", 1}})
+	x.Put("title", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}})
+	if got := find(t, x, "vélo", everything); got != "title often body" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFindOnlyWhatIsSeen(t *testing.T) {
+	x := New[string]()
+	x.Put("a", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}})
+	x.Put("b", []Text{{"title", "Jardin secret", 5}})
+	see := func(key string) ([]string, bool) { return []string{"note"}, key != "b" }
+	if got := find(t, x, "jardin", see); got != "a" {
+		t.Errorf("got %q, want a", got)
+	}
+	for _, query := range []string{"secret", "jardin secret"} {
+		if got := find(t, x, query, see); got != "" {
+			t.Errorf("%s: got %q", query, got)
+		}
+	}
+}
+
+// TestIndexAgainstOneMadeAfresh changes an index at random and compares what it
+// finds with what one finds that holds the same documents from the start.
+func TestIndexAgainstOneMadeAfresh(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	vocabulary := strings.Fields("plan vélo ville eau jardin école budget forêt quartier avis")
+	x, now := New[string](), map[string][]Text{}
+	for step := range 6000 {
+		key := fmt.Sprint(r.IntN(200))
+		x.Remove(key)
+		delete(now, key)
+		if r.IntN(4) > 0 {
+			var text []string
+			for range 1 + r.IntN(6) {
+				text = append(text, vocabulary[r.IntN(len(vocabulary))])
+			}
+			now[key] = []Text{{"body", strings.Join(text, " "), 1}}
+			x.Put(key, now[key])
+		}
+		if step%500 != 499 {
+			continue
+		}
+		fresh := New[string]()
+		for _, key := range slices.Sorted(maps.Keys(now)) {
+			fresh.Put(key, now[key])
+		}
+		for _, query := range []string{"plan", "vélo ville", "école avis eau"} {
+			if got, want := find(t, x, query, everything), find(t, fresh, query, everything); got != want {
+				t.Fatalf("after %d steps, %q: got %s\nwant %s", step, query, got, want)
+			}
+		}
+	}
+	if x.Len() != len(now) || len(x.docs) > 2*len(now)+1001 {
+		t.Errorf("got %d documents in %d numbers, want %d", x.Len(), len(x.docs), len(now))
+	}
+}
+
+func TestSnippet(t *testing.T) {
+	q, _ := ParseQuery("vélos & pistes")
+	for text, want := range map[string]string{
+		"Le plan <b>vélo</b>": "Le plan &lt;b&gt;<mark>vélo</mark>&lt;/b&gt;",
+		"rien":                "",
+		"a & b, vélo":         "a &amp; b, <mark>vélo</mark>",
+		strings.Repeat("mot ", 100) + "une piste " + strings.Repeat("suite ", 100): "… " + strings.Repeat("mot ", 13) + "une <mark>piste</mark> " + strings.TrimSpace(strings.Repeat("suite ", 30)) + " …",
+	} {
+		if got := q.Snippet(text); got != want {
+			t.Errorf("%.40q: got %q\nwant %q", text, got, want)
+		}
+	}
+}
+
+func BenchmarkIndex(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		r := rand.New(rand.NewPCG(1, 2))
+		text := func() []Text {
+			var body strings.Builder
+			for range 300 {
+				fmt.Fprintf(&body, "mot%d ", int(r.ExpFloat64()*2000))
+			}
+			return []Text{{"title", "Consultation sur le plan vélo", 5}, {"body", body.String(), 1}}
+		}
+		x := New[int]()
+		b.Run(fmt.Sprintf("put/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				x = New[int]()
+				for i := range n {
+					x.Put(i, text())
+				}
+			}
+		})
+		for _, query := range []string{"mot100", "mot10 mot4000", "consultation vélo"} {
+			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
+				q, _ := ParseQuery(query)
+				for b.Loop() {
+					x.Find(q, func(int) ([]string, bool) { return nil, true }, func(a, b int) int { return a - b })
+				}
+			})
+		}
+	}
+}

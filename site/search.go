@@ -1,0 +1,297 @@
+package site
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+	"cms/search"
+)
+
+// Search asks for entries by their words.
+type Search struct {
+	Text       string
+	Collection string // "" for all that the caller may read
+	Limit      int    // 1 to [MaxLimit]
+	Cursor     string // [Hits.Next] of the page before, or ""
+}
+
+// Hits are a page of the entries that have every word of a search, the best
+// first.
+type Hits struct {
+	Items  []Hit
+	Total  int
+	Next   string // the cursor of the next page; "" at the end
+	Commit string // the one that was searched, in hexadecimal: the newest, or one that came meanwhile
+}
+
+// Hit is an entry that was found, and where.
+type Hit struct {
+	Entry      *Entry
+	Highlights []Highlight
+}
+
+// Highlight is a part of a field, or of the "body", as HTML: escaped text, with
+// what was found in <mark>.
+type Highlight struct {
+	Field string
+	HTML  string
+}
+
+// searchPatience is how long a search waits for the index.
+const searchPatience = 10 * time.Second
+
+// Search finds entries by the words of their fields and bodies, as far as pr
+// sees them.
+func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits, error) {
+	query, start, err := q.parse()
+	if err != nil {
+		return nil, err
+	}
+	sights, err := s.searchable(pr, q.Collection)
+	if err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	found, commit, err := s.words.find(waiting, s.repo.View, query, func(e *repo.Entry) ([]string, bool) {
+		v := sights[e.Collection]
+		if v == nil || !v.sees(e) {
+			return nil, false
+		}
+		return v.hidden(e.Fields()), true
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, &Error{Code: Unavailable, Detail: "The index is still being made. Try again in a moment.", Err: err}
+	} else if err != nil {
+		return nil, err
+	}
+	hits := &Hits{Items: []Hit{}, Total: len(found), Commit: commit}
+	rest := found[min(start, len(found)):]
+	for _, e := range rest[:min(q.Limit, len(rest))] {
+		entry, err := sights[e.Collection].view(e)
+		if err != nil {
+			return nil, err
+		}
+		hits.Items = append(hits.Items, Hit{entry, highlights(query, textsOf(entry.Fields, e))})
+	}
+	if len(rest) > q.Limit {
+		hits.Next = q.cursor(start + q.Limit)
+	}
+	return hits, nil
+}
+
+// searchable is what pr may read, of one collection or of all.
+func (s *Site) searchable(pr *auth.Principal, only string) (map[string]*sight, error) {
+	if only != "" {
+		v, err := s.sight(pr, only, auth.Read)
+		return map[string]*sight{only: v}, err
+	}
+	if !s.policy.Knows(pr) {
+		return nil, noRole()
+	}
+	sights := map[string]*sight{}
+	for _, c := range s.collections {
+		if v, err := s.sight(pr, c.Name, auth.Read); err == nil { // else it does not exist for them
+			sights[c.Name] = v
+		}
+	}
+	return sights, nil
+}
+
+// rank is where a page of hits begins, in the search that it belongs to.
+type rank struct {
+	Search string `json:"q"`
+	Start  int    `json:"n"`
+}
+
+func (q Search) parse() (*search.Query, int, error) {
+	if q.Limit < 1 || q.Limit > MaxLimit {
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	}
+	query, ok := search.ParseQuery(q.Text)
+	if !ok {
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, beside those that stand in every text.", search.MaxTerms)}
+	}
+	if q.Cursor == "" {
+		return query, 0, nil
+	}
+	var r rank
+	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	if err == nil {
+		err = json.Unmarshal(raw, &r)
+	}
+	if err != nil || r.Search != q.id() || r.Start < 0 {
+		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not one that this search gave. Leave it out to start from the beginning."}
+	}
+	return query, r.Start, nil
+}
+
+func (q Search) cursor(start int) string {
+	b, _ := json.Marshal(rank{q.id(), start}) // of a text and a number
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// id names a search, but for its page.
+func (q Search) id() string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q", q.Collection, q.Text))
+	return base64.RawURLEncoding.EncodeToString(h[:9])
+}
+
+// textsOf is what an entry is found by: its fields and its body.
+func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
+	var texts []search.Text
+	for _, m := range fields.Members {
+		var b strings.Builder
+		if writeTexts(&b, m.Value); b.Len() == 0 {
+			continue
+		}
+		weight := 2.0
+		if m.Key == "title" {
+			weight = 5
+		}
+		texts = append(texts, search.Text{Field: m.Key, Text: b.String(), Weight: weight})
+	}
+	if src, err := e.Source(); err == nil { // else the fields alone are searched
+		texts = append(texts, search.Text{Field: bodyField, Text: markup.ReplaceAllString(content.Body(src), " "), Weight: 1})
+	}
+	return texts
+}
+
+// bodyField stands for the body among fields. No key of a front matter that is
+// shown to people is empty.
+const bodyField = ""
+
+// markup is what is no text in a body: tags, and addresses of links.
+var markup = regexp.MustCompile(`<[^<>]*>|\]\([^()\s]*\)`)
+
+func highlights(q *search.Query, texts []search.Text) []Highlight {
+	found := []Highlight{}
+	for _, t := range texts {
+		if html := q.Snippet(t.Text); html != "" {
+			field := t.Field
+			if field == bodyField {
+				field = "body"
+			}
+			found = append(found, Highlight{field, html})
+		}
+	}
+	return found
+}
+
+// wordIndex is the index of a site's entries. It follows the snapshots: whoever
+// searches brings it to theirs, and KeepIndexed does so before anyone asks.
+type wordIndex struct {
+	lock        *semaphore.Weighted // readers take 1, writers maxReaders
+	collections []*content.Collection
+
+	// Guarded by lock.
+	index    *search.Index[*repo.Entry]
+	at       repo.Hash
+	made     bool // at says what index holds
+	listings map[string][]*repo.Entry
+}
+
+const maxReaders = 1 << 20
+
+func newWordIndex(collections []*content.Collection) *wordIndex {
+	return &wordIndex{
+		lock: semaphore.NewWeighted(maxReaders), collections: collections,
+		index: search.New[*repo.Entry](), listings: map[string][]*repo.Entry{},
+	}
+}
+
+// KeepIndexed brings the index for searches to each new commit, until ctx ends.
+func (s *Site) KeepIndexed(ctx context.Context) error {
+	for {
+		snap := s.repo.View()
+		if err := s.words.follow(ctx, s.repo.View); err != nil {
+			return nil //nolint:nilerr // only the end of ctx keeps it from following
+		}
+		select {
+		case <-snap.Superseded():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// find searches what view shows, or what came after it.
+func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *search.Query, see search.See[*repo.Entry]) ([]*repo.Entry, string, error) {
+	if err := x.follow(ctx, view); err != nil {
+		return nil, "", err
+	}
+	if err := x.lock.Acquire(ctx, 1); err != nil {
+		return nil, "", err
+	}
+	defer x.lock.Release(1)
+	return x.index.Find(q, see, func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }), hexOrEmpty(x.at), nil
+}
+
+// follow makes the index that of the newest snapshot.
+func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) error {
+	if err := x.lock.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	there := x.made && x.at == view().Commit()
+	x.lock.Release(1)
+	if there {
+		return nil
+	}
+	if err := x.lock.Acquire(ctx, maxReaders); err != nil {
+		return err
+	}
+	defer x.lock.Release(maxReaders)
+	snap := view() // never older than what the index was made of
+	for _, c := range x.collections {
+		now := snap.Entries(c.Name)
+		for e, gone := range differences(x.listings[c.Name], now) {
+			if gone {
+				x.index.Remove(e)
+			} else {
+				x.index.Put(e, textsOf(e.Fields(), e))
+			}
+		}
+		x.listings[c.Name] = now
+	}
+	x.at, x.made = snap.Commit(), true
+	return nil
+}
+
+// differences yields the entries that are in one of two listings, both ordered
+// by slug, and whether they are in the first.
+func differences(before, after []*repo.Entry) func(yield func(e *repo.Entry, gone bool) bool) {
+	return func(yield func(*repo.Entry, bool) bool) {
+		if len(before) > 0 && len(after) == len(before) && &before[0] == &after[0] {
+			return // the listing is shared
+		}
+		for len(before) > 0 || len(after) > 0 {
+			order := len(after) - len(before) // where one is at its end, the other goes on
+			if len(before) > 0 && len(after) > 0 {
+				order = strings.Compare(before[0].Slug.String(), after[0].Slug.String())
+			}
+			if order != 0 || before[0] != after[0] {
+				if order <= 0 && !yield(before[0], true) || order >= 0 && !yield(after[0], false) {
+					return
+				}
+			}
+			if order <= 0 {
+				before = before[1:]
+			}
+			if order >= 0 {
+				after = after[1:]
+			}
+		}
+	}
+}
