@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,6 +23,7 @@ type edit struct {
 	pre        Precondition
 	do         func(*repo.Tx) error // may run again, on another tip
 	known      bool                 // the site has had the content before, its read-only fields too
+	kept       []string             // the fields of a restored entry that the principal does not see
 
 	ref Ref // of the entry in the end
 	result
@@ -183,17 +185,21 @@ func (e *edit) mayMove(doc *content.Document, target *sight) error {
 	return target.permit(auth.Create, nil, doc)
 }
 
-// revert puts old in the place of the entry, or where it was.
+// revert puts old in the place of the entry, or where it was. Of an entry that
+// is there, the fields that the principal does not see, now or in old, stay as
+// they are; one that is gone comes back with those that it had.
 func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) error {
-	if _, ok := tx.Entry(e.ref.Collection, e.ref.Slug); ok {
+	hidden := e.collection.hidden(old.Fields())
+	if now, ok := tx.Entry(e.ref.Collection, e.ref.Slug); ok {
 		if err := e.may(auth.Update); err != nil {
 			return err
 		}
-		if err := e.update(ctx, tx, func(*content.Document, *content.Schema) (*content.Document, error) { return old, nil }); err != nil {
-			return err
-		}
+		hidden = append(hidden, e.collection.hidden(now.Fields())...)
+		err := e.update(ctx, tx, func(now *content.Document, _ *content.Schema) (*content.Document, error) {
+			return reverted(old, now, hidden)
+		})
 		e.verb = "Revert"
-		return nil
+		return err
 	}
 	if e.pre.asked() {
 		return &Error{Code: Conflict, Detail: "The entry is gone, so that it is at no revision. To restore it, leave If-Match and base out."}
@@ -201,8 +207,22 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) e
 	if err := e.may(auth.Create); err != nil {
 		return err
 	}
-	e.verb = "Restore"
+	e.verb, e.kept = "Restore", hidden
 	return e.create(tx, old)
+}
+
+// reverted is old but for some fields, which are as they are now.
+func reverted(old, now *content.Document, but []string) (*content.Document, error) {
+	if len(but) == 0 {
+		return old, nil
+	}
+	fields := without(old.Fields(), but)
+	for _, m := range now.Fields().Members {
+		if slices.Contains(but, m.Key) {
+			fields.Members = append(fields.Members, m)
+		}
+	}
+	return content.New(fields, old.Body(), nil)
 }
 
 // may says whether the principal may do action in the collection.
@@ -221,7 +241,7 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 	if err := readable(after); err != nil {
 		return err
 	}
-	if err := e.collection.permit(action, before, after); err != nil {
+	if err := e.collection.permit(action, before, after, e.kept...); err != nil {
 		return err
 	}
 	if err := e.validate(tx, before, after); err != nil {

@@ -121,8 +121,9 @@ func Moving(ref, to Ref, p Precondition) Operation {
 }
 
 // Reverting makes an entry what it was after a commit of its history, or at a
-// revision of it: the same bytes, in a new commit. An entry that is gone is
-// created again; no precondition is needed then.
+// revision of it: the same bytes, in a new commit, but for fields that the
+// principal does not see, which stay. An entry that is gone is created again,
+// with those fields as they were; no precondition is needed then.
 func Reverting(ref Ref, to string, p Precondition) Operation {
 	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
 		e, err := s.edit(pr, ref, p, auth.Read)
@@ -142,9 +143,6 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		}
 		old, err := s.document(ctx, found[at].Revision)
 		if err != nil {
-			return nil, err
-		}
-		if old, err = e.collection.shown(old); err != nil {
 			return nil, err
 		}
 		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {

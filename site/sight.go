@@ -245,8 +245,9 @@ func keepOff(fields []string) error {
 }
 
 // permit says whether the caller may make after of before, by the action a.
-// Before is nil for a new entry, after for one that goes.
-func (v *sight) permit(a auth.Action, before, after *content.Document) error {
+// Before is nil for a new entry, after for one that goes. The fields kept are not
+// theirs: they come back with an entry that is restored.
+func (v *sight) permit(a auth.Action, before, after *content.Document, kept ...string) error {
 	var both []*content.Object
 	for _, d := range []*content.Document{before, after} {
 		if d != nil {
@@ -266,6 +267,12 @@ func (v *sight) permit(a auth.Action, before, after *content.Document) error {
 	for _, f := range v.touched(before, after) {
 		publishes := slices.Contains(v.Publish, f) && !t.allow(auth.Publish)
 		bound := before == nil && t.bind(a, f)
+		if slices.Contains(kept, f) {
+			if publishes {
+				return &Error{Code: Forbidden, Detail: "What publishes the entry is hidden from your roles. Someone who may publish can restore it."}
+			}
+			continue
+		}
 		if publishes || !bound && !t.set(a, f) {
 			off = append(off, f)
 		}
