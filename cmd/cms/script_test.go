@@ -44,8 +44,9 @@ func TestMain(m *testing.M) {
 //	                      a request to it; the answer is on stdout, its ETag
 //	                      in $ETAG. Flags: -t TOKEN, -h "Name: value", -s STATUS
 //	revoked TOKEN         wait until the service refuses it
-//	events N              wait for N events at $HOOK, of as many commits, each
-//	                      with a valid signature; they are on stdout
+//	events N [COMMITS]    wait for N events at $HOOK, of as many commits or of
+//	                      COMMITS, each with a valid signature; they are on
+//	                      stdout
 //	fsck DIR              git fsck --strict
 //	await PATH            wait until GET PATH with $TOKEN is answered by 200
 //	envsubst FILE         replace $ADDR, $HOOK and $WORK in a file
@@ -312,8 +313,13 @@ func eventsCommand(ts *testscript.TestScript, _ bool, args []string) {
 		commits[e.Data.Commit] = true
 		fmt.Fprintf(ts.Stdout(), "%s %s %s by %s: %s\n", e.Type, e.Subject, e.Data.Action, e.Data.Author.Name, strings.Join(e.Data.Changed, ","))
 	}
-	if len(commits) != n {
-		ts.Fatalf("%d events of %d commits, want one of each of %d", len(events), len(commits), n)
+	want := n
+	if len(args) > 1 {
+		_, err := fmt.Sscan(args[1], &want)
+		ts.Check(err)
+	}
+	if len(events) != n || len(commits) != want {
+		ts.Fatalf("%d events of %d commits, want %d of %d", len(events), len(commits), n, want)
 	}
 }
 
