@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,15 +175,15 @@ func TestInboundOther(t *testing.T) {
 // A push during a fetch leads to one more; a fetch that fails is tried again.
 func TestInboundFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var fetches int
-		var fails bool
+		var fetches atomic.Int64
+		var fails atomic.Bool
 		in := inbound(t, "gitlab", func(ctx context.Context) error {
-			fetches++
+			fetches.Add(1)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
 			}
-			if fails {
+			if fails.Load() {
 				return errors.New("the host is down")
 			}
 			return nil
@@ -198,11 +199,11 @@ func TestInboundFetches(t *testing.T) {
 				t.Fatalf("push %d: got %+v, %v", n, push, err)
 			}
 		}
-		want := func(n int, when string) {
+		want := func(n int64, when string) {
 			t.Helper()
 			synctest.Wait()
-			if fetches != n {
-				t.Fatalf("%s: got %d fetches, want %d", when, fetches, n)
+			if got := fetches.Load(); got != n {
+				t.Fatalf("%s: got %d fetches, want %d", when, got, n)
 			}
 		}
 		want(1, "at the start")
@@ -211,11 +212,11 @@ func TestInboundFetches(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		want(2, "after pushes during a fetch")
-		fails = true
+		fails.Store(true)
 		push(20)
 		time.Sleep(4 * time.Second)
 		want(4, "while it fails")
-		fails = false
+		fails.Store(false)
 		time.Sleep(time.Minute)
 		want(5, "when it works again")
 		stop()
