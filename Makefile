@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench microbench check
+.PHONY: build test race lint fuzz bench soak microbench check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -33,6 +33,11 @@ fuzz:
 bench:
 	go run ./bench >docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md
+
+# The service under load for ten minutes: memory, files and packs stay bounded,
+# and no edit is lost.
+soak:
+	go run ./bench -soak 10m
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -3,6 +3,11 @@
 // machine stands beside them: the same work done by plain Git in the same run.
 //
 //	go run ./bench > docs/benchmarks.md
+//
+// With -soak it keeps the service under load for a time, and fails if the service
+// takes ever more memory, files or packs, or has lost an edit.
+//
+//	go run ./bench -soak 10m
 package main
 
 import (
@@ -23,9 +28,10 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
+	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *dir, *quick, os.Stdout)
+	err := run(ctx, *dir, *quick, *soak, os.Stdout)
 	stop()
 	if err != nil {
 		log.Fatal(err)
@@ -45,7 +51,7 @@ type plan struct {
 	history  int           // commits of the repository whose history is asked for
 }
 
-func run(ctx context.Context, dir string, quick bool, out io.Writer) error {
+func run(ctx context.Context, dir string, quick bool, soak time.Duration, out io.Writer) error {
 	p := plan{
 		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
 		duration: 10 * time.Second, history: 25000,
@@ -66,6 +72,9 @@ func run(ctx context.Context, dir string, quick bool, out io.Writer) error {
 		return err
 	}
 	b := &bench{dir: dir, binary: binary, plan: p, out: out}
+	if soak > 0 {
+		return b.soak(ctx, soak)
+	}
 	if err := b.head(ctx); err != nil {
 		return err
 	}

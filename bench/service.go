@@ -29,6 +29,7 @@ type service struct {
 const configuration = `
 server: {listen: "%s"}
 repository: {path: "%s"}
+state: {url: "sqlite:%s.state.db"}
 collections:
   - name: consultations
     folder: _consultations
@@ -51,15 +52,17 @@ func (b *bench) start(ctx context.Context, work, repository string) (*service, t
 	addr := l.Addr().String()
 	l.Close()
 	config := filepath.Join(work, "config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, repository), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, repository, repository), 0o644); err != nil {
 		return nil, 0, err
 	}
 	os.Setenv("CMS_JWT_SECRET", strings.Repeat("s", 32))
-	token, err := command(ctx, work, b.binary, "token", "--config", config, "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor", "--ttl", "12h")
+	issue := exec.CommandContext(ctx, b.binary, "token", "--config", config, "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor", "--ttl", "12h")
+	issue.Env = environment()
+	token, err := issue.Output() // how to take it back goes to standard error
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("cms token: %w", err)
 	}
-	s := &service{cmd: exec.CommandContext(ctx, b.binary, "serve", "--config", config), url: "http://" + addr, token: strings.TrimSpace(token)}
+	s := &service{cmd: exec.CommandContext(ctx, b.binary, "serve", "--config", config), url: "http://" + addr, token: strings.TrimSpace(string(token))}
 	if s.log, err = os.Create(filepath.Join(work, "log")); err != nil {
 		return nil, 0, err
 	}

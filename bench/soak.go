@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What a soak is made of, and what it holds the service to.
+const (
+	soakWriters, soakReaders, soakListers = 16, 4, 2
+
+	memoryFactor = 1.3      // the last third may take so much more memory than the first,
+	memoryMargin = 32 << 20 // and so many bytes
+	flatMargin   = 50       // and so many more descriptors and goroutines
+	mostPacks    = 1000     // at any time
+)
+
+// soak keeps the service under load for d, watches what it takes, and holds the
+// repository against what was acknowledged. The error says what went wrong.
+func (b *bench) soak(ctx context.Context, d time.Duration) error {
+	sh := shape{"2,000 flat", 2000, 0}
+	repository := filepath.Join(b.dir, "site.git")
+	if _, err := makeSite(ctx, repository, sh); err != nil {
+		return err
+	}
+	svc, _, err := b.start(ctx, b.dir, repository)
+	if err != nil {
+		return err
+	}
+	l := &soakLoad{service: svc, shape: sh, acked: make([]int64, sh.entries)}
+	samples, err := l.run(ctx, d, filepath.Join(repository, "objects", "pack"))
+	if err = errors.Join(err, svc.stop()); err != nil {
+		svc.kill()
+		return err
+	}
+	b.printf("%d edits acknowledged, %d reads, %d pages of lists in %s\n", l.edits.Load(), l.reads.Load(), l.lists.Load(), d)
+	return errors.Join(b.judge(samples), l.verify(ctx, repository))
+}
+
+// soakLoad is the clients, and what they were promised.
+type soakLoad struct {
+	*service
+	shape               shape
+	acked               []int64 // the value of each entry's last acknowledged edit; an entry has one writer
+	edits, reads, lists atomic.Int64
+}
+
+// run loads the service for d, and tells what it took meanwhile.
+func (l *soakLoad) run(ctx context.Context, d time.Duration, packs string) ([]sample, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	until := time.Now().Add(d)
+	var wg sync.WaitGroup
+	clients := func(n int, work func(context.Context, *http.Client, int, time.Time) error) {
+		for c := range n {
+			wg.Go(func() {
+				if err := work(ctx, &http.Client{Transport: &http.Transport{}}, c, until); err != nil {
+					cancel(err)
+				}
+			})
+		}
+	}
+	clients(soakWriters, l.write)
+	clients(soakReaders, l.read)
+	clients(soakListers, l.list)
+	var samples []sample
+	ticks := time.NewTicker(min(5*time.Second, d/8))
+	defer ticks.Stop()
+	for ctx.Err() == nil && time.Now().Before(until) {
+		select {
+		case <-ctx.Done():
+		case <-ticks.C:
+			s, err := l.sample(ctx, packs)
+			if err != nil {
+				cancel(err)
+			}
+			samples = append(samples, s)
+		}
+	}
+	wg.Wait()
+	return samples, context.Cause(ctx)
+}
+
+// write edits the entries of one writer in turn, under the ETag of the last edit.
+func (l *soakLoad) write(ctx context.Context, client *http.Client, c int, until time.Time) error {
+	tags := make(map[int]string)
+	for n := int64(1); time.Now().Before(until); n++ {
+		i := int(n)%(l.shape.entries/soakWriters)*soakWriters + c
+		if tags[i] == "" {
+			tag, err := l.do(ctx, client, http.MethodGet, l.shape.slug(i), "", nil)
+			if err != nil {
+				return err
+			}
+			tags[i] = tag
+		}
+		tag, err := l.do(ctx, client, http.MethodPatch, l.shape.slug(i), tags[i], fmt.Appendf(nil, `{"fields": {"ordre": %d}}`, n))
+		if err != nil {
+			return err
+		}
+		tags[i], l.acked[i] = tag, n
+		l.edits.Add(1)
+	}
+	return nil
+}
+
+// read reads entries at random.
+func (l *soakLoad) read(ctx context.Context, client *http.Client, _ int, until time.Time) error {
+	for time.Now().Before(until) {
+		if _, err := l.do(ctx, client, http.MethodGet, l.shape.slug(rand.IntN(l.shape.entries)), "", nil); err != nil {
+			return err
+		}
+		l.reads.Add(1)
+	}
+	return nil
+}
+
+// list goes through the list from its beginning to its end, again and again.
+func (l *soakLoad) list(ctx context.Context, client *http.Client, _ int, until time.Time) error {
+	cursor := ""
+	for time.Now().Before(until) {
+		raw, err := l.get(ctx, client, "/v1/collections/consultations/entries?limit=100&cursor="+url.QueryEscape(cursor))
+		if err != nil {
+			return err
+		}
+		var page struct {
+			Next string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return err
+		}
+		cursor = page.Next
+		l.lists.Add(1)
+	}
+	return nil
+}
+
+func (l *soakLoad) get(ctx context.Context, client *http.Client, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+strings.TrimSuffix(path, "&cursor="), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+l.token)
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", path, res.Status, raw)
+	}
+	return raw, err
+}
+
+// A sample is what the service takes at one moment.
+type sample struct{ memory, descriptors, packs, goroutines float64 }
+
+func (l *soakLoad) sample(ctx context.Context, packs string) (sample, error) {
+	s := sample{memory: float64(l.memory())}
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid))
+	if err != nil {
+		return s, fmt.Errorf("a soak needs /proc: %w", err)
+	}
+	files, err := filepath.Glob(filepath.Join(packs, "*.pack"))
+	if err != nil {
+		return s, err
+	}
+	metrics, err := l.get(ctx, http.DefaultClient, "/metrics")
+	if err != nil {
+		return s, err
+	}
+	for line := range bytes.Lines(metrics) {
+		if n, ok := strings.CutPrefix(string(line), "go_goroutines "); ok {
+			s.goroutines, err = strconv.ParseFloat(strings.TrimSpace(n), 64)
+		}
+	}
+	s.descriptors, s.packs = float64(len(open)), float64(len(files))
+	return s, err
+}
+
+// judge compares the last third of the samples with the first.
+func (b *bench) judge(samples []sample) error {
+	third := len(samples) / 3
+	if third == 0 {
+		return errors.New("too short to judge")
+	}
+	first, last := samples[:third], samples[len(samples)-third:]
+	var wrong []error
+	row := func(name string, of func(sample) float64, most func(first float64) float64) {
+		a, z := mean(first, of), mean(last, of)
+		b.printf("%-12s %8.1f in the first third, %8.1f in the last\n", name, a, z)
+		if z > most(a) {
+			wrong = append(wrong, fmt.Errorf("%s: %.1f in the last third, %.1f at most", name, z, most(a)))
+		}
+	}
+	flat := func(first float64) float64 { return first + flatMargin }
+	row("memory (MB)", func(s sample) float64 { return s.memory / (1 << 20) },
+		func(first float64) float64 { return first*memoryFactor + memoryMargin>>20 })
+	row("descriptors", func(s sample) float64 { return s.descriptors }, flat)
+	row("goroutines", func(s sample) float64 { return s.goroutines }, flat)
+	most := 0.0
+	for _, s := range samples {
+		most = max(most, s.packs)
+	}
+	b.printf("%-12s %8.0f at most\n", "packs", most)
+	if most > mostPacks {
+		wrong = append(wrong, fmt.Errorf("packs: %.0f, %d at most", most, mostPacks))
+	}
+	return errors.Join(wrong...)
+}
+
+func mean(samples []sample, of func(sample) float64) (sum float64) {
+	for _, s := range samples {
+		sum += of(s)
+	}
+	return sum / float64(len(samples))
+}
+
+// verify holds the repository against what was acknowledged: a commit for each
+// edit, and each entry as its last one left it.
+func (l *soakLoad) verify(ctx context.Context, repository string) error {
+	git := func(args ...string) (string, error) {
+		return command(ctx, "", "git", append([]string{"--git-dir", repository}, args...)...)
+	}
+	if said, err := git("fsck", "--strict", "--no-dangling", "--no-progress"); err != nil || said != "" {
+		return fmt.Errorf("git fsck: %s %w", said, err)
+	}
+	commits, err := git("rev-list", "--count", "main")
+	if err != nil {
+		return err
+	}
+	if want := fmt.Sprintln(l.edits.Load() + 1); commits != want { // one imported the site
+		return fmt.Errorf("there are %s commits, want %s", strings.TrimSpace(commits), strings.TrimSpace(want))
+	}
+	found, err := git("grep", "^ordre: ", "main")
+	if err != nil {
+		return err
+	}
+	has := make(map[string]string)
+	for line := range strings.Lines(found) {
+		path, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "main:"), ":ordre: ")
+		has[path] = value
+	}
+	for i, n := range l.acked {
+		if got := has[l.shape.path(i)]; got != strconv.FormatInt(n, 10) {
+			return fmt.Errorf("%s has %q, not the acknowledged %d", l.shape.path(i), got, n)
+		}
+	}
+	return nil
+}
