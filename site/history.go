@@ -38,9 +38,11 @@ func change(c repo.Change) Change {
 }
 
 // History is the commits that touched an entry, newest first, through renames.
-// It outlives the entry: what was deleted can still be told. Who does not see
-// every entry with every field gets those whose outcome they see, without what
-// the commits say of themselves, which may be about anything.
+// It outlives the entry: what was deleted can still be told, and one that went
+// to another collection is deleted here. Who does not see every entry of the
+// collection with every field gets the commits whose outcome they see. What
+// commits say of themselves may be about anything, and is for those alone who
+// see everything in every collection.
 func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Change, error) {
 	v, err := s.sight(pr, ref.Collection, auth.Read)
 	if err != nil {
@@ -53,9 +55,13 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Chan
 	if err != nil {
 		return nil, err
 	}
+	messages := s.seesAll(pr)
 	var changes []Change
 	for i, c := range found {
 		told := change(c.Change)
+		if !messages {
+			told.Message = v.subject(c.Action, ref.Slug)
+		}
 		if v.whole {
 			changes = append(changes, told)
 			continue
@@ -68,7 +74,7 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Chan
 		if gone && !older.visible || !gone && !c.visible || c.Action == repo.Updated && c.known == older.known {
 			continue
 		}
-		told.Revision, told.Message = c.known, v.subject(c.Action, ref.Slug)
+		told.Revision = c.known
 		changes = append(changes, told)
 	}
 	if len(changes) == 0 {
@@ -106,6 +112,9 @@ func (s *Site) versions(ctx context.Context, v *sight, slug content.Slug) ([]ver
 	all := make([]version, len(found))
 	for i, c := range found {
 		moved := c.Action == repo.Moved
+		if _, own := v.Slug(c.Path); moved && !own {
+			moved, c.Action, c.Path, c.Revision = false, repo.Deleted, path, repo.Hash{}
+		}
 		all[i].Change = c
 		all[i].gone = c.Action == repo.Deleted || moved && c.Path != path
 		switch {

@@ -39,7 +39,7 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	case err != nil:
 		return nil, err
 	}
-	w := watcher{site: s, principal: pr, sights: map[string]*sight{}}
+	w := watcher{site: s, principal: pr, sights: map[string]*sight{}, messages: s.seesAll(pr)}
 	for _, c := range commits {
 		for _, f := range c.Changes {
 			told, err := w.tell(ctx, c, f)
@@ -60,6 +60,7 @@ type watcher struct {
 	site      *Site
 	principal *auth.Principal
 	sights    map[string]*sight // by collection; nil for one that the caller may not read
+	messages  bool              // are for the caller, as they may be about anything
 }
 
 // state is an entry before or after a commit, as the caller sees it.
@@ -140,7 +141,7 @@ func (w *watcher) change(c repo.CommitChanges, action repo.Action, before, after
 		Collection: at.ref.Collection,
 		Slug:       at.ref.Slug.String(),
 	}
-	if !at.sight.whole {
+	if !w.messages {
 		told.Message = at.sight.subject(action, at.ref.Slug)
 	}
 	var hidden []string
