@@ -29,6 +29,7 @@ type API struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	inbound  *webhooks.Inbound
+	outbound *webhooks.Relay // nil for none
 	ready    func() error
 	maxBody  int64
 	log      *slog.Logger
@@ -57,6 +58,7 @@ type Options struct {
 	Site         *site.Site
 	Verifier     *auth.Verifier
 	Inbound      *webhooks.Inbound // push hooks; nil knows none
+	Webhooks     *webhooks.Relay   // what operators look at; nil for none
 	Version      string            // of the program, for the OpenAPI document
 	PublicURL    string            // where clients reach the service
 	MaxBodyBytes int64             // of a request; 10 MiB when 0
@@ -87,6 +89,7 @@ func New(o Options) (*API, error) {
 		site:     o.Site,
 		verifier: o.Verifier,
 		inbound:  o.Inbound,
+		outbound: o.Webhooks,
 		ready:    o.Ready,
 		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		proxies:  o.Proxies,
@@ -161,6 +164,15 @@ func (a *API) routes(router *mux.Router) {
 
 	get(a, "/v1/changes", a.listChanges, listChangesDoc)
 	watch(a, "/v1/events", a.streamEvents, streamEventsDoc)
+
+	get(a, "/v1/webhooks", a.listWebhooks, listWebhooksDoc)
+	get(a, "/v1/webhooks/{name}", a.getWebhook, getWebhookDoc)
+	patch(a, "/v1/webhooks/{name}", a.patchWebhook, patchWebhookDoc)
+	post(a, "/v1/webhooks/{name}/test", a.testWebhook, testWebhookDoc)
+	post(a, "/v1/webhooks/{name}/redeliver", a.redeliverRange, redeliverRangeDoc)
+	get(a, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)
+	get(a, "/v1/deliveries/{id}", a.getDelivery, getDeliveryDoc)
+	post(a, "/v1/deliveries/{id}/redeliver", a.redeliver, redeliverDoc)
 
 	get(a, "/v1/me", a.me, meDoc)
 	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)

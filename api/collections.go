@@ -116,7 +116,7 @@ type Me struct {
 	Email   string   `json:"email"`
 	Roles   []string `json:"roles"`
 
-	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, and with media; for some entries at least. What you may do nothing in is not there."`
+	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, with media and with webhooks; for some entries at least. What you may do nothing in is not there."`
 }
 
 var meDoc = doc{

@@ -13,6 +13,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
+	"cms/webhooks"
 )
 
 // Problem is an error as clients see it (RFC 9457). Its type is always
@@ -65,6 +66,8 @@ func codeOf(status int) string {
 		return "method_not_allowed"
 	case http.StatusNotAcceptable:
 		return "not_acceptable"
+	case http.StatusConflict:
+		return string(site.Conflict)
 	case http.StatusPreconditionFailed:
 		return string(site.PreconditionFailed)
 	case http.StatusRequestTimeout:
@@ -164,6 +167,16 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	case errors.Is(err, auth.ErrKeysUnavailable):
 		a.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", requestID(ctx))
 		p = newProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").with("Retry-After", "10")
+	case errors.Is(err, webhooks.ErrUnknownEndpoint):
+		p = newProblem(http.StatusNotFound, "There is no webhook of that name in the configuration.")
+	case errors.Is(err, webhooks.ErrUnknownDelivery):
+		p = newProblem(http.StatusNotFound, "There is no such delivery. Those that are finished are kept for seven days.")
+	case errors.Is(err, webhooks.ErrDisabled):
+		p = newProblem(http.StatusConflict, "The webhook is disabled. Enable it first.")
+	case errors.Is(err, webhooks.ErrPending):
+		p = newProblem(http.StatusConflict, "The event is still on its way. Wait until it is delivered or given up.")
+	case errors.Is(err, webhooks.ErrTooMany):
+		p = newProblem(http.StatusUnprocessableEntity, "The range has more than "+strconv.Itoa(webhooks.MaxRedelivered)+" deliveries. Nothing is sent; make it shorter.")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p = newProblem(http.StatusServiceUnavailable, "The request was given up before it was done. Nothing was saved by it.")
 	default:

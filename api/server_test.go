@@ -39,6 +39,8 @@ type server struct {
 	ec     auth.Issuer // ES256, with the private key
 	ecKey  []byte      // the public key that clients could know
 	token  string      // of an editor
+
+	operator string // a token for webhooks, where there are some
 }
 
 const (
@@ -81,6 +83,8 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 			Hide:    []string{"note"}, ReadOnly: []string{"in_progress"},
 			Where: []auth.Condition{{Field: "organisateur", Claim: "org"}},
 		}},
+		"operator":     {auth.Webhooks: auth.Allow(auth.Read, auth.Update)},
+		"auditor":      {auth.Webhooks: auth.Allow(auth.Read)},
 		"photographer": {auth.Media: {Actions: []auth.Action{auth.Read, auth.Create}, Paths: []string{"photos"}}},
 	}, []string{"consultations", "pages"})
 	if err != nil {

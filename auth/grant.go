@@ -10,7 +10,7 @@ import (
 	"cms/content"
 )
 
-// Grant is what a role may do in a collection, or with media.
+// Grant is what a role may do in a collection, with media or with webhooks.
 type Grant struct {
 	Actions []Action
 
@@ -106,7 +106,7 @@ func plain(v content.Value) bool {
 func (g Grant) check(target string) []error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if target != Media && len(g.Actions) > 0 && !g.Allows(Read) {
+	if !beside(target) && len(g.Actions) > 0 && !g.Allows(Read) {
 		wrong("there is no %q, without which nothing can be edited or answered", Read)
 	}
 	for _, a := range g.Actions {
@@ -114,8 +114,11 @@ func (g Grant) check(target string) []error {
 			wrong("there is no action %q; use %s", a, actionNames())
 		}
 	}
-	if target == Media && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || len(g.Where) > 0) {
-		wrong("hide, read_only and where are for collections; limit media by paths")
+	if target == Webhooks && slices.ContainsFunc(g.Actions, func(a Action) bool { return a != Read && a != Update }) {
+		wrong("webhooks can be granted %s and %s only", Read, Update)
+	}
+	if beside(target) && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || len(g.Where) > 0) {
+		wrong("hide, read_only and where are for collections; media is limited by paths")
 	}
 	if target != Media && len(g.Paths) > 0 {
 		wrong("paths are for media; limit a collection by where")

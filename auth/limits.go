@@ -15,9 +15,9 @@ type Limits map[string][]Action
 // {"consultations": ["read"]}.
 const LimitsClaim = "cms_limits"
 
-// Allow says whether a in target, a collection or [Media], is within l.
+// Allow says whether a in target, a collection, [Media] or [Webhooks], is within l.
 func (l Limits) Allow(a Action, target string) bool {
-	return l == nil || slices.Contains(l[target], a) || target != Media && slices.Contains(l[Every], a)
+	return l == nil || slices.Contains(l[target], a) || !beside(target) && slices.Contains(l[Every], a)
 }
 
 // limitsOf reads the limits among verified claims, which may be nil. What cannot

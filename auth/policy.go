@@ -25,11 +25,15 @@ const (
 // Actions lists every action, in the order in which they are explained.
 func Actions() []Action { return []Action{Read, Create, Update, Delete, Publish} }
 
-// Two names stand beside those of the collections in a role.
+// These names stand beside those of the collections in a role.
 const (
-	Media = "media" // the media folder
-	Every = "*"     // every collection that the role does not name, but not media
+	Media    = "media"    // the media folder
+	Webhooks = "webhooks" // the service's webhooks: endpoints, deliveries, deployments
+	Every    = "*"        // every collection that the role does not name, and nothing else
 )
+
+// beside says whether target is not a collection.
+func beside(target string) bool { return target == Media || target == Webhooks }
 
 // Policy says what each role may do. It never changes.
 type Policy struct {
@@ -37,14 +41,14 @@ type Policy struct {
 }
 
 // NewPolicy makes a policy of roles: for each role, and each collection,
-// [Media] or [Every], what is granted. What it does not grant is refused. Who
+// [Media], [Webhooks] or [Every], what is granted. What it does not grant is refused. Who
 // may change a collection must be able to read it too, because the answer to a
 // change shows the entry. The error names everything that is wrong.
 func NewPolicy(roles map[string]map[string]Grant, collections []string) (*Policy, error) {
 	var errs []error
 	for _, role := range slices.Sorted(maps.Keys(roles)) {
 		for _, target := range slices.Sorted(maps.Keys(roles[role])) {
-			if target != Every && target != Media && !slices.Contains(collections, target) {
+			if target != Every && !beside(target) && !slices.Contains(collections, target) {
 				errs = append(errs, fmt.Errorf("role %q: there is no collection %q", role, target))
 			}
 			for _, wrong := range roles[role][target].check(target) {
@@ -72,7 +76,7 @@ func (p *Policy) Grants(pr *Principal, collection string) []Grant {
 	var grants []Grant
 	for _, role := range pr.Roles {
 		g, ok := p.roles[role][collection]
-		if !ok && collection != Media {
+		if !ok && !beside(collection) {
 			g = p.roles[role][Every]
 		}
 		g.Actions = slices.DeleteFunc(slices.Clone(g.Actions), func(a Action) bool { return !pr.Limits.Allow(a, collection) })
@@ -84,7 +88,7 @@ func (p *Policy) Grants(pr *Principal, collection string) []Grant {
 }
 
 // Can says whether one of pr's roles allows a in collection, for some entries
-// at least. The collection may also be [Media].
+// at least. The collection may also be [Media] or [Webhooks].
 func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
 	return slices.ContainsFunc(p.Grants(pr, collection), func(g Grant) bool { return g.Allows(a) })
 }

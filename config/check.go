@@ -15,8 +15,9 @@ import (
 
 // What stands beside the names of collections in a role.
 const (
-	media = "media"
-	every = "*"
+	media    = "media"
+	webhooks = "webhooks"
+	every    = "*"
 )
 
 // Limits of tokens and their secrets; package auth holds to the same.
@@ -154,8 +155,8 @@ func (d *decoder) collections(all []Collection) {
 	for i := range all {
 		c, at := &all[i], []any{"collections", i}
 		d.name(c.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Collection) bool { return o.Name == c.Name }))
-		if c.Name == media {
-			d.add(join(at, "name"), "%q is the name that roles have for the media folder; take another", media)
+		if c.Name == media || c.Name == webhooks {
+			d.add(join(at, "name"), "%q is what roles call something else; take another name", c.Name)
 		}
 		c.Folder = d.folder(c.Folder, join(at, "folder"))
 		if !strings.HasPrefix(c.Extension, ".") || c.Extension == "." || strings.ContainsAny(c.Extension, `/\ `) {
@@ -339,7 +340,7 @@ func (d *decoder) roles(roles map[string]map[string]Grant, collections []Collect
 				for field := range grant.Where {
 					d.field(field, collections[i], join(join(at, "where"), field))
 				}
-			case target != media && target != every:
+			case target != media && target != webhooks && target != every:
 				d.collection(target, at, collections)
 			}
 		}

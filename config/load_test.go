@@ -97,7 +97,8 @@ func TestLoadExample(t *testing.T) {
 					"consultations": {Actions: []string{"read", "create", "update", "delete", "publish"}},
 					"media":         {Actions: []string{"read", "create"}},
 				},
-				"reader": {"*": {Actions: []string{"read"}}},
+				"operator": {"webhooks": {Actions: []string{"read", "update"}}},
+				"reader":   {"*": {Actions: []string{"read"}}},
 				"organisation": {
 					"consultations": {
 						Actions: []string{"read", "create", "update"}, Hide: []string{"notes-internes"},

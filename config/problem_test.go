@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) {
 			":2:5: collections[0].name: is missing", ":2:5: collections[0].folder: is missing",
 		}},
 		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" stands twice; take another name`}},
-		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" is the name that roles have for the media folder; take another`}},
+		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" is what roles call something else; take another name`}},
 		{"collection's name", "collections: [{name: a/b, folder: a}]", nil, []string{`:1:22: collections[0].name: "a/b" is not a name of letters, digits, - and _`}},
 		{"same folder", "collections: [{name: a, folder: x}, {name: b, folder: x/}]", nil, []string{
 			`:1:55: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,

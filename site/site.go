@@ -89,8 +89,8 @@ func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
 	return cs, nil
 }
 
-// Permissions are what pr may do in each collection, and with [auth.Media]; for
-// some entries at least. What pr may do nothing in is not there.
+// Permissions are what pr may do in each collection, with [auth.Media] and with
+// [auth.Webhooks]; for some entries at least. What pr may do nothing in is not there.
 func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 	all := map[string][]auth.Action{}
 	add := func(target string) {
@@ -102,7 +102,20 @@ func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 		add(c.Name)
 	}
 	add(auth.Media)
+	add(auth.Webhooks)
 	return all
+}
+
+// MayOperate says whether pr may do a, [auth.Read] or [auth.Update], with the
+// service's webhooks; Forbidden when not.
+func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
+	switch {
+	case !s.policy.Knows(pr):
+		return noRole()
+	case !s.policy.Can(pr, a, auth.Webhooks):
+		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
+	}
+	return nil
 }
 
 // Collection is the collection called name.

@@ -19,6 +19,12 @@ const (
 	Superseded = "superseded" // a build whose place a later one took
 )
 
+// Errors of Redeliver and RedeliverRange.
+var (
+	ErrPending = errors.New("the delivery is pending")
+	ErrTooMany = errors.New("too many deliveries")
+)
+
 // Delivery is an event on its way to an endpoint. ID and Seq are given by the
 // store.
 type Delivery struct {
@@ -143,12 +149,15 @@ func (w *Webhooks) move(ctx context.Context, tx *sql.Tx, endpoint, from, to stri
 	return n > 0, err
 }
 
-// Enqueue adds deliveries to an endpoint beside those of history, behind what
-// is pending. ErrUnknown when there is no such endpoint.
-func (w *Webhooks) Enqueue(ctx context.Context, endpoint string, ds ...Delivery) error {
-	return w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, ds) })
+// Enqueue adds a delivery to an endpoint beside those of history, behind what
+// is pending, and gives its id. ErrUnknown when there is no such endpoint.
+func (w *Webhooks) Enqueue(ctx context.Context, endpoint string, d Delivery) (id string, err error) {
+	ds := []Delivery{d}
+	err = w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, ds) })
+	return ds[0].ID, err
 }
 
+// enqueue adds deliveries and gives them their ids.
 func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds []Delivery) error {
 	if len(ds) == 0 {
 		return nil
@@ -173,8 +182,9 @@ func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds 
 		if err != nil {
 			return fmt.Errorf("name a delivery: %w", err)
 		}
+		ds[i].ID = "dlv_" + id.String()
 		from := sql.NullString{String: d.From, Valid: d.From != ""}
-		if _, err := insert.ExecContext(ctx, "dlv_"+id.String(), endpoint, next-int64(len(ds)-i), d.EventID, d.Type, d.Subject,
+		if _, err := insert.ExecContext(ctx, ds[i].ID, endpoint, next-int64(len(ds)-i), d.EventID, d.Type, d.Subject,
 			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli()); err != nil {
 			return fmt.Errorf("enqueue a delivery to %q: %w", endpoint, err)
 		}
@@ -275,42 +285,38 @@ func (w *Webhooks) Hasten(ctx context.Context, endpoint string, now time.Time) e
 	return nil
 }
 
-// Redeliver enqueues copies of deliveries that are not pending: those with one
-// of ids, or those of the endpoint that were made in [since, until), if ids is
-// nil. A copy has the event's id, so that a receiver knows it. It returns how
-// many there are, at most limit.
-func (w *Webhooks) Redeliver(ctx context.Context, ids []string, endpoint string, since, until time.Time, limit int, now time.Time) (n int, err error) {
-	var found []Delivery
-	if ids != nil {
-		for _, id := range ids {
-			d, err := w.Delivery(ctx, id)
-			if err != nil {
-				return 0, err
-			}
-			found = append(found, d)
-		}
-	} else {
-		found, err = w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
-			WHERE d.endpoint = ? AND d.created_at >= ? AND d.created_at < ? AND d.state <> 'pending' ORDER BY d.seq LIMIT ?`,
-			endpoint, since.UnixMilli(), until.UnixMilli(), limit)
-		if err != nil {
-			return 0, err
-		}
+// Redeliver enqueues a copy of the delivery with id, which has the event's id, so
+// that a receiver knows it. ErrUnknown when there is none, ErrPending when it
+// is still on its way.
+func (w *Webhooks) Redeliver(ctx context.Context, id string, now time.Time) (copied string, err error) {
+	d, err := w.Delivery(ctx, id)
+	if err != nil {
+		return "", err
 	}
-	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
-		for _, d := range found {
-			if d.State == Pending {
-				continue
-			}
-			d.Created, d.Next = now, now
-			if err := w.enqueue(ctx, tx, d.Endpoint, []Delivery{d}); err != nil {
-				return err
-			}
-			n++
-		}
-		return nil
-	})
-	return n, err
+	if d.State == Pending {
+		return "", ErrPending
+	}
+	d.Created, d.Next = now, now
+	return w.Enqueue(ctx, d.Endpoint, d)
+}
+
+// RedeliverRange is Redeliver for the deliveries to an endpoint that were made
+// in [since, until) and are not pending: all of them or, by more than limit,
+// none. It returns how many there are.
+func (w *Webhooks) RedeliverRange(ctx context.Context, endpoint string, since, until time.Time, limit int, now time.Time) (n int, err error) {
+	found, err := w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
+		WHERE d.endpoint = ? AND d.created_at >= ? AND d.created_at < ? AND d.state <> 'pending' ORDER BY d.seq LIMIT ?`,
+		endpoint, since.UnixMilli(), until.UnixMilli(), limit+1)
+	if err != nil {
+		return 0, err
+	}
+	if len(found) > limit {
+		return 0, ErrTooMany
+	}
+	for i := range found {
+		found[i].Created, found[i].Next = now, now
+	}
+	return len(found), w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, found) })
 }
 
 // DeliveryFilter chooses deliveries; what is empty chooses all.
@@ -346,24 +352,33 @@ func (w *Webhooks) Delivery(ctx context.Context, id string) (Delivery, error) {
 	return found[0], nil
 }
 
-// Attempts are those of a delivery, the first one first.
-func (w *Webhooks) Attempts(ctx context.Context, delivery string) ([]Attempt, error) {
-	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(`SELECT n, at, took, status, error, response FROM webhook_attempts WHERE delivery = ? ORDER BY n`), delivery)
+// Attempts are those of each of some deliveries, by its id, the first one first.
+func (w *Webhooks) Attempts(ctx context.Context, deliveries ...string) (map[string][]Attempt, error) {
+	all := map[string][]Attempt{}
+	if len(deliveries) == 0 {
+		return all, nil
+	}
+	ids := make([]any, len(deliveries))
+	for i, id := range deliveries {
+		ids[i] = id
+	}
+	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(`SELECT delivery, n, at, took, status, error, response FROM webhook_attempts
+		WHERE delivery IN (?`+strings.Repeat(", ?", len(ids)-1)+`) ORDER BY delivery, n`), ids...)
 	if err != nil {
 		return nil, fmt.Errorf("read attempts: %w", err)
 	}
 	defer rows.Close()
-	var all []Attempt
 	for rows.Next() {
 		var (
+			id       string
 			a        Attempt
 			at, took int64
 		)
-		if err := rows.Scan(&a.N, &at, &took, &a.Status, &a.Error, &a.Response); err != nil {
+		if err := rows.Scan(&id, &a.N, &at, &took, &a.Status, &a.Error, &a.Response); err != nil {
 			return nil, fmt.Errorf("read attempts: %w", err)
 		}
 		a.At, a.Took = fromMillis(at), time.Duration(took)*time.Millisecond
-		all = append(all, a)
+		all[id] = append(all[id], a)
 	}
 	return all, rows.Err()
 }

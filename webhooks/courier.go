@@ -45,10 +45,11 @@ func (r *Relay) deliver(ctx context.Context, closing <-chan struct{}, wake <-cha
 // lost.
 func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan struct{}, lock *state.Lock) {
 	couriers := map[string]*courier{}
+	ended := make(chan struct{}, 1) // has a token when a courier has
 	var running sync.WaitGroup
 	defer running.Wait()
-	stop := make(chan struct{})
-	defer close(stop)
+	leading, stop := context.WithCancel(ctx)
+	defer stop()
 	prune := time.NewTicker(pruneEvery)
 	defer prune.Stop()
 	for {
@@ -58,7 +59,11 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 		}
 		for _, row := range rows {
 			e, ok := r.endpoint(row)
-			if c := couriers[row.Name]; !ok || c != nil && !c.ended() || !row.Disabled.IsZero() {
+			c := couriers[row.Name]
+			if c != nil && !row.Disabled.IsZero() {
+				c.stop()
+			}
+			if !ok || c != nil && !c.ended() || !row.Disabled.IsZero() {
 				continue
 			}
 			s, err := newSender(e)
@@ -66,9 +71,14 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 				r.log.Error("webhook endpoint cannot be used", "endpoint", e, "error", err)
 				continue
 			}
-			c := &courier{endpoint: e, sender: s, store: r.store, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
+			c = &courier{endpoint: e, sender: s, store: r.store, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
+			var delivering context.Context
+			delivering, c.stop = context.WithCancel(leading)
 			couriers[row.Name] = c
-			running.Go(func() { c.run(ctx, stop) })
+			running.Go(func() {
+				c.run(ctx, delivering.Done())
+				poke(ended)
+			})
 		}
 		for _, c := range couriers {
 			poke(c.wake)
@@ -79,6 +89,7 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 		}
 		select {
 		case <-wake:
+		case <-ended: // its endpoint may have been enabled meanwhile
 		case <-look:
 			if err := lock.Check(ctx); err != nil {
 				r.log.Error("webhooks are left to another service", "error", err)
@@ -102,6 +113,7 @@ type courier struct {
 	log      *slog.Logger
 	wake     chan struct{} // has a token when there may be something new
 	done     chan struct{} // closed at the end
+	stop     func()        // ends it soon; for anyone
 
 	queue    []state.Delivery // due, and held back by no other
 	flying   map[string]bool  // ids under way

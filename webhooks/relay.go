@@ -282,7 +282,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end, tip string, event
 		if len(events) == 0 {
 			return r.store.AdvanceBuild(ctx, e.Name, at, end, now, nil)
 		}
-		d, err := delivery(buildEvent(r.origin, tip, now), now)
+		d, err := deliveryOf(buildEvent(r.origin, tip, now), now)
 		if err != nil {
 			return false, err
 		}
@@ -291,7 +291,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end, tip string, event
 	}
 	var ds []state.Delivery
 	for _, ev := range events {
-		d, err := delivery(ev, now)
+		d, err := deliveryOf(ev, now)
 		if err != nil {
 			return false, err
 		}
@@ -300,9 +300,9 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end, tip string, event
 	return r.store.Advance(ctx, e.Name, at, end, now, ds)
 }
 
-// delivery is ev to be delivered now. Events of no entry share a path, and so
+// deliveryOf is ev to be delivered now. Events of no entry share a path, and so
 // keep their order.
-func delivery(ev Event, now time.Time) (state.Delivery, error) {
+func deliveryOf(ev Event, now time.Time) (state.Delivery, error) {
 	body, err := ev.encode()
 	if err != nil {
 		return state.Delivery{}, err

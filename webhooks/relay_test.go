@@ -306,7 +306,8 @@ func TestRefusedAddressIsLogged(t *testing.T) {
 			if err != nil || len(ds) == 0 {
 				return false
 			}
-			attempts, err = b.db.Webhooks().Attempts(t.Context(), ds[0].ID)
+			all, err := b.db.Webhooks().Attempts(t.Context(), ds[0].ID)
+			attempts = all[ds[0].ID]
 			return err == nil && len(attempts) > 0
 		})
 		if !strings.Contains(attempts[0].Error, "prohibited IP") {

@@ -107,6 +107,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Sessions:     sessions,
 		Providers:    p.providers,
 		Inbound:      s.inbound,
+		Webhooks:     s.hooks,
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,

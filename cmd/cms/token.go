@@ -79,7 +79,7 @@ func limits(c *config.Config, collections, actions []string) (auth.Limits, error
 	if len(collections) == 0 && len(actions) == 0 {
 		return nil, nil
 	}
-	known := []string{auth.Media}
+	known := []string{auth.Media, auth.Webhooks}
 	for _, col := range c.Collections {
 		known = append(known, col.Name)
 	}
@@ -99,11 +99,11 @@ func limits(c *config.Config, collections, actions []string) (auth.Limits, error
 		allowed = auth.Actions()
 	}
 	if len(collections) == 0 {
-		collections = []string{auth.Every, auth.Media}
+		collections = []string{auth.Every, auth.Media, auth.Webhooks}
 	}
 	l := auth.Limits{}
 	for _, name := range collections {
-		if name != auth.Media && !slices.Contains(allowed, auth.Read) {
+		if name != auth.Media && name != auth.Webhooks && !slices.Contains(allowed, auth.Read) {
 			return nil, errors.New("a token for entries needs --action read too: nothing can be edited or answered without it")
 		}
 		l[name] = allowed
