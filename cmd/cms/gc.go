@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"cms/repo"
+)
+
+func (p *program) gcCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "gc",
+		Short: "Bring the repository's objects into few packs",
+		Long: "Brings the repository's objects into few packs, loose ones too where the git\n" +
+			"program is installed, removes what a killed service left, saves the index anew,\n" +
+			"and prints what that changed. No object goes, whether something refers to it or\n" +
+			"not, so that pushes may go on. It refuses beside a running service, which joins\n" +
+			"packs by itself.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := p.load()
+			if err != nil {
+				return err
+			}
+			parts, err := partsOf(c)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(filepath.Join(c.Repository.Path, "HEAD")); err != nil {
+				return fmt.Errorf("no repository to compact: %w", err)
+			}
+			_, r, err := openSite(cmd.Context(), c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), false)
+			if errors.Is(err, repo.ErrInUse) {
+				return fmt.Errorf("%w; stop the service first", err)
+			} else if err != nil {
+				return err
+			}
+			before, after, err := r.Compact(cmd.Context())
+			if err = errors.Join(err, r.Close()); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "packs: %d, now %d\nloose objects: %d, now %d\nbytes: %d, now %d\n",
+				before.Packs, after.Packs, before.Loose, after.Loose, before.Bytes, after.Bytes)
+			return nil
+		},
+	}
+	p.configFlag(c)
+	return c
+}
