@@ -25,6 +25,7 @@ func slugFromTitle(fields *content.Object) (content.Slug, error) {
 		} else {
 			s = s[:maxTitleSlug]
 		}
+		s = strings.TrimRight(s, "-_")
 	}
 	made, err := content.ParseSlug(s)
 	if err != nil {
