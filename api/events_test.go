@@ -31,7 +31,7 @@ type message struct {
 
 // watch is one open event stream. Its channel is closed when the stream ends.
 type watch struct {
-	*testing.T
+	testing.TB
 	messages chan message
 	close    func()
 }
@@ -55,7 +55,7 @@ func (s *server) watch(token, lastEventID string) *watch {
 	if ct := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || ct != "text/event-stream" {
 		s.Fatalf("got %d of type %q, want an event stream", res.StatusCode, ct)
 	}
-	w := &watch{s.T, make(chan message, 1000), cancel}
+	w := &watch{s.TB, make(chan message, 1000), cancel}
 	go func() {
 		defer close(w.messages)
 		defer res.Body.Close()

@@ -151,7 +151,7 @@ func TestProviderLoginRefuses(t *testing.T) {
 		"issuer of another": {"code=good&state=STATE", map[string]any{"iss": other.URL}, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &browser{&server{T: t, url: s.url}, s.browser().client, nil}
+			b := &browser{&server{TB: t, url: s.url}, s.browser().client, nil}
 			p.claims = test.claims
 			b.want(test.want, callback(strings.ReplaceAll(test.query, "STATE", p.start(b, ""))))
 			b.want(401, getMe)

@@ -30,7 +30,7 @@ import (
 
 // server is a real API on a real repository, reached over real HTTP.
 type server struct {
-	*testing.T
+	testing.TB
 	url    string
 	api    *api.API
 	git    string // the repository's folder
@@ -49,15 +49,15 @@ const (
 )
 
 // newServer serves until the test ends. It trusts s.issuer, s.ec and more.
-func newServer(t *testing.T, more ...auth.Issuer) *server {
+func newServer(t testing.TB, more ...auth.Issuer) *server {
 	t.Helper()
 	return newServerWith(t, func(*api.Options) {}, more...)
 }
 
 // newServerWith is newServer with other options of the API.
-func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *server {
+func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *server {
 	t.Helper()
-	s := &server{T: t, git: filepath.Join(t.TempDir(), "site.git")}
+	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git")}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
 	verifier, err := auth.NewVerifier(auth.Options{Issuers: append(more, s.issuer, s.ec)})
@@ -136,7 +136,7 @@ func newServerWith(t *testing.T, set func(*api.Options), more ...auth.Issuer) *s
 
 func ptr[T any](v T) *T { return &v }
 
-func ecIssuer(t *testing.T) (auth.Issuer, []byte) {
+func ecIssuer(t testing.TB) (auth.Issuer, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -249,7 +249,7 @@ func TestCrossSiteRequests(t *testing.T) {
 		"no Origin, elsewhere": {"Sec-Fetch-Site": "cross-site"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &browser{&server{T: t, url: s.url}, s.steal(stolen).client, from}
+			b := &browser{&server{TB: t, url: s.url}, s.steal(stolen).client, from}
 			b.want(403, form)
 			b.want(403, plain)
 			b.want(403, createPage("piege"))
