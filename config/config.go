@@ -203,8 +203,8 @@ type Webhook struct {
 	URL          string   `yaml:"url" required:"true"`
 	SecretEnv    string   `yaml:"secret_env"`
 	SecretFile   string   `yaml:"secret_file"`
-	Events       []string `yaml:"events" oneof:"* entry.* entry.created entry.updated entry.deleted entry.moved repository.* repository.updated"` // none: all
-	Collections  []string `yaml:"collections"`                                                                                                    // none: all
+	Events       []string `yaml:"events" oneof:"* entry.* entry.created entry.updated entry.deleted entry.moved media.* media.created media.updated media.deleted media.moved repository.* repository.updated"` // none: all
+	Collections  []string `yaml:"collections"`                                                                                                                                                                  // none: all
 	AllowPrivate bool     `yaml:"allow_private"`
 
 	Fields        []string      `yaml:"fields"`                                                                     // none: all

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"cms/content"
 	"cms/repo"
@@ -17,6 +18,7 @@ type FileChange struct {
 	Change
 	Collection string   // "" for a file that is no entry
 	Slug       string   // the same
+	Media      string   // the path below the media folder, of a file there; else ""
 	From       string   // where a moved entry was, as a path
 	Changed    []string // the fields that differ, in the order of the file; "body" for the body
 }
@@ -45,6 +47,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 				},
 				Collection: f.Collection,
 				Slug:       f.Slug.String(),
+				Media:      s.mediaName(f.Collection, f.Path),
 				From:       f.From.String(),
 				Changed:    fields,
 			})
@@ -71,4 +74,14 @@ func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, 
 		docs[i] = content.Parse(src)
 	}
 	return changed(docs[0], docs[1]), nil
+}
+
+// mediaName is the path below the media folder of a file there that is no entry;
+// else "".
+func (s *Site) mediaName(collection string, path content.Path) string {
+	name, below := strings.CutPrefix(path.String(), s.media.Folder.String()+"/")
+	if _, err := content.ParseSlug(name); collection != "" || s.media.Folder.IsZero() || !below || err != nil {
+		return ""
+	}
+	return name
 }

@@ -50,6 +50,10 @@ func newSite(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder, err := content.ParsePath("img")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -62,7 +66,7 @@ func newSite(t testing.TB) *fixture {
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
-	if f.Site, err = site.New(site.Options{Repo: r, Policy: policy, Collections: collections}); err != nil {
+	if f.Site, err = site.New(site.Options{Repo: r, Policy: policy, Collections: collections, Media: site.MediaOptions{Folder: folder}}); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -246,7 +250,7 @@ func TestChangesTellEveryFile(t *testing.T) {
 	work := filepath.Join(t.TempDir(), "work")
 	for _, args := range [][]string{
 		{"git", "clone", "-q", f.git, work},
-		{"sh", "-c", "cd " + work + " && mkdir _layouts && echo hello >_layouts/page.html && git mv _consultations/b.md _consultations/c.md && echo 'Suite.' >>_consultations/a.md && git add . && git -c user.name=Ada -c user.email=ada@example.org commit -qm 'By hand' && git push -q"},
+		{"sh", "-c", "cd " + work + " && mkdir _layouts img && echo hello | tee _layouts/page.html img/.hidden >img/a.txt && git mv _consultations/b.md _consultations/c.md && echo 'Suite.' >>_consultations/a.md && git add . && git -c user.name=Ada -c user.email=ada@example.org commit -qm 'By hand' && git push -q"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
@@ -260,17 +264,19 @@ func TestChangesTellEveryFile(t *testing.T) {
 	}
 	var got []string
 	for _, c := range changes {
-		got = append(got, strings.Join([]string{c.Action, c.Collection, c.Slug, c.Path.String(), c.From, c.Author.Name, strings.Join(c.Changed, "+")}, "|"))
+		got = append(got, strings.Join([]string{c.Action, c.Collection, c.Slug, c.Media, c.Path.String(), c.From, c.Author.Name, strings.Join(c.Changed, "+")}, "|"))
 	}
 	want := []string{
-		"updated|consultations|a|_consultations/a.md||Ada|body",
-		"moved|consultations|c|_consultations/c.md|_consultations/b.md|Ada|",
-		"created|||_layouts/page.html||Ada|",
+		"updated|consultations|a||_consultations/a.md||Ada|body",
+		"moved|consultations|c||_consultations/c.md|_consultations/b.md|Ada|",
+		"created||||_layouts/page.html||Ada|",
+		"created||||img/.hidden||Ada|",
+		"created|||a.txt|img/a.txt||Ada|",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for limit, want := range map[int]int{1: 1, 2: 2, 3: 5, 5: 5} { // commits of 1, 1 and 3 files
+	for limit, want := range map[int]int{1: 1, 2: 2, 3: 7, 7: 7} { // commits of 1, 1 and 5 files
 		if got, err := f.Changes(t.Context(), "", until, limit); err != nil || len(got) != want {
 			t.Errorf("limit %d: got %d changes and error %v, want %d", limit, len(got), err, want)
 		}

@@ -20,11 +20,13 @@ const (
 
 // eventTypes are the types an endpoint can ask for.
 var eventTypes = []string{
-	"entry.created", "entry.updated", "entry.deleted", "entry.moved", repositoryUpdated,
+	"entry.created", "entry.updated", "entry.deleted", "entry.moved",
+	"media.created", "media.updated", "media.deleted", "media.moved", repositoryUpdated,
 }
 
-// repositoryUpdated is the type of the event that stands for what no entry
-// event tells: files that are no entries, or a history that was rewritten.
+// repositoryUpdated is the type of the event that stands for what no other event
+// tells: files that are neither entries nor media, or a history that was
+// rewritten.
 const repositoryUpdated = "repository.updated"
 
 // Event is a CloudEvents 1.0 event in the structured mode of its JSON format,
@@ -34,18 +36,19 @@ type Event struct {
 	SpecVersion     string `json:"specversion"`       // 1.0
 	ID              string `json:"id"`                // also the webhook-id
 	Source          string `json:"source"`            // the public URL of the service
-	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, repository.updated
-	Subject         string `json:"subject,omitempty"` // collection/slug
+	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, the same of media, repository.updated
+	Subject         string `json:"subject,omitempty"` // collection/slug, or media/ and the path below the media folder
 	Time            string `json:"time,omitempty"`    // RFC 3339
 	DataContentType string `json:"datacontenttype"`   // application/json
 	Data            Data   `json:"data"`
 }
 
 // Data is what changed. An event of an entry has everything but Previous, From
-// only when the entry was moved, Revision only when there is one left. A
+// only when the entry was moved, Revision only when there is one left; one of
+// media lacks what only entries have. A
 // repository.updated has the action and the commit, and
 //
-//   - the author, when the commit changed files that are no entries;
+//   - the author, when the commit changed files that are neither entries nor media;
 //   - Previous, when history was rewritten: the commit up to which events had
 //     been sent, and which the branch no longer leads to. Whatever the receiver
 //     keeps should be read anew.
@@ -69,18 +72,21 @@ type Author struct {
 	Email string `json:"email"`
 }
 
-// eventsOf makes the events of one commit: one for each entry that changed, in
-// the order given, and one for all other files together. The changes are of
+// eventsOf makes the events of one commit: one for each entry and each media file
+// that changed, in the order given, and one for all other files together. The changes are of
 // one commit and at least one.
 func eventsOf(source string, commit []Change) []Event {
 	var events []Event
 	var other *Change
 	for i, c := range commit {
-		if c.Collection == "" {
+		switch {
+		case c.Collection != "":
+			events = append(events, entryEvent(source, c))
+		case c.Media != "":
+			events = append(events, mediaEvent(source, c))
+		default:
 			other = &commit[i]
-			continue
 		}
-		events = append(events, entryEvent(source, c))
 	}
 	if other != nil {
 		events = append(events, Event{
@@ -103,6 +109,13 @@ func entryEvent(source string, c Change) Event {
 			Action: c.Action, Revision: c.Revision, Commit: c.Commit,
 			Author: c.Author.clip(), Changed: append([]string{}, c.Changed...),
 		},
+	}.common()
+}
+
+func mediaEvent(source string, c Change) Event {
+	return Event{
+		ID: eventID(c.Commit, c.Path), Source: source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At),
+		Data: Data{Path: c.Path, From: c.From, Action: c.Action, Revision: c.Revision, Commit: c.Commit, Author: c.Author.clip()},
 	}.common()
 }
 

@@ -32,6 +32,11 @@ func TestEventJSON(t *testing.T) {
 				`"subject":"consultations/2024/budget","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
 				`"data":{"collection":"consultations","slug":"2024/budget","path":"_consultations/2024/budget.md","from":"_consultations/budget.md",` +
 				`"action":"moved","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":[]}}`},
+		{"a media file that was created",
+			[]Change{{Media: "photos/a.jpg", Path: "img/photos/a.jpg", Action: "created", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann}},
+			`{"specversion":"1.0","id":"` + eventID("c0ffee", "img/photos/a.jpg") + `","source":"https://cms.example.org","type":"media.created",` +
+				`"subject":"media/photos/a.jpg","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				`"data":{"path":"img/photos/a.jpg","action":"created","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
 		{"files that are no entries",
 			[]Change{{Path: "_layouts/page.html", Action: "updated", Commit: "c0ffee", At: at, Author: ann},
 				{Path: "index.md", Action: "deleted", Commit: "c0ffee", At: at, Author: ann}},
@@ -88,12 +93,14 @@ func TestEventIsSmall(t *testing.T) {
 
 func TestMatching(t *testing.T) {
 	entries := []string{"entry.created", "entry.updated", "entry.deleted", "entry.moved"}
+	media := []string{"media.created", "media.updated", "media.deleted", "media.moved"}
 	tests := []struct {
 		pattern string
 		want    []string
 	}{
-		{"*", append(slices.Clone(entries), "repository.updated")},
+		{"*", slices.Concat(entries, media, []string{"repository.updated"})},
 		{"entry.*", entries},
+		{"media.*", media},
 		{"entry.updated", []string{"entry.updated"}},
 		{"repository.*", []string{"repository.updated"}},
 		{"entry", nil},

@@ -54,6 +54,7 @@ type Source interface {
 // Change is what one commit did to one file.
 type Change struct {
 	Collection, Slug string // both empty for a file that is no entry
+	Media            string // the path below the media folder, of a file there; else empty
 	Path             string // at most 1024 bytes
 	From             string // the former path of a moved file
 	Action           string // created, updated, deleted, moved

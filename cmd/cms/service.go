@@ -237,7 +237,7 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 	changes := make([]webhooks.Change, len(found))
 	for i, c := range found {
 		changes[i] = webhooks.Change{
-			Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From, Action: c.Action,
+			Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
 			Revision: c.Revision, Commit: c.Commit, At: c.At,
 			Author:  webhooks.Author{Name: c.Author.Name, Email: c.Author.Email},
 			Changed: c.Changed,
