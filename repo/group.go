@@ -188,6 +188,8 @@ func (g *group) persist() error {
 func (g *group) publish() *Snapshot {
 	r := g.repo
 	r.history.append(g.commits)
+	r.commits.Add(int64(len(g.commits)))
+	r.groups.Add(1)
 	for _, e := range g.entries {
 		e.text.release()
 	}

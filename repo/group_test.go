@@ -36,10 +36,7 @@ func hold(t *testing.T, r *Repo) (release func()) {
 // waiting blocks until n requests are in the queue.
 func waiting(r *Repo, n int) {
 	for {
-		r.queue.mu.Lock()
-		got := len(r.queue.waiting)
-		r.queue.mu.Unlock()
-		if got == n {
+		if r.Stats().Queue == n {
 			return
 		}
 		runtime.Gosched()
@@ -90,6 +87,9 @@ func TestGroup(t *testing.T) {
 	}
 	if got, want := git(t, r.path, "rev-list", "--count", "main"), "17\n"; got != want {
 		t.Errorf("commits: got %s, want %s", got, want)
+	}
+	if got, want := r.Stats(), (Stats{Commits: 17, Groups: 2, Packs: 2, Indexed: 17}); got != want {
+		t.Errorf("stats: got %+v, want %+v", got, want)
 	}
 	seen := make(map[Hash]bool)
 	for i, res := range results {

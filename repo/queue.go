@@ -73,6 +73,13 @@ func (u *queue) take(n int) []*request {
 	return group
 }
 
+// size is how many requests wait.
+func (u *queue) size() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.waiting)
+}
+
 func (u *queue) signal() {
 	select {
 	case u.wake <- struct{}{}:

@@ -73,6 +73,8 @@ type Repo struct {
 	history *history
 	budget  *budget
 	packs   atomic.Int64 // how many there are that could be joined, about
+	commits atomic.Int64 // how many the writer made
+	groups  atomic.Int64 // and in how many groups
 	view    atomic.Pointer[Snapshot]
 	running atomic.Bool
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found

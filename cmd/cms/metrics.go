@@ -31,25 +31,52 @@ func newRegistry(r *repo.Repo, collections []config.Collection) *prometheus.Regi
 	return reg
 }
 
-// contents counts what is in the repository when it is asked.
+// contents counts what is in the repository, and what its writer does, when it is
+// asked.
 type contents struct {
 	repo        *repo.Repo
 	collections []config.Collection
 }
 
-// entriesDesc describes the one metric of contents.
+// entriesDesc describes the one metric that has labels.
 func entriesDesc() *prometheus.Desc {
 	return prometheus.NewDesc("cms_entries", "Entries in the index, by collection.", []string{"collection"}, nil)
 }
 
+// A reading is one of the numbers that the repository tells of itself.
+type reading struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	is   float64
+}
+
+func readings(s repo.Stats) []reading {
+	about := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	return []reading{
+		{about("cms_commits_total", "Commits made since the start."), prometheus.CounterValue, float64(s.Commits)},
+		{about("cms_commit_groups_total", "Groups in which those became durable."), prometheus.CounterValue, float64(s.Groups)},
+		{about("cms_write_queue", "Writes that wait."), prometheus.GaugeValue, float64(s.Queue)},
+		{about("cms_packs", "Packs that are small enough to be joined, about."), prometheus.GaugeValue, float64(s.Packs)},
+		{about("cms_history_commits", "Commits in the index of history."), prometheus.GaugeValue, float64(s.Indexed)},
+	}
+}
+
 // Describe implements [prometheus.Collector].
-func (c *contents) Describe(ch chan<- *prometheus.Desc) { ch <- entriesDesc() }
+func (c *contents) Describe(ch chan<- *prometheus.Desc) {
+	ch <- entriesDesc()
+	for _, r := range readings(repo.Stats{}) {
+		ch <- r.desc
+	}
+}
 
 // Collect implements [prometheus.Collector].
 func (c *contents) Collect(ch chan<- prometheus.Metric) {
 	view, desc := c.repo.View(), entriesDesc()
 	for _, col := range c.collections {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(len(view.Entries(col.Name))), col.Name)
+	}
+	for _, r := range readings(c.repo.Stats()) {
+		ch <- prometheus.MustNewConstMetric(r.desc, r.kind, r.is)
 	}
 }
 

@@ -22,6 +22,7 @@ func TestDebugServesMetricsAndProfiles(t *testing.T) {
 	for path, want := range map[string]string{
 		"/metrics":                       "cms_build_info{goversion=",
 		"/metrics?":                      `cms_entries{collection="consultations"} 0`,
+		"/metrics?repo":                  "cms_commits_total 0",
 		"/metrics?go":                    "go_goroutines ",
 		"/debug/pprof/goroutine?debug=1": "goroutine profile:",
 	} {
