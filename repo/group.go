@@ -47,7 +47,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 			continue
 		}
 		err = storageError(err)
-		r.log.Error("commit failed", "updates", len(requests), "err", err)
+		r.log.Error("commit failed", "updates", len(requests), "error", err)
 		r.feel(err)
 		for _, q := range requests {
 			q.answer(Result{}, err)

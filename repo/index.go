@@ -214,7 +214,7 @@ func (r *Repo) loadIndex() map[string]sized {
 		}
 	}
 	if err != nil {
-		r.log.Warn("index is built anew", "err", fmt.Errorf("read %s: %w", indexFile, err))
+		r.log.Warn("index is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
 	}
 	return sizes
 }

@@ -27,7 +27,7 @@ func (r *Repo) countPacks(err error) {
 	packs, listErr := joinable(r.packFolder())
 	r.packs.Store(int64(len(packs)))
 	if err = errors.Join(err, listErr); err != nil {
-		r.log.Error("join packs", "err", err)
+		r.log.Error("join packs", "error", err)
 		r.packs.Store(0) // try again after as many new ones
 	}
 }
@@ -47,7 +47,7 @@ func (r *Repo) keepIndex(n int) {
 		return
 	}
 	if err := r.saveIndex(); err != nil {
-		r.log.Error("the next start will be slower", "err", err)
+		r.log.Error("the next start will be slower", "error", err)
 		r.indexed = r.history.size() // no use to try again at once
 	}
 }
@@ -82,7 +82,7 @@ func (r *Repo) feel(err error) {
 	case err != nil:
 		r.ailment.Store(&err)
 		if was == nil {
-			r.log.Error("repository cannot be written", "err", err)
+			r.log.Error("repository cannot be written", "error", err)
 		}
 	case was != nil:
 		r.ailment.Store(nil)
