@@ -127,7 +127,7 @@ func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, r
 	if err != nil {
 		return "", fmt.Errorf("write pack: %w", err)
 	}
-	j := joiner{out: newPackWriter(f, len(objects)), number: objects, heads: make(map[string]head)}
+	j := joiner{out: newPackWriter(f, len(objects)), number: objects, heads: make(map[string]head), writers: make(map[int]*zlib.Writer)}
 	for i, p := range packs {
 		began := time.Now()
 		if err = j.take(p, indexes[i]); err != nil {
@@ -174,6 +174,7 @@ type joiner struct {
 	// Memory that is used again.
 	object, spare []byte
 	inflate       io.ReadCloser
+	writers       map[int]*zlib.Writer // by level
 }
 
 type head struct {
@@ -297,7 +298,7 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 				return err
 			}
 			o.hash, o.depth = e.Hash, to.depth+1
-			if err := deflate(j.out, zlib.NoCompression, d); err != nil {
+			if err := j.deflate(zlib.NoCompression, d); err != nil {
 				return err
 			}
 			j.done(o)
@@ -312,7 +313,7 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 	if int64(len(j.object)) < size { // it is compressed
 		_, err = j.out.Write(j.object[header:])
 	} else {
-		err = deflate(j.out, zlib.BestSpeed, raw)
+		err = j.deflate(zlib.BestSpeed, raw)
 	}
 	if err == nil {
 		j.done(o)
@@ -320,11 +321,17 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 	return err
 }
 
-func deflate(w io.Writer, level int, b []byte) error {
-	z, err := zlib.NewWriterLevel(w, level)
-	if err != nil {
-		return err
+// deflate appends b, compressed at that level. The writers are kept: each takes
+// much memory.
+func (j *joiner) deflate(level int, b []byte) (err error) {
+	z := j.writers[level]
+	if z == nil {
+		if z, err = zlib.NewWriterLevel(j.out, level); err != nil {
+			return err
+		}
+		j.writers[level] = z
 	}
+	z.Reset(j.out)
 	_, err = z.Write(b)
 	return errors.Join(err, z.Close())
 }
