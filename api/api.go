@@ -21,6 +21,7 @@ import (
 
 	"cms/auth"
 	"cms/site"
+	"cms/state"
 	"cms/webhooks"
 )
 
@@ -30,6 +31,7 @@ type API struct {
 	verifier *auth.Verifier
 	inbound  *webhooks.Inbound
 	outbound *webhooks.Relay // nil for none
+	keys     *state.Keys     // nil where no write can be repeated
 	ready    func() error
 	maxBody  int64
 	log      *slog.Logger
@@ -59,6 +61,7 @@ type Options struct {
 	Verifier     *auth.Verifier
 	Inbound      *webhooks.Inbound // push hooks; nil knows none
 	Webhooks     *webhooks.Relay   // what operators look at; nil for none
+	Keys         *state.Keys       // of writes that may be repeated; nil ignores Idempotency-Key
 	Version      string            // of the program, for the OpenAPI document
 	PublicURL    string            // where clients reach the service
 	MaxBodyBytes int64             // of a request; 10 MiB when 0
@@ -90,6 +93,7 @@ func New(o Options) (*API, error) {
 		verifier: o.Verifier,
 		inbound:  o.Inbound,
 		outbound: o.Webhooks,
+		keys:     o.Keys,
 		ready:    o.Ready,
 		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		proxies:  o.Proxies,
@@ -124,7 +128,7 @@ func New(o Options) (*API, error) {
 	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
-	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive)
+	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive, a.once)
 	a.routes(router)
 	if o.Metrics && o.Registry != nil {
 		router.Handle("/metrics", MetricsHandler(o.Registry)).Methods(http.MethodGet, http.MethodHead)

@@ -70,7 +70,7 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+	w := in.write(ctx)
 	b.write(&w)
 	ops := b.operations()
 	if err := b.problem(); err != nil {

@@ -24,6 +24,7 @@ type call struct {
 	operation string          // the id in the OpenAPI document; "" for none
 	code      string          // of the problem that was answered
 	targets   []target        // what a write has changed
+	key       string          // names the write in its commit, so that it is not made twice; "" for none
 }
 
 // target is an entry, or another thing in the repository, that a write changed.

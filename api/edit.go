@@ -12,6 +12,13 @@ import (
 type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours gets the first answer again."`
+}
+
+// write is what the parameters say. Of the key, once has made what the commit
+// holds.
+func (in Writing) write(ctx context.Context) site.Write {
+	return site.Write{Message: in.Message, DryRun: in.DryRun, Key: callOf(ctx).key}
 }
 
 type createInput struct {
@@ -44,7 +51,7 @@ func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) 
 		return nil, err
 	}
 	draft := site.Draft{Slug: b.slug("slug"), Fields: b.object("fields"), Body: b.text("body")}
-	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+	w := in.write(ctx)
 	b.write(&w)
 	if err := b.problem(); err != nil {
 		return nil, err
@@ -68,8 +75,8 @@ type Editing struct {
 
 // edit is what the parameters say, and the body's media type, one of accepted.
 // A refusal of another type names them in header too, if that is given.
-func (in *Editing) edit(header string, accepted ...string) (site.Ref, site.Write, string, error) {
-	w := site.Write{Message: in.Message, DryRun: in.DryRun}
+func (in *Editing) edit(ctx context.Context, header string, accepted ...string) (site.Ref, site.Write, string, error) {
+	w := in.write(ctx)
 	ref, err := in.ref()
 	if err != nil {
 		return ref, w, "", err
@@ -98,7 +105,7 @@ var putEntryDoc = doc{
 }
 
 func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
-	ref, w, media, err := in.edit("", mediaJSON, mediaMarkdown)
+	ref, w, media, err := in.edit(ctx, "", mediaJSON, mediaMarkdown)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +144,7 @@ var patchEntryDoc = doc{
 }
 
 func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
-	ref, w, media, err := in.edit("Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	ref, w, media, err := in.edit(ctx, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +191,9 @@ func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	return outcome(a.site.Delete(ctx, principal(ctx), ref, site.Write{Precondition: pre, Message: in.Message, DryRun: in.DryRun}))
+	w := in.write(ctx)
+	w.Precondition = pre
+	return outcome(a.site.Delete(ctx, principal(ctx), ref, w))
 }
 
 // Diff is what a write would change.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,6 +103,7 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	}
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
+	key := param("header", keyHeader, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write.")
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method, id, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
 		op := &huma.Operation{
@@ -123,8 +125,8 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		param("header", "Range", "The part to answer with."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEGs lose their metadata, but for orientation and colour profile.", true,
 		map[int]any{200: MediaFile{}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
-		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message)
-	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message)
+		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, key)
+	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message, key)
 }
 
 // serveMedia asks what the middleware of huma asks before h.
@@ -134,6 +136,16 @@ func (a *API) serveMedia(w http.ResponseWriter, r *http.Request, c *call, h func
 	}
 	if p := a.perCaller.admit(w.Header(), callerKey(c.principal)); p != nil {
 		return p
+	}
+	if !safe(r.Method) && a.keys != nil && r.Header.Get(keyHeader) != "" {
+		// The body is a stream: its length tells it apart, and its digest where there is one.
+		body := digest(strconv.FormatInt(r.ContentLength, 10), r.Header.Get("Content-Digest"), r.Header.Get("Repr-Digest"))
+		a.underKey(w, r, []byte(body), uploadTime+onceTime, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				writeProblem(w, r, a.problem(r.Context(), err))
+			}
+		})
+		return nil
 	}
 	return h(w, r)
 }
@@ -242,7 +254,7 @@ func mediaWrite(r *http.Request) (string, site.Write, error) {
 		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),
 		IfNoneMatch: strings.Join(r.Header.Values("If-None-Match"), ", "),
 	}.parse("")
-	return path, site.Write{Precondition: pre, Message: query.Get("message")}, err
+	return path, site.Write{Precondition: pre, Message: query.Get("message"), Key: callOf(r.Context()).key}, err
 }
 
 // uploaded is a request's body, whose failures are told as what they are.

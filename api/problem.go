@@ -30,7 +30,8 @@ type Problem struct {
 	Revision string  `json:"revision,omitempty" doc:"The entry's current revision, where the request expected another."`
 	Clashes  []Clash `json:"clashes,omitempty" doc:"The fields that were changed on both sides, where a merge was asked for."`
 
-	Operation *int `json:"operation,omitempty" doc:"The operation of a batch that was refused, from 0." example:"2"`
+	Commit    string `json:"commit,omitempty" doc:"What a write with the same Idempotency-Key has made, whose answer was lost."`
+	Operation *int   `json:"operation,omitempty" doc:"The operation of a batch that was refused, from 0." example:"2"`
 
 	headers http.Header
 }

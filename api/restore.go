@@ -27,7 +27,7 @@ var moveEntryDoc = doc{
 }
 
 func (a *API) moveEntry(ctx context.Context, in *Editing) (*reply, error) {
-	ref, w, _, err := in.edit("", mediaJSON)
+	ref, w, _, err := in.edit(ctx, "", mediaJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ var revertEntryDoc = doc{
 }
 
 func (a *API) revertEntry(ctx context.Context, in *Editing) (*reply, error) {
-	ref, w, _, err := in.edit("", mediaJSON)
+	ref, w, _, err := in.edit(ctx, "", mediaJSON)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type Meta struct {
 	Author    Person
 	CoAuthors []Person // become Co-authored-by trailers
 	Message   string   // the commit's subject; one is made if it is empty
+	Key       string   // becomes an Idempotency-Key trailer, for FindKey; one word, or "" for none
 	RequestID string   // for the log
 }
 
@@ -59,16 +60,22 @@ func oneLine(s string) string {
 	}), " ")
 }
 
+// keyTrailer begins the line of a commit's message that holds Meta.Key.
+const keyTrailer = "Idempotency-Key: "
+
 // message is the commit message: subject, and the trailers of m.
 func (m Meta) message(subject string) string {
 	var b strings.Builder
 	b.WriteString(oneLine(subject))
 	b.WriteByte('\n')
-	for i, p := range m.CoAuthors {
-		if i == 0 {
-			b.WriteByte('\n')
-		}
+	if len(m.CoAuthors) > 0 || m.Key != "" {
+		b.WriteByte('\n')
+	}
+	for _, p := range m.CoAuthors {
 		fmt.Fprintf(&b, "Co-authored-by: %s\n", p.ident())
+	}
+	if m.Key != "" {
+		fmt.Fprintf(&b, "%s%s\n", keyTrailer, m.Key)
 	}
 	return b.String()
 }

@@ -497,6 +497,36 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 	return out, nil
 }
 
+// FindKey is the commit after since that was made with this Meta.Key, zero if
+// there is none. It looks at the whole branch when since is zero, or is no longer
+// part of it.
+func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
+	tip := r.View().Commit()
+	if tip.IsZero() {
+		return Hash{}, nil
+	}
+	steps, err := r.history.path(since, tip)
+	if errors.Is(err, ErrUnknownCommit) {
+		steps, err = r.history.path(Hash{}, tip)
+	}
+	if err != nil {
+		return Hash{}, err
+	}
+	for _, c := range steps {
+		if err := ctx.Err(); err != nil {
+			return Hash{}, err
+		}
+		o, err := r.store.commit(c.hash)
+		if err != nil {
+			return Hash{}, err
+		}
+		if slices.Contains(strings.Split(o.Message, "\n"), keyTrailer+key) {
+			return c.hash, nil
+		}
+	}
+	return Hash{}, nil
+}
+
 func (r *Repo) fileChanges(list []fileChange) []FileChange {
 	out := make([]FileChange, 0, len(list))
 	for _, c := range list {

@@ -84,7 +84,7 @@ const maxSubject = 200
 
 // meta is who commits, and what they say of it.
 func (t *transaction) meta() (repo.Meta, error) {
-	m := repo.Meta{Author: person(t.principal), Message: strings.TrimSpace(t.write.Message)}
+	m := repo.Meta{Author: person(t.principal), Message: strings.TrimSpace(t.write.Message), Key: t.write.Key}
 	if p := t.write.OnBehalfOf; p != nil {
 		m.CoAuthors = []repo.Person{*p}
 	}

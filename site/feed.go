@@ -56,6 +56,13 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 	return changes, nil
 }
 
+// FindKey is the commit after since, in hexadecimal, of the write with this key;
+// "" when there is none.
+func (s *Site) FindKey(ctx context.Context, since, key string) (string, error) {
+	h, err := s.repo.FindKey(ctx, repo.NewHash(since), key)
+	return hexOrEmpty(h), err
+}
+
 // changedFields compares the two revisions of an entry. A creation and a
 // deletion change every field.
 func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, error) {

@@ -15,6 +15,7 @@ type Write struct {
 	Message    string  // the commit's subject; "" for one that tells the change
 	OnBehalfOf *Person // named as co-author
 	DryRun     bool    // say what would change, commit nothing
+	Key        string  // names the write in its commit, for FindKey; one word, or "" for none
 }
 
 // Outcome is what a write led to.

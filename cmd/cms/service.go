@@ -100,6 +100,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	keys := s.state.Keys()
 	registry := newRegistry(s.repo, c.Collections)
 	handler, err := api.New(api.Options{
 		Site:         s.site,
@@ -108,6 +109,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Providers:    p.providers,
 		Inbound:      s.inbound,
 		Webhooks:     s.hooks,
+		Keys:         &keys,
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
@@ -195,6 +197,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return s.site.KeepIndexed(ctx) })
 	g.Go(func() error { return s.hooks.Run(delivering) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
+	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -1,0 +1,189 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cms/api"
+	"cms/state"
+	"cms/state/statetest"
+)
+
+// newKeyServer is a server that keeps the keys of writes.
+func newKeyServer(t *testing.T) (*server, *state.DB) {
+	t.Helper()
+	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
+	keys := db.Keys()
+	return newServerWith(t, func(o *api.Options) { o.Keys = &keys }), db
+}
+
+// creation is a request to create an entry, whose slug is its title's.
+func creation(key, title string) request {
+	return request{method: "POST", path: "/v1/collections/consultations/entries", body: `{"fields":{"title":"` + title + `"}}`,
+		header: map[string]string{"Content-Type": "application/json", "Idempotency-Key": key}}
+}
+
+func (s *server) commits() string {
+	s.Helper()
+	return strings.TrimSpace(s.runGit("rev-list", "--count", "main"))
+}
+
+// same holds an answer against the first one that its key got.
+func (s *server) same(got, first response) {
+	s.Helper()
+	if got.header.Get("Idempotency-Replayed") != "true" || got.status != first.status || string(got.body) != string(first.body) {
+		s.Errorf("repeated: got %d %v %s; want %d %s", got.status, got.header, got.body, first.status, first.body)
+	}
+	for _, h := range []string{"ETag", "Location", "Content-Type", "Vary"} {
+		if g, w := strings.Join(got.header.Values(h), ", "), strings.Join(first.header.Values(h), ", "); g != w {
+			s.Errorf("%s: got %q, want %q", h, g, w)
+		}
+	}
+}
+
+func TestRepeatedWrites(t *testing.T) {
+	s, _ := newKeyServer(t)
+	etag := s.create("pages", "accueil", "Bonjour.\n")
+	md := map[string]string{"Content-Type": "text/markdown", "If-Match": etag, "Idempotency-Key": "k-put"}
+	for _, r := range []request{
+		creation(`"k-create"`, "Plan vélo"),
+		{method: "PUT", path: "/v1/collections/pages/entries/accueil", body: "Bonsoir.\n", header: md},
+		{method: "DELETE", path: "/v1/collections/pages/entries/accueil", header: map[string]string{"If-Match": "*", "Idempotency-Key": "k-delete"}},
+		{method: "PUT", path: "/v1/media/plan.svg", body: `<svg xmlns="http://www.w3.org/2000/svg"/>`, header: map[string]string{"If-None-Match": "*", "Idempotency-Key": "k-media"}},
+	} {
+		first := s.do(r)
+		if first.status >= 300 || first.header.Get("Idempotency-Replayed") != "" {
+			t.Fatalf("%s %s: got %d %s", r.method, r.path, first.status, first.body)
+		}
+		before := s.head()
+		s.same(s.do(r), first)
+		if got := s.head(); got != before {
+			t.Errorf("%s %s: repeated, it made the commit %s", r.method, r.path, got)
+		}
+		message := s.runGit("show", "-s", "--format=%(trailers:key=Idempotency-Key,valueonly)", "main")
+		if got := len(strings.TrimSpace(message)); got != 64 || strings.Contains(message, "k-") {
+			t.Errorf("%s %s: got the trailer %q, want a hash", r.method, r.path, message)
+		}
+	}
+}
+
+func TestKeysThatAreTaken(t *testing.T) {
+	s, _ := newKeyServer(t)
+	first := s.do(creation("k", "Budget participatif"))
+	quoted := creation(`"k"`, "Budget participatif")
+	s.same(s.do(quoted), first)
+
+	other := creation("k", "Plan climat")
+	if p := s.problem(s.do(other)); p.Status != 422 || p.Code != "idempotency_key_reused" {
+		t.Errorf("another body: got %+v", p)
+	}
+	headers := quoted
+	headers.header = map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k", "If-Match": "*"}
+	if p := s.problem(s.do(headers)); p.Status != 422 || p.Code != "idempotency_key_reused" {
+		t.Errorf("another precondition: got %+v", p)
+	}
+	other.token = s.mintOf(s.ec, "editor") // the same subject, of another issuer
+	if res := s.do(other); res.status != http.StatusCreated {
+		t.Errorf("the same key of another caller: got %d %s", res.status, res.body)
+	}
+	for _, bad := range []string{`"`, `""`, `"k`, `k"`, "a b", "é", strings.Repeat("k", 256)} {
+		if p := s.problem(s.do(creation(bad, "Plan vélo"))); p.Status != 400 || p.Code != "malformed" {
+			t.Errorf("key %q: got %+v", bad, p)
+		}
+	}
+	if got := s.commits(); got != "2" {
+		t.Errorf("commits: got %s, want 2", got)
+	}
+}
+
+// TestRefusedWritesKeepNoKey: what was refused may be mended and sent again.
+func TestRefusedWritesKeepNoKey(t *testing.T) {
+	s, _ := newKeyServer(t)
+	bad := creation("k", "Plan vélo")
+	bad.body = `{"fields":{"link":"x"}}`
+	if p := s.problem(s.do(bad)); p.Status != 422 || p.Code != "invalid" {
+		t.Fatalf("without a title: got %+v", p)
+	}
+	if res := s.do(creation("k", "Plan vélo")); res.status != http.StatusCreated {
+		t.Errorf("mended: got %d %s", res.status, res.body)
+	}
+}
+
+func TestRepeatedAtOnce(t *testing.T) {
+	s, _ := newKeyServer(t)
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			switch res := s.do(creation("k", "Plan vélo")); res.status {
+			case http.StatusCreated:
+			case http.StatusConflict:
+				if p := s.problem(res); p.Code != "idempotency_key_in_use" || res.header.Get("Retry-After") == "" {
+					t.Errorf("got %+v, Retry-After %q", p, res.header.Get("Retry-After"))
+				}
+			default:
+				t.Errorf("got %d %s", res.status, res.body)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.commits(); got != "1" {
+		t.Errorf("commits: got %s, want 1", got)
+	}
+	if res := s.do(creation("k", "Plan vélo")); res.status != http.StatusCreated || res.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("afterwards: got %d %s", res.status, res.body)
+	}
+}
+
+// TestAnswerLostInACrash: the service dies after the commit and before it has
+// kept the answer, or before the commit.
+func TestAnswerLostInACrash(t *testing.T) {
+	s, db := newKeyServer(t)
+	crash := func(until time.Time) {
+		t.Helper()
+		if _, err := db.SQL().ExecContext(t.Context(), db.Bind(`UPDATE idempotency_keys SET status = 0, header = '', body = NULL, lease_until = ?`), until.UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res := s.do(creation("k", "Plan vélo")); res.status != http.StatusCreated {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	commit := s.head()
+	s.create("pages", "autre", "Une autre page.\n")
+
+	crash(time.Now().Add(time.Hour))
+	if p := s.problem(s.do(creation("k", "Plan vélo"))); p.Status != 409 || p.Code != "idempotency_key_in_use" {
+		t.Errorf("before the lease ends: got %+v", p)
+	}
+	crash(time.Now().Add(-time.Second))
+	for range 2 {
+		if p := s.problem(s.do(creation("k", "Plan vélo"))); p.Status != 409 || p.Code != "already_made" || p.Commit != commit {
+			t.Errorf("after the lease: got %+v, want the commit %s", p, commit)
+		}
+	}
+
+	if _, err := db.SQL().ExecContext(t.Context(), db.Bind(`UPDATE idempotency_keys SET head = ?`), s.head()); err != nil { // as if it had come later
+		t.Fatal(err)
+	}
+	del := s.do(request{method: "DELETE", path: entryPath("plan-velo"), header: map[string]string{"If-Match": "*"}})
+	if del.status != http.StatusNoContent {
+		t.Fatalf("delete: got %d %s", del.status, del.body)
+	}
+	if res := s.do(creation("k", "Plan vélo")); res.status != http.StatusCreated || res.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("cut off before the commit: got %d %s", res.status, res.body)
+	}
+}
+
+func TestKeysThatCannotBeKept(t *testing.T) {
+	s, db := newKeyServer(t)
+	db.Close()
+	res := s.do(creation("k", "Plan vélo"))
+	if p := s.problem(res); p.Status != 503 || p.Code != "unavailable" || res.header.Get("Retry-After") == "" {
+		t.Errorf("got %+v", p)
+	}
+	if res := s.do(request{method: "GET", path: entryPath("plan-velo")}); res.status != http.StatusNotFound {
+		t.Errorf("the entry: got %d", res.status)
+	}
+}
