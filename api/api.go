@@ -27,14 +27,15 @@ import (
 
 // API serves a site over HTTP.
 type API struct {
-	site     *site.Site
-	verifier *auth.Verifier
-	inbound  *webhooks.Inbound
-	outbound *webhooks.Relay // nil for none
-	keys     *state.Keys     // nil where no write can be repeated
-	ready    func() error
-	maxBody  int64
-	log      *slog.Logger
+	site        *site.Site
+	verifier    *auth.Verifier
+	inbound     *webhooks.Inbound
+	outbound    *webhooks.Relay       // nil for none
+	deployments *webhooks.Deployments // nil for none
+	keys        *state.Keys           // nil where no write can be repeated
+	ready       func() error
+	maxBody     int64
+	log         *slog.Logger
 
 	sessions    *auth.Sessions // nil where nobody logs in
 	providers   []*auth.Provider
@@ -59,14 +60,15 @@ type API struct {
 type Options struct {
 	Site         *site.Site
 	Verifier     *auth.Verifier
-	Inbound      *webhooks.Inbound // push hooks; nil knows none
-	Webhooks     *webhooks.Relay   // what operators look at; nil for none
-	Keys         *state.Keys       // of writes that may be repeated; nil ignores Idempotency-Key
-	Version      string            // of the program, for the OpenAPI document
-	PublicURL    string            // where clients reach the service
-	MaxBodyBytes int64             // of a request; 10 MiB when 0
-	Ready        func() error      // why the service cannot work now, or nil
-	Heartbeat    time.Duration     // between the comments that show that an event stream is alive; 15 s when 0
+	Inbound      *webhooks.Inbound     // push hooks; nil knows none
+	Webhooks     *webhooks.Relay       // what operators look at; nil for none
+	Deployments  *webhooks.Deployments // whether entries are on the public site; nil does not tell
+	Keys         *state.Keys           // of writes that may be repeated; nil ignores Idempotency-Key
+	Version      string                // of the program, for the OpenAPI document
+	PublicURL    string                // where clients reach the service
+	MaxBodyBytes int64                 // of a request; 10 MiB when 0
+	Ready        func() error          // why the service cannot work now, or nil
+	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
 	Logger       *slog.Logger
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
@@ -89,15 +91,16 @@ func New(o Options) (*API, error) {
 		return nil, errors.New("api: a site and a verifier are required")
 	}
 	a := &API{
-		site:     o.Site,
-		verifier: o.Verifier,
-		inbound:  o.Inbound,
-		outbound: o.Webhooks,
-		keys:     o.Keys,
-		ready:    o.Ready,
-		maxBody:  cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
-		proxies:  o.Proxies,
-		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		site:        o.Site,
+		verifier:    o.Verifier,
+		inbound:     o.Inbound,
+		outbound:    o.Webhooks,
+		deployments: o.Deployments,
+		keys:        o.Keys,
+		ready:       o.Ready,
+		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
+		proxies:     o.Proxies,
+		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 
 		sessions:    o.Sessions,
 		providers:   o.Providers,
@@ -177,6 +180,8 @@ func (a *API) routes(router *mux.Router) {
 	get(a, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)
 	get(a, "/v1/deliveries/{id}", a.getDelivery, getDeliveryDoc)
 	post(a, "/v1/deliveries/{id}/redeliver", a.redeliver, redeliverDoc)
+
+	post(a, "/v1/deployments", a.reportDeployment, reportDeploymentDoc)
 
 	get(a, "/v1/me", a.me, meDoc)
 	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)

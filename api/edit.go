@@ -213,11 +213,11 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 	r := &reply{Status: http.StatusNoContent}
 	switch {
 	case out.Created:
-		if r, err = answerEntry(http.StatusCreated, out.Entry); err == nil {
+		if r, err = answerEntry(http.StatusCreated, out.Entry, nil); err == nil {
 			r.Location = entryURL(out.Entry.Ref)
 		}
 	case out.Entry != nil:
-		r, err = answerEntry(http.StatusOK, out.Entry)
+		r, err = answerEntry(http.StatusOK, out.Entry, nil)
 	}
 	if err != nil {
 		return nil, err

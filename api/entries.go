@@ -24,6 +24,7 @@ type Entry struct {
 	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection."`
 	Problems   []Fault         `json:"problems" doc:"What is wrong with the file."`
 	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
+	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag."`
 }
 
 // Updated is a commit, in short.
@@ -53,13 +54,13 @@ func entryOf(e *site.Entry) Entry {
 }
 
 // answerEntry is a whole entry with its ETag.
-func answerEntry(status int, e *site.Entry) (*reply, error) {
+func answerEntry(status int, e *site.Entry, d *Deployment) (*reply, error) {
 	body, err := e.Body()
 	if err != nil {
 		return nil, err
 	}
 	whole := entryOf(e)
-	whole.Body = &body
+	whole.Body, whole.Deployment = &body, d
 	r, err := answer(status, whole)
 	if err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		}
 	}
 	if media == mediaJSON {
-		return answerEntry(http.StatusOK, e)
+		return answerEntry(http.StatusOK, e, a.deployment(ctx, e.Updated.Commit))
 	}
 	src, err := e.Source()
 	if err != nil {

@@ -208,7 +208,9 @@ func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCo
 			},
 			parents: o.ParentHashes,
 		}
-		stack = append(stack, o.ParentHashes...)
+		for _, p := range slices.Backward(o.ParentHashes) { // so that what a merge brings follows all that it was merged into
+			stack = append(stack, p)
+		}
 	}
 	return list, forward, nil
 }
@@ -433,6 +435,16 @@ func (h *history) size() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.commits)
+}
+
+// Position is the place of a commit among those of the branch, from 0: parents
+// before children, and what a merge brings behind what stood on the branch before
+// it. So a commit of the branch itself contains what is not behind it.
+func (r *Repo) Position(commit Hash) (int, bool) {
+	r.history.mu.RLock()
+	defer r.history.mu.RUnlock()
+	n, ok := r.history.number[commit]
+	return int(n), ok
 }
 
 // append takes in commits that were made here, on top of the tip.

@@ -144,6 +144,10 @@ func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 	return hexOrEmpty(snap.Commit()), snap.Superseded()
 }
 
+// Position is the place of a commit in the history of the branch, as
+// [repo.Repo.Position] has it; false for one that is not there.
+func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo.NewHash(commit)) }
+
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {
 		return ""

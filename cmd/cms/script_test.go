@@ -48,8 +48,11 @@ func TestMain(m *testing.M) {
 //	                      COMMITS, each with a valid signature; they are on
 //	                      stdout
 //	fsck DIR              git fsck --strict
-//	await PATH            wait until GET PATH with $TOKEN is answered by 200
-//	envsubst FILE         replace $ADDR, $HOOK and $WORK in a file
+//	await PATH [TEXT]     wait until GET PATH with $TOKEN is answered by 200,
+//	                      with TEXT in it
+//	envsubst FILE         replace $ADDR, $HOOK, $LISTEN and $WORK in a file
+//	tell FILE STATE URL TO
+//	                      write the report of a build of the commit in FILE
 //	setenv NAME CMD ...   run a program and keep its output in $NAME
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -64,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"events":  eventsCommand,
 			"fsck":    fsckCommand,
 			"setenv":  setenvCommand,
+			"tell":    tellCommand,
 
 			"envsubst": envsubstCommand,
 		},
@@ -82,16 +86,20 @@ const (
 )
 
 func setup(env *testscript.Env) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	var addresses [2]string
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		addresses[i] = l.Addr().String()
 	}
-	addr := l.Addr().String()
-	l.Close()
 	r := newReceiver(hookSecret)
 	env.Defer(r.server.Close)
 	env.Values["receiver"] = r
-	env.Setenv("ADDR", addr)
+	env.Setenv("ADDR", addresses[0])
+	env.Setenv("LISTEN", addresses[1])
 	env.Setenv("HOOK", r.server.URL)
 	env.Setenv("CMS_JWT_SECRET", testSecret)
 	env.Setenv("CMS_HOOK_SECRET", hookSecret)
@@ -200,9 +208,15 @@ func setenvCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
+func tellCommand(ts *testscript.TestScript, _ bool, args []string) {
+	report, err := json.Marshal(map[string]string{"commit": strings.TrimSpace(ts.ReadFile(args[0])), "state": args[1], "url": args[2]})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), report, 0o644))
+}
+
 func envsubstCommand(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[0])
-	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(file))
+	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK"), "$LISTEN", ts.Getenv("LISTEN"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(file))
 	ts.Check(os.WriteFile(file, []byte(b), 0o644))
 }
 
@@ -217,12 +231,14 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 		req.Header.Set("Authorization", "Bearer "+ts.Getenv("TOKEN"))
 		res, err := http.DefaultClient.Do(req)
 		ts.Check(err)
+		body, err := io.ReadAll(res.Body)
+		ts.Check(err)
 		res.Body.Close()
-		if res.StatusCode == http.StatusOK {
+		if res.StatusCode == http.StatusOK && (len(args) == 1 || strings.Contains(string(body), args[1])) {
 			return
 		}
 	}
-	ts.Fatalf("%s did not come to be", args[0])
+	ts.Fatalf("%q did not come to be", args)
 }
 
 // revokedCommand asks until a token is refused because it was taken back.

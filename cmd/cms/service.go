@@ -101,6 +101,10 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	keys := s.state.Keys()
+	deployments, err := webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
+	if err != nil {
+		return nil, err
+	}
 	registry := newRegistry(s.repo, c.Collections)
 	handler, err := api.New(api.Options{
 		Site:         s.site,
@@ -109,6 +113,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Providers:    p.providers,
 		Inbound:      s.inbound,
 		Webhooks:     s.hooks,
+		Deployments:  deployments,
 		Keys:         &keys,
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,

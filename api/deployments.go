@@ -1,0 +1,117 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
+	"cms/auth"
+	"cms/webhooks"
+)
+
+// Deployment is whether an entry's newest revision is on the public site.
+type Deployment struct {
+	State  string     `json:"state" enum:"live,building,queued,failed,pending" doc:"Of the newest build that has the revision, or live once one is; pending when none was reported."`
+	Commit string     `json:"commit,omitempty" doc:"What was built."`
+	At     *time.Time `json:"at,omitempty" doc:"Live since then, or when the state was reported."`
+	URL    string     `json:"url,omitempty" doc:"What was reported with it: the site, or the log of the build."`
+}
+
+// deployment tells what became of an edit; nil where no build was ever reported.
+func (a *API) deployment(ctx context.Context, commit string) *Deployment {
+	if a.deployments == nil {
+		return nil
+	}
+	d, ok := a.deployments.Of(ctx, commit)
+	if !ok {
+		return nil
+	}
+	return &Deployment{d.State, d.Commit, maybe(d.At), d.URL}
+}
+
+// DeploymentReport is what a build tells.
+type DeploymentReport struct {
+	Commit string `json:"commit" doc:"What is built."`
+	State  string `json:"state" enum:"queued,building,live,failed"`
+	URL    string `json:"url,omitempty" doc:"Of the site or of the build's log: http or https."`
+}
+
+type reportInput struct {
+	RawBody []byte
+
+	request *http.Request
+}
+
+// Resolve implements [huma.Resolver]: a signature is in headers.
+func (in *reportInput) Resolve(ctx huma.Context) []error {
+	in.request, _ = humamux.Unwrap(ctx)
+	return nil
+}
+
+var reportDeploymentDoc = doc{
+	id: "report-deployment", tag: "Webhooks", public: true,
+	summary:   "Report a build",
+	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
+	requests:  map[string]any{mediaJSON: DeploymentReport{}},
+	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},
+}
+
+const maxURL = 2048
+
+func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, error) {
+	if a.deployments == nil {
+		return nil, newProblem(http.StatusNotFound, "This service keeps no deployments.")
+	}
+	if err := a.mayReport(ctx, in); err != nil {
+		return nil, err
+	}
+	if _, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "commit", "state", "url")
+	if err != nil {
+		return nil, err
+	}
+	b.require("Say what was built, and what became of it.", "commit", "state")
+	commit, state, site := b.text("commit"), b.text("state"), b.text("url")
+	if !slices.Contains(webhooks.BuildStates(), state) {
+		b.wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
+	}
+	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
+		b.wrong("url", "url", "This must be an absolute http or https URL.")
+	}
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	if err := a.deployments.Report(ctx, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
+		b.wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
+		return nil, b.problem()
+	} else if err != nil {
+		return nil, err
+	}
+	return &reply{Status: http.StatusNoContent}, nil
+}
+
+// mayReport makes sure of a signature, or else of the caller's role.
+func (a *API) mayReport(ctx context.Context, in *reportInput) error {
+	if in.request.Header.Get("Webhook-Signature") != "" {
+		if a.deployments.Signed(in.request.Header, in.RawBody) {
+			return nil
+		}
+		return newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+			with("WWW-Authenticate", `Webhook realm="cms"`)
+	}
+	pr, err := a.caller(in.request)
+	if err != nil {
+		return err
+	}
+	callOf(ctx).principal = pr
+	return a.site.MayOperate(pr, auth.Update)
+}

@@ -1,0 +1,130 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"cms/state"
+)
+
+// What a build can be reported as, and PendingBuild, what nothing was reported of.
+const (
+	Queued       = "queued"
+	Building     = "building"
+	Live         = "live"
+	FailedBuild  = "failed"
+	PendingBuild = "pending"
+)
+
+// BuildStates are those that can be reported.
+func BuildStates() []string { return []string{Queued, Building, Live, FailedBuild} }
+
+const (
+	keptDeployments = 200         // commits
+	freshness       = time.Second // of what other services were told
+)
+
+// ErrNoCommit says that a report is about a commit that is not of the branch.
+var ErrNoCommit = errors.New("the branch has no such commit")
+
+// Deployments tell whether edits are on the public site. They are safe for
+// concurrent use.
+type Deployments struct {
+	store    state.Deployments
+	shared   bool // other services add to the store
+	position func(commit string) (int, bool)
+	signers  []*standardwebhooks.Webhook
+
+	mu   sync.Mutex
+	all  []state.Deployment // of the store
+	read time.Time
+}
+
+// OpenDeployments reads what was reported. Reports may be signed with a secret of
+// endpoints, and are about commits that position, in the order of history, knows.
+func OpenDeployments(ctx context.Context, db *state.DB, endpoints []Endpoint, position func(commit string) (int, bool)) (*Deployments, error) {
+	d := &Deployments{store: db.Deployments(), shared: db.Postgres(), position: position}
+	for _, e := range endpoints {
+		signers, err := e.signers()
+		if err != nil {
+			return nil, err
+		}
+		d.signers = append(d.signers, signers...)
+	}
+	return d, d.reload(ctx)
+}
+
+func (d *Deployments) reload(ctx context.Context) error {
+	all, err := d.store.All(ctx)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all, d.read = all, time.Now()
+	return nil
+}
+
+// Signed says whether a report has the signature of an endpoint's secret, by
+// Standard Webhooks, and is at most five minutes old.
+func (d *Deployments) Signed(header http.Header, body []byte) bool {
+	return slices.ContainsFunc(d.signers, func(w *standardwebhooks.Webhook) bool { return w.Verify(body, header) == nil })
+}
+
+// Report keeps that the build of commit is in a state of [BuildStates]. ErrNoCommit
+// when the branch does not have it.
+func (d *Deployments) Report(ctx context.Context, commit, buildState, url string) error {
+	if _, ok := d.position(commit); !ok {
+		return ErrNoCommit
+	}
+	now := time.Now()
+	report := state.Deployment{Commit: commit, State: buildState, URL: url, At: now}
+	if buildState == Live {
+		report.LiveAt = now
+	}
+	if err := d.store.Report(ctx, report, keptDeployments); err != nil {
+		return err
+	}
+	return d.reload(ctx)
+}
+
+// Of tells what became of an edit, the commit: [Live] since the first build that
+// has it, else what was last told of the newest build that has it, or
+// [PendingBuild]; false when no build was ever reported. Old edits are live since
+// the oldest build that is remembered.
+func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, bool) {
+	at, ok := d.position(commit)
+	d.mu.Lock()
+	stale := d.shared && time.Since(d.read) > freshness
+	d.mu.Unlock()
+	if stale {
+		_ = d.reload(ctx) // else what was read before will do
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !ok || len(d.all) == 0 {
+		return state.Deployment{}, false
+	}
+	found := state.Deployment{State: PendingBuild}
+	newest := -1
+	for _, b := range d.all {
+		has, ok := d.position(b.Commit)
+		switch {
+		case !ok || has < at:
+		case !b.LiveAt.IsZero():
+			if found.LiveAt.IsZero() || b.LiveAt.Before(found.LiveAt) {
+				found = b
+				found.State, found.At = Live, b.LiveAt
+			}
+		case found.LiveAt.IsZero() && has > newest:
+			found, newest = b, has
+		}
+	}
+	return found, true
+}
