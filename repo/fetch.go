@@ -15,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // ErrDiverged says that the branch has commits that the remote's has not, and the other
@@ -53,8 +54,8 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	}
 	for deadline := time.Now().Add(lockPatience); ; {
 		err := r.follow(ctx)
-		if (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && time.Now().Before(deadline) {
-			continue // an edit was made meanwhile
+		if (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile)) && time.Now().Before(deadline) {
+			continue // an edit was made meanwhile; go-git reads the lock of one as a reference
 		}
 		return err
 	}
