@@ -71,10 +71,10 @@ func (r *Repo) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.git, err = gogit.PlainOpen(r.path); err != nil { // to see packs made meanwhile
+	from := r.View().Commit()
+	if f.git, err = gogit.PlainOpen(r.path); err != nil { // to see the packs made up to from
 		return storageError(fmt.Errorf("fetch: %w", err))
 	}
-	from := r.View().Commit()
 	ok, err := f.leads(from, tip)
 	if err != nil {
 		return err
