@@ -20,7 +20,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"modernc.org/sqlite"               // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Limits of the connections to PostgreSQL, and of the wait for a lock of
@@ -29,6 +30,7 @@ const (
 	maxConnections = 16
 	idleTime       = 5 * time.Minute
 	busyTimeout    = 10 * time.Second
+	busyPause      = 10 * time.Millisecond
 	readyTimeout   = 2 * time.Second
 )
 
@@ -59,11 +61,28 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrateTogether(ctx); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	return db, nil
+}
+
+// migrateTogether migrates, also while other services open the same new file:
+// SQLite does not wait for them while one of them turns its log on or off.
+func (db *DB) migrateTogether(ctx context.Context) error {
+	for deadline := time.Now().Add(busyTimeout); ; {
+		err := db.migrate(ctx)
+		var refused *sqlite.Error
+		if !errors.As(err, &refused) || refused.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func openSQLite(path string) (*sql.DB, error) {
