@@ -170,6 +170,7 @@ type joiner struct {
 	objects []packed
 	number  map[Hash]int    // into objects; -1 of those that are not there yet
 	heads   map[string]head // the last tree that was stored whole, by what is alike in those of a folder
+	deepest int             // the longest chain of deltas in the pack that is being copied
 
 	// Memory that is used again.
 	object, spare []byte
@@ -190,6 +191,9 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 		return err
 	}
 	defer f.Close()
+	if j.deepest, err = longestChain(f, entries); err != nil {
+		return err
+	}
 	moved := make(map[int64]int, len(entries)) // the number of an object by its old offset
 	for i, e := range entries {
 		at, end := int64(e.Offset), p.size-20
@@ -207,6 +211,25 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 		moved[at] = j.number[e.Hash]
 	}
 	return nil
+}
+
+// longestChain is how many deltas the longest chain of a pack has.
+func longestChain(pack io.ReaderAt, entries []idxfile.Entry) (int, error) {
+	longest, depths := 0, make(map[int64]int) // of the deltas, by offset
+	for _, e := range entries {
+		var b [maxHeader]byte
+		at := int64(e.Offset)
+		n, err := pack.ReadAt(b[:], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if kind, _, rest := parseHeader(b[:n]); kind == plumbing.OFSDeltaObject {
+			back, _ := parseOffset(rest)
+			depths[at] = depths[at-back] + 1
+			longest = max(longest, depths[at])
+		}
+	}
+	return longest, nil
 }
 
 // copyBytes is how much of an object is held at once.
@@ -272,8 +295,8 @@ func (j *joiner) done(o packed) {
 }
 
 // tree appends a tree that was stored whole: as a delta of the one that was so
-// before, which is of the same folder if they begin alike. Chains of these and
-// those within a group add up to twice maxDepth at most.
+// before, which is of the same folder if they begin alike. With the chains that
+// its own pack may hang on it, that makes twice maxDepth at most.
 func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header int) error {
 	j.object = slices.Grow(j.object[:0], int(in.Size()))[:in.Size()]
 	if _, err := in.ReadAt(j.object, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -290,7 +313,7 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 	last, ok := j.heads[alike]
 	j.spare = last.raw
 	j.heads[alike] = head{len(j.objects), raw}
-	if ok && j.objects[last.number].depth < maxDepth {
+	if ok && j.objects[last.number].depth < 2*maxDepth-j.deepest {
 		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 {
 			to := j.objects[last.number]
 			o, err := j.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(j.out.at-to.offset))

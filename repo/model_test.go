@@ -34,7 +34,7 @@ func TestModel(t *testing.T) {
 		m.repo, m.stop = run(t, options(m.dir))
 		m.update(func(tx *Tx) error { return m.put(tx, "pages", "index", "Accueil") })
 		m.work = mustTemp(t)
-		git(t, m.work, "clone", "-q", m.dir, ".")
+		git(t, m.work, "clone", "-q", "--no-local", m.dir, ".")
 		defer func() {
 			m.stop()
 			os.RemoveAll(filepath.Dir(m.dir))
@@ -249,7 +249,7 @@ func (m *model) check(rt *rapid.T) {
 		rt.Fatalf("snapshot: got %q, want %q", got, m.files)
 	}
 	fresh := filepath.Join(filepath.Dir(m.dir), "clone")
-	git(m.t, m.dir, "clone", "-q", m.dir, fresh)
+	git(m.t, m.dir, "clone", "-q", "--no-local", m.dir, fresh)
 	defer os.RemoveAll(fresh)
 	inClone := make(map[string]string)
 	for _, name := range strings.FieldsFunc(git(m.t, fresh, "ls-files", "-z"), func(r rune) bool { return r == 0 }) {

@@ -168,7 +168,7 @@ func tryGit(dir string, args ...string) (string, error) {
 func clone(t *testing.T, dir string) string {
 	t.Helper()
 	work := t.TempDir()
-	git(t, work, "clone", "-q", dir, ".")
+	git(t, work, "clone", "-q", "--no-local", dir, ".")
 	return work
 }
 
