@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -64,7 +63,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	}
 	try := auth.Attempt{
 		Email: b.text("email"), Password: b.text("password"),
-		From: client(in.request), Device: a.cookies.of(in.request, deviceCookie),
+		From: callOf(ctx).address, Device: a.cookies.of(in.request, deviceCookie),
 	}
 	if err := b.problem(); err != nil {
 		return nil, err
@@ -141,10 +140,4 @@ func tooMany(e *auth.TooManyError) *Problem {
 		with("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
 	p.Code = "too_many_requests"
 	return p
-}
-
-// client is the address that a request comes from.
-func client(r *http.Request) netip.Addr {
-	at, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return at.Addr()
 }
