@@ -37,7 +37,7 @@ func (p Person) clean() Person {
 		}
 		return r
 	}, strings.ToValidUTF8(p.Email, ""))
-	name := strings.Trim(oneLine(strings.NewReplacer("<", "", ">", "").Replace(p.Name)), ` .,:;"'\`)
+	name := strings.Trim(oneLine(brackets.Replace(p.Name)), ` .,:;"'\`)
 	if name == "" {
 		name, _, _ = strings.Cut(email, "@")
 	}
@@ -46,6 +46,8 @@ func (p Person) clean() Person {
 	}
 	return Person{name, email}
 }
+
+var brackets = strings.NewReplacer("<", "", ">", "")
 
 // ident is p as Git writes it.
 func (p Person) ident() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,6 +52,30 @@ func (s *Snapshot) Entries(collection string) []*Entry {
 	}
 	l.once.Do(func() { l.flat = slices.AppendSeq(make([]*Entry, 0, l.size), l.all()) })
 	return l.flat
+}
+
+// Len is how many entries a collection has.
+func (s *Snapshot) Len(collection string) int {
+	l := s.listings[collection]
+	if l == nil {
+		return 0
+	}
+	return l.size
+}
+
+// Since yields the entries of a collection in which s and an earlier snapshot
+// differ, and whether s is the one that has not got them. An entry that changed
+// is yielded twice, first as the one that is gone. What did not change costs
+// next to nothing. A nil earlier stands for an empty branch.
+func (s *Snapshot) Since(earlier *Snapshot, collection string) iter.Seq2[*Entry, bool] {
+	var before, after table
+	if earlier != nil && earlier.listings[collection] != nil {
+		before = earlier.listings[collection].table
+	}
+	if l := s.listings[collection]; l != nil {
+		after = l.table
+	}
+	return before.differences(after)
 }
 
 // Superseded is closed when a newer snapshot has been published.

@@ -89,6 +89,62 @@ func (t table) all() iter.Seq[*Entry] {
 	}
 }
 
+// differences yields the entries that only one of t and next has, in order, and
+// whether that is t. Chunks that both share are passed over.
+func (t table) differences(next table) iter.Seq2[*Entry, bool] {
+	return func(yield func(*Entry, bool) bool) {
+		a, b := cursor{chunks: t.chunks}, cursor{chunks: next.chunks}
+		for {
+			for a.at == 0 && b.at == 0 && len(a.chunks) > 0 && len(b.chunks) > 0 && &a.chunks[0][0] == &b.chunks[0][0] {
+				a.chunks, b.chunks = a.chunks[1:], b.chunks[1:]
+			}
+			before, after := a.entry(), b.entry()
+			order := 0
+			switch {
+			case before == nil && after == nil:
+				return
+			case before == nil:
+				order = 1
+			case after == nil:
+				order = -1
+			default:
+				order = strings.Compare(before.Slug.String(), after.Slug.String())
+			}
+			if before != after {
+				if order <= 0 && !yield(before, true) || order >= 0 && !yield(after, false) {
+					return
+				}
+			}
+			if order <= 0 {
+				a.next()
+			}
+			if order >= 0 {
+				b.next()
+			}
+		}
+	}
+}
+
+// A cursor goes through the entries of chunks.
+type cursor struct {
+	chunks [][]*Entry
+	at     int // in the first
+}
+
+// entry is the one that the cursor is at, nil at the end.
+func (c *cursor) entry() *Entry {
+	if len(c.chunks) == 0 {
+		return nil
+	}
+	return c.chunks[0][c.at]
+}
+
+func (c *cursor) next() {
+	if c.at++; c.at == len(c.chunks[0]) {
+		c.chunks, c.at = c.chunks[1:], 0
+	}
+}
+
 // same says whether t and u are one and the same version.
 func (t table) same(u table) bool {
 	return len(t.chunks) == len(u.chunks) && (len(t.chunks) == 0 || &t.chunks[0] == &u.chunks[0])

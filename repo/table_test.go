@@ -40,7 +40,30 @@ func TestTable(t *testing.T) {
 			compareTable(rt, tab, want)
 		}
 		compareTable(rt, before, beforeWant)
+		compareDifferences(rt, before, tab, beforeWant, want)
+		compareDifferences(rt, tab, before, want, beforeWant)
 	})
+}
+
+// compareDifferences checks that what tells two tables apart, taken out of the
+// one and put into the other, makes them equal, and that it comes in order.
+func compareDifferences(rt *rapid.T, a, b table, inA, inB map[string]*Entry) {
+	rt.Helper()
+	got, last := maps.Clone(inA), ""
+	for e, gone := range a.differences(b) {
+		s := e.Slug.String()
+		if inA[s] == inB[s] || s < last {
+			rt.Fatalf("entry %s does not differ, or comes after %s", s, last)
+		}
+		if last = s; gone {
+			delete(got, s)
+		} else {
+			got[s] = e
+		}
+	}
+	if !maps.Equal(got, inB) {
+		rt.Fatalf("differences lead to %d entries, want %d", len(got), len(inB))
+	}
 }
 
 func compareTable(rt *rapid.T, tab table, want map[string]*Entry) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Text is a part of a document.
@@ -29,6 +30,7 @@ type Index[K comparable] struct {
 	fieldN map[string]int
 	stems  map[string][]string // terms of words that were met, to stem each once
 	length int                 // of all living documents together, in words
+	counts map[*list]int       // how often terms are in the text that is being added
 }
 
 type doc[K comparable] struct {
@@ -54,7 +56,10 @@ const maxStems = 200_000
 
 // New is an index without documents.
 func New[K comparable]() *Index[K] {
-	return &Index[K]{lists: map[string]*list{}, number: map[K]uint32{}, fieldN: map[string]int{}, stems: map[string][]string{}}
+	return &Index[K]{
+		lists: map[string]*list{}, number: map[K]uint32{}, fieldN: map[string]int{},
+		stems: map[string][]string{}, counts: map[*list]int{},
+	}
 }
 
 // Len is how many documents there are.
@@ -63,33 +68,33 @@ func (x *Index[K]) Len() int { return len(x.number) }
 // Put adds the document key, which must not be there.
 func (x *Index[K]) Put(key K, texts []Text) {
 	n := uint32(len(x.docs))
-	counts := map[string]map[int]int{} // by term and field
 	length := 0
 	for _, t := range texts {
-		f := x.field(t)
+		clear(x.counts)
 		for w := range words(t.Text) {
 			length++
 			for _, term := range x.terms(w.text) {
-				if counts[term] == nil {
-					counts[term] = make(map[int]int, 1)
-				}
-				counts[term][f]++
+				x.counts[x.list(term)]++
 			}
 		}
-	}
-	for term, in := range counts {
-		l := x.lists[term]
-		if l == nil {
-			l = &list{}
-			x.lists[term] = l
-		}
-		for _, f := range slices.Sorted(maps.Keys(in)) {
-			l.add(n, f, in[f])
+		f := x.field(t)
+		for l, count := range x.counts {
+			l.add(n, f, count)
 		}
 	}
 	x.docs = append(x.docs, doc[K]{key, length, true})
 	x.number[key] = n
 	x.length += length
+}
+
+// list is the list of a term.
+func (x *Index[K]) list(term string) *list {
+	l := x.lists[term]
+	if l == nil {
+		l = &list{}
+		x.lists[term] = l
+	}
+	return l
 }
 
 func (l *list) add(doc uint32, field, count int) {
@@ -134,8 +139,9 @@ func (x *Index[K]) terms(w string) []string {
 	if len(x.stems) >= maxStems {
 		clear(x.stems)
 	}
-	x.stems[w] = terms(w)
-	return x.stems[w]
+	found := terms(w)
+	x.stems[strings.Clone(w)] = found // w may be a part of a long text
+	return found
 }
 
 // Remove takes the document key out, if it is there.
@@ -196,7 +202,7 @@ func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int) []K {
 	seen := map[uint32]*[]string{} // the hidden fields of documents; nil for those that are not seen
 	var found map[uint32]float64
 	for _, term := range q.terms {
-		counts := x.counts(term, see, seen)
+		counts := x.occurrences(term, see, seen)
 		rarity := math.Log(1 + (float64(len(x.number))-float64(len(counts))+0.5)/(float64(len(counts))+0.5))
 		scores := make(map[uint32]float64, len(counts))
 		for n, count := range counts {
@@ -219,9 +225,9 @@ func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int) []K {
 	return keys
 }
 
-// counts are how often the term is in what the reader sees of each document,
+// occurrences are how often the term is in what the reader sees of each document,
 // weighed.
-func (x *Index[K]) counts(term string, see See[K], seen map[uint32]*[]string) map[uint32]float64 {
+func (x *Index[K]) occurrences(term string, see See[K], seen map[uint32]*[]string) map[uint32]float64 {
 	counts := map[uint32]float64{}
 	l := x.lists[term]
 	if l == nil {

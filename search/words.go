@@ -79,12 +79,14 @@ func terms(w string) []string {
 	return []string{t}
 }
 
+var ligatures = strings.NewReplacer("œ", "oe", "æ", "ae")
+
 // fold is s without accents, and with ligatures taken apart.
 func fold(s string) string {
 	if isASCII(s) {
 		return s
 	}
-	return strings.NewReplacer("œ", "oe", "æ", "ae").Replace(strings.Map(func(r rune) rune {
+	return ligatures.Replace(strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
 			return -1
 		}

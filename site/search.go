@@ -197,10 +197,8 @@ type wordIndex struct {
 	collections []*content.Collection
 
 	// Guarded by lock.
-	index    *search.Index[*repo.Entry]
-	at       repo.Hash
-	made     bool // at says what index holds
-	listings map[string][]*repo.Entry
+	index *search.Index[*repo.Entry]
+	holds *repo.Snapshot // what the index was made of; nil at first
 }
 
 const maxReaders = 1 << 20
@@ -208,11 +206,15 @@ const maxReaders = 1 << 20
 func newWordIndex(collections []*content.Collection) *wordIndex {
 	return &wordIndex{
 		lock: semaphore.NewWeighted(maxReaders), collections: collections,
-		index: search.New[*repo.Entry](), listings: map[string][]*repo.Entry{},
+		index: search.New[*repo.Entry](),
 	}
 }
 
-// KeepIndexed brings the index for searches to each new commit, until ctx ends.
+// indexPause is how long commits gather before the index takes them in, unless
+// somebody searches.
+const indexPause = time.Second
+
+// KeepIndexed brings the index for searches to new commits, until ctx ends.
 func (s *Site) KeepIndexed(ctx context.Context) error {
 	for {
 		snap := s.repo.View()
@@ -221,6 +223,11 @@ func (s *Site) KeepIndexed(ctx context.Context) error {
 		}
 		select {
 		case <-snap.Superseded():
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(indexPause):
 		case <-ctx.Done():
 			return nil
 		}
@@ -236,7 +243,8 @@ func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *sea
 		return nil, "", err
 	}
 	defer x.lock.Release(1)
-	return x.index.Find(q, see, func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }), hexOrEmpty(x.at), nil
+	less := func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }
+	return x.index.Find(q, see, less), hexOrEmpty(x.holds.Commit()), nil
 }
 
 // follow makes the index that of the newest snapshot.
@@ -244,7 +252,7 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 	if err := x.lock.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	there := x.made && x.at == view().Commit()
+	there := x.holds != nil && x.holds.Commit() == view().Commit()
 	x.lock.Release(1)
 	if there {
 		return nil
@@ -255,43 +263,14 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 	defer x.lock.Release(maxReaders)
 	snap := view() // never older than what the index was made of
 	for _, c := range x.collections {
-		now := snap.Entries(c.Name)
-		for e, gone := range differences(x.listings[c.Name], now) {
+		for e, gone := range snap.Since(x.holds, c.Name) {
 			if gone {
 				x.index.Remove(e)
 			} else {
 				x.index.Put(e, textsOf(e.Fields(), e))
 			}
 		}
-		x.listings[c.Name] = now
 	}
-	x.at, x.made = snap.Commit(), true
+	x.holds = snap
 	return nil
-}
-
-// differences yields the entries that are in one of two listings, both ordered
-// by slug, and whether they are in the first.
-func differences(before, after []*repo.Entry) func(yield func(e *repo.Entry, gone bool) bool) {
-	return func(yield func(*repo.Entry, bool) bool) {
-		if len(before) > 0 && len(after) == len(before) && &before[0] == &after[0] {
-			return // the listing is shared
-		}
-		for len(before) > 0 || len(after) > 0 {
-			order := len(after) - len(before) // where one is at its end, the other goes on
-			if len(before) > 0 && len(after) > 0 {
-				order = strings.Compare(before[0].Slug.String(), after[0].Slug.String())
-			}
-			if order != 0 || before[0] != after[0] {
-				if order <= 0 && !yield(before[0], true) || order >= 0 && !yield(after[0], false) {
-					return
-				}
-			}
-			if order <= 0 {
-				before = before[1:]
-			}
-			if order >= 0 {
-				after = after[1:]
-			}
-		}
-	}
 }

@@ -73,7 +73,7 @@ func (c *contents) Describe(ch chan<- *prometheus.Desc) {
 func (c *contents) Collect(ch chan<- prometheus.Metric) {
 	view, desc := c.repo.View(), entriesDesc()
 	for _, col := range c.collections {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(len(view.Entries(col.Name))), col.Name)
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(view.Len(col.Name)), col.Name)
 	}
 	for _, r := range readings(c.repo.Stats()) {
 		ch <- prometheus.MustNewConstMetric(r.desc, r.kind, r.is)
