@@ -19,7 +19,7 @@ type group struct {
 	commit  Hash // of the last commit, or of base
 	date    int64
 	tables  map[string]table
-	commits []commit
+	commits []madeCommit
 	entries []*Entry  // that the commits put
 	uploads []*Upload // that became files
 }
@@ -155,8 +155,8 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 	at := max(r.clock().Unix(), g.date)
 	subject := tx.subject(m, diff)
 	raw := encodeCommit(r.root.hash, g.commit, m.Author, r.committer, time.Unix(at, 0), m.message(subject))
-	c := commit{hash: hashObject(plumbing.CommitObject, raw), tree: r.root.hash, date: at, at: at,
-		author: unique.Make(m.Author.clean()), subject: subject, changes: diff}
+	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: at, at: at,
+		author: unique.Make(m.Author.clean()), subject: subject}
 	r.pack.add(plumbing.CommitObject, c.hash, raw)
 	for _, d := range diff {
 		if e := changes[d.path].entry; e != nil {
@@ -164,7 +164,7 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 			g.entries = append(g.entries, e)
 		}
 	}
-	g.commits = append(g.commits, c)
+	g.commits = append(g.commits, madeCommit{c, diff})
 	g.commit, g.date, g.tables = c.hash, at, tx.tables
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -50,41 +51,121 @@ type FileChange struct {
 }
 
 // A history knows all commits of the branch and which of them touched a path.
-// It is extended by the writer and read by everyone.
+// It is extended by the writer and read by everyone. As it grows with every
+// edit, what it keeps is packed: about 150 bytes for a commit of one file.
 type history struct {
 	mu      sync.RWMutex
 	tip     Hash
-	commits []commit // parents before children
-	number  map[Hash]int32
+	commits []commit           // parents before children
+	slots   []int32            // a hash table of the commits: the number of one, plus 1; see number
+	merged  map[int32][]int32  // the parents of merges, but for the first
 	touches map[string][]touch // by path, oldest first
+	ends    map[end]string     // of moves, the other one
+	recent  [recentCommits][]fileChange
+	texts   *strings.Builder // that there is room in; see keep
 }
 
 // A commit is what the history keeps of a commit.
 type commit struct {
-	hash, tree Hash
-	parents    []int32
-	date       int64 // when it was committed, in Unix seconds, never before its parents
+	hash       Hash
+	parent     int32 // the first; -1 when there is none. The others are in merged
 	generation int32 // 1 + the greatest of its parents
+	date       int64 // when it was committed, in Unix seconds, never before its parents
 	at         int64 // when it was authored
 	author     unique.Handle[Person]
 	subject    string
-	changes    []fileChange // against the first parent; only of recent ones
 }
 
 // A touch is one commit's change of one path.
 type touch struct {
 	commit int32
-	action Action
-	other  string // the other end of a move
-	left   bool   // the file moved away, to other
+	deed   deed
 	blob   Hash
 }
 
-// recentCommits is how many commits of our own keep their changes at hand.
+// A deed is what was done to a path. A move has two ends: where the file came
+// to, and what it left.
+type deed uint8
+
+const (
+	created deed = iota
+	updated
+	deleted
+	moved
+	left
+)
+
+var deeds = map[Action]deed{Created: created, Updated: updated, Deleted: deleted, Moved: moved}
+
+func (d deed) action() Action { return [...]Action{Created, Updated, Deleted, Moved, Moved}[d] }
+
+// An end is a path that a commit moved a file to, or from.
+type end struct {
+	commit int32
+	path   string
+}
+
+// recentCommits is how many commits of our own keep their changes, against their
+// first parents, at hand.
 const recentCommits = 1024
 
 func newHistory() *history {
-	return &history{number: make(map[Hash]int32), touches: make(map[string][]touch)}
+	return &history{
+		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[end]string),
+		texts: new(strings.Builder),
+	}
+}
+
+// number is the place of a commit among the commits.
+func (h *history) number(hash Hash) (int32, bool) {
+	if len(h.slots) == 0 {
+		return 0, false
+	}
+	n := *h.slot(hash) - 1
+	return n, n >= 0
+}
+
+// slot is where the number of a commit is, or belongs. The slots are a power of
+// two, and never full.
+func (h *history) slot(hash Hash) *int32 {
+	last := uint32(len(h.slots) - 1)
+	for i := binary.LittleEndian.Uint32(hash[:]) & last; ; i = (i + 1) & last {
+		if n := h.slots[i]; n == 0 || h.commits[n-1].hash == hash {
+			return &h.slots[i]
+		}
+	}
+}
+
+// enter gives the last of the commits its slot.
+func (h *history) enter() {
+	from := len(h.commits) - 1
+	if 4*len(h.commits) > 3*len(h.slots) {
+		h.slots, from = make([]int32, max(64, 2*len(h.slots))), 0
+	}
+	for n := from; n < len(h.commits); n++ {
+		*h.slot(h.commits[n].hash) = int32(n + 1)
+	}
+}
+
+// parents are the numbers of a commit's parents.
+func (h *history) parents(n int32) []int32 {
+	if h.commits[n].parent < 0 {
+		return nil
+	}
+	return append([]int32{h.commits[n].parent}, h.merged[n]...)
+}
+
+// keep is a copy of s that lies beside those that were kept before, so that many
+// short ones take no more than they are long.
+func (h *history) keep(s string) string {
+	const block = 16 << 10
+	if h.texts.Cap()-h.texts.Len() < len(s) {
+		h.texts = new(strings.Builder)
+		h.texts.Grow(max(block, len(s)))
+	}
+	from := h.texts.Len()
+	h.texts.WriteString(s)
+	return h.texts.String()[from:]
 }
 
 // before says whether the commit a comes before b: by date, as git log shows
@@ -96,25 +177,28 @@ func (h *history) compare(a, b int32) int {
 	return cmp.Or(cmp.Compare(x.date, y.date), cmp.Compare(x.generation, y.generation), bytes.Compare(x.hash[:], y.hash[:]))
 }
 
-// add appends a commit on top of commits that are known, with its changes.
-func (h *history) add(c commit, changes []fileChange) {
-	c.generation = 1
-	for _, p := range c.parents {
+// add appends a commit on top of its parents, which are known, with its changes.
+func (h *history) add(c commit, parents []int32, changes []fileChange) {
+	n := int32(len(h.commits))
+	c.parent, c.generation = -1, 1
+	for i, p := range parents {
 		c.generation = max(c.generation, h.commits[p].generation+1)
 		c.date = max(c.date, h.commits[p].date)
+		if i == 0 {
+			c.parent = p
+		} else {
+			h.merged[n] = append(h.merged[n], p)
+		}
 	}
-	n := int32(len(h.commits))
+	c.subject = h.keep(c.subject)
 	h.commits = append(h.commits, c)
-	h.number[c.hash] = n
-	if n >= recentCommits {
-		h.commits[n-recentCommits].changes = nil
-	}
+	h.enter()
+	h.recent[n%recentCommits] = nil
 	for _, ch := range changes {
-		t := touch{commit: n, action: ch.action, other: ch.from, blob: ch.after.hash}
-		h.touch(ch.path, t)
+		h.touch(ch.path, touch{n, deeds[ch.action], ch.after.hash})
 		if ch.action == Moved {
-			t.other, t.left = ch.path, true
-			h.touch(ch.from, t)
+			h.touch(ch.from, touch{n, left, ch.after.hash})
+			h.ends[end{n, ch.path}], h.ends[end{n, ch.from}] = ch.from, ch.path
 		}
 	}
 }
@@ -145,7 +229,8 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.tip, h.commits, h.number, h.touches = fresh.tip, fresh.commits, fresh.number, fresh.touches
+		h.tip, h.commits, h.slots, h.merged = fresh.tip, fresh.commits, fresh.slots, fresh.merged
+		h.touches, h.ends, h.recent, h.texts = fresh.touches, fresh.ends, fresh.recent, fresh.texts
 		return nil, true, nil
 	}
 	found, err := h.changesOf(ctx, s, news)
@@ -155,11 +240,12 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, n := range news {
-		c := n.commit
+		var parents []int32
 		for _, p := range n.parents {
-			c.parents = append(c.parents, h.number[p])
+			number, _ := h.number(p)
+			parents = append(parents, number)
 		}
-		h.add(c, found[i])
+		h.add(n.commit, parents, found[i])
 		for _, ch := range found[i] {
 			touched = append(touched, ch.path)
 		}
@@ -171,6 +257,7 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 // A newCommit was read but is not part of the history yet.
 type newCommit struct {
 	commit
+	tree    Hash
 	parents []Hash
 }
 
@@ -182,7 +269,7 @@ func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCo
 	for stack := []Hash{tip}; len(stack) > 0; {
 		top := stack[len(stack)-1]
 		c, seen := read[top]
-		if _, known := h.number[top]; known || seen && c == nil {
+		if _, known := h.number(top); known || seen && c == nil {
 			forward = forward || top == h.tip
 			stack = stack[:len(stack)-1]
 			continue
@@ -203,10 +290,10 @@ func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCo
 		subject, _, _ := strings.Cut(strings.TrimLeft(o.Message, "\n"), "\n")
 		read[top] = &newCommit{
 			commit: commit{
-				hash: top, tree: o.TreeHash, date: o.Committer.When.Unix(), at: o.Author.When.Unix(),
-				author: unique.Make(Person{o.Author.Name, o.Author.Email}), subject: strings.Clone(subject),
+				hash: top, date: o.Committer.When.Unix(), at: o.Author.When.Unix(),
+				author: unique.Make(Person{o.Author.Name, o.Author.Email}), subject: subject,
 			},
-			parents: o.ParentHashes,
+			tree: o.TreeHash, parents: o.ParentHashes,
 		}
 		for _, p := range slices.Backward(o.ParentHashes) { // so that what a merge brings follows all that it was merged into
 			stack = append(stack, p)
@@ -222,11 +309,11 @@ func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([]
 	for _, c := range list {
 		trees[c.hash] = c.tree
 	}
-	treeOf := func(commit Hash) Hash {
+	treeOf := func(s *store, commit Hash) (Hash, error) {
 		if t, ok := trees[commit]; ok {
-			return t
+			return t, nil
 		}
-		return h.commits[h.number[commit]].tree
+		return s.treeOf(commit)
 	}
 	out := make([][]fileChange, len(list))
 	part := func(ctx context.Context, s *store, from, to int) error {
@@ -239,7 +326,11 @@ func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([]
 			if len(list[i].parents) > 0 {
 				parents = parents[:0]
 				for _, p := range list[i].parents {
-					parents = append(parents, treeOf(p))
+					tree, err := treeOf(s, p)
+					if err != nil {
+						return err
+					}
+					parents = append(parents, tree)
 				}
 			}
 			changes, err := changesAgainst(read, parents, list[i].tree)
@@ -314,12 +405,14 @@ func cachedTrees(s *store) func(Hash) ([]byte, error) {
 
 // change is the touch t of path as callers see it.
 func (h *history) change(path string, t touch) Change {
-	c := &h.commits[t.commit]
-	from, revision := t.other, t.blob
-	if t.left {
-		path, from = t.other, path
+	f := fileChange{path: path, action: t.deed.action(), after: file{hash: t.blob}}
+	switch t.deed {
+	case moved:
+		f.from = h.ends[end{t.commit, path}]
+	case left:
+		f.path, f.from = h.ends[end{t.commit, path}], path
 	}
-	return c.change(fileChange{path: path, from: from, action: t.action, after: file{hash: revision}})
+	return h.commits[t.commit].change(f)
 }
 
 func (c *commit) change(f fileChange) Change {
@@ -348,7 +441,7 @@ func (h *history) last(path string, blob Hash) Change {
 	}
 	best := list[len(list)-1]
 	for _, t := range slices.Backward(list) {
-		if t.blob == blob && !t.left {
+		if t.blob == blob && t.deed != left {
 			best = t
 			break
 		}
@@ -362,28 +455,28 @@ func (h *history) of(path string) (out []Change) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for until := int32(-1); ; {
-		moved := false
+		from := false // another path
 		for _, t := range slices.Backward(h.touches[path]) {
 			if until >= 0 && !h.before(t.commit, until) {
 				continue
 			}
 			out = append(out, h.change(path, t))
-			if t.action == Moved && !t.left {
-				path, until, moved = t.other, t.commit, true
+			if t.deed == moved {
+				path, until, from = h.ends[end{t.commit, path}], t.commit, true
 				break
 			}
 		}
-		if !moved {
+		if !from {
 			return out
 		}
 	}
 }
 
-// A step is a commit on the way from one to another, and the tree that it is
-// compared with.
+// A step is a commit on the way from one to another.
 type step struct {
 	commit
-	base Hash
+	base    Hash         // the commit that it is compared with, zero for the first of all
+	changes []fileChange // against base, if they are at hand
 }
 
 // path lists the commits that lead from since (not included; zero is before the
@@ -393,20 +486,20 @@ func (h *history) path(since, until Hash) ([]step, error) {
 	defer h.mu.RUnlock()
 	first := int32(-1)
 	if !since.IsZero() {
-		n, ok := h.number[since]
+		n, ok := h.number(since)
 		if !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
 		}
 		first = n
 	}
-	last, ok := h.number[until]
+	last, ok := h.number(until)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
 	}
 	leads := make([]bool, max(0, last-first+1)) // whether first is an ancestor of first+i
 	from := func(n int32) bool { return n == first || n > first && leads[n-first] }
 	for n := first + 1; n <= last; n++ {
-		leads[n-first] = first < 0 || slices.ContainsFunc(h.commits[n].parents, from)
+		leads[n-first] = first < 0 || slices.ContainsFunc(h.parents(n), from)
 	}
 	var out []step
 	for n := last; n != first; {
@@ -414,15 +507,16 @@ func (h *history) path(since, until Hash) ([]step, error) {
 			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
 		}
 		at := step{commit: h.commits[n]}
-		switch i := slices.IndexFunc(at.parents, from); {
-		case i < 0: // the first commit of all
+		parents := h.parents(n)
+		i := slices.IndexFunc(parents, from)
+		if i <= 0 && int(n) >= len(h.commits)-recentCommits {
+			at.changes = h.recent[n%recentCommits]
+		}
+		if i < 0 { // the first commit of all
 			n = first
-		case i > 0:
-			at.changes = nil // those are against the first parent
-			fallthrough
-		default:
-			n = at.parents[i]
-			at.base = h.commits[n].tree
+		} else {
+			n = parents[i]
+			at.base = h.commits[n].hash
 		}
 		out = append(out, at)
 	}
@@ -443,19 +537,28 @@ func (h *history) size() int {
 func (r *Repo) Position(commit Hash) (int, bool) {
 	r.history.mu.RLock()
 	defer r.history.mu.RUnlock()
-	n, ok := r.history.number[commit]
+	n, ok := r.history.number(commit)
 	return int(n), ok
 }
 
+// A madeCommit was made here.
+type madeCommit struct {
+	commit
+	changes []fileChange
+}
+
 // append takes in commits that were made here, on top of the tip.
-func (h *history) append(list []commit) {
+func (h *history) append(list []madeCommit) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range list {
-		if !h.tip.IsZero() {
-			c.parents = []int32{h.number[h.tip]}
+		n := int32(len(h.commits))
+		var parents []int32
+		if tip, ok := h.number(h.tip); ok {
+			parents = []int32{tip}
 		}
-		h.add(c, c.changes)
+		h.add(c.commit, parents, c.changes)
+		h.recent[n%recentCommits] = c.changes
 		h.tip = c.hash
 	}
 }
@@ -491,11 +594,17 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			return nil, err
 		}
 		if c.changes == nil {
-			d := differ{tree: read}
-			if err := d.diff(c.base, c.tree, ""); err != nil {
+			var base Hash
+			tree, err := r.store.treeOf(c.hash)
+			if err == nil && !c.base.IsZero() {
+				base, err = r.store.treeOf(c.base)
+			}
+			if err == nil {
+				c.changes, err = changesAgainst(read, []Hash{base}, tree)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
 			}
-			c.changes = classify(d.out)
 		}
 		files := r.fileChanges(c.changes)
 		out = append(out, CommitChanges{

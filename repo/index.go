@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"unique"
 )
 
@@ -23,15 +22,15 @@ import (
 //
 //	tip      hash of the last commit that is taken in
 //	authors  name, email
-//	commits  hash, tree, list of how many commits before this one each parent is,
+//	commits  hash, list of how many commits before this one each parent is,
 //	         corrected date, author's date, author's number, subject; parents
 //	         come first
-//	paths    path, list of touches: commit's number, action, whether the file
-//	         left, the other path, blob
+//	paths    path, list of touches: commit's number, deed, blob and, of a move,
+//	         the path of the other end
 //	sizes    path, blob, size
 const (
 	indexFile  = "cms.index"
-	indexMagic = "cms index 1\n"
+	indexMagic = "cms index 2\n"
 )
 
 // sized is the size of the blob that an entry was at.
@@ -39,9 +38,6 @@ type sized struct {
 	blob Hash
 	size int64
 }
-
-// indexedActions are the actions by their number in the index.
-var indexedActions = [...]Action{Created, Updated, Deleted, Moved}
 
 // encode writes what decodeIndex reads.
 func (h *history) encode(sizes func(yield func(string, sized) bool)) []byte {
@@ -66,9 +62,9 @@ func (h *history) encode(sizes func(yield func(string, sized) bool)) []byte {
 	e.number(len(h.commits))
 	for i, c := range h.commits {
 		e.hash(c.hash)
-		e.hash(c.tree)
-		e.number(len(c.parents))
-		for _, p := range c.parents {
+		parents := h.parents(int32(i))
+		e.number(len(parents))
+		for _, p := range parents {
 			e.number(i - int(p))
 		}
 		e.number(int(c.date))
@@ -82,14 +78,11 @@ func (h *history) encode(sizes func(yield func(string, sized) bool)) []byte {
 		e.number(len(list))
 		for _, t := range list {
 			e.number(int(t.commit))
-			e.number(slices.Index(indexedActions[:], t.action))
-			left := 0
-			if t.left {
-				left = 1
-			}
-			e.number(left)
-			e.text(t.other)
+			e.number(int(t.deed))
 			e.hash(t.blob)
+			if t.deed >= moved {
+				e.text(h.ends[end{t.commit, path}])
+			}
 		}
 	}
 	for path, s := range sizes {
@@ -112,7 +105,7 @@ func decodeIndex(raw []byte) (*history, map[string]sized, error) {
 	if want := sha1.Sum(body); !bytes.Equal(want[:], sum) {
 		return nil, nil, errors.New("checksum does not match")
 	}
-	d := decoder{rest: string(body)} // every text of the history is a part of it
+	d := decoder{rest: string(body)} // texts are parts of it, unless they are kept
 	if d.take(len(indexMagic)) != indexMagic {
 		return nil, nil, errors.New("another version")
 	}
@@ -120,12 +113,13 @@ func decodeIndex(raw []byte) (*history, map[string]sized, error) {
 	h.tip = d.hash()
 	authors := make([]unique.Handle[Person], d.count())
 	for i := range authors {
-		authors[i] = unique.Make(Person{d.text(), d.text()})
+		authors[i] = unique.Make(Person{d.text(), d.text()}) // which copies them
 	}
 	for i := range d.count() {
-		c := commit{hash: d.hash(), tree: d.hash()}
+		c := commit{hash: d.hash()}
+		var parents []int32
 		for range d.count() {
-			c.parents = append(c.parents, int32(d.below(i, i-d.number())))
+			parents = append(parents, int32(d.below(i, i-d.number())))
 		}
 		c.date, c.at = int64(d.number()), int64(d.number())
 		author := d.below(len(authors), d.number())
@@ -134,15 +128,17 @@ func decodeIndex(raw []byte) (*history, map[string]sized, error) {
 			break
 		}
 		c.author = authors[author]
-		h.add(c, nil)
+		h.add(c, parents, nil)
 	}
 	for range d.count() {
-		path := d.text()
+		path := h.keep(d.text())
 		list := make([]touch, d.count())
 		for i := range list {
-			list[i] = touch{commit: int32(d.below(len(h.commits), d.number())),
-				action: indexedActions[d.below(len(indexedActions), d.number())],
-				left:   d.number() == 1, other: d.text(), blob: d.hash()}
+			t := touch{int32(d.below(len(h.commits), d.number())), deed(d.below(int(left)+1, d.number())), d.hash()}
+			if t.deed >= moved {
+				h.ends[end{t.commit, path}] = h.keep(d.text())
+			}
+			list[i] = t
 		}
 		h.touches[path] = list
 	}

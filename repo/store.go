@@ -162,6 +162,15 @@ func (s *store) commit(h Hash) (*object.Commit, error) {
 	return c, nil
 }
 
+// treeOf is the tree of a commit.
+func (s *store) treeOf(commit Hash) (Hash, error) {
+	c, err := s.commit(commit)
+	if err != nil {
+		return Hash{}, err
+	}
+	return c.TreeHash, nil
+}
+
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }
 
 // tree is the bytes of the tree h, none for the zero hash and for the empty tree,
