@@ -116,7 +116,6 @@ func gitCommits(ctx context.Context, work, repository string, s shape, d time.Du
 	if _, err := command(ctx, "", "git", "clone", "-q", repository, tree); err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(tree)
 	var took []time.Duration
 	start := time.Now()
 	for n := 0; time.Since(start) < d; n++ {
@@ -200,7 +199,6 @@ func appendSync(work string, size int64, d time.Duration) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
 	chunk := bytes.Repeat([]byte{'x'}, int(max(size, 1)))
 	var took []time.Duration

@@ -59,14 +59,13 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, out io
 	if quick {
 		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500}
 	}
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "cms-bench")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(tmp)
-		dir = tmp
+	// Nothing is removed before the end: some file systems are slow to make a file
+	// where many were removed lately, which would count against what comes later.
+	dir, err := os.MkdirTemp(dir, "cms-bench")
+	if err != nil {
+		return err
 	}
+	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "cms")
 	if _, err := command(ctx, "", "go", "build", "-o", binary, "./cmd/cms"); err != nil {
 		return err
@@ -139,7 +138,6 @@ func (b *bench) shape(ctx context.Context, s shape) error {
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
 	repository := filepath.Join(work, "site.git")
 	size, err := makeSite(ctx, repository, s)
 	if err != nil {
