@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash"
 	"path"
 	"slices"
 	"sort"
@@ -20,6 +21,7 @@ import (
 type folder struct {
 	hash Hash
 	raw  []byte
+	sums sums
 	at   []int32            // where each item begins in raw
 	kids map[string]*folder // those that were read so far
 }
@@ -186,9 +188,41 @@ func (f *folder) splice(edits []edit, p *pack) {
 		return
 	}
 	d.to = len(f.raw)
-	f.hash = hashObject(plumbing.TreeObject, f.raw)
+	unchanged := 0
+	if inPlace && len(patches) > 0 {
+		unchanged = patches[0].at
+	}
+	f.hash = f.sums.name(f.raw, unchanged)
 	if len(d.ops) >= len(f.raw)/2 || !p.addDelta(f.hash, before, d.bytes()) {
 		p.add(plumbing.TreeObject, f.hash, f.raw)
+	}
+}
+
+// sums are what the sum over a tree was after every stride of its bytes, so that
+// a change costs the sum over what follows it. There is none for a tree that was
+// not named yet.
+type sums []hash.Cloner
+
+const stride = 16 << 10
+
+// name is the name of a tree whose size, unless unchanged is 0, and whose first
+// bytes are those that it had when it was named before.
+func (s *sums) name(raw []byte, unchanged int) (h Hash) {
+	if unchanged == 0 || len(*s) == 0 {
+		head, _ := newHasher(plumbing.TreeObject, int64(len(raw))).(hash.Cloner)
+		*s = append((*s)[:0], head)
+	}
+	*s = (*s)[:min(len(*s), unchanged/stride+1)]
+	for {
+		at := (len(*s) - 1) * stride
+		sum, _ := (*s)[len(*s)-1].Clone() // of SHA-1 never fails
+		if at+stride > len(raw) {
+			sum.Write(raw[at:])
+			sum.Sum(h[:0])
+			return h
+		}
+		sum.Write(raw[at : at+stride])
+		*s = append(*s, sum)
 	}
 }
 
