@@ -183,6 +183,9 @@ type head struct {
 	raw    []byte
 }
 
+// readWhole is how long a pack may be to be read at once.
+const readWhole = 4 << 20
+
 // take copies the objects of p that are not there yet, as they are: deltas stay
 // deltas. Only trees that were stored whole become deltas where they can.
 func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
@@ -191,7 +194,15 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 		return err
 	}
 	defer f.Close()
-	if j.deepest, err = longestChain(f, entries); err != nil {
+	var pack io.ReaderAt = f
+	if p.size <= readWhole {
+		raw := make([]byte, p.size)
+		if _, err := io.ReadFull(f, raw); err != nil {
+			return err
+		}
+		pack = bytes.NewReader(raw)
+	}
+	if j.deepest, err = longestChain(pack, entries); err != nil {
 		return err
 	}
 	moved := make(map[int64]int, len(entries)) // the number of an object by its old offset
@@ -204,7 +215,7 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 			return fmt.Errorf("object %s is damaged", e.Hash)
 		}
 		if j.number[e.Hash] < 0 {
-			if err := j.copy(e, io.NewSectionReader(f, at, end-at), moved); err != nil {
+			if err := j.copy(e, io.NewSectionReader(pack, at, end-at), moved); err != nil {
 				return fmt.Errorf("object %s: %w", e.Hash, err)
 			}
 		}
