@@ -20,11 +20,13 @@ import (
 // process is the real program, serving a repository of its own.
 type process struct {
 	*testing.T
-	cmd   *exec.Cmd
-	url   string
-	git   string
-	token string
-	log   bytes.Buffer
+	cmd    *exec.Cmd
+	addr   string
+	url    string
+	git    string
+	config string
+	token  string
+	log    bytes.Buffer
 }
 
 const loadConfig = `
@@ -40,8 +42,17 @@ auth:
 
 func startProcess(t *testing.T, entries int) *process {
 	t.Helper()
+	p := newProcess(t, entries, loadConfig)
+	p.serve()
+	return p
+}
+
+// newProcess makes a repository, and a configuration of the format, whose first
+// value is the address to listen at and whose others are values.
+func newProcess(t *testing.T, entries int, format string, values ...any) *process {
+	t.Helper()
 	dir := t.TempDir()
-	p := &process{T: t, git: filepath.Join(dir, "site.git")}
+	p := &process{T: t, git: filepath.Join(dir, "site.git"), config: filepath.Join(dir, "config.yaml")}
 	if err := makeSite(p.git, entries); err != nil {
 		t.Fatal(err)
 	}
@@ -49,36 +60,56 @@ func startProcess(t *testing.T, entries int) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
+	p.addr = l.Addr().String()
 	l.Close()
-	config := filepath.Join(dir, "config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, loadConfig, addr), 0o644); err != nil {
+	p.url = "http://" + p.addr
+	if err := os.WriteFile(p.config, fmt.Appendf(nil, format, append([]any{p.addr}, values...)...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "CMS_JWT_SECRET="+testSecret)
-	token := exec.Command("cms", "token", "--config", config, "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor")
-	token.Env = env
+	token := p.command("token", "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor")
 	out, err := token.Output()
 	if err != nil {
 		t.Fatalf("cms token: %v", err)
 	}
 	p.token = strings.TrimSpace(string(out))
-	p.url = "http://" + addr
+	return p
+}
 
-	p.cmd = exec.Command("cms", "serve", "--config", config)
-	p.cmd.Env = env
+// command is the program with the process's configuration.
+func (p *process) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("cms", append(args, "--config", p.config)...)
+	cmd.Dir = filepath.Dir(p.config)
+	cmd.Env = append(os.Environ(), "CMS_JWT_SECRET="+testSecret, "CMS_HOOK_SECRET="+hookSecret)
+	return cmd
+}
+
+// serve starts the process, for the first time or again, and waits until it is
+// ready.
+func (p *process) serve() {
+	p.Helper()
+	p.cmd = p.command("serve")
 	p.cmd.Stderr = &p.log
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.Fatal(err)
 	}
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
+	cmd := p.cmd
+	p.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
 	})
-	if err := waitReady(addr); err != nil {
-		t.Fatalf("%v\n%s", err, p.log.String())
+	if err := waitReady(p.addr); err != nil {
+		p.kill()
+		p.Fatalf("%v\n%s", err, p.log.String())
 	}
-	return p
+}
+
+// kill ends the process by SIGKILL, in the middle of whatever it does.
+func (p *process) kill() {
+	p.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.Fatal(err)
+	}
+	p.cmd.Wait()
 }
 
 // stop ends the process by SIGTERM and waits for it.

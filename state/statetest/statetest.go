@@ -28,12 +28,19 @@ func Each(t *testing.T, test func(t *testing.T, address string)) {
 		test(t, "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		server := os.Getenv(PostgresEnv)
-		if server == "" {
-			t.Skip("NOT TESTED ON POSTGRESQL: " + PostgresEnv + " names no server")
-		}
-		test(t, create(t, server))
+		test(t, Postgres(t))
 	})
+}
+
+// Postgres gives the address of a database on the server that the environment
+// names; without one it skips the test.
+func Postgres(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv(PostgresEnv)
+	if server == "" {
+		t.Skip("NOT TESTED ON POSTGRESQL: " + PostgresEnv + " names no server")
+	}
+	return create(t, server)
 }
 
 // Open opens the database at address until the test ends.
