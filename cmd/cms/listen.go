@@ -31,7 +31,9 @@ the last build is of the newest commit. The command finds that commit in
 $CMS_COMMIT. Each build is reported back to the service.
 
 With --repository, the folder is a clone that is kept at the newest commit, and
-the site is built once at the start too.`,
+the site is built once at the start too. Without it, give the endpoint the type
+generic: its events come one at a time and are of the newest commit, whereas the
+commits of one second cannot be told apart when events of several entries cross.`,
 		Example: `  cms listen --secret-env CMS_HOOK_SECRET --repository git@example.org:site.git --dir site --exec "bundle exec jekyll build"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if secretEnv == "" || o.Command == "" {

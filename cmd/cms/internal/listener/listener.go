@@ -7,9 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +68,12 @@ func New(o Options) (*Listener, error) {
 	}
 	if o.Repository != "" && (o.Branch == "" || o.Dir == "") {
 		return nil, errors.New("listen: a repository needs a branch, and a folder to be checked out in")
+	}
+	// Git runs in Dir, and a path is meant from here.
+	if _, err := os.Stat(o.Repository); err == nil {
+		if o.Repository, err = filepath.Abs(o.Repository); err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
 	}
 	l := &Listener{o: o, wake: make(chan struct{}, 1)}
 	for _, secret := range o.Secrets {

@@ -243,7 +243,8 @@ func TestRepository(t *testing.T) {
 	first := commit("un")
 
 	clone := filepath.Join(t.TempDir(), "clone")
-	r := start(t, Options{Repository: origin, Branch: "main", Dir: clone, Command: `cp page.md $DIR/built; echo cache >cache`})
+	t.Chdir(filepath.Dir(origin)) // a path is meant from where the program was started
+	r := start(t, Options{Repository: filepath.Base(origin), Branch: "main", Dir: clone, Command: `cp page.md $DIR/built; echo cache >cache`})
 	r.reported(first+" building", first+" live")
 	second := commit("deux")
 	third := commit("trois")
