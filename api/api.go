@@ -133,6 +133,13 @@ func New(o Options) (*API, error) {
 	a.huma = huma.NewAPI(description(o), adapter{router})
 	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive, a.once)
 	a.routes(router)
+	docs, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range []string{"/docs", "/docs/{file}"} {
+		router.Handle(path, docs).Methods(http.MethodGet, http.MethodHead)
+	}
 	if o.Metrics && o.Registry != nil {
 		router.Handle("/metrics", MetricsHandler(o.Registry)).Methods(http.MethodGet, http.MethodHead)
 	}

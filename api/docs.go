@@ -1,0 +1,113 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/swaggest/swgui/v5/static"
+)
+
+// page shows the OpenAPI document to people: Swagger UI, started by a script of
+// ours. All of it is in the program, and it asks nobody but this service.
+type page struct{ files map[string]pageFile }
+
+// pageFile is a file of the page, plain and compressed.
+type pageFile struct {
+	media          string
+	plain, gzipped []byte
+	tag            string // tells versions apart
+}
+
+//go:embed docs
+var docsFiles embed.FS
+
+// pagePolicy allows what the page is made of and nothing else. Swagger UI sets
+// styles from scripts and draws its icons from data: URLs; it needs neither inline
+// scripts nor eval.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// newPage reads the files of the page.
+func newPage() (*page, error) {
+	p := &page{map[string]pageFile{}}
+	for _, f := range []struct {
+		name, media string
+		from        fs.FS
+		path        string
+	}{
+		{"", "text/html; charset=utf-8", docsFiles, "docs/index.html"},
+		{"start.js", "text/javascript; charset=utf-8", docsFiles, "docs/start.js"},
+		{"swagger-ui.css", "text/css; charset=utf-8", static.FS, "swagger-ui.css.gz"},
+		{"swagger-ui-bundle.js", "text/javascript; charset=utf-8", static.FS, "swagger-ui-bundle.js.gz"},
+		{"favicon-32x32.png", "image/png", static.FS, "favicon-32x32.png"},
+	} {
+		b, err := fs.ReadFile(f.from, f.path)
+		if err != nil {
+			return nil, fmt.Errorf("api: %w", err)
+		}
+		file := pageFile{media: f.media, tag: digest(string(b))[:32]}
+		if strings.HasSuffix(f.path, ".gz") {
+			file.gzipped = b
+		} else {
+			file.plain = b
+		}
+		p.files[f.name] = file
+	}
+	return p, nil
+}
+
+// ServeHTTP answers with the page, or with the file of it that the path names.
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f, ok := p.files[mux.Vars(r)["file"]]
+	if !ok {
+		writeProblem(w, r, newProblem(http.StatusNotFound, "The page at /docs has no such file."))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.media)
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	body, tag := f.plain, f.tag
+	if f.gzipped != nil {
+		h.Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			body, tag = f.gzipped, tag+"-gzip"
+		} else {
+			var err error
+			if body, err = gunzip(f.gzipped); err != nil { // cannot be: it is part of the program
+				panic(err)
+			}
+		}
+	}
+	h.Set("ETag", etag(tag))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// acceptsGzip says whether the client decodes gzip, as all browsers do.
+func acceptsGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, q, _ := strings.Cut(coding, ";")
+		if strings.TrimSpace(name) == "gzip" {
+			return strings.TrimRight(strings.TrimSpace(q), "0.") != "q="
+		}
+	}
+	return false
+}
+
+func gunzip(b []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
