@@ -68,14 +68,11 @@ func (s *Snapshot) Len(collection string) int {
 // is yielded twice, first as the one that is gone. What did not change costs
 // next to nothing. A nil earlier stands for an empty branch.
 func (s *Snapshot) Since(earlier *Snapshot, collection string) iter.Seq2[*Entry, bool] {
-	var before, after table
-	if earlier != nil && earlier.listings[collection] != nil {
-		before = earlier.listings[collection].table
+	var before Edition
+	if earlier != nil {
+		before = earlier.Edition(collection)
 	}
-	if l := s.listings[collection]; l != nil {
-		after = l.table
-	}
-	return before.differences(after)
+	return s.Edition(collection).Since(before)
 }
 
 // Superseded is closed when a newer snapshot has been published.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/content"
 	"cms/site"
 )
 
@@ -65,4 +66,50 @@ func BenchmarkList(b *testing.B) {
 			b.Fatal(err)
 		}
 	}))
+}
+
+// BenchmarkCreate creates entries of one title, so that each slug gets a number,
+// and BenchmarkUnique entries with a unique value, in collections of growing
+// size. The commits are real, so what grows is also what Git asks for; "x-100" is
+// how many times the time per entry is that of 100 entries.
+//
+//	go test ./site -run '^$' -bench 'Create|Unique' -benchtime 300x
+func BenchmarkCreate(b *testing.B) {
+	benchmarkGrowth(b, func(int) *content.Object { return fields("title", "Plan vélo") })
+}
+
+func BenchmarkUnique(b *testing.B) {
+	benchmarkGrowth(b, func(i int) *content.Object {
+		return fields("title", fmt.Sprint("Plan vélo ", i), "code", fmt.Sprint("n", i))
+	})
+}
+
+func benchmarkGrowth(b *testing.B, draft func(i int) *content.Object) {
+	var few float64
+	for _, entries := range []int{100, 1000, 10_000} {
+		b.Run(fmt.Sprint(entries), func(b *testing.B) {
+			s := newSite(b)
+			for first := 0; first < entries; first += site.MaxBatch {
+				var ops []site.Operation
+				for i := first; i < min(first+site.MaxBatch, entries); i++ {
+					ops = append(ops, site.Creating("consultations", site.Draft{Fields: draft(i)}, site.Precondition{}))
+				}
+				if _, err := s.Batch(b.Context(), s.editor, ops, site.Write{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			i := entries
+			for b.Loop() {
+				if _, err := s.Create(b.Context(), s.editor, "consultations", site.Draft{Fields: draft(i)}, site.Write{}); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			each := float64(b.Elapsed()) / float64(b.N)
+			if entries == 100 {
+				few = each
+			}
+			b.ReportMetric(each/few, "x-100")
+		})
+	}
 }

@@ -88,7 +88,7 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 		}
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
-	if err := checkNew(tx, e.ref, Ref{}); err != nil {
+	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
 		return err
 	}
 	doc, err := e.collection.bound(doc)
@@ -149,7 +149,7 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
 	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
 		return &Error{Code: Conflict, Detail: "An entry of the new slug exists already. Choose another slug."}
 	}
-	if err := checkNew(tx, to, e.ref); err != nil {
+	if err := e.site.checkNew(tx, to, e.ref); err != nil {
 		return err
 	}
 	e.from, e.ref, e.collection = e.ref, to, target

@@ -72,10 +72,10 @@ func unreadable(problems []content.Problem) bool {
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 	snap := s.repo.View()
+	l := lookup{entries: snap, registers: &s.registers}
 	var broken []*Entry
 	total := 0
 	for _, c := range s.collections {
-		l := newLookup(snapshot{snap})
 		for _, e := range snap.Entries(c.Name) {
 			if err := ctx.Err(); err != nil {
 				return nil, 0, err

@@ -42,7 +42,7 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 		e.do = func(tx *repo.Tx) error {
 			e.ref.Slug = base
 			if d.Slug.IsZero() {
-				e.ref.Slug = freeSlug(tx, collection, base)
+				e.ref.Slug = s.registers.free(tx, collection, base)
 			}
 			return e.create(tx, doc)
 		}

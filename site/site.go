@@ -27,6 +27,7 @@ type Site struct {
 	words       *wordIndex
 	log         *slog.Logger
 	tables      tables
+	registers   registers
 }
 
 // Options are what a Site is made of. All but Media and Logger are required.

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/gosimple/slug"
@@ -43,34 +42,14 @@ func apart(r rune) rune {
 	return r
 }
 
-// freeSlug is base or, if it is taken, base with the first number from 2 on that
-// is not. A slug that no file may have is taken; one that differs in upper and
-// lower case alone is, too.
-func freeSlug(in entries, collection string, base content.Slug) content.Slug {
-	taken := map[string]bool{}
-	for e := range in.Entries(collection) {
-		if s := strings.ToLower(e.Slug.String()); strings.HasPrefix(s, base.String()) {
-			taken[s] = true
-		}
-	}
-	taken[base.String()] = taken[base.String()] || base.Portable() != nil
-	free := base
-	for n := 2; taken[free.String()]; n++ {
-		free, _ = content.ParseSlug(fmt.Sprintf("%s-%d", base, n)) // a slug of a title leaves room for a number
-	}
-	return free
-}
-
 // checkNew refuses a name under which a file could not be checked out on every
 // system. Self is an entry that is to have the name instead of its own.
-func checkNew(in entries, ref, self Ref) error {
+func (s *Site) checkNew(in entries, ref, self Ref) error {
 	if err := ref.Slug.Portable(); err != nil {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
 	}
-	for e := range in.Entries(ref.Collection) {
-		if strings.EqualFold(e.Slug.String(), ref.Slug.String()) && (Ref{e.Collection, e.Slug}) != self {
-			return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in upper and lower case alone. On some systems the two would be one file. Choose another slug."}
-		}
+	if s.registers.twin(in, ref, self) {
+		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in upper and lower case alone. On some systems the two would be one file. Choose another slug."}
 	}
 	return nil
 }

@@ -42,8 +42,7 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 // did not.
 func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []content.Problem {
 	schema := &e.collection.Schema
-	l := newLookup(tx).of(e.ref)
-	l.sees = e.sees
+	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees}.of(e.ref)
 	if before == nil {
 		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(schema.WithDefaults(nil), after)...)
 	}

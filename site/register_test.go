@@ -1,0 +1,180 @@
+package site_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"cms/content"
+	"cms/site"
+)
+
+var (
+	takenSlugs  = rapid.SampledFrom([]string{"parc", "Parc", "parc-2", "PARC-3", "parc-4", "été", "ÉTÉ", "2026/parc"})
+	takenCodes  = rapid.SampledFrom([]string{"a", "b", "c"})
+	takenTitles = rapid.SampledFrom([]string{"Parc", "Été"})
+)
+
+// TestRegister edits at random, in groups, in batches that fail and behind the
+// service's back, and compares after each step what is refused as taken, and
+// which slugs titles get, with a look at every entry.
+func TestRegister(t *testing.T) {
+	for name, few := range map[string]string{"rapid.checks": "4", "rapid.steps": "25"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+			f.Value.Set(few)
+			t.Cleanup(func() { f.Value.Set(f.DefValue) })
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &registerModel{newSite(t)}
+		if _, err := m.create("rencontres", "accueil", "", false); err != nil {
+			rt.Fatal(err)
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": func(rt *rapid.T) {
+				_, _ = m.create("consultations", takenSlugs.Draw(rt, "slug"), takenCodes.Draw(rt, "code"), false)
+			},
+			"titled": func(rt *rapid.T) {
+				_, _ = m.Create(t.Context(), m.editor, "consultations", site.Draft{Fields: fields("title", takenTitles.Draw(rt, "title"))}, site.Write{})
+			},
+			"recode": func(rt *rapid.T) {
+				patch := site.MergePatch(fields("fields", fields("code", takenCodes.Draw(rt, "code"))))
+				_, _ = m.Update(t.Context(), m.editor, m.ref(rt, "slug"), patch, whatever)
+			},
+			"delete": func(rt *rapid.T) { _, _ = m.Delete(t.Context(), m.editor, m.ref(rt, "slug"), whatever) },
+			"move": func(rt *rapid.T) {
+				_, _ = m.Move(t.Context(), m.editor, m.ref(rt, "slug"), m.ref(rt, "to"), whatever)
+			},
+			"group":  m.group,
+			"failed": m.failed,
+			"push":   m.push,
+			"":       m.check,
+		})
+	})
+}
+
+var whatever = site.Write{Precondition: site.Precondition{Any: true}}
+
+type registerModel struct{ *fixture }
+
+func (m *registerModel) ref(rt *rapid.T, label string) site.Ref {
+	return ref(m, "consultations", takenSlugs.Draw(rt, label))
+}
+
+func (m *registerModel) create(collection, slug, code string, dry bool) (*site.Outcome, error) {
+	o := fields("title", "T")
+	if code != "" {
+		o = fields("title", "T", "code", code)
+	}
+	if collection == "rencontres" {
+		o = fields()
+	}
+	return m.Create(m.Context(), m.editor, collection, site.Draft{Slug: ref(m, collection, slug).Slug, Fields: o}, site.Write{DryRun: dry})
+}
+
+// group has several writers ask for the same value at once: one at most gets it.
+func (m *registerModel) group(rt *rapid.T) {
+	code := takenCodes.Draw(rt, "code")
+	taken := m.count(rt, func(_ string, c content.Value) bool { return c == code }) > 0
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			if _, err := m.create("consultations", fmt.Sprintf("w%d", w), code, false); err == nil {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if taken && won.Load() > 0 || won.Load() > 1 {
+		rt.Fatalf("%d writers got the value %s; taken before: %t", won.Load(), code, taken)
+	}
+	for w := range 4 {
+		_, _ = m.Delete(m.Context(), m.editor, ref(m, "consultations", fmt.Sprintf("w%d", w)), whatever)
+	}
+}
+
+// failed is a batch whose last operation is refused: what came before it is not
+// there, and takes nothing.
+func (m *registerModel) failed(rt *rapid.T) {
+	draft := site.Draft{Slug: ref(m, "consultations", "batch").Slug, Fields: fields("title", "T", "code", takenCodes.Draw(rt, "code"))}
+	_, err := m.Batch(m.Context(), m.editor, []site.Operation{
+		site.Deleting(m.ref(rt, "gone"), site.Precondition{Any: true}),
+		site.Creating("consultations", draft, site.Precondition{}),
+		site.Deleting(ref(m, "consultations", "nowhere"), site.Precondition{Any: true}),
+	}, site.Write{})
+	if err == nil {
+		rt.Fatal("a batch was done by half")
+	}
+}
+
+// push commits with Git what the rules would refuse, and has the service notice.
+func (m *registerModel) push(rt *rapid.T) {
+	slug := takenSlugs.Draw(rt, "slug")
+	change := "D _consultations/" + slug + ".md\n"
+	if rapid.Bool().Draw(rt, "put") {
+		src := fmt.Sprintf("---\ntitle: T\ncode: %s\n---\n", takenCodes.Draw(rt, "code"))
+		change = fmt.Sprintf("M 100644 inline _consultations/%s.md\ndata %d\n%s\n", slug, len(src), src)
+	}
+	cmd := exec.Command("git", "--git-dir", m.git, "fast-import", "--quiet")
+	cmd.Stdin = strings.NewReader("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n" + change)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		rt.Fatalf("git fast-import: %v\n%s", err, out)
+	}
+	nothing := site.MergePatch(fields("fields", fields()))
+	if _, err := m.Update(m.Context(), m.editor, ref(m, "rencontres", "accueil"), nothing, whatever); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// count says of how many entries f holds.
+func (m *registerModel) count(rt *rapid.T, f func(slug string, code content.Value) bool) (n int) {
+	page, err := m.Entries(m.editor, "consultations", site.Query{Limit: site.MaxLimit})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, e := range page.Items {
+		if code, _ := e.Fields.Get("code"); f(e.Slug.String(), code) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *registerModel) check(rt *rapid.T) {
+	for _, slug := range []string{"parc", "PARC", "parc-2", "parc-3", "Parc-4", "ete", "éTé", "2026/PARC"} {
+		_, err := m.create("consultations", slug, "", true)
+		m.compare(rt, "slug "+slug, err, site.Conflict, m.count(rt, func(s string, _ content.Value) bool { return strings.EqualFold(s, slug) }))
+	}
+	for _, code := range []string{"a", "b", "c", "d"} {
+		_, err := m.create("consultations", "essai", code, true)
+		m.compare(rt, "code "+code, err, site.Invalid, m.count(rt, func(_ string, c content.Value) bool { return c == code }))
+	}
+	for title, base := range map[string]string{"Parc": "parc", "Été": "ete"} {
+		want := base
+		for n := 2; m.count(rt, func(s string, _ content.Value) bool { return strings.EqualFold(s, want) }) > 0; n++ {
+			want = fmt.Sprint(base, "-", n)
+		}
+		out, err := m.Create(m.Context(), m.editor, "consultations", site.Draft{Fields: fields("title", title)}, site.Write{DryRun: true})
+		if err != nil || out.Ref.Slug.String() != want {
+			rt.Fatalf("title %s: got %v, %v, want the slug %s", title, out, err, want)
+		}
+	}
+}
+
+// compare holds what a dry run said against the number of entries that have what
+// it asked for.
+func (m *registerModel) compare(rt *rapid.T, what string, err error, code site.Code, owners int) {
+	var refusal *site.Error
+	refused := errors.As(err, &refusal) && refusal.Code == code
+	if err != nil && !refused || refused != (owners > 0) {
+		rt.Fatalf("%s: got %v with %d entries that have it", what, err, owners)
+	}
+}
