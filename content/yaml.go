@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unique"
 
 	"go.yaml.in/yaml/v3"
 	yaml4 "go.yaml.in/yaml/v4"
@@ -244,7 +245,7 @@ func (b *yamlBuilder) mapping(n *node, y *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		name := keyName(key)
+		name := unique.Make(keyName(key)).Value() // the files of a site have the same keys
 		val, err := b.node(y.Content[2*i+1])
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ type FileChange struct {
 
 // A history knows all commits of the branch and which of them touched a path.
 // It is extended by the writer and read by everyone. As it grows with every
-// edit, what it keeps is packed: about 150 bytes for a commit of one file.
+// edit, what it keeps is packed: less than 200 bytes for a commit of one file.
 type history struct {
 	mu      sync.RWMutex
 	tip     Hash
