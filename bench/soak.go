@@ -23,8 +23,9 @@ import (
 const (
 	soakWriters, soakReaders, soakListers = 16, 4, 2
 
+	historyBytes = 300      // that the index of the history may take for each commit
 	memoryFactor = 1.3      // the last third may take so much more memory than the first,
-	memoryMargin = 32 << 20 // and so many bytes
+	memoryMargin = 32 << 20 // and so many bytes, besides
 	flatMargin   = 50       // and so many more descriptors and goroutines
 	mostPacks    = 1000     // at any time
 )
@@ -167,7 +168,10 @@ func (l *soakLoad) get(ctx context.Context, client *http.Client, path string) ([
 }
 
 // A sample is what the service takes at one moment.
-type sample struct{ memory, descriptors, packs, goroutines float64 }
+type sample struct{ memory, commits, descriptors, packs, goroutines float64 }
+
+func (s sample) megabytes() float64 { return s.memory / (1 << 20) }
+func (s sample) history() float64   { return s.commits * historyBytes / (1 << 20) }
 
 func (l *soakLoad) sample(ctx context.Context, packs string) (sample, error) {
 	s := sample{memory: float64(l.memory())}
@@ -184,8 +188,15 @@ func (l *soakLoad) sample(ctx context.Context, packs string) (sample, error) {
 		return s, err
 	}
 	for line := range bytes.Lines(metrics) {
-		if n, ok := strings.CutPrefix(string(line), "go_goroutines "); ok {
-			s.goroutines, err = strconv.ParseFloat(strings.TrimSpace(n), 64)
+		name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
+		switch name {
+		case "go_goroutines":
+			s.goroutines, err = strconv.ParseFloat(value, 64)
+		case "cms_history_commits":
+			s.commits, err = strconv.ParseFloat(value, 64)
+		}
+		if err != nil {
+			return s, err
 		}
 	}
 	s.descriptors, s.packs = float64(len(open)), float64(len(files))
@@ -208,7 +219,9 @@ func (b *bench) judge(samples []sample) error {
 		}
 	}
 	flat := func(first float64) float64 { return first + flatMargin }
-	row("memory (MB)", func(s sample) float64 { return s.memory / (1 << 20) },
+	b.printf("%-12s %8.1f in the first third, %8.1f in the last, of which the history may take %.1f and %.1f\n", "memory (MB)",
+		mean(first, sample.megabytes), mean(last, sample.megabytes), mean(first, sample.history), mean(last, sample.history))
+	row("without it", func(s sample) float64 { return s.megabytes() - s.history() },
 		func(first float64) float64 { return first*memoryFactor + memoryMargin>>20 })
 	row("descriptors", func(s sample) float64 { return s.descriptors }, flat)
 	row("goroutines", func(s sample) float64 { return s.goroutines }, flat)
