@@ -22,12 +22,13 @@ import (
 type service struct {
 	cmd   *exec.Cmd
 	url   string
+	debug string // where its profiles are
 	token string
 	log   *os.File
 }
 
 const configuration = `
-server: {listen: "%s"}
+server: {listen: "%s", debug_listen: "%s"}
 repository: {path: "%s"}
 state: {url: "sqlite:%s.state.db"}
 collections:
@@ -45,14 +46,16 @@ log: {level: warn}
 
 // start starts the service and says how long it took to be ready.
 func (b *bench) start(ctx context.Context, work, repository string) (*service, time.Duration, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	addr := l.Addr().String()
-	l.Close()
+	debug, err := freeAddress(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	config := filepath.Join(work, "config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, repository, repository), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, debug, repository, repository), 0o644); err != nil {
 		return nil, 0, err
 	}
 	os.Setenv("CMS_JWT_SECRET", strings.Repeat("s", 32))
@@ -62,7 +65,7 @@ func (b *bench) start(ctx context.Context, work, repository string) (*service, t
 	if err != nil {
 		return nil, 0, fmt.Errorf("cms token: %w", err)
 	}
-	s := &service{cmd: exec.CommandContext(ctx, b.binary, "serve", "--config", config), url: "http://" + addr, token: strings.TrimSpace(string(token))}
+	s := &service{cmd: exec.CommandContext(ctx, b.binary, "serve", "--config", config), url: "http://" + addr, debug: "http://" + debug, token: strings.TrimSpace(string(token))}
 	if s.log, err = os.Create(filepath.Join(work, "log")); err != nil {
 		return nil, 0, err
 	}
@@ -85,6 +88,15 @@ func (b *bench) start(ctx context.Context, work, repository string) (*service, t
 		}
 		time.Sleep(2 * time.Millisecond) //nolint:forbidigo // the service has no other way to say it
 	}
+}
+
+// freeAddress is one that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func (s *service) kill() {
@@ -118,6 +130,50 @@ func (s *service) status(key string) int64 {
 		}
 	}
 	return 0
+}
+
+// live is how many bytes the process keeps, without what waits to be collected,
+// once every entry is read, parsed and indexed.
+func (s *service) live(ctx context.Context) (float64, error) {
+	const all = "/v1/collections/consultations/entries?limit=1&sort=ordre"
+	for _, path := range []string{s.url + all, s.url + "/v1/search?q=atelier&limit=1", s.debug + "/debug/pprof/heap?gc=1"} {
+		if _, err := s.get(ctx, http.DefaultClient, path); err != nil {
+			return 0, err
+		}
+	}
+	return s.metric(ctx, "go_memstats_heap_alloc_bytes")
+}
+
+// metric is one of the process, without labels.
+func (s *service) metric(ctx context.Context, name string) (float64, error) {
+	raw, err := s.get(ctx, http.DefaultClient, s.url+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("there is no metric %s", name)
+}
+
+func (s *service) get(ctx context.Context, client *http.Client, address string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", address, res.Status, raw)
+	}
+	return raw, err
 }
 
 // edit lets clients edit entries of their own for a while.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -133,38 +131,24 @@ func (l *soakLoad) read(ctx context.Context, client *http.Client, _ int, until t
 func (l *soakLoad) list(ctx context.Context, client *http.Client, _ int, until time.Time) error {
 	cursor := ""
 	for time.Now().Before(until) {
-		raw, err := l.get(ctx, client, "/v1/collections/consultations/entries?limit=100&cursor="+url.QueryEscape(cursor))
+		page := url.Values{"limit": {"100"}}
+		if cursor != "" {
+			page.Set("cursor", cursor)
+		}
+		raw, err := l.get(ctx, client, l.url+"/v1/collections/consultations/entries?"+page.Encode())
 		if err != nil {
 			return err
 		}
-		var page struct {
+		var list struct {
 			Next string `json:"next_cursor"`
 		}
-		if err := json.Unmarshal(raw, &page); err != nil {
+		if err := json.Unmarshal(raw, &list); err != nil {
 			return err
 		}
-		cursor = page.Next
+		cursor = list.Next
 		l.lists.Add(1)
 	}
 	return nil
-}
-
-func (l *soakLoad) get(ctx context.Context, client *http.Client, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+strings.TrimSuffix(path, "&cursor="), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+l.token)
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %s", path, res.Status, raw)
-	}
-	return raw, err
 }
 
 // A sample is what the service takes at one moment.
@@ -183,22 +167,11 @@ func (l *soakLoad) sample(ctx context.Context, packs string) (sample, error) {
 	if err != nil {
 		return s, err
 	}
-	metrics, err := l.get(ctx, http.DefaultClient, "/metrics")
+	s.goroutines, err = l.metric(ctx, "go_goroutines")
 	if err != nil {
 		return s, err
 	}
-	for line := range bytes.Lines(metrics) {
-		name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-		switch name {
-		case "go_goroutines":
-			s.goroutines, err = strconv.ParseFloat(value, 64)
-		case "cms_history_commits":
-			s.commits, err = strconv.ParseFloat(value, 64)
-		}
-		if err != nil {
-			return s, err
-		}
-	}
+	s.commits, err = l.metric(ctx, "cms_history_commits")
 	s.descriptors, s.packs = float64(len(open)), float64(len(files))
 	return s, err
 }
