@@ -44,6 +44,8 @@ func TestModel(t *testing.T) {
 			"one":     m.doOne,
 			"batch":   m.doBatch,
 			"failure": m.doFailure,
+			"upload":  m.doUpload,
+			"file":    m.doFile,
 			"push":    m.doPush,
 			"merge":   m.doMerge,
 			"join":    m.doJoin,
@@ -117,7 +119,7 @@ type operation struct{ kind, slug, to, title string }
 
 var operations = rapid.Custom(func(rt *rapid.T) operation {
 	return operation{
-		kind:  rapid.SampledFrom([]string{"put", "put", "delete", "move"}).Draw(rt, "kind"),
+		kind:  rapid.SampledFrom([]string{"put", "put", "delete", "move", "move and put"}).Draw(rt, "kind"),
 		slug:  modelSlugs.Draw(rt, "slug"),
 		to:    modelSlugs.Draw(rt, "to"),
 		title: rapid.SampledFrom([]string{"un", "deux", "trois"}).Draw(rt, "title"),
@@ -142,7 +144,7 @@ func (m *model) do(tx *Tx, o operation) error {
 			want = ErrNotFound
 		}
 		delete(m.files, from)
-	case "move":
+	case "move", "move and put":
 		err = tx.Move(collection, slug(m.t, o.slug), collection, slug(m.t, o.to))
 		switch {
 		case !exists:
@@ -152,6 +154,9 @@ func (m *model) do(tx *Tx, o operation) error {
 		default:
 			m.files[to] = m.files[from]
 			delete(m.files, from)
+			if o.kind == "move and put" && err == nil {
+				err = m.put(tx, collection, o.to, o.title)
+			}
 		}
 	}
 	if !errors.Is(err, want) {
@@ -176,6 +181,62 @@ func (m *model) doBatch(rt *rapid.T) {
 		}
 		return nil
 	})
+}
+
+var modelFiles = rapid.SampledFrom([]string{"img/a.jpg", "img/b.jpg", "img/2026/a.pdf"})
+
+// doUpload puts a file that is no entry, beside an entry in the same commit.
+func (m *model) doUpload(rt *rapid.T) {
+	name, text := modelFiles.Draw(rt, "file"), rapid.StringMatching("[a-z]{1,3}").Draw(rt, "text")
+	u, err := m.repo.Upload(context.Background(), int64(len(text)), strings.NewReader(text))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	o := operations.Draw(rt, "operation")
+	fail := rapid.Bool().Draw(rt, "fail")
+	err = m.update(func(tx *Tx) error {
+		if err := m.do(tx, o); errors.Is(err, errModel) {
+			return err
+		}
+		m.files[name] = text
+		err := tx.PutFile(filePath(m.t, name), u)
+		if fail {
+			err = errors.Join(err, errors.New("no"))
+		}
+		return err
+	})
+	if (err != nil) != fail {
+		rt.Fatalf("upload to %s: got error %v, want one: %t", name, err, fail)
+	}
+	if err := u.Close(); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// doFile moves or deletes a file that is no entry.
+func (m *model) doFile(rt *rapid.T) {
+	from, to := modelFiles.Draw(rt, "from"), modelFiles.Draw(rt, "to")
+	remove := rapid.Bool().Draw(rt, "remove")
+	text, exists := m.files[from]
+	_, taken := m.files[to]
+	var want error
+	switch {
+	case !exists:
+		want = ErrNotFound
+	case taken && !remove:
+		want = ErrExists
+	}
+	err := m.update(func(tx *Tx) error {
+		delete(m.files, from)
+		if remove {
+			return tx.DeleteFile(filePath(m.t, from))
+		}
+		m.files[to] = text
+		return tx.MoveFile(filePath(m.t, from), filePath(m.t, to))
+	})
+	if !errors.Is(err, want) {
+		rt.Fatalf("file %s to %s: got error %v, want %v", from, to, err, want)
+	}
 }
 
 func (m *model) doFailure(rt *rapid.T) {
@@ -204,12 +265,30 @@ func (m *model) doMerge(rt *rapid.T) {
 	git(m.t, m.work, "push", "-q")
 }
 
+// outside writes, removes or renames a file in the clone, entry or not.
 func (m *model) outside(rt *rapid.T) {
-	name := m.path("consultations", modelSlugs.Draw(rt, "slug"))
-	if _, exists := m.files[name]; exists && rapid.Bool().Draw(rt, "remove") {
+	pick := func(label string) string {
+		if rapid.IntRange(0, 3).Draw(rt, label+" is no entry") == 0 {
+			return modelFiles.Draw(rt, label)
+		}
+		return m.path("consultations", modelSlugs.Draw(rt, label))
+	}
+	name, to := pick("file"), pick("to")
+	_, exists := m.files[name]
+	_, taken := m.files[to]
+	kind := rapid.SampledFrom([]string{"write", "remove", "rename"}).Draw(rt, "kind")
+	switch {
+	case exists && kind == "remove":
 		git(m.t, m.work, "rm", "-q", name)
 		delete(m.files, name)
-	} else {
+	case exists && !taken && kind == "rename":
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(m.work, to)), 0o777); err != nil {
+			rt.Fatal(err)
+		}
+		git(m.t, m.work, "mv", name, to)
+		m.files[to] = m.files[name]
+		delete(m.files, name)
+	default:
 		text := rapid.StringMatching("(---\ntitle: [a-z]{1,4}\n---\n)?[a-z]{0,3}").Draw(rt, "text")
 		write(m.t, m.work, name, text)
 		git(m.t, m.work, "add", ".")
@@ -244,6 +323,14 @@ func (m *model) check(rt *rapid.T) {
 			got[e.Path.String()] = string(src)
 			m.checkHistory(rt, e.Path)
 		}
+	}
+	media, err := m.repo.View().Files(filePath(m.t, "img"))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, f := range media {
+		got[f.Path.String()] = readFile(m.t, m.repo.View(), f.Path.String())
+		m.checkHistory(rt, f.Path)
 	}
 	if !maps.Equal(got, m.files) {
 		rt.Fatalf("snapshot: got %q, want %q", got, m.files)
