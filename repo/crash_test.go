@@ -444,6 +444,12 @@ func checkImage(t *testing.T, s *script, dir string) {
 	if l, _ := filepath.Glob(filepath.Join(dir, "objects/pack/tmp*")); len(l) > 0 {
 		t.Errorf("left behind: %v", l)
 	}
+	indexes, _ := filepath.Glob(filepath.Join(dir, "objects/pack/pack-*.idx"))
+	for _, name := range indexes {
+		if _, err := os.Stat(strings.TrimSuffix(name, ".idx") + ".pack"); err != nil {
+			t.Errorf("an index without its pack is left: %v", err)
+		}
+	}
 }
 
 // TestKilled kills a process with sixteen writers at random moments, time and
