@@ -99,7 +99,7 @@ var putEntryDoc = doc{
 	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
 		"so a client that writes front matter in its own way leaves no noise.",
 	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
-	responses: map[int]any{200: Entry{}, 201: Entry{}},
+	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
 }
@@ -138,7 +138,7 @@ var patchEntryDoc = doc{
 	summary:   "Edit parts of an entry",
 	text:      "A JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
 	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
-	responses: map[int]any{200: Entry{}},
+	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
 }

@@ -109,10 +109,11 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		op := &huma.Operation{
 			OperationID: id, Method: method, Path: mediaRoute + "{path}", Summary: summary, Description: text, Tags: []string{"Media"},
 			Security: []map[string][]string{{"bearer": {}}, {"session": {}}}, Parameters: append([]*huma.Param{path}, params...),
-			Responses: a.responses(doc{responses: responses, problems: problems, headers: map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}}}),
+			Responses: a.responses(doc{responses: responses, problems: problems, headers: map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}}),
 		}
 		if method == http.MethodGet {
-			op.Responses["200"].Content, op.Responses["206"].Content = binary, binary
+			whole := map[string]*huma.MediaType{"*/*": binary["application/octet-stream"]} // the type is that of the extension
+			op.Responses["200"].Content, op.Responses["206"].Content = whole, whole
 		}
 		if body {
 			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
@@ -122,7 +123,7 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	describe(http.MethodGet, "get-media", "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
 		param("query", "revision", "The revision that is expected: 404 when the file is at another one. The answer may be cached for good."),
-		param("header", "Range", "The part to answer with."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
+		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEGs lose their metadata, but for orientation and colour profile.", true,
 		map[int]any{200: MediaFile{}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, key)
@@ -197,8 +198,36 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		h.Set("Content-Disposition", "attachment")
 	}
-	http.ServeContent(w, r, "", time.Time{}, content)
+	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, content)
 	return nil
+}
+
+// ranged makes problems of what net/http answers with where a range is outside of
+// a file, or a precondition does not hold.
+type ranged struct {
+	http.ResponseWriter
+	request *http.Request
+	refused bool
+}
+
+func (w *ranged) WriteHeader(status int) {
+	details := map[int]string{
+		http.StatusRequestedRangeNotSatisfiable: "The file has no such range. Content-Range says how long it is.",
+		http.StatusPreconditionFailed:           "The file is not at the revision that If-Match names.",
+	}
+	detail, refused := details[status]
+	if w.refused = refused; refused {
+		writeProblem(w.ResponseWriter, w.request, newProblem(status, detail))
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *ranged) Write(b []byte) (int, error) {
+	if w.refused {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // uploadTime is how long an upload may take, whose body may be much larger than

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func checkQuery(raw string) *Problem {
 // authenticate asks for a bearer token (RFC 6750) or a session where the
 // operation does.
 func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
-	if len(ctx.Operation().Security) == 0 {
+	if slices.ContainsFunc(ctx.Operation().Security, func(s map[string][]string) bool { return len(s) == 0 }) {
 		next(ctx)
 		return
 	}

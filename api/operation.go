@@ -64,6 +64,13 @@ const (
 // file stands for a whole Markdown file in a doc.
 type file struct{}
 
+// either stands for one of two bodies in a doc.
+type either [2]any
+
+// edited is how an edit is answered: with the entry or, after a dry run, with
+// what would change.
+func edited() either { return either{Entry{}, Diff{}} }
+
 func get[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
 	register(a, http.MethodGet, path, h, d)
 }
@@ -119,7 +126,12 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 		Responses:                    a.responses(d),
 	}
 	if d.public {
-		op.Security = nil
+		op.Security = []map[string][]string{{}}
+	}
+	if d.requests != nil {
+		for _, status := range []int{http.StatusRequestTimeout, http.StatusRequestEntityTooLarge} {
+			op.Responses[strconv.Itoa(status)] = a.refused(status)
+		}
 	}
 	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	if d.requests != nil {
@@ -149,13 +161,41 @@ func (a *API) responses(d doc) map[string]*huma.Response {
 		}
 		all[strconv.Itoa(status)] = r
 	}
-	for _, status := range append(d.problems, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError) {
-		all[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{mediaProblem: {Schema: a.schema(Problem{})}},
-		}
+	for _, status := range append(d.problems, everywhere...) {
+		all[strconv.Itoa(status)] = a.refused(status)
 	}
 	return all
+}
+
+// everywhere are the problems that any operation may answer with.
+var everywhere = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
+	http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+}
+
+// refused is the response that a problem is.
+func (a *API) refused(status int) *huma.Response {
+	r := &huma.Response{
+		Description: http.StatusText(status),
+		Content:     map[string]*huma.MediaType{mediaProblem: {Schema: a.schema(Problem{})}},
+	}
+	of := map[int][2]string{
+		http.StatusUnauthorized:                 {"WWW-Authenticate", "What is wrong with the token (RFC 6750)."},
+		http.StatusPreconditionFailed:           {"ETag", "Of the entry or file as it is now, where there is one."},
+		http.StatusUnsupportedMediaType:         {"Accept-Patch", "The media types of a PATCH."},
+		http.StatusRequestedRangeNotSatisfiable: {"Content-Range", "How long the file is."},
+		http.StatusTooManyRequests:              {"Retry-After", "Seconds to wait."},
+		http.StatusServiceUnavailable:           {"Retry-After", "Seconds to wait, where that is known."},
+	}
+	if h, ok := of[status]; ok {
+		r.Headers = map[string]*huma.Param{h[0]: {Description: h[1], Schema: &huma.Schema{Type: huma.TypeString}}}
+	}
+	if status == http.StatusTooManyRequests {
+		for _, h := range []string{"RateLimit", "RateLimit-Policy"} {
+			r.Headers[h] = &huma.Param{Description: "As draft-ietf-httpapi-ratelimit-headers has it, where limits are configured.", Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+	}
+	return r
 }
 
 // representations are the media types that a value is answered in.
@@ -173,6 +213,9 @@ func (a *API) schema(v any) *huma.Schema {
 	}
 	if _, ok := v.(file); ok {
 		return &huma.Schema{Type: huma.TypeString, Description: "The whole file: front matter and body."}
+	}
+	if of, ok := v.(either); ok {
+		return &huma.Schema{OneOf: []*huma.Schema{a.schema(of[0]), a.schema(of[1])}}
 	}
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
@@ -219,6 +262,9 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which are never sent
 		delete(o.Components.Schemas.Map(), unused)
 	}
+	for _, s := range o.Components.Schemas.Map() {
+		neverNull(s)
+	}
 	b, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
@@ -226,4 +272,22 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	var pretty bytes.Buffer
 	err = json.Indent(&pretty, b, "", "  ")
 	return pretty.Bytes(), err
+}
+
+// neverNull says of the arrays in a schema that they are arrays: ours are empty
+// or left out, but never null as huma has them.
+func neverNull(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Type == huma.TypeArray {
+		s.Nullable = false
+	}
+	neverNull(s.Items)
+	if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		neverNull(more)
+	}
+	for _, p := range s.Properties {
+		neverNull(p)
+	}
 }

@@ -79,6 +79,8 @@ func codeOf(status int) string {
 		return "unsupported_media_type"
 	case http.StatusUnprocessableEntity:
 		return string(site.Invalid)
+	case http.StatusRequestedRangeNotSatisfiable:
+		return "range_not_satisfiable"
 	case http.StatusTooManyRequests:
 		return "too_many_requests"
 	case http.StatusServiceUnavailable:

@@ -21,7 +21,7 @@ var moveEntryDoc = doc{
 	summary:   "Rename an entry",
 	text:      "Its history goes with it. In another collection it must keep the rules of that one. If-Match, or any revision of the entry as base, says which entry is meant.",
 	requests:  map[string]any{mediaJSON: Renaming{}},
-	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}}},
+	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
 }
@@ -70,7 +70,7 @@ var revertEntryDoc = doc{
 	summary:   "Make an entry what it was",
 	text:      "A new commit with the bytes that the entry had then. An entry that was deleted is restored, without If-Match.",
 	requests:  map[string]any{mediaJSON: Reversion{}},
-	responses: map[int]any{200: Entry{}, 201: Entry{}},
+	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
 }

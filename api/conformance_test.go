@@ -1,0 +1,321 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+
+	"cms/api"
+	"cms/auth"
+	"cms/state/statetest"
+)
+
+// TestDocument holds the document against the schema of OpenAPI 3.1. With
+// CMS_OPENAPI it writes it to that file, for a linter.
+func TestDocument(t *testing.T) {
+	s, _ := newLoginServer(t, "http://127.0.0.1:8080")
+	document := s.do(request{method: "GET", path: "/openapi.json", token: "-"}).body
+	if file := os.Getenv("CMS_OPENAPI"); file != "" {
+		if err := os.WriteFile(file, document, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ok, errs := newConformance(t, document).validator.ValidateDocument(); !ok {
+		t.Errorf("got %v", errs)
+	}
+}
+
+// conformance holds answers against the document, and counts them.
+type conformance struct {
+	validator  validator.Validator
+	operations map[string]operation // by id
+	succeeded  map[string]int
+	refused    map[string]int
+}
+
+type operation struct {
+	method, path string
+	OperationID  string
+	Parameters   []struct {
+		In, Name string
+		Required bool
+	}
+	RequestBody *struct{}
+	Responses   map[string]struct{ Headers map[string]struct{} }
+}
+
+func newConformance(t *testing.T, source []byte) *conformance {
+	t.Helper()
+	parsed, err := libopenapi.NewDocument(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(parsed)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	var document struct {
+		Paths map[string]map[string]operation
+	}
+	if err := json.Unmarshal(source, &document); err != nil {
+		t.Fatal(err)
+	}
+	c := &conformance{v, map[string]operation{}, map[string]int{}, map[string]int{}}
+	for path, methods := range document.Paths {
+		for method, op := range methods {
+			op.method, op.path = strings.ToUpper(method), path
+			c.operations[op.OperationID] = op
+		}
+	}
+	return c
+}
+
+// check holds the answer to a request of an operation against the document.
+func (c *conformance) check(s *server, id string, r request, res response) {
+	s.Helper()
+	if res.status >= http.StatusInternalServerError && res.status != http.StatusServiceUnavailable {
+		s.Errorf("%s: %s %s %q %q: got %d %s", id, r.method, r.path, r.header, r.body, res.status, res.body)
+	}
+	if res.status < http.StatusBadRequest {
+		c.succeeded[id]++
+	} else {
+		c.refused[id]++
+		s.problem(res)
+	}
+	op := c.operations[id]
+	documented, ok := op.Responses[strconv.Itoa(res.status)]
+	if !ok {
+		s.Errorf("%s: %s %s: the status %d is not documented: %s", id, r.method, r.path, res.status, res.body)
+		return
+	}
+	for _, h := range []string{"ETag", "Location", "WWW-Authenticate", "Retry-After", "Accept-Patch", "Set-Cookie"} {
+		if _, known := documented.Headers[h]; res.header.Get(h) != "" && !known {
+			s.Errorf("%s: %s %s: the header %s of a %d is not documented", id, r.method, r.path, h, res.status)
+		}
+	}
+	if res.status == http.StatusNoContent || res.status == http.StatusNotModified {
+		if len(res.body) > 0 {
+			s.Errorf("%s: %s %s: a %d has a body", id, r.method, r.path, res.status)
+		}
+		return
+	}
+	// The validator matches one segment for each parameter: what was broken in
+	// the path is of no account to the answer's form.
+	path := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(op.path, "x")
+	req, err := http.NewRequest(op.method, "http://127.0.0.1"+path, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	answer := &http.Response{StatusCode: res.status, Header: res.header, Body: io.NopCloser(bytes.NewReader(res.body)), Request: req}
+	if ok, errs := c.validator.ValidateHttpResponse(req, answer); !ok {
+		for _, e := range errs {
+			s.Errorf("%s: %s %s: the %d is not as documented: %s %s %v\n%s", id, r.method, r.path, res.status, e.Message, e.Reason, e.SchemaValidationErrors, res.body)
+		}
+	}
+}
+
+// newWholeServer has everything that has operations, but for a provider.
+func newWholeServer(t *testing.T) *server {
+	t.Helper()
+	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
+	if err := auth.NewAccounts(db, []string{"editor"}).Add(t.Context(), auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password); err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := db.Keys()
+	return newServerWith(t, func(o *api.Options) {
+		o.Sessions, o.Keys, o.Logger = sessions, &keys, slog.New(slog.DiscardHandler)
+	})
+}
+
+// conforming is a request for an operation, which succeeds when it is sent
+// after those before it.
+type conforming struct {
+	id string
+	request
+}
+
+// arrange brings the entries and files that the requests are about to the state
+// that they are for, whatever the broken ones before have done.
+func (s *server) arrange(r conforming) {
+	s.Helper()
+	anew := map[string]string{"If-None-Match": "*", "Content-Type": "text/markdown"}
+	whatever := map[string]string{"If-Match": "*"}
+	steps := map[string][]request{
+		"move-entry": {
+			{method: "DELETE", path: entryPath("2026/plan-velo"), header: whatever},
+			{method: "PUT", path: entryPath("plan-velo"), header: anew, body: sample},
+		},
+		"delete-entry": {{method: "PUT", path: entryPath("2026/plan-velo"), header: anew, body: sample}},
+		"revert-entry": {{method: "PUT", path: entryPath("plan-velo"), header: anew, body: sample}},
+		"batch":        {{method: "PUT", path: "/v1/collections/pages/entries/accueil", header: anew, body: sample}},
+		"put-media":    {{method: "DELETE", path: "/v1/media/plan.svg", header: whatever}},
+		"get-media":    {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
+		"delete-media": {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
+	}[r.id]
+	if r.header["If-None-Match"] == "*" && r.method == "PUT" {
+		steps = append(steps, request{method: "DELETE", path: r.path, header: whatever})
+	}
+	for _, step := range steps {
+		if res := s.do(step); res.status >= http.StatusInternalServerError {
+			s.Fatalf("%s %s: got %d %s", step.method, step.path, res.status, res.body)
+		}
+	}
+}
+
+// conformingRequests are at least one for each operation of content, on entries
+// that have the revision that * stands for.
+func conformingRequests() []conforming {
+	of := func(media string) map[string]string { return map[string]string{"Content-Type": media, "If-Match": "*"} }
+	const plan, pages = "/v1/collections/consultations/", "/v1/collections/pages/"
+	return []conforming{
+		{"list-collections", request{method: "GET", path: "/v1/collections"}},
+		{"get-collection", request{method: "GET", path: "/v1/collections/consultations"}},
+		{"create-entry", request{method: "POST", path: plan + "entries", body: `{"fields":{"title":"Plan vélo","note":3},"body":"Corps.\n"}`, header: map[string]string{"Content-Type": "application/json"}}},
+		{"create-entry", request{method: "POST", path: plan + "entries?dry_run=true", body: `{"fields":{"title":"Marché couvert"}}`, header: map[string]string{"Content-Type": "application/json"}}},
+		{"list-entries", request{method: "GET", path: plan + "entries?sort=-title&limit=10&filter[note][gte]=1&fields=title"}},
+		{"get-entry", request{method: "GET", path: plan + "entries/plan-velo"}},
+		{"get-entry", request{method: "GET", path: plan + "entries/plan-velo", header: map[string]string{"Accept": "text/markdown"}}},
+		{"get-entry", request{method: "GET", path: plan + "entries/plan-velo", header: map[string]string{"If-None-Match": "*"}}},
+		{"put-entry", request{method: "PUT", path: plan + "entries/plan-velo", body: `{"fields":{"title":"Plan vélo 2026"},"body":"Autre.\n"}`, header: of("application/json")}},
+		{"put-entry", request{method: "PUT", path: pages + "entries/accueil", body: "Bonjour.\n", header: map[string]string{"Content-Type": "text/markdown", "If-None-Match": "*"}}},
+		{"patch-entry", request{method: "PATCH", path: plan + "entries/plan-velo", body: `{"fields":{"in_progress":true}}`, header: of("application/merge-patch+json")}},
+		{"patch-entry", request{method: "PATCH", path: plan + "entries/plan-velo?dry_run=true", body: `[{"op":"replace","path":"/fields/in_progress","value":false}]`, header: of("application/json-patch+json")}},
+		{"entry-history", request{method: "GET", path: plan + "history/plan-velo?limit=2"}},
+		{"entry-diff", request{method: "GET", path: plan + "diff/plan-velo"}},
+		{"move-entry", request{method: "POST", path: plan + "move/plan-velo", body: `{"to":"2026/plan-velo"}`, header: of("application/json")}},
+		{"revert-entry", request{method: "POST", path: plan + "revert/plan-velo", body: `{"to":"{revision}"}`, header: of("application/json")}},
+		{"delete-entry", request{method: "DELETE", path: plan + "entries/2026/plan-velo", header: of("application/json")}},
+		{"batch", request{method: "POST", path: "/v1/batch", body: `{"message":"Ouvre","operations":[{"op":"patch","collection":"pages","slug":"accueil","if_match":"*","body":"Bonsoir.\n"}]}`, header: map[string]string{"Content-Type": "application/json"}}},
+		{"search", request{method: "GET", path: "/v1/search?q=bonsoir"}},
+		{"preview", request{method: "POST", path: "/v1/preview", body: `{"body":"# Été"}`, header: map[string]string{"Content-Type": "application/json"}}},
+		{"put-media", request{method: "PUT", path: "/v1/media/plan.svg", body: `<svg xmlns="http://www.w3.org/2000/svg"/>`, header: map[string]string{"If-None-Match": "*"}}},
+		{"list-media", request{method: "GET", path: "/v1/media"}},
+		{"get-media", request{method: "GET", path: "/v1/media/plan.svg"}},
+		{"get-media", request{method: "GET", path: "/v1/media/plan.svg", header: map[string]string{"Range": "bytes=0-3"}}},
+		{"delete-media", request{method: "DELETE", path: "/v1/media/plan.svg", header: of("")}},
+		{"list-changes", request{method: "GET", path: "/v1/changes"}},
+		{"me", request{method: "GET", path: "/v1/me"}},
+		{"login", request{method: "POST", path: "/v1/auth/login", token: "-", body: `{"email":"` + email + `","password":"` + password + `"}`, header: map[string]string{"Content-Type": "application/json"}}},
+		{"logout", request{method: "POST", path: "/v1/auth/logout", token: "-"}},
+	}
+}
+
+// broken are requests made of one that succeeds by breaking a part of it.
+func broken(op operation, r request, dice *rand.Rand) []request {
+	var all []request
+	with := func(change func(*request)) {
+		b := r
+		b.header = map[string]string{}
+		for k, v := range r.header {
+			b.header[k] = v
+		}
+		change(&b)
+		all = append(all, b)
+	}
+	odd := []string{"", "%00", "%ff", "..%2F..%2Fetc", strings.Repeat("x", 5000), "%F0%9F%9A%B2", "e%CC%81t%C3%A9", "-1", "null", "%7B%7D", "absent"}
+	pick := func() string { return odd[dice.IntN(len(odd))] }
+	with(func(b *request) { b.token = "-" })
+	with(func(b *request) { b.token = "abc.def.ghi" })
+	path, _, _ := strings.Cut(r.path, "?")
+	with(func(b *request) { b.path = path + "?inconnu=1" })
+	with(func(b *request) { b.path = path + "?limit=%zz" })
+	for _, p := range op.Parameters {
+		for range 3 {
+			value := pick()
+			switch p.In {
+			case "query":
+				with(func(b *request) { b.path = path + "?" + p.Name + "=" + value })
+			case "header":
+				with(func(b *request) { b.header[p.Name] = value })
+			case "path":
+				if value != "" {
+					segment := path[strings.LastIndex(path, "/")+1:]
+					with(func(b *request) { b.path = strings.TrimSuffix(path, segment) + value })
+				}
+			}
+		}
+	}
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		with(func(b *request) { delete(b.header, name) })
+		with(func(b *request) { b.header[name] = `W/"3f786850e387550fdab836ed7e6dc881de23001b"` })
+		with(func(b *request) { b.header[name] = `"3f786850e387550fdab836ed7e6dc881de23001b"` })
+	}
+	if op.RequestBody == nil {
+		return all
+	}
+	with(func(b *request) { b.header["Content-Type"] = "application/xml" })
+	for _, body := range []string{"", "null", "[]", "{", `"texte"`, `{"a":1,"a":2}`, `{"inconnu":true}`, "\xff\xfe", `{"fields":[],"body":1,"to":[],"operations":{},"email":{}}`, strings.Repeat("[", 2000), strings.Repeat("x", maxBody+1)} {
+		with(func(b *request) { b.body = body })
+	}
+	for range 10 {
+		at := dice.IntN(len(r.body))
+		with(func(b *request) { b.body = r.body[:at] })
+		with(func(b *request) { b.body = r.body[:at] + string([]byte{byte(dice.IntN(256))}) + r.body[at:] })
+	}
+	return all
+}
+
+// TestConformance sends each request that succeeds, and before it those made of
+// it by breaking something. Whatever the answer is, the document has to say so.
+func TestConformance(t *testing.T) {
+	s := newWholeServer(t)
+	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
+	dice := rand.New(rand.NewPCG(1, 2))
+	for _, r := range conformingRequests() {
+		op, ok := c.operations[r.id]
+		if !ok {
+			t.Fatalf("the document has no operation %s", r.id)
+		}
+		s.arrange(r)
+		if strings.Contains(r.body, "{revision}") {
+			r.body = strings.ReplaceAll(r.body, "{revision}", strings.Trim(s.do(request{method: "GET", path: entryPath("plan-velo")}).header.Get("ETag"), `"`))
+		}
+		for _, b := range broken(op, r.request, dice) {
+			if matches(op, b.path) {
+				c.check(s, r.id, b, s.do(b))
+			}
+		}
+		s.arrange(r)
+		res := s.do(r.request)
+		if res.status >= http.StatusBadRequest {
+			t.Errorf("%s: %s %s: got %d %s", r.id, r.method, r.path, res.status, res.body)
+		}
+		c.check(s, r.id, r.request, res)
+	}
+	for id := range c.operations {
+		if !slices.Contains(elsewhere, id) && (c.succeeded[id] == 0 || c.refused[id] < 2) {
+			t.Errorf("%s: got %d answers of success and %d refusals, want 1 and 2 at least", id, c.succeeded[id], c.refused[id])
+		}
+	}
+}
+
+// elsewhere are operations whose success takes another party, such as a Git host;
+// they have tests of their own.
+var elsewhere = []string{
+	"stream-events", "receive-hook", "report-deployment", "refresh", "start-login", "finish-login",
+	"list-webhooks", "get-webhook", "patch-webhook", "test-webhook", "redeliver-range", "list-deliveries", "get-delivery", "redeliver",
+}
+
+// matches says whether a path is one of the operation's.
+func matches(op operation, path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	pattern := regexp.QuoteMeta(op.path)
+	pattern = strings.NewReplacer(`\{slug\}`, `.+`, `\{path\}`, `.+`).Replace(pattern)
+	return regexp.MustCompile(`^` + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(pattern, `[^/]+`) + `$`).MatchString(path)
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cms/auth"
+	"cms/site"
+)
+
+// TestRoutesAreDocumented compares the router with the document, both ways.
+func TestRoutesAreDocumented(t *testing.T) {
+	a, err := New(Options{Site: &site.Site{}, Verifier: &auth.Verifier{}, Sessions: &auth.Sessions{}, Registry: prometheus.NewRegistry(), Metrics: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := []string{"/docs", "/docs/{file}", "/healthz", "/metrics", "/openapi.json", "/readyz"} // for machines and operators
+	routed := map[string]bool{}
+	err = a.huma.Adapter().(adapter).router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		methods, err := route.GetMethods()
+		path = strings.ReplaceAll(path, restOfPath, "}")
+		for _, m := range methods {
+			if m != http.MethodHead && !slices.Contains(beside, path) { // HEAD is GET without its body
+				routed[m+" "+path] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			Summary     string
+			Tags        []string
+		}
+	}
+	if err := json.Unmarshal(a.openapi, &document); err != nil {
+		t.Fatal(err)
+	}
+	documented, ids := map[string]bool{}, map[string]bool{}
+	for path, operations := range document.Paths {
+		for method, op := range operations {
+			documented[strings.ToUpper(method)+" "+path] = true
+			if op.OperationID == "" || ids[op.OperationID] || op.Summary == "" || len(op.Tags) != 1 || op.Tags[0] == "" {
+				t.Errorf("%s %s: got %+v, want an id of its own, a summary and a tag", method, path, op)
+			}
+			ids[op.OperationID] = true
+		}
+	}
+	if !maps.Equal(routed, documented) || len(routed) < 30 {
+		t.Errorf("the router has\n%q\nthe document\n%q", slices.Sorted(maps.Keys(routed)), slices.Sorted(maps.Keys(documented)))
+	}
+}
