@@ -181,7 +181,10 @@ func (a *API) routes(router *mux.Router) {
 
 	get(a, "/v1/webhooks", a.listWebhooks, listWebhooksDoc)
 	get(a, "/v1/webhooks/{name}", a.getWebhook, getWebhookDoc)
+	post(a, "/v1/webhooks", a.createWebhook, createWebhookDoc)
 	patch(a, "/v1/webhooks/{name}", a.patchWebhook, patchWebhookDoc)
+	del(a, "/v1/webhooks/{name}", a.deleteWebhook, deleteWebhookDoc)
+	post(a, "/v1/webhooks/{name}/secret", a.renewSecret, renewSecretDoc)
 	post(a, "/v1/webhooks/{name}/test", a.testWebhook, testWebhookDoc)
 	post(a, "/v1/webhooks/{name}/redeliver", a.redeliverRange, redeliverRangeDoc)
 	get(a, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -148,6 +149,8 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		many    *auth.TooManyError
 		login   *auth.LoginError
 		of      *site.OperationError
+
+		settings *webhooks.SettingsError
 	)
 	switch {
 	case errors.As(err, &of):
@@ -171,7 +174,18 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		a.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", requestID(ctx))
 		p = newProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").with("Retry-After", "10")
 	case errors.Is(err, webhooks.ErrUnknownEndpoint):
-		p = newProblem(http.StatusNotFound, "There is no webhook of that name in the configuration.")
+		p = newProblem(http.StatusNotFound, "There is no webhook of that name.")
+	case errors.Is(err, webhooks.ErrNameTaken):
+		p = newProblem(http.StatusConflict, "There is a webhook of that name. Take another one.")
+	case errors.Is(err, webhooks.ErrConfigured):
+		p = newProblem(http.StatusConflict, "The webhook stands in the configuration, and its settings can be changed only there. It can be enabled and disabled here.")
+	case errors.Is(err, webhooks.ErrUnsigned):
+		p = newProblem(http.StatusConflict, "The webhook has no secret: such a service is sent nothing that is signed.")
+	case errors.As(err, &settings):
+		p = newProblem(http.StatusUnprocessableEntity, "The webhook cannot be used like this. Nothing was saved.")
+		for line := range strings.Lines(settings.Err.Error()) {
+			p.Errors = append(p.Errors, Fault{Rule: "webhook", Detail: strings.TrimSpace(line)})
+		}
 	case errors.Is(err, webhooks.ErrUnknownDelivery):
 		p = newProblem(http.StatusNotFound, "There is no such delivery. Those that are finished are kept for seven days.")
 	case errors.Is(err, webhooks.ErrDisabled):

@@ -83,7 +83,7 @@ func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *s
 			Hide:    []string{"note"}, ReadOnly: []string{"in_progress"},
 			Where: []auth.Condition{{Field: "organisateur", Claim: "org"}},
 		}},
-		"operator":     {auth.Webhooks: auth.Allow(auth.Read, auth.Update)},
+		"operator":     {auth.Webhooks: auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
 		"auditor":      {auth.Webhooks: auth.Allow(auth.Read)},
 		"photographer": {auth.Media: {Actions: []auth.Action{auth.Read, auth.Create}, Paths: []string{"photos"}}},
 	}, []string{"consultations", "pages"})

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/content"
 	"cms/state"
 	"cms/webhooks"
 )
 
-// Webhook is an endpoint of the configuration and how it does. Its secrets, and
-// what of its URL may be one, are not told.
+// Webhook is an endpoint and how it does. Its secrets, and what of its URL may be
+// one, are not told.
 type Webhook struct {
 	Name           string     `json:"name" example:"site"`
+	Configured     bool       `json:"configured" doc:"Whether it stands in the configuration, where alone its settings can be changed."`
 	Host           string     `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
 	Type           string     `json:"type,omitempty" doc:"The kind of a service that builds; absent for a receiver of events." example:"netlify"`
 	Events         []string   `json:"events" doc:"The types it asks for; none asks for all."`
@@ -35,7 +37,7 @@ func webhookOf(s webhooks.Status) Webhook {
 		host = u.Scheme + "://" + u.Host
 	}
 	return Webhook{
-		Name: s.Endpoint.Name, Host: host, Type: s.Endpoint.Type,
+		Name: s.Endpoint.Name, Configured: s.Configured, Host: host, Type: s.Endpoint.Type,
 		Events: list(s.Endpoint.Events), Collections: list(s.Endpoint.Collections), Fields: list(s.Endpoint.Fields),
 		Enabled: s.Disabled.IsZero(), DisabledAt: maybe(s.Disabled), DisabledReason: s.Reason,
 		LastSuccess: maybe(s.Succeeded), Commit: s.Commit, Pending: s.Pending,
@@ -71,7 +73,7 @@ type Webhooks struct {
 
 var listWebhooksDoc = doc{
 	id: "list-webhooks", tag: "Webhooks", summary: "List the endpoints of webhooks",
-	text:      "As the configuration has them, and how each does. Takes the action read of webhooks.",
+	text:      "Those of the configuration and those that were made here, and how each does. Takes the action read of webhooks.",
 	responses: map[int]any{200: Webhooks{}}, problems: []int{404},
 }
 
@@ -113,9 +115,117 @@ func (a *API) getWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
 	return answer(http.StatusOK, webhookOf(s))
 }
 
+// WebhookSettings are what an endpoint asks for, and where it is.
+type WebhookSettings struct {
+	URL         string   `json:"url,omitempty" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
+	Events      []string `json:"events,omitempty" doc:"The types it asks for, such as entry.updated or entry.*; none asks for all."`
+	Collections []string `json:"collections,omitempty" doc:"Whose entries it asks for; none asks for all."`
+	Fields      []string `json:"fields,omitempty" doc:"The fields whose changes it asks for; none asks for all."`
+	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not told again."`
+	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
+	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
+}
+
+var webhookSettings = []string{"url", "events", "collections", "fields", "token", "ref", "coalesce"}
+
+// NewWebhook is an endpoint to be made.
+type NewWebhook struct {
+	Name string `json:"name" doc:"Letters, digits, - and _, 64 at most." example:"site"`
+	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"The kind of a service that builds; absent for a receiver of events."`
+	WebhookSettings
+}
+
+// WebhookSecret is an endpoint and its secret.
+type WebhookSecret struct {
+	Webhook
+	Secret string `json:"secret,omitempty" doc:"What signs its events, in the form of Standard Webhooks. It is told only now; absent for a service that is sent nothing signed." example:"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="`
+}
+
+type createWebhookInput struct {
+	ContentType string `header:"Content-Type" hidden:"true"`
+	RawBody     []byte
+}
+
+var createWebhookDoc = doc{
+	id: "create-webhook", tag: "Webhooks", summary: "Make an endpoint",
+	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
+	requests:  map[string]any{mediaJSON: NewWebhook{}},
+	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
+}
+
+func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Create)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, append([]string{"name", "type"}, webhookSettings...)...)
+	if err != nil {
+		return nil, err
+	}
+	b.require("An endpoint needs it.", "name", "url")
+	e := webhooks.Endpoint{Name: b.text("name"), Type: b.text("type")}
+	a.settings(b, &e)
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	s, secret, err := relay.Create(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return answerSecret(http.StatusCreated, s, secret)
+}
+
+// answerSecret tells a secret, once.
+func answerSecret(status int, s webhooks.Status, secret string) (*reply, error) {
+	r, err := answer(status, WebhookSecret{webhookOf(s), secret})
+	if err != nil {
+		return nil, err
+	}
+	r.CacheControl = "no-store"
+	if status == http.StatusCreated {
+		r.Location = "/v1/webhooks/" + s.Endpoint.Name
+	}
+	r.targets = changed(s.Endpoint.Name)
+	return r, nil
+}
+
+// changed is an endpoint, for the audit log.
+func changed(name string) []target { return []target{{Collection: auth.Webhooks, Name: name}} }
+
+// settings sets those of e that are given; null sets them to nothing.
+func (a *API) settings(b *body, e *webhooks.Endpoint) {
+	for _, m := range b.members.Members {
+		switch m.Key {
+		case "url":
+			e.URL = b.text("url")
+		case "events":
+			e.Events = b.texts("events")
+		case "collections":
+			e.Collections = b.texts("collections")
+			for _, name := range e.Collections {
+				if !a.site.Has(name) {
+					b.wrong("collections", "unknown_collection", "There is no collection of one of these names.")
+				}
+			}
+		case "fields":
+			e.Fields = b.texts("fields")
+		case "token":
+			e.Token = b.optional("token")
+		case "ref":
+			e.Ref = b.optional("ref")
+		case "coalesce":
+			e.Coalesce = b.duration("coalesce")
+		}
+	}
+}
+
 // WebhookPatch changes an endpoint.
 type WebhookPatch struct {
-	Enabled bool `json:"enabled" doc:"Whether it is sent anything. Enabled again, it gets all that it missed."`
+	Enabled bool `json:"enabled,omitempty" doc:"Whether it is sent anything. Enabled again, it gets all that it missed."`
+	WebhookSettings
 }
 
 type patchWebhookInput struct {
@@ -125,10 +235,10 @@ type patchWebhookInput struct {
 }
 
 var patchWebhookDoc = doc{
-	id: "patch-webhook", tag: "Webhooks", summary: "Enable or disable an endpoint",
-	text:      "Its other settings are those of the configuration. Takes the action update of webhooks.",
+	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
+	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaMergePatch: WebhookPatch{}},
-	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 413, 415},
+	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
 }
 
 func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
@@ -139,27 +249,113 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	if _, err := mediaType(in.ContentType, "Accept-Patch", mediaMergePatch, mediaJSON); err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.RawBody, "enabled")
+	b, err := decodeBody(in.RawBody, append([]string{"enabled"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
-	v, _ := b.members.Get("enabled")
+	v, turned := b.members.Get("enabled")
 	enabled, ok := v.(bool)
-	if !ok {
+	if turned && !ok {
 		b.wrong("enabled", "type", "This must be true or false.")
+	}
+	if len(b.members.Members) == 0 {
+		b.wrong("enabled", "required", "Say what is to be changed.")
+	}
+	a.settings(b, new(webhooks.Endpoint)) // to find what is wrong before anything is changed
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	s, err := relay.Endpoint(ctx, in.Name)
+	if others := b.without("enabled"); err == nil && len(others.Members) > 0 {
+		s, err = relay.Change(ctx, in.Name, func(e *webhooks.Endpoint) error {
+			a.settings(b, e)
+			return nil
+		})
+	}
+	if err == nil && turned {
+		turn := relay.Disable
+		if enabled {
+			turn = relay.Enable
+		}
+		s, err = turn(ctx, in.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := answer(http.StatusOK, webhookOf(s))
+	if err == nil {
+		r.targets = changed(in.Name)
+	}
+	return r, err
+}
+
+var deleteWebhookDoc = doc{
+	id: "delete-webhook", tag: "Webhooks", summary: "Delete an endpoint",
+	text:      "And its deliveries. 409 for one that stands in the configuration. Takes the action delete of webhooks.",
+	responses: map[int]any{204: nil}, problems: []int{404, 409},
+}
+
+func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Delete)
+	if err != nil {
+		return nil, err
+	}
+	if err := relay.Delete(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return &reply{Status: http.StatusNoContent, targets: changed(in.Name)}, nil
+}
+
+// Overlap is how long an old secret is good beside a new one.
+type Overlap struct {
+	Overlap string `json:"overlap,omitempty" doc:"How long the secret before signs too, 30 days at most; 24 hours when it is left out." example:"24h"`
+}
+
+type renewSecretInput struct {
+	AtWebhook
+	ContentType string `header:"Content-Type" hidden:"true"`
+	RawBody     []byte
+}
+
+const (
+	usualOverlap   = 24 * time.Hour
+	longestOverlap = 30 * usualOverlap
+)
+
+var renewSecretDoc = doc{
+	id: "renew-webhook-secret", tag: "Webhooks", summary: "Give an endpoint another secret",
+	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that stands in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
+	requests:  map[string]any{mediaJSON: Overlap{}},
+	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},
+}
+
+func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Update)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.RawBody, "overlap")
+	if err != nil {
+		return nil, err
+	}
+	overlap := usualOverlap
+	if b.given("overlap") {
+		overlap = b.duration("overlap")
+	}
+	if overlap < 0 || overlap > longestOverlap {
+		b.wrong("overlap", "range", "This must be between 0s and 720h.")
 	}
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	turn := relay.Disable
-	if enabled {
-		turn = relay.Enable
-	}
-	s, err := turn(ctx, in.Name)
+	s, secret, err := relay.Renew(ctx, in.Name, overlap)
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusOK, webhookOf(s))
+	return answerSecret(http.StatusOK, s, secret)
 }
 
 // Sent names a delivery that was begun.
@@ -363,4 +559,44 @@ func (b *body) time(member string) time.Time {
 		b.wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
 	}
 	return t
+}
+
+// texts is a member that must be a list of strings; null is an empty one.
+func (b *body) texts(member string) []string {
+	v, _ := b.members.Get(member)
+	list, ok := v.([]content.Value)
+	if v == nil {
+		return nil
+	}
+	var all []string
+	for _, item := range list {
+		s, text := item.(string)
+		ok = ok && text
+		all = append(all, s)
+	}
+	if !ok {
+		b.wrong(member, "type", "This must be a list of strings.")
+	}
+	return all
+}
+
+// optional is a member that must be a string or null.
+func (b *body) optional(member string) string {
+	if !b.given(member) {
+		return ""
+	}
+	return b.text(member)
+}
+
+// duration is a member that must be a text such as 30s, or null.
+func (b *body) duration(member string) time.Duration {
+	if !b.given(member) {
+		return 0
+	}
+	before := len(b.errors)
+	d, err := time.ParseDuration(b.text(member))
+	if err != nil && len(b.errors) == before {
+		b.wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
+	}
+	return d
 }

@@ -34,7 +34,7 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 	}
 	var changes []webhooks.Change
 	for _, c := range found {
-		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, At: c.At})
+		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, At: c.At, Changed: c.Changed})
 	}
 	return changes, err
 }
@@ -93,7 +93,7 @@ func newServerWithHooks(t *testing.T, log io.Writer) (*server, *builder) {
 		}
 		t.Cleanup(func() { db.Close() })
 		relay, err = webhooks.New(t.Context(), webhooks.Options{
-			Source: feed{o.Site}, State: db, PublicURL: "http://cms.example.org", Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Source: feed{o.Site}, State: db, PublicURL: "http://cms.example.org", Private: true, Logger: slog.New(slog.NewTextHandler(log, nil)),
 			Endpoints: []webhooks.Endpoint{{Name: "site", URL: receiver.URL + "/jeton-secret", Secret: hookSecret, AllowPrivate: true, Events: []string{"entry.*"}}},
 		})
 		if err != nil {
@@ -251,7 +251,7 @@ func TestWebhooksRefused(t *testing.T) {
 		{"no JSON", "PATCH", "/v1/webhooks/site", "{", s.operator, 400},
 		{"nothing said", "PATCH", "/v1/webhooks/site", "{}", s.operator, 422},
 		{"no boolean", "PATCH", "/v1/webhooks/site", `{"enabled": "oui"}`, s.operator, 422},
-		{"another member", "PATCH", "/v1/webhooks/site", `{"enabled": true, "url": "x"}`, s.operator, 422},
+		{"another member", "PATCH", "/v1/webhooks/site", `{"enabled": true, "secret": "x"}`, s.operator, 422},
 		{"no date", "POST", "/v1/webhooks/site/redeliver", `{"since": "hier"}`, s.operator, 422},
 		{"no range", "POST", "/v1/webhooks/site/redeliver", `{}`, s.operator, 422},
 		{"no state", "GET", "/v1/deliveries?state=perdu", "", s.operator, 422},

@@ -114,8 +114,8 @@ func (g Grant) check(target string) []error {
 			wrong("there is no action %q; use %s", a, actionNames())
 		}
 	}
-	if target == Webhooks && slices.ContainsFunc(g.Actions, func(a Action) bool { return a != Read && a != Update }) {
-		wrong("webhooks can be granted %s and %s only", Read, Update)
+	if target == Webhooks && slices.ContainsFunc(g.Actions, func(a Action) bool { return a == Publish }) {
+		wrong("webhooks cannot be granted %s", Publish)
 	}
 	if beside(target) && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || len(g.Where) > 0) {
 		wrong("hide, read_only and where are for collections; media is limited by paths")

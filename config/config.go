@@ -55,6 +55,8 @@ type Server struct {
 	RateLimit      RateLimit      `yaml:"rate_limit"`
 	Metrics        bool           `yaml:"metrics" default:"true"` // at /metrics of Listen
 	DebugListen    string         `yaml:"debug_listen"`           // host:port of this machine for profiles and metrics; "": none
+
+	PrivateWebhooks bool `yaml:"private_webhooks"` // those that operators make may use plain http and private addresses
 }
 
 // RateLimit bounds how many requests are answered in a window; 0 is no limit.

@@ -97,7 +97,7 @@ func TestLoadExample(t *testing.T) {
 					"consultations": {Actions: []string{"read", "create", "update", "delete", "publish"}},
 					"media":         {Actions: []string{"read", "create"}},
 				},
-				"operator": {"webhooks": {Actions: []string{"read", "update"}}},
+				"operator": {"webhooks": {Actions: []string{"read", "create", "update", "delete"}}},
 				"reader":   {"*": {Actions: []string{"read"}}},
 				"organisation": {
 					"consultations": {

@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
-		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, trusted_proxies, cors_origins, rate_limit, metrics, debug_listen"}},
+		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, trusted_proxies, cors_origins, rate_limit, metrics, debug_listen, private_webhooks"}},
 
 		{"number for a text", "repository: {branch: 2024}", nil, []string{":1:22: repository.branch: is a number, not a text; put it in quotes"}},
 		{"date for a text", "repository: {branch: 2024-01-01}", nil, []string{":1:22: repository.branch: is a date, not a text; put it in quotes"}},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"cms/auth"
 	"cms/content"
@@ -107,8 +108,8 @@ func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 	return all
 }
 
-// MayOperate says whether pr may do a, [auth.Read] or [auth.Update], with the
-// service's webhooks; Forbidden when not.
+// MayOperate says whether pr may do a with the service's webhooks; Forbidden when
+// not.
 func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	switch {
 	case !s.policy.Knows(pr):
@@ -117,6 +118,11 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
 	}
 	return nil
+}
+
+// Has says whether there is a collection called name, whoever may see it.
+func (s *Site) Has(name string) bool {
+	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Name == name })
 }
 
 // Collection is the collection called name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,10 +58,16 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 		if err != nil {
 			r.log.Error("webhook endpoints cannot be read", "error", err)
 		}
+		for name, c := range couriers {
+			if err == nil && !slices.ContainsFunc(rows, func(row state.Endpoint) bool { return row.Name == name }) {
+				c.stop() // its endpoint was deleted
+				delete(couriers, name)
+			}
+		}
 		for _, row := range rows {
 			e, ok := r.endpoint(row)
 			c := couriers[row.Name]
-			if c != nil && !row.Disabled.IsZero() {
+			if c != nil && (!row.Disabled.IsZero() || c.settings != row.Settings) {
 				c.stop()
 			}
 			if !ok || c != nil && !c.ended() || !row.Disabled.IsZero() {
@@ -71,7 +78,7 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 				r.log.Error("webhook endpoint cannot be used", "endpoint", e, "error", err)
 				continue
 			}
-			c = &courier{endpoint: e, sender: s, store: r.store, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
+			c = &courier{endpoint: e, settings: row.Settings, sender: s, store: r.store, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
 			var delivering context.Context
 			delivering, c.stop = context.WithCancel(leading)
 			couriers[row.Name] = c
@@ -89,7 +96,7 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 		}
 		select {
 		case <-wake:
-		case <-ended: // its endpoint may have been enabled meanwhile
+		case <-ended: // its endpoint may have been enabled or changed meanwhile
 		case <-look:
 			if err := lock.Check(ctx); err != nil {
 				r.log.Error("webhooks are left to another service", "error", err)
@@ -108,6 +115,7 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 // courier delivers to one endpoint. Its goroutine owns all that changes.
 type courier struct {
 	endpoint Endpoint
+	settings string // of the endpoint, in the database
 	sender   *sender
 	store    *state.Webhooks
 	log      *slog.Logger

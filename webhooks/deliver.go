@@ -98,10 +98,14 @@ func (s *sender) post(ctx context.Context, id string, event []byte) (answer, err
 	return a, &refusal{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
 }
 
-// sign signs with every secret that is in use, by Standard Webhooks.
+// sign signs with every secret that is in use, the new one first, by Standard
+// Webhooks.
 func (s *sender) sign(req *http.Request, id string, now time.Time, body []byte) error {
 	var signatures []string
-	for _, w := range s.signers {
+	for i, w := range s.signers {
+		if until := s.endpoint.OldUntil; i > 0 && !until.IsZero() && now.After(until) {
+			break // the old secret's time is over
+		}
 		signature, err := w.Sign(id, now, body)
 		if err != nil {
 			return fmt.Errorf("sign: %w", err)

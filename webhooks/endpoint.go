@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,47 +14,50 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Endpoint is a receiver of events, as it is configured.
+// Endpoint is a receiver of events, as it is configured or as an operator made
+// it. Its JSON is what the database keeps, secrets included.
 type Endpoint struct {
-	Name string // unique; the name in logs
-	URL  string // https, unless AllowPrivate
+	Name string `json:"-"`   // unique: letters, digits, - and _, 64 at most; the name in logs
+	URL  string `json:"url"` // https, unless AllowPrivate
 
 	// Secret signs the events. "whsec_" and the standard base64 of 24 to 64
 	// bytes is the form of Standard Webhooks, which its libraries take as it
 	// is. Any other text is the key itself, byte by byte, and must be at least
 	// 24 bytes long: a receiver gives its library "whsec_" and the base64 of
 	// the text, or uses the library's constructor for raw keys.
-	Secret string
+	Secret string `json:"secret,omitempty"`
+
+	// OldSecret signs the events too, while receivers change to Secret: until
+	// OldUntil, or as long as it is there.
+	OldSecret string    `json:"old_secret,omitempty"`
+	OldUntil  time.Time `json:"old_until,omitzero"`
 
 	// Events are the types asked for: "entry.updated", "entry.*", "*". None
 	// asks for all. A repository.updated that tells of a rewritten history is
 	// sent in any case, since it stands for every event that cannot be made.
-	Events []string
+	Events []string `json:"events,omitempty"`
+
+	// Collections are those whose entry events are asked for. None asks for all.
+	Collections []string `json:"collections,omitempty"`
+
+	// Fields are those whose changes are asked for. None asks for all.
+	Fields []string `json:"fields,omitempty"`
 
 	// Type is "" for a receiver of events, or the kind of a service that builds
 	// the newest commit: see build.go.
-	Type string
+	Type string `json:"type,omitempty"`
 
 	// Token authorises a build at GitHub, GitLab or Jenkins.
-	Token string
+	Token string `json:"token,omitempty"`
 
 	// Ref is the branch that GitLab builds, and the event's type for GitHub.
-	Ref string
+	Ref string `json:"ref,omitempty"`
 
 	// Coalesce is how long a build waits for more edits, which become part of it.
-	Coalesce time.Duration
-
-	// OldSecret signs the events too, while receivers change to Secret.
-	OldSecret string
-
-	// Fields are those whose changes are asked for. None asks for all.
-	Fields []string
-
-	// Collections are those whose entry events are asked for. None asks for all.
-	Collections []string
+	Coalesce time.Duration `json:"coalesce,omitempty"`
 
 	// AllowPrivate allows plain http and addresses that are not public.
-	AllowPrivate bool
+	AllowPrivate bool `json:"-"`
 }
 
 // LogValue keeps the secret, and what a URL may hold of secrets, out of logs.
@@ -77,8 +81,8 @@ func (e *Endpoint) wants(ev Event) bool {
 // Check says all that is wrong with e, without repeating its URL or secret.
 func (e *Endpoint) Check() error {
 	var errs []error
-	if e.Name == "" {
-		errs = append(errs, errors.New("has no name"))
+	if !names.MatchString(e.Name) {
+		errs = append(errs, errors.New("the name is not one of letters, digits, - and _, 64 at most"))
 	}
 	if err := e.checkURL(); err != nil {
 		errs = append(errs, err)
@@ -94,6 +98,8 @@ func (e *Endpoint) Check() error {
 	}
 	return errors.Join(errs...)
 }
+
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func (e *Endpoint) checkURL() error {
 	u, err := url.Parse(e.URL)

@@ -14,12 +14,13 @@ import (
 
 // Status is an endpoint and how it does.
 type Status struct {
-	Endpoint  Endpoint
-	Disabled  time.Time // zero while it is enabled
-	Reason    string    // why it is disabled
-	Succeeded time.Time // the last time that it took something; zero when never
-	Commit    string    // the events up to it are enqueued; "" before the first
-	Pending   int       // deliveries on their way
+	Endpoint   Endpoint
+	Configured bool      // it stands in the configuration, and can be changed only there
+	Disabled   time.Time // zero while it is enabled
+	Reason     string    // why it is disabled
+	Succeeded  time.Time // the last time that it took something; zero when never
+	Commit     string    // the events up to it are enqueued; "" before the first
+	Pending    int       // deliveries on their way
 }
 
 // What operators can be told.
@@ -38,7 +39,7 @@ const MaxRedelivered = 10_000
 // it asked for.
 const testEvent = "webhook.test"
 
-// Endpoints are those of the configuration, by name.
+// Endpoints are those of the configuration and those that operators made, by name.
 func (r *Relay) Endpoints(ctx context.Context) ([]Status, error) {
 	rows, err := r.store.Endpoints(ctx)
 	if err != nil {
@@ -47,7 +48,7 @@ func (r *Relay) Endpoints(ctx context.Context) ([]Status, error) {
 	var all []Status
 	for _, row := range rows {
 		if e, ok := r.endpoint(row); ok {
-			all = append(all, Status{e, row.Disabled, row.Reason, row.Succeeded, row.Commit, row.Pending})
+			all = append(all, Status{e, row.Configured, row.Disabled, row.Reason, row.Succeeded, row.Commit, row.Pending})
 		}
 	}
 	return all, nil

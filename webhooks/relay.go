@@ -69,12 +69,14 @@ type Change struct {
 // which was rewritten then.
 var ErrUnknownCommit = errors.New("unknown commit")
 
-// Options are the parts of a Relay. All but the last are required.
+// Options are the parts of a Relay. The source, the state and the public URL are
+// required.
 type Options struct {
 	Source    Source
 	State     *state.DB
 	Endpoints []Endpoint    // those of the configuration
 	PublicURL string        // of the service: the source of its events
+	Private   bool          // whether endpoints that operators make may lead to private addresses
 	Grace     time.Duration // for attempts under way when Run is told to end; 5 s if zero
 	Logger    *slog.Logger  // discards if nil
 }
@@ -87,8 +89,10 @@ type Relay struct {
 	store      *state.Webhooks
 	configured map[string]Endpoint
 	origin     string
-	grace      time.Duration
-	log        *slog.Logger
+
+	allowPrivate bool // of endpoints that are not configured
+	grace        time.Duration
+	log          *slog.Logger
 
 	changed chan struct{} // has a token when endpoints or deliveries may have
 }
@@ -112,7 +116,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	}
 	r := &Relay{
 		source: o.Source, db: o.State, store: o.State.Webhooks(), configured: map[string]Endpoint{},
-		origin: o.PublicURL, grace: o.Grace, log: o.Logger, changed: make(chan struct{}, 1),
+		origin: o.PublicURL, allowPrivate: o.Private, grace: o.Grace, log: o.Logger, changed: make(chan struct{}, 1),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -212,10 +216,17 @@ func (r *Relay) enqueueAll(ctx context.Context, tip string) error {
 }
 
 // endpoint is what row stands for; false for one that another service has in
-// its configuration.
+// its configuration, or that cannot be read.
 func (r *Relay) endpoint(row state.Endpoint) (Endpoint, bool) {
-	e, ok := r.configured[row.Name]
-	return e, ok && row.Configured
+	if row.Configured {
+		e, ok := r.configured[row.Name]
+		return e, ok
+	}
+	e, err := r.decode(row.Name, row.Settings)
+	if err != nil {
+		r.log.Error("webhook endpoint cannot be used", "endpoint", row.Name, "error", err)
+	}
+	return e, err == nil
 }
 
 // advance enqueues what e asked for of the commits up to tip, a page at a time.

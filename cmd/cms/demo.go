@@ -155,7 +155,7 @@ auth:
   issuers:
     - {issuer: demo, audience: cms, algorithms: [HS256], secret_file: token.secret}
   roles:
-    editor: {consultations: [read, create, update, delete], media: [read, create, update, delete], webhooks: [read, update]}
+    editor: {consultations: [read, create, update, delete], media: [read, create, update, delete], webhooks: [read, create, update, delete]}
     bot: {consultations: [read, update]}
 webhooks:
   - {name: site, url: "{{.Site}}/hook", secret_file: webhook.secret, events: ["entry.*"], allow_private: true}

@@ -89,6 +89,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		State:     s.state,
 		Endpoints: p.endpoints,
 		PublicURL: c.Server.PublicURL,
+		Private:   c.Server.PrivateWebhooks,
 		Logger:    log,
 	})
 	if err != nil {
