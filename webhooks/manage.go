@@ -12,9 +12,8 @@ import (
 	"cms/state"
 )
 
-// Endpoints that operators made at run time: their settings are in the database,
-// and every service that shares it heeds them.
-
+// What endpoints that operators make can be refused for. Their settings are in the
+// database, and every service that shares it heeds them.
 var (
 	ErrNameTaken  = state.ErrNameTaken
 	ErrConfigured = errors.New("the endpoint stands in the configuration")
@@ -126,7 +125,7 @@ func (e *Endpoint) encode() (string, error) {
 	if err := e.Check(); err != nil {
 		return "", &SettingsError{err}
 	}
-	b, err := json.Marshal(e)
+	b, err := json.Marshal(e) //nolint:gosec // with the secrets, which the database has to keep
 	return string(b), err
 }
 
