@@ -18,7 +18,7 @@ func TestRehearse(t *testing.T) {
 	before := r.View()
 	release := hold(t, r)
 	defer release()
-	err := r.Rehearse(before, func(tx *Tx) error {
+	err := r.Rehearse(before, true, func(tx *Tx) error {
 		if err := tx.Move("consultations", slug(t, "2026/parc"), "consultations", slug(t, "parc")); err != nil {
 			return err
 		}
@@ -37,14 +37,17 @@ func TestRehearse(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	err = r.Rehearse(before, func(tx *Tx) error {
+	below := func(tx *Tx) error {
 		_, err := tx.Put("consultations", slug(t, "2026/parc.md/x"), document("x"))
 		return err
-	})
-	if !errors.Is(err, ErrConflict) {
+	}
+	if err := r.Rehearse(before, true, below); !errors.Is(err, ErrConflict) {
 		t.Errorf("a file below a file: got %v, want %v", err, ErrConflict)
 	}
-	if err := r.Rehearse(before, func(*Tx) error { return os.ErrDeadlineExceeded }); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := r.Rehearse(before, false, below); err != nil {
+		t.Errorf("a file below a file, taken for granted not to be: got %v", err)
+	}
+	if err := r.Rehearse(before, true, func(*Tx) error { return os.ErrDeadlineExceeded }); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want the function's error", err)
 	}
 	if now := r.View(); now != before || len(now.Entries("consultations")) != 1 {

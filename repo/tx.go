@@ -20,14 +20,15 @@ import (
 // what it did itself. It is valid until its function returns, and for the
 // goroutine of that function only.
 type Tx struct {
-	repo    *Repo
-	root    *folder          // of the tip; not changed. nil until a rehearsal needs it
-	tree    Hash             // of the tip
-	tables  map[string]table // of the tip and what was done
-	changes map[string]*change
-	folders map[string]int // how many new files there are below a folder
-	message string
-	done    bool
+	repo     *Repo
+	root     *folder          // of the tip; not changed. nil until a rehearsal needs it
+	tree     Hash             // of the tip
+	trusting bool             // that nothing but entries is where entries can be
+	tables   map[string]table // of the tip and what was done
+	changes  map[string]*change
+	folders  map[string]int // how many new files there are below a folder
+	message  string
+	done     bool
 }
 
 // A change is what an update does to a file.
@@ -282,6 +283,9 @@ func (tx *Tx) change(p content.Path, was *Entry) (*change, error) {
 func (tx *Tx) fileAt(p content.Path, was *Entry) (file, error) {
 	if was != nil {
 		return file{was.Mode, was.Revision}, nil
+	}
+	if _, _, entry := tx.repo.collections.owner(p); entry && tx.trusting {
+		return file{}, nil
 	}
 	if tx.root == nil {
 		root, err := tx.repo.store.folder(tx.tree)

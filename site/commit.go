@@ -29,7 +29,7 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 		return nil, err
 	}
 	snap := t.site.repo.View()
-	if err := t.site.repo.Rehearse(snap, t.perform); err != nil {
+	if err := t.site.repo.Rehearse(snap, t.write.DryRun, t.perform); err != nil {
 		return nil, refusal(err)
 	}
 	if t.write.DryRun {
