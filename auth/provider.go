@@ -127,7 +127,7 @@ func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principa
 	if err != nil {
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}
-	claims, err := p.trust.verify(ctx, token, claimed)
+	claims, _, err := p.trust.verify(ctx, token, claimed)
 	if errors.Is(err, ErrKeysUnavailable) {
 		return nil, err
 	}

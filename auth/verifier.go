@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -37,8 +38,9 @@ type Options struct {
 
 // Verifier tells true tokens from false ones. It is safe for concurrent use.
 type Verifier struct {
-	issuers map[string]*trust
-	revoked func(issuer, id string) bool
+	issuers  map[string]*trust
+	revoked  func(issuer, id string) bool
+	verified verified
 }
 
 // trust is an issuer with everything that its tokens are held to.
@@ -51,7 +53,11 @@ type trust struct {
 // NewVerifier makes a Verifier. It fetches nothing: the keys behind a URL are
 // fetched when the first token of their issuer comes in.
 func NewVerifier(o Options) (*Verifier, error) {
-	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), revoked: o.Revoked}
+	known, err := newVerified()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), revoked: o.Revoked, verified: known}
 	for _, is := range o.Issuers {
 		if v.issuers[is.Issuer] != nil {
 			return nil, fmt.Errorf("issuer %q stands twice", is.Issuer)
@@ -97,6 +103,24 @@ func refuse(detail string) error { return &TokenError{Code: "invalid_token", Det
 // Verify says whose token it is. The error is a *TokenError when the token is
 // to blame; else it is ErrKeysUnavailable, or ctx's.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
+	p, err := v.verified.get(ctx, token, time.Now())
+	if err == nil && p == nil {
+		if p, err = v.prove(ctx, token); err == nil {
+			v.verified.put(token, p)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.id != "" && v.revoked != nil && v.revoked(p.issuer.Issuer.Issuer, p.id) {
+		return nil, refuse("the token has been revoked")
+	}
+	principal := *p.principal
+	return &principal, nil
+}
+
+// prove verifies a token, but for whether it was revoked.
+func (v *Verifier) prove(ctx context.Context, token string) (*proof, error) {
 	claimed, err := inspect(token)
 	if err != nil {
 		return nil, err
@@ -105,31 +129,36 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if is == nil {
 		return nil, refuse("the issuer is not trusted here")
 	}
-	claims, err := is.verify(ctx, token, claimed)
+	claims, keys, err := is.verify(ctx, token, claimed)
 	if err != nil {
 		return nil, err
 	}
-	if id, _ := claims["jti"].(string); id != "" && v.revoked != nil && v.revoked(is.Issuer.Issuer, id) {
-		return nil, refuse("the token has been revoked")
+	principal, err := is.principal(claims, claimed.all)
+	if err != nil {
+		return nil, err
 	}
-	return is.principal(claims, claimed.all)
+	id, _ := claims["jti"].(string)
+	return &proof{
+		issuer: is, algorithm: claimed.algorithm, keyID: claimed.keyID, keys: keys, id: id,
+		principal: principal, end: principal.Expires.Add(is.Leeway),
+	}, nil
 }
 
 // verify holds a token to everything that its issuer is bound to, and gives its
-// claims. The errors are those of [Verifier.Verify].
-func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt.MapClaims, error) {
+// claims, and the keys of which one has signed it. The errors are those of [Verifier.Verify].
+func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt.MapClaims, []key, error) {
 	switch {
 	case !slices.Contains(is.Algorithms, claimed.algorithm):
-		return nil, refuse("the issuer does not sign with this algorithm")
+		return nil, nil, refuse("the issuer does not sign with this algorithm")
 	case is.Type != "" && !sameType(is.Type, claimed.typ):
-		return nil, refuse("the token is not of the type that the issuer issues for this service")
+		return nil, nil, refuse("the token is not of the type that the issuer issues for this service")
 	}
 	found, err := is.keys.find(ctx, claimed.algorithm, claimed.keyID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(found) == 0 {
-		return nil, refuse("the issuer has no such key")
+		return nil, nil, refuse("the issuer has no such key")
 	}
 	var set jwt.VerificationKeySet
 	for _, k := range found {
@@ -137,9 +166,9 @@ func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt
 	}
 	claims := jwt.MapClaims{}
 	if _, err := is.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return set, nil }); err != nil {
-		return nil, refusal(err)
+		return nil, nil, refusal(err)
 	}
-	return claims, nil
+	return claims, found, nil
 }
 
 // claimed is what an unverified token says about how to verify it, and what
