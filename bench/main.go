@@ -30,8 +30,12 @@ func main() {
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
+	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if *bare {
+		log.Fatal(serveBare(ctx, os.Stdin, os.Stdout))
+	}
 	err := run(ctx, *dir, *quick, *soak, os.Stdout)
 	stop()
 	if err != nil {
@@ -83,7 +87,10 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, out io
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return b.histories(ctx)
+	if err := b.histories(ctx); err != nil {
+		return err
+	}
+	return b.reads(ctx)
 }
 
 // bench is a run in the making.
