@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -196,59 +195,105 @@ const (
 )
 
 // Find ranks the documents that have every word of the query in what the reader
-// sees of them, the best first; less orders equals. What the reader does not see
-// counts for nothing, not even for the rank.
-func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int) []K {
-	seen := map[uint32]*[]string{} // the hidden fields of documents; nil for those that are not seen
-	var found map[uint32]float64
-	for _, term := range q.terms {
-		counts := x.occurrences(term, see, seen)
-		rarity := math.Log(1 + (float64(len(x.number))-float64(len(counts))+0.5)/(float64(len(counts))+0.5))
-		scores := make(map[uint32]float64, len(counts))
-		for n, count := range counts {
-			before, ok := found[n]
-			if !ok && found != nil {
-				continue
-			}
-			length := 1 - lengthBias + lengthBias*float64(x.docs[n].length)*float64(len(x.number))/float64(max(x.length, 1))
-			scores[n] = before + rarity*count*(saturation+1)/(count+saturation*length)
+// sees of them, and gives the n best, the best first, and how many there are;
+// less orders equals. What the reader does not see counts for nothing, not even
+// for the rank.
+func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int, n int) (best []K, total int) {
+	var found []hit
+	for i, term := range q.terms {
+		hits := x.hits(term, see)
+		rarity := math.Log(1 + (float64(len(x.number))-float64(len(hits))+0.5)/(float64(len(hits))+0.5))
+		for j := range hits {
+			count := hits[j].score
+			length := 1 - lengthBias + lengthBias*float64(x.docs[hits[j].doc].length)*float64(len(x.number))/float64(max(x.length, 1))
+			hits[j].score = rarity * count * (saturation + 1) / (count + saturation*length)
 		}
-		found = scores
+		if i == 0 {
+			found = hits
+		} else {
+			found = both(found, hits)
+		}
 	}
-	ranked := slices.SortedFunc(maps.Keys(found), func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(found[b], found[a]), less(x.docs[a].key, x.docs[b].key))
+	ranked := first(found, n, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
 	})
-	keys := make([]K, len(ranked))
-	for i, n := range ranked {
-		keys[i] = x.docs[n].key
+	best = make([]K, len(ranked))
+	for i, h := range ranked {
+		best[i] = x.docs[h.doc].key
 	}
-	return keys
+	return best, len(found)
 }
 
-// occurrences are how often the term is in what the reader sees of each document,
-// weighed.
-func (x *Index[K]) occurrences(term string, see See[K], seen map[uint32]*[]string) map[uint32]float64 {
-	counts := map[uint32]float64{}
+// hit is a document that was found: how often, weighed, or what that is worth.
+type hit struct {
+	doc   uint32
+	score float64
+}
+
+// hits are the documents that have the term in what the reader sees of them, in
+// order of their numbers.
+func (x *Index[K]) hits(term string, see See[K]) []hit {
 	l := x.lists[term]
 	if l == nil {
-		return counts
+		return nil
 	}
+	var (
+		hits   []hit
+		at     = uint32(math.MaxUint32) // the document that the next two are of
+		hidden []string
+		seen   bool
+	)
 	for n, t := range l.all() {
-		if !x.docs[n].living {
-			continue
-		}
-		hidden, asked := seen[n]
-		if !asked {
-			if h, ok := see(x.docs[n].key); ok {
-				hidden = &h
+		if n != at {
+			at, seen = n, false
+			if x.docs[n].living {
+				hidden, seen = see(x.docs[n].key)
 			}
-			seen[n] = hidden
 		}
 		f := x.fields[t[0]]
-		if hidden == nil || slices.Contains(*hidden, f.name) {
+		if !seen || slices.Contains(hidden, f.name) {
 			continue
 		}
-		counts[n] += f.weight * float64(t[1])
+		if len(hits) == 0 || hits[len(hits)-1].doc != n {
+			hits = append(hits, hit{doc: n})
+		}
+		hits[len(hits)-1].score += f.weight * float64(t[1])
 	}
-	return counts
+	return hits
+}
+
+// both are the documents of a that b has too, with the scores of both.
+func both(a, b []hit) []hit {
+	out := a[:0]
+	for _, h := range a {
+		for len(b) > 0 && b[0].doc < h.doc {
+			b = b[1:]
+		}
+		if len(b) > 0 && b[0].doc == h.doc {
+			out = append(out, hit{h.doc, h.score + b[0].score})
+		}
+	}
+	return out
+}
+
+// first are the n first of list in order.
+func first(list []hit, n int, compare func(a, b hit) int) []hit {
+	const few = 16 // times n, from where on it pays not to order all
+	if n <= 0 {
+		return nil
+	}
+	if len(list) <= few*n {
+		slices.SortFunc(list, compare)
+		return list[:min(n, len(list))]
+	}
+	top := make([]hit, 0, n+1)
+	for _, h := range list {
+		if len(top) == n && compare(h, top[n-1]) >= 0 {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(top, h, compare)
+		top = slices.Insert(top, i, h)
+		top = top[:min(n, len(top))]
+	}
+	return top
 }

@@ -17,7 +17,16 @@ func find(t *testing.T, x *Index[string], query string, see See[string]) string 
 	if !ok {
 		t.Fatalf("%q is no query", query)
 	}
-	return strings.Join(x.Find(q, see, strings.Compare), " ")
+	all, total := x.Find(q, see, strings.Compare, 1000)
+	if len(all) != total {
+		t.Fatalf("got %d of %d", len(all), total)
+	}
+	for n := range total {
+		if some, again := x.Find(q, see, strings.Compare, n); again != total || !slices.Equal(some, all[:n]) {
+			t.Fatalf("the first %d: got %v of %d, want %v", n, some, again, all[:n])
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func TestFindFrench(t *testing.T) {
@@ -147,7 +156,7 @@ func BenchmarkIndex(b *testing.B) {
 			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
 				q, _ := ParseQuery(query)
 				for b.Loop() {
-					x.Find(q, func(int) ([]string, bool) { return nil, true }, func(a, b int) int { return a - b })
+					x.Find(q, func(int) ([]string, bool) { return nil, true }, func(a, b int) int { return a - b }, 20)
 				}
 			})
 		}

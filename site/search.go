@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	}
 	waiting, cancel := context.WithTimeout(ctx, searchPatience)
 	defer cancel()
-	found, commit, err := s.words.find(waiting, s.repo.View, query, func(e *repo.Entry) ([]string, bool) {
+	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, func(e *repo.Entry) ([]string, bool) {
 		v := sights[e.Collection]
 		if v == nil || !v.sees(e) {
 			return nil, false
@@ -77,16 +78,15 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	} else if err != nil {
 		return nil, err
 	}
-	hits := &Hits{Items: []Hit{}, Total: len(found), Commit: commit}
-	rest := found[min(start, len(found)):]
-	for _, e := range rest[:min(q.Limit, len(rest))] {
+	hits := &Hits{Items: []Hit{}, Total: total, Commit: commit}
+	for _, e := range found[min(start, len(found)):] {
 		entry, err := sights[e.Collection].view(e)
 		if err != nil {
 			return nil, err
 		}
 		hits.Items = append(hits.Items, Hit{entry, highlights(query, textsOf(entry.Fields, e))})
 	}
-	if len(rest) > q.Limit {
+	if total > start+q.Limit {
 		hits.Next = q.cursor(start + q.Limit)
 	}
 	return hits, nil
@@ -132,7 +132,7 @@ func (q Search) parse() (*search.Query, int, error) {
 	if err == nil {
 		err = json.Unmarshal(raw, &r)
 	}
-	if err != nil || r.Search != q.id() || r.Start < 0 {
+	if err != nil || r.Search != q.id() || r.Start < 0 || r.Start > math.MaxInt32 {
 		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not one that this search gave. Leave it out to start from the beginning."}
 	}
 	return query, r.Start, nil
@@ -234,17 +234,19 @@ func (s *Site) KeepIndexed(ctx context.Context) error {
 	}
 }
 
-// find searches what view shows, or what came after it.
-func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *search.Query, see search.See[*repo.Entry]) ([]*repo.Entry, string, error) {
+// find searches what view shows, or what came after it, for the n best, and says
+// how many there are and of which commit.
+func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *search.Query, n int, see search.See[*repo.Entry]) ([]*repo.Entry, int, string, error) {
 	if err := x.follow(ctx, view); err != nil {
-		return nil, "", err
+		return nil, 0, "", err
 	}
 	if err := x.lock.Acquire(ctx, 1); err != nil {
-		return nil, "", err
+		return nil, 0, "", err
 	}
 	defer x.lock.Release(1)
 	less := func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }
-	return x.index.Find(q, see, less), hexOrEmpty(x.holds.Commit()), nil
+	best, total := x.index.Find(q, see, less, n)
+	return best, total, hexOrEmpty(x.holds.Commit()), nil
 }
 
 // follow makes the index that of the newest snapshot.
