@@ -33,7 +33,7 @@ type API struct {
 	outbound    *webhooks.Relay       // nil for none
 	deployments *webhooks.Deployments // nil for none
 	keys        *state.Keys           // nil where no write can be repeated
-	ready       func() error
+	ready       []Check
 	maxBody     int64
 	log         *slog.Logger
 
@@ -67,7 +67,7 @@ type Options struct {
 	Version      string                // of the program, for the OpenAPI document
 	PublicURL    string                // where clients reach the service
 	MaxBodyBytes int64                 // of a request; 10 MiB when 0
-	Ready        func() error          // why the service cannot work now, or nil
+	Ready        []Check               // what /readyz asks
 	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
 	Logger       *slog.Logger
 
@@ -167,6 +167,7 @@ func (a *API) routes(router *mux.Router) {
 	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
 	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
 	get(a, "/v1/collections/{collection}/diff/{slug}", a.entryDiff, entryDiffDoc)
+	get(a, "/v1/collections/{collection}/deployment/{slug}", a.entryDeployment, entryDeploymentDoc)
 	post(a, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
 	post(a, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
 	post(a, "/v1/batch", a.batch, batchDoc)

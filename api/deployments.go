@@ -36,6 +36,52 @@ func (a *API) deployment(ctx context.Context, commit string) *Deployment {
 	return &Deployment{d.State, d.Commit, maybe(d.At), d.URL}
 }
 
+type entryDeploymentInput struct {
+	AtEntry
+	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the deployment is still at one of these ETags."`
+}
+
+var entryDeploymentDoc = doc{
+	id: "entry-deployment", tag: "Entries",
+	summary:   "Whether an entry's newest revision is on the site",
+	text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
+	responses: map[int]any{200: Deployment{}, 304: nil},
+	headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
+	problems:  []int{404},
+}
+
+func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.site.Entry(principal(ctx), ref)
+	if err != nil {
+		return nil, err
+	}
+	d := a.deployment(ctx, e.Updated.Commit)
+	if d == nil {
+		return nil, newProblem(http.StatusNotFound, "No build was ever reported here.")
+	}
+	r, err := answer(http.StatusOK, d)
+	if err != nil {
+		return nil, err
+	}
+	version := digest(string(r.Body))
+	r.ETag = etag(version)
+	if in.IfNoneMatch == "" {
+		return r, nil
+	}
+	t, p := parseTags("If-None-Match", in.IfNoneMatch)
+	if p != nil {
+		return nil, p
+	}
+	if matched, ok := t.matchWeak(version); ok {
+		return &reply{Status: http.StatusNotModified, ETag: matched}, nil
+	}
+	return r, nil
+}
+
 // DeploymentReport is what a build tells.
 type DeploymentReport struct {
 	Commit string `json:"commit" doc:"What is built."`

@@ -24,7 +24,7 @@ type Entry struct {
 	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection."`
 	Problems   []Fault         `json:"problems" doc:"What is wrong with the file."`
 	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
-	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag."`
+	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag: to follow it, ask for the deployment by itself."`
 }
 
 // Updated is a commit, in short.
@@ -143,7 +143,12 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		}
 	}
 	if media == mediaJSON {
-		return answerEntry(http.StatusOK, e, a.deployment(ctx, e.Updated.Commit))
+		deployment := a.deployment(ctx, e.Updated.Commit)
+		r, err := answerEntry(http.StatusOK, e, deployment)
+		if deployment != nil && err == nil {
+			r.CacheControl = "no-store" // the ETag does not speak for it
+		}
+		return r, err
 	}
 	src, err := e.Source()
 	if err != nil {

@@ -1,0 +1,78 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"cms/api"
+	"cms/auth"
+	"cms/state/statetest"
+	"cms/webhooks"
+)
+
+func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
+	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
+	s := newServerWith(t, func(o *api.Options) {
+		var err error
+		if o.Deployments, err = webhooks.OpenDeployments(t.Context(), db, nil, o.Site.Position); err != nil {
+			t.Fatal(err)
+		}
+	})
+	tag := s.create("consultations", "plan", sample)
+	entry := func(tag string) response {
+		return s.do(request{method: "GET", path: entryPath("plan"), header: map[string]string{"If-None-Match": tag}})
+	}
+	const path = "/v1/collections/consultations/deployment/plan"
+	documented := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
+	deployment := func(tag string, token ...string) response {
+		t.Helper()
+		r := request{method: "GET", path: path, header: map[string]string{"If-None-Match": tag}, token: strings.Join(token, "")}
+		res := s.do(r)
+		documented.check(s, "entry-deployment", r, res)
+		return res
+	}
+	if res := deployment(`"x"`); res.status != 404 {
+		t.Errorf("before the first build: got %d %s", res.status, res.body)
+	}
+	if res := entry(`"x"`); res.status != 200 || res.header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("before the first build: got %d, Cache-Control %q", res.status, res.header.Get("Cache-Control"))
+	}
+	report := func(state string) {
+		t.Helper()
+		res := s.do(request{method: "POST", path: "/v1/deployments", token: s.mint("operator"), header: jsonBody(""),
+			body: `{"commit": "` + s.head() + `", "state": "` + state + `"}`})
+		if res.status != 204 {
+			t.Fatalf("report: got %d %s", res.status, res.body)
+		}
+	}
+
+	report("building")
+	seen := deployment(`"x"`)
+	if seen.status != 200 || !strings.Contains(string(seen.body), `"state":"building"`) {
+		t.Fatalf("got %d %s", seen.status, seen.body)
+	}
+	if res := deployment(seen.header.Get("ETag")); res.status != 304 || len(res.body) > 0 || res.header.Get("ETag") != seen.header.Get("ETag") {
+		t.Errorf("unchanged: got %d %s", res.status, res.body)
+	}
+	report("live")
+	if res := deployment(seen.header.Get("ETag")); res.status != 200 || !strings.Contains(string(res.body), `"state":"live"`) {
+		t.Errorf("who polls the deployment gets %d %s, want that it is live", res.status, res.body)
+	}
+	if res := entry(`"x"`); res.status != 200 || res.header.Get("ETag") != tag || res.header.Get("Cache-Control") != "no-store" || !strings.Contains(string(res.body), `"state":"live"`) {
+		t.Errorf("the entry: got %d, ETag %s, Cache-Control %q: %s", res.status, res.header.Get("ETag"), res.header.Get("Cache-Control"), res.body)
+	}
+	if res := entry(tag); res.status != 304 { // by contract: the revision is what it was
+		t.Errorf("the entry at its revision: got %d", res.status)
+	}
+	if res := deployment(`x`); res.status != 400 {
+		t.Errorf("a tag without quotes: got %d %s", res.status, res.body)
+	}
+
+	stranger, err := auth.Mint(s.issuer, auth.Claims{Subject: "bob", Roles: []string{"limited"}, TTL: 60e9, Extra: map[string]any{"org": "Ville de Brasse"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := deployment(`"x"`, stranger); res.status != 404 || strings.Contains(string(res.body), "build") {
+		t.Errorf("who may not see the entry: got %d %s", res.status, res.body)
+	}
+}
