@@ -10,14 +10,26 @@ func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says whether the service can do its work, and what keeps it from it.
+// A Check is a part of the service without which it cannot do its work.
+type Check struct {
+	Code   string       // names the failure for programs; it stays as it is
+	Detail string       // the same in a sentence for people, whoever asks
+	Run    func() error // nil, or the cause, which only the log is told
+}
+
+// readyz says whether the service can do its work, and which parts keep it from
+// it. Anyone may ask, so causes, which name files and servers, go to the log.
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
-	if a.ready != nil {
-		if err := a.ready(); err != nil {
-			a.log.WarnContext(r.Context(), "not ready", "error", err)
-			writeProblem(w, r, newProblem(http.StatusServiceUnavailable, err.Error()).with("Retry-After", "5"))
-			return
+	p := newProblem(http.StatusServiceUnavailable, "The service cannot do its work now. The log says why.").with("Retry-After", "5")
+	for _, check := range a.ready {
+		if err := check.Run(); err != nil {
+			a.log.WarnContext(r.Context(), "not ready", "code", check.Code, "error", err, "request_id", requestID(r.Context()))
+			p.Errors = append(p.Errors, Fault{Rule: check.Code, Detail: check.Detail})
 		}
+	}
+	if len(p.Errors) > 0 {
+		writeProblem(w, r, p)
+		return
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

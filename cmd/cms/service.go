@@ -119,7 +119,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
-		Ready:        s.ready,
+		Ready:        s.checks(),
 		Logger:       log,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
@@ -230,8 +230,13 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, s.repo.Close(), s.state.Close())
 }
 
-// ready says why the service cannot do its work now, or nil.
-func (s *service) ready() error { return errors.Join(s.repo.Ready(), s.state.Ready()) }
+// checks are what the service needs to be ready.
+func (s *service) checks() []api.Check {
+	return []api.Check{
+		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
+		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
+	}
+}
 
 // feed gives the site's history to the webhooks.
 type feed struct{ site *site.Site }
