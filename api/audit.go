@@ -8,7 +8,7 @@ import (
 
 // audit logs a write, whatever came of it, and every request that was refused:
 // who asked for what of which entry, and the result. It holds nothing that was
-// sent but the path, and no secret.
+// sent but the path and the names of a batch's entries, and no secret.
 func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
 	write := !safe(r.Method) && c.operation != ""
 	if !write && status < http.StatusBadRequest || !a.log.Enabled(ctx, slog.LevelInfo) {
@@ -24,8 +24,12 @@ func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
 	if c.code != "" {
 		result = append(result, slog.String("code", c.code))
 	}
-	if len(c.targets) > 0 {
+	switch {
+	case len(c.targets) == 0:
+	case status < http.StatusBadRequest:
 		result = append(result, slog.Any("changed", c.targets))
+	default:
+		result = append(result, slog.Any("asked", c.targets))
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Attr{Key: "audit", Value: slog.GroupValue(
 		slog.Attr{Key: "who", Value: slog.GroupValue(who...)},

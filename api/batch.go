@@ -72,7 +72,8 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	}
 	w := in.write(ctx)
 	b.write(&w)
-	ops := b.operations()
+	ops, asked := b.operations()
+	callOf(ctx).targets = asked
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
@@ -81,25 +82,32 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 		return nil, err
 	}
 	res := BatchResult{Items: make([]OperationResult, len(outcomes))}
+	made := make([]target, len(outcomes))
 	for i, out := range outcomes {
 		res.Commit = out.Commit
 		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff}
 		if out.Entry != nil {
 			res.Items[i].Revision = out.Entry.Revision
 		}
+		made[i] = targetOf(out)
+	}
+	callOf(ctx).targets = made
+	if w.DryRun {
+		callOf(ctx).targets = nil
 	}
 	return answer(http.StatusOK, res)
 }
 
-// operations are those of a batch. All that is wrong with any of them is told.
-func (b *body) operations() []site.Operation {
+// operations are those of a batch, and what they are asked to change. All that is
+// wrong with any of them is told.
+func (b *body) operations() ([]site.Operation, []target) {
 	v, _ := b.members.Get("operations")
 	list, ok := v.([]content.Value)
 	if !ok || len(list) == 0 || len(list) > site.MaxBatch {
 		b.wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
-		return nil
+		return nil, nil
 	}
-	ops := make([]site.Operation, len(list))
+	ops, asked := make([]site.Operation, len(list)), make([]target, len(list))
 	for i, v := range list {
 		at := fmt.Sprintf("/operations/%d", i)
 		members, ok := v.(*content.Object)
@@ -108,13 +116,15 @@ func (b *body) operations() []site.Operation {
 			continue
 		}
 		one := body{members: members}
-		ops[i] = one.operation()
+		var ref site.Ref
+		ops[i], ref = one.operation()
+		asked[i] = target{Collection: ref.Collection, Name: ref.Slug.String()}
 		for _, f := range one.errors {
 			f.Pointer = at + f.Pointer
 			b.errors = append(b.errors, f)
 		}
 	}
-	return ops
+	return ops, asked
 }
 
 // operationMembers are what each operation has beside op and collection.
@@ -127,13 +137,13 @@ var operationMembers = map[string][]string{
 	"revert": {"slug", "if_match", "to"},
 }
 
-// operation is the one that the members say.
-func (b *body) operation() site.Operation {
+// operation is the one that the members say, and the entry that it is about.
+func (b *body) operation() (site.Operation, site.Ref) {
 	op := b.text("op")
 	members, ok := operationMembers[op]
 	if !ok {
 		b.wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
-		return nil
+		return nil, site.Ref{}
 	}
 	b.only(append([]string{"op", "collection"}, members...))
 	b.require("Name the collection.", "collection")
@@ -144,20 +154,20 @@ func (b *body) operation() site.Operation {
 	pre := b.precondition()
 	switch op {
 	case "create":
-		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.object("fields"), Body: b.text("body")}, pre)
+		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.object("fields"), Body: b.text("body")}, pre), ref
 	case "put":
 		b.require("put replaces the whole entry, so this member is required. To change parts of an entry, use patch.", "fields", "body")
-		return site.Updating(ref, site.Replace(b.object("fields"), b.text("body")), pre)
+		return site.Updating(ref, site.Replace(b.object("fields"), b.text("body")), pre), ref
 	case "patch":
 		b.object("fields")
 		b.text("body")
-		return site.Updating(ref, site.MergePatch(b.without("op", "collection", "slug", "if_match")), pre)
+		return site.Updating(ref, site.MergePatch(b.without("op", "collection", "slug", "if_match")), pre), ref
 	case "delete":
-		return site.Deleting(ref, pre)
+		return site.Deleting(ref, pre), ref
 	case "move":
-		return site.Moving(ref, b.target(ref), pre)
+		return site.Moving(ref, b.target(ref), pre), ref
 	}
-	return site.Reverting(ref, b.state(), pre)
+	return site.Reverting(ref, b.state(), pre), ref
 }
 
 // precondition is what the member if_match says: *, a revision, or entity tags.

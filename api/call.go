@@ -23,7 +23,7 @@ type call struct {
 	route     string          // the template of the path; "" for none
 	operation string          // the id in the OpenAPI document; "" for none
 	code      string          // of the problem that was answered
-	targets   []target        // what a write has changed
+	targets   []target        // what a write has changed or, refused, was asked to
 	key       string          // names the write in its commit, so that it is not made twice; "" for none
 }
 

@@ -99,7 +99,7 @@ var streamEventsDoc = doc{
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, whose data is an Event as JSON. " +
 		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
-		"read what you need afresh. A comment every 15 seconds shows that the stream is alive. It ends with the token.",
+		"read what you need afresh. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
 }
 
@@ -129,7 +129,9 @@ type stream struct {
 	control   *http.ResponseController
 }
 
-// run serves the watcher until they go, their token ends or the streams do.
+// run serves the watcher until they go, their token or session ends or is taken
+// back, or the streams end. What a session's account may see is what counts at the
+// moment.
 func (s *stream) run(hc huma.Context) {
 	r, w := humamux.Unwrap(hc)
 	s.out, s.control = w, http.NewResponseController(w)
@@ -150,6 +152,8 @@ func (s *stream) run(hc huma.Context) {
 	}
 	beat := time.NewTicker(s.api.heartbeat)
 	defer beat.Stop()
+	look := time.NewTicker(auth.RevocationDelay)
+	defer look.Stop()
 	for {
 		_, superseded := s.api.site.Head()
 		if err := s.catchUp(ctx); err != nil {
@@ -159,6 +163,12 @@ func (s *stream) run(hc huma.Context) {
 		case <-superseded:
 		case <-beat.C:
 			if s.write(": alive\n\n") != nil {
+				return
+			}
+		case <-look.C:
+			var err error
+			if s.principal, err = s.api.caller(r); err != nil {
+				s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", requestID(ctx))
 				return
 			}
 		case <-ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,16 +40,23 @@ type watch struct {
 // watch opens an event stream and waits until it has begun.
 func (s *server) watch(token, lastEventID string) *watch {
 	s.Helper()
+	return s.listen(http.DefaultClient, func(h http.Header) {
+		h.Set("Authorization", "Bearer "+token)
+		if lastEventID != "" {
+			h.Set("Last-Event-ID", lastEventID)
+		}
+	})
+}
+
+func (s *server) listen(client *http.Client, set func(http.Header)) *watch {
+	s.Helper()
 	ctx, cancel := context.WithCancel(s.Context())
 	req, err := http.NewRequestWithContext(ctx, "GET", s.url+"/v1/events", http.NoBody)
 	if err != nil {
 		s.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	if lastEventID != "" {
-		req.Header.Set("Last-Event-ID", lastEventID)
-	}
-	res, err := http.DefaultClient.Do(req)
+	set(req.Header)
+	res, err := client.Do(req)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -86,6 +94,16 @@ func (s *server) watch(token, lastEventID string) *watch {
 		s.Fatalf("the stream begins with %+v, want a greeting", m)
 	}
 	return w
+}
+
+// watch opens the event stream that a browser with a session has.
+func (b *browser) watch() *watch {
+	b.Helper()
+	return b.server.listen(b.client, func(h http.Header) {
+		for k, v := range b.from {
+			h.Set(k, v)
+		}
+	})
 }
 
 // next is what the stream says next.
@@ -384,5 +402,60 @@ func TestManyWatchers(t *testing.T) {
 	s.api.EndStreams()
 	for _, w := range watches {
 		w.ended()
+	}
+}
+
+func TestEventsEndWhenTheTokenIsRevoked(t *testing.T) {
+	issuer := auth.Issuer{Issuer: "bots", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("fedcba9876543210fedcba9876543210")}
+	var revoked atomic.Bool
+	s := newServerWith(t, func(o *api.Options) {
+		var err error
+		o.Verifier, err = auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{issuer}, Revoked: func(issuer, id string) bool {
+			return revoked.Load() && issuer == "bots" && id == "leaked"
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	mint := func(id string) string {
+		token, err := auth.Mint(issuer, auth.Claims{ID: id, Subject: "bot", Roles: []string{"editor"}, TTL: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	s.token = mint("kept")
+	leaked, kept := s.watch(mint("leaked"), ""), s.watch(s.token, "")
+	revoked.Store(true)
+	leaked.ended()
+	s.create("consultations", "plan", sample)
+	kept.want("created plan")
+}
+
+func TestEventsOfASession(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(*browser, *auth.Accounts) error
+	}{
+		{"end when the account is disabled", func(b *browser, a *auth.Accounts) error { return a.SetDisabled(b.Context(), email, true) }},
+		{"end with a logout", func(b *browser, _ *auth.Accounts) error {
+			if res := b.send(request{method: "POST", path: "/v1/auth/logout"}); res.status != http.StatusNoContent {
+				return fmt.Errorf("got %d %s", res.status, res.body)
+			}
+			return nil
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, db := newLoginServer(t, "http://localhost:8080")
+			b := s.browser()
+			b.login()
+			w := b.watch()
+			s.create("consultations", "plan", sample)
+			w.want("created plan")
+			if err := c.end(b, auth.NewAccounts(db, []string{"editor"})); err != nil {
+				t.Fatal(err)
+			}
+			w.ended()
+		})
 	}
 }

@@ -37,6 +37,7 @@ type audit struct {
 		Status  int
 		Code    string
 		Changed []struct{ Collection, Name, Commit string }
+		Asked   []struct{ Collection, Name, Commit string } // where it was refused
 	}
 	RequestID string `json:"request_id"`
 }
@@ -123,6 +124,54 @@ func TestAudit(t *testing.T) {
 	}
 	if found := log.audits(t); len(found) != 1 || found[0].Result.Status != 422 {
 		t.Errorf("a read and a refused one left %+v, want one line", found)
+	}
+}
+
+func TestAuditNamesTheTargetsOfBatchesAndMedia(t *testing.T) {
+	var log lines
+	s := newServerWith(t, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+	asJSON := map[string]string{"Content-Type": "application/json"}
+	batch := func(path, second string) request {
+		return request{method: "POST", path: path, header: asJSON, body: `{"operations": [` +
+			`{"op": "create", "collection": "consultations", "slug": "quais", "fields": {"title": "Les quais"}},` + second + `]}`}
+	}
+	move := `{"op": "move", "collection": "consultations", "slug": "quais", "if_match": "*", "to": "berges"}`
+	for _, c := range []struct {
+		name           string
+		r              request
+		status         int
+		changed, asked string
+	}{
+		{"a batch that is refused", batch("/v1/batch", `{"op": "delete", "collection": "pages", "slug": "rien", "if_match": "*"}`), 404, "", "consultations/quais pages/rien"},
+		{"a dry run", batch("/v1/batch?dry_run=true", move), 200, "", ""},
+		{"a batch", batch("/v1/batch", move), 200, "consultations/quais consultations/berges", ""},
+		{"an upload", request{method: "PUT", path: "/v1/media/plan.pdf", body: "%PDF-1.4\n", header: map[string]string{"If-None-Match": "*"}}, 201, "media/plan.pdf", ""},
+		{"a deletion", request{method: "DELETE", path: "/v1/media/plan.pdf", header: map[string]string{"If-Match": "*"}}, 204, "media/plan.pdf", ""},
+	} {
+		log.audits(t)
+		if res := s.do(c.r); res.status != c.status {
+			t.Fatalf("%s: got %d %s", c.name, res.status, res.body)
+		}
+		found := log.audits(t)
+		if len(found) != 1 {
+			t.Fatalf("%s: got %d lines, want 1", c.name, len(found))
+		}
+		var changed, asked []string
+		for _, at := range found[0].Result.Changed {
+			changed = append(changed, at.Collection+"/"+at.Name)
+			if at.Commit != s.head() {
+				t.Errorf("%s: got commit %s, want %s", c.name, at.Commit, s.head())
+			}
+		}
+		for _, at := range found[0].Result.Asked {
+			asked = append(asked, at.Collection+"/"+at.Name)
+		}
+		if got := strings.Join(changed, " "); got != c.changed {
+			t.Errorf("%s: changed %q, want %q", c.name, got, c.changed)
+		}
+		if got := strings.Join(asked, " "); got != c.asked {
+			t.Errorf("%s: asked for %q, want %q", c.name, got, c.asked)
+		}
 	}
 }
 
