@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 )
 
 // What is compressed, and from how many bytes on. An event stream is not: its
@@ -22,6 +23,7 @@ func newCompressor() (func(http.Handler) http.Handler, error) {
 	wrap, err := gzhttp.NewWrapper(
 		gzhttp.MinSize(compressFrom),
 		gzhttp.EnableZstd(false),
+		gzhttp.CompressionLevel(gzip.BestSpeed),
 		gzhttp.ContentTypes([]string{mediaJSON, mediaProblem, mediaMarkdown, "text/html", "text/css", "text/javascript"}),
 	)
 	if err != nil {
