@@ -4,6 +4,11 @@
 //
 //	go run ./bench > docs/benchmarks.md
 //
+// With -only it measures some sections; webhooks on PostgreSQL too where the
+// variable CMS_POSTGRES_URL names a server.
+//
+//	.ci/postgres run go run ./bench -only hooks
+//
 // With -soak it keeps the service under load for a time, and fails if the service
 // takes ever more memory, files or packs, or has lost an edit.
 //
@@ -22,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,13 +36,14 @@ func main() {
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
+	only := flag.String("only", "", "the `sections` to measure, with commas: edits, history, reads, hooks (default: all)")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	if *bare {
 		log.Fatal(serveBare(ctx, os.Stdin, os.Stdout))
 	}
-	err := run(ctx, *dir, *quick, *soak, os.Stdout)
+	err := run(ctx, *dir, *quick, *soak, *only, os.Stdout)
 	stop()
 	if err != nil {
 		log.Fatal(err)
@@ -54,15 +61,17 @@ type plan struct {
 	shapes   []shape
 	duration time.Duration // of each load
 	history  int           // commits of the repository whose history is asked for
+
+	deliveries int // of webhooks, to be made at once
 }
 
-func run(ctx context.Context, dir string, quick bool, soak time.Duration, out io.Writer) error {
+func run(ctx context.Context, dir string, quick bool, soak time.Duration, only string, out io.Writer) error {
 	p := plan{
 		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
-		duration: 10 * time.Second, history: 25000,
+		duration: 10 * time.Second, history: 25000, deliveries: 10000,
 	}
 	if quick {
-		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500}
+		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500, deliveries: 500}
 	}
 	// Nothing is removed before the end: some file systems are slow to make a file
 	// where many were removed lately, which would count against what comes later.
@@ -82,15 +91,38 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, out io
 	if err := b.head(ctx); err != nil {
 		return err
 	}
-	for _, s := range p.shapes {
+	sections := []section{{"edits", b.edits}, {"history", b.histories}, {"reads", b.reads}, {"hooks", b.hooks}}
+	wanted := strings.FieldsFunc(only, func(r rune) bool { return r == ',' })
+	for _, name := range wanted {
+		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
+			return fmt.Errorf("there is no section %q", name)
+		}
+	}
+	for _, s := range sections {
+		if len(wanted) > 0 && !slices.Contains(wanted, s.name) {
+			continue
+		}
+		if err := s.measure(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// section is a part of the report.
+type section struct {
+	name    string
+	measure func(context.Context) error
+}
+
+// edits measures each site under edits.
+func (b *bench) edits(ctx context.Context) error {
+	for _, s := range b.plan.shapes {
 		if err := b.shape(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if err := b.histories(ctx); err != nil {
-		return err
-	}
-	return b.reads(ctx)
+	return nil
 }
 
 // bench is a run in the making.

@@ -46,6 +46,14 @@ log: {level: warn}
 
 // start starts the service and says how long it took to be ready.
 func (b *bench) start(ctx context.Context, work, repository string) (*service, time.Duration, error) {
+	return b.startWith(ctx, work, func(addr, debug string) []byte {
+		return fmt.Appendf(nil, configuration, addr, debug, repository, repository)
+	})
+}
+
+// startWith is start with the configuration for two addresses, of the service
+// and of its profiles.
+func (b *bench) startWith(ctx context.Context, work string, configure func(addr, debug string) []byte) (*service, time.Duration, error) {
 	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -55,7 +63,7 @@ func (b *bench) start(ctx context.Context, work, repository string) (*service, t
 		return nil, 0, err
 	}
 	config := filepath.Join(work, "config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, addr, debug, repository, repository), 0o644); err != nil {
+	if err := os.WriteFile(config, configure(addr, debug), 0o644); err != nil {
 		return nil, 0, err
 	}
 	os.Setenv("CMS_JWT_SECRET", strings.Repeat("s", 32))
