@@ -124,7 +124,7 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
 		param("query", "revision", "The revision that is expected: 404 when the file is at another one. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
-	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEGs lose their metadata, but for orientation and colour profile.", true,
+	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
 		map[int]any{200: MediaFile{}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, key)
 	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message, key)

@@ -155,3 +155,20 @@ func TestMediaRefused(t *testing.T) {
 		t.Errorf("the list without the right: got %d", res.status)
 	}
 }
+
+func TestUploadsLoseTheirMetadata(t *testing.T) {
+	s := newServer(t)
+	picture := encodedPNG(t)
+	text := "\x00\x00\x00\x0dtEXtAuthor\x00SECRET\x00\x00\x00\x00"
+	const header = 8 + 25
+	res := s.upload("plan.png", picture[:header]+text+picture[header:], "", "If-None-Match", "*")
+	if res.status != 201 {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	if got := s.do(request{method: "GET", path: "/v1/media/plan.png"}); string(got.body) != picture {
+		t.Errorf("got %q, want the picture without its text", got.body)
+	}
+	if got := s.runGit("show", "main:img/plan.png"); got != picture {
+		t.Errorf("git has %q, want the picture without its text", got)
+	}
+}

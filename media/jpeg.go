@@ -22,8 +22,6 @@ const (
 	markerCOM  = 0xfe
 )
 
-var errJPEG = errors.New("not a JPEG that can be read")
-
 // stripJPEG copies a JPEG without its metadata: Exif, XMP, IPTC, comments,
 // embedded thumbnails, and whatever stands behind its end. What the picture
 // looks like stays: every coded byte of it, its colour profile, and its
@@ -32,7 +30,7 @@ func stripJPEG(w io.Writer, r io.Reader) error {
 	j := &jpeg{in: bufio.NewReader(r), out: bufio.NewWriter(w)}
 	marker, err := j.marker()
 	if err != nil || marker != markerSOI {
-		return errors.Join(errJPEG, err)
+		return errors.Join(errPicture, err)
 	}
 	_, _ = j.out.Write([]byte{0xff, markerSOI}) // Flush tells a failure of any write
 	for marker != markerEOI {
@@ -59,12 +57,12 @@ func (j *jpeg) marker() (byte, error) {
 		b, err = j.in.ReadByte()
 	}
 	if err != nil || b != 0xff {
-		return 0, fmt.Errorf("%w: no marker", errJPEG)
+		return 0, fmt.Errorf("%w: no marker", errPicture)
 	}
 	j.begun = false
 	for b == 0xff {
 		if b, err = j.in.ReadByte(); err != nil {
-			return 0, fmt.Errorf("%w: it ends early", errJPEG)
+			return 0, fmt.Errorf("%w: it ends early", errPicture)
 		}
 	}
 	return b, nil
@@ -78,20 +76,23 @@ func (j *jpeg) segment(marker byte) error {
 	}
 	var length [2]byte
 	if _, err := io.ReadFull(j.in, length[:]); err != nil {
-		return fmt.Errorf("%w: it ends early", errJPEG)
+		return fmt.Errorf("%w: it ends early", errPicture)
 	}
 	size := int(binary.BigEndian.Uint16(length[:])) - len(length)
 	if marker == markerSOI || size < 0 {
-		return fmt.Errorf("%w: a segment is broken", errJPEG)
+		return fmt.Errorf("%w: a segment is broken", errPicture)
 	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(j.in, data); err != nil {
-		return fmt.Errorf("%w: it ends early", errJPEG)
+		return fmt.Errorf("%w: it ends early", errPicture)
 	}
 	if marker == markerAPP1 {
-		if data = orientationOnly(data); data == nil {
+		tiff, _ := bytes.CutPrefix(data, []byte(exifHeader))
+		o := orientation(tiff)
+		if o == upright {
 			return nil
 		}
+		data = append([]byte(exifHeader), oriented(o)...)
 		binary.BigEndian.PutUint16(length[:], uint16(len(data)+len(length)))
 	} else if !keeps(marker, data) {
 		return nil
@@ -123,14 +124,14 @@ func (j *jpeg) scan() error {
 	for {
 		chunk, err := j.in.ReadSlice(0xff)
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return fmt.Errorf("%w: it ends early", errJPEG)
+			return fmt.Errorf("%w: it ends early", errPicture)
 		} else if err != nil {
 			_, _ = j.out.Write(chunk)
 			continue
 		}
 		next, err := j.in.Peek(1)
 		if err != nil {
-			return fmt.Errorf("%w: it ends early", errJPEG)
+			return fmt.Errorf("%w: it ends early", errPicture)
 		}
 		if stuffed := next[0] == 0 || next[0] >= 0xd0 && next[0] <= 0xd7; !stuffed {
 			_, _ = j.out.Write(chunk[:len(chunk)-1])
@@ -139,41 +140,4 @@ func (j *jpeg) scan() error {
 		}
 		_, _ = j.out.Write(chunk)
 	}
-}
-
-const exifHeader = "Exif\x00\x00"
-
-// orientationOnly is an Exif segment that says the orientation of the one given
-// and no more; nil when that is none, or the usual one.
-func orientationOnly(data []byte) []byte {
-	tiff, ok := bytes.CutPrefix(data, []byte(exifHeader))
-	if !ok || len(tiff) < 8 {
-		return nil
-	}
-	var order binary.ByteOrder = binary.BigEndian
-	if tiff[0] == 'I' {
-		order = binary.LittleEndian
-	}
-	const entrySize, orientationTag, short = 12, 0x0112, 3
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
-		return nil
-	}
-	n := int64(order.Uint16(tiff[at:]))
-	for i := range n {
-		from := at + 2 + i*entrySize
-		if from+entrySize > int64(len(tiff)) {
-			return nil
-		}
-		entry := tiff[from:]
-		if order.Uint16(entry) != orientationTag || order.Uint16(entry[2:]) != short {
-			continue
-		}
-		if o := order.Uint16(entry[8:]); o >= 2 && o <= 8 {
-			return append([]byte(exifHeader+"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01"),
-				0, byte(o), 0, 0, 0, 0, 0, 0)
-		}
-		return nil
-	}
-	return nil
 }

@@ -132,15 +132,26 @@ func (r Rules) checkPixels(f io.ReadSeeker) error {
 	return err
 }
 
+// errPicture is of a picture that is not what its format asks for.
+var errPicture = errors.New("not a picture that can be read")
+
 // Strip copies a file of that name to w without what it tells of its making,
-// where it is of a type for which that is done: JPEG. It says whether it did;
-// else nothing was written. A *RefusedError for a file that cannot be read.
-func Strip(w io.Writer, name string, r io.Reader) (bool, error) {
-	if Type(name) != "image/jpeg" {
+// where it is of a type for which that is done: JPEG, PNG and WebP. It says
+// whether it did; else nothing was written. A *RefusedError for a file that
+// cannot be read.
+func Strip(w io.Writer, name string, r io.ReadSeeker) (bool, error) {
+	var err error
+	switch Type(name) {
+	case "image/jpeg":
+		err = stripJPEG(w, r)
+	case "image/png":
+		err = stripPNG(w, r)
+	case "image/webp":
+		err = stripWebP(w, r)
+	default:
 		return false, nil
 	}
-	err := stripJPEG(w, r)
-	if errors.Is(err, errJPEG) {
+	if errors.Is(err, errPicture) {
 		return true, refused("The image cannot be read.")
 	}
 	return true, err
