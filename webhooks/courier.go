@@ -125,11 +125,18 @@ type courier struct {
 
 	queue    []state.Delivery // due, and held back by no other
 	flying   map[string]bool  // ids under way
-	results  chan state.Result
+	results  chan tried
 	stale    bool      // the queue may lack something
 	due      time.Time // when the next delivery is; zero when none is known
 	failures int       // in a row
 	pause    time.Time // until when nothing is tried
+}
+
+// tried is what came of an attempt, and for how long the endpoint asked to be left
+// alone.
+type tried struct {
+	state.Result
+	asked time.Duration
 }
 
 func (c *courier) ended() bool {
@@ -146,7 +153,7 @@ func (c *courier) ended() bool {
 func (c *courier) run(ctx context.Context, stop <-chan struct{}) {
 	defer close(c.done)
 	defer c.sender.close()
-	c.flying, c.results, c.stale = map[string]bool{}, make(chan state.Result, parallel), true
+	c.flying, c.results, c.stale = map[string]bool{}, make(chan tried, parallel), true
 	for {
 		disabled := false
 		select {
@@ -242,16 +249,16 @@ func (c *courier) refill(ctx context.Context, now time.Time) error {
 }
 
 // attempt tries a delivery once. It runs in a goroutine of its own.
-func (c *courier) attempt(ctx context.Context, d state.Delivery) state.Result {
+func (c *courier) attempt(ctx context.Context, d state.Delivery) tried {
 	began := time.Now()
 	said, err := c.sender.post(ctx, d.EventID, []byte(d.Body))
-	r := state.Result{Delivery: d, State: state.Delivered, Next: began, Attempt: state.Attempt{
+	r := tried{Result: state.Result{Delivery: d, State: state.Delivered, Next: began, Attempt: state.Attempt{
 		N: d.Attempts + 1, At: began, Took: time.Since(began), Status: said.status, Response: said.response,
-	}}
+	}}}
 	if err == nil {
 		return r
 	}
-	r.Attempt.Error = err.Error()
+	r.Attempt.Error, r.asked = err.Error(), asked(err)
 	r.State = state.Pending
 	first := d.Started
 	if first.IsZero() {
@@ -269,8 +276,8 @@ func (c *courier) attempt(ctx context.Context, d state.Delivery) state.Result {
 
 // settle records res and what else has come in. It says whether the endpoint is
 // disabled now.
-func (c *courier) settle(ctx context.Context, res state.Result) (disabled bool) {
-	all := []state.Result{res}
+func (c *courier) settle(ctx context.Context, res tried) (disabled bool) {
+	all := []tried{res}
 	for more := true; more; {
 		select {
 		case res := <-c.results:
@@ -281,7 +288,11 @@ func (c *courier) settle(ctx context.Context, res state.Result) (disabled bool) 
 	}
 	// What was tried is recorded even at the end of the grace.
 	ctx = context.WithoutCancel(ctx)
-	if err := c.store.Settle(ctx, all); err != nil {
+	results := make([]state.Result, len(all))
+	for i, r := range all {
+		results[i] = r.Result
+	}
+	if err := c.store.Settle(ctx, results); err != nil {
 		c.log.Error("attempts could not be recorded; the events will be sent again", "error", err)
 		c.pause = time.Now().Add(lookout)
 	}
@@ -294,7 +305,7 @@ func (c *courier) settle(ctx context.Context, res state.Result) (disabled bool) 
 }
 
 // heed logs a result, and learns from it how the endpoint does.
-func (c *courier) heed(ctx context.Context, r state.Result) (disabled bool) {
+func (c *courier) heed(ctx context.Context, r tried) (disabled bool) {
 	d, now := r.Delivery, time.Now()
 	if r.State == state.Delivered {
 		if c.failures >= tolerance {
@@ -308,9 +319,10 @@ func (c *courier) heed(ctx context.Context, r state.Result) (disabled bool) {
 	}
 	c.failures++
 	c.log.Warn("webhook not delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "error", r.Attempt.Error, "next", r.Next.Sub(now))
-	if c.failures >= tolerance || r.Attempt.Status == http.StatusTooManyRequests || r.Attempt.Status == http.StatusServiceUnavailable && r.Next.Sub(now) > maxBackoff {
-		c.pause = now.Add(min(backoff(c.failures-tolerance, nil), maxPause))
+	if c.failures >= tolerance {
+		c.rest(now.Add(min(backoff(c.failures-tolerance, nil), maxPause)))
 	}
+	c.rest(now.Add(r.asked))
 	if c.endpoint.builds() {
 		if err := c.store.Supersede(ctx, c.endpoint.Name, d.Path, now); err != nil {
 			c.log.Error("an older build could not be dropped", "error", err)
@@ -325,9 +337,16 @@ func (c *courier) heed(ctx context.Context, r state.Result) (disabled bool) {
 	return false
 }
 
+// rest tries nothing before then.
+func (c *courier) rest(then time.Time) {
+	if then.After(c.pause) {
+		c.pause = then
+	}
+}
+
 // dead says whether the endpoint took nothing since the first attempt of a
 // delivery that was given up.
-func (c *courier) dead(ctx context.Context, r state.Result) bool {
+func (c *courier) dead(ctx context.Context, r tried) bool {
 	rows, err := c.store.Endpoints(ctx)
 	if err != nil {
 		c.log.Error("webhook endpoints cannot be read", "error", err)

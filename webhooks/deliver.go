@@ -31,6 +31,7 @@ const (
 // sender posts events to one endpoint.
 type sender struct {
 	endpoint Endpoint
+	dialer   *net.Dialer
 	client   *http.Client
 	signers  []*standardwebhooks.Webhook
 }
@@ -47,6 +48,7 @@ func newSender(e Endpoint) (*sender, error) {
 	}
 	return &sender{
 		endpoint: e,
+		dialer:   dialer,
 		signers:  signers,
 		client: &http.Client{
 			Transport: &http.Transport{
@@ -148,10 +150,16 @@ func backoff(n int, err error) time.Duration {
 		ceiling = min(ceiling, minBackoff<<n)
 	}
 	wait := rand.N(ceiling) + 1 //nolint:gosec // jitter is no secret
+	return max(wait, asked(err))
+}
+
+// asked is for how long an endpoint that refused an event asked to be left alone,
+// within bounds; 0 when it did not.
+func asked(err error) time.Duration {
 	if r := (*refusal)(nil); errors.As(err, &r) {
-		wait = max(wait, min(r.retryAfter, maxRetryAfter))
+		return min(r.retryAfter, maxRetryAfter)
 	}
-	return wait
+	return 0
 }
 
 // retryAfter reads the value of the header of that name (RFC 9110, section

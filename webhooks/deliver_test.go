@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+	"golang.org/x/net/dns/dnsmessage"
 	"pgregory.net/rapid"
 )
 
@@ -151,6 +153,75 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	if n := reached.Load(); n != 0 {
 		t.Errorf("the receiver was reached %d times", n)
 	}
+}
+
+// A name that was that of a public address when somebody looked is refused when it
+// leads inside as it is dialled.
+func TestRebindingIsRefused(t *testing.T) {
+	var reached atomic.Bool
+	inside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	defer inside.Close()
+	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSender(Endpoint{Name: "site", URL: "https://builds.example.org:" + port, Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.dialer.Resolver = turning(t, [4]byte{8, 8, 8, 8}, [4]byte{127, 0, 0, 1})
+	if first, err := s.dialer.Resolver.LookupHost(t.Context(), "builds.example.org"); err != nil || !slices.Equal(first, []string{"8.8.8.8"}) {
+		t.Fatalf("got %v, %v", first, err)
+	}
+	if _, err := s.post(t.Context(), "evt_1", []byte("{}")); !errors.Is(err, ssrf.ErrProhibitedIP) {
+		t.Errorf("got %v, want %v", err, ssrf.ErrProhibitedIP)
+	}
+	if reached.Load() {
+		t.Error("the service inside was reached")
+	}
+}
+
+// turning resolves every name to the first address once, and to the other from
+// then on.
+func turning(t *testing.T, first, other [4]byte) *net.Resolver {
+	t.Helper()
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		next, packet := first, make([]byte, 512)
+		for {
+			n, from, err := server.ReadFrom(packet)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(packet[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			m.Response, m.Additionals = true, nil
+			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+				m.Answers = []dnsmessage.Resource{{
+					Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+					Body:   &dnsmessage.AResource{A: next},
+				}}
+				next = other
+			}
+			answer, err := m.Pack()
+			if err == nil {
+				_, err = server.WriteTo(answer, from)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
 }
 
 func TestPublicAddressesAreDialled(t *testing.T) {

@@ -1,0 +1,95 @@
+package webhooks
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"cms/state"
+)
+
+// courier is one for b.e, which runs nowhere.
+func (b *bench) courier() *courier {
+	b.Helper()
+	b.relay()
+	return &courier{endpoint: b.e, store: b.db.Webhooks(), log: b.log.logger()}
+}
+
+// refused is an attempt that the endpoint answered like this.
+func refused(status int, asked time.Duration) tried {
+	err := &refusal{status, asked}
+	return tried{state.Result{State: state.Pending, Attempt: state.Attempt{N: 1, Status: status, Error: err.Error()}}, asked}
+}
+
+// An endpoint that asks to be left alone is, and so is one that fails again and
+// again; one success ends that.
+func TestPauses(t *testing.T) {
+	each(t, func(b *bench) {
+		c := b.courier()
+		paused := func() time.Duration { return time.Until(c.pause) }
+		c.heed(t.Context(), refused(http.StatusInternalServerError, 0))
+		if paused() > 0 {
+			t.Errorf("one failure pauses for %s", paused())
+		}
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			c.pause = time.Time{}
+			if c.heed(t.Context(), refused(status, 10*time.Minute)); paused() < 9*time.Minute || paused() > 10*time.Minute {
+				t.Errorf("%d with Retry-After: 600 pauses for %s", status, paused())
+			}
+		}
+		c.pause = time.Time{}
+		for range 40 {
+			c.heed(t.Context(), refused(http.StatusBadGateway, 0))
+			if paused() > maxPause {
+				t.Fatalf("paused for %s", paused())
+			}
+		}
+		if c.failures < tolerance || paused() <= 0 {
+			t.Errorf("after %d failures paused for %s", c.failures, paused())
+		}
+		if n := c.launch(t.Context()); n <= 0 || len(c.flying) > 0 {
+			t.Errorf("a pause tries %d deliveries, and waits %s", len(c.flying), n)
+		}
+		c.heed(t.Context(), tried{Result: state.Result{State: state.Delivered}})
+		if c.failures != 0 {
+			t.Errorf("after a success there are %d failures", c.failures)
+		}
+	})
+}
+
+// An endpoint that took nothing for three days is disabled, and says why.
+func TestGivesUp(t *testing.T) {
+	each(t, func(b *bench) {
+		b.site.answer = func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+		r := b.relay()
+		stop := start(r)
+		b.h.commit("plan-velo")
+		b.until("the first attempt", func() bool { return len(b.site.arrivals(t)) > 0 })
+		stop()
+		long := time.Now().Add(-patience).UnixMilli()
+		if _, err := b.db.SQL().ExecContext(t.Context(), b.db.Bind(`UPDATE webhook_deliveries SET started_at = ?, next_at = ?`), long, long); err != nil {
+			t.Fatal(err)
+		}
+		again := b.relay()
+		stop = start(again)
+		defer stop()
+		b.until("the end", func() bool { return !b.row().Disabled.IsZero() })
+		s, err := again.Endpoint(t.Context(), "site")
+		if err != nil || !strings.Contains(s.Reason, fmt.Sprint(patience)) {
+			t.Errorf("got %+v, %v", s, err)
+		}
+		if !strings.Contains(b.log.String(), "webhook endpoint disabled") {
+			t.Errorf("the log does not say so: %s", b.log)
+		}
+		ds, err := b.db.Webhooks().Deliveries(t.Context(), state.DeliveryFilter{Limit: 2})
+		if err != nil || len(ds) != 1 || ds[0].State != state.Failed {
+			t.Errorf("got %+v, %v, want the delivery given up", ds, err)
+		}
+		if _, err := again.Test(t.Context(), "site"); !errors.Is(err, ErrDisabled) {
+			t.Errorf("a test of it: got %v, want %v", err, ErrDisabled)
+		}
+	})
+}
