@@ -222,6 +222,8 @@ func conformingRequests(operator string) []conforming {
 		{"list-media", request{method: "GET", path: "/v1/media"}},
 		{"get-media", request{method: "GET", path: "/v1/media/plan.svg"}},
 		{"get-media", request{method: "GET", path: "/v1/media/plan.svg", header: map[string]string{"Range": "bytes=0-3"}}},
+		{"put-media", request{method: "PUT", path: "/v1/media/plan.svg?dry_run=true", body: `<svg xmlns="http://www.w3.org/2000/svg"/>`, header: map[string]string{"If-None-Match": "*"}}},
+		{"delete-media", request{method: "DELETE", path: "/v1/media/plan.svg?dry_run=true", header: of("")}},
 		{"delete-media", request{method: "DELETE", path: "/v1/media/plan.svg", header: of("")}},
 		{"list-changes", request{method: "GET", path: "/v1/changes"}},
 		{"me", request{method: "GET", path: "/v1/me"}},

@@ -16,22 +16,31 @@ import (
 	"cms/site"
 )
 
-// Event is what a commit did to an entry.
+// Event is what a commit did to an entry or to a file of the media folder.
 type Event struct {
-	Collection string   `json:"collection" example:"consultations"`
-	Slug       string   `json:"slug" example:"plan-velo"`
-	Path       string   `json:"path" doc:"Where the file is; of a deleted entry, where it was."`
-	From       string   `json:"from,omitempty" doc:"Where the file of a moved entry was."`
+	Collection string   `json:"collection,omitempty" doc:"Absent of a file of the media folder." example:"consultations"`
+	Slug       string   `json:"slug,omitempty" doc:"Absent of a file of the media folder." example:"plan-velo"`
+	Media      string   `json:"media,omitempty" doc:"Of a file of the media folder alone: its path below that." example:"photos/atelier.jpg"`
+	Path       string   `json:"path" doc:"Where the file is; of a deleted one, where it was."`
+	From       string   `json:"from,omitempty" doc:"Where a moved file was."`
 	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
-	Revision   string   `json:"revision,omitempty" doc:"The entry's revision after it; absent where it was deleted."`
+	Revision   string   `json:"revision,omitempty" doc:"The revision after it; absent where it was deleted."`
 	Commit     string   `json:"commit"`
 	Author     Person   `json:"author"`
-	Changed    []string `json:"changed" doc:"The fields that differ; body for the body."`
+	Changed    []string `json:"changed" doc:"The fields of the entry that differ; body for the body."`
+}
+
+// kind is entry or media.
+func kind(c *site.FileChange) string {
+	if c.Media != "" {
+		return auth.Media
+	}
+	return "entry"
 }
 
 func eventOf(c *site.FileChange) Event {
 	e := Event{
-		Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From, Action: c.Action,
+		Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
 		Revision: c.Revision, Commit: c.Commit, Author: Person(c.Author), Changed: c.Changed,
 	}
 	if e.Changed == nil {
@@ -62,7 +71,7 @@ type changesInput struct {
 var listChangesDoc = doc{
 	id: "list-changes", tag: "Changes",
 	summary:   "What changed since a commit",
-	text:      "The changes of the entries that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need afresh then.",
+	text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need afresh then.",
 	responses: map[int]any{200: Feed{}},
 	problems:  []int{400, 404},
 }
@@ -97,7 +106,7 @@ type eventStream struct{}
 var streamEventsDoc = doc{
 	id: "stream-events", tag: "Changes",
 	summary: "What changes, as it does",
-	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, whose data is an Event as JSON. " +
+	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
 		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
 		"read what you need afresh. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
@@ -211,7 +220,7 @@ func (s *stream) send(changes []site.FileChange) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "event: entry.%s\n", c.Action)
+		fmt.Fprintf(&b, "event: %s.%s\n", kind(c), c.Action)
 		if i+1 == len(changes) || changes[i+1].Commit != c.Commit {
 			fmt.Fprintf(&b, "id: %s\n", c.Commit)
 		}

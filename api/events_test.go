@@ -459,3 +459,57 @@ func TestEventsOfASession(t *testing.T) {
 		})
 	}
 }
+
+func TestEventsOfMedia(t *testing.T) {
+	s := newServer(t)
+	editor, photographer, reader := s.watch(s.token, ""), s.watch(s.mint("photographer"), ""), s.watch(s.mint("reader"), "")
+	picture := encodedPNG(t)
+	put := func(path string, header ...string) {
+		t.Helper()
+		if res := s.upload(path, picture, "", header...); res.status >= 300 {
+			t.Fatalf("got %d %s", res.status, res.body)
+		}
+	}
+	put("prive/a.png", "If-None-Match", "*")
+	put("photos/b.png?message=Un+secret", "If-None-Match", "*")
+	git, _ := s.clone()
+	git("mv", "img/prive/a.png", "img/photos/a.png")
+	git("commit", "-q", "-m", "Montre")
+	git("mv", "img/photos/b.png", "img/photos/c.png")
+	git("commit", "-q", "-m", "Renomme")
+	git("mv", "img/photos/a.png", "img/prive/d.png")
+	git("commit", "-q", "-m", "Cache")
+	git("push", "-q")
+	if err := s.repo.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if res := s.do(request{method: "DELETE", path: "/v1/media/photos/c.png", header: map[string]string{"If-Match": "*"}}); res.status != 204 {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	s.create("consultations", "plan", sample)
+
+	want := func(w *watch, events ...string) {
+		t.Helper()
+		for _, want := range events {
+			m := w.next()
+			got := strings.TrimSpace(m.name + " " + m.event.Media + " " + m.event.Slug + " " + strings.TrimPrefix(m.event.From, "img/"))
+			if got != want || m.event.Media != "" && m.event.Path != "img/"+m.event.Media || (m.event.Revision == "") != (m.event.Action == "deleted") {
+				t.Fatalf("got %q in %+v, want %q", got, m, want)
+			}
+		}
+	}
+	want(editor, "media.created prive/a.png", "media.created photos/b.png", "media.moved photos/a.png  prive/a.png", "media.moved photos/c.png  photos/b.png",
+		"media.moved prive/d.png  photos/a.png", "media.deleted photos/c.png", "entry.created  plan")
+	want(photographer, "media.created photos/b.png", "media.created photos/a.png", "media.moved photos/c.png  photos/b.png", "media.deleted photos/a.png", "media.deleted photos/c.png")
+	want(reader, "entry.created  plan")
+
+	told := string(s.do(request{method: "GET", path: "/v1/changes", token: s.mint("photographer")}).body)
+	if !strings.Contains(told, `"media":"photos/b.png"`) || !strings.Contains(told, "Create media/photos/b.png") {
+		t.Errorf("got %s, want the changes of photos", told)
+	}
+	for _, hidden := range []string{"prive", "secret", "plan"} {
+		if strings.Contains(told, hidden) {
+			t.Errorf("%s tells of %s", told, hidden)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"cms/auth"
+	"cms/content"
 	"cms/media"
 	"cms/site"
 )
@@ -104,6 +105,7 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
 	key := param("header", keyHeader, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write.")
+	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with whether the content would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method, id, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
 		op := &huma.Operation{
@@ -122,12 +124,12 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	}
 	describe(http.MethodGet, "get-media", "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
-		param("query", "revision", "The revision that is expected: 404 when the file is at another one. The answer may be cached for good."),
+		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
-		map[int]any{200: MediaFile{}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
-		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, key)
-	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message, key)
+		map[int]any{200: either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
+		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
+	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message, dryRun, key)
 }
 
 // serveMedia asks what the middleware of huma asks before h.
@@ -176,29 +178,32 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.site.Media(principal(r.Context()), path)
-	if err != nil {
-		return err
-	}
 	h := w.Header()
-	switch revision := query.Get("revision"); {
-	case revision == f.Revision:
-		h.Set("Cache-Control", "private, max-age=31536000, immutable")
-	case revision != "":
-		return newProblem(http.StatusNotFound, "The file is not at that revision. Ask for it without one.")
+	var f *site.MediaFile
+	revision := query.Get("revision")
+	if revision == "" {
+		f, err = a.site.Media(principal(r.Context()), path)
+	} else {
+		f, err = a.site.MediaAt(r.Context(), principal(r.Context()), path, revision)
 	}
-	content, err := f.Open()
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	if revision != "" {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	file, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	h.Set("ETag", etag(f.Revision))
 	h.Set("Content-Type", f.Type)
 	if !media.Inline(f.Type) {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		h.Set("Content-Disposition", "attachment")
 	}
-	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, content)
+	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, file)
 	return nil
 }
 
@@ -248,6 +253,9 @@ func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if write.DryRun {
+		return answerDryRun(w, out)
+	}
 	callOf(r.Context()).targets = []target{{auth.Media, path, out.Commit}}
 	status := http.StatusOK
 	if out.Created {
@@ -264,26 +272,41 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	commit, err := a.site.DeleteMedia(r.Context(), principal(r.Context()), path, write)
+	out, err := a.site.DeleteMedia(r.Context(), principal(r.Context()), path, write)
 	if err != nil {
 		return err
 	}
-	callOf(r.Context()).targets = []target{{auth.Media, path, commit}}
+	if write.DryRun {
+		return answerDryRun(w, out)
+	}
+	callOf(r.Context()).targets = []target{{auth.Media, path, out.Commit}}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// answerDryRun tells whether a write would change a file, which has no fields.
+func answerDryRun(w http.ResponseWriter, out *site.MediaOutcome) error {
+	writeJSON(w, http.StatusOK, Diff{DocumentDiff: content.DocumentDiff{Changed: []content.FieldChange{}, BodyChanged: out.Changed}})
 	return nil
 }
 
 // mediaWrite is what a request to write a file says beside its content.
 func mediaWrite(r *http.Request) (string, site.Write, error) {
-	path, query, err := mediaPath(r, "message")
+	path, query, err := mediaPath(r, "message", "dry_run")
 	if err != nil {
 		return "", site.Write{}, err
+	}
+	dryRun := query.Get("dry_run")
+	if dryRun != "" && dryRun != "true" && dryRun != "false" {
+		p := newProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+		p.Errors = []Fault{{Pointer: "query.dry_run", Rule: "type", Detail: "This must be true or false."}}
+		return "", site.Write{}, p
 	}
 	pre, err := Preconditions{
 		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),
 		IfNoneMatch: strings.Join(r.Header.Values("If-None-Match"), ", "),
 	}.parse("")
-	return path, site.Write{Precondition: pre, Message: query.Get("message"), Key: callOf(r.Context()).key}, err
+	return path, site.Write{Precondition: pre, Message: query.Get("message"), DryRun: dryRun == "true", Key: callOf(r.Context()).key}, err
 }
 
 // uploaded is a request's body, whose failures are told as what they are.

@@ -172,3 +172,87 @@ func TestUploadsLoseTheirMetadata(t *testing.T) {
 		t.Errorf("git has %q, want the picture without its text", got)
 	}
 }
+
+func TestMediaAtAnOlderRevision(t *testing.T) {
+	s := newServer(t)
+	const first, second = "%PDF-1.4\nun\n", "%PDF-1.4\ndeux\n"
+	put := func(path, content string, header ...string) string {
+		t.Helper()
+		res := s.upload(path, content, "", header...)
+		if res.status != 201 && res.status != 200 {
+			t.Fatalf("got %d %s", res.status, res.body)
+		}
+		return strings.Trim(res.header.Get("ETag"), `"`)
+	}
+	old := put("photos/plan.pdf", first, "If-None-Match", "*")
+	now := put("photos/plan.pdf", second, "If-Match", "*")
+	secret := put("prive/note.pdf", "%PDF-1.4\nsecret\n", "If-None-Match", "*")
+	git, _ := s.clone()
+	git("mv", "img/prive/note.pdf", "img/photos/note.pdf")
+	git("commit", "-q", "-m", "Publie")
+	git("push", "-q")
+	if err := s.repo.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	photographer := s.mint("photographer")
+	get := func(path, revision, token string, status int, content string) {
+		t.Helper()
+		res := s.do(request{method: "GET", path: "/v1/media/" + path + "?revision=" + revision, token: token})
+		if res.status != status || status == 200 && string(res.body) != content {
+			t.Errorf("%s at %s: got %d %s, want %d %q", path, revision, res.status, res.body, status, content)
+		}
+		if status != 200 {
+			return
+		}
+		if res.header.Get("ETag") != `"`+revision+`"` || !strings.Contains(res.header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s at %s: got %v", path, revision, res.header)
+		}
+	}
+	get("photos/plan.pdf", old, photographer, 200, first)
+	get("photos/plan.pdf", now, photographer, 200, second)
+	get("photos/note.pdf", secret, photographer, 200, "%PDF-1.4\nsecret\n")
+	get("prive/note.pdf", secret, photographer, 404, "")
+	get("photos/plan.pdf", secret, photographer, 404, "") // of another file
+	get("photos/plan.pdf", strings.Repeat("0", 40), photographer, 404, "")
+	get("photos/plan.pdf", "x", photographer, 404, "")
+	get("photos/plan.pdf", old, s.mint("reader"), 404, "")
+	if res := s.do(request{method: "DELETE", path: "/v1/media/photos/plan.pdf", header: map[string]string{"If-Match": "*"}}); res.status != 204 {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	get("photos/plan.pdf", old, photographer, 200, first)
+}
+
+func TestDryRunsOfMedia(t *testing.T) {
+	s := newServer(t)
+	picture := encodedPNG(t)
+	if res := s.upload("a.png", picture, "", "If-None-Match", "*"); res.status != 201 {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	before := s.head()
+	for _, c := range []struct {
+		name, method, path, body string
+		header                   map[string]string
+		status                   int
+		says                     string
+	}{
+		{"a new file", "PUT", "b.png?dry_run=true", picture, map[string]string{"If-None-Match": "*"}, 200, `"body_changed":true`},
+		{"the same again", "PUT", "a.png?dry_run=true", picture, map[string]string{"If-Match": "*"}, 200, `"body_changed":false`},
+		{"a deletion", "DELETE", "a.png?dry_run=true", "", map[string]string{"If-Match": "*"}, 200, `"body_changed":true`},
+		{"another type", "PUT", "b.png?dry_run=true", "%PDF-1.4", map[string]string{"If-None-Match": "*"}, 422, "not what the extension"},
+		{"there already", "PUT", "a.png?dry_run=true", picture, map[string]string{"If-None-Match": "*"}, 412, "precondition_failed"},
+		{"a deletion of nothing", "DELETE", "b.png?dry_run=true", "", map[string]string{"If-Match": "*"}, 404, "not_found"},
+		{"without a precondition", "DELETE", "a.png?dry_run=true", "", nil, 428, "If-Match"},
+		{"neither true nor false", "DELETE", "a.png?dry_run=yes", "", map[string]string{"If-Match": "*"}, 422, "true or false"},
+	} {
+		res := s.do(request{method: c.method, path: "/v1/media/" + c.path, body: c.body, header: c.header})
+		if res.status != c.status || !strings.Contains(string(res.body), c.says) {
+			t.Errorf("%s: got %d %s, want %d with %s", c.name, res.status, res.body, c.status, c.says)
+		}
+		if s.head() != before {
+			t.Fatalf("%s: there is a commit", c.name)
+		}
+	}
+	if left := s.do(request{method: "GET", path: "/v1/media/a.png"}); string(left.body) != picture {
+		t.Error("the file is not what it was")
+	}
+}

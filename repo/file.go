@@ -75,6 +75,11 @@ func (s *Snapshot) Files(folder content.Path) ([]File, error) {
 	return files, nil
 }
 
+// Past is the file at p as it was when its blob was the one that revision names.
+func (r *Repo) Past(p content.Path, revision Hash) File {
+	return File{p, revision, filemode.Regular, r}
+}
+
 // Size is how many bytes the file has. ErrStorage when that cannot be read.
 func (f File) Size() (int64, error) { return f.repo.files.size(f.Revision) }
 

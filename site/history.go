@@ -60,7 +60,7 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Chan
 	for i, c := range found {
 		told := change(c.Change)
 		if !messages {
-			told.Message = v.subject(c.Action, ref.Slug)
+			told.Message = subject(c.Action, v.Name, ref.Slug.String())
 		}
 		if v.whole {
 			changes = append(changes, told)
@@ -84,9 +84,9 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Chan
 }
 
 // subject is what those are told of a commit who do not see everything.
-func (v *sight) subject(a repo.Action, slug content.Slug) string {
+func subject(a repo.Action, of, name string) string {
 	verbs := map[repo.Action]string{repo.Created: "Create", repo.Updated: "Update", repo.Deleted: "Delete", repo.Moved: "Move"}
-	return verbs[a] + " " + v.Name + "/" + slug.String()
+	return verbs[a] + " " + of + "/" + name
 }
 
 // version is a commit that touched an entry, and what a caller sees of it.

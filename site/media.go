@@ -116,6 +116,26 @@ func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 	return file, refusal(err)
 }
 
+// MediaAt is the file at a path below the media folder as it was at a revision
+// of its history, also when it is gone. What it was elsewhere, before it was
+// moved, is of that other path.
+func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision string) (*MediaFile, error) {
+	path, err := s.mediaPath(pr, name, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := s.repo.History(ctx, path)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	i := slices.IndexFunc(changes, func(c repo.Change) bool { return c.Path == path && hexOrEmpty(c.Revision) == revision })
+	if i < 0 || revision == "" {
+		return nil, &Error{Code: NotFound, Detail: "The file was never at that revision. Ask for it without one."}
+	}
+	file, err := mediaFile(name, s.repo.Past(path, changes[i].Revision))
+	return file, refusal(err)
+}
+
 // mediaPath is where the file of that name stands in the repository, if pr may
 // do what is asked. A file that pr may do nothing with does not exist.
 func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (content.Path, error) {
@@ -144,9 +164,10 @@ func noMedia() error { return &Error{Code: NotFound, Detail: "There is no such f
 
 // MediaOutcome is what a write of a file led to.
 type MediaOutcome struct {
-	File    *MediaFile // as it is now
+	File    *MediaFile // as it is now; nil after a deletion and a dry run
 	Created bool
-	Commit  string // in hexadecimal; "" when the content was the same, so that there is none
+	Changed bool   // or would be
+	Commit  string // in hexadecimal; "" when the content was the same, or nothing was to be saved, so that there is none
 }
 
 // PutMedia makes what content holds the file of that name. To replace one asks
@@ -181,9 +202,10 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	}
 	defer upload.Close()
 	out := &MediaOutcome{}
-	res, err := s.repo.Update(ctx, meta, func(tx *repo.Tx) error {
+	put := func(tx *repo.Tx) error {
 		now, err := tx.File(path)
 		out.Created = errors.Is(err, repo.ErrNotFound)
+		out.Changed = out.Created || now.Revision != upload.Revision()
 		switch {
 		case out.Created && !w.Absent:
 			return &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
@@ -195,7 +217,11 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 			}
 		}
 		return tx.PutFile(path, upload)
-	})
+	}
+	if w.DryRun {
+		return out, mediaRefusal(s.repo.Rehearse(s.repo.View(), true, put))
+	}
+	res, err := s.repo.Update(ctx, meta, put)
 	if err != nil {
 		return nil, mediaRefusal(err)
 	}
@@ -213,6 +239,8 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 // mediaRefusal is refusal, in the words of files.
 func mediaRefusal(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, repo.ErrNotFound):
 		return noMedia()
 	case errors.Is(err, repo.ErrConflict):
@@ -319,18 +347,18 @@ func (s *Site) scratch() (*os.File, error) {
 	return f, nil
 }
 
-// DeleteMedia removes a file. It gives the commit, in hexadecimal.
-func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string, w Write) (commit string, err error) {
+// DeleteMedia removes a file.
+func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string, w Write) (*MediaOutcome, error) {
 	path, err := s.mediaPath(pr, name, auth.Delete)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	t := &transaction{site: s, principal: pr, write: w}
 	meta, err := t.meta()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	res, err := s.repo.Update(ctx, meta, func(tx *repo.Tx) error {
+	remove := func(tx *repo.Tx) error {
 		now, err := tx.File(path)
 		if err != nil {
 			return err
@@ -339,9 +367,12 @@ func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string,
 			return err
 		}
 		return tx.DeleteFile(path)
-	})
-	if err != nil {
-		return "", mediaRefusal(err)
 	}
-	return hexOrEmpty(res.Commit), nil
+	out := &MediaOutcome{Changed: true}
+	if w.DryRun {
+		return out, mediaRefusal(s.repo.Rehearse(s.repo.View(), true, remove))
+	}
+	res, err := s.repo.Update(ctx, meta, remove)
+	out.Commit = hexOrEmpty(res.Commit)
+	return out, mediaRefusal(err)
 }

@@ -13,15 +13,15 @@ import (
 // Seen is what someone sees of the changes after a commit, oldest first. A
 // commit is told whole or not at all.
 type Seen struct {
-	Changes []FileChange // of entries only
+	Changes []FileChange // of entries and media
 	Until   string       // the last commit that was looked at, where to go on
 	More    bool         // there are later commits
 }
 
-// Since is what the commits after since did to entries, as far as pr sees it;
-// an empty since stands before the first commit. An entry that comes into pr's
-// sight is created to them, one that leaves it is deleted; of hidden fields
-// nothing is told. After about limit changes, seen or not, it stops. NotFound
+// Since is what the commits after since did to entries and media, as far as pr
+// sees it; an empty since stands before the first commit. What comes into pr's
+// sight is created to them, what leaves it is deleted; of hidden fields nothing
+// is told. After about limit changes, seen or not, it stops. NotFound
 // when since is no commit of the branch.
 func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limit int) (*Seen, error) {
 	if !s.policy.Knows(pr) {
@@ -79,6 +79,48 @@ func (w *watcher) tell(ctx context.Context, c repo.CommitChanges, f repo.FileCha
 	if f.Action == repo.Moved {
 		from = f.From
 	}
+	told, err := w.tellEntry(ctx, c, f, from)
+	return append(told, w.tellMedia(c, f, from)...), err
+}
+
+// tellMedia is tell of a file that was at from, as far as it is of the media folder.
+func (w *watcher) tellMedia(c repo.CommitChanges, f repo.FileChange, from content.Path) []FileChange {
+	before, after := w.media(from, f.Previous), w.media(f.Path, f.Revision)
+	told := FileChange{
+		Change: Change{Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message, Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision)},
+		Media:  after,
+	}
+	switch {
+	case before == "" && after == "", before == after && f.Previous == f.Revision:
+		return nil
+	case before == "":
+		told.Action = string(repo.Created)
+	case after == "":
+		told.Action, told.Media, told.Path, told.Revision = string(repo.Deleted), before, from, ""
+	case f.Action == repo.Moved:
+		told.From = from.String()
+	}
+	if !w.messages {
+		told.Message = subject(repo.Action(told.Action), auth.Media, told.Media)
+	}
+	return []FileChange{told}
+}
+
+// media is the path below the media folder of a file whose blob is hash, if the
+// caller may read it; else "".
+func (w *watcher) media(path content.Path, hash repo.Hash) string {
+	if c, _ := w.site.owner(path); c != nil || hash.IsZero() {
+		return ""
+	}
+	name := w.site.mediaName("", path)
+	if name == "" || !w.site.policy.CanMedia(w.principal, auth.Read, name) {
+		return ""
+	}
+	return name
+}
+
+// tellEntry is tell of a file that was at from, as far as it is of collections.
+func (w *watcher) tellEntry(ctx context.Context, c repo.CommitChanges, f repo.FileChange, from content.Path) ([]FileChange, error) {
 	before, err := w.state(ctx, from, f.Previous)
 	if err != nil {
 		return nil, err
@@ -142,7 +184,7 @@ func (w *watcher) change(c repo.CommitChanges, action repo.Action, before, after
 		Slug:       at.ref.Slug.String(),
 	}
 	if !w.messages {
-		told.Message = at.sight.subject(action, at.ref.Slug)
+		told.Message = subject(action, at.ref.Collection, at.ref.Slug.String())
 	}
 	var hidden []string
 	docs := [2]*content.Document{content.Parse(nil), content.Parse(nil)}
