@@ -46,7 +46,16 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 		}
 	}
 
+	told := func(w *watch, what string) {
+		t.Helper()
+		if m := w.next(); m.name != "deployment" || m.id != "" || m.event.Commit != s.head() {
+			t.Errorf("%s: the stream says %+v, want a deployment of %s", what, m, s.head())
+		}
+	}
+
+	early := s.watch(s.mint("editor"), "")
 	report("building")
+	told(early, "the first report")
 	seen := deployment(`"x"`)
 	if seen.status != 200 || !strings.Contains(string(seen.body), `"state":"building"`) {
 		t.Fatalf("got %d %s", seen.status, seen.body)
@@ -54,7 +63,10 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 	if res := deployment(seen.header.Get("ETag")); res.status != 304 || len(res.body) > 0 || res.header.Get("ETag") != seen.header.Get("ETag") {
 		t.Errorf("unchanged: got %d %s", res.status, res.body)
 	}
+	late := s.watch(s.mint("editor"), "")
 	report("live")
+	told(early, "the second report")
+	told(late, "who came between")
 	if res := deployment(seen.header.Get("ETag")); res.status != 200 || !strings.Contains(string(res.body), `"state":"live"`) {
 		t.Errorf("who polls the deployment gets %d %s, want that it is live", res.status, res.body)
 	}

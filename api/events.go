@@ -108,14 +108,14 @@ var streamEventsDoc = doc{
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
 		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
-		"read what you need afresh. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
+		"read what you need afresh. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
 }
 
 func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	pr := principal(ctx)
 	head, _ := a.site.Head()
-	s := &stream{api: a, principal: pr, since: head}
+	s := &stream{api: a, principal: pr, since: head, builds: time.Now().Truncate(time.Millisecond).Add(-1)}
 	if in.LastEventID != "" {
 		s.since = in.LastEventID
 	}
@@ -133,7 +133,8 @@ func (a *API) EndStreams() { a.endStreams() }
 type stream struct {
 	api       *API
 	principal *auth.Principal
-	since     string // the commit up to which the watcher knows everything
+	since     string    // the commit up to which the watcher knows everything
+	builds    time.Time // when the last build was reported that the watcher knows
 	out       http.ResponseWriter
 	control   *http.ResponseController
 }
@@ -168,8 +169,13 @@ func (s *stream) run(hc huma.Context) {
 		if err := s.catchUp(ctx); err != nil {
 			return
 		}
+		reported, err := s.deployments(ctx)
+		if err != nil {
+			return
+		}
 		select {
 		case <-superseded:
+		case <-reported:
 		case <-beat.C:
 			if s.write(": alive\n\n") != nil {
 				return
@@ -208,6 +214,25 @@ func (s *stream) catchUp(ctx context.Context) error {
 		s.since, more = seen.Until, seen.More
 	}
 	return nil
+}
+
+// deployments sends what was reported of builds since the watcher knows, and gives
+// a channel that is closed when there is more; nil where none are kept.
+func (s *stream) deployments(ctx context.Context) (<-chan struct{}, error) {
+	if s.api.deployments == nil {
+		return nil, nil
+	}
+	builds, news := s.api.deployments.Since(ctx, s.builds)
+	var b bytes.Buffer
+	for _, d := range builds {
+		data, err := json.Marshal(Deployment{d.State, d.Commit, maybe(d.At), d.URL})
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "event: deployment\ndata: %s\n\n", data)
+		s.builds = d.At
+	}
+	return news, s.write(b.String())
 }
 
 // send writes the events of whole commits. The id comes with the last one of a

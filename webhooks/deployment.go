@@ -44,12 +44,13 @@ type Deployments struct {
 	mu   sync.Mutex
 	all  []state.Deployment // of the store
 	read time.Time
+	news chan struct{} // closed when there is something new in all
 }
 
 // OpenDeployments reads what was reported. Reports may be signed with a secret of
 // endpoints, and are about commits that position, in the order of history, knows.
 func OpenDeployments(ctx context.Context, db *state.DB, endpoints []Endpoint, position func(commit string) (int, bool)) (*Deployments, error) {
-	d := &Deployments{store: db.Deployments(), shared: db.Postgres(), position: position}
+	d := &Deployments{store: db.Deployments(), shared: db.Postgres(), position: position, news: make(chan struct{})}
 	for _, e := range endpoints {
 		signers, err := e.signers()
 		if err != nil {
@@ -67,8 +68,39 @@ func (d *Deployments) reload(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !slices.Equal(d.all, all) {
+		close(d.news)
+		d.news = make(chan struct{})
+	}
 	d.all, d.read = all, time.Now()
 	return nil
+}
+
+// refresh reads what other services may have been told.
+func (d *Deployments) refresh(ctx context.Context) {
+	d.mu.Lock()
+	stale := d.shared && time.Since(d.read) > freshness
+	d.mu.Unlock()
+	if stale {
+		_ = d.reload(ctx) // else what was read before will do
+	}
+}
+
+// Since are the builds of which something was reported after then, the last report
+// of each, in the order of the reports; and a channel that is closed when there is
+// a newer one.
+func (d *Deployments) Since(ctx context.Context, then time.Time) ([]state.Deployment, <-chan struct{}) {
+	d.refresh(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var after []state.Deployment
+	for _, b := range d.all {
+		if b.At.After(then) {
+			after = append(after, b)
+		}
+	}
+	slices.SortFunc(after, func(a, b state.Deployment) int { return a.At.Compare(b.At) })
+	return after, d.news
 }
 
 // Signed says whether a report has the signature of an endpoint's secret, by
@@ -100,12 +132,7 @@ func (d *Deployments) Report(ctx context.Context, commit, buildState, url string
 // the oldest build that is remembered.
 func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, bool) {
 	at, ok := d.position(commit)
-	d.mu.Lock()
-	stale := d.shared && time.Since(d.read) > freshness
-	d.mu.Unlock()
-	if stale {
-		_ = d.reload(ctx) // else what was read before will do
-	}
+	d.refresh(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !ok || len(d.all) == 0 {
