@@ -47,7 +47,7 @@ func (s *server) push(files map[string]string) {
 	}
 	select {
 	case <-superseded:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.Fatal("the service has not taken the push over")
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 // patience is how long a test waits for what has to come before it fails. None
 // waits for so long when all is well.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // message is what an event stream says: an event, or a comment.
 type message struct {

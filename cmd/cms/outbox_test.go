@@ -370,7 +370,7 @@ func (p *process) follow(commit string) {
 	if res.StatusCode/100 != 2 {
 		p.Fatalf("the hook was answered by %s", res.Status)
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if tip, err := git(p.git, "rev-parse", "main"); err == nil && strings.TrimSpace(tip) == commit {
 			return
 		}

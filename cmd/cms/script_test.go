@@ -225,7 +225,7 @@ func readyCommand(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADDR")+args[0], nil)
 		ts.Check(err)
 		req.Header.Set("Authorization", "Bearer "+ts.Getenv("TOKEN"))
@@ -243,7 +243,7 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 // revokedCommand asks until a token is refused because it was taken back.
 func revokedCommand(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
 		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADDR")+"/v1/me", nil)
 		ts.Check(err)
 		req.Header.Set("Authorization", "Bearer "+args[0])
@@ -260,7 +260,7 @@ func revokedCommand(ts *testscript.TestScript, _ bool, args []string) {
 // waitReady asks until the service at addr is ready.
 func waitReady(addr string) error {
 	var last error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		res, err := http.Get("http://" + addr + "/readyz")
 		if err == nil {
 			res.Body.Close()
@@ -396,7 +396,7 @@ func newReceiver(secret string) *receiver {
 
 // wait gives the events when there are n.
 func (r *receiver) wait(n int) ([]event, error) {
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		r.mu.Lock()
 		events, faults, more := slices.Clone(r.events), slices.Clone(r.faults), r.more

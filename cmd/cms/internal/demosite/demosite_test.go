@@ -139,7 +139,7 @@ func (s *site) line(pattern string) {
 		if !regexp.MustCompile(pattern).MatchString(got) {
 			s.t.Fatalf("logged %q, want it to match %q", got, pattern)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatalf("logged nothing, want a line that matches %q", pattern)
 	}
 }

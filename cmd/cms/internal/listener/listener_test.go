@@ -137,7 +137,7 @@ func (r *running) reported(want ...string) {
 			if got != w {
 				r.t.Fatalf("report %d: got %q, want %q", i, got, w)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			r.t.Fatalf("report %d: none came, want %q", i, w)
 		}
 	}
@@ -269,7 +269,7 @@ func TestStop(t *testing.T) {
 	r.event("c1", 1)
 	r.reported("c1 building")
 	up := func() bool { _, err := os.Stat(filepath.Join(r.dir, "up")); return err == nil }
-	for deadline := time.Now().Add(20 * time.Second); !up() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); !up() && time.Now().Before(deadline); {
 		<-time.After(5 * time.Millisecond)
 	}
 	r.stop()
