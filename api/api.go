@@ -51,9 +51,10 @@ type API struct {
 	openapi []byte // the document, made once
 	handler http.Handler
 
-	heartbeat  time.Duration // between the comments on an event stream
-	streamsEnd chan struct{} // closed by endStreams
-	endStreams func()
+	operationTime time.Duration // for one that names no other
+	heartbeat     time.Duration // between the comments on an event stream
+	streamsEnd    chan struct{} // closed by endStreams
+	endStreams    func()
 }
 
 // Options are what an API is made of. Site and Verifier are required.
@@ -68,6 +69,7 @@ type Options struct {
 	PublicURL    string                // where clients reach the service
 	MaxBodyBytes int64                 // of a request; 10 MiB when 0
 	Ready        []Check               // what /readyz asks
+	Timeout      time.Duration         // of an operation, but for some that take longer; 30 s when 0
 	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
 	Logger       *slog.Logger
 
@@ -112,6 +114,7 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
+	a.operationTime = cmp.Or(o.Timeout, operationTime)
 	a.heartbeat = cmp.Or(o.Heartbeat, heartbeat)
 	a.streamsEnd = make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })

@@ -57,6 +57,7 @@ var batchDoc = doc{
 	requests:  map[string]any{mediaJSON: Batch{}},
 	responses: map[int]any{200: BatchResult{}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	bounds:    bounds{time: 2 * operationTime}, // 500 writes
 }
 
 func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {

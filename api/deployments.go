@@ -107,6 +107,7 @@ var reportDeploymentDoc = doc{
 	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
 	requests:  map[string]any{mediaJSON: DeploymentReport{}},
 	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},
+	bounds: bounds{body: smallBody},
 }
 
 const maxURL = 2048

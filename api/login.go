@@ -42,6 +42,7 @@ var loginDoc = doc{
 	responses: map[int]any{200: Login{}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{400, 413, 415, 429, 503},
+	bounds:    bounds{body: smallBody},
 }
 
 type loginInput struct {

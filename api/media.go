@@ -120,6 +120,14 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		if body {
 			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
 		}
+		held := bounds{time: transferTime}
+		if body {
+			held.body = a.site.MediaLimit()
+		}
+		if method == http.MethodDelete {
+			held.time = a.operationTime
+		}
+		held.set(op)
 		a.huma.OpenAPI().AddOperation(op)
 	}
 	describe(http.MethodGet, "get-media", "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
@@ -143,7 +151,7 @@ func (a *API) serveMedia(w http.ResponseWriter, r *http.Request, c *call, h func
 	if !safe(r.Method) && a.keys != nil && r.Header.Get(keyHeader) != "" {
 		// The body is a stream: its length tells it apart, and its digest where there is one.
 		body := digest(strconv.FormatInt(r.ContentLength, 10), r.Header.Get("Content-Digest"), r.Header.Get("Repr-Digest"))
-		a.underKey(w, r, []byte(body), uploadTime+onceTime, func(w http.ResponseWriter, r *http.Request) {
+		a.underKey(w, r, []byte(body), transferTime+onceTime, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
 				writeProblem(w, r, a.problem(r.Context(), err))
 			}
@@ -197,6 +205,7 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer file.Close()
+	within(w, transferTime, transferTime)
 	h.Set("ETag", etag(f.Revision))
 	h.Set("Content-Type", f.Type)
 	if !media.Inline(f.Type) {
@@ -235,21 +244,15 @@ func (w *ranged) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// uploadTime is how long an upload may take, whose body may be much larger than
-// others.
-const uploadTime = 5 * time.Minute
-
 func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	path, write, err := mediaWrite(r)
 	if err != nil {
 		return err
 	}
-	control := http.NewResponseController(w)
-	deadline := time.Now().Add(uploadTime)
-	if err := errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(time.Minute))); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	out, err := a.site.PutMedia(r.Context(), principal(r.Context()), path, uploaded{r.Body}, write)
+	within(w, transferTime, transferTime+answerTime)
+	ctx, cancel := context.WithTimeout(r.Context(), transferTime)
+	defer cancel()
+	out, err := a.site.PutMedia(ctx, principal(ctx), path, uploaded{r.Body}, write)
 	if err != nil {
 		return err
 	}
@@ -272,7 +275,10 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.site.DeleteMedia(r.Context(), principal(r.Context()), path, write)
+	within(w, a.operationTime, a.operationTime+answerTime)
+	ctx, cancel := context.WithTimeout(r.Context(), a.operationTime)
+	defer cancel()
+	out, err := a.site.DeleteMedia(ctx, principal(ctx), path, write)
 	if err != nil {
 		return err
 	}

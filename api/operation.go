@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -51,6 +52,7 @@ type doc struct {
 	responses         map[int]any    // status → a value of the body's type, nil for none
 	headers           map[int][]string
 	problems          []int
+	bounds            bounds // of time and body, where others than those of most operations hold
 }
 
 const (
@@ -93,7 +95,9 @@ func del[I any](a *API, path string, h func(context.Context, *I) (*reply, error)
 
 // watch registers an operation that answers with a stream.
 func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.StreamResponse, error), d doc) {
-	huma.Register(a.huma, a.operation(http.MethodGet, path, d), h)
+	op := a.operation(http.MethodGet, path, d)
+	bounds{}.set(&op)
+	huma.Register(a.huma, op, h)
 }
 
 // register makes an operation of a handler. Whatever error the handler gives
@@ -133,6 +137,11 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 			op.Responses[strconv.Itoa(status)] = a.refused(status)
 		}
 	}
+	held := bounds{time: cmp.Or(d.bounds.time, a.operationTime)}
+	if d.requests != nil {
+		held.body = min(cmp.Or(d.bounds.body, a.maxBody), a.maxBody)
+	}
+	held.set(&op)
 	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	if d.requests != nil {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}

@@ -24,6 +24,7 @@ var moveEntryDoc = doc{
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	bounds:    bounds{body: smallBody},
 }
 
 func (a *API) moveEntry(ctx context.Context, in *Editing) (*reply, error) {
@@ -73,6 +74,7 @@ var revertEntryDoc = doc{
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	bounds:    bounds{body: smallBody},
 }
 
 func (a *API) revertEntry(ctx context.Context, in *Editing) (*reply, error) {

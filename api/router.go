@@ -63,7 +63,9 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	path := strings.Replace(op.Path, "{slug}", "{slug"+restOfPath, 1)
 	a.router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		callOf(r.Context()).operation = op.OperationID
-		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
+		hold(op, w, r, func(r *http.Request) {
+			handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
+		})
 	}).Methods(slices.Compact(methods)...)
 }
 

@@ -151,6 +151,7 @@ var createWebhookDoc = doc{
 	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
 	requests:  map[string]any{mediaJSON: NewWebhook{}},
 	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
+	bounds: bounds{body: smallBody},
 }
 
 func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
@@ -239,6 +240,7 @@ var patchWebhookDoc = doc{
 	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaMergePatch: WebhookPatch{}},
 	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
+	bounds: bounds{body: smallBody},
 }
 
 func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
@@ -327,6 +329,7 @@ var renewSecretDoc = doc{
 	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that stands in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Overlap{}},
 	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},
+	bounds: bounds{body: smallBody},
 }
 
 func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, error) {
@@ -403,6 +406,7 @@ var redeliverRangeDoc = doc{
 	text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Range{}},
 	responses: map[int]any{202: Redelivered{}}, problems: []int{400, 404, 413, 415},
+	bounds: bounds{body: smallBody},
 }
 
 func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*reply, error) {
