@@ -20,12 +20,15 @@ lint:
 	go vet ./...
 	golangci-lint run
 
-# Each fuzz target, one after the other.
+# Each fuzz target, one after the other; a package is instrumented and linked once.
 fuzz:
-	@set -e; for pkg in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg; \
+	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		go test -c -fuzz . -o "$$work/fuzz.test" "$$dir"; \
+		for target in $$("$$work/fuzz.test" -test.list '^Fuzz'); do \
+			echo "$$dir $$target"; \
+			(cd "$$dir" && "$$work/fuzz.test" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzzcachedir "$$work/$$target" \
+				-test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 100x); \
 		done; \
 	done
 
