@@ -148,8 +148,9 @@ func (s *service) lags(ctx context.Context, sh shape, in *inbox, d time.Duration
 	defer tick.Stop()
 	for ; n < end; n++ {
 		<-tick.C
+		edit := n
 		wg.Go(func() {
-			commit, answered, failed := s.patch(ctx, client, sh.slug(n%sh.entries), n)
+			commit, answered, failed := s.patch(ctx, client, sh.slug(edit%sh.entries), edit)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[commit] = answered
@@ -258,7 +259,7 @@ func (in *inbox) at(commit string) time.Time {
 
 // await waits for the events of n commits in all.
 func (in *inbox) await(ctx context.Context, n int) error {
-	late := time.After(10 * time.Minute)
+	late := time.After(2 * time.Minute)
 	for {
 		got := in.count()
 		if got >= n {
