@@ -103,7 +103,8 @@ func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.Stream
 // register makes an operation of a handler. Whatever error the handler gives
 // becomes a problem document.
 func register[I any](a *API, method, path string, h func(context.Context, *I) (*reply, error), d doc) {
-	huma.Register(a.huma, a.operation(method, path, d), func(ctx context.Context, in *I) (*reply, error) {
+	op := a.operation(method, path, d)
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*reply, error) {
 		r, err := h(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, err)
@@ -112,6 +113,11 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		c.targets = append(c.targets, r.targets...)
 		return r, nil
 	})
+	for status, body := range d.responses {
+		if body == nil {
+			op.Responses[strconv.Itoa(status)].Content = nil // huma gave it one
+		}
+	}
 }
 
 // operation is the description of an operation.

@@ -218,11 +218,14 @@ func (s *server) do(r request) response {
 	for k, v := range r.header {
 		req.Header.Set(k, v)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := http.DefaultTransport.RoundTrip(req) // a client would follow redirects
 	if err != nil {
 		s.Fatal(err)
 	}
 	defer res.Body.Close()
+	if res.Header.Get("Content-Type") == "text/event-stream" {
+		return response{res.StatusCode, res.Header, nil} // it has no end
+	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		s.Fatal(err)
