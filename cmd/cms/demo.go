@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -56,6 +58,7 @@ type demo struct {
 
 	config          *config.Config
 	apiURL, siteURL string
+	password        string      // of demoAccount
 	builds          chan string // what the site's builder said, while somebody waits for it
 }
 
@@ -95,7 +98,7 @@ func (d *demo) run(ctx context.Context) error {
 		return s.run(ctx, apiListener)
 	})
 	g.Go(func() error {
-		if err := d.fill(ctx, s); err != nil {
+		if err := errors.Join(d.fill(ctx, s), d.enrol(ctx, s)); err != nil {
 			return err
 		}
 		g.Go(func() error { return d.serveSite(building, builder, siteListener) })
@@ -197,6 +200,22 @@ func keepSecret(file, fresh string) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
+// demoAccount is of somebody who logs in with a password.
+var demoAccount = auth.Account{Email: "camille@example.org", Name: "Camille Moreau", Roles: []string{"editor"}}
+
+// enrol makes the account, or finds it, and gives it the password of the folder.
+func (d *demo) enrol(ctx context.Context, s *service) (err error) {
+	if d.password, err = keepSecret(filepath.Join(d.dir, "password.secret"), rand.Text()); err != nil {
+		return err
+	}
+	accounts := auth.NewAccounts(s.state, slices.Sorted(maps.Keys(d.config.Auth.Roles)))
+	known, err := accounts.List(ctx)
+	if err != nil || slices.ContainsFunc(known, func(a auth.Account) bool { return a.Email == demoAccount.Email }) {
+		return err
+	}
+	return accounts.Add(ctx, demoAccount, d.password)
+}
+
 // serveSite builds and serves the site.
 func (d *demo) serveSite(ctx context.Context, builder *demosite.Builder, l net.Listener) error {
 	server := &http.Server{Handler: builder, ReadHeaderTimeout: readHeaderTimeout}
@@ -270,7 +289,7 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	return demoText.Execute(d.stdout, map[string]string{
-		"API": d.apiURL, "Site": d.siteURL, "Editor": editor, "Bot": bot, "Entry": demoEntry,
+		"API": d.apiURL, "Site": d.siteURL, "Editor": editor, "Bot": bot, "Entry": demoEntry, "Account": demoAccount.Email, "Password": d.password,
 		"Dir": d.dir, "Repository": filepath.Join(d.dir, "site.git"),
 	})
 }
@@ -375,8 +394,10 @@ Paste this into another terminal (the tokens are valid for 12 hours):
   export CMS={{.API}}
   export TOKEN={{.Editor}}
   export BOT_TOKEN={{.Bot}}
+  export PASSWORD={{.Password}}
 
-TOKEN is Ann's, an editor, and BOT_TOKEN a robot's. Read an entry as the robot,
+TOKEN is Ann's, an editor, and BOT_TOKEN a robot's; PASSWORD is
+of the account {{.Account}}. Read an entry as the robot,
 and end it in Ann's name:
 
   curl -s -H "Authorization: Bearer $BOT_TOKEN" $CMS{{.Entry}}

@@ -87,7 +87,7 @@ func runDocumentedCommands(t *testing.T, said string) {
 	if strings.Contains(string(out), "about:blank") || strings.Contains(string(out), "404 page") {
 		t.Errorf("a command of docs/api.md is refused:\n%s", out)
 	}
-	for _, want := range []string{`"in_progress":false`, "201 Created", "204 No Content", `"action":"deleted"`} {
+	for _, want := range []string{`"in_progress":false`, "201 Created", "204 No Content", `"action":"deleted"`, `"email":"camille@example.org"`, `"state":"live"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the %d commands of docs/api.md never answer %s:\n%s", commands, want, out)
 		}
