@@ -26,13 +26,28 @@ const joinBytes = 1 << 30
 
 // A packFile is a pack on disk.
 type packFile struct {
-	name  string // with its folder, without extension
-	size  int64
-	made  int64 // Unix nanoseconds
-	plain bool  // nothing but its index belongs to it, so that it may be joined
+	name    string // with its folder, without extension
+	size    int64  // in bytes
+	objects int64
+	made    int64 // Unix nanoseconds
+	plain   bool  // nothing but its index belongs to it, so that it may be joined
 }
 
-// listPacks lists the packs in folder that have an index, the smallest first.
+// weight is what it takes to copy the pack, in bytes. Its one tree that is stored
+// whole can be nearly all of it, and is next to nothing in the joined pack, whence
+// the bound by the number of objects.
+func (p packFile) weight() int64 {
+	if p.objects == 1 {
+		return p.size
+	}
+	return min(p.size, p.objects*objectWeight)
+}
+
+// objectWeight is more than a commit, a delta, or an entry that is compressed
+// usually take, in bytes.
+const objectWeight = 2 << 10
+
+// listPacks lists the packs in folder that have an index, the lightest first.
 func listPacks(folder string) ([]packFile, error) {
 	files, err := os.ReadDir(folder)
 	if err != nil {
@@ -50,16 +65,29 @@ func listPacks(folder string) ([]packFile, error) {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(folder, name+".pack"))
-		if errors.Is(err, fs.ErrNotExist) {
+		index, indexErr := os.Stat(filepath.Join(folder, name+".idx"))
+		if err = cmp.Or(err, indexErr); errors.Is(err, fs.ErrNotExist) {
 			continue // Git removed it just now
 		} else if err != nil {
 			return nil, err
 		}
-		packs = append(packs, packFile{filepath.Join(folder, name), info.Size(), info.ModTime().UnixNano(), len(ext) == 2})
+		packs = append(packs, packFile{
+			name: filepath.Join(folder, name), size: info.Size(), objects: max(0, index.Size()-indexFrame) / indexItem,
+			made: info.ModTime().UnixNano(), plain: len(ext) == 2,
+		})
 	}
-	slices.SortFunc(packs, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(packs, func(a, b packFile) int {
+		return cmp.Or(cmp.Compare(a.weight(), b.weight()), cmp.Compare(a.name, b.name))
+	})
 	return packs, nil
 }
+
+// The size of an index (gitformat-pack(5), version 2) is that of its frame and of
+// an item for each object, but for those beyond 2 GB.
+const (
+	indexFrame = 8 + 256*4 + 2*20
+	indexItem  = 20 + 4 + 4
+)
 
 // joinable lists the packs in folder that are to be joined next: none where Git's
 // own upkeep keeps an index over several packs, which would miss them.
@@ -71,17 +99,17 @@ func joinable(folder string) ([]packFile, error) {
 	return choose(packs), err
 }
 
-// choose picks the packs to join: the smallest ones, and each next one as long
-// as it is smaller than all before it together. So a byte is copied about as
+// choose picks the packs to join: the lightest ones, and each next one as long
+// as it is lighter than all before it together. So an object is copied about as
 // often as the logarithm of the number of packs.
 func choose(packs []packFile) []packFile {
 	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.plain })
-	var sum int64
+	var weight, size int64
 	for i, p := range packs {
-		if sum+p.size > joinBytes || i > 1 && p.size >= sum {
+		if size+p.size > joinBytes || i > 1 && p.weight() >= weight {
 			return packs[:i]
 		}
-		sum += p.size
+		weight, size = weight+p.weight(), size+p.size
 	}
 	return packs
 }
@@ -127,7 +155,10 @@ func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, r
 	if err != nil {
 		return "", fmt.Errorf("write pack: %w", err)
 	}
-	j := joiner{out: newPackWriter(f, len(objects)), number: objects, heads: make(map[string]head), writers: make(map[int]*zlib.Writer)}
+	j := joiner{
+		out: newPackWriter(f, len(objects)), objects: make([]packed, 0, len(objects)), number: objects,
+		heads: make(map[string]head), writers: make(map[int]*zlib.Writer),
+	}
 	for i, p := range packs {
 		began := time.Now()
 		if err = j.take(p, indexes[i]); err != nil {
@@ -170,7 +201,13 @@ type joiner struct {
 	objects []packed
 	number  map[Hash]int    // into objects; -1 of those that are not there yet
 	heads   map[string]head // the last tree that was stored whole, by what is alike in those of a folder
-	deepest int             // the longest chain of deltas in the pack that is being copied
+
+	// The pack that is being copied.
+	in      window
+	size    int64
+	entries []idxfile.Entry // by offset
+	moved   []int           // the number of each entry's object
+	deepest int             // how many deltas its longest chain has
 
 	// Memory that is used again.
 	object, spare []byte
@@ -183,9 +220,6 @@ type head struct {
 	raw    []byte
 }
 
-// readWhole is how long a pack may be to be read at once.
-const readWhole = 4 << 20
-
 // take copies the objects of p that are not there yet, as they are: deltas stay
 // deltas. Only trees that were stored whole become deltas where they can.
 func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
@@ -194,109 +228,151 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 		return err
 	}
 	defer f.Close()
-	var pack io.ReaderAt = f
-	if p.size <= readWhole {
-		raw := make([]byte, p.size)
-		if _, err := io.ReadFull(f, raw); err != nil {
-			return err
-		}
-		pack = bytes.NewReader(raw)
-	}
-	if j.deepest, err = longestChain(pack, entries); err != nil {
+	j.in.open(f)
+	j.size, j.entries, j.moved = p.size, entries, j.moved[:0]
+	if err := j.measure(); err != nil {
 		return err
 	}
-	moved := make(map[int64]int, len(entries)) // the number of an object by its old offset
 	for i, e := range entries {
-		at, end := int64(e.Offset), p.size-20
+		end := p.size - 20
 		if i+1 < len(entries) {
 			end = int64(entries[i+1].Offset)
 		}
-		if at >= end || end > p.size {
-			return fmt.Errorf("object %s is damaged", e.Hash)
-		}
 		if j.number[e.Hash] < 0 {
-			if err := j.copy(e, io.NewSectionReader(pack, at, end-at), moved); err != nil {
+			if err := j.copy(e, end); err != nil {
 				return fmt.Errorf("object %s: %w", e.Hash, err)
 			}
 		}
-		moved[at] = j.number[e.Hash]
+		j.moved = append(j.moved, j.number[e.Hash])
 	}
 	return nil
 }
 
-// longestChain is how many deltas the longest chain of a pack has.
-func longestChain(pack io.ReaderAt, entries []idxfile.Entry) (int, error) {
-	longest, depths := 0, make(map[int64]int) // of the deltas, by offset
-	for _, e := range entries {
-		var b [maxHeader]byte
-		at := int64(e.Offset)
-		n, err := pack.ReadAt(b[:], at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
-		}
-		if kind, _, rest := parseHeader(b[:n]); kind == plumbing.OFSDeltaObject {
-			back, _ := parseOffset(rest)
-			depths[at] = depths[at-back] + 1
-			longest = max(longest, depths[at])
-		}
-	}
-	return longest, nil
+// find is the number of the entry at that offset, among those before the entry i.
+func (j *joiner) find(at int64, i int) (int, bool) {
+	return slices.BinarySearchFunc(j.entries[:i], at, func(e idxfile.Entry, at int64) int {
+		return cmp.Compare(int64(e.Offset), at)
+	})
 }
 
-// copyBytes is how much of an object is held at once.
-const copyBytes = 64 << 10
+// measure finds out how many deltas the longest chain of the pack has.
+func (j *joiner) measure() error {
+	j.deepest = 0
+	depths := make([]int, len(j.entries)) // of the deltas
+	for i, e := range j.entries {
+		kind, _, rest, _, err := j.header(e)
+		if err != nil {
+			return fmt.Errorf("object %s: %w", e.Hash, err)
+		}
+		if kind != plumbing.OFSDeltaObject {
+			continue
+		}
+		back, _ := parseOffset(rest)
+		if base, ok := j.find(int64(e.Offset)-back, i); ok {
+			depths[i] = depths[base] + 1
+			j.deepest = max(j.deepest, depths[i])
+		}
+	}
+	return nil
+}
 
 // maxHeader is how long the header of an object can be at most: its size, and
 // the distance to the base of a delta, or its name.
 const maxHeader = 10 + 20
 
-// copy appends one object, which stands in its old pack as in says.
-func (j *joiner) copy(e idxfile.Entry, in *io.SectionReader, moved map[int64]int) error {
-	var b [maxHeader]byte
-	n, err := in.ReadAt(b[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+// header reads the header of an object, which is n bytes long, and says what
+// follows it.
+func (j *joiner) header(e idxfile.Entry) (kind plumbing.ObjectType, size int64, rest []byte, n int, err error) {
+	at := int64(e.Offset)
+	if at < 0 || at >= j.size-20 {
+		return 0, 0, nil, 0, errDamaged
+	}
+	b, err := j.in.read(at, int(min(maxHeader, j.size-at)))
+	if err != nil {
+		return 0, 0, nil, 0, err
+	}
+	kind, size, rest = parseHeader(b)
+	return kind, size, rest, len(b) - len(rest), nil
+}
+
+// copy appends one object, which ends in its old pack before end.
+func (j *joiner) copy(e idxfile.Entry, end int64) error {
+	kind, size, rest, header, err := j.header(e)
+	if err != nil {
 		return err
 	}
-	kind, size, rest := parseHeader(b[:n])
+	if int64(e.Offset)+int64(header) > end {
+		return errDamaged
+	}
 	var base []byte
 	depth := 0
 	switch kind {
 	case plumbing.TreeObject:
-		return j.tree(e, size, in, n-len(rest))
+		return j.tree(e, size, end, header)
 	case plumbing.OFSDeltaObject:
 		back, length := parseOffset(rest)
-		i, ok := moved[int64(e.Offset)-back]
+		i, ok := j.find(int64(e.Offset)-back, len(j.moved))
 		if !ok {
 			return errors.New("delta has no base")
 		}
-		to := j.objects[i]
+		to := j.objects[j.moved[i]]
 		depth = to.depth + 1
-		base, rest = offset(j.out.at-to.offset), rest[length:]
+		base = offset(j.out.at - to.offset)
+		header += length
 	}
 	o, err := j.out.begin(kind, size, base)
 	if err != nil {
 		return err
 	}
-	old := n - len(rest) // of the header
-	sum := crc32.Update(0, crc32.IEEETable, b[:old])
-	j.object = slices.Grow(j.object[:0], copyBytes)[:copyBytes]
-	for at := int64(old); at < in.Size(); {
-		n, err := in.ReadAt(j.object, at)
-		if n == 0 {
+	var sum uint32
+	for at, skip := int64(e.Offset), header; at < end; skip = 0 {
+		b, err := j.in.read(at, int(min(end-at, windowBytes)))
+		if err != nil {
 			return err
 		}
-		sum = crc32.Update(sum, crc32.IEEETable, j.object[:n])
-		if _, err := j.out.Write(j.object[:n]); err != nil {
+		sum = crc32.Update(sum, crc32.IEEETable, b)
+		if _, err := j.out.Write(b[min(skip, len(b)):]); err != nil {
 			return err
 		}
-		at += int64(n)
+		at += int64(len(b))
 	}
 	if sum != e.CRC32 {
-		return errors.New("is damaged")
+		return errDamaged
 	}
 	o.hash, o.depth = e.Hash, depth
 	j.done(o)
 	return nil
+}
+
+var errDamaged = errors.New("is damaged")
+
+// A window is the part of a file that is in memory.
+type window struct {
+	file io.ReaderAt
+	at   int64  // where it begins
+	held []byte // what it holds
+}
+
+// windowBytes is how much of a pack is in memory at once: more than a group of
+// commits usually takes.
+const windowBytes = 1 << 20
+
+// open makes the window one of another file.
+func (w *window) open(f io.ReaderAt) { w.file, w.at, w.held = f, 0, w.held[:0] }
+
+// read is the part of the file that begins at that offset, n bytes of it, at most
+// windowBytes. It is good until the next read.
+func (w *window) read(at int64, n int) ([]byte, error) {
+	if at < w.at || at+int64(n) > w.at+int64(len(w.held)) {
+		w.held = slices.Grow(w.held[:0], windowBytes)[:windowBytes]
+		got, err := w.file.ReadAt(w.held, at)
+		w.at, w.held = at, w.held[:got]
+		if n > got {
+			return nil, cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+	}
+	from := int(at - w.at)
+	return w.held[from : from+n], nil
 }
 
 // done notes the object that was written.
@@ -308,15 +384,15 @@ func (j *joiner) done(o packed) {
 // tree appends a tree that was stored whole: as a delta of the one that was so
 // before, which is of the same folder if they begin alike. With the chains that
 // its own pack may hang on it, that makes twice maxDepth at most.
-func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header int) error {
-	j.object = slices.Grow(j.object[:0], int(in.Size()))[:in.Size()]
-	if _, err := in.ReadAt(j.object, 0); err != nil && !errors.Is(err, io.EOF) {
+func (j *joiner) tree(e idxfile.Entry, size, end int64, header int) error {
+	object, err := j.whole(int64(e.Offset), end)
+	if err != nil {
 		return err
 	}
-	if crc32.ChecksumIEEE(j.object) != e.CRC32 {
-		return errors.New("is damaged")
+	if crc32.ChecksumIEEE(object) != e.CRC32 {
+		return errDamaged
 	}
-	raw, err := j.inflated(j.object[header:], size)
+	raw, err := j.inflated(object[header:], size)
 	if err != nil {
 		return err
 	}
@@ -344,8 +420,8 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 		return err
 	}
 	o.hash = e.Hash
-	if int64(len(j.object)) < size { // it is compressed
-		_, err = j.out.Write(j.object[header:])
+	if int64(len(object)) < size { // it is compressed
+		_, err = j.out.Write(object[header:])
 	} else {
 		err = j.deflate(zlib.BestSpeed, raw)
 	}
@@ -353,6 +429,17 @@ func (j *joiner) tree(e idxfile.Entry, size int64, in *io.SectionReader, header 
 		j.done(o)
 	}
 	return err
+}
+
+// whole is the part of the pack between two offsets. It is good until the next.
+func (j *joiner) whole(at, end int64) ([]byte, error) {
+	n := int(end - at)
+	if n <= windowBytes {
+		return j.in.read(at, n)
+	}
+	j.object = slices.Grow(j.object[:0], n)[:n]
+	_, err := io.ReadFull(io.NewSectionReader(j.in.file, at, int64(n)), j.object)
+	return j.object, err
 }
 
 // deflate appends b, compressed at that level. The writers are kept: each takes
