@@ -86,10 +86,12 @@ func (b *budget) take(n int64) bool {
 
 func (r *Repo) newText(blob Hash) *text { return &text{blob: blob, store: r.store, budget: r.budget} }
 
-// hold keeps src whatever the budget, until release.
-func (t *text) hold(src []byte) {
+// hold keeps what is in d: its bytes whatever the budget, until release.
+func (t *text) hold(d *content.Document) {
+	src := d.Source()
 	t.bytes.Store(&src)
 	t.unsaved.Store(true)
+	t.reading.Store(&reading{d.Fields(), d.Problems()})
 }
 
 // held is the bytes if they are in memory.

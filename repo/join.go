@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -244,6 +245,7 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 			}
 		}
 		j.moved = append(j.moved, j.number[e.Hash])
+		runtime.Gosched() // whoever waits for a commit goes first
 	}
 	return nil
 }

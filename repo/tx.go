@@ -86,7 +86,7 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 	src := d.Source()
 	e.Size, e.Revision = int64(len(src)), hashObject(plumbing.BlobObject, src)
 	e.text = tx.repo.newText(e.Revision)
-	e.text.hold(src)
+	e.text.hold(d)
 	return e, tx.put(e)
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -266,6 +267,7 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 	snap := view() // never older than what the index was made of
 	for _, c := range x.collections {
 		for e, gone := range snap.Since(x.holds, c.Name) {
+			runtime.Gosched() // whoever waits for an answer goes first
 			if gone {
 				x.index.Remove(e)
 			} else {
