@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ func main() {
 	only := flag.String("only", "", "the `sections` to measure, with commas: edits, history, reads, hooks (default: all)")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
+	debug.SetGCPercent(800) // the clients share the cores with the service
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	if *bare {
 		log.Fatal(serveBare(ctx, os.Stdin, os.Stdout))

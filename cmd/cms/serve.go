@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -31,6 +32,9 @@ func (p *program) serveCommand() *cobra.Command {
 				return err
 			}
 			commit, _ := s.site.Head()
+			if _, set := os.LookupEnv("GOGC"); !set {
+				go paceHeap(cmd.Context())
+			}
 			log.Info("serving", "address", l.Addr().String(), "repository", c.Repository.Path, "commit", commit)
 			return s.run(cmd.Context(), l)
 		},
