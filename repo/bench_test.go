@@ -64,8 +64,8 @@ func BenchmarkUpdate(b *testing.B) {
 			b.StopTimer()
 			stop()
 			last := 0 // commits in the last group
-			for _, c := range r.history.commits {
-				if _, ok := r.pack.index[c.hash]; ok {
+			for n := range r.history.commits.len() {
+				if _, ok := r.pack.index[r.history.commits.at(int32(n)).hash]; ok {
 					last++
 				}
 			}

@@ -32,7 +32,7 @@ func (r *Repo) Compact(ctx context.Context) (before, after Usage, err error) {
 	if err := r.repack(ctx); err != nil {
 		return before, after, err
 	}
-	if err := r.saveIndex(); err != nil {
+	if err := r.saveIndex(true); err != nil {
 		return before, after, err
 	}
 	after, err = r.usage()

@@ -100,6 +100,20 @@ func (d *crashDisk) Create(name string, mode os.FileMode) (f diskFile, err error
 	return &crashFile{f, d, name, node}, nil
 }
 
+func (d *crashDisk) Append(name string) (f diskFile, err error) {
+	err = d.do("append "+filepath.Base(name), func() (err error) {
+		f, err = d.osDisk.Append(name)
+		return err
+	}, func() {})
+	if err != nil {
+		if f != nil {
+			f.Close()
+		}
+		return nil, err
+	}
+	return &crashFile{f, d, name, d.names[name]}, nil
+}
+
 func (d *crashDisk) Link(oldname, newname string) error {
 	return d.do("link "+filepath.Base(newname), func() error { return d.osDisk.Link(oldname, newname) },
 		func() { d.names[newname] = d.names[oldname] })
@@ -410,6 +424,35 @@ func joining(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b")
 	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder(), nil)
 	s.commit(t, "deux", "c")
+}
+
+// TestEveryFaultOfIndex: what could not be saved is saved the next time.
+func TestEveryFaultOfIndex(t *testing.T) {
+	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
+		t.Run(name, func(t *testing.T) {
+			eachFault(t, f, indexing, func(t *testing.T, s *script, d *crashDisk) {
+				d.at = 0
+				s.commit(t, "après", "f")
+				if err := s.repo.saveIndex(false); err != nil {
+					t.Errorf("save after the fault: %v", err)
+				}
+				h, _, _, err := decodeIndex(readIndexFile(t, s.repo.path))
+				if err != nil || h.journal == nil || h.tip != s.repo.View().Commit() {
+					t.Errorf("the index lacks something: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEveryCrashOfIndex(t *testing.T) { eachFault(t, crash, indexing, imageChecker()) }
+
+// indexing adds to the index between two groups, and makes it anew.
+func indexing(t *testing.T, s *script) {
+	s.commit(t, "un", "a", "b")
+	_ = s.repo.saveIndex(false) // as the disk allows
+	s.commit(t, "deux", "c")
+	_ = s.repo.saveIndex(true)
 }
 
 // imageChecker opens what each kind of crash leaves, if no other one has left

@@ -13,6 +13,8 @@ import (
 type disk interface {
 	// Create makes a new file for writing; fs.ErrExist when there is one.
 	Create(name string, mode os.FileMode) (diskFile, error)
+	// Append opens a file for writing at its end; fs.ErrNotExist when there is none.
+	Append(name string) (diskFile, error)
 	// Link makes newname another name of oldname; fs.ErrExist when it is taken.
 	Link(oldname, newname string) error
 	// Rename moves a file, over another one if need be, in one step.
@@ -32,7 +34,13 @@ type diskFile interface {
 type osDisk struct{}
 
 func (osDisk) Create(name string, mode os.FileMode) (diskFile, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	return open(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+}
+
+func (osDisk) Append(name string) (diskFile, error) { return open(name, os.O_WRONLY|os.O_APPEND, 0) }
+
+func open(name string, flags int, mode os.FileMode) (diskFile, error) {
+	f, err := os.OpenFile(name, flags, mode)
 	if err != nil {
 		return nil, err // not f: a nil *os.File is no nil diskFile
 	}
@@ -59,14 +67,29 @@ func writeFile(d disk, name string, b []byte, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := fill(f, b); err != nil {
 		return errors.Join(err, d.Remove(name))
 	}
 	return nil
+}
+
+// appendFile adds b to the file name. Its bytes are durable when appendFile returns
+// nil; on failure, some of b may be there.
+func appendFile(d disk, name string, b []byte) error {
+	f, err := d.Append(name)
+	if err != nil {
+		return err
+	}
+	return fill(f, b)
+}
+
+// fill writes b to f, durably, and closes it.
+func fill(f diskFile, b []byte) error {
+	_, err := f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func removeIfThere(d disk, name string) error {

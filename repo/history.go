@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"slices"
 	"strings"
@@ -56,13 +57,15 @@ type FileChange struct {
 type history struct {
 	mu      sync.RWMutex
 	tip     Hash
-	commits []commit           // parents before children
+	commits commits            // parents before children
 	slots   []int32            // a hash table of the commits: the number of one, plus 1; see number
 	merged  map[int32][]int32  // the parents of merges, but for the first
 	touches map[string][]touch // by path, oldest first
 	ends    map[end]string     // of moves, the other one
 	recent  [recentCommits][]fileChange
 	texts   *strings.Builder // that there is room in; see keep
+	known   *[4096]string    // texts that were kept lately, by their sums
+	journal *journal         // nil when the file of the index lacks more than what it tells
 }
 
 // A commit is what the history keeps of a commit.
@@ -74,6 +77,29 @@ type commit struct {
 	at         int64 // when it was authored
 	author     unique.Handle[Person]
 	subject    string
+}
+
+// commits is a list in blocks, so that it grows without being copied.
+type commits struct{ blocks [][]commit }
+
+const commitBlock = 4096
+
+func (l *commits) len() int {
+	if len(l.blocks) == 0 {
+		return 0
+	}
+	last := len(l.blocks) - 1
+	return last*commitBlock + len(l.blocks[last])
+}
+
+func (l *commits) at(n int32) *commit { return &l.blocks[n/commitBlock][n%commitBlock] }
+
+func (l *commits) append(c commit) {
+	if l.len()%commitBlock == 0 {
+		l.blocks = append(l.blocks, make([]commit, 0, commitBlock))
+	}
+	last := &l.blocks[len(l.blocks)-1]
+	*last = append(*last, c)
 }
 
 // A touch is one commit's change of one path.
@@ -112,7 +138,7 @@ const recentCommits = 1024
 func newHistory() *history {
 	return &history{
 		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[end]string),
-		texts: new(strings.Builder),
+		texts: new(strings.Builder), known: new([4096]string),
 	}
 }
 
@@ -130,7 +156,7 @@ func (h *history) number(hash Hash) (int32, bool) {
 func (h *history) slot(hash Hash) *int32 {
 	last := uint32(len(h.slots) - 1)
 	for i := binary.LittleEndian.Uint32(hash[:]) & last; ; i = (i + 1) & last {
-		if n := h.slots[i]; n == 0 || h.commits[n-1].hash == hash {
+		if n := h.slots[i]; n == 0 || h.commits.at(n-1).hash == hash {
 			return &h.slots[i]
 		}
 	}
@@ -138,52 +164,59 @@ func (h *history) slot(hash Hash) *int32 {
 
 // enter gives the last of the commits its slot.
 func (h *history) enter() {
-	from := len(h.commits) - 1
-	if 4*len(h.commits) > 3*len(h.slots) {
+	from := h.commits.len() - 1
+	if 4*h.commits.len() > 3*len(h.slots) {
 		h.slots, from = make([]int32, max(64, 2*len(h.slots))), 0
 	}
-	for n := from; n < len(h.commits); n++ {
-		*h.slot(h.commits[n].hash) = int32(n + 1)
+	for n := from; n < h.commits.len(); n++ {
+		*h.slot(h.commits.at(int32(n)).hash) = int32(n + 1)
 	}
 }
 
 // parents are the numbers of a commit's parents.
 func (h *history) parents(n int32) []int32 {
-	if h.commits[n].parent < 0 {
+	if h.commits.at(n).parent < 0 {
 		return nil
 	}
-	return append([]int32{h.commits[n].parent}, h.merged[n]...)
+	return append([]int32{h.commits.at(n).parent}, h.merged[n]...)
 }
 
 // keep is a copy of s that lies beside those that were kept before, so that many
-// short ones take no more than they are long.
+// short ones take no more than they are long; or an equal one that was kept lately.
 func (h *history) keep(s string) string {
 	const block = 16 << 10
+	known := &h.known[maphash.String(textSeed, s)%uint64(len(h.known))]
+	if *known == s {
+		return *known
+	}
 	if h.texts.Cap()-h.texts.Len() < len(s) {
 		h.texts = new(strings.Builder)
 		h.texts.Grow(max(block, len(s)))
 	}
 	from := h.texts.Len()
 	h.texts.WriteString(s)
-	return h.texts.String()[from:]
+	*known = h.texts.String()[from:]
+	return *known
 }
+
+var textSeed = maphash.MakeSeed()
 
 // before says whether the commit a comes before b: by date, as git log shows
 // them, but never a child before its parent.
 func (h *history) before(a, b int32) bool { return h.compare(a, b) < 0 }
 
 func (h *history) compare(a, b int32) int {
-	x, y := &h.commits[a], &h.commits[b]
+	x, y := h.commits.at(a), h.commits.at(b)
 	return cmp.Or(cmp.Compare(x.date, y.date), cmp.Compare(x.generation, y.generation), bytes.Compare(x.hash[:], y.hash[:]))
 }
 
 // add appends a commit on top of its parents, which are known, with its changes.
 func (h *history) add(c commit, parents []int32, changes []fileChange) {
-	n := int32(len(h.commits))
+	n := int32(h.commits.len())
 	c.parent, c.generation = -1, 1
 	for i, p := range parents {
-		c.generation = max(c.generation, h.commits[p].generation+1)
-		c.date = max(c.date, h.commits[p].date)
+		c.generation = max(c.generation, h.commits.at(p).generation+1)
+		c.date = max(c.date, h.commits.at(p).date)
 		if i == 0 {
 			c.parent = p
 		} else {
@@ -191,19 +224,27 @@ func (h *history) add(c commit, parents []int32, changes []fileChange) {
 		}
 	}
 	c.subject = h.keep(c.subject)
-	h.commits = append(h.commits, c)
+	h.commits.append(c)
 	h.enter()
 	h.recent[n%recentCommits] = nil
 	for _, ch := range changes {
-		h.touch(ch.path, touch{n, deeds[ch.action], ch.after.hash})
+		other := ""
 		if ch.action == Moved {
-			h.touch(ch.from, touch{n, left, ch.after.hash})
-			h.ends[end{n, ch.path}], h.ends[end{n, ch.from}] = ch.from, ch.path
+			other = ch.from
+			h.touch(ch.from, touch{n, left, ch.after.hash}, ch.path)
 		}
+		h.touch(ch.path, touch{n, deeds[ch.action], ch.after.hash}, other)
 	}
 }
 
-func (h *history) touch(path string, t touch) {
+// touch notes the touch of path, and the other end of a move.
+func (h *history) touch(path string, t touch, other string) {
+	if h.journal != nil {
+		h.journal.touches = append(h.journal.touches, journaled{path, t})
+	}
+	if t.deed >= moved {
+		h.ends[end{t.commit, path}] = other
+	}
 	list := append(h.touches[path], t)
 	if n := len(list); n > 1 && h.before(t.commit, list[n-2].commit) {
 		slices.SortFunc(list, func(a, b touch) int { return h.compare(a.commit, b.commit) })
@@ -230,7 +271,7 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.tip, h.commits, h.slots, h.merged = fresh.tip, fresh.commits, fresh.slots, fresh.merged
-		h.touches, h.ends, h.recent, h.texts = fresh.touches, fresh.ends, fresh.recent, fresh.texts
+		h.touches, h.ends, h.recent, h.texts, h.journal = fresh.touches, fresh.ends, fresh.recent, fresh.texts, nil
 		return nil, true, nil
 	}
 	found, err := h.changesOf(ctx, s, news)
@@ -412,7 +453,7 @@ func (h *history) change(path string, t touch) Change {
 	case left:
 		f.path, f.from = h.ends[end{t.commit, path}], path
 	}
-	return h.commits[t.commit].change(f)
+	return h.commits.at(t.commit).change(f)
 }
 
 func (c *commit) change(f fileChange) Change {
@@ -506,17 +547,17 @@ func (h *history) path(since, until Hash) ([]step, error) {
 		if !from(n) {
 			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
 		}
-		at := step{commit: h.commits[n]}
+		at := step{commit: *h.commits.at(n)}
 		parents := h.parents(n)
 		i := slices.IndexFunc(parents, from)
-		if i <= 0 && int(n) >= len(h.commits)-recentCommits {
+		if i <= 0 && int(n) >= h.commits.len()-recentCommits {
 			at.changes = h.recent[n%recentCommits]
 		}
 		if i < 0 { // the first commit of all
 			n = first
 		} else {
 			n = parents[i]
-			at.base = h.commits[n].hash
+			at.base = h.commits.at(n).hash
 		}
 		out = append(out, at)
 	}
@@ -528,7 +569,7 @@ func (h *history) path(since, until Hash) ([]step, error) {
 func (h *history) size() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.commits)
+	return h.commits.len()
 }
 
 // Position is the place of a commit among those of the branch, from 0: parents
@@ -552,7 +593,7 @@ func (h *history) append(list []madeCommit) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range list {
-		n := int32(len(h.commits))
+		n := int32(h.commits.len())
 		var parents []int32
 		if tip, ok := h.number(h.tip); ok {
 			parents = []int32{tip}

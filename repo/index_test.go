@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// indexed makes a repository with a varied history and a saved index.
+// indexed makes a repository with a varied history, whose index was saved by two
+// processes, one after the other.
 func indexed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = site(t)
@@ -21,10 +22,26 @@ func indexed(t *testing.T) (dir string) {
 	update(t, r, func(tx *Tx) error { return tx.Delete("consultations", slug(t, "parc")) })
 	put(t, r, "news", "deux", "2")
 	stop()
-	if _, err := os.Stat(filepath.Join(dir, indexFile)); err != nil {
-		t.Fatalf("index after a clean stop: %v", err)
+	r, stop = run(t, options(dir))
+	put(t, r, "consultations", "2026/tram", "2")
+	update(t, r, func(tx *Tx) error {
+		return tx.Move("consultations", slug(t, "2026/tram"), "consultations", slug(t, "tram"))
+	})
+	put(t, r, "news", "trois", "3")
+	stop()
+	if h, _, n, err := decodeIndex(readIndexFile(t, dir)); err != nil || n != 2 || h.journal == nil {
+		t.Fatalf("index after two clean stops: %d sections, %v", n, err)
 	}
 	return dir
+}
+
+func readIndexFile(t *testing.T, dir string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, indexFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // TestIndex: a start with the index is as one without, also when the branch has
@@ -34,7 +51,7 @@ func TestIndex(t *testing.T) {
 		"current": func(string) {},
 		"behind": func(dir string) {
 			work := clone(t, dir)
-			write(t, work, "_consultations/2026/tram.md", "---\ntitle: Dehors\n---\n")
+			write(t, work, "_consultations/tram.md", "---\ntitle: Dehors\n---\n")
 			git(t, work, "commit", "-qam", "Dehors")
 			git(t, work, "push", "-q")
 		},
@@ -61,39 +78,77 @@ func orphan(t *testing.T, dir string) string {
 	return strings.TrimSpace(git(t, dir, "commit-tree", "-m", "Seul", "trunk~1^{tree}"))
 }
 
-// TestDamagedIndex: whatever byte of it is wrong or missing, the start is right.
+// TestDamagedIndex: whatever byte of it is wrong or missing, nothing wrong is taken
+// from it: all of it is refused, or what it says after its first section.
 func TestDamagedIndex(t *testing.T) {
 	dir := indexed(t)
-	raw, err := os.ReadFile(filepath.Join(dir, indexFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := decodeIndex(raw); err != nil {
-		t.Fatalf("the index itself: %v", err)
+	raw := readIndexFile(t, dir)
+	_, rest, _ := unsealed(raw[len(indexMagic):])
+	second := len(raw) - len(rest) // where the second section begins
+	check := func(what string, bad []byte, at int) {
+		h, _, n, err := decodeIndex(bad)
+		switch {
+		case at < second && err == nil:
+			t.Errorf("an index with byte %d %s was taken", at, what)
+		case at >= second && (err != nil || n != 1):
+			t.Errorf("of an index with byte %d %s, %d sections were taken, want the first: %v", at, what, n, err)
+		case at >= second && h.journal != nil && len(bad) != second:
+			t.Errorf("an index with byte %d %s would be added to", at, what)
+		}
 	}
 	for i := range raw {
-		if _, _, err := decodeIndex(raw[:i]); err == nil {
-			t.Errorf("an index cut at %d of %d bytes was taken", i, len(raw))
-		}
+		check("missing", raw[:i], i)
 		bad := bytes.Clone(raw)
 		bad[i] ^= 0x10
-		if _, _, err := decodeIndex(bad); err == nil {
-			t.Errorf("an index with a wrong byte at %d was taken", i)
+		check("wrong", bad, i)
+	}
+	for _, size := range []int{0, second / 2, second, (second + len(raw)) / 2} {
+		if err := os.WriteFile(filepath.Join(dir, indexFile), raw[:size], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		r, stop := run(t, options(dir))
+		verify(t, r)
+		put(t, r, "pages", "index", fmt.Sprint(size))
+		stop()
+		if h, _, _, err := decodeIndex(readIndexFile(t, dir)); err != nil || h.journal == nil || h.tip != r.View().Commit() {
+			t.Errorf("the index cut at %d of %d bytes was not mended: %v", size, len(raw), err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, indexFile), raw[:len(raw)/2], 0o666); err != nil {
-		t.Fatal(err)
+}
+
+// TestIndexSections: what is saved in many parts is made one again in time.
+func TestIndexSections(t *testing.T) {
+	dir := t.TempDir()
+	most := 0
+	for i := range mostSections + 3 {
+		r, stop := run(t, options(dir))
+		put(t, r, "consultations", "parc", fmt.Sprint(i))
+		stop()
+		_, _, n, err := decodeIndex(readIndexFile(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, n)
+		if i == mostSections+2 && n > 3 {
+			t.Errorf("%d sections in the end", n)
+		}
 	}
-	start(t, options(dir))
+	if most != mostSections+1 {
+		t.Errorf("%d sections at most, want %d", most, mostSections+1)
+	}
+	verify(t, start(t, options(dir)))
 }
 
 // FuzzIndex: values that do not fit together are an error, not a crash.
 func FuzzIndex(f *testing.F) {
-	h := newHistory()
-	f.Add(h.encode(func(func(string, sized) bool) {})[len(indexMagic):])
-	f.Fuzz(func(t *testing.T, body []byte) {
-		e := encoder(indexMagic + string(body))
-		decodeIndex(sealed(e))
+	body, _, _ := unsealed(newHistory().encode(true, (&Repo{}).sizes))
+	f.Add(body, body)
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		file := []byte(indexMagic)
+		for _, body := range [][]byte{one, two} {
+			file = append(file, sealed(append(make([]byte, 8), body...))...)
+		}
+		decodeIndex(file)
 	})
 }
 

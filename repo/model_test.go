@@ -361,7 +361,7 @@ func (m *model) checkHistory(rt *rapid.T, p content.Path) {
 	want := strings.Fields(git(m.t, m.dir, "log", "--full-history", "--no-merges", "--format=%H", "--", p.String()))
 	var got []string
 	for _, t := range m.repo.history.touches[p.String()] {
-		got = append(got, m.repo.history.commits[t.commit].hash.String())
+		got = append(got, m.repo.history.commits.at(t.commit).hash.String())
 	}
 	slices.Sort(got)
 	slices.Sort(want)

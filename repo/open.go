@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	}
 	r.publish(s)
 	if !r.readOnly {
-		r.keepIndex(indexEvery)
+		r.keepIndex(indexEvery, math.MaxInt)
 	}
 	return nil
 }

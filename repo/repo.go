@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -85,11 +86,12 @@ type Repo struct {
 	adoptions chan *adoption // asked of the writer by fetches
 
 	// Owned by the writer.
-	root    *folder // the branch's tree; nil when it must be read again
-	pack    *pack
-	dirty   bool // a write failed and may have left something behind
-	indexed int  // how many commits the saved index has
-	pace    pace
+	root     *folder // the branch's tree; nil when it must be read again
+	pack     *pack
+	dirty    bool // a write failed and may have left something behind
+	indexed  int  // how many commits the saved index has
+	sections int  // and in how many sections
+	pace     pace
 }
 
 // Result is what came of an update.
@@ -220,7 +222,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.commitNext(writing)
 		case <-poll.C:
 			r.feel(r.examine(ctx))
-			r.keepIndex(indexEvery)
+			r.keepIndex(indexEvery, math.MaxInt)
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
 		case err := <-joined:
@@ -231,7 +233,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			for r.queue.size() > 0 {
 				r.commitNext(writing)
 			}
-			r.keepIndex(1)
+			r.keepIndex(1, mostSections)
 			return nil
 		}
 	}

@@ -41,12 +41,14 @@ func (r *Repo) rest(worked time.Duration) time.Duration {
 	return joinRest * worked
 }
 
-// keepIndex saves the index if it lacks n commits or more.
-func (r *Repo) keepIndex(n int) {
-	if r.history.size()-r.indexed < n {
+// keepIndex saves the index if it lacks n commits or more, and makes it anew if it
+// has more sections than that.
+func (r *Repo) keepIndex(n, sections int) {
+	anew := r.sections > sections
+	if r.history.size()-r.indexed < n && !anew {
 		return
 	}
-	if err := r.saveIndex(); err != nil {
+	if err := r.saveIndex(anew); err != nil {
 		r.log.Error("the next start will be slower", "error", err)
 		r.indexed = r.history.size() // no use to try again at once
 	}

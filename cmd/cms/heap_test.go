@@ -28,7 +28,7 @@ func TestPaceHeap(t *testing.T) {
 	wg.Go(func() { paceHeap(ctx) })
 	deadline := time.Now().Add(10 * time.Second)
 	for gcPercent() == 7 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond) //nolint:forbidigo // the runtime does not tell
+		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	wg.Wait()
