@@ -22,8 +22,12 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
-// joinBytes bounds how much is joined at once.
-const joinBytes = 1 << 30
+// Bounds of what is joined at once. That of objects bounds the memory that it
+// takes, some 300 bytes for each.
+const (
+	joinBytes   = 1 << 30
+	joinObjects = 1 << 18
+)
 
 // A packFile is a pack on disk.
 type packFile struct {
@@ -105,12 +109,12 @@ func joinable(folder string) ([]packFile, error) {
 // often as the logarithm of the number of packs.
 func choose(packs []packFile) []packFile {
 	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.plain })
-	var weight, size int64
+	var weight, size, objects int64
 	for i, p := range packs {
-		if size+p.size > joinBytes || i > 1 && p.weight() >= weight {
+		if size+p.size > joinBytes || objects+p.objects > joinObjects || i > 1 && p.weight() >= weight {
 			return packs[:i]
 		}
-		weight, size = weight+p.weight(), size+p.size
+		weight, size, objects = weight+p.weight(), size+p.size, objects+p.objects
 	}
 	return packs
 }

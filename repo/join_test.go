@@ -216,3 +216,37 @@ func TestNoJoinBesideGitsIndex(t *testing.T) {
 	}
 	fsck(t, dir)
 }
+
+// TestChoose: the lightest packs are joined, as long as that is worth its work and
+// within its bounds.
+func TestChoose(t *testing.T) {
+	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, plain: true} }
+	many := func(n int, p packFile) (l []packFile) {
+		for range n {
+			l = append(l, p)
+		}
+		return l
+	}
+	small := pack(450<<10, 30)
+	for name, c := range map[string]struct {
+		packs []packFile // lightest first
+		want  int
+	}{
+		"none":                 {nil, 0},
+		"alike":                {many(40, small), 40},
+		"one is heavier":       {append(many(40, small), pack(50<<20, 5000)), 40},
+		"one is lighter":       {append(many(40, small), pack(1<<20, 1000)), 41},
+		"too many objects":     {many(4, pack(50<<20, joinObjects/3)), 3},
+		"too many bytes":       {many(4, pack(joinBytes/3, 100)), 3},
+		"one of many objects":  {append(many(2, small), pack(50<<20, joinObjects)), 2},
+		"a large one, not one": {[]packFile{pack(2*joinBytes, 5)}, 0},
+	} {
+		if got := choose(c.packs); len(got) != c.want {
+			t.Errorf("%s: %d packs are joined, want %d", name, len(got), c.want)
+		}
+	}
+	kept := packFile{size: 10, objects: 3}
+	if got := choose([]packFile{kept, small, small}); len(got) != 2 {
+		t.Errorf("beside a pack that Git keeps: %d packs are joined, want 2", len(got))
+	}
+}
