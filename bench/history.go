@@ -48,7 +48,7 @@ func (b *bench) histories(ctx context.Context) error {
 		return err
 	}
 	var ours, plain []time.Duration
-	for k := range 50 {
+	for k := range 1000 {
 		i := k * 61 % s.entries
 		began := time.Now()
 		total, err := svc.history(ctx, s.slug(i))

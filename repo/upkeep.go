@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -72,6 +73,7 @@ func (r *Repo) warm(ctx context.Context) {
 				e.text.keep(src)
 			}
 			e.text.read()
+			runtime.Gosched() // whoever waits for an answer goes first
 		}
 	}
 }
