@@ -12,7 +12,6 @@ import (
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
@@ -72,9 +71,6 @@ func (r *Repo) follow(ctx context.Context) error {
 		return err
 	}
 	from := r.View().Commit()
-	if f.git, err = gogit.PlainOpen(r.path); err != nil { // to see the packs made up to from
-		return storageError(fmt.Errorf("fetch: %w", err))
-	}
 	ok, err := f.leads(from, tip)
 	if err != nil {
 		return err
@@ -187,30 +183,15 @@ func (f *fetch) leads(from, tip Hash) (bool, error) {
 	case from.IsZero(), from == f.followed:
 		return true, nil
 	}
-	ours, err := f.git.CommitObject(from)
-	if err != nil {
-		return false, storageError(fmt.Errorf("branch: %w", err))
-	}
-	theirs, err := f.git.CommitObject(tip)
-	if err != nil {
-		return false, storageError(fmt.Errorf("fetched branch: %w", err))
-	}
-	if found, err := ancestor(ours, theirs); err != nil || found {
+	commits := &store{dir: f.repo.path} // go-git's own storage loses sight of packs that are joined
+	defer commits.Close()
+	if found, err := commits.ancestor(from, tip); err != nil || found {
 		return found, err
 	}
-	if found, err := ancestor(theirs, ours); err != nil || found {
+	if found, err := commits.ancestor(tip, from); err != nil || found {
 		return false, err // this side is ahead
 	}
 	return false, ErrDiverged
-}
-
-// ancestor reports whether the commit a is one of those that lead to b.
-func ancestor(a, b *object.Commit) (bool, error) {
-	found, err := a.IsAncestor(b)
-	if err != nil {
-		return false, storageError(fmt.Errorf("compare %s with %s: %w", a.Hash, b.Hash, err))
-	}
-	return found, nil
 }
 
 // An adoption asks the writer to look at the branch and, unless to is zero, to
