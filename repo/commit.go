@@ -82,15 +82,34 @@ func (m Meta) message(subject string) string {
 	return b.String()
 }
 
+// mostSkew is by how much a commit is dated ahead of the clock, so as not to stand
+// before the one that it follows upon: clocks differ by so much.
+const mostSkew = 5 * time.Minute
+
+// committedAt is the committer's date, in Unix seconds like now, of a commit on top
+// of one that is dated tip. What a clock far ahead has dated does not date all that
+// comes after it. The writer alone calls it.
+func (r *Repo) committedAt(now, tip int64) int64 {
+	skewed := tip > now
+	if skewed && !r.skewed {
+		r.log.Warn("the commit at the tip is dated ahead of this machine's clock", "branch", r.Branch(), "tip", instant(tip), "clock", instant(now))
+	}
+	r.skewed = skewed
+	if skewed && tip-now <= int64(mostSkew/time.Second) {
+		return tip
+	}
+	return now
+}
+
 // encodeCommit is the commit object for tree on top of parent, which is zero
-// for the first commit.
-func encodeCommit(tree, parent Hash, author, committer Person, at time.Time, message string) []byte {
+// for the first commit. The dates are Unix seconds.
+func encodeCommit(tree, parent Hash, author, committer Person, authored, committed int64, message string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "tree %s\n", tree)
 	if !parent.IsZero() {
 		fmt.Fprintf(&b, "parent %s\n", parent)
 	}
-	fmt.Fprintf(&b, "author %s %d +0000\n", author.ident(), at.Unix())
-	fmt.Fprintf(&b, "committer %s %d +0000\n\n%s", committer.ident(), at.Unix(), message)
+	fmt.Fprintf(&b, "author %s %d +0000\n", author.ident(), authored)
+	fmt.Fprintf(&b, "committer %s %d +0000\n\n%s", committer.ident(), committed, message)
 	return b.Bytes()
 }

@@ -152,10 +152,11 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 		r.pack.add(plumbing.TreeObject, r.root.hash, nil)
 	}
 	diff = classify(diff)
-	at := max(r.clock().Unix(), g.date)
+	at := max(r.clock().Unix(), 0)
+	committed := r.committedAt(at, g.date)
 	subject := tx.subject(m, diff)
-	raw := encodeCommit(r.root.hash, g.commit, m.Author, r.committer, time.Unix(at, 0), m.message(subject))
-	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: at, at: at,
+	raw := encodeCommit(r.root.hash, g.commit, m.Author, r.committer, at, committed, m.message(subject))
+	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: committed, at: at,
 		author: unique.Make(m.Author.clean()), subject: subject}
 	r.pack.add(plumbing.CommitObject, c.hash, raw)
 	for _, d := range diff {
@@ -165,7 +166,7 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 		}
 	}
 	g.commits = append(g.commits, madeCommit{c, diff})
-	g.commit, g.date, g.tables = c.hash, at, tx.tables
+	g.commit, g.date, g.tables = c.hash, committed, tx.tables
 	return nil
 }
 

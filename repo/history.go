@@ -328,15 +328,11 @@ func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCo
 		if err != nil {
 			return nil, false, err
 		}
-		subject, _, _ := strings.Cut(strings.TrimLeft(o.Message, "\n"), "\n")
 		read[top] = &newCommit{
-			commit: commit{
-				hash: top, date: o.Committer.When.Unix(), at: o.Author.When.Unix(),
-				author: unique.Make(Person{o.Author.Name, o.Author.Email}), subject: subject,
-			},
-			tree: o.TreeHash, parents: o.ParentHashes,
+			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author), subject: o.subject()},
+			tree:   o.tree, parents: o.parents,
 		}
-		for _, p := range slices.Backward(o.ParentHashes) { // so that what a merge brings follows all that it was merged into
+		for _, p := range slices.Backward(o.parents) { // so that what a merge brings follows all that it was merged into
 			stack = append(stack, p)
 		}
 	}
@@ -458,7 +454,7 @@ func (h *history) change(path string, t touch) Change {
 
 func (c *commit) change(f fileChange) Change {
 	return Change{
-		Commit: c.hash, At: time.Unix(c.at, 0).UTC(), Author: c.author.Value(), Message: c.subject,
+		Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
 		Action: f.action, Path: asPath(f.path), From: asPath(f.from), Revision: f.after.hash,
 	}
 }
@@ -649,7 +645,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 		}
 		files := r.fileChanges(c.changes)
 		out = append(out, CommitChanges{
-			Commit: c.hash, At: time.Unix(c.at, 0).UTC(), Author: c.author.Value(), Message: c.subject,
+			Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
 			Changes: files,
 		})
 		if count += len(files); limit > 0 && count >= limit {
@@ -682,7 +678,7 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 		if err != nil {
 			return Hash{}, err
 		}
-		if slices.Contains(strings.Split(o.Message, "\n"), keyTrailer+key) {
+		if slices.Contains(strings.Split(o.message, "\n"), keyTrailer+key) {
 			return c.hash, nil
 		}
 	}

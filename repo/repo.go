@@ -91,6 +91,7 @@ type Repo struct {
 	dirty    bool // a write failed and may have left something behind
 	indexed  int  // how many commits the saved index has
 	sections int  // and in how many sections
+	skewed   bool // the tip was dated ahead of the clock when it was last looked at
 	pace     pace
 }
 

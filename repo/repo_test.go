@@ -75,6 +75,13 @@ func verify(t *testing.T, r *Repo) {
 		t.Fatalf("catch up: %v", err)
 	}
 	fsck(t, r.path)
+	compare(t, r)
+}
+
+// compare compares what r holds in memory with what one opened afresh on a copy
+// reads.
+func compare(t *testing.T, r *Repo) {
+	t.Helper()
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
 		t.Fatal(err)

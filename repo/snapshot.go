@@ -157,7 +157,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		return nil, err
 	}
 	d := differ{tree: r.store.tree, want: r.collections.within}
-	if err := d.diff(s.tree, c.TreeHash, ""); err != nil {
+	if err := d.diff(s.tree, c.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
 	tables := s.tables()
@@ -203,7 +203,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 			}
 		}
 	}
-	return s.next(commit, c.TreeHash, c.Committer.When.Unix(), tables), nil
+	return s.next(commit, c.tree, c.committed, tables), nil
 }
 
 // entryAt is an entry without content for the file at path, if that can be one.

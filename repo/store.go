@@ -14,7 +14,6 @@ import (
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
@@ -146,19 +145,15 @@ func (s *store) Close() error {
 	return s.close()
 }
 
-func (s *store) commit(h Hash) (*object.Commit, error) {
+func (s *store) commit(h Hash) (*commitObject, error) {
 	raw, err := s.object(plumbing.CommitObject, h)
 	if err != nil {
 		return nil, err
 	}
-	o := &plumbing.MemoryObject{}
-	o.SetType(plumbing.CommitObject)
-	_, _ = o.Write(raw) // memory never fails
-	c := new(object.Commit)
-	if err := c.Decode(o); err != nil {
+	c, err := parseCommit(raw)
+	if err != nil {
 		return nil, fmt.Errorf("commit %s: %w", h, err)
 	}
-	c.Hash = h
 	return c, nil
 }
 
@@ -173,7 +168,7 @@ func (s *store) ancestor(a, b Hash) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		for _, parent := range c.ParentHashes {
+		for _, parent := range c.parents {
 			if !seen[parent] {
 				seen[parent] = true
 				next = append(next, parent)
@@ -189,7 +184,7 @@ func (s *store) treeOf(commit Hash) (Hash, error) {
 	if err != nil {
 		return Hash{}, err
 	}
-	return c.TreeHash, nil
+	return c.tree, nil
 }
 
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }

@@ -1,0 +1,160 @@
+package repo
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// object puts an object into the repository at dir, well-formed or not.
+func object(t *testing.T, dir, kind string, raw []byte) string {
+	t.Helper()
+	cmd := exec.Command("git", "hash-object", "-w", "--literally", "-t", kind, "--stdin")
+	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(raw)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("git hash-object: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// grow makes a commit of the tree that main has, and another title for the entry
+// parc, on top of main: its lines after the parent are head.
+func grow(t *testing.T, dir, title, head string) string {
+	t.Helper()
+	blob := object(t, dir, "blob", document(title).Source())
+	inner := fmt.Appendf(nil, "100644 parc.md\x00%s", hexBytes(blob))
+	tree := object(t, dir, "tree", fmt.Appendf(nil, "40000 _consultations\x00%s", hexBytes(object(t, dir, "tree", inner))))
+	parent := strings.TrimSpace(git(t, dir, "rev-parse", "main"))
+	c := object(t, dir, "commit", fmt.Appendf(nil, "tree %s\nparent %s\n%s", tree, parent, head))
+	git(t, dir, "update-ref", "refs/heads/main", c)
+	return c
+}
+
+func hexBytes(s string) []byte {
+	h := NewHash(s)
+	return h[:]
+}
+
+// TestOddCommits: whatever Git can hold can be read, and told as JSON; edits on top
+// of it are dated by the clock.
+func TestOddCommits(t *testing.T) {
+	const now = 1790000000
+	day := func(at string) string { return at + "T00:00:00Z" }
+	o := options(t.TempDir())
+	o.Clock = func() time.Time { return time.Unix(now, 0) }
+	r, stop := run(t, o)
+	defer stop()
+	tip := put(t, r, "consultations", "parc", "0").Commit
+	for name, c := range map[string]struct{ head, at, author, subject string }{
+		"beyond the year 9999": {"author D <d@x> 253402300801 +0000\ncommitter D <d@x> 253402300801 +0000\n\nx\n", "9999-12-31T23:59:59Z", "D <d@x>", "x"},
+		"beyond it in a zone":  {"author D <d@x> 253402300799 +1400\ncommitter D <d@x> 253402300799 +1400\n\nx\n", "9999-12-31T23:59:59Z", "D <d@x>", "x"},
+		"a zone that is none":  {"author D <d@x> 1700006400 +9999999\ncommitter D <d@x> 1 x\n\nx\n", day("2023-11-15"), "D <d@x>", "x"},
+		"the last of 64 bits":  {"author D <d@x> 18446744073709551615 +0000\ncommitter D <d@x> 18446744073709551615 +0000\n\nx\n", "9999-12-31T23:59:59Z", "D <d@x>", "x"},
+		"more than any bits":   {"author D <d@x> 9999999999999999999999999 +0000\ncommitter D <d@x> 1 +0000\n\nx\n", "9999-12-31T23:59:59Z", "D <d@x>", "x"},
+		"the year 2100":        {"author D <d@x> 4102444800 +0000\ncommitter D <d@x> 4102444800 +0000\n\nx\n", day("2100-01-01"), "D <d@x>", "x"},
+		"before 1970":          {"author D <d@x> -86400 +0000\ncommitter D <d@x> -86400 +0000\n\nx\n", day("1969-12-31"), "D <d@x>", "x"},
+		"before the year 1":    {"author D <d@x> -99999999999999 +0000\ncommitter D <d@x> -9223372036854775808 +0000\n\nx\n", day("0001-01-01"), "D <d@x>", "x"},
+		"no date":              {"author D <d@x>\ncommitter D <d@x>\n\nx\n", day("1970-01-01"), "D <d@x>", "x"},
+		"a date in words":      {"author D <d@x> yesterday\ncommitter D <d@x> now +0000\n\nx\n", day("1970-01-01"), "D <d@x>", "x"},
+		"no one":               {"\nx\n", day("1970-01-01"), " <>", "x"},
+		"no address":           {"author D 1 +0000\ncommitter D 1 +0000\n\nx\n", day("1970-01-01"), "D 1 +0000 <>", "x"},
+		"no message":           {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\n", "1970-01-01T00:00:01Z", "D <d@x>", ""},
+		"Latin-1, declared": {"author \xc9lodie <e@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding ISO-8859-1\n\n\xc9t\xe9\n",
+			"1970-01-01T00:00:01Z", "Élodie <e@x>", "Été"},
+		"Latin-9, declared":      {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding iso-8859-15\n\n5 \xa4\n", "1970-01-01T00:00:01Z", "D <d@x>", "5 €"},
+		"Windows, declared":      {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding CP1252\n\n5 \x80\n", "1970-01-01T00:00:01Z", "D <d@x>", "5 €"},
+		"UTF-16, declared":       {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding UTF-16\n\n\xfe\xff\x00\xe9\x00t\x00\xe9", "1970-01-01T00:00:01Z", "D <d@x>", "été"},
+		"Latin-1, undeclared":    {"author \xc9lodie <e@x> 1 +0000\ncommitter D <d@x> 1 +0000\n\n\xc9t\xe9\n", "1970-01-01T00:00:01Z", "Élodie <e@x>", "Été"},
+		"a charset of nobody":    {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding x-nobody\n\n\xc9t\xe9\n", "1970-01-01T00:00:01Z", "D <d@x>", "Été"},
+		"UTF-8 that is not":      {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\nencoding UTF-8\n\n\xc9t\xe9\n", "1970-01-01T00:00:01Z", "D <d@x>", "Été"},
+		"signed, with a message": {"author D <d@x> 1 +0000\ncommitter D <d@x> 1 +0000\ngpgsig -----BEGIN\n parent x\n author E <e@x> 2 +0000\n\nx\n", "1970-01-01T00:00:01Z", "D <d@x>", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			odd := grow(t, o.Path, name, c.head)
+			s := update(t, r, func(*Tx) error { return nil }).Snapshot
+			if got := s.Commit().String(); got != odd {
+				t.Fatalf("at %s, want %s", got, odd)
+			}
+			e, _ := s.Entry("consultations", slug(t, "parc"))
+			list, err := r.History(t.Context(), e.Path)
+			if err != nil || list[0].Commit.String() != odd {
+				t.Fatalf("history: %v, %v; want it to begin with %s", list, err, odd)
+			}
+			changes, err := r.Changes(t.Context(), tip, Hash{}, 0)
+			if err != nil || len(changes) != 1 {
+				t.Fatalf("changes: %v, %v; want 1", changes, err)
+			}
+			if got := changes[0]; got.At != list[0].At || got.Author != list[0].Author || got.Message != list[0].Message {
+				t.Errorf("changes tell %v, history %v", got, list[0])
+			}
+			u := list[0]
+			if got := u.At.Format(time.RFC3339); got != c.at {
+				t.Errorf("authored at %s, want %s", got, c.at)
+			}
+			if got := u.Author.Name + " <" + u.Author.Email + ">"; got != c.author || u.Message != c.subject {
+				t.Errorf("got %q by %q, want %q by %q", u.Message, got, c.subject, c.author)
+			}
+			for _, text := range []string{u.Author.Name, u.Author.Email, u.Message} {
+				if !utf8.ValidString(text) {
+					t.Errorf("%q is not UTF-8", text)
+				}
+			}
+			for _, at := range []time.Time{e.Updated().At, u.At} {
+				if _, err := json.Marshal(at); err != nil {
+					t.Error(err)
+				}
+			}
+			put(t, r, "consultations", "parc", name+" after")
+			tip = put(t, r, "consultations", "bus", name).Commit
+			want := fmt.Sprintf("%d %d\n%d %d\n", now, now, now, now)
+			if got := git(t, o.Path, "log", "-2", "--format=%at %ct"); got != want {
+				t.Errorf("dates of edits: got %q, want %q", got, want)
+			}
+		})
+	}
+	compare(t, r)
+}
+
+// TestSkew: commits follow one that is dated somewhat ahead of the clock, and only
+// the date of the committer does. The log tells of it once.
+func TestSkew(t *testing.T) {
+	const now = 1790000000
+	const most = int64(mostSkew / time.Second)
+	for _, c := range []struct{ tip, want int64 }{
+		{now - 1, now}, {now, now}, {now + 1, now + 1}, {now + most, now + most}, {now + most + 1, now}, {4102444800, now},
+	} {
+		var log bytes.Buffer
+		o := options(t.TempDir())
+		o.Clock = func() time.Time { return time.Unix(now, 0) }
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		r, stop := run(t, o)
+		put(t, r, "consultations", "parc", "1")
+		grow(t, o.Path, "2", fmt.Sprintf("author D <d@x> %d +0000\ncommitter D <d@x> %d +0000\n\nx\n", c.tip, c.tip))
+		for i := range 3 {
+			put(t, r, "consultations", "parc", fmt.Sprint("after ", i))
+		}
+		if got, want := git(t, o.Path, "log", "-3", "--format=%at %ct"), strings.Repeat(fmt.Sprintf("%d %d\n", now, c.want), 3); got != want {
+			t.Errorf("on top of %d: got %q, want %q", c.tip-now, got, want)
+		}
+		e, _ := r.View().Entry("consultations", slug(t, "parc"))
+		if e.Updated().At.Unix() != now {
+			t.Errorf("on top of %d: updated at %s", c.tip-now, e.Updated().At)
+		}
+		verify(t, r)
+		stop()
+		told := 0
+		if c.tip > now {
+			told = 1
+		}
+		if got := strings.Count(log.String(), "ahead of this machine's clock"); got != told {
+			t.Errorf("on top of %d: told %d times, want %d", c.tip-now, got, told)
+		}
+	}
+}
