@@ -3,8 +3,10 @@ package repo
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"path"
 	"slices"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -28,11 +30,65 @@ type fileChange struct {
 	before, after file // zero when there was none, or is none any more
 }
 
-// A differ finds the files in which two trees differ.
+// A differ finds the files in which two trees differ. Folders whose path is longer
+// than mostPath are passed over.
 type differ struct {
-	tree func(Hash) ([]byte, error)
-	want func(folder string) bool // whether to look into a folder; nil is always
-	out  []fileChange
+	tree    func(Hash) ([]byte, error)
+	want    func(folder string) bool // whether to look into a folder; nil is always
+	effort  *effort                  // of each diff
+	all     *effort                  // of this and others; nil is unbounded
+	out     []fileChange
+	distant int // how many folders were passed over
+}
+
+// mostPath is how long a path may be, in bytes, for what is there to be seen, as it
+// is to operating systems. So trees may be nested as deep as one likes.
+const mostPath = 4096
+
+// Few objects can stand for any number of files: trees of which each names the next
+// one many times. mostSteps is how many files and folders one comparison of trees
+// may come to; manyDiffs comparisons may be as large when a branch is taken in, and
+// each other commit has stepsOfCommit.
+const (
+	mostSteps     = 2 << 20
+	manyDiffs     = 8
+	stepsOfCommit = 256
+)
+
+// errTooMany: a comparison of trees was given up.
+var errTooMany = errors.New("more files and folders differ than can be taken in")
+
+// An effort bounds the steps of comparisons.
+type effort struct{ left atomic.Int64 }
+
+func newEffort(steps int) *effort {
+	e := new(effort)
+	e.left.Store(int64(steps))
+	return e
+}
+
+// step takes one step, errTooMany when there is none left.
+func (d *differ) step() error {
+	if d.effort.left.Add(-1) < 0 || d.all != nil && d.all.left.Add(-1) < 0 {
+		return errTooMany
+	}
+	return nil
+}
+
+// against lists what differs in tree from every one of the parents.
+func (d *differ) against(parents []Hash, tree Hash) (out []fileChange, err error) {
+	for k, parent := range parents {
+		d.out = nil
+		if err := d.diff(parent, tree, ""); err != nil {
+			return nil, err
+		}
+		if k == 0 {
+			out = d.out
+		} else {
+			out = inBoth(out, d.out)
+		}
+	}
+	return classify(out), nil
 }
 
 // diff compares the trees a and b, found at the folder prefix ("" or ending in
@@ -40,6 +96,13 @@ type differ struct {
 func (d *differ) diff(a, b Hash, prefix string) error {
 	if a == b || d.want != nil && !d.want(prefix) {
 		return nil
+	}
+	if len(prefix) > mostPath {
+		d.distant++
+		return nil
+	}
+	if err := d.step(); err != nil {
+		return err
 	}
 	ra, err := d.tree(a)
 	if err != nil {
@@ -98,6 +161,9 @@ func (d *differ) item(a, b treeItem, prefix string) error {
 			hb = b.hash()
 		}
 		return d.diff(ha, hb, full+"/")
+	}
+	if err := d.step(); err != nil {
+		return err
 	}
 	c := fileChange{path: full}
 	if a != nil {

@@ -8,14 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unique"
-
-	"golang.org/x/sync/errgroup"
 
 	"cms/content"
 )
@@ -73,6 +70,9 @@ type commit struct {
 	hash       Hash
 	parent     int32 // the first; -1 when there is none. The others are in merged
 	generation int32 // 1 + the greatest of its parents
+	depth      int32 // how many commits its first parents, one after the other, are; see chain
+	jump       int32 // one of them, the commit itself if it has none
+	merges     int32 // how many of them, and the commit itself, are merges
 	date       int64 // when it was committed, in Unix seconds, never before its parents
 	at         int64 // when it was authored
 	author     unique.Handle[Person]
@@ -100,6 +100,18 @@ func (l *commits) append(c commit) {
 	}
 	last := &l.blocks[len(l.blocks)-1]
 	*last = append(*last, c)
+}
+
+// cut leaves the first n.
+func (l *commits) cut(n int) {
+	whole := (n + commitBlock - 1) / commitBlock
+	clear(l.blocks[whole:])
+	l.blocks = l.blocks[:whole]
+	if rest := n % commitBlock; rest > 0 {
+		last := &l.blocks[whole-1]
+		clear((*last)[rest:])
+		*last = (*last)[:rest]
+	}
 }
 
 // A touch is one commit's change of one path.
@@ -213,7 +225,7 @@ func (h *history) compare(a, b int32) int {
 // add appends a commit on top of its parents, which are known, with its changes.
 func (h *history) add(c commit, parents []int32, changes []fileChange) {
 	n := int32(h.commits.len())
-	c.parent, c.generation = -1, 1
+	c.parent, c.generation, c.depth, c.merges = -1, 1, 0, 0
 	for i, p := range parents {
 		c.generation = max(c.generation, h.commits.at(p).generation+1)
 		c.date = max(c.date, h.commits.at(p).date)
@@ -223,6 +235,7 @@ func (h *history) add(c commit, parents []int32, changes []fileChange) {
 			h.merged[n] = append(h.merged[n], p)
 		}
 	}
+	h.chain(&c, len(parents))
 	c.subject = h.keep(c.subject)
 	h.commits.append(c)
 	h.enter()
@@ -245,168 +258,12 @@ func (h *history) touch(path string, t touch, other string) {
 	if t.deed >= moved {
 		h.ends[end{t.commit, path}] = other
 	}
-	list := append(h.touches[path], t)
-	if n := len(list); n > 1 && h.before(t.commit, list[n-2].commit) {
-		slices.SortFunc(list, func(a, b touch) int { return h.compare(a.commit, b.commit) })
+	list := h.touches[path]
+	at := len(list)
+	for at > 0 && h.before(t.commit, list[at-1].commit) {
+		at--
 	}
-	h.touches[path] = list
-}
-
-// extend takes in the commits up to tip and says which paths they touched. It
-// starts over when the old tip is no ancestor of the new one; all is true then.
-// Only one goroutine at a time may extend a history.
-func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []string, all bool, err error) {
-	if tip == h.tip {
-		return nil, false, nil
-	}
-	news, forward, err := h.unknown(ctx, s, tip)
-	if err != nil {
-		return nil, false, err
-	}
-	if !forward {
-		fresh := newHistory()
-		if _, _, err := fresh.extend(ctx, s, tip); err != nil {
-			return nil, false, err
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.tip, h.commits, h.slots, h.merged = fresh.tip, fresh.commits, fresh.slots, fresh.merged
-		h.touches, h.ends, h.recent, h.texts, h.journal = fresh.touches, fresh.ends, fresh.recent, fresh.texts, nil
-		return nil, true, nil
-	}
-	found, err := h.changesOf(ctx, s, news)
-	if err != nil {
-		return nil, false, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, n := range news {
-		var parents []int32
-		for _, p := range n.parents {
-			number, _ := h.number(p)
-			parents = append(parents, number)
-		}
-		h.add(n.commit, parents, found[i])
-		for _, ch := range found[i] {
-			touched = append(touched, ch.path)
-		}
-	}
-	h.tip = tip
-	return touched, false, nil
-}
-
-// A newCommit was read but is not part of the history yet.
-type newCommit struct {
-	commit
-	tree    Hash
-	parents []Hash
-}
-
-// unknown reads the ancestors of tip that h does not hold, parents first. It is
-// not forward when h's own tip is not among the ancestors.
-func (h *history) unknown(ctx context.Context, s *store, tip Hash) (list []newCommit, forward bool, err error) {
-	forward = h.tip.IsZero()
-	read := make(map[Hash]*newCommit) // nil once it is in list
-	for stack := []Hash{tip}; len(stack) > 0; {
-		top := stack[len(stack)-1]
-		c, seen := read[top]
-		if _, known := h.number(top); known || seen && c == nil {
-			forward = forward || top == h.tip
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if seen { // and so are its parents
-			list = append(list, *c)
-			read[top] = nil
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, false, err
-		}
-		o, err := s.commit(top)
-		if err != nil {
-			return nil, false, err
-		}
-		read[top] = &newCommit{
-			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author), subject: o.subject()},
-			tree:   o.tree, parents: o.parents,
-		}
-		for _, p := range slices.Backward(o.parents) { // so that what a merge brings follows all that it was merged into
-			stack = append(stack, p)
-		}
-	}
-	return list, forward, nil
-}
-
-// changesOf finds what each commit changed: what differs from its parent, or
-// from every one of its parents. Of many commits, parts are done in parallel.
-func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([][]fileChange, error) {
-	trees := make(map[Hash]Hash, len(list))
-	for _, c := range list {
-		trees[c.hash] = c.tree
-	}
-	treeOf := func(s *store, commit Hash) (Hash, error) {
-		if t, ok := trees[commit]; ok {
-			return t, nil
-		}
-		return s.treeOf(commit)
-	}
-	out := make([][]fileChange, len(list))
-	part := func(ctx context.Context, s *store, from, to int) error {
-		read := cachedTrees(s)
-		for i := from; i < to; i++ {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			parents := []Hash{{}}
-			if len(list[i].parents) > 0 {
-				parents = parents[:0]
-				for _, p := range list[i].parents {
-					tree, err := treeOf(s, p)
-					if err != nil {
-						return err
-					}
-					parents = append(parents, tree)
-				}
-			}
-			changes, err := changesAgainst(read, parents, list[i].tree)
-			if err != nil {
-				return fmt.Errorf("diff commit %s: %w", list[i].hash, err)
-			}
-			out[i] = changes
-		}
-		return nil
-	}
-	const worthwhile = 1000
-	if len(list) < worthwhile {
-		return out, part(ctx, s, 0, len(list))
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	size := len(list)/runtime.GOMAXPROCS(0) + 1
-	for from := 0; from < len(list); from += size {
-		g.Go(func() error {
-			own := &store{dir: s.dir}
-			return errors.Join(part(ctx, own, from, min(from+size, len(list))), own.Close())
-		})
-	}
-	return out, g.Wait()
-}
-
-// changesAgainst lists what differs in tree from every one of the parents.
-func changesAgainst(read func(Hash) ([]byte, error), parents []Hash, tree Hash) (out []fileChange, err error) {
-	for k, parent := range parents {
-		d := differ{tree: read}
-		if err := d.diff(parent, tree, ""); err != nil {
-			return nil, err
-		}
-		if k == 0 {
-			out = d.out
-		} else {
-			out = inBoth(out, d.out)
-		}
-	}
-	return classify(out), nil
+	h.touches[path] = slices.Insert(list, at, t)
 }
 
 // inBoth keeps the changes of a whose path is changed in b too.
@@ -509,58 +366,6 @@ func (h *history) of(path string) (out []Change) {
 	}
 }
 
-// A step is a commit on the way from one to another.
-type step struct {
-	commit
-	base    Hash         // the commit that it is compared with, zero for the first of all
-	changes []fileChange // against base, if they are at hand
-}
-
-// path lists the commits that lead from since (not included; zero is before the
-// first) to until, oldest first: along first parents where they lead there.
-func (h *history) path(since, until Hash) ([]step, error) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	first := int32(-1)
-	if !since.IsZero() {
-		n, ok := h.number(since)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
-		}
-		first = n
-	}
-	last, ok := h.number(until)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
-	}
-	leads := make([]bool, max(0, last-first+1)) // whether first is an ancestor of first+i
-	from := func(n int32) bool { return n == first || n > first && leads[n-first] }
-	for n := first + 1; n <= last; n++ {
-		leads[n-first] = first < 0 || slices.ContainsFunc(h.parents(n), from)
-	}
-	var out []step
-	for n := last; n != first; {
-		if !from(n) {
-			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
-		}
-		at := step{commit: *h.commits.at(n)}
-		parents := h.parents(n)
-		i := slices.IndexFunc(parents, from)
-		if i <= 0 && int(n) >= h.commits.len()-recentCommits {
-			at.changes = h.recent[n%recentCommits]
-		}
-		if i < 0 { // the first commit of all
-			n = first
-		} else {
-			n = parents[i]
-			at.base = h.commits.at(n).hash
-		}
-		out = append(out, at)
-	}
-	slices.Reverse(out)
-	return out, nil
-}
-
 // size is the number of commits.
 func (h *history) size() int {
 	h.mu.RLock()
@@ -619,40 +424,56 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			return nil, nil
 		}
 	}
-	steps, err := r.history.path(since, until)
-	if err != nil {
-		return nil, err
-	}
 	read := cachedTrees(r.store)
+	most := stepsAtOnce
+	if limit > 0 {
+		most = min(limit, most)
+	}
 	var out []CommitChanges
-	count := 0
-	for _, c := range steps {
-		if err := ctx.Err(); err != nil {
+	for count := 0; ; {
+		steps, err := r.history.steps(since, until, most)
+		if err != nil {
 			return nil, err
 		}
-		if c.changes == nil {
-			var base Hash
-			tree, err := r.store.treeOf(c.hash)
-			if err == nil && !c.base.IsZero() {
-				base, err = r.store.treeOf(c.base)
+		for _, c := range steps {
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
-			if err == nil {
-				c.changes, err = changesAgainst(read, []Hash{base}, tree)
-			}
+			changes, err := r.changesOf(read, c)
 			if err != nil {
 				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
 			}
+			files := r.fileChanges(changes)
+			out = append(out, CommitChanges{
+				Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
+				Changes: files,
+			})
+			if count += len(files); limit > 0 && count >= limit {
+				return out, nil
+			}
+			since = c.hash
 		}
-		files := r.fileChanges(c.changes)
-		out = append(out, CommitChanges{
-			Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
-			Changes: files,
-		})
-		if count += len(files); limit > 0 && count >= limit {
-			break
+		if len(steps) < most {
+			return out, nil
 		}
 	}
-	return out, nil
+}
+
+// changesOf is what a commit changed against the one before it on the way.
+func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange, error) {
+	if c.changes != nil {
+		return c.changes, nil
+	}
+	var base Hash
+	tree, err := r.store.treeOf(c.hash)
+	if err == nil && !c.base.IsZero() {
+		base, err = r.store.treeOf(c.base)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := differ{tree: read, effort: newEffort(mostSteps)}
+	return d.against([]Hash{base}, tree)
 }
 
 // FindKey is the commit after since that was made with this Meta.Key, zero if
@@ -663,26 +484,31 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 	if tip.IsZero() {
 		return Hash{}, nil
 	}
-	steps, err := r.history.path(since, tip)
-	if errors.Is(err, ErrUnknownCommit) {
-		steps, err = r.history.path(Hash{}, tip)
+	if _, err := r.history.steps(since, tip, 0); errors.Is(err, ErrUnknownCommit) {
+		since = Hash{}
 	}
-	if err != nil {
-		return Hash{}, err
-	}
-	for _, c := range steps {
-		if err := ctx.Err(); err != nil {
-			return Hash{}, err
-		}
-		o, err := r.store.commit(c.hash)
+	for {
+		steps, err := r.history.steps(since, tip, stepsAtOnce)
 		if err != nil {
 			return Hash{}, err
 		}
-		if slices.Contains(strings.Split(o.message, "\n"), keyTrailer+key) {
-			return c.hash, nil
+		for _, c := range steps {
+			if err := ctx.Err(); err != nil {
+				return Hash{}, err
+			}
+			o, err := r.store.commit(c.hash)
+			if err != nil {
+				return Hash{}, err
+			}
+			if slices.Contains(strings.Split(o.message, "\n"), keyTrailer+key) {
+				return c.hash, nil
+			}
+			since = c.hash
+		}
+		if len(steps) < stepsAtOnce {
+			return Hash{}, nil
 		}
 	}
-	return Hash{}, nil
 }
 
 func (r *Repo) fileChanges(list []fileChange) []FileChange {

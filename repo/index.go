@@ -293,6 +293,7 @@ func (r *Repo) loadIndex() map[string]sized {
 	if h.journal == nil {
 		r.log.Warn("index ends early, and is continued", "file", indexFile, "commits", h.commits.len())
 	}
+	h.dropAstray()
 	r.history, r.indexed, r.sections = h, h.commits.len(), sections
 	return sizes
 }

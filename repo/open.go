@@ -104,13 +104,11 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	if err != nil || tip.IsZero() {
 		return err
 	}
-	if _, _, err = r.history.extend(ctx, r.store, tip); err != nil {
+	a, err := r.prepare(ctx, s, tip, sizes)
+	if err != nil {
 		return err
 	}
-	if s, err = r.load(ctx, s, tip, nil, false, sizes); err != nil {
-		return err
-	}
-	r.publish(s)
+	r.arrive(a)
 	if !r.readOnly {
 		r.keepIndex(indexEvery, math.MaxInt)
 	}

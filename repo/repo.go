@@ -299,7 +299,6 @@ func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
 // others made are taken in and published.
 func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	s := r.View()
-	failed := r.history.tip != s.commit // an earlier attempt did, half way
 	tip, err := r.branch.read()
 	switch {
 	case err != nil:
@@ -309,19 +308,44 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
 	}
-	touched, all, err := r.history.extend(ctx, r.store, tip)
+	a, err := r.prepare(ctx, s, tip, nil)
 	if err != nil {
 		return nil, storageError(err)
 	}
-	next, err := r.load(ctx, s, tip, touched, all || failed, nil)
+	return r.arrive(a), nil
+}
+
+// An arrival is what is needed to take in commits of others, all of it read.
+type arrival struct {
+	from      *Snapshot
+	extension *extension
+	settle    func(touched []string) *Snapshot
+}
+
+// prepare reads what leads to tip, and what it has that s has not. Nothing is
+// changed by that: a history never tells of commits that no snapshot is of.
+func (r *Repo) prepare(ctx context.Context, s *Snapshot, tip Hash, sizes map[string]sized) (*arrival, error) {
+	e, err := r.history.extension(ctx, r.store, tip)
 	if err != nil {
-		return nil, storageError(err)
+		return nil, err
 	}
+	settle, err := r.load(ctx, s, tip, sizes)
+	return &arrival{s, e, settle}, err
+}
+
+// arrive extends the history by what was prepared last and publishes the snapshot.
+// It cannot fail.
+func (r *Repo) arrive(a *arrival) *Snapshot {
+	next := a.settle(r.history.take(a.extension))
+	r.indexed = min(r.indexed, r.history.size())
 	r.publish(next)
-	if !s.commit.IsZero() { // as it is when the repository is opened
-		r.log.Info("took in commits of others", "from", s.commit.String(), "to", tip.String())
+	if !a.from.commit.IsZero() { // as it is when the repository is opened
+		r.log.Info("took in commits of others", "from", a.from.commit.String(), "to", next.commit.String())
 	}
-	return next, nil
+	if n := a.extension.distant; n > 0 {
+		r.log.Warn("folders are nested too deep, and are left out", "folders", n, "commit", next.commit.String())
+	}
+	return next
 }
 
 // publish makes s the current snapshot.

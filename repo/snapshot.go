@@ -147,16 +147,16 @@ func (cs collections) check() error {
 	return nil
 }
 
-// load is the snapshot of commit that follows s: only what differs is read. The
-// history must hold the commit. touched are paths whose last change may be
-// another one than in s; all says that every path's may be. Files whose size is
-// known are not read yet.
-func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, sizes map[string]sized) (*Snapshot, error) {
+// load reads what the snapshot of commit has that s, which it follows, has not.
+// settle makes the snapshot of it, and cannot fail, once the history holds the
+// commit; touched are paths whose last change may be another one than in s. Files
+// whose size is known are not read yet.
+func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, sizes map[string]sized) (settle func(touched []string) *Snapshot, err error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: r.store.tree, want: r.collections.within}
+	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(mostSteps)}
 	if err := d.diff(s.tree, c.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
@@ -172,7 +172,6 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 			continue
 		}
 		e.Revision, e.Mode = ch.after.hash, ch.after.mode
-		e.updated = r.history.last(ch.path, e.Revision)
 		e.text = r.newText(e.Revision)
 		if known := sizes[ch.path]; known.blob == e.Revision {
 			e.Size = known.size
@@ -185,25 +184,23 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		return nil, err
 	}
 	putAll(tables, fresh)
-	if all {
-		for _, t := range s.listings {
-			for e := range t.all() {
-				touched = append(touched, e.Path.String())
+	return func(touched []string) *Snapshot {
+		for _, e := range fresh {
+			e.updated = r.history.last(e.Path.String(), e.Revision)
+		}
+		for _, path := range touched {
+			e, ok := r.entryAt(path)
+			if !ok {
+				continue
+			}
+			if e, ok = tables[e.Collection].get(e.Slug); ok {
+				if u := r.history.last(path, e.Revision); u != e.updated {
+					tables[e.Collection] = tables[e.Collection].put(e.withUpdated(u))
+				}
 			}
 		}
-	}
-	for _, path := range touched {
-		e, ok := r.entryAt(path)
-		if !ok {
-			continue
-		}
-		if e, ok = tables[e.Collection].get(e.Slug); ok {
-			if u := r.history.last(path, e.Revision); u != e.updated {
-				tables[e.Collection] = tables[e.Collection].put(e.withUpdated(u))
-			}
-		}
-	}
-	return s.next(commit, c.tree, c.committed, tables), nil
+		return s.next(commit, c.tree, c.committed, tables)
+	}, nil
 }
 
 // entryAt is an entry without content for the file at path, if that can be one.

@@ -1,0 +1,152 @@
+package repo
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A step is a commit on the way from one to another.
+type step struct {
+	commit
+	base    Hash         // the commit that it is compared with, zero for the first of all
+	changes []fileChange // against base, if they are at hand
+}
+
+// stepsAtOnce is how many steps are looked up under one lock.
+const stepsAtOnce = 64
+
+// steps begins the list of the commits that lead from since (not included; zero is
+// before the first) to until, oldest first: along first parents where they lead
+// there. There are most of them, or fewer when until is reached. It costs what it
+// lists, and a little for the merges beside the way. What follows upon the last one
+// is the way from there to until.
+func (h *history) steps(since, until Hash, most int) ([]step, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	first := int32(-1)
+	if !since.IsZero() {
+		n, ok := h.number(since)
+		if !ok {
+			return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
+		}
+		first = n
+	}
+	last, ok := h.number(until)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
+	}
+	stretches := []stretch{{last, 0}}
+	if first >= 0 {
+		w := way{h, first, make(map[int32]bool)}
+		if stretches, ok = w.to(last); !ok {
+			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
+		}
+	}
+	var list []step
+	for _, s := range stretches {
+		begin := len(list)
+		high := min(h.commits.at(s.top).depth, s.low+int32(most-begin)-1)
+		for n, depth := h.ancestor(s.top, high), high; depth >= s.low; depth-- {
+			list = append(list, step{commit: *h.commits.at(n)})
+			n = h.commits.at(n).parent
+		}
+		slices.Reverse(list[begin:])
+	}
+	for i := range list {
+		at := &list[i]
+		at.base = since
+		if i > 0 {
+			at.base = list[i-1].hash
+		}
+		n, _ := h.number(at.hash)
+		if n >= int32(h.commits.len()-recentCommits) && (at.parent < 0 || h.commits.at(at.parent).hash == at.base) {
+			at.changes = h.recent[n%recentCommits]
+		}
+	}
+	return list, nil
+}
+
+// A stretch is a part of a way that goes along first parents: up to top, from the
+// one of them that is at the depth low. It may be empty.
+type stretch struct{ top, low int32 }
+
+// A way leads from the commit first to others.
+type way struct {
+	*history
+	first int32
+	aside map[int32]bool // merges that first does not lead to by another parent than the first
+}
+
+// to is the way to last, in order, the stretches that are nearest to first first.
+// Where several parents lead to first, it is by the one that is named first.
+func (w way) to(last int32) ([]stretch, bool) {
+	if last < w.first {
+		return nil, false
+	}
+	depth := w.commits.at(w.first).depth
+	if w.ancestor(last, depth) == w.first {
+		return []stretch{{last, depth + 1}}, true
+	}
+	for n := w.above(last, func(c *commit, n int32) bool { return n > w.first }); n >= 0; {
+		merges := w.commits.at(n).merges
+		for _, p := range w.merged[n] {
+			if w.aside[n] {
+				break
+			}
+			if found, ok := w.to(p); ok {
+				return append(found, stretch{last, w.commits.at(n).depth}), true
+			}
+		}
+		w.aside[n] = true
+		n = w.above(last, func(c *commit, _ int32) bool { return c.merges > merges })
+	}
+	return nil, false
+}
+
+// above is the furthest of the first parents of n, itself included, of which ok is
+// true, as it is of those between; -1 if it is false of n.
+func (h *history) above(n int32, ok func(*commit, int32) bool) int32 {
+	c := h.commits.at(n)
+	if !ok(c, n) {
+		return -1
+	}
+	for {
+		switch {
+		case c.jump != n && ok(h.commits.at(c.jump), c.jump):
+			n = c.jump
+		case c.parent >= 0 && ok(h.commits.at(c.parent), c.parent):
+			n = c.parent
+		default:
+			return n
+		}
+		c = h.commits.at(n)
+	}
+}
+
+// ancestor is the one of the first parents of n, itself included, that is at the
+// depth, or n if it is not as deep.
+func (h *history) ancestor(n, depth int32) int32 {
+	if found := h.above(n, func(c *commit, _ int32) bool { return c.depth >= depth }); found >= 0 {
+		return found
+	}
+	return n
+}
+
+// chain gives c, the next commit, its place among its first parents. Their jumps
+// lead back in strides that grow and shrink, so that whichever is wanted is found in
+// about log n of them, and each commit has but one.
+func (h *history) chain(c *commit, parents int) {
+	if c.parent < 0 {
+		c.jump = int32(h.commits.len())
+	} else {
+		p := h.commits.at(c.parent)
+		q := h.commits.at(p.jump)
+		c.depth, c.jump, c.merges = p.depth+1, c.parent, p.merges
+		if p.depth-q.depth == q.depth-h.commits.at(q.jump).depth {
+			c.jump = q.jump
+		}
+	}
+	if parents > 1 {
+		c.merges++
+	}
+}
