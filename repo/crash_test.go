@@ -224,6 +224,9 @@ func image(t *testing.T, dir string, files map[string]*inode, c cut) string {
 			t.Fatal(err)
 		}
 		target := filepath.Join(out, rel)
+		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+			t.Fatal(err)
+		}
 		if first, ok := written[node]; ok {
 			err = os.Link(first, target)
 		} else {
@@ -365,7 +368,13 @@ func play(t *testing.T, base string, f fault, at int, scenario func(*testing.T, 
 
 // eachFault plays the scenario with a fault at every operation on the disk.
 func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
+	eachFaultFrom(t, f, func(*testing.T, string) {}, scenario, check)
+}
+
+// eachFaultFrom is eachFault from a repository to which begin has done something.
+func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string), scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
 	base := prepare(t)
+	begin(t, base)
 	for at := 1; ; at++ {
 		s, d := play(t, base, f, at, scenario)
 		name := "none"

@@ -28,6 +28,8 @@ var (
 	ErrInUse = errors.New("repository is in use")
 	// ErrUnsupported: the repository has a form that is refused, by name.
 	ErrUnsupported = errors.New("repository is not supported")
+	// ErrGone: there is no branch, but its history was saved; see Accept.
+	ErrGone = errors.New("the branch is gone")
 	// ErrStorage: the disk or the repository's files failed. Nothing was
 	// published; the same update may succeed once the cause is gone.
 	ErrStorage = errors.New("storage failed")

@@ -214,16 +214,28 @@ func (r *Repo) adopt(ctx context.Context, from, to Hash) error {
 	return <-a.done
 }
 
-// take does an adoption.
+// take does an adoption. The branch only moves to what can be taken in.
 func (r *Repo) take(ctx context.Context, a *adoption) error {
-	if !a.to.IsZero() {
-		if err := r.branch.move(a.from, a.to); err != nil {
-			if errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) {
-				return err
-			}
-			return storageError(err)
-		}
+	s, err := r.catchUp(ctx)
+	if err != nil || a.to.IsZero() {
+		return err
 	}
-	_, err := r.catchUp(ctx)
-	return err
+	if s.commit != a.from {
+		return errMoved
+	}
+	coming, err := r.prepare(ctx, s, a.to, nil)
+	if err == nil {
+		err = r.keepLost(coming.extension)
+	}
+	if err == nil {
+		err = r.branch.move(a.from, a.to)
+	}
+	switch {
+	case errors.Is(err, errMoved), errors.Is(err, fs.ErrExist):
+		return err
+	case err != nil:
+		return storageError(err)
+	}
+	r.arrive(coming)
+	return nil
 }

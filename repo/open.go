@@ -29,6 +29,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
+		accept: o.accept, allowRewrite: o.AllowRewrite,
 		remote: o.Remote, adoptions: make(chan *adoption),
 	}
 	if r.log == nil {
@@ -48,7 +49,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	}
 	r.queue = newQueue(o.Queue)
 	r.budget = &budget{limit: o.Memory}
-	if err := r.open(ctx, o.Branch); err != nil {
+	if err := r.open(ctx, o.Branch, o.Protect); err != nil {
 		if r.lock != nil {
 			r.Close()
 		}
@@ -57,7 +58,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	return r, nil
 }
 
-func (r *Repo) open(ctx context.Context, branchName string) error {
+func (r *Repo) open(ctx context.Context, branchName string, protect bool) error {
 	if r.committer == (Person{}) && !r.readOnly {
 		return errors.New("no committer is named")
 	}
@@ -73,6 +74,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 			return fmt.Errorf("create: %w", err)
 		}
 		r.log.Info("created a new repository", "path", r.path)
+		protect = true
 	}
 	if err := supported(r.path); err != nil {
 		return err
@@ -84,10 +86,14 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		}
 		r.lock = lock
 	}
+	sizes := r.loadIndex()
 	if err := r.findBranch(branchName); err != nil {
 		return err
 	}
 	if !r.readOnly {
+		if err := r.protect(protect); err != nil {
+			return err
+		}
 		if err := r.removeLeftovers(); err != nil {
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
@@ -97,7 +103,6 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	for _, c := range r.collections {
 		tables[c.Name] = table{}
 	}
-	sizes := r.loadIndex()
 	s := none.next(Hash{}, Hash{}, 0, tables)
 	r.publish(s)
 	tip, err := r.branch.read()
@@ -105,6 +110,9 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 		return err
 	}
 	a, err := r.prepare(ctx, s, tip, sizes)
+	if err == nil {
+		err = r.keepLost(a.extension)
+	}
 	if err != nil {
 		return err
 	}
@@ -256,6 +264,12 @@ func (r *Repo) findBranch(short string) error {
 	}
 	if len(names) > 0 {
 		return fmt.Errorf("there is no branch %q; there are %s", name.Short(), strings.Join(names, ", "))
+	}
+	if known := r.history.tip; !known.IsZero() {
+		if r.accept == nil {
+			return r.gone(known)
+		}
+		return r.accept(r)
 	}
 	return nil
 }

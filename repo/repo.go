@@ -51,18 +51,26 @@ type Options struct {
 	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
+	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
+	// away from it, in a repository that Open made or, with Protect, any. It takes a
+	// hook of Git's, which must not be another one.
+	Protect, AllowRewrite bool
 
-	disk disk // nil is the real one
+	disk   disk              // nil is the real one
+	accept func(*Repo) error // what to do when the branch is gone; nil is to refuse
 }
 
 // Repo is an open repository.
 type Repo struct {
-	path        string
-	readOnly    bool
-	committer   Person
-	collections collections
-	log         *slog.Logger
-	clock       func() time.Time
+	path     string
+	readOnly bool
+	accept   func(*Repo) error // until it is open
+
+	allowRewrite bool // by pushes
+	committer    Person
+	collections  collections
+	log          *slog.Logger
+	clock        func() time.Time
 
 	disk    disk
 	lock    *os.File
@@ -91,6 +99,7 @@ type Repo struct {
 	dirty    bool // a write failed and may have left something behind
 	indexed  int  // how many commits the saved index has
 	sections int  // and in how many sections
+	marked   bool // a first index was saved; see markIndex
 	skewed   bool // the tip was dated ahead of the clock when it was last looked at
 	pace     pace
 }
@@ -223,6 +232,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.commitNext(writing)
 		case <-poll.C:
 			r.feel(r.examine(ctx))
+			r.markIndex()
 			r.keepIndex(indexEvery, math.MaxInt)
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
@@ -309,6 +319,9 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
 	}
 	a, err := r.prepare(ctx, s, tip, nil)
+	if err == nil {
+		err = r.keepLost(a.extension)
+	}
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -55,6 +55,20 @@ func (r *Repo) keepIndex(n, sections int) {
 	}
 }
 
+// markIndex saves an index as soon as there is a commit, so that the next start
+// knows that there is a branch, however this one ends. It is made anew when there
+// is more to save.
+func (r *Repo) markIndex() {
+	if r.marked || r.sections > 0 || r.history.size() == 0 {
+		return
+	}
+	r.marked = true
+	if err := r.saveIndex(true); err != nil {
+		r.log.Error("the next start will be slower", "error", err)
+	}
+	r.history.journal, r.indexed, r.sections = nil, 0, 0
+}
+
 // warm reads and parses the entries that nobody has asked for yet, so that the
 // first one who lists them need not wait.
 func (r *Repo) warm(ctx context.Context) {

@@ -152,23 +152,32 @@ func newServer(addr string, handler http.Handler, log *slog.Logger) *http.Server
 	}
 }
 
+// repoOptions say how the repository is opened.
+func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
+	o := repo.Options{
+		Path:         c.Repository.Path,
+		Branch:       c.Repository.Branch,
+		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
+		Collections:  p.collections,
+		Memory:       c.Repository.Memory,
+		Protect:      c.Repository.Protect,
+		AllowRewrite: c.Repository.AllowRewrite,
+		Logger:       log,
+	}
+	if m := c.Repository.Remote; m != nil {
+		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
+	}
+	return o
+}
+
 // openSite opens the repository and the site on it.
 func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool) (*site.Site, *repo.Repo, error) {
-	var remote *repo.Remote
-	if m := c.Repository.Remote; m != nil {
-		remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
-	}
-	r, err := repo.Open(ctx, repo.Options{
-		Path:        c.Repository.Path,
-		Branch:      c.Repository.Branch,
-		Committer:   repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
-		Collections: p.collections,
-		Remote:      remote,
-		Memory:      c.Repository.Memory,
-		ReadOnly:    readOnly,
-		Logger:      log,
-	})
-	if err != nil {
+	o := repoOptions(c, p, log)
+	o.ReadOnly = readOnly
+	r, err := repo.Open(ctx, o)
+	if errors.Is(err, repo.ErrGone) {
+		return nil, nil, fmt.Errorf("%w; or begin without it by cms accept", err)
+	} else if err != nil {
 		return nil, nil, err
 	}
 	s, err := site.New(site.Options{
