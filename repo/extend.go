@@ -48,7 +48,7 @@ func (h *history) extension(ctx context.Context, s *store, tip Hash) (*extension
 	if n := len(e.lost); n > 0 {
 		e.touched = h.touchedFrom(e.lost[n-1])
 	}
-	return e, e.compare(ctx, s)
+	return e, e.compare(ctx, s, h.most)
 }
 
 // read reads the commits that h does not hold, and says where it met those that it
@@ -284,7 +284,7 @@ func (h *history) cut(n int32) {
 
 // compare finds what each of the news changed: what differs from its parent, or
 // from every one of its parents. Of many commits, parts are done in parallel.
-func (e *extension) compare(ctx context.Context, s *store) error {
+func (e *extension) compare(ctx context.Context, s *store, most int) error {
 	trees := make(map[Hash]Hash, len(e.news))
 	for _, c := range e.news {
 		trees[c.hash] = c.tree
@@ -297,7 +297,7 @@ func (e *extension) compare(ctx context.Context, s *store) error {
 	}
 	e.changes = make([][]fileChange, len(e.news))
 	var distant atomic.Int64
-	all := newEffort(mostSteps*manyDiffs + len(e.news)*stepsOfCommit)
+	all := newEffort(most*manyDiffs + len(e.news)*stepsOfCommit)
 	part := func(ctx context.Context, s *store, from, to int) error {
 		read := cachedTrees(s)
 		for i := from; i < to; i++ {
@@ -315,7 +315,7 @@ func (e *extension) compare(ctx context.Context, s *store) error {
 					parents = append(parents, tree)
 				}
 			}
-			d := differ{tree: read, effort: newEffort(mostSteps), all: all}
+			d := differ{tree: read, effort: newEffort(most), all: all}
 			changes, err := d.against(parents, e.news[i].tree)
 			if err != nil {
 				return fmt.Errorf("diff commit %s: %w", e.news[i].hash, err)

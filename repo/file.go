@@ -54,7 +54,7 @@ func (s *Snapshot) File(p content.Path) (File, error) {
 // Git sorts them. The zero folder is the root. Of a folder that is not there,
 // the list is empty.
 func (s *Snapshot) Files(folder content.Path) ([]File, error) {
-	d := differ{tree: s.repo.store.tree, effort: newEffort(mostSteps)}
+	d := differ{tree: s.repo.store.tree, effort: newEffort(s.repo.history.most)}
 	below := folder.String() + "/"
 	if folder.IsZero() {
 		below = ""

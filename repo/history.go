@@ -62,6 +62,7 @@ type history struct {
 	recent  [recentCommits][]fileChange
 	texts   *strings.Builder // that there is room in; see keep
 	known   *[4096]string    // texts that were kept lately, by their sums
+	most    int              // steps of a comparison; see effort
 	journal *journal         // nil when the file of the index lacks more than what it tells
 }
 
@@ -150,7 +151,7 @@ const recentCommits = 1024
 func newHistory() *history {
 	return &history{
 		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[end]string),
-		texts: new(strings.Builder), known: new([4096]string),
+		texts: new(strings.Builder), known: new([4096]string), most: mostSteps,
 	}
 }
 
@@ -472,7 +473,7 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange,
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: read, effort: newEffort(mostSteps)}
+	d := differ{tree: read, effort: newEffort(r.history.most)}
 	return d.against([]Hash{base}, tree)
 }
 

@@ -177,6 +177,16 @@ func supported(path string) error {
 	case exists("shallow"):
 		return refuse("it is a shallow clone; complete it with \"git fetch --unshallow\"")
 	}
+	if grafted, err := hasGrafts(path); err != nil {
+		return err
+	} else if grafted {
+		return refuse("it has grafts, by which Git shows another history than there is; make them part of it (git replace --convert-graft-file, then rewrite the history) or remove info/grafts")
+	}
+	if replaced, err := references(path, "refs/replace"); err != nil {
+		return err
+	} else if len(replaced) > 0 {
+		return refuse("it has replacements of objects such as %s, by which Git shows another history than there is; make them part of it (git filter-branch or git filter-repo) or remove them (git replace -d)", replaced[0])
+	}
 	f, err := os.Open(filepath.Join(path, "config"))
 	if err != nil {
 		return err
@@ -207,6 +217,20 @@ func supported(path string) error {
 		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
 	}
 	return nil
+}
+
+// hasGrafts says whether info/grafts gives a commit other parents.
+func hasGrafts(path string) (bool, error) {
+	raw, err := os.ReadFile(filepath.Join(path, "info", "grafts"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	for line := range strings.Lines(string(raw)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // lockFile takes the lock that keeps a second process out. It ends with the

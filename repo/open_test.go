@@ -218,6 +218,19 @@ func TestOpenRefuses(t *testing.T) {
 			git(t, dir, "config", "extensions.refStorage", "reftable")
 			return dir
 		}, "reftable"},
+		"replacement": {func(dir string) string {
+			git(t, dir, "replace", "--graft", "trunk")
+			return dir
+		}, "git replace -d"},
+		"packed replacement": {func(dir string) string {
+			git(t, dir, "replace", "--graft", "trunk")
+			git(t, dir, "pack-refs", "--all")
+			return dir
+		}, "refs/replace/"},
+		"grafts": {func(dir string) string {
+			write(t, dir, "info/grafts", "# one\n"+git(t, dir, "rev-parse", "trunk"))
+			return dir
+		}, "info/grafts"},
 		"other extension": {func(dir string) string {
 			git(t, dir, "config", "core.repositoryformatversion", "1")
 			git(t, dir, "config", "extensions.novelty", "true")

@@ -96,12 +96,16 @@ type Repo struct {
 	// Owned by the writer.
 	root     *folder // the branch's tree; nil when it must be read again
 	pack     *pack
-	dirty    bool // a write failed and may have left something behind
-	indexed  int  // how many commits the saved index has
-	sections int  // and in how many sections
-	marked   bool // a first index was saved; see markIndex
-	skewed   bool // the tip was dated ahead of the clock when it was last looked at
-	pace     pace
+	dirty    bool     // a write failed and may have left something behind
+	indexed  int      // how many commits the saved index has
+	sections int      // and in how many sections
+	refused  struct { // what cannot be taken in, so as not to try it again and again
+		tip Hash
+		err error
+	}
+	marked bool // a first index was saved; see markIndex
+	skewed bool // the tip was dated ahead of the clock when it was last looked at
+	pace   pace
 }
 
 // Result is what came of an update.
@@ -318,12 +322,19 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
 	}
+	if tip == r.refused.tip {
+		return nil, r.refused.err
+	}
 	a, err := r.prepare(ctx, s, tip, nil)
 	if err == nil {
 		err = r.keepLost(a.extension)
 	}
 	if err != nil {
-		return nil, storageError(err)
+		err = storageError(fmt.Errorf("take in commits of others up to %s: %w", tip, err))
+		if errors.Is(err, errTooMany) {
+			r.refused.tip, r.refused.err = tip, err
+		}
+		return nil, err
 	}
 	return r.arrive(a), nil
 }

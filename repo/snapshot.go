@@ -156,7 +156,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, sizes map[str
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(mostSteps)}
+	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(r.history.most)}
 	if err := d.diff(s.tree, c.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}

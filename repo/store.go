@@ -189,13 +189,20 @@ func (s *store) treeOf(commit Hash) (Hash, error) {
 
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }
 
-// tree is the bytes of the tree h, none for the zero hash and for the empty tree,
-// which Git knows without having it.
+// tree is the bytes of the tree h, tidied if need be, none for the zero hash and for
+// the empty tree, which Git knows without having it.
 func (s *store) tree(h Hash) ([]byte, error) {
 	if h.IsZero() || h == hashObject(plumbing.TreeObject, nil) {
 		return nil, nil
 	}
-	return s.object(plumbing.TreeObject, h)
+	raw, err := s.object(plumbing.TreeObject, h)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err = tidied(raw); err != nil {
+		return nil, fmt.Errorf("tree %s: %w", h, err)
+	}
+	return raw, nil
 }
 
 func (s *store) folder(h Hash) (*folder, error) {

@@ -21,7 +21,7 @@ type Stray struct {
 // hidden, by a dot at the beginning of its name or of a folder's, is meant to be
 // no entry, and is none.
 func (s *Snapshot) Strays() ([]Stray, error) {
-	d := differ{tree: s.repo.store.tree, want: s.repo.collections.within, effort: newEffort(mostSteps)}
+	d := differ{tree: s.repo.store.tree, want: s.repo.collections.within, effort: newEffort(s.repo.history.most)}
 	if err := d.diff(Hash{}, s.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", s.commit, err)
 	}

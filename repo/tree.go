@@ -296,6 +296,50 @@ func nextItem(raw []byte) (treeItem, error) {
 	return raw[:nul+21], nil
 }
 
+// tidied is the tree raw with its items in Git's order and each name once, the first
+// item of it, and without names that hold a slash, which are at no path: raw itself,
+// as Git makes them. Others can be pushed, and would be read
+// in one way here and in another there. The next edit in such a folder makes it a
+// tree in order.
+func tidied(raw []byte) ([]byte, error) {
+	var last treeItem
+	for rest := raw; len(rest) > 0; {
+		item, err := nextItem(rest)
+		if err != nil {
+			return nil, err
+		}
+		if last != nil && compareItems(last, item) >= 0 || item.nowhere() {
+			return sorted(raw)
+		}
+		last, rest = item, rest[len(item):]
+	}
+	return raw, nil
+}
+
+func sorted(raw []byte) ([]byte, error) {
+	var items []treeItem
+	for rest := raw; len(rest) > 0; {
+		item, err := nextItem(rest)
+		if err != nil {
+			return nil, err
+		}
+		if rest = rest[len(item):]; !item.nowhere() {
+			items = append(items, item)
+		}
+	}
+	slices.SortStableFunc(items, compareItems)
+	items = slices.CompactFunc(items, func(a, b treeItem) bool { return compareItems(a, b) == 0 })
+	return slices.Concat(bytesOf(items)...), nil
+}
+
+func bytesOf(items []treeItem) [][]byte {
+	out := make([][]byte, len(items))
+	for i, it := range items {
+		out[i] = it
+	}
+	return out
+}
+
 func newItem(e edit) treeItem {
 	b := strconv.AppendUint(nil, uint64(e.file.mode), 8)
 	b = append(append(append(b, ' '), e.path...), 0)
@@ -308,6 +352,9 @@ func (it treeItem) mode() (m filemode.FileMode) {
 	}
 	return m
 }
+
+// nowhere says whether the item is at no path.
+func (it treeItem) nowhere() bool { return bytes.IndexByte(it.name(), '/') >= 0 }
 
 func (it treeItem) name() []byte   { return it[bytes.IndexByte(it, ' ')+1 : len(it)-21] }
 func (it treeItem) hash() (h Hash) { copy(h[:], it[len(it)-20:]); return h }
