@@ -68,11 +68,14 @@ func TestRewritten(t *testing.T) {
 		t.Error("who only reads has kept something")
 	}
 	r, stop = run(t, o)
-	defer stop()
 	if got := backup(t, o.Path); !strings.Contains(got, away.String()) {
 		t.Errorf("kept %q, want %s too", got, away)
 	}
 	verify(t, r)
+	stop()
+	if h, _, _, err := decodeIndex(readIndexFile(t, o.Path)); err != nil || h.tip != first {
+		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
+	}
 }
 
 // TestRewrittenAndGone: commits that the branch was taken from and that are no more

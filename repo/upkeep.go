@@ -43,9 +43,10 @@ func (r *Repo) rest(worked time.Duration) time.Duration {
 }
 
 // keepIndex saves the index if it lacks n commits or more, and makes it anew if it
-// has more sections than that.
+// has more sections than that. With n of 1, it also does when the index tells of
+// commits that are no more.
 func (r *Repo) keepIndex(n, sections int) {
-	anew := r.sections > sections
+	anew := r.sections > sections || n == 1 && r.history.journal == nil && r.history.size() > 0
 	if r.history.size()-r.indexed < n && !anew {
 		return
 	}
