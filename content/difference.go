@@ -3,7 +3,6 @@ package content
 import (
 	"slices"
 	"sort"
-	"strconv"
 	"time"
 )
 
@@ -276,44 +275,4 @@ func near(indexes []int, to int) []int {
 	i, _ := slices.BinarySearch(indexes, to)
 	i = min(max(i-most/2, 0), len(indexes)-most)
 	return indexes[i : i+most]
-}
-
-// equalityKey is the same for values that any comparison takes for equal.
-func equalityKey(v Value) string { return string(appendKey(nil, v)) }
-
-func appendKey(b []byte, v Value) []byte {
-	switch x := v.(type) {
-	case Number:
-		if f, err := strconv.ParseFloat(string(x), 64); err == nil {
-			return strconv.AppendFloat(append(b, 'n'), f, 'g', -1, 64)
-		}
-		return append(append(b, 'n'), x...)
-	case string:
-		if t, ok := ParseTime(x); ok {
-			return appendKey(b, t)
-		}
-		return appendJSONString(b, x)
-	case Time:
-		return append(append(b, 't'), x.UTC().Format(time.RFC3339Nano)...)
-	case []Value:
-		b = append(b, '[')
-		for _, item := range x {
-			b = append(appendKey(b, item), ',')
-		}
-		return append(b, ']')
-	case *Object:
-		members := make([]string, x.Len())
-		for i := range members {
-			members[i] = string(appendKey(appendJSONString(nil, x.Members[i].Key), x.Members[i].Value))
-		}
-		slices.Sort(members)
-		b = append(b, '{')
-		for _, m := range members {
-			b = append(append(b, m...), ',')
-		}
-		return append(b, '}')
-	case bool:
-		return strconv.AppendBool(b, x)
-	}
-	return append(b, "null"...)
 }

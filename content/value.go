@@ -2,9 +2,11 @@ package content
 
 import (
 	"encoding/json"
-	"math"
+	"slices"
 	"strconv"
-	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // A Value of a field is one of
@@ -85,6 +87,7 @@ func (o *Object) index() func(key string) (Value, bool) {
 }
 
 // Equal says whether a and b mean the same: numbers as numbers (1.50 is 1.5),
+// texts byte by byte, so that an edit may bring one to another normal form,
 // times if they are of the same instant, offset and kind, objects without regard
 // to the order of keys. A Time also equals a string that [ParseTime] reads as
 // that time, as it becomes one on its way through JSON.
@@ -98,6 +101,8 @@ func identical(a, b Value) bool { return comparison{exact: true, times: sameInst
 type comparison struct {
 	exact bool                     // types are the same, and so is the order of keys
 	times func(was, now Time) bool // what equal times are
+
+	rounds bool // a number is equal to what a program that keeps float64s makes of it
 }
 
 func (c comparison) equal(was, now Value) bool {
@@ -106,7 +111,7 @@ func (c comparison) equal(was, now Value) bool {
 		return now == nil
 	case Number:
 		y, ok := now.(Number)
-		return ok && sameNumber(string(x), string(y))
+		return ok && (CompareNumbers(x, y) == 0 || c.rounds && rounded(x, y))
 	case Time:
 		if y, ok := now.(string); ok && !c.exact {
 			t, ok := ParseTime(y)
@@ -157,18 +162,55 @@ func (c comparison) members(x, y *Object) bool {
 	return true
 }
 
-// sameNumber compares JSON numbers: integers exactly, all else as float64.
-// (A big.Rat of 1e999999999 would fill the memory.)
-func sameNumber(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if isInteger(a) && isInteger(b) {
-		return strings.TrimPrefix(a, "-") == "0" && strings.TrimPrefix(b, "-") == "0"
-	}
-	x, err1 := strconv.ParseFloat(a, 64)
-	y, err2 := strconv.ParseFloat(b, 64)
-	return err1 == nil && err2 == nil && x == y && !math.IsNaN(x)
-}
+// Key is a text that values share if and only if they are one to whoever looks for
+// a value: those that are [Equal], and texts that differ in nothing but their
+// Unicode normal form. Case and accents count.
+func Key(v Value) string { return string(appendKey(nil, v, true)) }
 
-func isInteger(s string) bool { return !strings.ContainsAny(s, ".eE") }
+// equalityKey is the same for values that any comparison takes for equal.
+func equalityKey(v Value) string { return string(appendKey(nil, v, false)) }
+
+// appendKey appends [Key] of v if it is to be exact, else [equalityKey].
+func appendKey(b []byte, v Value, exact bool) []byte {
+	switch x := v.(type) {
+	case Number:
+		b = append(b, 'n')
+		if f, err := strconv.ParseFloat(string(x), 64); err == nil && !exact {
+			return strconv.AppendFloat(b, f+0, 'g', -1, 64) // -0 is 0
+		}
+		return append(b, Normal(x)...)
+	case string:
+		if t, ok := ParseTime(x); ok {
+			return appendKey(b, t, exact)
+		}
+		if exact {
+			x = norm.NFC.String(x)
+		}
+		return appendJSONString(b, x)
+	case Time:
+		if exact {
+			return append(append(b, 't'), x.String()...)
+		}
+		return append(append(b, 't'), x.UTC().Format(time.RFC3339Nano)...)
+	case []Value:
+		b = append(b, '[')
+		for _, item := range x {
+			b = append(appendKey(b, item, exact), ',')
+		}
+		return append(b, ']')
+	case *Object:
+		members := make([]string, x.Len())
+		for i := range members {
+			members[i] = string(appendKey(appendJSONString(nil, x.Members[i].Key), x.Members[i].Value, exact))
+		}
+		slices.Sort(members)
+		b = append(b, '{')
+		for _, m := range members {
+			b = append(append(b, m...), ',')
+		}
+		return append(b, '}')
+	case bool:
+		return strconv.AppendBool(b, x)
+	}
+	return append(b, "null"...)
+}

@@ -85,6 +85,8 @@ func TestEqual(t *testing.T) {
 	}{
 		{Number("1.50"), Number("1.5"), true}, {Number("1e3"), Number("1000"), true}, {Number("0"), Number("-0"), true},
 		{Number("9007199254740993"), Number("9007199254740992"), false}, {Number("1e999999999"), Number("2e999999999"), false},
+		{Number("1.50000000000000000001"), Number("1.5"), false}, {Number("1e999999999"), Number("10e999999998"), true},
+		{Number("100000000000000000001"), Number("1e20"), false}, {"e\u0301", "\u00e9", false},
 		{Number("1"), "1", false}, {nil, nil, true}, {nil, false, false}, {"", nil, false}, {true, true, true},
 		{parse(t, `{"a":1,"b":[2]}`), parse(t, `{"b":[2.0],"a":1}`), true}, {parse(t, `{"a":1}`), parse(t, `{"b":1}`), false},
 		{parse(t, `[1,2]`), parse(t, `[2,1]`), false}, {(*Object)(nil), &Object{}, true},
@@ -99,8 +101,11 @@ func TestEqual(t *testing.T) {
 		if Equal(c.b, c.a) != c.want {
 			t.Errorf("Equal(%v, %v) is not symmetric", c.a, c.b)
 		}
-		if c.want && equalityKey(c.a) != equalityKey(c.b) && c.a != Number("0") {
+		if c.want && equalityKey(c.a) != equalityKey(c.b) {
 			t.Errorf("%v and %v are equal with the keys %s and %s", c.a, c.b, equalityKey(c.a), equalityKey(c.b))
+		}
+		if same := Key(c.a) == Key(c.b); same != (c.want || c.a == "e\u0301") {
+			t.Errorf("%v and %v have the keys %s and %s", c.a, c.b, Key(c.a), Key(c.b))
 		}
 	}
 }
