@@ -287,14 +287,11 @@ func (tx *Tx) fileAt(p content.Path, was *Entry) (file, error) {
 	if _, _, entry := tx.repo.collections.owner(p); entry && tx.trusting {
 		return file{}, nil
 	}
-	if tx.root == nil {
-		root, err := tx.repo.store.folder(tx.tree)
-		if err != nil {
-			return file{}, err
-		}
-		tx.root = root
+	root, err := tx.tip()
+	if err != nil {
+		return file{}, err
 	}
-	return tx.root.lookup(p.String(), tx.repo.store)
+	return root.lookup(p.String(), tx.repo.store)
 }
 
 // count notes that the new files below each folder of p become more or fewer.

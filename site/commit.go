@@ -33,13 +33,13 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 		return nil, refusal(err)
 	}
 	if t.write.DryRun {
-		return t.outcomes(repo.Result{Snapshot: snap})
+		return t.outcomes(repo.Result{Snapshot: snap}), nil
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	return t.outcomes(res)
+	return t.outcomes(res), nil
 }
 
 // perform makes the edits, each on what those before it left.
@@ -56,7 +56,9 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	return nil
 }
 
-func (t *transaction) outcomes(res repo.Result) ([]*Outcome, error) {
+// outcomes tell what the edits themselves came to, whatever became of their
+// entries since. Nothing is read, as nothing may fail: they are saved.
+func (t *transaction) outcomes(res repo.Result) []*Outcome {
 	all := make([]*Outcome, len(t.edits))
 	for i, e := range t.edits {
 		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
@@ -64,19 +66,18 @@ func (t *transaction) outcomes(res repo.Result) ([]*Outcome, error) {
 		case t.write.DryRun:
 			diff := e.collection.diff(e.before, e.after, e.path.String())
 			out.Diff = &diff
-		case e.now != nil && e.collection.sees(e.now):
+		case e.now != nil && e.collection.shows(e.after.Fields(), e.after.Problems()):
 			now := e.now
-			if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
-				now = s
+			if now.Updated().Commit.IsZero() { // not what the batch left in the end
+				if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
+					now = s
+				}
 			}
-			var err error
-			if out.Entry, err = e.collection.view(now); err != nil {
-				return nil, err
-			}
+			out.Entry = e.collection.viewOf(now, e.after)
 		}
 		all[i] = out
 	}
-	return all, nil
+	return all
 }
 
 // maxSubject bounds the subject of a commit, in characters.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cms/auth"
 	"cms/content"
@@ -190,9 +191,10 @@ func (s *Site) owned(path content.Path) bool {
 
 func noMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
 
-// MediaOutcome is what a write of a file led to.
+// MediaOutcome is what a write of a file led to, whatever other writes did to the
+// file since.
 type MediaOutcome struct {
-	File    *MediaFile // as it is now; nil after a deletion and a dry run
+	File    *MediaFile // as the write left it; nil after a deletion and a dry run
 	Created bool
 	Changed bool   // or would be
 	Commit  string // in hexadecimal; "" when the content was the same, or nothing was to be saved, so that there is none
@@ -215,35 +217,35 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	if err != nil {
 		return nil, err
 	}
-	if w.Absent {
-		if err := s.checkNewMedia(name, path); err != nil {
-			return nil, err
+	var now repo.File // where the upload goes
+	out := &MediaOutcome{}
+	check := func(tx *repo.Tx) (err error) {
+		now, err = tx.File(path)
+		out.Created = errors.Is(err, repo.ErrNotFound)
+		switch {
+		case out.Created && w.Absent:
+			return s.checkNewMedia(tx, name)
+		case out.Created:
+			return &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
+		case err != nil:
+			return err
 		}
-	} else if now, err := s.repo.View().File(path); err == nil { // refused before the body is read, where that can be
-		if err := w.holdsFile(now); err != nil {
-			return nil, err
-		}
+		return w.holdsFile(now)
 	}
-	upload, err := s.receive(ctx, name, body)
+	// What can be refused before the body is read is refused here.
+	if err := s.repo.Rehearse(s.repo.View(), true, check); err != nil {
+		return nil, mediaRefusal(err)
+	}
+	upload, size, err := s.receive(ctx, name, body)
 	if err != nil {
 		return nil, err
 	}
 	defer upload.Close()
-	out := &MediaOutcome{}
 	put := func(tx *repo.Tx) error {
-		now, err := tx.File(path)
-		out.Created = errors.Is(err, repo.ErrNotFound)
-		out.Changed = out.Created || now.Revision != upload.Revision()
-		switch {
-		case out.Created && !w.Absent:
-			return &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
-		case !out.Created && err != nil:
+		if err := check(tx); err != nil {
 			return err
-		case !out.Created:
-			if err := w.holdsFile(now); err != nil {
-				return err
-			}
 		}
+		out.Changed = out.Created || now.Revision != upload.Revision()
 		return tx.PutFile(path, upload)
 	}
 	if w.DryRun {
@@ -253,15 +255,18 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	if err != nil {
 		return nil, mediaRefusal(err)
 	}
+	// From here on nothing may fail: the file is saved.
+	left := s.repo.Past(path, upload.Revision())
+	updated := left.Updated()
 	if res.Changed {
 		out.Commit = hexOrEmpty(res.Commit)
+		changes, _ := s.repo.History(context.WithoutCancel(ctx), path)
+		if i := slices.IndexFunc(changes, func(c repo.Change) bool { return c.Commit == res.Commit }); i >= 0 {
+			updated = changes[i]
+		}
 	}
-	f, err := res.Snapshot.File(path)
-	if err != nil {
-		return nil, refusal(err)
-	}
-	out.File, err = mediaFile(name, f)
-	return out, refusal(err)
+	out.File = &MediaFile{Path: name, Revision: upload.Revision().String(), Type: media.Type(name), Size: size, Updated: change(updated), open: left.Open}
+	return out, nil
 }
 
 // mediaRefusal is refusal, in the words of files.
@@ -288,7 +293,7 @@ func (p Precondition) holdsFile(now repo.File) error {
 
 // checkNewMedia refuses names that could not be checked out everywhere, by
 // themselves or beside those that are there.
-func (s *Site) checkNewMedia(name string, path content.Path) error {
+func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 	slug, err := content.ParseSlug(name)
 	if err == nil {
 		err = slug.Portable()
@@ -296,56 +301,61 @@ func (s *Site) checkNewMedia(name string, path content.Path) error {
 	if err != nil {
 		return &Error{Code: Malformed, Detail: "The path is not one that every system could check out: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a blank."}
 	}
-	files, err := s.repo.View().Files(s.media.Folder)
-	if err != nil {
-		return refusal(err)
-	}
-	for _, f := range files {
-		if twins(f.Path.String(), path.String()) {
-			return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs in case alone. Choose another path."}
+	folder := s.media.Folder
+	for segment := range strings.SplitSeq(name, "/") {
+		names, err := tx.Names(folder)
+		if err != nil {
+			return err
+		}
+		for other := range names {
+			if twins(other, segment) {
+				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs in case, or in the way that its accents are written, alone. Choose another path."}
+			}
+		}
+		if folder, err = content.ParsePath(folder.String() + "/" + segment); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// twins says whether two paths differ, first of all, in the case of a segment.
+// twins says whether two names differ, but are one on some system.
 func twins(a, b string) bool {
-	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
-	for i := range min(len(as), len(bs)) {
-		if as[i] != bs[i] {
-			return strings.EqualFold(as[i], bs[i])
-		}
-	}
-	return false
+	return a != b && (strings.EqualFold(a, b) || !(ascii(a) && ascii(b)) && folded(a) == folded(b))
 }
 
-// receive takes the content of a file, checks it, and makes it ready to be put.
-func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.Upload, error) {
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
+
+// receive takes the content of a file, checks it, and makes it ready to be put. It
+// says how long it has become.
+func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.Upload, int64, error) {
 	file, err := s.scratch()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer file.Close()
 	n, err := io.Copy(file, io.LimitReader(body, s.media.MaxBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("receive file: %w", err)
+		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
-		return nil, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
+		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := s.media.Rules.Check(name, file); err != nil {
-		return nil, unfit(err)
+		return nil, 0, unfit(err)
 	}
 	stripped, err := s.scratch()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer stripped.Close()
 	if done, err := media.Strip(stripped, name, file); err != nil {
-		return nil, unfit(err)
+		return nil, 0, unfit(err)
 	} else if done {
 		file = stripped
 	}
@@ -354,10 +364,10 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	upload, err := s.repo.Upload(ctx, size, file)
-	return upload, refusal(err)
+	return upload, size, refusal(err)
 }
 
 func unfit(err error) error {

@@ -1,13 +1,14 @@
 package site
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"cms/content"
 	"cms/repo"
@@ -40,7 +41,7 @@ type owners struct {
 }
 
 // twin says whether an entry but self has the slug of ref, or one that differs
-// in case alone.
+// in case or in the Unicode normal form alone.
 func (all *registers) twin(in entries, ref, self Ref) bool {
 	r := all.open(in, ref.Collection)
 	defer r.mu.Unlock()
@@ -87,7 +88,7 @@ func (all *registers) taken(in entries, self Ref, field string, v content.Value)
 			r.owners[field] = o
 		}
 	}
-	return slices.ContainsFunc(o.slugs[key(v)], func(owner content.Slug) bool { return owner != self.Slug })
+	return slices.ContainsFunc(o.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug })
 }
 
 // open is the register of a collection, locked, at its edition in in.
@@ -147,7 +148,7 @@ func (o *owners) add(e *repo.Entry, field string) bool {
 	if !ok {
 		return !slices.ContainsFunc(e.Problems(), func(p content.Problem) bool { return p.Rule == "storage" })
 	}
-	k := key(v)
+	k := content.Key(v)
 	o.keys[e.Slug] = k
 	o.slugs[k] = append(o.slugs[k], e.Slug)
 	return true
@@ -167,7 +168,8 @@ func (o *owners) remove(slug content.Slug) {
 	}
 }
 
-// folded is equal for what [strings.EqualFold] says is.
+// folded is equal for names that are one on some system: those of which
+// [strings.EqualFold] says so, in whatever normal form of Unicode.
 func folded(s string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
@@ -178,15 +180,5 @@ func folded(s string) string {
 			return least - 'A' + 'a' // so that most slugs stay as they are
 		}
 		return least
-	}, s)
-}
-
-// key is equal for equal values: their JSON, of which a date has one form
-// whatever its layout on disk.
-func key(v content.Value) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(b)
+	}, norm.NFD.String(s))
 }

@@ -141,7 +141,24 @@ func (v *sight) hidden(fields *content.Object) []string {
 
 // view is e as the caller sees it.
 func (v *sight) view(e *repo.Entry) (*Entry, error) {
-	fields, problems := e.Fields(), e.Problems()
+	out := v.show(e, e.Fields(), e.Problems())
+	out.source = e.Source
+	var err error
+	out.Revision, err = v.revision(e)
+	return out, err
+}
+
+// viewOf is [sight.view] of an entry whose document is at hand: nothing is read, so
+// that nothing can fail.
+func (v *sight) viewOf(e *repo.Entry, d *content.Document) *Entry {
+	out := v.show(e, d.Fields(), d.Problems())
+	out.source = func() ([]byte, error) { return d.Source(), nil }
+	out.Revision = v.revisionOf(d, e.Revision)
+	return out
+}
+
+// show is what the caller sees of e, of which this was read.
+func (v *sight) show(e *repo.Entry, fields *content.Object, problems []content.Problem) *Entry {
 	if v.Schema.Defined && !unreadable(problems) {
 		problems = append(problems[:len(problems):len(problems)], v.Schema.Validate(fields, nil)...)
 	}
@@ -151,14 +168,11 @@ func (v *sight) view(e *repo.Entry) (*Entry, error) {
 		Fields:   fields,
 		Problems: problems,
 		Updated:  change(e.Updated()),
-		source:   e.Source,
 	}
 	if hidden := v.hidden(fields); len(hidden) > 0 {
 		out.Fields, out.Problems, out.partial = without(fields, hidden), tellable(hidden, problems), true
 	}
-	var err error
-	out.Revision, err = v.revision(e)
-	return out, err
+	return out
 }
 
 // revision is what the caller knows the revision of e by.

@@ -49,7 +49,7 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
 	}
 	if s.registers.twin(in, ref, self) {
-		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in upper and lower case alone. On some systems the two would be one file. Choose another slug."}
+		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in case, or in the way that its accents are written, alone. On some systems the two would be one file. Choose another slug."}
 	}
 	return nil
 }
