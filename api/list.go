@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -97,16 +100,37 @@ var listEntriesDoc = doc{
 }
 
 func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
-	page, err := a.site.Entries(principal(ctx), in.Collection, in.query())
+	page, err := a.site.List(ctx, principal(ctx), in.Collection, in.query())
 	if err != nil {
 		return nil, err
 	}
-	list := Entries{Items: make([]Entry, len(page.Items)), Total: page.Total}
+	var b bytes.Buffer // of Entries; what was encoded once is not encoded again
+	b.WriteString(`{"items":[`)
 	for i, e := range page.Items {
-		list.Items[i] = entryOf(e)
+		item, err := e.Encoded(encodeListed)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(item)
 	}
+	next := []byte("null")
 	if page.Next != "" {
-		list.NextCursor = &page.Next
+		if next, err = json.Marshal(page.Next); err != nil {
+			return nil, err
+		}
 	}
-	return answer(http.StatusOK, list)
+	fmt.Fprintf(&b, `],"next_cursor":%s,"total":%d}`+"\n", next, page.Total)
+	return &reply{Status: http.StatusOK, ContentType: mediaJSON, Body: b.Bytes()}, nil
+}
+
+// encodeListed is an entry as lists show it.
+func encodeListed(e *site.Entry) ([]byte, error) {
+	r, err := answer(http.StatusOK, entryOf(e))
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(r.Body, []byte("\n")), nil
 }

@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 
 	"cms/auth"
 	"cms/content"
@@ -26,6 +28,30 @@ type Entry struct {
 
 	partial bool // the caller does not see all fields
 	source  func() ([]byte, error)
+	encoded *atomic.Pointer[[]byte] // for Encoded; nil for an entry that is not shared
+}
+
+// Encoded is what encode makes of the entry. It is made once for all lists that
+// show the entry to callers who see the same of it, and must not be changed.
+func (e *Entry) Encoded(encode func(*Entry) ([]byte, error)) ([]byte, error) {
+	if e.encoded != nil {
+		if b := e.encoded.Load(); b != nil {
+			return *b, nil
+		}
+	}
+	b, err := encode(e)
+	if e.encoded != nil && err == nil && len(b) <= maxEncoded {
+		e.encoded.Store(&b)
+	}
+	return b, err
+}
+
+// only is e with those of its fields alone that have these keys.
+func (e *Entry) only(keys []string) *Entry {
+	few := *e
+	few.encoded = nil
+	few.Fields = &content.Object{Members: slices.DeleteFunc(slices.Clone(e.Fields.Members), func(m content.Member) bool { return !slices.Contains(keys, m.Key) })}
+	return &few
 }
 
 // Source is the bytes of the file, which must not be changed. It is Forbidden to

@@ -1,9 +1,7 @@
 package site
 
 import (
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cms/content"
@@ -40,16 +38,16 @@ func Ops() []Op { return []Op{Eq, Ne, Lt, Lte, Gt, Gte, In, Contains, Exists} }
 type filter struct {
 	op     Op
 	typed  typedPath
+	given  string // the value as it was given
 	values []cell // the readings of the value, one of each kind that it can be of; for In of each value
 	text   string // folded, for Contains
 	want   bool   // for Exists
 	closed bool   // the field is hidden: no entry has it
-	column []cell
 }
 
 // filter reads f by the type that the schema gives its field.
 func (v *sight) filter(f Filter) (filter, error) {
-	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(v.Schema.Fields, f.Field)}, closed: v.closed(f.Field)}
+	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(v.Schema.Fields, f.Field)}, given: f.Value, closed: v.closed(f.Field)}
 	values := []string{f.Value}
 	switch f.Op {
 	case Exists:
@@ -67,7 +65,7 @@ func (v *sight) filter(f Filter) (filter, error) {
 	default:
 		return out, &Error{Code: Malformed, Detail: "A filter has an operator that there is not. The operators are " + opNames() + "."}
 	}
-	c := newCells()
+	var c cells
 	for _, value := range values {
 		read := c.readings(value, out.typed.typ)
 		if len(read) == 0 {
@@ -86,11 +84,11 @@ func opNames() string {
 	return strings.Join(names, ", ")
 }
 
-// matches says whether the entry at i of the column passes.
-func (f *filter) matches(i int) bool {
-	c := &f.column[i]
-	if f.closed {
-		c = &cell{}
+// matches says whether an entry with these fields passes.
+func (f *filter) matches(fields *content.Object, made *cells) bool {
+	var c cell
+	if !f.closed {
+		c = made.at(fields, f.typed, f.orders())
 	}
 	switch f.op {
 	case Exists:
@@ -105,10 +103,11 @@ func (f *filter) matches(i int) bool {
 	return c.some(f.ordered)
 }
 
+// orders says whether the filter asks which of two values comes first.
+func (f *filter) orders() bool { return slices.Contains([]Op{Lt, Lte, Gt, Gte}, f.op) }
+
 func (f *filter) equal(c *cell) bool {
-	return slices.ContainsFunc(f.values, func(v cell) bool {
-		return v.kind == c.kind && v.number == c.number && v.text == c.text
-	})
+	return slices.ContainsFunc(f.values, func(v cell) bool { return v.equal(c) })
 }
 
 func (f *filter) ordered(c *cell) bool {
@@ -127,28 +126,6 @@ func (f *filter) ordered(c *cell) bool {
 			return d >= 0
 		}
 	})
-}
-
-// readings are what a value of a query can mean for a field of type typ: one
-// cell for each kind, none if it is not of the type.
-func (c *cells) readings(value string, typ content.Type) []cell {
-	var read []cell
-	if n, err := strconv.ParseFloat(value, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
-		read = append(read, cell{kind: number, number: n})
-	}
-	if t, ok := content.ParseTime(value); ok {
-		read = append(read, c.of(t, ""))
-	}
-	if value == "true" || value == "false" {
-		read = append(read, c.of(value == "true", ""))
-	}
-	if want, typed := kindOf(typ); typed {
-		if want != text {
-			return slices.DeleteFunc(read, func(c cell) bool { return c.kind != want })
-		}
-		read = nil
-	}
-	return append(read, c.of(value, ""))
 }
 
 // kindOf is the kind of the values of a type, if they are all of one.

@@ -1,6 +1,8 @@
 package site
 
 import (
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,12 +45,20 @@ type Page struct {
 	Next  string // the cursor of the next page; "" at the end
 }
 
-// Entries lists the entries of a collection that a query asks for. A page goes
+// Entries is [Site.List] for those who wait as long as it takes.
+func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
+	return s.List(context.Background(), pr, collection, q)
+}
+
+// List lists the entries of a collection that a query asks for. A page goes
 // on behind the values and the slug of the last entry of the one before, so
 // that none is shown twice and none that stays is left out while others come
 // and go. A field that is hidden from pr in some entries is, for filters, sort
-// and text, in none.
-func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
+// and text, in none. When ctx ends before the first page of a large collection is
+// found, what was done for it is not lost to the next one who asks.
+//
+// Entries are shared with other lists, and must not be changed.
+func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, q Query) (*Page, error) {
 	v, err := s.sight(pr, collection, auth.Read)
 	if err != nil {
 		return nil, err
@@ -57,19 +67,32 @@ func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, e
 	if err != nil {
 		return nil, err
 	}
-	t := s.tables.of(collection, s.repo.View().Entries(collection))
-	found, total, more := l.page(t, q.Limit)
-	page := &Page{Items: make([]*Entry, len(found)), Total: total}
+	all, err := s.selections.find(ctx, s.repo.View, l)
+	if err != nil {
+		return nil, err
+	}
+	r := l.reader()
+	found := make([]*repo.Entry, 0, min(q.Limit+1, all.len()))
+	for e := range all.behind(l.after, r.key) {
+		if found = append(found, e); len(found) > q.Limit {
+			break
+		}
+	}
+	page := &Page{Total: all.len()}
+	if len(found) > q.Limit {
+		found = found[:q.Limit]
+		last := found[q.Limit-1]
+		page.Next = l.cursor(spot{r.key(last), last.Slug.String()})
+	}
+	page.Items = make([]*Entry, len(found))
+	reads := v.reads()
 	for i, e := range found {
-		if page.Items[i], err = v.view(e); err != nil {
+		if page.Items[i], err = s.views.of(v, reads, e); err != nil {
 			return nil, err
 		}
 		if q.Fields != nil {
-			page.Items[i].Fields = only(page.Items[i].Fields, q.Fields)
+			page.Items[i] = page.Items[i].only(q.Fields)
 		}
-	}
-	if more {
-		page.Next = l.cursor(t, found[len(found)-1])
 	}
 	return page, nil
 }
@@ -81,7 +104,7 @@ type list struct {
 	sort    []Order
 	words   []string // folded
 	id      string   // of the query, for its cursors
-	after   *place   // nil for the first page
+	after   *spot    // nil for the first page
 }
 
 func (v *sight) list(q Query) (*list, error) {
@@ -110,7 +133,7 @@ func (v *sight) list(q Query) (*list, error) {
 		return l, nil
 	}
 	var err error
-	l.after, err = parsePlace(q.Cursor, l.id, len(l.sort))
+	l.after, err = parseCursor(q.Cursor, l.id)
 	return l, err
 }
 
@@ -124,33 +147,6 @@ func (v *sight) closed(path string) bool {
 	})
 }
 
-// page is the entries behind the cursor, how many the whole list has, and
-// whether there are more behind the page.
-func (l *list) page(ix *table, limit int) (found []*repo.Entry, total int, more bool) {
-	for i := range l.filters {
-		l.filters[i].column = ix.column(l.filters[i].typed)
-	}
-	order, columns := ix.order(l.typed())
-	for n := range ix.entries {
-		i := n
-		if order != nil {
-			i = int(order[n])
-		}
-		if !l.has(ix, i) {
-			continue
-		}
-		total++
-		switch {
-		case more || l.after != nil && l.compare(columns, i, ix) <= 0:
-		case len(found) == limit:
-			more = true
-		default:
-			found = append(found, ix.entries[i])
-		}
-	}
-	return found, total, more
-}
-
 // typed is the sort with the types of its fields.
 func (l *list) typed() []sortKey {
 	keys := make([]sortKey, len(l.sort))
@@ -160,30 +156,15 @@ func (l *list) typed() []sortKey {
 	return keys
 }
 
-// has says whether the entry at i is in the list.
-func (l *list) has(ix *table, i int) bool {
-	for j := range l.filters {
-		if !l.filters[j].matches(i) {
-			return false
-		}
+// name tells what the list depends on beside the entries and its page: who sees
+// the same, and asks for the same, has the same.
+func (l *list) name() selectionName {
+	h := sha256.New()
+	for _, f := range l.filters {
+		fmt.Fprintf(h, "%q %q %q %t ", f.op, f.typed.path, f.given, f.closed)
 	}
-	e := ix.entries[i]
-	return l.sight.sees(e) && (len(l.words) == 0 || l.mentions(e))
-}
-
-// mentions says whether each word is in e.
-func (l *list) mentions(e *repo.Entry) bool {
-	var b strings.Builder
-	for _, m := range e.Fields().Members {
-		if !l.sight.closed(m.Key) {
-			writeTexts(&b, m.Value)
-		}
-	}
-	if src, err := e.Source(); err == nil { // else the fields alone are searched
-		b.WriteString(content.Body(src))
-	}
-	text := fold(b.String())
-	return !slices.ContainsFunc(l.words, func(w string) bool { return !strings.Contains(text, w) })
+	fmt.Fprintf(h, "%#v %q %s", l.sort, l.words, l.sight.reads())
+	return selectionName(h.Sum(nil))
 }
 
 func writeTexts(b *strings.Builder, v content.Value) {
@@ -200,9 +181,4 @@ func writeTexts(b *strings.Builder, v content.Value) {
 			writeTexts(b, m.Value)
 		}
 	}
-}
-
-// only is an object with the keys alone that are named.
-func only(o *content.Object, keys []string) *content.Object {
-	return &content.Object{Members: slices.DeleteFunc(slices.Clone(o.Members), func(m content.Member) bool { return !slices.Contains(keys, m.Key) })}
 }

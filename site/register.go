@@ -146,7 +146,7 @@ func (r *register) release(name string) {
 func (o *owners) add(e *repo.Entry, field string) bool {
 	v, ok := e.Fields().Get(field)
 	if !ok {
-		return !slices.ContainsFunc(e.Problems(), func(p content.Problem) bool { return p.Rule == "storage" })
+		return !unread(e.Problems())
 	}
 	k := content.Key(v)
 	o.keys[e.Slug] = k

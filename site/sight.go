@@ -130,6 +130,29 @@ func (v *sight) shows(fields *content.Object, problems []content.Problem) bool {
 	})
 }
 
+// reads tells which entries and fields the caller sees: those of whom it tells the
+// same see the same.
+func (v *sight) reads() string {
+	if v.whole {
+		return ""
+	}
+	var b strings.Builder
+	for _, g := range v.grants {
+		if !g.Allows(auth.Read) {
+			continue
+		}
+		fmt.Fprintf(&b, "hide %q", g.Hide)
+		for _, c := range g.Where {
+			fmt.Fprintf(&b, " where %q", c.Field)
+			for _, value := range c.Values {
+				fmt.Fprintf(&b, " %T %q", value, fmt.Sprint(value))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
 // hidden are the fields of an entry, whether it has them or not, that the
 // caller does not see.
 func (v *sight) hidden(fields *content.Object) []string {

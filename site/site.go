@@ -6,6 +6,7 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,7 +28,8 @@ type Site struct {
 	media       MediaOptions
 	words       *wordIndex
 	log         *slog.Logger
-	tables      tables
+	selections  selections
+	views       *views
 	registers   registers
 }
 
@@ -65,6 +67,7 @@ func New(o Options) (*Site, error) {
 		s.byName[c.Name] = c
 	}
 	s.words = newWordIndex(s.collections)
+	s.views = newViews()
 	return s, nil
 }
 
@@ -132,12 +135,12 @@ func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
 		return Collection{}, err
 	}
 	c := Collection{v.described(), 0, s.policy.Actions(pr, name)}
-	for _, e := range s.repo.View().Entries(name) {
-		if v.sees(e) {
-			c.Total++
-		}
+	if c.Total = s.repo.View().Len(name); v.whole {
+		return c, nil
 	}
-	return c, nil
+	seen, err := s.selections.find(context.Background(), s.repo.View, &list{sight: v})
+	c.Total = seen.len()
+	return c, err
 }
 
 func noRole() error {

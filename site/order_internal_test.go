@@ -1,0 +1,83 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// keyed makes entries whose keys are the sizes that their files have.
+func keyed(rt *rapid.T, slug, key int) *repo.Entry {
+	s, err := content.ParseSlug(fmt.Sprintf("e%05d", slug))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return &repo.Entry{Slug: s, Size: int64(key)}
+}
+
+var bySize keyOf = func(e *repo.Entry) string { return fmt.Sprintf("%03d", e.Size) }
+
+// TestOrder compares orders with a sorted slice, through splits and joins, and
+// checks that those before stay as they were.
+func TestOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var want []*repo.Entry
+		for i := range rapid.IntRange(0, 5*orderRows).Draw(rt, "initial") {
+			want = append(want, keyed(rt, i*2, i%7))
+		}
+		sorted := func(list []*repo.Entry) []*repo.Entry {
+			slices.SortFunc(list, func(a, b *repo.Entry) int { return bySize.spot(a).compare(bySize.spot(b)) })
+			return list
+		}
+		o := newOrder(sorted(want), bySize)
+		for range 4 {
+			before, beforeWant := o, slices.Clone(want)
+			from, step := rapid.IntRange(0, 8*orderRows).Draw(rt, "from"), rapid.IntRange(1, 2).Draw(rt, "step")
+			remove, key := rapid.Bool().Draw(rt, "remove"), rapid.IntRange(0, 8).Draw(rt, "key")
+			for i := range rapid.IntRange(1, 4*orderRows).Draw(rt, "n") {
+				if !remove {
+					e := keyed(rt, from+i*step, key)
+					o = o.put(bySize.spot(e), e, bySize)
+					want = append(slices.DeleteFunc(want, func(w *repo.Entry) bool { return w.Slug == e.Slug && w.Size == e.Size }), e)
+					continue
+				}
+				if len(want) == 0 {
+					break
+				}
+				e := want[(from+i*step)%len(want)]
+				var there bool
+				if o, there = o.remove(bySize.spot(e), bySize); !there {
+					rt.Fatalf("%s is not found", e.Slug)
+				}
+				want = slices.DeleteFunc(want, func(w *repo.Entry) bool { return w == e })
+			}
+			compareOrder(rt, o, sorted(want))
+			compareOrder(rt, before, beforeWant)
+		}
+		if _, there := o.remove(spot{"4", "nowhere"}, bySize); there {
+			rt.Fatal("what is not there was removed")
+		}
+	})
+}
+
+func compareOrder(rt *rapid.T, o *order, want []*repo.Entry) {
+	rt.Helper()
+	if got := slices.Collect(o.behind(nil, bySize)); !slices.Equal(got, want) || o.len() != len(want) {
+		rt.Fatalf("got %d entries and the size %d, want %d", len(got), o.len(), len(want))
+	}
+	for range 3 {
+		at := spot{fmt.Sprintf("%03d", rapid.IntRange(0, 9).Draw(rt, "key")), fmt.Sprintf("e%05d", rapid.IntRange(0, 2000).Draw(rt, "slug"))}
+		i, there := slices.BinarySearchFunc(want, at, func(e *repo.Entry, at spot) int { return bySize.spot(e).compare(at) })
+		if there {
+			i++
+		}
+		if got := slices.Collect(o.behind(&at, bySize)); !slices.Equal(got, want[i:]) {
+			rt.Fatalf("behind %v: got %d entries, want %d", at, len(got), len(want)-i)
+		}
+	}
+}

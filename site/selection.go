@@ -1,0 +1,412 @@
+package site
+
+import (
+	"context"
+	"crypto/sha256"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"cms/content"
+	"cms/repo"
+)
+
+// selections are what lists were answered from: for each query, as one kind of
+// caller sees it, the entries that it finds, in its order. Each goes from one
+// edition of its collection to another by what the two differ in, so that after
+// an edit a list costs what was edited. They are derived and may be dropped; the
+// zero value is ready.
+type selections struct {
+	mu    sync.Mutex
+	of    map[string]map[selectionName]*selection // by collection
+	clock int64                                   // counts the lists that were asked for
+}
+
+// selectionName tells what a selection depends on, beside the entries.
+type selectionName [sha256.Size]byte
+
+// Bounds of what is kept of a collection, as queries may ask for anything: the
+// selections that were asked for last, and as many entries in all of them as the
+// collection has, so many times.
+const (
+	maxSelections = 64
+	maxSelected   = 8
+)
+
+// selection is one of them.
+type selection struct {
+	used int64        // when it was last asked for, by the clock; guarded by selections.mu
+	held atomic.Int64 // how many entries it holds, also while it is being made
+
+	lock chan struct{} // held by whoever uses what follows
+
+	made    bool
+	at      repo.Edition
+	order   *order
+	pending *making // what was begun by somebody who could not wait for its end
+}
+
+// making is a selection on its way.
+type making struct {
+	at     repo.Edition
+	rest   []*repo.Entry // still to be looked at
+	sorted bool          // rest is in the order of the list
+	runs   [][]chosen    // what was found, each run in the order of the list
+}
+
+// chosen is an entry and its key.
+type chosen struct {
+	spot
+	entry *repo.Entry
+}
+
+// find is what l finds in the newest edition that view shows.
+func (all *selections) find(ctx context.Context, view func() *repo.Snapshot, l *list) (*order, error) {
+	newest := func() repo.Edition { return view().Edition(l.sight.Name) }
+	s := all.named(l.sight.Name, l.name())
+	found, err := s.follow(ctx, newest, l, func() (*order, repo.Edition, bool) { return all.whole(ctx, newest, l) })
+	all.trim(l.sight.Name, s, view().Len(l.sight.Name))
+	return found, err
+}
+
+// named is the selection of that name, as somebody asks for it.
+func (all *selections) named(collection string, name selectionName) *selection {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.of == nil {
+		all.of = map[string]map[selectionName]*selection{}
+	}
+	of := all.of[collection]
+	if of == nil {
+		of = map[selectionName]*selection{}
+		all.of[collection] = of
+	}
+	s := of[name]
+	if s == nil {
+		s = &selection{lock: make(chan struct{}, 1)}
+		of[name] = s
+	}
+	all.clock++
+	s.used = all.clock
+	return s
+}
+
+// trim drops what was not asked for for longest, but for s, until the rest is
+// within the bounds of a collection of so many entries.
+func (all *selections) trim(collection string, s *selection, entries int) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	of := all.of[collection]
+	for {
+		var held int64
+		var oldest selectionName
+		found := false
+		for name, o := range of {
+			held += o.held.Load()
+			if o != s && (!found || o.used < of[oldest].used) {
+				oldest, found = name, true
+			}
+		}
+		if !found || len(of) <= maxSelections && held <= maxSelected*max(int64(entries), s.held.Load()) {
+			return
+		}
+		delete(of, oldest)
+	}
+}
+
+// whole is every entry of the collection in the order of l, if that is kept.
+func (all *selections) whole(ctx context.Context, newest func() repo.Edition, l *list) (*order, repo.Edition, bool) {
+	base := &list{sight: &sight{Collection: l.sight.Collection, whole: true}, sort: l.sort}
+	name := base.name()
+	if name == l.name() {
+		return nil, repo.Edition{}, false
+	}
+	all.mu.Lock()
+	s := all.of[l.sight.Name][name]
+	all.mu.Unlock()
+	if s == nil {
+		return nil, repo.Edition{}, false
+	}
+	select {
+	case s.lock <- struct{}{}:
+		defer func() { <-s.lock }()
+	case <-ctx.Done():
+		return nil, repo.Edition{}, false
+	}
+	if !s.made || !s.step(newest(), base.reader()) {
+		return nil, repo.Edition{}, false
+	}
+	return s.order, s.at, true
+}
+
+// follow makes the selection that of the newest edition. Whoever waits for another
+// to do so, or has more to do than ctx leaves time for, gets the error of ctx; what
+// was done until then is not lost.
+func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *list, whole func() (*order, repo.Edition, bool)) (*order, error) {
+	select {
+	case s.lock <- struct{}{}:
+		defer func() { <-s.lock }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	r := l.reader()
+	if s.made && s.step(newest(), r) {
+		return s.order, nil
+	}
+	s.made, s.order = false, nil
+	if s.pending == nil {
+		s.pending = &making{}
+		if all, at, ok := whole(); ok {
+			*s.pending = making{at: at, rest: slices.AppendSeq(make([]*repo.Entry, 0, all.len()), all.behind(nil, nil)), sorted: true}
+		} else {
+			*s.pending = making{at: newest(), sorted: len(l.sort) == 0}
+			for e := range s.pending.at.Since(repo.Edition{}) {
+				s.pending.rest = append(s.pending.rest, e)
+			}
+		}
+	}
+	defer s.count()
+	failed, err := s.pending.work(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	at, found := s.pending.at, s.pending.order(r)
+	s.pending = nil
+	if failed || r.unread { // by now; the next list may have more luck
+		return found, nil
+	}
+	s.made, s.at, s.order = true, at, found
+	if s.step(newest(), r) {
+		return s.order, nil
+	}
+	s.made, s.order = false, nil
+	return found, nil
+}
+
+// count notes how many entries the selection holds.
+func (s *selection) count() {
+	n := s.order.len()
+	if s.pending != nil {
+		n += len(s.pending.rest)
+		for _, run := range s.pending.runs {
+			n += len(run)
+		}
+	}
+	s.held.Store(int64(n))
+}
+
+// fewChanges is how many changes are always made one by one. Of more than an eighth
+// of the selection, it is made anew.
+const fewChanges = 1000
+
+// step makes the selection that of another edition. It is false, and nothing is
+// done, when that is too much, or cannot be done now.
+func (s *selection) step(to repo.Edition, r *reader) bool {
+	next, changes := s.order, 0
+	for e, gone := range to.Since(s.at) {
+		if changes++; changes > max(fewChanges, s.order.len()/8) {
+			return false
+		}
+		fields, there := r.finds(e)
+		switch {
+		case r.unread:
+			return false
+		case !there:
+		case !gone:
+			next = next.put(r.spot(fields, e), e, r.key)
+		default:
+			if next, there = next.remove(r.spot(fields, e), r.key); !there {
+				return false
+			}
+		}
+		if r.unread {
+			return false
+		}
+	}
+	s.at, s.order = to, next
+	s.held.Store(int64(next.len()))
+	return true
+}
+
+// section is how many entries are looked at without asking whether there is time.
+const section = 4096
+
+// work looks at the entries that are left, in as many goroutines as there are
+// processors, and merges what was found. It says whether some could not be read.
+func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
+	for len(m.rest) > 0 {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		next := m.rest[:min(len(m.rest), section*runtime.GOMAXPROCS(0))]
+		parts := slices.Collect(slices.Chunk(next, section))
+		runs, failed := make([][]chosen, len(parts)), make([]bool, len(parts))
+		var g errgroup.Group
+		for i, part := range parts {
+			g.Go(func() error {
+				runs[i], failed[i] = m.look(part, l)
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return false, err
+		}
+		m.rest, m.runs = m.rest[len(next):], append(m.runs, runs...)
+		unread = unread || slices.Contains(failed, true)
+	}
+	for len(m.runs) > 1 && !m.sorted {
+		if err := ctx.Err(); err != nil {
+			return unread, err
+		}
+		var longer [][]chosen
+		for pair := range slices.Chunk(m.runs, 2) {
+			longer = append(longer, merge(pair))
+		}
+		m.runs = longer
+	}
+	return unread, nil
+}
+
+// look is what l finds among some entries, in its order.
+func (m *making) look(entries []*repo.Entry, l *list) (found []chosen, unread bool) {
+	r := l.reader()
+	var keys []byte
+	var ends []int
+	for _, e := range entries {
+		fields, there := r.finds(e)
+		if !there {
+			continue
+		}
+		found = append(found, chosen{spot{slug: e.Slug.String()}, e})
+		if !m.sorted {
+			keys = r.appendKey(keys, fields)
+			ends = append(ends, len(keys))
+		}
+	}
+	if m.sorted {
+		return found, r.unread
+	}
+	all, from := string(keys), 0
+	for i, to := range ends {
+		found[i].key, from = all[from:to], to
+	}
+	slices.SortFunc(found, func(a, b chosen) int { return a.compare(b.spot) })
+	return found, r.unread
+}
+
+// merge makes one run of one or two.
+func merge(runs [][]chosen) []chosen {
+	if len(runs) == 1 {
+		return runs[0]
+	}
+	a, b := runs[0], runs[1]
+	out := make([]chosen, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].compare(b[0].spot) < 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// order is what was found in the end.
+func (m *making) order(r *reader) *order {
+	var rows []*repo.Entry
+	for _, run := range m.runs {
+		rows = slices.Grow(rows, len(run))
+		for _, c := range run {
+			rows = append(rows, c.entry)
+		}
+	}
+	return newOrder(rows, r.key)
+}
+
+// reader reads entries for a list. It is not for use by two goroutines at once.
+type reader struct {
+	list   *list
+	sort   []sortKey
+	cells  cells
+	unread bool // an entry could not be read now
+	buffer []byte
+}
+
+func (l *list) reader() *reader { return &reader{list: l, sort: l.typed()} }
+
+// read is the fields of an entry and the problems with its file. What only cannot
+// be read now is noted.
+func (r *reader) read(e *repo.Entry) (*content.Object, []content.Problem) {
+	fields := e.Fields()
+	if fields.Len() > 0 && r.list.sight.whole {
+		return fields, nil
+	}
+	problems := e.Problems()
+	r.unread = r.unread || unread(problems)
+	return e.Fields(), problems
+}
+
+// unread says whether a file could not be read now, whatever it holds.
+func unread(problems []content.Problem) bool {
+	return slices.ContainsFunc(problems, func(p content.Problem) bool { return p.Rule == "storage" })
+}
+
+// finds says whether the list has e, and gives its fields.
+func (r *reader) finds(e *repo.Entry) (*content.Object, bool) {
+	l := r.list
+	if l.sight.whole && len(l.filters) == 0 && len(l.words) == 0 && len(l.sort) == 0 {
+		return nil, true
+	}
+	fields, problems := r.read(e)
+	for i := range l.filters {
+		if !l.filters[i].matches(fields, &r.cells) {
+			return nil, false
+		}
+	}
+	return fields, l.sight.shows(fields, problems) && (len(l.words) == 0 || r.mentions(e, fields))
+}
+
+// key is what e is sorted by.
+func (r *reader) key(e *repo.Entry) string {
+	if len(r.sort) == 0 {
+		return ""
+	}
+	fields, _ := r.read(e)
+	r.buffer = r.appendKey(r.buffer[:0], fields)
+	return string(r.buffer)
+}
+
+func (r *reader) spot(fields *content.Object, e *repo.Entry) spot {
+	r.buffer = r.appendKey(r.buffer[:0], fields)
+	return spot{string(r.buffer), e.Slug.String()}
+}
+
+func (r *reader) appendKey(b []byte, fields *content.Object) []byte {
+	for _, k := range r.sort {
+		c := r.cells.at(fields, k.typedPath, true)
+		b = c.appendTo(b, k.descending)
+	}
+	return b
+}
+
+// mentions says whether each word of the list is in e.
+func (r *reader) mentions(e *repo.Entry, fields *content.Object) bool {
+	l := r.list
+	var b strings.Builder
+	for _, m := range fields.Members {
+		if !l.sight.closed(m.Key) {
+			writeTexts(&b, m.Value)
+		}
+	}
+	if src, err := e.Source(); err == nil {
+		b.WriteString(content.Body(src))
+	} else { // the fields alone are searched
+		r.unread = true
+	}
+	text := fold(b.String())
+	return !slices.ContainsFunc(l.words, func(w string) bool { return !strings.Contains(text, w) })
+}
