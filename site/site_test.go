@@ -22,6 +22,7 @@ type fixture struct {
 	*site.Site
 	repo   *repo.Repo
 	git    string
+	fresh  func() *site.Site // another one, which has kept nothing yet
 	editor *auth.Principal
 }
 
@@ -40,6 +41,8 @@ func newSite(t testing.TB) *fixture {
 	}, map[string]map[string]auth.Grant{
 		"editor": {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
 		"reader": {"consultations": auth.Allow(auth.Read)},
+		"partial": {"consultations": {Actions: []auth.Action{auth.Read}, Hide: []string{"b"},
+			Where: []auth.Condition{{Field: "a", Claim: "values"}}}},
 	})
 }
 
@@ -60,7 +63,6 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.repo = r
 	folder, err := content.ParsePath("img")
 	if err != nil {
 		t.Fatal(err)
@@ -77,9 +79,15 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
-	if f.Site, err = site.New(site.Options{Repo: r, Policy: policy, Collections: collections, Media: site.MediaOptions{Folder: folder}}); err != nil {
-		t.Fatal(err)
+	f.repo = r
+	f.fresh = func() *site.Site {
+		made, err := site.New(site.Options{Repo: r, Policy: policy, Collections: collections, Media: site.MediaOptions{Folder: folder}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
 	}
+	f.Site = f.fresh()
 	return f
 }
 
