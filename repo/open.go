@@ -29,7 +29,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
-		remote: o.Remote, adoptions: make(chan *adoption),
+		remote: o.Remote, adoptions: make(chan *adoption), readings: make(chan []shelved),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -97,7 +97,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	for _, c := range r.collections {
 		tables[c.Name] = table{}
 	}
-	sizes := r.loadIndex()
+	known := r.loadIndex()
 	s := none.next(Hash{}, Hash{}, 0, tables)
 	r.publish(s)
 	tip, err := r.branch.read()
@@ -107,7 +107,7 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	if _, _, err = r.history.extend(ctx, r.store, tip); err != nil {
 		return err
 	}
-	if s, err = r.load(ctx, s, tip, nil, false, sizes); err != nil {
+	if s, err = r.load(ctx, s, tip, nil, false, known); err != nil {
 		return err
 	}
 	r.publish(s)

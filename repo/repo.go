@@ -84,14 +84,18 @@ type Repo struct {
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
 	adoptions chan *adoption // asked of the writer by fetches
+	readings  chan []shelved // found by warm, for the writer to save
 
 	// Owned by the writer.
 	root     *folder // the branch's tree; nil when it must be read again
 	pack     *pack
 	dirty    bool // a write failed and may have left something behind
-	indexed  int  // how many commits the saved index has
-	sections int  // and in how many sections
-	pace     pace
+	indexed   int     // how many commits the saved index has
+	sections  int     // and in how many sections that are not full
+	outdated  bool    // whether it has readings of another version
+	unshelved []*text // whose readings it lacks, but for those that warm finds
+	unread    bool    // there may be entries for warm
+	pace      pace
 }
 
 // Result is what came of an update.
@@ -204,10 +208,14 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	beside.Go(func() { r.warm(ctx) })
-	var joined chan error // nil while no packs are being joined
+	var joined chan error   // nil while no packs are being joined
+	var warmed chan struct{} // nil while nothing is being warmed
 	r.countPacks(nil)
 	for {
+		if warmed == nil && r.unread {
+			r.unread, warmed = false, make(chan struct{})
+			beside.Go(func() { defer close(warmed); r.warm(ctx) })
+		}
 		if joined == nil && r.packs.Load() > packLimit {
 			joined = make(chan error, 1)
 			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), r.rest) })
@@ -225,6 +233,10 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.keepIndex(indexEvery, math.MaxInt)
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
+		case found := <-r.readings:
+			r.saved(r.saveIndex(false, found...))
+		case <-warmed:
+			warmed = nil
 		case err := <-joined:
 			joined = nil
 			r.countPacks(err)

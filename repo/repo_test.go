@@ -126,7 +126,7 @@ func describe(t *testing.T, entries []*Entry) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "%s %s %s %o %d %q %v %v\n", e.Slug, e.Path, e.Revision, e.Mode, e.Size, src, e.Fields(), e.Updated())
+		fmt.Fprintf(&b, "%s %s %s %o %q %v %v %v\n", e.Slug, e.Path, e.Revision, e.Mode, src, e.Fields(), e.Problems(), e.Updated())
 	}
 	return b.String()
 }

@@ -2,15 +2,11 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"cms/content"
 )
@@ -149,9 +145,9 @@ func (cs collections) check() error {
 
 // load is the snapshot of commit that follows s: only what differs is read. The
 // history must hold the commit. touched are paths whose last change may be
-// another one than in s; all says that every path's may be. Files whose size is
-// known are not read yet.
-func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, sizes map[string]sized) (*Snapshot, error) {
+// another one than in s; all says that every path's may be. What the files say is
+// read later, if it has a place in the index or there are many of them.
+func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, at *places) (*Snapshot, error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
@@ -161,6 +157,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
 	tables := s.tables()
+	last := r.history.latest()
 	var fresh, unread []*Entry
 	for _, ch := range d.out {
 		e, ok := r.entryAt(ch.path)
@@ -172,10 +169,10 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 			continue
 		}
 		e.Revision, e.Mode = ch.after.hash, ch.after.mode
-		e.updated = r.history.last(ch.path, e.Revision)
+		e.latest = last.of(e)
 		e.text = r.newText(e.Revision)
-		if known := sizes[ch.path]; known.blob == e.Revision {
-			e.Size = known.size
+		if known := at.find(e.Revision); known != nil {
+			e.text.place.Store(known)
 		} else {
 			unread = append(unread, e)
 		}
@@ -198,8 +195,8 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 			continue
 		}
 		if e, ok = tables[e.Collection].get(e.Slug); ok {
-			if u := r.history.last(path, e.Revision); u != e.updated {
-				tables[e.Collection] = tables[e.Collection].put(e.withUpdated(u))
+			if r.history.last(path, e.Revision) != e.Updated() {
+				tables[e.Collection] = tables[e.Collection].put(e.withLatest(last.of(e)))
 			}
 		}
 	}
@@ -219,34 +216,23 @@ func (r *Repo) entryAt(path string) (*Entry, bool) {
 	return &Entry{Collection: c.Name, Slug: slug, Path: p}, true
 }
 
-// readSources reads the bytes of entries, many of them in parallel.
+// readSources reads the bytes of entries, unless there are so many that it is left
+// to warm.
 func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
-	const worthwhile = 500
-	read := func(s *store, entries []*Entry) error {
-		for _, e := range entries {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			src, err := s.blob(e.Revision)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", e.Path, err)
-			}
-			e.Size = int64(len(src))
-			e.text.keep(src)
-		}
+	r.unread = r.unread || len(entries) > 0
+	if len(entries) >= worthwhile {
 		return nil
 	}
-	if len(entries) < worthwhile {
-		return read(r.store, entries)
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := e.text.load(r.store); err != nil {
+			return fmt.Errorf("read %s: %w", e.Path, err)
+		}
+		r.unshelved = append(r.unshelved, e.text)
 	}
-	var g errgroup.Group
-	for part := range slices.Chunk(entries, len(entries)/runtime.GOMAXPROCS(0)+1) {
-		g.Go(func() error {
-			s := &store{dir: r.store.dir}
-			return errors.Join(read(s, part), s.Close())
-		})
-	}
-	return g.Wait()
+	return nil
 }
 
 // putAll adds entries, which differ in their slugs, to their tables.

@@ -3,8 +3,8 @@ package repo
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -42,39 +42,24 @@ func (r *Repo) rest(worked time.Duration) time.Duration {
 	return joinRest * worked
 }
 
-// keepIndex saves the index if it lacks n commits or more, and makes it anew if it
-// has more sections than that.
+// keepIndex saves the index if it lacks n commits or more, or readings and n is 1,
+// and makes it anew if it has more sections than that or readings of another
+// version.
 func (r *Repo) keepIndex(n, sections int) {
-	anew := r.sections > sections
-	if r.history.size()-r.indexed < n && !anew {
+	closing := sections < math.MaxInt
+	anew := r.sections > sections || r.outdated && closing
+	lacking := r.history.size()-r.indexed >= n || closing && len(r.unshelved) > 0
+	if !lacking && !anew {
 		return
 	}
-	if err := r.saveIndex(anew); err != nil {
-		r.log.Error("the next start will be slower", "error", err)
-		r.indexed = r.history.size() // no use to try again at once
-	}
+	r.saved(r.saveIndex(anew))
 }
 
-// warm reads and parses the entries that nobody has asked for yet, so that the
-// first one who lists them need not wait.
-func (r *Repo) warm(ctx context.Context) {
-	s := &store{dir: r.path}
-	defer s.Close()
-	for _, l := range r.View().listings {
-		for e := range l.all() {
-			if ctx.Err() != nil {
-				return
-			}
-			if e.text.held() == nil {
-				src, err := s.blob(e.Revision)
-				if err != nil {
-					return // whoever needs it will learn of it
-				}
-				e.text.keep(src)
-			}
-			e.text.read()
-			runtime.Gosched() // whoever waits for an answer goes first
-		}
+// saved notes how saving the index went.
+func (r *Repo) saved(err error) {
+	if err != nil {
+		r.log.Error("the next start will be slower", "error", err)
+		r.indexed = r.history.size() // no use to try again at once
 	}
 }
 
