@@ -32,6 +32,7 @@ type fileChange struct {
 type differ struct {
 	tree func(Hash) ([]byte, error)
 	want func(folder string) bool // whether to look into a folder; nil is always
+	emit func(fileChange)         // nil is to collect them in out
 	out  []fileChange
 }
 
@@ -106,7 +107,11 @@ func (d *differ) item(a, b treeItem, prefix string) error {
 	if b != nil {
 		c.after = b.file()
 	}
-	d.out = append(d.out, c)
+	if d.emit != nil {
+		d.emit(c)
+	} else {
+		d.out = append(d.out, c)
+	}
 	return nil
 }
 

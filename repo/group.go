@@ -192,8 +192,7 @@ func (g *group) publish() *Snapshot {
 	r.commits.Add(int64(len(g.commits)))
 	r.groups.Add(1)
 	for _, e := range g.entries {
-		e.text.release()
-		r.unshelved = append(r.unshelved, e.text)
+		r.unshelved = append(r.unshelved, e.text.release())
 	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
 	r.publish(next)

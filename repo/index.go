@@ -245,9 +245,21 @@ func (h *history) decode(part string) error {
 		c.author = authors[author]
 		h.add(c, parents, nil)
 	}
-	for range d.count() {
+	paths := d.count()
+	if len(h.touches) == 0 {
+		h.touches = make(map[string][]touch, paths)
+	}
+	var room []touch // for the lists, which are short, in few pieces of memory
+	for range paths {
 		path, count := h.keep(d.text()), d.count()
-		h.touches[path] = slices.Grow(h.touches[path], count)
+		if list, ok := h.touches[path]; ok {
+			h.touches[path] = slices.Grow(list, count)
+		} else {
+			if len(room) < count {
+				room = make([]touch, max(count, 1024))
+			}
+			h.touches[path], room = room[:0:count], room[count:]
+		}
 		for range count {
 			t := touch{int32(d.below(h.commits.len(), d.number())), deed(d.below(int(left)+1, d.number())), d.hash()}
 			other := ""

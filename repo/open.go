@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"golang.org/x/sync/errgroup"
 )
 
 // Open opens the bare repository at o.Path and reads its branch; where there is
@@ -97,17 +98,28 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	for _, c := range r.collections {
 		tables[c.Name] = table{}
 	}
-	known := r.loadIndex()
 	s := none.next(Hash{}, Hash{}, 0, tables)
 	r.publish(s)
 	tip, err := r.branch.read()
-	if err != nil || tip.IsZero() {
+	if err != nil {
+		return err
+	}
+	var (
+		known *places
+		found *comparison
+		g     errgroup.Group // of the two halves of a start
+	)
+	g.Go(func() error { known = r.loadIndex(); return nil })
+	if !tip.IsZero() {
+		g.Go(func() (err error) { found, err = r.compare(s, tip); return err })
+	}
+	if err := g.Wait(); err != nil || tip.IsZero() {
 		return err
 	}
 	if _, _, err = r.history.extend(ctx, r.store, tip); err != nil {
 		return err
 	}
-	if s, err = r.load(ctx, s, tip, nil, false, known); err != nil {
+	if s, err = r.loadFound(ctx, s, tip, nil, false, found, known); err != nil {
 		return err
 	}
 	r.publish(s)

@@ -52,7 +52,10 @@ func encodeReading(r *reading) ([]byte, bool) {
 		e.number(p.Line)
 		e.number(p.Column)
 	}
-	return e, len(e) <= longestReading
+	if len(e) > longestReading {
+		return nil, false
+	}
+	return e, true
 }
 
 func (e *encoder) value(v content.Value) {

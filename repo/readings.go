@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"slices"
 
 	"cms/content"
 )
@@ -43,7 +42,10 @@ func (at *places) decode(part []byte) error {
 		at.outdated = true
 		return nil
 	}
-	const head = len(Hash{}) + 4
+	const head, typical = len(Hash{}) + 4, 256
+	if len(at.of) == 0 {
+		at.of = make(map[Hash]*place, len(part)/typical)
+	}
 	var few []place // in few pieces of memory
 	for part = part[n:]; len(part) > 0; {
 		if len(part) < head {
@@ -75,7 +77,8 @@ func openIndex(name string) (*shelf, error) {
 	return s, err
 }
 
-// A shelved is a reading that the file of the index is to hold, encoded.
+// A shelved is a reading that the file of the index is to hold, encoded; nil when
+// the text itself has it.
 type shelved struct {
 	text    *text
 	reading []byte
@@ -84,17 +87,29 @@ type shelved struct {
 // lacking are the readings that the file of the index lacks, or all that there are
 // if it is made anew. What was not read yet is not among them.
 func (r *Repo) lacking(anew bool, more []shelved) iter.Seq[shelved] {
-	texts := slices.Values(r.unshelved)
-	if view := r.View(); anew {
-		texts = view.texts()
-	}
+	more = append(more, r.unshelved...)
+	view := r.View()
 	return func(yield func(shelved) bool) {
 		for _, s := range more {
-			if !yield(s) {
+			ok := true
+			if s.reading == nil {
+				s.reading, ok = s.text.encode()
+			}
+			if ok && !yield(s) {
 				return
 			}
 		}
-		for t := range texts {
+		if !anew {
+			return
+		}
+		done := make(map[*text]bool, len(more))
+		for _, s := range more {
+			done[s.text] = true
+		}
+		for t := range view.texts() {
+			if done[t] {
+				continue
+			}
 			if b, ok := t.encode(); ok && !yield(shelved{t, b}) {
 				return
 			}
@@ -192,9 +207,6 @@ func (w *indexWriter) begin(history []byte) {
 }
 
 func (w *indexWriter) add(s shelved) {
-	if s.text == nil {
-		return
-	}
 	sum := checksum(s.reading)
 	w.body.hash(s.text.blob)
 	w.body = binary.BigEndian.AppendUint32(w.body, sum)

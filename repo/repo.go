@@ -87,14 +87,14 @@ type Repo struct {
 	readings  chan []shelved // found by warm, for the writer to save
 
 	// Owned by the writer.
-	root     *folder // the branch's tree; nil when it must be read again
-	pack     *pack
-	dirty    bool // a write failed and may have left something behind
-	indexed   int     // how many commits the saved index has
-	sections  int     // and in how many sections that are not full
-	outdated  bool    // whether it has readings of another version
-	unshelved []*text // whose readings it lacks, but for those that warm finds
-	unread    bool    // there may be entries for warm
+	root      *folder // the branch's tree; nil when it must be read again
+	pack      *pack
+	dirty     bool      // a write failed and may have left something behind
+	indexed   int       // how many commits the saved index has
+	sections  int       // and in how many sections that are not full
+	outdated  bool      // whether it has readings of another version
+	unshelved []shelved // readings that it lacks, but for those that warm finds
+	unread    bool      // there may be entries for warm
 	pace      pace
 }
 
@@ -208,7 +208,7 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	var joined chan error   // nil while no packs are being joined
+	var joined chan error    // nil while no packs are being joined
 	var warmed chan struct{} // nil while nothing is being warmed
 	r.countPacks(nil)
 	for {
@@ -324,7 +324,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, storageError(err)
 	}
-	next, err := r.load(ctx, s, tip, touched, all || failed, nil)
+	next, err := r.load(ctx, s, tip, touched, all || failed)
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -126,7 +127,11 @@ func describe(t *testing.T, entries []*Entry) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "%s %s %s %o %q %v %v %v\n", e.Slug, e.Path, e.Revision, e.Mode, src, e.Fields(), e.Problems(), e.Updated())
+		fields, err := json.Marshal(e.Fields())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %s %s %o %q %s %v %v\n", e.Slug, e.Path, e.Revision, e.Mode, src, fields, e.Problems(), e.Updated())
 	}
 	return b.String()
 }

@@ -143,32 +143,59 @@ func (cs collections) check() error {
 	return nil
 }
 
-// load is the snapshot of commit that follows s: only what differs is read. The
-// history must hold the commit. touched are paths whose last change may be
-// another one than in s; all says that every path's may be. What the files say is
-// read later, if it has a place in the index or there are many of them.
-func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, at *places) (*Snapshot, error) {
+// A comparison is the entries in which a commit differs from a snapshot.
+type comparison struct {
+	tree  Hash
+	date  int64
+	fresh []*Entry // without their latest and their text
+	gone  []*Entry // of them there are collection and slug
+}
+
+// compare reads the trees of what differs.
+func (r *Repo) compare(s *Snapshot, commit Hash) (*comparison, error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: r.store.tree, want: r.collections.within}
+	found := &comparison{tree: c.TreeHash, date: c.Committer.When.Unix()}
+	d := differ{tree: r.store.tree, want: r.collections.within, emit: func(ch fileChange) {
+		e, ok := r.entryAt(ch.path)
+		switch {
+		case !ok:
+		case ch.after.regular():
+			e.Revision, e.Mode = ch.after.hash, ch.after.mode
+			found.fresh = append(found.fresh, e)
+		default:
+			found.gone = append(found.gone, e)
+		}
+	}}
 	if err := d.diff(s.tree, c.TreeHash, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
+	return found, nil
+}
+
+// load is the snapshot of commit that follows s: only what differs is read. The
+// history must hold the commit. touched are paths whose last change may be
+// another one than in s; all says that every path's may be.
+func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool) (*Snapshot, error) {
+	found, err := r.compare(s, commit)
+	if err != nil {
+		return nil, err
+	}
+	return r.loadFound(ctx, s, commit, touched, all, found, nil)
+}
+
+// loadFound is load with what was found. What the files say is read later, if it
+// has a place in the index or there are many of them.
+func (r *Repo) loadFound(ctx context.Context, s *Snapshot, commit Hash, touched []string, all bool, found *comparison, at *places) (*Snapshot, error) {
 	tables := s.tables()
 	last := r.history.latest()
-	var fresh, unread []*Entry
-	for _, ch := range d.out {
-		e, ok := r.entryAt(ch.path)
-		if !ok {
-			continue
-		}
-		if !ch.after.regular() {
-			tables[e.Collection] = tables[e.Collection].remove(e.Slug)
-			continue
-		}
-		e.Revision, e.Mode = ch.after.hash, ch.after.mode
+	for _, e := range found.gone {
+		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
+	}
+	var unread []*Entry
+	for _, e := range found.fresh {
 		e.latest = last.of(e)
 		e.text = r.newText(e.Revision)
 		if known := at.find(e.Revision); known != nil {
@@ -176,12 +203,11 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 		} else {
 			unread = append(unread, e)
 		}
-		fresh = append(fresh, e)
 	}
 	if err := r.readSources(ctx, unread); err != nil {
 		return nil, err
 	}
-	putAll(tables, fresh)
+	putAll(tables, found.fresh)
 	if all {
 		for _, t := range s.listings {
 			for e := range t.all() {
@@ -200,7 +226,7 @@ func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, touched []str
 			}
 		}
 	}
-	return s.next(commit, c.TreeHash, c.Committer.When.Unix(), tables), nil
+	return s.next(commit, found.tree, found.date, tables), nil
 }
 
 // entryAt is an entry without content for the file at path, if that can be one.
@@ -216,21 +242,22 @@ func (r *Repo) entryAt(path string) (*Entry, bool) {
 	return &Entry{Collection: c.Name, Slug: slug, Path: p}, true
 }
 
-// readSources reads the bytes of entries, unless there are so many that it is left
+// readSources reads and parses entries, unless there are so many that it is left
 // to warm.
 func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
-	r.unread = r.unread || len(entries) > 0
 	if len(entries) >= worthwhile {
+		r.unread = true
 		return nil
 	}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := e.text.load(r.store); err != nil {
+		src, err := e.text.load(r.store)
+		if err != nil {
 			return fmt.Errorf("read %s: %w", e.Path, err)
 		}
-		r.unshelved = append(r.unshelved, e.text)
+		r.unshelved = append(r.unshelved, e.text.remembered(e.text.parse(src)))
 	}
 	return nil
 }

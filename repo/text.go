@@ -56,13 +56,24 @@ func (t *text) held() []byte {
 	return nil
 }
 
-// release says that what was held can be read from the repository from now on.
-// What the budget has room for stays.
-func (t *text) release() {
-	if t.unsaved.CompareAndSwap(true, false) {
-		t.keep(*t.bytes.Swap(nil))
-		t.remember(t.reading.Swap(nil))
+// release says that what was held can be read from the repository from now on. What
+// the budget has room for stays. The reading is to be saved in the index.
+func (t *text) release() shelved {
+	if !t.unsaved.CompareAndSwap(true, false) {
+		return shelved{text: t}
 	}
+	t.keep(*t.bytes.Swap(nil))
+	return t.remembered(t.reading.Swap(nil))
+}
+
+// remembered keeps r in t if the budget has room for it, or else as it is to be
+// saved.
+func (t *text) remembered(r *reading) shelved {
+	s := shelved{text: t}
+	if t.remember(r); t.reading.Load() == nil {
+		s.reading, _ = encodeReading(r)
+	}
+	return s
 }
 
 // keep keeps src if the budget has room for it.
