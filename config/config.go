@@ -72,7 +72,7 @@ type Repository struct {
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
 	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
-	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files kept in memory; more are read when needed
+	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files and fields kept in memory; more are read when needed
 }
 
 // Remote is the repository at a Git host that others push to.

@@ -48,7 +48,7 @@ type Options struct {
 	Logger      *slog.Logger     // nil discards
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
-	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
+	Memory      int64            // how many bytes of files and fields are kept in memory; 0 is 256 MiB
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -194,13 +195,10 @@ func (r *Repo) loadFound(ctx context.Context, s *Snapshot, commit Hash, touched 
 	for _, e := range found.gone {
 		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
 	}
+	r.describe(found.fresh, at)
 	var unread []*Entry
 	for _, e := range found.fresh {
-		e.latest = last.of(e)
-		e.text = r.newText(e.Revision)
-		if known := at.find(e.Revision); known != nil {
-			e.text.place.Store(known)
-		} else {
+		if e.text.place.Load() == nil {
 			unread = append(unread, e)
 		}
 	}
@@ -240,6 +238,25 @@ func (r *Repo) entryAt(path string) (*Entry, bool) {
 		return nil, false
 	}
 	return &Entry{Collection: c.Name, Slug: slug, Path: p}, true
+}
+
+// describe gives entries their latest change and their text, those of a large
+// repository on all cores.
+func (r *Repo) describe(entries []*Entry, at *places) {
+	var wg sync.WaitGroup
+	for part := range slices.Chunk(entries, max(worthwhile, len(entries)/runtime.GOMAXPROCS(0)+1)) {
+		wg.Go(func() {
+			last := r.history.latest()
+			for _, e := range part {
+				e.latest = last.of(e)
+				e.text = r.newText(e.Revision)
+				if known := at.find(e.Revision); known != nil {
+					e.text.place.Store(known)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // readSources reads and parses entries, unless there are so many that it is left
