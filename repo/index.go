@@ -163,30 +163,24 @@ func decodeShelf(file *shelf) (h *history, at *places, sections int, err error) 
 	}
 	h, at = newHistory(), newPlaces(file)
 	var g errgroup.Group // the larger part of a start is this, so it is done on two cores
-	g.Go(func() error {
-		for _, body := range bodies {
-			part, _, err := halves(body)
-			if err == nil {
-				err = h.decode(string(part)) // texts are parts of it, unless they are kept
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	g.Go(func() error {
-		for _, body := range bodies {
-			_, part, err := halves(body)
-			if err == nil {
-				err = at.decode(part)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	each := func(decode func(history, readings []byte) error) {
+		g.Go(func() error {
+			return file.read(func([]byte) error {
+				for _, body := range bodies {
+					history, readings, err := halves(body)
+					if err == nil {
+						err = decode(history, readings)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	each(func(part, _ []byte) error { return h.decode(string(part)) }) // texts are parts of it, unless they are kept
+	each(func(_, part []byte) error { return at.decode(part) })
 	if err := g.Wait(); err != nil {
 		return nil, nil, 0, err
 	}
