@@ -72,7 +72,7 @@ type Repository struct {
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
 	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
-	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files kept in memory; more are read when needed
+	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files and fields kept in memory; more are read when needed
 
 	Protect      bool `yaml:"protect"`       // put the hook that protects the branch into a repository that was not made here
 	AllowRewrite bool `yaml:"allow_rewrite"` // let pushes take commits away from the branch

@@ -57,6 +57,10 @@ func (e *SyntaxError) Error() string {
 // of.
 const maxTold = 100
 
+// ParseVersion tells what was kept of earlier parses from what Parse gives now. It
+// is raised with every change of the fields or the problems of some file.
+const ParseVersion = 1
+
 // Parse reads a file. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
 // same. The document keeps src, which must not be changed afterwards.

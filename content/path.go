@@ -151,6 +151,9 @@ func ignorable(r rune) bool {
 // gitDirectory says whether seg is ".git" or the short name of it, in any
 // case, with what NTFS drops or adds at the end.
 func gitDirectory(seg string) bool {
+	if seg[0] != '.' && seg[0]|0x20 != 'g' {
+		return false // most are told by this
+	}
 	s := strings.ToLower(seg)
 	s, _, _ = strings.Cut(s, ":")
 	s = strings.TrimRight(s, ". ")

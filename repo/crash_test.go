@@ -445,9 +445,20 @@ func TestEveryFaultOfIndex(t *testing.T) {
 				if err := s.repo.saveIndex(false); err != nil {
 					t.Errorf("save after the fault: %v", err)
 				}
-				h, _, _, err := decodeIndex(readIndexFile(t, s.repo.path))
+				h, at, _, err := decodeIndex(readIndexFile(t, s.repo.path))
 				if err != nil || h.journal == nil || h.tip != s.repo.View().Commit() {
 					t.Errorf("the index lacks something: %v", err)
+				}
+				for x := range s.repo.View().texts() {
+					if p := at.find(x.blob); p == nil {
+						t.Errorf("the index lacks the reading of blob %s", x.blob)
+					} else if raw, err := p.reading(); err != nil {
+						t.Error(err)
+					} else if got, err := decodeReading(raw); err != nil {
+						t.Error(err)
+					} else {
+						sameReading(t, got, x.read())
+					}
 				}
 			})
 		})

@@ -37,6 +37,7 @@ type differ struct {
 	want    func(folder string) bool // whether to look into a folder; nil is always
 	effort  *effort                  // of each diff
 	all     *effort                  // of this and others; nil is unbounded
+	emit    func(fileChange)         // nil is to collect them in out
 	out     []fileChange
 	distant int // how many folders were passed over
 }
@@ -172,7 +173,11 @@ func (d *differ) item(a, b treeItem, prefix string) error {
 	if b != nil {
 		c.after = b.file()
 	}
-	d.out = append(d.out, c)
+	if d.emit != nil {
+		d.emit(c)
+	} else {
+		d.out = append(d.out, c)
+	}
 	return nil
 }
 

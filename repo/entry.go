@@ -1,9 +1,6 @@
 package repo
 
 import (
-	"runtime"
-	"sync/atomic"
-
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 
 	"cms/content"
@@ -15,16 +12,19 @@ type Entry struct {
 	Collection string
 	Slug       content.Slug
 	Path       content.Path
-	Revision   Hash // the blob's id
-	Size       int64
+	Revision   Hash              // the blob's id
 	Mode       filemode.FileMode // Regular or Executable
 
-	updated Change
-	text    *text
+	latest latest
+	text   *text
 }
 
 // Fields are the front matter's, never nil; empty when it cannot be read.
 func (e *Entry) Fields() *content.Object { return e.text.read().fields }
+
+// Value is the one of a key of the fields. It costs less than all of them do when
+// they are not in memory.
+func (e *Entry) Value(key string) (content.Value, bool) { return e.text.value(key) }
 
 // Problems are those met in reading the file; a schema's are not among them.
 func (e *Entry) Problems() []content.Problem { return e.text.read().problems }
@@ -44,103 +44,10 @@ func (e *Entry) Document() (*content.Document, error) {
 
 // Updated is the last change of the entry. It is zero for what an update that
 // is not committed yet has put.
-func (e *Entry) Updated() Change { return e.updated }
+func (e *Entry) Updated() Change { return e.latest.change(e) }
 
-func (e *Entry) withUpdated(u Change) *Entry {
+func (e *Entry) withLatest(l latest) *Entry {
 	n := *e
-	n.updated = u
+	n.latest = l
 	return &n
-}
-
-// A text is the content of a blob: its bytes as long as the budget allows, and
-// what parsing them gave.
-type text struct {
-	blob    Hash
-	store   *store
-	budget  *budget
-	bytes   atomic.Pointer[[]byte]
-	unsaved atomic.Bool // the repository does not have the blob yet
-	reading atomic.Pointer[reading]
-}
-
-// A reading is what parsing gives.
-type reading struct {
-	fields   *content.Object
-	problems []content.Problem
-}
-
-// A budget bounds the bytes of all texts that are kept in memory.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-}
-
-// take is false, and takes nothing, when n bytes more are too many.
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) <= b.limit {
-		return true
-	}
-	b.used.Add(-n)
-	return false
-}
-
-func (r *Repo) newText(blob Hash) *text { return &text{blob: blob, store: r.store, budget: r.budget} }
-
-// hold keeps what is in d: its bytes whatever the budget, until release.
-func (t *text) hold(d *content.Document) {
-	src := d.Source()
-	t.bytes.Store(&src)
-	t.unsaved.Store(true)
-	t.reading.Store(&reading{d.Fields(), d.Problems()})
-}
-
-// held is the bytes if they are in memory.
-func (t *text) held() []byte {
-	if p := t.bytes.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// release says that what was held can be read from the repository from now on.
-// The bytes stay if the budget has room for them.
-func (t *text) release() {
-	if t.unsaved.CompareAndSwap(true, false) {
-		t.keep(*t.bytes.Swap(nil))
-	}
-}
-
-// keep keeps src if the budget has room for it, and gives the room back when
-// nobody has the text any more.
-func (t *text) keep(src []byte) {
-	n := int64(len(src))
-	if !t.budget.take(n) {
-		return
-	}
-	if !t.bytes.CompareAndSwap(nil, &src) {
-		t.budget.used.Add(-n)
-		return
-	}
-	runtime.AddCleanup(t, func(b *budget) { b.used.Add(-n) }, t.budget)
-}
-
-func (t *text) source() ([]byte, error) {
-	if src := t.held(); src != nil {
-		return src, nil
-	}
-	return t.store.blob(t.blob)
-}
-
-func (t *text) read() *reading {
-	if r := t.reading.Load(); r != nil {
-		return r
-	}
-	src, err := t.source()
-	if err != nil { // not kept: the next one may have more luck
-		return &reading{new(content.Object), []content.Problem{{Rule: "storage", Detail: "the file cannot be read from the repository"}}}
-	}
-	d := content.Parse(src)
-	r := &reading{d.Fields(), d.Problems()}
-	t.reading.Store(r)
-	return r
 }

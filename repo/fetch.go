@@ -223,7 +223,7 @@ func (r *Repo) take(ctx context.Context, a *adoption) error {
 	if s.commit != a.from {
 		return errMoved
 	}
-	coming, err := r.prepare(ctx, s, a.to, nil)
+	coming, err := r.prepare(ctx, s, a.to, nil, nil)
 	if err == nil {
 		err = r.keepLost(coming.extension)
 	}

@@ -159,9 +159,10 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: committed, at: at,
 		author: unique.Make(m.Author.clean()), subject: subject}
 	r.pack.add(plumbing.CommitObject, c.hash, raw)
+	made := &commit{hash: c.hash, at: c.at, author: c.author, subject: c.subject}
 	for _, d := range diff {
 		if e := changes[d.path].entry; e != nil {
-			e.updated = c.change(d)
+			e.latest = made.latestOf(e, d)
 			g.entries = append(g.entries, e)
 		}
 	}
@@ -192,7 +193,7 @@ func (g *group) publish() *Snapshot {
 	r.commits.Add(int64(len(g.commits)))
 	r.groups.Add(1)
 	for _, e := range g.entries {
-		e.text.release()
+		r.unshelved = append(r.unshelved, e.text.release())
 	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
 	r.publish(next)

@@ -330,18 +330,24 @@ func asPath(s string) content.Path {
 func (h *history) last(path string, blob Hash) Change {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	list := h.touches[path]
-	if len(list) == 0 {
-		return Change{}
+	if t, ok := h.lastTouch(path, blob); ok {
+		return h.change(path, t)
 	}
-	best := list[len(list)-1]
+	return Change{}
+}
+
+// lastTouch is the one that made path what it is, with the content blob.
+func (h *history) lastTouch(path string, blob Hash) (touch, bool) {
+	list := h.touches[path]
 	for _, t := range slices.Backward(list) {
 		if t.blob == blob && t.deed != left {
-			best = t
-			break
+			return t, true
 		}
 	}
-	return h.change(path, best)
+	if len(list) == 0 {
+		return touch{}, false
+	}
+	return list[len(list)-1], true
 }
 
 // of lists the changes of path, newest first, and before it was moved there

@@ -7,24 +7,29 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
-	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unique"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// indexFile, in the repository's folder, keeps the history and the sizes of the
+// indexFile, in the repository's folder, keeps the history and the readings of the
 // entries from one start to the next. It can be deleted at any time: what it
 // lacks, or all of it when it is damaged or of another branch, is read from the
-// commits again.
+// commits and parsed again.
 //
 // It is indexMagic and sections, of which each goes on where the one before it
 // ended. So to save costs what is new. A section is the length of its body, in 8
 // bytes, the body, and the SHA-1 of both. In the body, numbers are varints, texts
 // have their length in front, and lists their number:
+//
+//	size     of the history, in bytes
+//	history  as below
+//	version  [content.ParseVersion] of the readings, and them: blob, checksum in 4
+//	         bytes, and the text that encodeReading makes
+//
+// and in the history
 //
 //	from     how many commits the sections before this one hold
 //	tip      hash of the last commit that is taken in
@@ -34,21 +39,14 @@ import (
 //	         come first
 //	paths    path, list of touches by these commits: commit's number, deed, blob
 //	         and, of a move, the path of the other end
-//	sizes    path, blob, size
 const (
 	indexFile  = "cms.index"
-	indexMagic = "cms index 3\n"
+	indexMagic = "cms index 4\n"
 )
 
-// mostSections is how many sections a file of the index may have when the
-// repository is closed; else it is written as one.
+// mostSections is how many sections a file of the index may have, beside those
+// that are full, when the repository is closed; else it is written anew.
 const mostSections = 32
-
-// sized is the size of the blob that an entry was at.
-type sized struct {
-	blob Hash
-	size int64
-}
 
 // A journal is what the file of the index lacks.
 type journal struct {
@@ -61,9 +59,9 @@ type journaled struct {
 	touch
 }
 
-// encode makes the section that the file lacks, or that it begins with if it is to
-// be made anew. sizes are those of the entries at some paths.
-func (h *history) encode(anew bool, sizes func(paths iter.Seq[string]) iter.Seq2[string, sized]) []byte {
+// encode is what the file lacks of the history, or all of it if the file is to be
+// made anew.
+func (h *history) encode(anew bool) []byte {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	from, touches := 0, h.touches
@@ -73,8 +71,13 @@ func (h *history) encode(anew bool, sizes func(paths iter.Seq[string]) iter.Seq2
 			touches[j.path] = append(touches[j.path], j.touch)
 		}
 	}
+	return h.encodeFrom(from, touches)
+}
+
+// encodeFrom is the commits from a number on, and touches.
+func (h *history) encodeFrom(from int, touches map[string][]touch) []byte {
 	count := h.commits.len()
-	e := make(encoder, 8, 128*(count-from)+1024)
+	e := make(encoder, 0, 128*(count-from)+1024)
 	e.number(from)
 	e.hash(h.tip)
 
@@ -119,12 +122,7 @@ func (h *history) encode(anew bool, sizes func(paths iter.Seq[string]) iter.Seq2
 			}
 		}
 	}
-	for path, s := range sizes(maps.Keys(touches)) {
-		e.text(path)
-		e.hash(s.blob)
-		e.number(int(s.size))
-	}
-	return sealed(e)
+	return e
 }
 
 // sealed is a section of b, which begins with 8 bytes for its length.
@@ -149,38 +147,74 @@ func unsealed(raw []byte) (body, rest []byte, ok bool) {
 	return raw[8 : 8+n], rest[sha1.Size:], bytes.Equal(sum[:], rest[:sha1.Size])
 }
 
-// decodeIndex reads a file of sections, as encode makes them, and says how many
-// there are. If those that follow one are damaged, the history ends before them
-// and has no journal. If the first is damaged, or one tells what cannot be, that is
-// an error.
-func decodeIndex(raw []byte) (h *history, sizes map[string]sized, sections int, err error) {
-	rest, ok := bytes.CutPrefix(raw, []byte(indexMagic))
+// decodeIndex reads a file of sections, and says how many there are. If those that
+// follow one are damaged, the history ends before them and has no journal. If the
+// first is damaged, or one tells what cannot be, that is an error.
+func decodeIndex(raw []byte) (*history, *places, int, error) { return decodeShelf(&shelf{raw}) }
+
+func decodeShelf(file *shelf) (h *history, at *places, sections int, err error) {
+	rest, ok := bytes.CutPrefix(file.data, []byte(indexMagic))
 	if !ok {
 		return nil, nil, 0, errors.New("another version")
 	}
-	h, sizes = newHistory(), make(map[string]sized)
-	for sections == 0 || len(rest) > 0 {
-		var body []byte
-		if body, rest, ok = unsealed(rest); !ok {
-			break
-		}
-		if err := h.decode(string(body), sizes); err != nil {
-			return nil, nil, 0, err
-		}
-		sections++
-	}
-	if sections == 0 {
+	bodies, ok := unsealAll(rest)
+	if len(bodies) == 0 {
 		return nil, nil, 0, errors.New("checksum does not match")
+	}
+	h, at = newHistory(), newPlaces(file)
+	var g errgroup.Group // the larger part of a start is this, so it is done on two cores
+	each := func(decode func(history, readings []byte) error) {
+		g.Go(func() error {
+			return file.read(func([]byte) error {
+				for _, body := range bodies {
+					history, readings, err := halves(body)
+					if err == nil {
+						err = decode(history, readings)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	each(func(part, _ []byte) error { return h.decode(string(part)) }) // texts are parts of it, unless they are kept
+	each(func(_, part []byte) error { return at.decode(part) })
+	if err := g.Wait(); err != nil {
+		return nil, nil, 0, err
 	}
 	if ok {
 		h.journal = &journal{from: h.commits.len()}
 	}
-	return h, sizes, sections, nil
+	return h, at, len(bodies), nil
 }
 
-// decode takes in the body of a section.
-func (h *history) decode(body string, sizes map[string]sized) error {
-	d := decoder{rest: body} // texts are parts of it, unless they are kept
+// unsealAll is the bodies of the sections of which raw is made, up to the first that
+// is not whole; ok says that there is none.
+func unsealAll(raw []byte) (bodies [][]byte, ok bool) {
+	for len(raw) > 0 {
+		body, rest, ok := unsealed(raw)
+		if !ok {
+			return bodies, false
+		}
+		bodies, raw = append(bodies, body), rest
+	}
+	return bodies, true
+}
+
+// halves are the history and the readings in the body of a section.
+func halves(body []byte) (history, readings []byte, err error) {
+	size, n := binary.Varint(body)
+	if n <= 0 || size < 0 || size > int64(len(body)-n) {
+		return nil, nil, errors.New("values do not fit")
+	}
+	return body[n:][:size], body[n+int(size):], nil
+}
+
+// decode takes in what encode made.
+func (h *history) decode(part string) error {
+	d := decoder{rest: part}
 	first := h.commits.len()
 	if d.number() != first {
 		return errors.New("a section is missing")
@@ -205,9 +239,21 @@ func (h *history) decode(body string, sizes map[string]sized) error {
 		c.author = authors[author]
 		h.add(c, parents, nil)
 	}
-	for range d.count() {
+	paths := d.count()
+	if len(h.touches) == 0 {
+		h.touches = make(map[string][]touch, paths)
+	}
+	var room []touch // for the lists, which are short, in few pieces of memory
+	for range paths {
 		path, count := h.keep(d.text()), d.count()
-		h.touches[path] = slices.Grow(h.touches[path], count)
+		if list, ok := h.touches[path]; ok {
+			h.touches[path] = slices.Grow(list, count)
+		} else {
+			if len(room) < count {
+				room = make([]touch, max(count, 1024))
+			}
+			h.touches[path], room = room[:0:count], room[count:]
+		}
 		for range count {
 			t := touch{int32(d.below(h.commits.len(), d.number())), deed(d.below(int(left)+1, d.number())), d.hash()}
 			other := ""
@@ -219,10 +265,6 @@ func (h *history) decode(body string, sizes map[string]sized) error {
 			}
 			h.touch(path, t, other)
 		}
-	}
-	for len(d.rest) > 0 {
-		path := strings.Clone(d.text())
-		sizes[path] = sized{d.hash(), int64(d.number())}
 	}
 	return d.err
 }
@@ -272,19 +314,23 @@ func (d *decoder) below(n, i int) int {
 	return i
 }
 
-// loadIndex begins with the history that was saved, if it can be read.
-func (r *Repo) loadIndex() map[string]sized {
-	raw, err := os.ReadFile(filepath.Join(r.path, indexFile))
+// loadIndex begins with the history that was saved, if it can be read, and says
+// where the readings are that were.
+func (r *Repo) loadIndex() *places {
+	file, err := openIndex(filepath.Join(r.path, indexFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	var (
 		h        *history
-		sizes    map[string]sized
+		at       *places
 		sections int
 	)
 	if err == nil {
-		h, sizes, sections, err = decodeIndex(raw)
+		err = file.read(func([]byte) (err error) {
+			h, at, sections, err = decodeShelf(file)
+			return err
+		})
 	}
 	if err != nil {
 		r.log.Warn("index is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
@@ -294,50 +340,26 @@ func (r *Repo) loadIndex() map[string]sized {
 		r.log.Warn("index ends early, and is continued", "file", indexFile, "commits", h.commits.len())
 	}
 	h.dropAstray()
-	r.history, r.indexed, r.sections = h, h.commits.len(), sections
-	return sizes
+	r.history, r.indexed, r.sections, r.outdated = h, h.commits.len(), sections-len(file.data)/fullSection, at.outdated
+	return at
 }
 
-// saveIndex adds what the file of the index lacks, or makes it anew.
-func (r *Repo) saveIndex(anew bool) error {
+// saveIndex adds what the file of the index lacks, or makes it anew. The readings
+// in more are among what it lacks.
+func (r *Repo) saveIndex(anew bool, more ...shelved) error {
 	h := r.history
 	anew = anew || h.journal == nil
-	section := h.encode(anew, r.sizes)
-	h.journal = nil // until all is well
-	name := filepath.Join(r.path, indexFile)
+	w := indexWriter{disk: r.disk, name: filepath.Join(r.path, indexFile), history: h}
+	part, lacking := h.encode(anew), r.lacking(anew, more)
+	h.journal, r.unshelved = nil, nil // until all is well
+	if err := w.write(anew, part, lacking); err != nil {
+		return err
+	}
 	if anew {
-		r.sections = 0
-		err := removeIfThere(r.disk, name+".tmp")
-		if err == nil {
-			err = writeFile(r.disk, name+".tmp", append([]byte(indexMagic), section...), 0o666)
-		}
-		if err == nil {
-			err = r.disk.Rename(name+".tmp", name)
-		}
-		if err != nil {
-			return fmt.Errorf("save index: %w", err)
-		}
-	} else if err := appendFile(r.disk, name, section); err != nil {
-		return fmt.Errorf("add to index: %w", err)
+		r.sections, r.outdated = 0, false
 	}
 	r.indexed = h.size()
-	r.sections++
+	r.sections += w.sections - w.full
 	h.journal = &journal{from: r.indexed}
 	return nil
-}
-
-// sizes are those of the entries that are at paths.
-func (r *Repo) sizes(paths iter.Seq[string]) iter.Seq2[string, sized] {
-	return func(yield func(string, sized) bool) {
-		view := r.View()
-		for path := range paths {
-			at, ok := r.entryAt(path)
-			if !ok {
-				continue
-			}
-			if e, ok := view.Entry(at.Collection, at.Slug); ok && !yield(path, sized{e.Revision, e.Size}) {
-				return
-			}
-		}
-	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"golang.org/x/sync/errgroup"
 )
 
 // Open opens the bare repository at o.Path and reads its branch; where there is
@@ -30,7 +31,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite,
-		remote: o.Remote, adoptions: make(chan *adoption),
+		remote: o.Remote, adoptions: make(chan *adoption), readings: make(chan []shelved),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -86,8 +87,21 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		}
 		r.lock = lock
 	}
-	sizes := r.loadIndex()
-	if err := r.findBranch(branchName); err != nil {
+	none := &Snapshot{repo: r, superseded: make(chan struct{})}
+	tables := make(map[string]table)
+	for _, c := range r.collections {
+		tables[c.Name] = table{}
+	}
+	s := none.next(Hash{}, Hash{}, 0, tables)
+	r.publish(s)
+	if err := r.nameBranch(branchName); err != nil {
+		return err
+	}
+	found, known, err := r.readAll(s)
+	if err != nil {
+		return err
+	}
+	if err := r.findBranch(); err != nil {
 		return err
 	}
 	if !r.readOnly {
@@ -98,18 +112,14 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
-	none := &Snapshot{repo: r, superseded: make(chan struct{})}
-	tables := make(map[string]table)
-	for _, c := range r.collections {
-		tables[c.Name] = table{}
-	}
-	s := none.next(Hash{}, Hash{}, 0, tables)
-	r.publish(s)
 	tip, err := r.branch.read()
 	if err != nil || tip.IsZero() {
 		return err
 	}
-	a, err := r.prepare(ctx, s, tip, sizes)
+	if found != nil && found.commit != tip { // it was moved just now
+		found = nil
+	}
+	a, err := r.prepare(ctx, s, tip, found, known)
 	if err == nil {
 		err = r.keepLost(a.extension)
 	}
@@ -121,6 +131,22 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		r.keepIndex(indexEvery, math.MaxInt)
 	}
 	return nil
+}
+
+// readAll does the two halves of a start beside each other: it loads the index, and
+// finds the entries of the branch, if there is one.
+func (r *Repo) readAll(s *Snapshot) (found *comparison, known *places, err error) {
+	tip, err := r.branch.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	most := r.history.most
+	var g errgroup.Group
+	g.Go(func() error { known = r.loadIndex(); return nil })
+	if !tip.IsZero() {
+		g.Go(func() (err error) { found, err = r.compare(s, tip, most); return err })
+	}
+	return found, known, g.Wait()
 }
 
 // vacant says whether nothing is at path: no folder, or an empty one.
@@ -259,9 +285,8 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// findBranch decides on the branch. In a repository without any, the first
-// commit makes it.
-func (r *Repo) findBranch(short string) error {
+// nameBranch decides on the branch.
+func (r *Repo) nameBranch(short string) error {
 	name := plumbing.NewBranchReferenceName(short)
 	if short == "" {
 		head, err := os.ReadFile(filepath.Join(r.path, "HEAD"))
@@ -278,6 +303,13 @@ func (r *Repo) findBranch(short string) error {
 		return fmt.Errorf("%q is no name of a branch", name.Short())
 	}
 	r.branch = branch{disk: r.disk, dir: r.path, name: name}
+	return nil
+}
+
+// findBranch makes sure that the branch exists. In a repository without any, the
+// first commit makes it.
+func (r *Repo) findBranch() error {
+	name := r.branch.name
 	tip, err := r.branch.read()
 	if err != nil || !tip.IsZero() {
 		return err

@@ -48,7 +48,7 @@ type Options struct {
 	Logger      *slog.Logger     // nil discards
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
-	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
+	Memory      int64            // how many bytes of files and fields are kept in memory; 0 is 256 MiB
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
@@ -92,14 +92,18 @@ type Repo struct {
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
 	adoptions chan *adoption // asked of the writer by fetches
+	readings  chan []shelved // found by warm, for the writer to save
 
 	// Owned by the writer.
-	root     *folder // the branch's tree; nil when it must be read again
-	pack     *pack
-	dirty    bool     // a write failed and may have left something behind
-	indexed  int      // how many commits the saved index has
-	sections int      // and in how many sections
-	refused  struct { // what cannot be taken in, so as not to try it again and again
+	root      *folder // the branch's tree; nil when it must be read again
+	pack      *pack
+	dirty     bool      // a write failed and may have left something behind
+	indexed   int       // how many commits the saved index has
+	sections  int       // and in how many sections that are not full
+	outdated  bool      // whether it has readings of another version
+	unshelved []shelved // readings that it lacks, but for those that warm finds
+	unread    bool      // there may be entries for warm
+	refused   struct {  // what cannot be taken in, so as not to try it again and again
 		tip Hash
 		err error
 	}
@@ -218,10 +222,14 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	beside.Go(func() { r.warm(ctx) })
-	var joined chan error // nil while no packs are being joined
+	var joined chan error    // nil while no packs are being joined
+	var warmed chan struct{} // nil while nothing is being warmed
 	r.countPacks(nil)
 	for {
+		if warmed == nil && r.unread {
+			r.unread, warmed = false, make(chan struct{})
+			beside.Go(func() { defer close(warmed); r.warm(ctx) })
+		}
 		if joined == nil && r.packs.Load() > packLimit {
 			joined = make(chan error, 1)
 			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), r.rest) })
@@ -240,6 +248,10 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.keepIndex(indexEvery, math.MaxInt)
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
+		case found := <-r.readings:
+			r.saved(r.saveIndex(false, found...))
+		case <-warmed:
+			warmed = nil
 		case err := <-joined:
 			joined = nil
 			r.countPacks(err)
@@ -325,7 +337,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if tip == r.refused.tip {
 		return nil, r.refused.err
 	}
-	a, err := r.prepare(ctx, s, tip, nil)
+	a, err := r.prepare(ctx, s, tip, nil, nil)
 	if err == nil {
 		err = r.keepLost(a.extension)
 	}
@@ -346,14 +358,20 @@ type arrival struct {
 	settle    func(touched []string) *Snapshot
 }
 
-// prepare reads what leads to tip, and what it has that s has not. Nothing is
-// changed by that: a history never tells of commits that no snapshot is of.
-func (r *Repo) prepare(ctx context.Context, s *Snapshot, tip Hash, sizes map[string]sized) (*arrival, error) {
+// prepare reads what leads to tip, and what it has that s has not, unless that was
+// found already. Nothing is changed by that: a history never tells of commits that
+// no snapshot is of. What has a place at is not read.
+func (r *Repo) prepare(ctx context.Context, s *Snapshot, tip Hash, found *comparison, at *places) (*arrival, error) {
 	e, err := r.history.extension(ctx, r.store, tip)
 	if err != nil {
 		return nil, err
 	}
-	settle, err := r.load(ctx, s, tip, sizes)
+	if found == nil {
+		if found, err = r.compare(s, tip, r.history.most); err != nil {
+			return nil, err
+		}
+	}
+	settle, err := r.load(ctx, s, found, at)
 	return &arrival{s, e, settle}, err
 }
 

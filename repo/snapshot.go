@@ -2,15 +2,12 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"cms/content"
 )
@@ -147,59 +144,86 @@ func (cs collections) check() error {
 	return nil
 }
 
-// load reads what the snapshot of commit has that s, which it follows, has not.
-// settle makes the snapshot of it, and cannot fail, once the history holds the
-// commit; touched are paths whose last change may be another one than in s. Files
-// whose size is known are not read yet.
-func (r *Repo) load(ctx context.Context, s *Snapshot, commit Hash, sizes map[string]sized) (settle func(touched []string) *Snapshot, err error) {
+// A comparison is the entries in which a commit differs from a snapshot.
+type comparison struct {
+	commit, tree Hash
+	date         int64
+	fresh        []*Entry // without their latest and their text
+	gone         []*Entry // of them there are collection and slug
+}
+
+// compare reads the trees of what differs, in so many steps at most.
+func (r *Repo) compare(s *Snapshot, commit Hash, most int) (*comparison, error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(r.history.most)}
+	found := &comparison{commit: commit, tree: c.tree, date: c.committed}
+	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(most), emit: func(ch fileChange) {
+		e, ok := r.entryAt(ch.path)
+		switch {
+		case !ok:
+		case ch.after.regular():
+			e.Revision, e.Mode = ch.after.hash, ch.after.mode
+			found.fresh = append(found.fresh, e)
+		default:
+			found.gone = append(found.gone, e)
+		}
+	}}
 	if err := d.diff(s.tree, c.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
+	return found, nil
+}
+
+// load reads what was found that the snapshot of a commit has and s, which it
+// follows, has not. settle makes the snapshot of it, and cannot fail, once the
+// history holds the commit; touched are paths whose last change may be another one
+// than in s. What the files say is read later, if it has a place in the index or
+// there are many of them.
+func (r *Repo) load(ctx context.Context, s *Snapshot, found *comparison, at *places) (settle func(touched []string) *Snapshot, err error) {
 	tables := s.tables()
-	var fresh, unread []*Entry
-	for _, ch := range d.out {
-		e, ok := r.entryAt(ch.path)
-		if !ok {
-			continue
+	for _, e := range found.gone {
+		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
+	}
+	inParts(found.fresh, func(part []*Entry) {
+		for _, e := range part {
+			e.text = r.newText(e.Revision)
+			if known := at.find(e.Revision); known != nil {
+				e.text.place.Store(known)
+			}
 		}
-		if !ch.after.regular() {
-			tables[e.Collection] = tables[e.Collection].remove(e.Slug)
-			continue
-		}
-		e.Revision, e.Mode = ch.after.hash, ch.after.mode
-		e.text = r.newText(e.Revision)
-		if known := sizes[ch.path]; known.blob == e.Revision {
-			e.Size = known.size
-		} else {
+	})
+	var unread []*Entry
+	for _, e := range found.fresh {
+		if e.text.place.Load() == nil {
 			unread = append(unread, e)
 		}
-		fresh = append(fresh, e)
 	}
 	if err := r.readSources(ctx, unread); err != nil {
 		return nil, err
 	}
-	putAll(tables, fresh)
+	putAll(tables, found.fresh)
 	return func(touched []string) *Snapshot {
-		for _, e := range fresh {
-			e.updated = r.history.last(e.Path.String(), e.Revision)
-		}
+		inParts(found.fresh, func(part []*Entry) {
+			last := r.history.latest()
+			for _, e := range part {
+				e.latest = last.of(e)
+			}
+		})
+		last := r.history.latest()
 		for _, path := range touched {
 			e, ok := r.entryAt(path)
 			if !ok {
 				continue
 			}
 			if e, ok = tables[e.Collection].get(e.Slug); ok {
-				if u := r.history.last(path, e.Revision); u != e.updated {
-					tables[e.Collection] = tables[e.Collection].put(e.withUpdated(u))
+				if r.history.last(path, e.Revision) != e.Updated() {
+					tables[e.Collection] = tables[e.Collection].put(e.withLatest(last.of(e)))
 				}
 			}
 		}
-		return s.next(commit, c.tree, c.committed, tables)
+		return s.next(found.commit, found.tree, found.date, tables)
 	}, nil
 }
 
@@ -216,34 +240,34 @@ func (r *Repo) entryAt(path string) (*Entry, bool) {
 	return &Entry{Collection: c.Name, Slug: slug, Path: p}, true
 }
 
-// readSources reads the bytes of entries, many of them in parallel.
+// inParts calls do for all entries: for those of a large repository in parts, on
+// all cores.
+func inParts(entries []*Entry, do func(part []*Entry)) {
+	var wg sync.WaitGroup
+	for part := range slices.Chunk(entries, max(worthwhile, len(entries)/runtime.GOMAXPROCS(0)+1)) {
+		wg.Go(func() { do(part) })
+	}
+	wg.Wait()
+}
+
+// readSources reads and parses entries, unless there are so many that it is left
+// to warm.
 func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
-	const worthwhile = 500
-	read := func(s *store, entries []*Entry) error {
-		for _, e := range entries {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			src, err := s.blob(e.Revision)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", e.Path, err)
-			}
-			e.Size = int64(len(src))
-			e.text.keep(src)
-		}
+	if len(entries) >= worthwhile {
+		r.unread = true
 		return nil
 	}
-	if len(entries) < worthwhile {
-		return read(r.store, entries)
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		src, err := e.text.load(r.store)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", e.Path, err)
+		}
+		r.unshelved = append(r.unshelved, e.text.remembered(e.text.parse(src)))
 	}
-	var g errgroup.Group
-	for part := range slices.Chunk(entries, len(entries)/runtime.GOMAXPROCS(0)+1) {
-		g.Go(func() error {
-			s := &store{dir: r.store.dir}
-			return errors.Join(read(s, part), s.Close())
-		})
-	}
-	return g.Wait()
+	return nil
 }
 
 // putAll adds entries, which differ in their slugs, to their tables.

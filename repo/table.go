@@ -13,76 +13,106 @@ import (
 // changes: put and remove make another table that shares almost everything with
 // this one. The zero table is empty.
 type table struct {
-	chunks [][]*Entry // none is empty
+	blocks []block // none is empty
 	size   int
 }
 
-// chunkSize bounds what an edit copies: a chunk, and the list of chunks.
-const chunkSize = 256
+// A block is some chunks of entries, of which none is empty.
+type block [][]*Entry
+
+// chunkSize and blockSize bound what an edit copies: a chunk, a block, and the list
+// of blocks, of which a million entries have a hundred.
+const (
+	chunkSize = 256
+	blockSize = 32
+)
 
 func newTable(entries []*Entry) table {
 	slices.SortFunc(entries, func(a, b *Entry) int { return strings.Compare(a.Slug.String(), b.Slug.String()) })
-	return table{slices.Collect(slices.Chunk(entries, chunkSize)), len(entries)}
+	chunks := slices.Collect(slices.Chunk(entries, chunkSize))
+	var blocks []block
+	for list := range slices.Chunk(chunks, blockSize) {
+		blocks = append(blocks, list)
+	}
+	return table{blocks, len(entries)}
 }
 
 // find says where slug is or would be.
-func (t table) find(slug content.Slug) (chunk, at int, found bool) {
-	chunk = sort.Search(len(t.chunks), func(i int) bool { return t.chunks[i][0].Slug.String() > slug.String() })
-	if chunk = max(0, chunk-1); chunk == len(t.chunks) {
-		return 0, 0, false
+func (t table) find(slug content.Slug) (in, chunk, at int, found bool) {
+	if len(t.blocks) == 0 {
+		return 0, 0, 0, false
 	}
-	at, found = slices.BinarySearchFunc(t.chunks[chunk], slug, func(e *Entry, s content.Slug) int { return strings.Compare(e.Slug.String(), s.String()) })
-	return chunk, at, found
+	behind := func(e *Entry) bool { return e.Slug.String() > slug.String() }
+	in = max(0, sort.Search(len(t.blocks), func(i int) bool { return behind(t.blocks[i][0][0]) })-1)
+	b := t.blocks[in]
+	chunk = max(0, sort.Search(len(b), func(i int) bool { return behind(b[i][0]) })-1)
+	at, found = slices.BinarySearchFunc(b[chunk], slug, func(e *Entry, s content.Slug) int { return strings.Compare(e.Slug.String(), s.String()) })
+	return in, chunk, at, found
 }
 
 func (t table) get(slug content.Slug) (*Entry, bool) {
-	if c, i, ok := t.find(slug); ok {
-		return t.chunks[c][i], true
+	if in, c, i, ok := t.find(slug); ok {
+		return t.blocks[in][c][i], true
 	}
 	return nil, false
 }
 
 // put adds e, in place of the entry of its slug if there is one.
 func (t table) put(e *Entry) table {
-	if len(t.chunks) == 0 {
-		return table{[][]*Entry{{e}}, 1}
+	if len(t.blocks) == 0 {
+		return table{[]block{{{e}}}, 1}
 	}
-	c, i, found := t.find(e.Slug)
+	in, c, i, found := t.find(e.Slug)
 	if found {
-		chunk := slices.Clone(t.chunks[c])
+		chunk := slices.Clone(t.blocks[in][c])
 		chunk[i] = e
-		return table{replace(t.chunks, c, chunk), t.size}
+		return t.with(in, c, 0, chunk)
 	}
-	chunk := slices.Insert(slices.Clone(t.chunks[c]), i, e)
+	chunk := slices.Insert(slices.Clone(t.blocks[in][c]), i, e)
 	if n := len(chunk); n > 2*chunkSize {
-		return table{replace(t.chunks, c, chunk[:n/2:n/2], chunk[n/2:]), t.size + 1}
+		return t.with(in, c, +1, chunk[:n/2:n/2], chunk[n/2:])
 	}
-	return table{replace(t.chunks, c, chunk), t.size + 1}
+	return t.with(in, c, +1, chunk)
 }
 
 func (t table) remove(slug content.Slug) table {
-	c, i, found := t.find(slug)
+	in, c, i, found := t.find(slug)
 	if !found {
 		return t
 	}
-	if len(t.chunks[c]) == 1 {
-		return table{replace(t.chunks, c), t.size - 1}
+	if len(t.blocks[in][c]) == 1 {
+		return t.with(in, c, -1)
 	}
-	return table{replace(t.chunks, c, slices.Delete(slices.Clone(t.chunks[c]), i, i+1)), t.size - 1}
+	return t.with(in, c, -1, slices.Delete(slices.Clone(t.blocks[in][c]), i, i+1))
 }
 
-// replace is a copy of chunks with others in place of the chunk c.
-func replace(chunks [][]*Entry, c int, others ...[]*Entry) [][]*Entry {
-	out := make([][]*Entry, 0, len(chunks)+len(others)-1)
-	return append(append(append(out, chunks[:c]...), others...), chunks[c+1:]...)
+// with is t with other chunks in place of one, and so many more entries.
+func (t table) with(in, c, more int, chunks ...[]*Entry) table {
+	var blocks []block
+	switch b := replace(t.blocks[in], c, chunks...); {
+	case len(b) > 2*blockSize:
+		n := len(b) / 2
+		blocks = []block{b[:n:n], b[n:]}
+	case len(b) > 0:
+		blocks = []block{b}
+	}
+	return table{replace(t.blocks, in, blocks...), t.size + more}
+}
+
+// replace is a copy of list with others in place of the item i.
+func replace[L ~[]T, T any](list L, i int, others ...T) L {
+	out := make(L, 0, len(list)+len(others)-1)
+	return append(append(append(out, list[:i]...), others...), list[i+1:]...)
 }
 
 func (t table) all() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
-		for _, chunk := range t.chunks {
-			for _, e := range chunk {
-				if !yield(e) {
-					return
+		for _, b := range t.blocks {
+			for _, chunk := range b {
+				for _, e := range chunk {
+					if !yield(e) {
+						return
+					}
 				}
 			}
 		}
@@ -90,14 +120,12 @@ func (t table) all() iter.Seq[*Entry] {
 }
 
 // differences yields the entries that only one of t and next has, in order, and
-// whether that is t. Chunks that both share are passed over.
+// whether that is t. Blocks and chunks that both share are passed over.
 func (t table) differences(next table) iter.Seq2[*Entry, bool] {
 	return func(yield func(*Entry, bool) bool) {
-		a, b := cursor{chunks: t.chunks}, cursor{chunks: next.chunks}
+		a, b := cursor{blocks: t.blocks}, cursor{blocks: next.blocks}
 		for {
-			for a.at == 0 && b.at == 0 && len(a.chunks) > 0 && len(b.chunks) > 0 && &a.chunks[0][0] == &b.chunks[0][0] {
-				a.chunks, b.chunks = a.chunks[1:], b.chunks[1:]
-			}
+			a.skip(&b)
 			before, after := a.entry(), b.entry()
 			order := 0
 			switch {
@@ -125,27 +153,49 @@ func (t table) differences(next table) iter.Seq2[*Entry, bool] {
 	}
 }
 
-// A cursor goes through the entries of chunks.
+// A cursor goes through the entries of blocks.
 type cursor struct {
-	chunks [][]*Entry
-	at     int // in the first
+	blocks    []block
+	chunk, at int // in the first
+}
+
+// skip moves both cursors past what they are at the beginning of and share.
+func (c *cursor) skip(d *cursor) {
+	for c.at == 0 && d.at == 0 && len(c.blocks) > 0 && len(d.blocks) > 0 {
+		switch {
+		case c.chunk == 0 && d.chunk == 0 && &c.blocks[0][0] == &d.blocks[0][0]:
+			c.blocks, d.blocks = c.blocks[1:], d.blocks[1:]
+		case &c.blocks[0][c.chunk][0] == &d.blocks[0][d.chunk][0]:
+			c.nextChunk()
+			d.nextChunk()
+		default:
+			return
+		}
+	}
 }
 
 // entry is the one that the cursor is at, nil at the end.
 func (c *cursor) entry() *Entry {
-	if len(c.chunks) == 0 {
+	if len(c.blocks) == 0 {
 		return nil
 	}
-	return c.chunks[0][c.at]
+	return c.blocks[0][c.chunk][c.at]
 }
 
 func (c *cursor) next() {
-	if c.at++; c.at == len(c.chunks[0]) {
-		c.chunks, c.at = c.chunks[1:], 0
+	if c.at++; c.at == len(c.blocks[0][c.chunk]) {
+		c.nextChunk()
+	}
+}
+
+func (c *cursor) nextChunk() {
+	c.at = 0
+	if c.chunk++; c.chunk == len(c.blocks[0]) {
+		c.blocks, c.chunk = c.blocks[1:], 0
 	}
 }
 
 // same says whether t and u are one and the same version.
 func (t table) same(u table) bool {
-	return len(t.chunks) == len(u.chunks) && (len(t.chunks) == 0 || &t.chunks[0] == &u.chunks[0])
+	return len(t.blocks) == len(u.blocks) && (len(t.blocks) == 0 || &t.blocks[0] == &u.blocks[0])
 }

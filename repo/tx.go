@@ -84,7 +84,7 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 		e.Mode = old.Mode
 	}
 	src := d.Source()
-	e.Size, e.Revision = int64(len(src)), hashObject(plumbing.BlobObject, src)
+	e.Revision = hashObject(plumbing.BlobObject, src)
 	e.text = tx.repo.newText(e.Revision)
 	e.text.hold(d)
 	return e, tx.put(e)
@@ -121,7 +121,7 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 	if err != nil {
 		return err
 	}
-	e.Mode, e.Revision, e.Size, e.text = old.Mode, old.Revision, old.Size, old.text
+	e.Mode, e.Revision, e.text = old.Mode, old.Revision, old.text
 	if err := tx.put(e); err != nil {
 		return err
 	}

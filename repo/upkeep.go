@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -43,53 +42,34 @@ func (r *Repo) rest(worked time.Duration) time.Duration {
 }
 
 // keepIndex saves the index if it lacks n commits or more, and makes it anew if it
-// has more sections than that. With n of 1, it also does when the index tells of
-// commits that are no more.
+// has more sections than that. At the end, with n of 1, it also does when the index
+// lacks readings, has those of another version, or tells of commits that are no
+// more.
 func (r *Repo) keepIndex(n, sections int) {
-	anew := r.sections > sections || n == 1 && r.history.journal == nil && r.history.size() > 0
-	if r.history.size()-r.indexed < n && !anew {
+	closing := n == 1
+	anew := r.sections > sections || closing && (r.outdated || r.history.journal == nil && r.history.size() > 0)
+	lacking := r.history.size()-r.indexed >= n || closing && len(r.unshelved) > 0
+	if !lacking && !anew {
 		return
 	}
-	if err := r.saveIndex(anew); err != nil {
-		r.log.Error("the next start will be slower", "error", err)
-		r.indexed = r.history.size() // no use to try again at once
-	}
+	r.saved(r.saveIndex(anew))
 }
 
 // markIndex saves an index as soon as there is a commit, so that the next start
-// knows that there is a branch, however this one ends. It is made anew when there
-// is more to save.
+// knows that there is a branch, however this one ends.
 func (r *Repo) markIndex() {
 	if r.marked || r.sections > 0 || r.history.size() == 0 {
 		return
 	}
 	r.marked = true
-	if err := r.saveIndex(true); err != nil {
-		r.log.Error("the next start will be slower", "error", err)
-	}
-	r.history.journal, r.indexed, r.sections = nil, 0, 0
+	r.saved(r.saveIndex(true))
 }
 
-// warm reads and parses the entries that nobody has asked for yet, so that the
-// first one who lists them need not wait.
-func (r *Repo) warm(ctx context.Context) {
-	s := &store{dir: r.path}
-	defer s.Close()
-	for _, l := range r.View().listings {
-		for e := range l.all() {
-			if ctx.Err() != nil {
-				return
-			}
-			if e.text.held() == nil {
-				src, err := s.blob(e.Revision)
-				if err != nil {
-					return // whoever needs it will learn of it
-				}
-				e.text.keep(src)
-			}
-			e.text.read()
-			runtime.Gosched() // whoever waits for an answer goes first
-		}
+// saved notes how saving the index went.
+func (r *Repo) saved(err error) {
+	if err != nil {
+		r.log.Error("the next start will be slower", "error", err)
+		r.indexed = r.history.size() // no use to try again at once
 	}
 }
 

@@ -1,0 +1,393 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"cms/content"
+)
+
+// front are front matters of every kind of value and problem.
+var front = []string{
+	"", "Sans rien.\n", "---\n---\n", "---\ntitle: jamais fermé\n", "---\n- liste\n---\n", "---\na: [\n---\n",
+	"---\na: 1\na: 2\nb: &x [1, 2]\nc: *x\n---\n",
+	"---\nvide:\ntexte: été\nvrai: true\nfaux: no\nnombre: 1.50\ngrand: 123456789012345678901234567890\nlong: \"" + "é\\n" + "\"\n---\n",
+	"---\njour: 2026-02-30\ndate: 2026-02-28\ninstant: 2026-02-28 10:11:12.123456789 +0530\nutc: 2026-02-28T10:11:12Z\nvieux: 0001-01-01\nloin: 9999-12-31\n---\n",
+	"---\nliste: []\nobjet: {}\nprofond: [[], {a: [1, {b: }]}]\n\"\": clef vide\n---\n",
+	"+++\na = 1\nb = 2026-02-28T10:11:12-03:00\n[c]\nd = [1, \"x\"]\n+++\n",
+	"{\"a\": null, \"b\": [1, {\"c\": \"d\"}]}\nCorps.\n",
+	"---\ntitle: x\n---\n\xff\xfe",
+}
+
+// same says whether two values are the same in kind, text and zone.
+func same(a, b content.Value) bool {
+	switch x := a.(type) {
+	case content.Time:
+		y, ok := b.(content.Time)
+		_, zoneX := x.Zone()
+		_, zoneY := y.Zone()
+		return ok && x.Equal(y.Time) && x.DateOnly == y.DateOnly && zoneX == zoneY && x.String() == y.String()
+	case []content.Value:
+		y, ok := b.([]content.Value)
+		if !ok || len(x) != len(y) || (x == nil) != (y == nil) {
+			return false
+		}
+		for i := range x {
+			if !same(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	case *content.Object:
+		y, ok := b.(*content.Object)
+		if !ok || x.Len() != y.Len() {
+			return false
+		}
+		for i := range x.Members {
+			if x.Members[i].Key != y.Members[i].Key || !same(x.Members[i].Value, y.Members[i].Value) {
+				return false
+			}
+		}
+		return true
+	}
+	return a == b
+}
+
+func sameReading(t *testing.T, got, want *reading) {
+	t.Helper()
+	if !same(got.fields, want.fields) {
+		t.Errorf("fields: got %v, want %v", got.fields, want.fields)
+	}
+	if len(got.problems) != len(want.problems) || len(want.problems) > 0 && !reflect.DeepEqual(got.problems, want.problems) {
+		t.Errorf("problems: got %v, want %v", got.problems, want.problems)
+	}
+}
+
+// FuzzReading: what is kept of a file is what parsing it gave, as a whole and by
+// key, and whatever else is decoded is an error or a reading, not a crash.
+func FuzzReading(f *testing.F) {
+	for _, src := range front {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		_, _ = decodeReading(string(src))
+		_, _, _ = decodeMember(string(src), "a")
+		d := content.Parse(bytes.Clone(src))
+		want := &reading{d.Fields(), d.Problems()}
+		b, ok := encodeReading(want)
+		if !ok {
+			return
+		}
+		got, err := decodeReading(string(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameReading(t, got, want)
+		for _, m := range want.fields.Members {
+			if v, ok, err := decodeMember(string(b), m.Key); err != nil || !ok || !same(v, m.Value) {
+				t.Errorf("%q: got %v, %v, %v, want %v", m.Key, v, ok, err, m.Value)
+			}
+		}
+		if v, ok, err := decodeMember(string(b), "nulle part"); ok != (v != nil) || err != nil {
+			t.Errorf("a key that is not there: %v, %v", v, err)
+		}
+		if n := len(b); n > 0 {
+			if _, err := decodeReading(string(b[:n-1])); err == nil {
+				t.Error("a reading that is cut short was taken")
+			}
+		}
+	})
+}
+
+// many makes a repository of n entries in 20 folders, by one commit of Git's.
+func many(t *testing.T, n int) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "site.git")
+	git(t, filepath.Dir(dir), "init", "-q", "--bare", "-b", "trunk", dir)
+	in := new(bytes.Buffer)
+	in.WriteString("commit refs/heads/trunk\ncommitter A <a@b.example> 1700000000 +0000\ndata 2\nUn\n")
+	for i := range n {
+		src := fmt.Sprintf("---\ntitle: Le parc %d\nstatus: %s\nlieu:\n  commune: c%d\n---\nDonnez votre avis.\n", i, []string{"draft", "published"}[i%2], i%7)
+		fmt.Fprintf(in, "M 100644 inline _consultations/f%02d/e%05d.md\ndata %d\n%s\n", i%20, i, len(src), src)
+	}
+	cmd := exec.Command("git", "fast-import", "--quiet")
+	cmd.Dir, cmd.Stdin = dir, in
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git fast-import: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// warmed opens a repository of many entries and lets its writer run until the index
+// has all readings.
+func warmed(t *testing.T, o Options) {
+	t.Helper()
+	r, stop := run(t, o)
+	defer stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	lacks := func(x *text) bool { return x.place.Load() == nil }
+	for slices.ContainsFunc(slices.Collect(r.View().texts()), lacks) {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			t.Fatal("the index has not got all readings")
+		}
+	}
+}
+
+// TestReadingsAreKept: a start with the index reads no blob and parses none, and
+// neither does what asks for fields; a page beyond the budget costs a page.
+func TestReadingsAreKept(t *testing.T) {
+	const n = 2 * worthwhile
+	dir := many(t, n)
+	o := options(dir)
+	o.Memory = 1 << 10 // next to nothing
+	warmed(t, o)
+	r := start(t, o)
+	entries := r.View().Entries("consultations")
+	if len(entries) != n {
+		t.Fatalf("%d entries, want %d", len(entries), n)
+	}
+	if read, parsed, taken := r.budget.read.Load(), r.budget.parsed.Load(), r.budget.taken.Load(); read+parsed+taken > 0 {
+		t.Errorf("the start read %d blobs, parsed %d and took %d readings; want none", read, parsed, taken)
+	}
+	for range 2 {
+		before := r.budget.taken.Load()
+		for _, e := range entries[100:150] {
+			if v, _ := e.Fields().Get("status"); v != "draft" && v != "published" {
+				t.Errorf("%s: status %v", e.Slug, v)
+			}
+		}
+		if taken := r.budget.taken.Load() - before; taken > 50 {
+			t.Errorf("a page of 50 took %d readings", taken)
+		}
+	}
+	for _, e := range entries {
+		if v, ok := e.Value("title"); !ok || v == "" {
+			t.Errorf("%s: title %v", e.Slug, v)
+		}
+	}
+	if read, parsed := r.budget.read.Load(), r.budget.parsed.Load(); read+parsed > 0 {
+		t.Errorf("fields were asked for: %d blobs read, %d parsed; want none", read, parsed)
+	}
+	if used := r.budget.used.Load(); used > o.Memory {
+		t.Errorf("%d bytes are kept, want %d at most", used, o.Memory)
+	}
+}
+
+// TestReadingsOfEdits: the index gets the readings of what was edited, moved and
+// pushed since, and keeps the others.
+func TestReadingsOfEdits(t *testing.T) {
+	dir := many(t, worthwhile)
+	o := options(dir)
+	warmed(t, o)
+	r, stop := run(t, o)
+	put(t, r, "consultations", "f00/e00000", "Neuf")
+	put(t, r, "news", "un", "Une")
+	update(t, r, func(tx *Tx) error {
+		return tx.Move("consultations", slug(t, "f01/e00001"), "consultations", slug(t, "ailleurs"))
+	})
+	work := clone(t, dir)
+	write(t, work, "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
+	git(t, work, "add", ".")
+	git(t, work, "commit", "-qm", "Dehors")
+	git(t, work, "push", "-q")
+	if err := r.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e, ok := r.View().Entry("consultations", slug(t, "dehors"))
+	if !ok || e.Fields().Len() != 1 {
+		t.Fatalf("what was pushed is not there: %v", ok)
+	}
+	stop()
+	r = start(t, o)
+	for _, s := range []string{"f00/e00000", "ailleurs", "dehors", "f02/e00002"} {
+		if e, ok := r.View().Entry("consultations", slug(t, s)); !ok || e.Fields().Len() == 0 {
+			t.Errorf("%s: %v", s, ok)
+		}
+	}
+	if read, parsed := r.budget.read.Load(), r.budget.parsed.Load(); read+parsed > 0 {
+		t.Errorf("%d blobs were read and %d parsed; want none", read, parsed)
+	}
+}
+
+// TestReadingsDamaged: what is wrong on the shelf, now or later, is parsed.
+func TestReadingsDamaged(t *testing.T) {
+	for name, harm := range map[string]func(name string, size int64) error{
+		"written over": func(name string, size int64) error {
+			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt(make([]byte, size), 0)
+			return errors.Join(err, f.Close())
+		},
+		"cut short": func(name string, _ int64) error { return os.Truncate(name, 16) },
+		"removed":   func(name string, _ int64) error { return os.Remove(name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := many(t, worthwhile)
+			o := options(dir)
+			warmed(t, o)
+			r := start(t, o)
+			file := filepath.Join(dir, indexFile)
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := harm(file, info.Size()); err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range r.View().Entries("consultations") {
+				if v, _ := e.Value("title"); i%2 == 0 && v == nil {
+					t.Errorf("%s has no title", e.Slug)
+				}
+				if v, _ := e.Fields().Get("title"); v == nil {
+					t.Errorf("%s has no title among its fields", e.Slug)
+				}
+			}
+			if err := removeIfThere(osDisk{}, file); err != nil { // which nobody would do to a file that is in use
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestReadingsOutdated: those of another version are not taken, and made again.
+func TestReadingsOutdated(t *testing.T) {
+	dir := many(t, worthwhile)
+	o := options(dir)
+	warmed(t, o)
+	file := filepath.Join(dir, indexFile)
+	raw := readIndexFile(t, dir)
+	out := []byte(indexMagic)
+	bodies, _ := unsealAll(raw[len(indexMagic):])
+	for _, body := range bodies {
+		history, readings, err := halves(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := make(encoder, 8)
+		e.number(len(history))
+		e = append(e, history...)
+		e.number(content.ParseVersion + 1)
+		_, version := binary.Varint(readings)
+		e = append(e, readings[version:]...)
+		out = append(out, sealed(e)...)
+	}
+	if err := os.WriteFile(file, out, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known := r.View().Entries("consultations")[0].text.known(); known || !r.outdated {
+		t.Error("readings of another version were taken")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	warmed(t, o)
+	_, at, _, err := decodeIndex(readIndexFile(t, dir))
+	if err != nil || at.outdated || len(at.of) != worthwhile {
+		t.Errorf("they were not made again: %d of %d, %v", len(at.of), worthwhile, err)
+	}
+}
+
+// TestMemoryOfEntries bounds what an entry takes beside the budget.
+func TestMemoryOfEntries(t *testing.T) {
+	const n, most = 20_000, 700
+	dir := many(t, n)
+	o := options(dir)
+	o.Memory = 1 << 10
+	warmed(t, o)
+	before := liveHeap()
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range r.View().Entries("consultations") {
+		e.Fields()
+	}
+	_ = r.store.Close() // what it keeps of packs is not an entry's
+	if each := (liveHeap() - before) / n; each > most {
+		t.Errorf("an entry takes %d bytes, want %d at most", each, most)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC() // what cleanups left
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestWarmEnds: it stops with its context, wherever it is.
+func TestWarmEnds(t *testing.T) {
+	r, err := Open(t.Context(), options(many(t, worthwhile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.warm(ctx)
+	if parsed := r.budget.parsed.Load(); parsed > 0 {
+		t.Errorf("%d were parsed", parsed)
+	}
+}
+
+// TestPackOrder: what is read in one go is read as it lies in its pack.
+func TestPackOrder(t *testing.T) {
+	dir := many(t, 200)
+	git(t, dir, "repack", "-qad")
+	r, err := Open(t.Context(), options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var texts []*text
+	for x := range r.View().texts() {
+		texts = append(texts, x)
+	}
+	packs, err := listPacks(r.packFolder())
+	if err != nil || len(packs) != 1 {
+		t.Fatal(packs, err)
+	}
+	entries, err := readIndex(packs[0].name + ".idx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[Hash]uint64{}
+	for _, e := range entries {
+		at[e.Hash] = e.Offset
+	}
+	ordered := inPackOrder(r.packFolder(), texts)
+	for i, x := range ordered {
+		if i > 0 && at[x.blob] <= at[ordered[i-1].blob] {
+			t.Fatalf("text %d lies before the one ahead of it", i)
+		}
+	}
+	if len(ordered) != 200 {
+		t.Errorf("%d texts, want 200", len(ordered))
+	}
+}

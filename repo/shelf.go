@@ -1,0 +1,82 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+)
+
+// A shelf is a part of a file of the index, mapped. Readings are taken from it
+// when they are asked for, so that they take memory which the system may have
+// back. It outlives the name of the file, and ends when nothing refers to it.
+type shelf struct{ data []byte }
+
+// openShelf maps a file but for its first bytes.
+func openShelf(name string, first int64) (*shelf, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	from := first - first%int64(os.Getpagesize())
+	size := info.Size() - from
+	if info.Size() <= first || size != int64(int(size)) {
+		return nil, errors.New("there is nothing to map")
+	}
+	mapped, err := syscall.Mmap(int(f.Fd()), from, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", name, err)
+	}
+	s := &shelf{mapped[first-from:]}
+	runtime.AddCleanup(s, func(mapped []byte) { _ = syscall.Munmap(mapped) }, mapped)
+	return s, nil
+}
+
+// read calls use with what is on the shelf, of which it must keep nothing. It is an
+// error when the file was cut short, or the disk fails.
+func (s *shelf) read(use func(data []byte) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			if _, fault := v.(interface{ Addr() uintptr }); !fault {
+				panic(v)
+			}
+			err = errors.New("what is mapped cannot be read")
+		}
+		runtime.KeepAlive(s)
+	}()
+	return use(s.data)
+}
+
+// A place is where on a shelf a reading is, and the checksum over it.
+type place struct {
+	shelf     *shelf
+	at        int64
+	size, sum uint32
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(reading []byte) uint32 { return crc32.Checksum(reading, castagnoli) }
+
+// reading is a copy of what is at p. What is another by now, as the file was
+// written over, is an error.
+func (p *place) reading() (s string, err error) {
+	err = p.shelf.read(func(data []byte) error {
+		b := data[p.at:][:p.size]
+		if checksum(b) != p.sum {
+			return errors.New("checksum of a reading does not match")
+		}
+		s = string(b)
+		return nil
+	})
+	return s, err
+}
