@@ -147,3 +147,80 @@ func BenchmarkHistory(b *testing.B) {
 	}
 	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "commits/s")
 }
+
+// BenchmarkReadAfterCommit reads what an edit has just committed, beside so many
+// objects in one pack of Git's.
+func BenchmarkReadAfterCommit(b *testing.B) {
+	for _, n := range []int{1000, 300_000} {
+		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
+			r, stop := run(b, options(manyObjects(b, n)))
+			defer stop()
+			for i := range b.N {
+				b.StopTimer()
+				var e *Entry
+				res, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+					_, err := tx.Put("consultations", slug(b, "parc"), document(fmt.Sprint("Le parc ", i)))
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				e, _ = res.Snapshot.Entry("consultations", slug(b, "parc"))
+				b.StartTimer()
+				if _, err := r.Blob(b.Context(), e.Revision); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// manyObjects is a repository of n small files that are no entries, in one pack.
+func manyObjects(tb testing.TB, n int) string {
+	tb.Helper()
+	dir := filepath.Join(tb.TempDir(), "site.git")
+	if err := create(osDisk{}, dir, "main"); err != nil {
+		tb.Fatal(err)
+	}
+	var in bytes.Buffer
+	in.WriteString("commit refs/heads/main\ncommitter CMS <cms@ville.example> 1790000000 +0000\ndata 1\nx\n")
+	for i := range n {
+		text := fmt.Sprintf("file %d\n", i)
+		fmt.Fprintf(&in, "M 100644 inline data/%d/%d.bin\ndata %d\n%s\n", i/1000, i, len(text), text)
+	}
+	cmd := exec.Command("git", "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet")
+	cmd.Dir, cmd.Stdin = dir, &in
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("git fast-import: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// BenchmarkStart opens a site of 10,000 entries without its saved index.
+func BenchmarkStart(b *testing.B) {
+	o := options(filepath.Join(b.TempDir(), "site.git"))
+	r, stop := run(b, o)
+	_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+		for i := range 10_000 {
+			if _, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%05d", i)), document(fmt.Sprint("Le parc ", i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	stop()
+	if err != nil {
+		b.Fatal(err)
+	}
+	o.ReadOnly = true
+	for b.Loop() {
+		if err := removeIfThere(osDisk{}, filepath.Join(r.path, indexFile)); err != nil {
+			b.Fatal(err)
+		}
+		r, err := Open(b.Context(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Close()
+	}
+}

@@ -390,7 +390,7 @@ func (h *history) changesOf(ctx context.Context, s *store, list []newCommit) ([]
 	size := len(list)/runtime.GOMAXPROCS(0) + 1
 	for from := 0; from < len(list); from += size {
 		g.Go(func() error {
-			own := &store{dir: s.dir}
+			own := s.beside()
 			return errors.Join(part(ctx, own, from, min(from+size, len(list))), own.Close())
 		})
 	}

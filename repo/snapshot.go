@@ -242,7 +242,7 @@ func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
 	var g errgroup.Group
 	for part := range slices.Chunk(entries, len(entries)/runtime.GOMAXPROCS(0)+1) {
 		g.Go(func() error {
-			s := &store{dir: r.store.dir}
+			s := r.store.beside()
 			return errors.Join(read(s, part), s.Close())
 		})
 	}

@@ -58,7 +58,7 @@ func (r *Repo) keepIndex(n, sections int) {
 // warm reads and parses the entries that nobody has asked for yet, so that the
 // first one who lists them need not wait.
 func (r *Repo) warm(ctx context.Context) {
-	s := &store{dir: r.path}
+	s := r.store.beside()
 	defer s.Close()
 	for _, l := range r.View().listings {
 		for e := range l.all() {
