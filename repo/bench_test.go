@@ -188,7 +188,7 @@ func manyObjects(tb testing.TB, n int) string {
 		text := fmt.Sprintf("file %d\n", i)
 		fmt.Fprintf(&in, "M 100644 inline data/%d/%d.bin\ndata %d\n%s\n", i/1000, i, len(text), text)
 	}
-	cmd := exec.Command("git", "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet")
+	cmd := exec.Command("git", "-c", "fastimport.unpackLimit=1", "-c", "core.fsync=none", "fast-import", "--quiet")
 	cmd.Dir, cmd.Stdin = dir, &in
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("git fast-import: %v\n%s", err, out)

@@ -119,7 +119,8 @@ func loadPack(name string, f *os.File) (*knownPack, error) {
 	case size > math.MaxInt/2:
 		p.damage = errDamaged
 	case size < mapFrom:
-		if raw, err = io.ReadAll(f); err != nil {
+		raw = make([]byte, size)
+		if _, err = io.ReadFull(f, raw); err != nil {
 			return nil, err
 		}
 	default:
@@ -131,8 +132,9 @@ func loadPack(name string, f *os.File) (*knownPack, error) {
 		p.index.mapped = true
 	}
 	err = p.guarded(func() error {
-		index, err := parseIndex(raw)
-		index.mapped, p.index = p.index.mapped, index
+		mapped := p.index.mapped
+		p.index, err = parseIndex(raw)
+		p.index.mapped = mapped
 		return err
 	})
 	if p.damage == nil && err != nil {
