@@ -158,6 +158,7 @@ func BenchmarkReadAfterCommit(b *testing.B) {
 		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
 			r, stop := run(b, options(manyObjects(b, n)))
 			defer stop()
+			b.ResetTimer()
 			for i := range b.N {
 				b.StopTimer()
 				var e *Entry
