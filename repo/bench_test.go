@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
 )
 
 // BenchmarkUpdate edits entries of one folder of 10,000, a commit each, from 1,
@@ -146,4 +149,91 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	}
 	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+}
+
+// BenchmarkReadAfterCommit reads what an edit has just committed, beside so many
+// objects in one pack.
+func BenchmarkReadAfterCommit(b *testing.B) {
+	for _, n := range []int{1000, 300_000} {
+		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
+			r, stop := run(b, options(manyObjects(b, n)))
+			defer stop()
+			b.ResetTimer()
+			for i := range b.N {
+				b.StopTimer()
+				var e *Entry
+				res, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+					_, err := tx.Put("consultations", slug(b, "parc"), document(fmt.Sprint("Le parc ", i)))
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				e, _ = res.Snapshot.Entry("consultations", slug(b, "parc"))
+				b.StartTimer()
+				if _, err := r.Blob(b.Context(), e.Revision); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// manyObjects is a repository of n small files that are no entries, in one pack.
+func manyObjects(tb testing.TB, n int) string {
+	tb.Helper()
+	dir := filepath.Join(tb.TempDir(), "site.git")
+	if err := create(osDisk{}, dir, "main"); err != nil {
+		tb.Fatal(err)
+	}
+	p, root := newPack(), &folder{kids: make(map[string]*folder)}
+	var edits []edit
+	for i := range n {
+		raw := fmt.Appendf(nil, "file %d\n", i)
+		h := hashObject(plumbing.BlobObject, raw)
+		p.add(plumbing.BlobObject, h, raw)
+		edits = append(edits, edit{fmt.Sprintf("data/%03d/%06d.bin", i/1000, i), file{filemode.Regular, h}})
+	}
+	if err := root.apply(edits, p, nil); err != nil {
+		tb.Fatal(err)
+	}
+	raw := encodeCommit(root.hash, Hash{}, ann, ann, 1790000000, 1790000000, "x\n")
+	tip := hashObject(plumbing.CommitObject, raw)
+	p.add(plumbing.CommitObject, tip, raw)
+	if err := p.save(osDisk{}, filepath.Join(dir, "objects/pack")); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "refs/heads/main"), []byte(tip.String()+"\n"), 0o666); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
+// BenchmarkStart opens a site of 10,000 entries without its saved index.
+func BenchmarkStart(b *testing.B) {
+	o := options(filepath.Join(b.TempDir(), "site.git"))
+	r, stop := run(b, o)
+	_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+		for i := range 10_000 {
+			if _, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%05d", i)), document(fmt.Sprint("Le parc ", i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	stop()
+	if err != nil {
+		b.Fatal(err)
+	}
+	o.ReadOnly = true
+	for b.Loop() {
+		if err := removeIfThere(osDisk{}, filepath.Join(r.path, indexFile)); err != nil {
+			b.Fatal(err)
+		}
+		r, err := Open(b.Context(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Close()
+	}
 }

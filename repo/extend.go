@@ -334,7 +334,7 @@ func (e *extension) compare(ctx context.Context, s *store, most int) error {
 	size := len(e.news)/runtime.GOMAXPROCS(0) + 1
 	for from := 0; from < len(e.news); from += size {
 		g.Go(func() error {
-			own := &store{dir: s.dir}
+			own := s.beside()
 			return errors.Join(part(ctx, own, from, min(from+size, len(e.news))), own.Close())
 		})
 	}

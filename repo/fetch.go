@@ -183,7 +183,7 @@ func (f *fetch) leads(from, tip Hash) (bool, error) {
 	case from.IsZero(), from == f.followed:
 		return true, nil
 	}
-	commits := &store{dir: f.repo.path} // go-git's own storage loses sight of packs that are joined
+	commits := f.repo.store.beside() // go-git's own storage loses sight of packs that are joined
 	defer commits.Close()
 	if found, err := commits.ancestor(from, tip); err != nil || found {
 		return found, err

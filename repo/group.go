@@ -182,6 +182,10 @@ func (g *group) persist() error {
 	if err := r.pack.save(r.disk, r.packFolder()); err != nil {
 		return err
 	}
+	for _, u := range g.uploads {
+		r.store.learn(u.name, u.index)
+	}
+	r.store.learn(r.pack.saved.name, r.pack.saved.index)
 	r.packs.Add(int64(1 + len(g.uploads)))
 	return r.branch.move(g.base.commit, g.commit)
 }

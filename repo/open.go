@@ -29,10 +29,12 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
-		store: &store{dir: o.Path}, files: &store{dir: o.Path, large: streamBytes}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
+		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite,
 		remote: o.Remote, adoptions: make(chan *adoption), readings: make(chan []shelved),
 	}
+	r.files = r.store.beside()
+	r.files.large = streamBytes
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

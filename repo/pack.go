@@ -30,6 +30,7 @@ type pack struct {
 	index   map[Hash]int // into objects
 	deflate *zlib.Writer
 	stored  *zlib.Writer // for trees and deltas, which hardly get smaller
+	saved   savedPack
 }
 
 type packed struct {
@@ -154,8 +155,16 @@ func (p *pack) save(d disk, folder string) error {
 	if err = errors.Join(err, <-written); err != nil {
 		return fmt.Errorf("write pack: %w", err)
 	}
-	_, err = placePack(d, folder, groupDraft, sum)
+	name, err := placePack(d, folder, groupDraft, sum)
+	p.saved = savedPack{name, index}
 	return err
+}
+
+// A savedPack is what readers need to know of a pack that is in place: its name,
+// without extension, and its index.
+type savedPack struct {
+	name  string
+	index []byte
 }
 
 // placePack gives the drafts of a pack and its index, which are durable, their

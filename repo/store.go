@@ -1,44 +1,42 @@
 package repo
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
-	"github.com/go-git/go-billy/v5"
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/storage/filesystem"
-	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
-// A store reads objects through go-git's filesystem storage, which must not be
-// used by two goroutines at once and sees neither the packs that came nor those
-// that went after it was opened: hence the mutex, and the further looks with a
-// fresh storage.
+// A store reads objects. Any number of goroutines may use it at once, and it
+// finds the packs that came, and does without those that went, after it looked
+// at the folder.
 type store struct {
 	dir   string
-	large int64                                      // beyond how many bytes objects are not kept but read as streams; 0 is never
+	large int64                                      // beyond how many bytes objects are read as streams; 0 is never
+	most  int64                                      // beyond how many bytes no object is held in memory; 0 is objectBound
 	list  func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
+	open  func(name string) (*os.File, error)        // nil is os.Open
 
-	mu      sync.Mutex
-	storage *filesystem.Storage // nil until it is needed
+	once     sync.Once
+	packs    *packSet
+	borrowed bool // packs is another store's
+	bases    baseCache
 }
-
-// objectCache bounds what a storage keeps of the objects that it read, among
-// them the bases of deltas.
-const objectCache = 32 * cache.MiByte
 
 // streamBytes is beyond how many bytes a file is read as a stream.
 const streamBytes = 512 << 10
 
-// How many fresh storages have to lack an object until it is not there: while
+// objectBound bounds the objects that are held in memory, which a damaged or
+// spiteful delta could let grow without end.
+const objectBound = 1 << 30
+
+// How many looks at the folder have to lack an object until it is not there: while
 // packs are joined, one listing of the folder may show neither the old packs nor
 // the new one. And how many may meet a pack that is gone: each of them a pack
 // that was listed and then removed, of which one joining removes many in a row.
@@ -47,51 +45,74 @@ const (
 	looksForPack   = 100
 )
 
-// object is the content of the object h. ErrNotFound when there is none of that
-// kind.
-func (s *store) object(kind plumbing.ObjectType, h Hash) (b []byte, err error) {
-	err = s.find(kind, h, func(o plumbing.EncodedObject) error {
-		r, err := o.Reader()
-		if err != nil {
-			return err
+// set is the packs of the store.
+func (s *store) set() *packSet {
+	s.once.Do(func() {
+		if s.packs == nil {
+			s.packs = newPackSet(filepath.Join(s.dir, "objects"), s.list, s.open)
 		}
-		b = make([]byte, o.Size())
-		_, err = io.ReadFull(r, b)
-		return errors.Join(err, r.Close())
 	})
-	return b, err
+	return s.packs
+}
+
+// beside is a store of the same packs, whose indexes are opened once for all. It
+// has a cache of its own, for one who reads much.
+func (s *store) beside() *store {
+	return &store{dir: s.dir, most: s.most, packs: s.set(), borrowed: true}
+}
+
+// learn tells of a pack that was just placed, by its name without extension, and
+// its index, which belongs to the store from now on.
+func (s *store) learn(name string, index []byte) { s.set().learn(name, index) }
+
+// object is the content of the object h, which others may have too: it must not
+// be changed. ErrNotFound when there is none of that kind.
+func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
+	a, err := s.find(kind, h, unbounded)
+	return a.raw, err
 }
 
 // stream reads the object h, whose size it tells too, from the disk bit by bit if
 // it is large. What was opened can be read when its pack is gone.
 func (s *store) stream(kind plumbing.ObjectType, h Hash) (r io.ReadCloser, size int64, err error) {
-	err = s.find(kind, h, func(o plumbing.EncodedObject) (err error) {
-		size = o.Size()
-		r, err = o.Reader()
-		return err
-	})
-	return r, size, err
+	upTo := s.large
+	if upTo == 0 {
+		upTo = unbounded
+	}
+	a, err := s.find(kind, h, upTo)
+	if err != nil {
+		return nil, 0, err
+	}
+	if a.stream == nil {
+		return io.NopCloser(bytes.NewReader(a.raw)), a.size, nil
+	}
+	return a.stream, a.size, nil
 }
 
 // size is how many bytes the blob h has.
-func (s *store) size(h Hash) (size int64, err error) {
-	err = s.find(plumbing.BlobObject, h, func(o plumbing.EncodedObject) error {
-		size = o.Size()
-		return nil
-	})
-	return size, err
+func (s *store) size(h Hash) (int64, error) {
+	a, err := s.find(plumbing.BlobObject, h, -1)
+	return a.size, err
 }
 
-// find calls use with the object h, also while the packs that hold it are being
-// joined; use may be called again when it fails. ErrNotFound when there is none
-// of that kind.
-func (s *store) find(kind plumbing.ObjectType, h Hash, use func(plumbing.EncodedObject) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.read(kind, h, use)
+// An answer is an object that was found.
+type answer struct {
+	kind   plumbing.ObjectType
+	size   int64
+	raw    []byte        // the content
+	stream io.ReadCloser // the content of one that is larger than was asked for; nil otherwise
+}
+
+// find finds the object h, also while the packs that hold it are being joined,
+// with its content if that has at most upTo bytes, else with a stream; of -1,
+// with its size alone. ErrNotFound when there is none of that kind.
+func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (answer, error) {
+	a, err := s.read(h, upTo)
 	for missing, gone := 0, 0; err != nil && missing < looksForObject && gone < looksForPack; {
-		s.close()
-		if err = s.read(kind, h, use); packGone(err) {
+		if err = s.set().refresh(); err == nil {
+			a, err = s.read(h, upTo)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // a pack, or its index, that was there when the folder was listed
 			gone++
 		} else {
 			missing++
@@ -99,50 +120,48 @@ func (s *store) find(kind plumbing.ObjectType, h Hash, use func(plumbing.Encoded
 	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
-		return fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
+		return answer{}, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
 	case err != nil:
-		s.close() // it may know only a part of the packs
-		return storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
-	}
-	return nil
-}
-
-// packGone says whether err is that of a pack, or its index, which was there
-// when the folder was listed.
-func packGone(err error) bool {
-	return errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
-}
-
-func (s *store) read(kind plumbing.ObjectType, h Hash, use func(plumbing.EncodedObject) error) error {
-	if s.storage == nil {
-		files := wholePacks{Filesystem: osfs.New(s.dir, osfs.WithBoundOS()), list: s.list}
-		if s.list == nil {
-			files.list = os.ReadDir
+		return answer{}, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
+	case a.kind != kind:
+		if a.stream != nil {
+			a.stream.Close()
 		}
-		s.storage = filesystem.NewStorageWithOptions(files, cache.NewObjectLRU(objectCache),
-			filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true, LargeObjectThreshold: s.large})
+		return answer{}, fmt.Errorf("%s %s is a %s: %w", kind, h, a.kind, ErrNotFound)
 	}
-	o, err := s.storage.EncodedObject(kind, h)
-	if err != nil {
-		return err
-	}
-	return use(o)
+	return a, nil
 }
 
-func (s *store) close() error {
-	if s.storage == nil {
-		return nil
+// read looks for the object in the packs that are known, and then among those
+// that are files of their own.
+func (s *store) read(h Hash, upTo int64) (answer, error) {
+	list, err := s.set().list()
+	if err != nil {
+		return answer{}, err
 	}
-	err := s.storage.Close()
-	s.storage = nil
-	return err
+	at, ok, damage := list.find(h)
+	if ok {
+		a, err := s.packed(at, upTo)
+		if err != nil {
+			s.set().forget(at.pack)
+			err = fmt.Errorf("%s: %w", filepath.Base(at.pack.name), err)
+		}
+		return a, err
+	}
+	a, err := s.loose(list.folders, h, upTo)
+	if errors.Is(err, plumbing.ErrObjectNotFound) && damage != nil {
+		err = damage // it may be there
+	}
+	return a, err
 }
 
 // Close gives back the files that s holds open. s can be used again.
 func (s *store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.close()
+	s.bases.clear()
+	if !s.borrowed {
+		s.set().close()
+	}
+	return nil
 }
 
 func (s *store) commit(h Hash) (*commitObject, error) {
@@ -187,10 +206,11 @@ func (s *store) treeOf(commit Hash) (Hash, error) {
 	return c.tree, nil
 }
 
+// blob is the content of the blob h, for the caller to keep.
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }
 
 // tree is the bytes of the tree h, tidied if need be, none for the zero hash and for
-// the empty tree, which Git knows without having it.
+// the empty tree, which Git knows without having it. They must not be changed.
 func (s *store) tree(h Hash) ([]byte, error) {
 	if h.IsZero() || h == hashObject(plumbing.TreeObject, nil) {
 		return nil, nil
@@ -210,40 +230,5 @@ func (s *store) folder(h Hash) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseFolder(h, raw)
-}
-
-// wholePacks hides the packs that have no index: Git puts a pack in place first,
-// and go-git fails on one that it finds by itself. It passes over files that go
-// while they are listed, for which go-git would take the folder as missing.
-type wholePacks struct {
-	billy.Filesystem
-	list func(folder string) ([]fs.DirEntry, error)
-}
-
-func (w wholePacks) ReadDir(name string) ([]fs.FileInfo, error) {
-	entries, err := w.list(filepath.Join(w.Root(), name))
-	if err != nil {
-		return nil, err
-	}
-	indexed := make(map[string]bool)
-	for _, e := range entries {
-		if base, ok := strings.CutSuffix(e.Name(), ".idx"); ok {
-			indexed[base] = true
-		}
-	}
-	files := make([]fs.FileInfo, 0, len(entries))
-	for _, e := range entries {
-		if base, ok := strings.CutSuffix(e.Name(), ".pack"); ok && !indexed[base] {
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return nil, err
-		}
-		files = append(files, info)
-	}
-	return files, nil
+	return parseFolder(h, bytes.Clone(raw)) // which will be changed
 }

@@ -19,6 +19,7 @@ type Upload struct {
 	disk  disk
 	draft string // path of the drafts, without their endings
 	name  string // path of the pack in place, without extension
+	index []byte // of the pack
 
 	// Owned by the writer while an update has the upload.
 	packPlaced, placed bool
@@ -83,7 +84,8 @@ func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error
 	} else if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
-	u.blob, u.name = object.hash, filepath.Join(filepath.Dir(u.draft), "pack-"+sum.String())
+	u.blob, u.index = object.hash, index
+	u.name = filepath.Join(filepath.Dir(u.draft), "pack-"+sum.String())
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (r *Repo) warm(ctx context.Context) {
 	}
 	for range workers {
 		g.Go(func() error {
-			w := warmer{repo: r, store: &store{dir: r.path}, saving: many}
+			w := warmer{repo: r, store: r.store.beside(), saving: many}
 			defer w.store.Close()
 			for part := range parts {
 				w.read(ctx, part)
