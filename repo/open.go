@@ -40,6 +40,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if r.disk == nil {
 		r.disk = osDisk{}
 	}
+	r.keeps = keeps{disk: r.disk, folder: r.packFolder()}
 	if o.Queue == 0 {
 		o.Queue = 1024
 	}
@@ -288,23 +289,37 @@ func branches(path string) ([]string, error) {
 
 // removeLeftovers removes what a process that was killed left.
 func (r *Repo) removeLeftovers() error {
-	err := errors.Join(r.clean(), cleanPacks(r.disk, r.packFolder(), joinDraft))
-	files, listErr := os.ReadDir(r.packFolder())
+	if err := errors.Join(r.branch.recover(), r.keeps.recover()); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(r.packFolder())
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
-		if name, _, ok := strings.Cut(f.Name(), "_idx"); ok && strings.HasPrefix(name, uploadDraft) {
+		if name, ok := strings.CutSuffix(f.Name(), "_idx"); ok && isDraft(name) {
 			err = errors.Join(err, cleanPacks(r.disk, r.packFolder(), name))
-		} else if strings.HasPrefix(name, uploadDraft) {
-			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), name)))
+		} else if isDraft(f.Name()) {
+			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), f.Name())))
 		}
 	}
-	return errors.Join(err, listErr)
+	return err
 }
 
-// clean removes what a write that did not come to its end left behind, of this
-// process or of one that was killed. The lock is held, so nobody else is at it.
+// isDraft says whether a file in the folder of packs was being written, by this
+// version or by one before it.
+func isDraft(name string) bool { return strings.HasPrefix(strings.TrimPrefix(name, "tmp_"), drafts) }
+
+// clean removes what a write that did not come to its end left behind. The lock is
+// held, so nobody else is at it.
 func (r *Repo) clean() error {
 	if err := cleanPacks(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
+	}
+	if r.doubt.Load() == nil {
+		if err := r.keeps.release(); err != nil {
+			return err
+		}
 	}
 	return r.branch.recover()
 }

@@ -80,6 +80,7 @@ type Repo struct {
 	running atomic.Bool
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped chan struct{}         // closed when Run has returned
+	doubt   atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
@@ -88,6 +89,7 @@ type Repo struct {
 	// Owned by the writer.
 	root     *folder // the branch's tree; nil when it must be read again
 	pack     *pack
+	keeps    keeps
 	dirty    bool // a write failed and may have left something behind
 	indexed  int  // how many commits the saved index has
 	sections int  // and in how many sections
@@ -126,7 +128,7 @@ func (r *Repo) Branch() string { return r.branch.name.Short() }
 // for its outcome.
 //
 // ErrBusy, ErrClosed and ErrStorage (maybe ErrFull) say that nothing was
-// published.
+// published, nor will be. ErrUnsure says that it may be.
 func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -299,11 +301,15 @@ func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
 func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	s := r.View()
 	failed := r.history.tip != s.commit // an earlier attempt did, half way
+	if err := r.secure(); err != nil {
+		return nil, storageError(err)
+	}
 	tip, err := r.branch.read()
 	switch {
 	case err != nil:
 		return nil, storageError(err)
 	case tip == s.commit:
+		r.decide(tip)
 		return s, nil
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
@@ -317,10 +323,43 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 		return nil, storageError(err)
 	}
 	r.publish(next)
-	if !s.commit.IsZero() { // as it is when the repository is opened
+	if !r.decide(tip) && !s.commit.IsZero() { // as it is when the repository is opened
 		r.log.Info("took in commits of others", "from", s.commit.String(), "to", tip.String())
 	}
 	return next, nil
+}
+
+// secure makes durable where the branch is, after a write failed so late that it
+// may have moved it.
+func (r *Repo) secure() error {
+	if r.doubt.Load() == nil {
+		return nil
+	}
+	if err := r.branch.recover(); err != nil {
+		return err
+	}
+	if err := r.branch.syncFolder(); err != nil {
+		return fmt.Errorf("sync branch folder: %w", err)
+	}
+	return nil
+}
+
+// decide ends the doubt about a write that failed late, if there is any: what was
+// published last, of which tip is the newest commit, holds it or not. It reports
+// whether that is the newest commit.
+func (r *Repo) decide(tip Hash) bool {
+	doubt := r.doubt.Load()
+	if doubt == nil {
+		return false
+	}
+	if _, saved := r.Position(*doubt); saved {
+		r.log.Warn("a commit that failed late is saved", "commit", doubt.String())
+	} else {
+		r.log.Warn("a commit that failed late is not saved", "commit", doubt.String())
+	}
+	r.doubt.Store(nil)
+	r.release()
+	return *doubt == tip
 }
 
 // publish makes s the current snapshot.

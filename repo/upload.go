@@ -13,15 +13,17 @@ import (
 
 // An Upload is the content of a file to be, on disk already and durable, but not
 // in the repository yet: a pack of its own, under a draft's name. The update
-// that makes a file of it puts the pack in place.
+// that makes a file of it puts the pack in place. It is good for one update, because
+// Git's upkeep may drop what an update has put in place and not committed.
 type Upload struct {
 	blob  Hash
 	disk  disk
 	draft string // path of the drafts, without their endings
-	name  string // path of the pack in place, without extension
+	sum   Hash   // of the pack
 
 	// Owned by the writer while an update has the upload.
-	packPlaced, placed bool
+	group  *group // that has placed it, or tried
+	placed bool
 }
 
 // Upload reads size bytes of content, which it never holds in memory, and makes
@@ -45,12 +47,8 @@ func (u *Upload) Revision() Hash { return u.blob }
 // Close removes what no update has put in place. It must not be called while an
 // update uses u.
 func (u *Upload) Close() error {
-	folder, name := filepath.Split(u.draft)
-	switch {
-	case u.placed:
+	if u.placed {
 		return nil
-	case u.packPlaced:
-		return storageError(cleanPacks(u.disk, folder, name))
 	}
 	return storageError(errors.Join(removeIfThere(u.disk, u.draft+"_pack"), removeIfThere(u.disk, u.draft+"_idx")))
 }
@@ -83,7 +81,7 @@ func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error
 	} else if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
-	u.blob, u.name = object.hash, filepath.Join(filepath.Dir(u.draft), "pack-"+sum.String())
+	u.blob, u.sum = object.hash, sum
 	return nil
 }
 
@@ -131,20 +129,23 @@ func (s *source) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// place makes the pack one of the repository. That is durable once the folder is
-// synced. What an earlier attempt did is not done again.
-func (u *Upload) place() error {
-	if !u.packPlaced {
-		if err := u.disk.Rename(u.draft+"_pack", u.name+".pack"); err != nil {
-			return fmt.Errorf("place upload: %w", err)
-		}
-		u.packPlaced = true
+// place makes the pack one of the repository, where it is kept until the group g is
+// over. It is durable once the folder is synced.
+func (u *Upload) place(g *group) error {
+	if u.group == g {
+		return nil // it is two files of the group
 	}
-	if !u.placed {
-		if err := u.disk.Rename(u.draft+"_idx", u.name+".idx"); err != nil {
-			return fmt.Errorf("place upload: %w", err)
-		}
-		u.placed = true
+	u.group = g
+	name, err := g.repo.keeps.reserve(u.sum)
+	if err == nil {
+		err = u.disk.Rename(u.draft+"_pack", name+".pack")
 	}
+	if err == nil {
+		err = u.disk.Rename(u.draft+"_idx", name+".idx")
+	}
+	if err != nil {
+		return fmt.Errorf("place upload: %w", err)
+	}
+	u.placed = true
 	return nil
 }
