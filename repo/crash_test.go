@@ -246,14 +246,15 @@ func merge(a, b map[string]*inode) map[string]*inode {
 // A script is a sequence of steps on a repository. Each commits a group of
 // updates, or does some upkeep.
 type script struct {
-	repo  *Repo
-	acked map[string]string // slug to title
-	files map[string]string // acknowledged, path to content
-	group [][]string        // slugs that belong to one group
+	repo    *Repo
+	acked   map[string]string // slug to title
+	refused map[string]bool   // slugs whose creation was told not to be saved
+	files   map[string]string // acknowledged, path to content
+	group   [][]string        // slugs that belong to one group
 }
 
 func newScript(r *Repo) *script {
-	return &script{repo: r, acked: make(map[string]string), files: make(map[string]string)}
+	return &script{repo: r, acked: make(map[string]string), refused: make(map[string]bool), files: make(map[string]string)}
 }
 
 // commit puts entries, an update each, as one group.
@@ -271,6 +272,8 @@ func (s *script) commit(t *testing.T, title string, slugs ...string) {
 	for i, q := range requests {
 		if q.err == nil {
 			s.acked[slugs[i]] = title
+		} else if !errors.Is(q.err, ErrUnsure) {
+			s.refused[slugs[i]] = true
 		}
 	}
 }
@@ -291,7 +294,7 @@ func (s *script) upload(t *testing.T, path, text string) {
 }
 
 // check says what r lacks of what was acknowledged, and which group it holds by
-// half. A group that was not acknowledged may be there, or not.
+// half. A group that was not acknowledged is not there, unless that was unsure.
 func (s *script) check(t *testing.T, r *Repo) {
 	t.Helper()
 	view := r.View()
@@ -303,6 +306,11 @@ func (s *script) check(t *testing.T, r *Repo) {
 		}
 		if got, _ := e.Fields().Get("title"); got != title {
 			t.Errorf("acknowledged entry %s: title %v, want %s", name, got, title)
+		}
+	}
+	for name := range s.refused {
+		if _, ok := view.Entry("consultations", slug(t, name)); ok {
+			t.Errorf("entry %s is there, which was told not to be saved", name)
 		}
 	}
 	for path, text := range s.files {
@@ -393,6 +401,9 @@ func TestEveryFault(t *testing.T) {
 				}
 				s.check(t, s.repo)
 				verify(t, s.repo)
+				if l := leftBehind(s.repo.path); len(l) > 0 {
+					t.Errorf("left behind: %v", l)
+				}
 			})
 		})
 	}
@@ -484,7 +495,7 @@ func checkImage(t *testing.T, s *script, dir string) {
 		t.Error("no commit is possible after the crash")
 	}
 	verify(t, r)
-	if l, _ := filepath.Glob(filepath.Join(dir, "objects/pack/tmp*")); len(l) > 0 {
+	if l := leftBehind(dir); len(l) > 0 {
 		t.Errorf("left behind: %v", l)
 	}
 	indexes, _ := filepath.Glob(filepath.Join(dir, "objects/pack/pack-*.idx"))
@@ -493,6 +504,15 @@ func checkImage(t *testing.T, s *script, dir string) {
 			t.Errorf("an index without its pack is left: %v", err)
 		}
 	}
+}
+
+// leftBehind are the drafts and keeps in the repository, and the branch's locks.
+func leftBehind(dir string) (left []string) {
+	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "objects/pack/*.keep", "refs/heads/*.lock"} {
+		l, _ := filepath.Glob(filepath.Join(dir, pattern))
+		left = append(left, l...)
+	}
+	return left
 }
 
 // TestKilled kills a process with sixteen writers at random moments, time and

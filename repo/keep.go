@@ -1,8 +1,6 @@
 package repo
 
 import (
-	"crypto/sha1"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,40 +25,37 @@ const keepNote = "cms: kept until the branch leads to it\n"
 // note is the file that ours are other names of. Git looks for no packs there.
 func (k *keeps) note() string { return filepath.Join(filepath.Dir(k.folder), "info", "cms.keep") }
 
-// reserve is the name for a pack of that checksum, kept from now on. It is one
-// that no pack has: an upkeep that is under way may have made up its mind to drop
-// what had it.
-func (k *keeps) reserve(sum Hash) (string, error) {
-	for n := uint32(0); ; n++ {
-		name := filepath.Join(k.folder, packName(sum, n))
-		if exists(name+".pack") || exists(name+".idx") {
-			continue
-		}
-		err := k.disk.Link(k.note(), name+".keep")
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := k.begin(); err != nil {
-				return "", fmt.Errorf("keep packs: %w", err)
-			}
-			err = k.disk.Link(k.note(), name+".keep")
-		}
-		switch {
-		case err == nil:
-			k.names = append(k.names, name)
-			return name, nil
-		case !errors.Is(err, fs.ErrExist): // somebody else's
-			return "", fmt.Errorf("keep pack: %w", err)
-		}
+// reserve is the name of the pack with that checksum, which is kept from now on. It
+// is taken when there is such a pack, or an upkeep of others: an upkeep that is under
+// way may have made up its mind to drop what has that name.
+func (k *keeps) reserve(sum Hash) (name string, taken bool, err error) {
+	name = filepath.Join(k.folder, packName(sum))
+	if exists(name+".pack") || exists(name+".idx") {
+		return "", true, nil
 	}
+	err = k.disk.Link(k.note(), name+".keep")
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := k.begin(); err != nil {
+			return "", false, fmt.Errorf("keep packs: %w", err)
+		}
+		err = k.disk.Link(k.note(), name+".keep")
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return "", true, nil
+	} else if err != nil {
+		return "", false, fmt.Errorf("keep pack: %w", err)
+	}
+	k.names = append(k.names, name)
+	return name, false, nil
 }
 
-// packName is what Git calls a pack of that checksum, and n says how many such
-// names are taken.
-func packName(sum Hash, n uint32) string {
-	if n > 0 {
-		sum = sha1.Sum(binary.BigEndian.AppendUint32(sum[:], n))
-	}
-	return "pack-" + sum.String()
-}
+// packName is what Git calls a pack of that checksum.
+func packName(sum Hash) string { return "pack-" + sum.String() }
+
+// emptyBlock is a part of compressed content that stands for nothing (RFC 1951,
+// section 3.2.4): behind the two bytes of zlib's header, it gives a pack of the same
+// objects another checksum.
+var emptyBlock = []byte{0, 0, 0, 0xff, 0xff}
 
 // begin makes the note, durably.
 func (k *keeps) begin() error {

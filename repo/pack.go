@@ -142,9 +142,15 @@ const (
 // save writes the pack and its index where k keeps it. When it returns nil, both
 // are durable and Git sees them.
 func (p *pack) save(d disk, k *keeps) error {
-	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
-	sum := Hash(sha1.Sum(p.buf.Bytes()))
-	p.buf.Write(sum[:])
+	sum := p.seal()
+	name, taken, err := k.reserve(sum)
+	for taken {
+		sum = p.vary()
+		name, taken, err = k.reserve(sum)
+	}
+	if err != nil {
+		return err
+	}
 	index, err := encodeIndex(p.objects, sum)
 	if err != nil {
 		return err
@@ -156,18 +162,40 @@ func (p *pack) save(d disk, k *keeps) error {
 	if err = errors.Join(err, <-written); err != nil {
 		return fmt.Errorf("write pack: %w", err)
 	}
-	name, err := k.reserve(sum)
-	if err != nil {
-		return err
-	}
 	return placeDrafts(d, draft, name)
+}
+
+// seal completes the pack, and says what its checksum is.
+func (p *pack) seal() Hash {
+	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
+	sum := Hash(sha1.Sum(p.buf.Bytes()))
+	p.buf.Write(sum[:])
+	return sum
+}
+
+// vary seals the pack anew, with the same objects and another checksum. Its last
+// object, a commit, is stored whole.
+func (p *pack) vary() Hash {
+	last := &p.objects[len(p.objects)-1]
+	raw := p.buf.Bytes()[:p.buf.Len()-sha1.Size]
+	at := int(last.offset) + 1
+	for raw[at-1]&0x80 != 0 { // its header
+		at++
+	}
+	at += 2 // zlib's
+	rest := bytes.Clone(raw[at:])
+	p.buf.Truncate(at)
+	p.buf.Write(emptyBlock)
+	p.buf.Write(rest)
+	last.crc = crc32.ChecksumIEEE(p.buf.Bytes()[last.offset:])
+	return p.seal()
 }
 
 // placePack gives the drafts of a pack and its index, which are durable, their
 // names, and says which, without extension. When it returns nil, those are
 // durable and Git sees them. What is left when it fails is for cleanPacks.
 func placePack(d disk, folder, draft string, sum Hash) (name string, err error) {
-	name = filepath.Join(folder, packName(sum, 0))
+	name = filepath.Join(folder, packName(sum))
 	return name, placeDrafts(d, filepath.Join(folder, draft), name)
 }
 

@@ -1,11 +1,14 @@
 package repo
 
 import (
+	"bytes"
 	"compress/zlib"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -20,6 +23,7 @@ type Upload struct {
 	disk  disk
 	draft string // path of the drafts, without their endings
 	sum   Hash   // of the pack
+	size  int64  // of the blob
 
 	// Owned by the writer while an update has the upload.
 	group  *group // that has placed it, or tried
@@ -55,12 +59,20 @@ func (u *Upload) Close() error {
 
 // write makes the drafts of the pack and its index.
 func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error {
+	u.size = size
+	return u.draw(func(w *packWriter) (packed, error) {
+		return w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	})
+}
+
+// draw makes the drafts of a pack of the object that blob writes.
+func (u *Upload) draw(blob func(*packWriter) (packed, error)) error {
 	f, err := u.disk.Create(u.draft+"_pack", 0o444)
 	if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
 	w := newPackWriter(f, 1)
-	object, err := w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	object, err := blob(w)
 	var sum Hash
 	if err == nil {
 		sum, err = w.finish()
@@ -83,6 +95,35 @@ func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error
 	}
 	u.blob, u.sum = object.hash, sum
 	return nil
+}
+
+// vary makes drafts of the same blob, whose pack has another checksum.
+func (u *Upload) vary() error {
+	old := *u
+	f, err := os.Open(old.draft + "_pack")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	start := int64(packHeader + len(objectHeader(plumbing.BlobObject, u.size)))
+	u.draft += "v"
+	err = u.draw(func(w *packWriter) (packed, error) {
+		o, err := w.begin(plumbing.BlobObject, u.size, nil)
+		if err != nil {
+			return o, err
+		}
+		const zlibHeader = 2
+		_, err = io.Copy(w, io.MultiReader(
+			io.NewSectionReader(f, start, zlibHeader), bytes.NewReader(emptyBlock),
+			io.NewSectionReader(f, start+zlibHeader, info.Size()-start-zlibHeader-sha1.Size)))
+		o.hash = old.blob
+		return w.end(o), err
+	})
+	return errors.Join(err, old.Close())
 }
 
 // blob appends a blob of that size.
@@ -136,7 +177,13 @@ func (u *Upload) place(g *group) error {
 		return nil // it is two files of the group
 	}
 	u.group = g
-	name, err := g.repo.keeps.reserve(u.sum)
+	name, taken, err := g.repo.keeps.reserve(u.sum)
+	for taken { // the same content was uploaded before
+		if err := u.vary(); err != nil {
+			return fmt.Errorf("write upload again: %w", err)
+		}
+		name, taken, err = g.repo.keeps.reserve(u.sum)
+	}
 	if err == nil {
 		err = u.disk.Rename(u.draft+"_pack", name+".pack")
 	}
