@@ -140,6 +140,35 @@ func (d *crashDisk) SyncDir(dir string) error {
 	})
 }
 
+func (d *crashDisk) SyncFile(name string) error {
+	return d.do("sync "+filepath.Base(name), func() error { return d.osDisk.SyncFile(name) }, func() {
+		if n := d.names[name]; n != nil {
+			n.synced = bytes.Clone(n.data)
+		}
+	})
+}
+
+// bring takes note of files that others have written since, of which nothing is
+// durable.
+func (d *crashDisk) bring(t *testing.T, dir string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if n := d.names[p]; n == nil || !bytes.Equal(n.data, b) {
+			d.names[p] = &inode{data: b}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 type crashFile struct {
 	diskFile
 	disk *crashDisk
@@ -224,6 +253,9 @@ func image(t *testing.T, dir string, files map[string]*inode, c cut) string {
 			t.Fatal(err)
 		}
 		target := filepath.Join(out, rel)
+		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+			t.Fatal(err)
+		}
 		if first, ok := written[node]; ok {
 			err = os.Link(first, target)
 		} else {
@@ -435,6 +467,56 @@ func joining(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b")
 	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder(), nil)
 	s.commit(t, "deux", "c")
+}
+
+// TestCrashAfterPush: an edit stands on what was pushed, of which Git has made
+// nothing durable.
+func TestCrashAfterPush(t *testing.T) {
+	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			r, stop := run(t, options(dir))
+			put(t, r, "consultations", "parc", "zéro")
+			stop()
+			git(t, dir, "config", "receive.unpackLimit", limit)
+			work := clone(t, dir)
+			d := newCrashDisk(t, dir)
+			o := options(dir)
+			o.disk = d
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			s := newScript(r)
+			s.commit(t, "un", "a")
+			write(t, work, "_consultations/dehors.md", "---\ntitle: dehors\n---\n")
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Dehors")
+			git(t, work, "pull", "-q", "--rebase")
+			git(t, work, "push", "-q")
+			d.bring(t, dir)
+			if loose, _ := filepath.Glob(filepath.Join(dir, "objects/??/*")); (len(loose) > 0) != (limit != "1") {
+				t.Errorf("the push left %d loose objects", len(loose))
+			}
+			s.commit(t, "deux", "b")
+			s.acked["dehors"] = "dehors"
+			s.check(t, r)
+			imageChecker()(t, s, d)
+
+			d.count, d.log = 0, nil
+			s.commit(t, "trois", "c")
+			var syncs []string
+			for _, op := range d.log {
+				if strings.HasPrefix(op, "sync ") {
+					syncs = append(syncs, op)
+				}
+			}
+			if len(syncs) != 5 { // pack, index, branch, and two folders
+				t.Errorf("syncs of an edit on one of ours: got %q", syncs)
+			}
+		})
+	}
 }
 
 // TestEveryFaultOfIndex: what could not be saved is saved the next time.

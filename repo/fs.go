@@ -23,6 +23,8 @@ type disk interface {
 	// Mkdir makes a folder and those above it that are missing.
 	Mkdir(name string) error
 	SyncDir(name string) error
+	// SyncFile makes the bytes of a file durable that others wrote.
+	SyncFile(name string) error
 }
 
 type diskFile interface {
@@ -59,6 +61,8 @@ func (osDisk) SyncDir(name string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+func (osDisk) SyncFile(name string) error { return osDisk{}.SyncDir(name) }
 
 // writeFile makes the file name with content b. Its bytes are durable when
 // writeFile returns nil, its name is not yet. On failure the file is removed.

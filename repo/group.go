@@ -220,10 +220,14 @@ func (g *group) save(h *grip) error {
 	if err == nil {
 		err = r.pack.save(r.disk, &r.keeps)
 	}
-	if err = errors.Join(err, <-synced); err == nil {
-		r.packs.Add(int64(1 + len(g.uploads)))
+	if err = errors.Join(err, <-synced); err != nil {
+		return err
 	}
-	return err
+	for _, name := range r.keeps.names {
+		r.ledger.note(name)
+	}
+	r.packs.Add(int64(1 + len(g.uploads)))
+	return nil
 }
 
 // place makes packs of the uploads.

@@ -42,10 +42,11 @@ func (k *keeps) reserve(sum Hash) (name string, taken bool, err error) {
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return "", true, nil
-	} else if err != nil {
+	}
+	k.names = append(k.names, name) // it may be there even if Link failed
+	if err != nil {
 		return "", false, fmt.Errorf("keep pack: %w", err)
 	}
-	k.names = append(k.names, name)
 	return name, false, nil
 }
 

@@ -41,6 +41,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		r.disk = osDisk{}
 	}
 	r.keeps = keeps{disk: r.disk, folder: r.packFolder()}
+	r.ledger = ledger{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*listed)}
 	if o.Queue == 0 {
 		o.Queue = 1024
 	}
@@ -105,6 +106,11 @@ func (r *Repo) open(ctx context.Context, branchName string) error {
 	if err != nil || tip.IsZero() {
 		return err
 	}
+	if !r.readOnly {
+		if err := r.settle(); err != nil {
+			return err
+		}
+	}
 	if _, _, err = r.history.extend(ctx, r.store, tip); err != nil {
 		return err
 	}
@@ -128,7 +134,7 @@ func vacant(path string) (bool, error) {
 }
 
 // create makes a bare repository whose HEAD is branch. HEAD comes last: without
-// it the folder is no repository.
+// it the folder is no repository. What is pushed to it stays one pack, and durable.
 func create(d disk, path, branch string) error {
 	if branch == "" {
 		branch = "main"
@@ -138,7 +144,8 @@ func create(d disk, path, branch string) error {
 			return err
 		}
 	}
-	const settings = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n"
+	const settings = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tfsync = committed,reference\n" +
+		"[gc]\n\tauto = 0\n[receive]\n\tunpackLimit = 1\n[fetch]\n\tunpackLimit = 1\n"
 	for _, f := range [][2]string{{"config", settings}, {"HEAD", "ref: refs/heads/" + branch + "\n"}} {
 		if err := writeFile(d, filepath.Join(path, f[0]), []byte(f[1]), 0o666); err != nil {
 			return err

@@ -248,6 +248,23 @@ func (b *branch) renamed() (moved, known bool) {
 	return false, err == nil && os.SameFile(draft, lock)
 }
 
+// settle makes durable what others have set the branch to.
+func (b *branch) settle() error {
+	err := b.disk.SyncFile(b.file())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !isFile(b.file()) {
+		err = errors.Join(ignoreGone(b.disk.SyncFile(filepath.Join(b.dir, "packed-refs"))), b.disk.SyncDir(b.dir))
+	}
+	if err = errors.Join(err, ignoreGone(b.syncFolder())); err != nil {
+		return fmt.Errorf("sync branch: %w", err)
+	}
+	return nil
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // syncFolder makes durable where the branch is.
 func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.file())) }
 

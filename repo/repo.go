@@ -90,6 +90,7 @@ type Repo struct {
 	root     *folder // the branch's tree; nil when it must be read again
 	pack     *pack
 	keeps    keeps
+	ledger   ledger
 	dirty    bool // a write failed and may have left something behind
 	indexed  int  // how many commits the saved index has
 	sections int  // and in how many sections
@@ -314,6 +315,9 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
 	}
+	if err := r.settle(); err != nil {
+		return nil, storageError(err)
+	}
 	touched, all, err := r.history.extend(ctx, r.store, tip)
 	if err != nil {
 		return nil, storageError(err)
@@ -327,6 +331,15 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 		r.log.Info("took in commits of others", "from", s.commit.String(), "to", tip.String())
 	}
 	return next, nil
+}
+
+// settle makes durable what others have brought, and where they have moved the
+// branch.
+func (r *Repo) settle() error {
+	if err := r.ledger.settle(); err != nil {
+		return fmt.Errorf("sync objects of others: %w", err)
+	}
+	return r.branch.settle()
 }
 
 // secure makes durable where the branch is, after a write failed so late that it
