@@ -64,6 +64,19 @@ func (osDisk) SyncDir(name string) error {
 
 func (osDisk) SyncFile(name string) error { return osDisk{}.SyncDir(name) }
 
+// An askingDisk asks before it syncs a folder.
+type askingDisk struct {
+	disk
+	before func(folder string) error
+}
+
+func (d askingDisk) SyncDir(name string) error {
+	if err := d.before(name); err != nil {
+		return err
+	}
+	return d.disk.SyncDir(name)
+}
+
 // writeFile makes the file name with content b. Its bytes are durable when
 // writeFile returns nil, its name is not yet. On failure the file is removed.
 func writeFile(d disk, name string, b []byte, mode os.FileMode) error {

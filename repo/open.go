@@ -40,6 +40,9 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if r.disk == nil {
 		r.disk = osDisk{}
 	}
+	if o.BeforeSync != nil {
+		r.disk = askingDisk{r.disk, o.BeforeSync}
+	}
 	r.keeps = keeps{disk: r.disk, folder: r.packFolder()}
 	r.ledger = ledger{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*listed)}
 	if o.Queue == 0 {

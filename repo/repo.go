@@ -15,9 +15,10 @@
 // that others put on the branch are taken in before the next group, and within
 // seconds when nothing is written. Only one Repo may have it open.
 //
-// Besides what is Git's, the folder of the repository holds two files: cms.lock,
-// which the process that has it open keeps locked, and cms.index, which makes
-// the next start quick and can be deleted at any time.
+// Besides what is Git's, the folder of the repository holds three files: cms.lock,
+// which the process that has it open keeps locked, cms.index, which makes the next
+// start quick, and objects/info/cms.keep, of which the files that guard packs are
+// links (see keeps). The latter two can be deleted at any time.
 package repo
 
 import (
@@ -51,6 +52,10 @@ type Options struct {
 	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
+
+	// BeforeSync is asked before a folder is synced; its error is that of the
+	// sync. Tests of other packages make the storage fail by it.
+	BeforeSync func(folder string) error
 
 	disk disk // nil is the real one
 }
