@@ -56,7 +56,7 @@ var batchDoc = doc{
 	text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
 	requests:  map[string]any{mediaJSON: Batch{}},
 	responses: map[int]any{200: BatchResult{}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 	bounds:    bounds{time: 2 * operationTime}, // 500 writes
 }
 

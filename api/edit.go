@@ -36,7 +36,7 @@ var createEntryDoc = doc{
 	requests:  map[string]any{mediaJSON: Draft{}},
 	responses: map[int]any{201: Entry{}, 200: Diff{}},
 	headers:   map[int][]string{201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 503, 504, 507},
 }
 
 func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
@@ -101,7 +101,7 @@ var putEntryDoc = doc{
 	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
 func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
@@ -140,7 +140,7 @@ var patchEntryDoc = doc{
 	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
 func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
@@ -179,7 +179,7 @@ var deleteEntryDoc = doc{
 	summary:   "Delete an entry",
 	text:      "Its history stays.",
 	responses: map[int]any{204: nil, 200: Diff{}},
-	problems:  []int{400, 404, 412, 428, 503, 507},
+	problems:  []int{400, 404, 412, 428, 503, 504, 507},
 }
 
 func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) {

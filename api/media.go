@@ -135,9 +135,9 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
-		map[int]any{200: either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 507},
+		map[int]any{200: either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
-	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 507}, ifMatch, message, dryRun, key)
+	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
 }
 
 // serveMedia asks what the middleware of huma asks before h.

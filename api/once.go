@@ -169,7 +169,7 @@ func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim,
 }
 
 // changedNothing says whether an answer of this status means that nothing was
-// saved. Of an internal error, nobody can tell.
+// saved. Of an internal error nobody can tell, nor of one that came late (504).
 func changedNothing(status int) bool {
 	return status < http.StatusInternalServerError || status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage
 }

@@ -176,6 +176,41 @@ func TestAnswerLostInACrash(t *testing.T) {
 	}
 }
 
+// TestKeysAfterLateFailures: the disk fails once the branch has moved. Whatever the
+// door, the answer says that the write may be saved, and its key that it is.
+func TestKeysAfterLateFailures(t *testing.T) {
+	s, _ := newKeyServer(t)
+	s.create("pages", "accueil", "Bonjour.\n")
+	json := map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k-batch"}
+	for _, r := range []request{
+		creation("k-create", "Plan vélo"),
+		{method: "POST", path: "/v1/batch", body: `{"operations": [{"op": "create", "collection": "consultations", "fields": {"title": "Plan climat"}}]}`, header: json},
+		{method: "PUT", path: "/v1/media/plan.svg", body: `<svg xmlns="http://www.w3.org/2000/svg"/>`, header: map[string]string{"If-None-Match": "*", "Idempotency-Key": "k-media"}},
+		{method: "DELETE", path: "/v1/media/plan.svg", header: map[string]string{"If-Match": "*", "Idempotency-Key": "k-remove"}},
+		{method: "DELETE", path: "/v1/collections/pages/entries/accueil", header: map[string]string{"If-Match": "*", "Idempotency-Key": "k-delete"}},
+	} {
+		before := s.commits()
+		s.late.Store(2) // that of the write, and the next attempt to find out
+		res := s.do(r)
+		if p := s.problem(res); p.Status != 504 || p.Code != "may_be_saved" || res.header.Get("Retry-After") == "" {
+			t.Fatalf("%s %s: got %+v", r.method, r.path, p)
+		}
+		for again := 0; ; again++ {
+			p := s.problem(s.do(r))
+			if p.Code == "may_be_saved" && again < 3 {
+				continue // nobody can tell yet
+			}
+			if p.Status != 409 || p.Code != "already_made" || p.Commit != s.head() {
+				t.Errorf("%s %s, sent again: got %+v, want the commit %s", r.method, r.path, p, s.head())
+			}
+			break
+		}
+		if got := s.commits(); got == before || s.runGit("rev-list", "--count", "main^") != before+"\n" {
+			t.Errorf("%s %s: %s commits, after %s", r.method, r.path, got, before)
+		}
+	}
+}
+
 func TestKeysThatCannotBeKept(t *testing.T) {
 	s, db := newKeyServer(t)
 	db.Close()

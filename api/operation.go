@@ -201,6 +201,7 @@ func (a *API) refused(status int) *huma.Response {
 		http.StatusRequestedRangeNotSatisfiable: {"Content-Range", "How long the file is."},
 		http.StatusTooManyRequests:              {"Retry-After", "Seconds to wait."},
 		http.StatusServiceUnavailable:           {"Retry-After", "Seconds to wait, where that is known."},
+		http.StatusGatewayTimeout:               {"Retry-After", "Seconds to wait."},
 	}
 	if h, ok := of[status]; ok {
 		r.Headers = map[string]*huma.Param{h[0]: {Description: h[1], Schema: &huma.Schema{Type: huma.TypeString}}}

@@ -86,6 +86,8 @@ func codeOf(status int) string {
 		return "too_many_requests"
 	case http.StatusServiceUnavailable:
 		return string(site.Unavailable)
+	case http.StatusGatewayTimeout:
+		return string(site.Unsure)
 	}
 	return "internal"
 }
@@ -137,6 +139,7 @@ var statuses = map[site.Code]int{
 	site.Unavailable:          http.StatusServiceUnavailable,
 	site.TooLarge:             http.StatusRequestEntityTooLarge,
 	site.Full:                 http.StatusInsufficientStorage,
+	site.Unsure:               http.StatusGatewayTimeout,
 }
 
 // problem makes a problem of any error: the one place where errors become
@@ -228,6 +231,8 @@ func refusal(e *site.Error) *Problem {
 		p = p.with("ETag", etag(e.Revision))
 	case site.Unavailable:
 		p = p.with("Retry-After", "1")
+	case site.Unsure:
+		p = p.with("Retry-After", "2")
 	}
 	return p
 }

@@ -23,7 +23,7 @@ var moveEntryDoc = doc{
 	requests:  map[string]any{mediaJSON: Renaming{}},
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 	bounds:    bounds{body: smallBody},
 }
 
@@ -73,7 +73,7 @@ var revertEntryDoc = doc{
 	requests:  map[string]any{mediaJSON: Reversion{}},
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 507},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 	bounds:    bounds{body: smallBody},
 }
 

@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +43,17 @@ type server struct {
 	token  string      // of an editor
 
 	operator string // a token for webhooks, where there are some
+
+	late *atomic.Int64 // how many syncs of the branch's folder are to fail
+}
+
+// beforeSync makes the storage fail after the branch has moved.
+func (s *server) beforeSync(folder string) error {
+	if strings.HasSuffix(folder, "refs/heads") && s.late.Load() > 0 {
+		s.late.Add(-1)
+		return &os.PathError{Op: "sync", Path: folder, Err: syscall.EIO}
+	}
+	return nil
 }
 
 const (
@@ -57,7 +70,7 @@ func newServer(t testing.TB, more ...auth.Issuer) *server {
 // newServerWith is newServer with other options of the API.
 func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *server {
 	t.Helper()
-	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git")}
+	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64)}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
 	verifier, err := auth.NewVerifier(auth.Options{Issuers: append(more, s.issuer, s.ec)})
@@ -90,7 +103,7 @@ func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *s
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections})
+	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, BeforeSync: s.beforeSync})
 	if err != nil {
 		t.Fatal(err)
 	}

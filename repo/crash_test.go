@@ -140,6 +140,35 @@ func (d *crashDisk) SyncDir(dir string) error {
 	})
 }
 
+func (d *crashDisk) SyncFile(name string) error {
+	return d.do("sync "+filepath.Base(name), func() error { return d.osDisk.SyncFile(name) }, func() {
+		if n := d.names[name]; n != nil {
+			n.synced = bytes.Clone(n.data)
+		}
+	})
+}
+
+// bring takes note of files that others have written since, of which nothing is
+// durable.
+func (d *crashDisk) bring(t *testing.T, dir string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if n := d.names[p]; n == nil || !bytes.Equal(n.data, b) {
+			d.names[p] = &inode{data: b}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 type crashFile struct {
 	diskFile
 	disk *crashDisk
@@ -249,14 +278,15 @@ func merge(a, b map[string]*inode) map[string]*inode {
 // A script is a sequence of steps on a repository. Each commits a group of
 // updates, or does some upkeep.
 type script struct {
-	repo  *Repo
-	acked map[string]string // slug to title
-	files map[string]string // acknowledged, path to content
-	group [][]string        // slugs that belong to one group
+	repo    *Repo
+	acked   map[string]string // slug to title
+	refused map[string]bool   // slugs whose creation was told not to be saved
+	files   map[string]string // acknowledged, path to content
+	group   [][]string        // slugs that belong to one group
 }
 
 func newScript(r *Repo) *script {
-	return &script{repo: r, acked: make(map[string]string), files: make(map[string]string)}
+	return &script{repo: r, acked: make(map[string]string), refused: make(map[string]bool), files: make(map[string]string)}
 }
 
 // commit puts entries, an update each, as one group.
@@ -274,6 +304,8 @@ func (s *script) commit(t *testing.T, title string, slugs ...string) {
 	for i, q := range requests {
 		if q.err == nil {
 			s.acked[slugs[i]] = title
+		} else if !errors.Is(q.err, ErrUnsure) {
+			s.refused[slugs[i]] = true
 		}
 	}
 }
@@ -294,7 +326,7 @@ func (s *script) upload(t *testing.T, path, text string) {
 }
 
 // check says what r lacks of what was acknowledged, and which group it holds by
-// half. A group that was not acknowledged may be there, or not.
+// half. A group that was not acknowledged is not there, unless that was unsure.
 func (s *script) check(t *testing.T, r *Repo) {
 	t.Helper()
 	view := r.View()
@@ -306,6 +338,11 @@ func (s *script) check(t *testing.T, r *Repo) {
 		}
 		if got, _ := e.Fields().Get("title"); got != title {
 			t.Errorf("acknowledged entry %s: title %v, want %s", name, got, title)
+		}
+	}
+	for name := range s.refused {
+		if _, ok := view.Entry("consultations", slug(t, name)); ok {
+			t.Errorf("entry %s is there, which was told not to be saved", name)
 		}
 	}
 	for path, text := range s.files {
@@ -402,6 +439,9 @@ func TestEveryFault(t *testing.T) {
 				}
 				s.check(t, s.repo)
 				verify(t, s.repo)
+				if l := leftBehind(s.repo.path); len(l) > 0 {
+					t.Errorf("left behind: %v", l)
+				}
 			})
 		})
 	}
@@ -433,6 +473,56 @@ func joining(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b")
 	joinPacks(context.Background(), s.repo.disk, s.repo.packFolder(), nil)
 	s.commit(t, "deux", "c")
+}
+
+// TestCrashAfterPush: an edit stands on what was pushed, of which Git has made
+// nothing durable.
+func TestCrashAfterPush(t *testing.T) {
+	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			r, stop := run(t, options(dir))
+			put(t, r, "consultations", "parc", "zéro")
+			stop()
+			git(t, dir, "config", "receive.unpackLimit", limit)
+			work := clone(t, dir)
+			d := newCrashDisk(t, dir)
+			o := options(dir)
+			o.disk = d
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			s := newScript(r)
+			s.commit(t, "un", "a")
+			write(t, work, "_consultations/dehors.md", "---\ntitle: dehors\n---\n")
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Dehors")
+			git(t, work, "pull", "-q", "--rebase")
+			git(t, work, "push", "-q")
+			d.bring(t, dir)
+			if loose, _ := filepath.Glob(filepath.Join(dir, "objects/??/*")); (len(loose) > 0) != (limit != "1") {
+				t.Errorf("the push left %d loose objects", len(loose))
+			}
+			s.commit(t, "deux", "b")
+			s.acked["dehors"] = "dehors"
+			s.check(t, r)
+			imageChecker()(t, s, d)
+
+			d.count, d.log = 0, nil
+			s.commit(t, "trois", "c")
+			var syncs []string
+			for _, op := range d.log {
+				if strings.HasPrefix(op, "sync ") {
+					syncs = append(syncs, op)
+				}
+			}
+			if len(syncs) != 5 { // pack, index, branch, and two folders
+				t.Errorf("syncs of an edit on one of ours: got %q", syncs)
+			}
+		})
+	}
 }
 
 // TestEveryFaultOfIndex: what could not be saved is saved the next time.
@@ -504,7 +594,7 @@ func checkImage(t *testing.T, s *script, dir string) {
 		t.Error("no commit is possible after the crash")
 	}
 	verify(t, r)
-	if l, _ := filepath.Glob(filepath.Join(dir, "objects/pack/tmp*")); len(l) > 0 {
+	if l := leftBehind(dir); len(l) > 0 {
 		t.Errorf("left behind: %v", l)
 	}
 	indexes, _ := filepath.Glob(filepath.Join(dir, "objects/pack/pack-*.idx"))
@@ -513,6 +603,15 @@ func checkImage(t *testing.T, s *script, dir string) {
 			t.Errorf("an index without its pack is left: %v", err)
 		}
 	}
+}
+
+// leftBehind are the drafts and keeps in the repository, and the branch's locks.
+func leftBehind(dir string) (left []string) {
+	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "objects/pack/*.keep", "refs/heads/*.lock"} {
+		l, _ := filepath.Glob(filepath.Join(dir, pattern))
+		left = append(left, l...)
+	}
+	return left
 }
 
 // TestKilled kills a process with sixteen writers at random moments, time and

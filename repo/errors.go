@@ -33,6 +33,10 @@ var (
 	// ErrStorage: the disk or the repository's files failed. Nothing was
 	// published; the same update may succeed once the cause is gone.
 	ErrStorage = errors.New("storage failed")
+	// ErrUnsure: the storage failed when the update was taking effect, so that it
+	// may be saved, and may not. The branch will tell: what it then holds is
+	// published once it is durable. Such an error is not ErrStorage.
+	ErrUnsure = errors.New("storage failed late: the update may be saved")
 	// ErrFull: the storage failed because the disk or a quota is full. An
 	// error that is ErrFull is ErrStorage too.
 	ErrFull = errors.New("disk is full")
@@ -42,9 +46,9 @@ var (
 )
 
 // storageError marks err as a failure of the storage, unless it is the end of a
-// context.
+// context, or ErrUnsure.
 func storageError(err error) error {
-	if err == nil || errors.Is(err, ErrStorage) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, ErrStorage) || errors.Is(err, ErrUnsure) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

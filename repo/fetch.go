@@ -159,20 +159,12 @@ func (f *fetch) sync(known map[string]bool) error {
 		if known[name] {
 			continue
 		}
-		err := syncFile(filepath.Join(f.repo.packFolder(), name))
+		err := f.repo.disk.SyncFile(filepath.Join(f.repo.packFolder(), name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // packs may have been joined meanwhile
 			return fmt.Errorf("sync pack: %w", err)
 		}
 	}
 	return f.repo.disk.SyncDir(f.repo.packFolder())
-}
-
-func syncFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // leads reports whether the branch, at from, shall go to the remote's tip.

@@ -23,6 +23,8 @@ type disk interface {
 	// Mkdir makes a folder and those above it that are missing.
 	Mkdir(name string) error
 	SyncDir(name string) error
+	// SyncFile makes the bytes of a file durable that others wrote.
+	SyncFile(name string) error
 }
 
 type diskFile interface {
@@ -58,6 +60,21 @@ func (osDisk) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func (osDisk) SyncFile(name string) error { return osDisk{}.SyncDir(name) }
+
+// An askingDisk asks before it syncs a folder.
+type askingDisk struct {
+	disk
+	before func(folder string) error
+}
+
+func (d askingDisk) SyncDir(name string) error {
+	if err := d.before(name); err != nil {
+		return err
+	}
+	return d.disk.SyncDir(name)
 }
 
 // writeFile makes the file name with content b. Its bytes are durable when

@@ -3,7 +3,7 @@ package repo
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -32,27 +32,50 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 	outcomes := make([]outcome, len(requests))
 	deadline := time.Now().Add(lockPatience)
 	for tries := 1; ; tries++ {
-		next, err := r.attempt(ctx, requests, outcomes)
-		switch {
-		case err == nil:
-			r.feel(nil)
-			for i, q := range requests {
-				o := outcomes[i]
-				q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
-			}
-			return
-		case (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist)) && (tries < fewestTries || time.Now().Before(deadline)):
-			// Somebody else has moved the branch, or is about to.
-			<-time.After(time.Millisecond)
-			continue
+		next, err := r.attempt(ctx, requests, outcomes, deadline)
+		if errors.Is(err, errMoved) && (tries < fewestTries || time.Now().Before(deadline)) {
+			continue // on the new tip
 		}
-		err = storageError(err)
-		r.log.Error("commit failed", "updates", len(requests), "error", err)
-		r.feel(err)
-		for _, q := range requests {
-			q.answer(Result{}, err)
+		if !errors.Is(err, ErrUnsure) {
+			r.release()
+		}
+		if err != nil {
+			r.fail(requests, outcomes, storageError(err))
+			return
+		}
+		r.feel(nil)
+		for i, q := range requests {
+			o := outcomes[i]
+			q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
 		}
 		return
+	}
+}
+
+// fail answers requests whose group has failed. If it may be saved nevertheless,
+// that is told to those who changed something: of the others nothing can be.
+func (r *Repo) fail(requests []*request, outcomes []outcome, err error) {
+	message := "commit failed"
+	if errors.Is(err, ErrUnsure) {
+		message = "commit failed late: it may be saved, which the branch will tell"
+	}
+	r.log.Error(message, "updates", len(requests), "error", err)
+	r.feel(err)
+	for i, q := range requests {
+		if errors.Is(err, ErrUnsure) && !outcomes[i].changed {
+			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))
+		} else {
+			q.answer(Result{}, err)
+		}
+	}
+}
+
+// release lets Git's upkeep have the packs that are in place, now that the branch
+// leads to them or never will.
+func (r *Repo) release() {
+	if err := r.keeps.release(); err != nil {
+		r.dirty = true // clean tries again
+		r.log.Warn("packs stay kept for now", "error", err)
 	}
 }
 
@@ -64,8 +87,9 @@ type outcome struct {
 }
 
 // attempt runs the requests on the tip of the branch, makes their commits
-// durable and publishes them. If it fails, nothing has happened.
-func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outcome) (*Snapshot, error) {
+// durable and publishes them. If it fails, nothing has happened, or it is ErrUnsure
+// whether it has.
+func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outcome, deadline time.Time) (*Snapshot, error) {
 	if r.dirty {
 		if err := r.clean(); err != nil {
 			return nil, err
@@ -89,8 +113,12 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 	if len(g.commits) == 0 {
 		return base, nil
 	}
-	if err := g.persist(); err != nil {
-		r.root, r.dirty = nil, true // the tree holds what was not committed
+	if err := g.persist(deadline); err != nil {
+		r.root = nil // it holds what was not committed
+		r.dirty = r.dirty || !errors.Is(err, errMoved)
+		if errors.Is(err, ErrUnsure) {
+			r.doubt.Store(&g.commit)
+		}
 		return nil, err
 	}
 	return g.publish(), nil
@@ -171,23 +199,48 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 	return nil
 }
 
-// persist makes the commits durable and moves the branch to the last one.
-func (g *group) persist() error {
-	r := g.repo
-	for _, u := range g.uploads {
-		if err := u.place(); err != nil {
-			return err
-		}
-	}
-	if err := r.pack.save(r.disk, r.packFolder()); err != nil {
+// persist makes the commits durable and moves the branch to the last one. Nothing
+// is written before the branch is this process's to move.
+func (g *group) persist(deadline time.Time) error {
+	h, err := g.repo.branch.take(g.base.commit, g.commit, deadline)
+	if err != nil {
 		return err
 	}
-	for _, u := range g.uploads {
-		r.store.learn(u.name, u.index)
+	if err := g.save(h); err != nil {
+		return errors.Join(err, h.drop())
+	}
+	return h.move()
+}
+
+// save makes durable what the branch will lead to, and the value that it is to
+// have.
+func (g *group) save(h *grip) error {
+	r := g.repo
+	synced := make(chan error, 1)
+	go func() { synced <- h.sync() }()
+	err := g.place()
+	if err == nil {
+		err = r.pack.save(r.disk, &r.keeps)
+	}
+	if err = errors.Join(err, <-synced); err != nil {
+		return err
+	}
+	for _, name := range r.keeps.names {
+		r.ledger.note(name)
 	}
 	r.store.learn(r.pack.saved.name, r.pack.saved.index)
 	r.packs.Add(int64(1 + len(g.uploads)))
-	return r.branch.move(g.base.commit, g.commit)
+	return nil
+}
+
+// place makes packs of the uploads.
+func (g *group) place() error {
+	for _, u := range g.uploads {
+		if err := u.place(g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publish makes the group what readers see.

@@ -246,7 +246,7 @@ func TestStorageFails(t *testing.T) {
 			if err := r.Ready(); err != nil {
 				t.Errorf("ready after the cause is gone: got %v", err)
 			}
-			if l, _ := filepath.Glob(filepath.Join(r.path, "objects/pack/tmp*")); len(l) > 0 {
+			if l := leftBehind(r.path); len(l) > 0 {
 				t.Errorf("left behind: %v", l)
 			}
 		})

@@ -485,8 +485,14 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange,
 
 // FindKey is the commit after since that was made with this Meta.Key, zero if
 // there is none. It looks at the whole branch when since is zero, or is no longer
-// part of it.
+// part of it. While it is in doubt what a write has saved that failed late, FindKey
+// has that decided first.
 func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
+	if r.doubt.Load() != nil {
+		if err := r.adopt(ctx, Hash{}, Hash{}); err != nil {
+			return Hash{}, err
+		}
+	}
 	tip := r.View().Commit()
 	if tip.IsZero() {
 		return Hash{}, nil

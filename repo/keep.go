@@ -1,143 +1,123 @@
 package repo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// backups holds a reference for each tip that the branch was taken away from, so
-// that no upkeep of Git drops what was told of, and edits that were acknowledged.
-const backups = "refs/cms/backup/"
+// Keeps are the files pack-….keep that guard our packs: a pack is in place before
+// the branch leads to it, and Git's upkeep would drop what nothing leads to. They
+// are other names of one file, whose content tells them from those of others, so
+// that to make one writes nothing, and none is ever cut short. Owned by the writer.
+type keeps struct {
+	disk   disk
+	folder string   // of packs
+	names  []string // of the packs that are kept, with their folder, without extension
+}
 
-// keepLost keeps the tip that the branch was at before what e says, durably, if the
-// new one does not follow upon it.
-func (r *Repo) keepLost(e *extension) error {
-	if len(e.lost) == 0 || r.readOnly {
-		return nil
+// keepNote is the content of our files.
+const keepNote = "cms: kept until the branch leads to it\n"
+
+// note is the file that ours are other names of. Git looks for no packs there.
+func (k *keeps) note() string { return filepath.Join(filepath.Dir(k.folder), "info", "cms.keep") }
+
+// reserve is the name of the pack with that checksum, which is kept from now on. It
+// is taken when there is such a pack, or an upkeep of others: an upkeep that is under
+// way may have made up its mind to drop what has that name.
+func (k *keeps) reserve(sum Hash) (name string, taken bool, err error) {
+	name = filepath.Join(k.folder, packName(sum))
+	if exists(name+".pack") || exists(name+".idx") {
+		return "", true, nil
 	}
-	tip := r.history.tip
-	name, err := r.preserve(tip)
-	if errors.Is(err, ErrNotFound) {
-		r.log.Error("the branch was rewritten, and the commits that it was taken from are gone", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost))
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("keep the commits that the branch was taken from: %w", err)
+	err = k.disk.Link(k.note(), name+".keep")
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := k.begin(); err != nil {
+			return "", false, fmt.Errorf("keep packs: %w", err)
+		}
+		err = k.disk.Link(k.note(), name+".keep")
 	}
-	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "kept", string(name))
+	if errors.Is(err, fs.ErrExist) {
+		return "", true, nil
+	}
+	k.names = append(k.names, name) // it may be there even if Link failed
+	if err != nil {
+		return "", false, fmt.Errorf("keep pack: %w", err)
+	}
+	return name, false, nil
+}
+
+// packName is what Git calls a pack of that checksum.
+func packName(sum Hash) string { return "pack-" + sum.String() }
+
+// emptyBlock is a part of compressed content that stands for nothing (RFC 1951,
+// section 3.2.4): behind the two bytes of zlib's header, it gives a pack of the same
+// objects another checksum.
+var emptyBlock = []byte{0, 0, 0, 0xff, 0xff}
+
+// begin makes the note, durably.
+func (k *keeps) begin() error {
+	if _, err := os.Stat(k.folder); err != nil {
+		return err
+	}
+	if err := k.disk.Mkdir(filepath.Dir(k.note())); err != nil {
+		return err
+	}
+	return writeFile(k.disk, k.note(), []byte(keepNote), 0o444)
+}
+
+// release ends the keeping of all packs. One whose index is not in place was none
+// yet, and goes. What fails is tried again by the next call.
+func (k *keeps) release() error {
+	for len(k.names) > 0 {
+		if err := k.end(k.names[0]); err != nil {
+			return fmt.Errorf("end the keeping of a pack: %w", err)
+		}
+		k.names = k.names[1:]
+	}
 	return nil
 }
 
-// preserve makes a reference to the commit, unless there is one, and says which.
-// ErrNotFound when the commit is not there.
-func (r *Repo) preserve(commit Hash) (plumbing.ReferenceName, error) {
-	fresh := &store{dir: r.path}
-	defer fresh.Close()
-	if _, err := fresh.commit(commit); err != nil {
-		return "", err
-	}
-	if name, err := r.lastingReference(commit); err != nil || name != "" {
-		return name, err
-	}
-	name := plumbing.ReferenceName(backups + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12])
-	b := branch{disk: r.disk, dir: r.path, name: name}
-	if err := b.recover(); err != nil {
-		return "", err
-	}
-	return name, b.move(Hash{}, commit)
-}
-
-// lastingReference is another branch, a tag or a backup that is at the commit; ""
-// when there is none.
-func (r *Repo) lastingReference(commit Hash) (plumbing.ReferenceName, error) {
-	refs, err := references(r.path, "refs/heads", "refs/tags", strings.TrimSuffix(backups, "/"))
-	if err != nil {
-		return "", err
-	}
-	for _, name := range refs {
-		if name == r.branch.name {
-			continue
-		}
-		b := branch{disk: r.disk, dir: r.path, name: name}
-		if at, err := b.read(); err == nil && at == commit {
-			return name, nil
-		}
-	}
-	return "", nil
-}
-
-// references are those below the folders, loose or packed.
-func references(path string, folders ...string) ([]plumbing.ReferenceName, error) {
-	packed, err := packedRefs(path)
-	if err != nil {
-		return nil, err
-	}
-	var names []plumbing.ReferenceName
-	for _, folder := range folders {
-		for name := range packed {
-			if strings.HasPrefix(string(name), folder+"/") {
-				names = append(names, name)
-			}
-		}
-		err := filepath.WalkDir(filepath.Join(path, filepath.FromSlash(folder)), func(p string, e fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == nil && e.Type().IsRegular() && !strings.HasSuffix(p, ".lock") {
-				rel, _ := filepath.Rel(path, p)
-				names = append(names, plumbing.ReferenceName(filepath.ToSlash(rel)))
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return names, nil
-}
-
-// gone says that the branch is not there any more, which was at the commit known or
-// further.
-func (r *Repo) gone(known Hash) error {
-	return fmt.Errorf("%w: %s, which was at %s when its history was last saved; "+
-		"put it back with \"git --git-dir %s update-ref %s %s\", or at a later commit of those that git fsck names as dangling",
-		ErrGone, r.Branch(), known, r.path, r.branch.name, known)
-}
-
-// Accept takes a repository as it is whose branch is gone, which Open refuses: the
-// newest commit that is known of it is kept by a reference, whose name it gives, and
-// the next start begins with an empty branch. The name is "" when the commit is gone
-// too, and the error nil and known zero when there is nothing to accept.
-func Accept(ctx context.Context, o Options) (known Hash, kept string, err error) {
-	o.ReadOnly = false
-	o.accept = func(r *Repo) error {
-		known = r.history.tip
-		name, err := r.preserve(known)
-		if errors.Is(err, ErrNotFound) {
-			err = nil
-		}
-		if err == nil {
-			err = removeIfThere(r.disk, filepath.Join(r.path, indexFile))
-		}
-		if err == nil {
-			err = r.disk.SyncDir(r.path)
-		}
-		kept = string(name)
-		r.history, r.indexed, r.sections = newHistory(), 0, 0
+func (k *keeps) end(name string) error {
+	note, err := os.ReadFile(name + ".keep")
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && string(note) != keepNote:
+		return nil // somebody else decides about it
+	case err != nil:
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(o.Path, "HEAD")); err != nil {
-		return Hash{}, "", fmt.Errorf("there is no repository: %w", err)
+	if !exists(name + ".idx") {
+		if err := removeIfThere(k.disk, name+".pack"); err != nil {
+			return err
+		}
 	}
-	r, err := Open(ctx, o)
+	return removeIfThere(k.disk, name+".keep")
+}
+
+// recover ends what an earlier process kept.
+func (k *keeps) recover() error {
+	files, err := os.ReadDir(k.folder)
 	if err != nil {
-		return Hash{}, "", err
+		return err
 	}
-	return known, kept, r.Close()
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), ".keep"); ok {
+			k.names = append(k.names, filepath.Join(k.folder, name))
+		}
+	}
+	if err := k.release(); err != nil {
+		return err
+	}
+	if note, err := os.ReadFile(k.note()); err == nil && string(note) != keepNote { // cut short
+		return k.disk.Remove(k.note())
+	}
+	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }

@@ -1,315 +1,331 @@
 package repo
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// backup is what is kept of branches that were rewritten: names and commits.
-func backup(t *testing.T, dir string) string {
-	t.Helper()
-	return git(t, dir, "for-each-ref", "--format=%(refname) %(objectname)", "refs/cms/backup")
-}
-
-// TestRewritten: what a push takes away is kept by a reference, and the log says so;
-// once, and not where another branch holds it. So it is when that happens while
-// nobody is here.
-func TestRewritten(t *testing.T) {
-	var log bytes.Buffer
-	o := options(t.TempDir())
-	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
-	r, stop := run(t, o)
-	first := put(t, r, "consultations", "parc", "1").Commit
-	lost := put(t, r, "consultations", "parc", "2").Commit
-	setMain(t, o.Path, first)
-	update(t, r, func(*Tx) error { return nil })
-	name := "refs/cms/backup/2026-09-21-" + lost.String()[:12]
-	if got, want := backup(t, o.Path), name+" "+lost.String()+"\n"; got != want {
-		t.Errorf("kept %q, want %q", got, want)
-	}
-	want := fmt.Sprintf("level=WARN msg=\"the branch was rewritten\" from=%s to=%s commits=1 kept=%s", lost, first, name)
-	if !strings.Contains(log.String(), want) {
-		t.Errorf("logged %s, want %s", log.String(), want)
-	}
-	git(t, o.Path, "gc", "-q", "--prune=now")
-	for _, to := range []Hash{lost, first} { // there and back again: it is kept already
-		setMain(t, o.Path, to)
-		update(t, r, func(*Tx) error { return nil })
-	}
-	held := put(t, r, "consultations", "parc", "3").Commit
-	git(t, o.Path, "branch", "side", held.String())
-	setMain(t, o.Path, first)
-	update(t, r, func(*Tx) error { return nil })
-	if got := strings.Count(backup(t, o.Path), "\n"); got != 1 {
-		t.Errorf("%d backups, want 1", got)
-	}
-	away := put(t, r, "consultations", "parc", "4").Commit
-	verify(t, r)
-	stop()
-
-	setMain(t, o.Path, first)
-	reader := o
-	reader.ReadOnly = true
-	again, err := Open(t.Context(), reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again.Close()
-	if got := backup(t, o.Path); strings.Contains(got, away.String()) {
-		t.Error("who only reads has kept something")
-	}
-	r, stop = run(t, o)
-	if got := backup(t, o.Path); !strings.Contains(got, away.String()) {
-		t.Errorf("kept %q, want %s too", got, away)
-	}
-	verify(t, r)
-	stop()
-	if h, _, _, err := decodeIndex(readIndexFile(t, o.Path)); err != nil || h.tip != first {
-		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
-	}
-}
-
-// TestRewrittenAndGone: commits that the branch was taken from and that are no more
-// keep nobody from going on.
-func TestRewrittenAndGone(t *testing.T) {
+// TestStaleLockWaits: a lock that nobody takes away is waited for with pauses, and
+// nothing is written meanwhile.
+func TestStaleLockWaits(t *testing.T) {
 	dir := t.TempDir()
-	r, s := opened(t, dir)
-	s.commit(t, "1", "parc")
-	first := r.View().Commit()
-	s.commit(t, "2", "parc")
-	if err := r.saveIndex(true); err != nil {
-		t.Fatal(err)
-	}
-	r.Close()
-	setMain(t, dir, first)
-	git(t, dir, "gc", "-q", "--prune=now")
-	r, s = opened(t, dir)
-	s.commit(t, "3", "parc")
-	if got := backup(t, dir); got != "" {
-		t.Errorf("kept %q", got)
-	}
-	verify(t, r)
-}
-
-// TestBranchGoneAtStart: a branch that was deleted while nobody was here is missed,
-// also when the process before was killed. It can be put back, or done without.
-func TestBranchGoneAtStart(t *testing.T) {
-	for _, killed := range []bool{false, true} {
-		dir := t.TempDir()
-		r, s := opened(t, dir)
-		s.commit(t, "1", "parc")
-		r.markIndex()
-		s.commit(t, "2", "bus")
-		tip := r.View().Commit()
-		if !killed {
-			r.keepIndex(1, mostSections)
-		}
-		known := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main")))
-		if killed {
-			known = NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main~1")))
-		}
-		r.Close()
-		git(t, dir, "update-ref", "-d", "refs/heads/main")
-		for _, readOnly := range []bool{true, false} {
-			o := options(dir)
-			o.ReadOnly = readOnly
-			r, err := Open(t.Context(), o)
-			if err == nil {
-				r.Close()
-			}
-			if want := fmt.Sprintf("update-ref refs/heads/main %s", known); !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), want) {
-				t.Errorf("open: got error %v, want ErrGone that says %q", err, want)
-			}
-		}
-		setMain(t, dir, tip)
-		if known, kept, err := Accept(t.Context(), options(dir)); !known.IsZero() || kept != "" || err != nil {
-			t.Errorf("accept a branch that is there: %s, %s, %v", known, kept, err)
-		}
-		r, _ = opened(t, dir)
-		verify(t, r)
-		r.Close()
-
-		git(t, dir, "update-ref", "-d", "refs/heads/main")
-		got, kept, err := Accept(t.Context(), options(dir))
-		if err != nil || got != known || !strings.HasPrefix(kept, backups) || backup(t, dir) != kept+" "+known.String()+"\n" {
-			t.Errorf("accept: %s kept as %q, %v; want %s", got, kept, err, known)
-		}
-		r, s = opened(t, dir)
-		if n := r.View().Len("consultations"); n != 0 {
-			t.Errorf("%d entries after accept", n)
-		}
-		s.commit(t, "neu", "neu")
-		verify(t, r)
-	}
-}
-
-// TestHook: pushes cannot delete the branch nor take commits away from it; other
-// branches are free. What is somebody else's stays.
-func TestHook(t *testing.T) {
-	o := options(filepath.Join(t.TempDir(), "site.git"))
-	o.Branch = "it's/live"
-	r, stop := run(t, o)
-	put(t, r, "consultations", "parc", "1")
-	put(t, r, "consultations", "parc", "2")
-	stop()
-	git(t, o.Path, "config", "receive.denyDeleteCurrent", "ignore")
-	work := clone(t, o.Path)
-	refused := func(want string, args ...string) {
-		t.Helper()
-		_, err := tryGit(work, append([]string{"push", "-q", "origin"}, args...)...)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("push %v: got %v, want %q", args, err, want)
-		}
-	}
-	name := "refs/heads/" + o.Branch
-	refused("cannot be deleted", ":"+name)
-	refused("cannot be taken away", "+HEAD~1:"+name)
-	refused("", "HEAD:refs/heads/side")
-	refused("", "+HEAD~1:refs/heads/side")
-	refused("", ":refs/heads/side")
-	write(t, work, "x.md", "x\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "x")
-	refused("", "HEAD:"+name)
-
-	hook := filepath.Join(o.Path, "hooks/update")
-	reopen := func(rewrite, protect bool) string {
-		t.Helper()
-		o.AllowRewrite, o.Protect = rewrite, protect
-		_, stop := run(t, o)
-		stop()
-		raw, _ := os.ReadFile(hook)
-		return string(raw)
-	}
-	reopen(true, false)
-	refused("cannot be deleted", ":"+name)
-	refused("", "+HEAD~1:"+name)
-	if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if got := reopen(false, true); got != "#!/bin/sh\nexit 0\n" {
-		t.Errorf("another hook became %q", got)
-	}
-	if err := os.Remove(hook); err != nil {
-		t.Fatal(err)
-	}
-	if got := reopen(false, false); got != "" {
-		t.Errorf("unasked, a hook was made: %q", got)
-	}
-	reopen(false, true)
-	refused("cannot be taken away", "+HEAD~2:"+name)
-	fsck(t, o.Path)
-}
-
-// pushing is a scenario: others put commits on the branch and take some away, and the
-// index is saved in between. What they took away has to be there nevertheless.
-func pushing(t *testing.T, s *script) {
-	r := s.repo
-	moveTo := func(name string) {
-		if d, ok := r.disk.(*crashDisk); ok && d.fault == crash && d.at > 0 && d.count >= d.at {
-			return // nobody is there to push to
-		}
-		raw, err := os.ReadFile(filepath.Join(r.path, "refs/heads", name))
-		if err == nil {
-			file := r.branch.file()
-			err = os.WriteFile(file, raw, 0o666)
-			if d, ok := r.disk.(*crashDisk); ok {
-				d.mu.Lock()
-				node := &inode{raw, raw}
-				d.names[file], d.durable[file] = node, node
-				d.mu.Unlock()
-			}
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	moveTo("un")
-	s.commit(t, "1", "a", "b")
-	_ = r.saveIndex(false) // as the disk allows
-	moveTo("deux")
-	s.commit(t, "2", "c")
-	_ = r.saveIndex(false)
-}
-
-// checkPushing: what was acknowledged is reachable, on the branch or from a backup,
-// and no commit is told of that is not on the branch.
-func checkPushing(t *testing.T, s *script, r *Repo) {
-	t.Helper()
-	taken(t, r)
-	reachable := git(t, r.path, "log", "--all", "--name-only", "--format=")
-	for name := range s.acked {
-		if !strings.Contains(reachable, "_consultations/"+name+".md") {
-			t.Errorf("acknowledged entry %s is nowhere", name)
-		}
-	}
-	list, err := r.Changes(t.Context(), Hash{}, Hash{}, 0)
+	d := newCrashDisk(t, dir)
+	o := options(dir)
+	o.disk = d
+	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	on := strings.Fields(git(t, r.path, "rev-list", "main"))
-	for _, c := range list {
-		if !slices.Contains(on, c.Commit.String()) {
-			t.Errorf("commit %s is told of, and not on the branch", c.Commit)
-		}
+	defer r.Close()
+	s := newScript(r)
+	s.commit(t, "un", "a")
+	lock := filepath.Join(dir, "refs/heads/main.lock")
+	if err := os.WriteFile(lock, nil, 0o666); err != nil {
+		t.Fatal(err)
 	}
-	if r.Stats().Indexed != len(on) {
-		t.Errorf("%d commits are known, %d are on the branch", r.Stats().Indexed, len(on))
+	files := func() []string {
+		l, _ := filepath.Glob(filepath.Join(dir, "objects/pack/*"))
+		return l
 	}
-}
-
-// beside makes the branches that pushing moves main to, which fork at its tip.
-func beside(t *testing.T, base string) {
-	for _, name := range []string{"un", "deux"} {
-		git(t, base, "update-ref", "refs/heads/"+name, strings.TrimSpace(git(t, base, "commit-tree", "-p", "main", "-m", name, "main^{tree}")))
-	}
-}
-
-func TestEveryFaultOfPushes(t *testing.T) {
-	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
-		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
-				d.at = 0
-				s.commit(t, "après", "f")
-				if s.acked["f"] == "" {
-					t.Error("an update after the fault failed too")
-				}
-				checkPushing(t, s, s.repo)
-				verify(t, s.repo)
-			})
-		})
-	}
-}
-
-func TestEveryCrashOfPushes(t *testing.T) {
-	seen := make(map[string]bool)
-	eachFaultFrom(t, crash, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
-		for name, c := range cuts {
-			files := d.left(c)
-			key := digest(files, c) + fmt.Sprint(s.acked)
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-			t.Run(name, func(t *testing.T) {
-				dir := image(t, s.repo.path, files, c)
-				r, after := opened(t, dir)
-				checkPushing(t, s, r)
-				after.commit(t, "après", "f")
-				if len(after.acked) != 1 {
-					t.Error("no commit is possible after the crash")
-				}
-				verify(t, r)
-			})
+	before := files()
+	d.log = nil
+	runs := 0
+	q := &request{ctx: t.Context(), meta: Meta{Author: ann}, done: make(chan struct{}), fn: func(tx *Tx) error {
+		runs++
+		_, err := tx.Put("consultations", slug(t, "b"), document("deux"))
+		return err
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		r.commit(context.Background(), []*request{q})
+		if took := time.Since(began); took < lockPatience || took > lockPatience+longestPause {
+			t.Errorf("gave up after %s, want %s", took, lockPatience)
 		}
 	})
+	if !errors.Is(q.err, ErrStorage) || errors.Is(q.err, ErrUnsure) {
+		t.Errorf("update: got error %v, want ErrStorage", q.err)
+	}
+	if runs != 1 {
+		t.Errorf("the function ran %d times, want once", runs)
+	}
+	tries := 0
+	for _, op := range d.log {
+		switch {
+		case strings.HasPrefix(op, "link main"):
+			tries++
+		case strings.HasPrefix(op, "sync"), strings.Contains(op, "pack"), strings.Contains(op, groupDraft):
+			t.Errorf("while the lock was waited for: %s", op)
+		}
+	}
+	if tries < fewestTries || tries > 50 {
+		t.Errorf("tried %d times to take the lock", tries)
+	}
+	if got := files(); !slices.Equal(got, before) {
+		t.Errorf("files of packs: got %v, want %v", got, before)
+	}
+	if _, err := os.Stat(lock); err != nil {
+		t.Errorf("lock of another process: %v, want it kept", err)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	s.commit(t, "deux", "b")
+	s.check(t, r)
+	verify(t, r)
+}
+
+// TestKeeps: what a killed process kept is free at the next start, and what
+// operators keep stays kept.
+func TestKeeps(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "consultations", "a", "un")
+	put(t, r, "consultations", "b", "deux")
+	stop()
+	packs, err := listPacks(r.packFolder())
+	if err != nil || len(packs) != 2 {
+		t.Fatalf("packs: %v, %v", packs, err)
+	}
+	files := map[string]string{
+		packs[0].name + ".keep":                     keepNote, // ours
+		packs[1].name + ".keep":                     "",       // an operator's
+		"pack-" + strings.Repeat("1", 40) + ".keep": keepNote,
+		"pack-" + strings.Repeat("1", 40) + ".pack": "killed before the index was in place",
+		"pack-" + strings.Repeat("2", 40) + ".pack": "on its way, of a push",
+		"cms_group_probe":                           "x",
+		"cms_upload3_pack":                          "x",
+		"tmp_cms_join_pack":                         "x", // of an older version
+		"tmp_cms_upload7_idx":                       "x",
+	}
+	stays := []string{packs[1].name + ".keep", "pack-" + strings.Repeat("2", 40) + ".pack"}
+	at := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(r.packFolder(), name)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(at(name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, stop = run(t, options(dir))
+	for name := range files {
+		if got, want := exists(at(name)), slices.Contains(stays, name); got != want {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(name), got, want)
+		}
+	}
+	os.Remove(at(stays[1]))
+	put(t, r, "consultations", "c", "trois")
+	stop()
+	verify(t, r)
+}
+
+// TestPackNameTaken: a pack of the same bytes is there, of a write that failed, or
+// of a file that was uploaded before. An upkeep may be about to drop it, so that what
+// is committed stands in another one.
+func TestPackNameTaken(t *testing.T) {
+	dir := t.TempDir()
+	o := options(dir)
+	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
+	failing := &failingPlace{}
+	o.disk = failing
+	r := start(t, o)
+	put(t, r, "pages", "index", "un")
+	attempt := func() error {
+		_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+			_, err := tx.Put("consultations", slug(t, "a"), document("un"))
+			return err
+		})
+		return err
+	}
+	packs := func() []packFile {
+		l, err := listPacks(r.packFolder())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	failing.next.Store(true)
+	if err := attempt(); !errors.Is(err, ErrStorage) {
+		t.Errorf("update: got error %v, want ErrStorage", err)
+	}
+	dropped := packs()
+	if err := attempt(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(packs()); got != len(dropped)+1 {
+		t.Errorf("packs: got %d, want %d: the pack of the failed write was used again", got, len(dropped)+1)
+	}
+	for i, name := range []string{"img/un.jpg", "img/deux.jpg", "img/trois.jpg"} {
+		before := len(packs())
+		u := upload(t, r, "une photo")
+		update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, name), u) })
+		if got := len(packs()) - before; got != 2 {
+			t.Errorf("upload %d: %d new packs, want 2", i, got)
+		}
+		if got := readFile(t, r.View(), name); got != "une photo" {
+			t.Errorf("upload %d: got %q", i, got)
+		}
+	}
+}
+
+// A failingPlace fails after a pack is in place, once it is told to.
+type failingPlace struct {
+	osDisk
+	next atomic.Bool
+}
+
+func (d *failingPlace) SyncDir(name string) error {
+	if strings.HasSuffix(name, "pack") && d.next.Swap(false) {
+		return errInjected
+	}
+	return d.osDisk.SyncDir(name)
+}
+
+// TestEmptyFolderOfBranchName: the branch stands in packed-refs, and an empty folder
+// is left where its file belongs.
+func TestEmptyFolderOfBranchName(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "consultations", "a", "un")
+	stop()
+	git(t, dir, "pack-refs", "--all", "--prune")
+	if err := os.MkdirAll(filepath.Join(dir, "refs/heads/main/a/b"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	r = start(t, options(dir))
+	res := put(t, r, "consultations", "b", "deux")
+	if got := strings.TrimSpace(git(t, dir, "rev-parse", "main")); got != res.Commit.String() {
+		t.Errorf("branch: got %s, want %s", got, res.Commit)
+	}
+}
+
+// TestUpkeepOfGit: Git's own upkeep, all of it at once, beside writers, readers,
+// uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
+func TestUpkeepOfGit(t *testing.T) {
+	rounds := 1
+	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
+		var err error
+		if rounds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "pages", "index", "Accueil")
+	work := clone(t, dir)
+	done := make(chan struct{})
+	over := func() bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return t.Failed()
+		}
+	}
+	var others sync.WaitGroup
+	var titles, files sync.Map // acknowledged
+	for w := range 4 {
+		others.Go(func() {
+			for i := 0; !over(); i++ {
+				name, title := fmt.Sprintf("w%d/%d", w, i%20), fmt.Sprint("titre ", i)
+				_, err := r.Update(context.Background(), Meta{Author: ann}, func(tx *Tx) error {
+					_, err := tx.Put("consultations", slug(t, name), document(title))
+					return err
+				})
+				if err != nil {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+				titles.Store(name, title)
+			}
+		})
+	}
+	others.Go(func() {
+		for i := 0; !over(); i++ {
+			name, text := fmt.Sprintf("img/%d.jpg", i%10), fmt.Sprint("photo ", i%3)
+			u, err := r.Upload(context.Background(), int64(len(text)), strings.NewReader(text))
+			if err != nil {
+				t.Errorf("upload: %v", err)
+				return
+			}
+			_, err = r.Update(context.Background(), Meta{Author: ann}, func(tx *Tx) error { return tx.PutFile(filePath(t, name), u) })
+			if err = errors.Join(err, u.Close()); err != nil {
+				t.Errorf("upload: %v", err)
+				return
+			}
+			files.Store(name, text)
+		}
+	})
+	others.Go(func() { // reads from the disk
+		for !over() {
+			for _, e := range r.View().Entries("consultations") {
+				if b, err := r.Blob(context.Background(), e.Revision); err != nil || len(b) == 0 {
+					t.Errorf("read: %d bytes, %v", len(b), err)
+					return
+				}
+			}
+		}
+	})
+	others.Go(func() { // pushes, of which some come through
+		for i := 0; !over(); i++ {
+			write(t, work, "_consultations/dehors.md", fmt.Sprintf("---\ntitle: %d\n---\n", i))
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Dehors")
+			for tries := 0; tries < 5; tries++ {
+				if _, err := tryGit(work, "pull", "-q", "--rebase"); err != nil {
+					continue
+				}
+				if _, err := tryGit(work, "push", "-q"); err == nil {
+					break
+				}
+			}
+		}
+	})
+	for round := range rounds {
+		for _, upkeep := range []string{
+			"gc -q", "gc -q --prune=now", "repack -q -a -d", "repack -q -d --geometric=2",
+			"maintenance run --quiet", "prune", "multi-pack-index write", "pack-refs --all",
+			"maintenance run --quiet --task=incremental-repack",
+		} {
+			if out, err := tryGit(dir, strings.Fields(upkeep)...); err != nil {
+				t.Logf("round %d: git %s: %v %s", round, upkeep, err, out)
+			}
+		}
+	}
+	close(done)
+	others.Wait()
+	view := r.View()
+	titles.Range(func(name, title any) bool {
+		e, ok := view.Entry("consultations", slug(t, name.(string)))
+		if !ok {
+			t.Errorf("acknowledged entry %s is missing", name)
+		} else if got, _ := e.Fields().Get("title"); got != title {
+			t.Errorf("acknowledged entry %s: title %v, want %s", name, got, title)
+		}
+		return true
+	})
+	files.Range(func(name, text any) bool {
+		if got := readFile(t, view, name.(string)); got != text {
+			t.Errorf("acknowledged file %s: got %q, want %q", name, got, text)
+		}
+		return true
+	})
+	stop()
+	verify(t, r)
+	if l := leftBehind(dir); len(l) > 0 {
+		t.Errorf("left behind: %v", l)
+	}
 }

@@ -44,6 +44,11 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if r.disk == nil {
 		r.disk = osDisk{}
 	}
+	if o.BeforeSync != nil {
+		r.disk = askingDisk{r.disk, o.BeforeSync}
+	}
+	r.keeps = keeps{disk: r.disk, folder: r.packFolder()}
+	r.ledger = ledger{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*listed)}
 	if o.Queue == 0 {
 		o.Queue = 1024
 	}
@@ -121,6 +126,11 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if found != nil && found.commit != tip { // it was moved just now
 		found = nil
 	}
+	if !r.readOnly {
+		if err := r.settle(); err != nil {
+			return err
+		}
+	}
 	a, err := r.prepare(ctx, s, tip, found, known)
 	if err == nil {
 		err = r.keepLost(a.extension)
@@ -161,7 +171,7 @@ func vacant(path string) (bool, error) {
 }
 
 // create makes a bare repository whose HEAD is branch. HEAD comes last: without
-// it the folder is no repository.
+// it the folder is no repository. What is pushed to it stays one pack, and durable.
 func create(d disk, path, branch string) error {
 	if branch == "" {
 		branch = "main"
@@ -171,7 +181,8 @@ func create(d disk, path, branch string) error {
 			return err
 		}
 	}
-	const settings = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n"
+	const settings = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n\tfsync = committed,reference\n" +
+		"[gc]\n\tauto = 0\n[receive]\n\tunpackLimit = 1\n[fetch]\n\tunpackLimit = 1\n"
 	for _, f := range [][2]string{{"config", settings}, {"HEAD", "ref: refs/heads/" + branch + "\n"}} {
 		if err := writeFile(d, filepath.Join(path, f[0]), []byte(f[1]), 0o666); err != nil {
 			return err
@@ -358,23 +369,37 @@ func branches(path string) ([]string, error) {
 
 // removeLeftovers removes what a process that was killed left.
 func (r *Repo) removeLeftovers() error {
-	err := errors.Join(r.clean(), cleanPacks(r.disk, r.packFolder(), joinDraft))
-	files, listErr := os.ReadDir(r.packFolder())
+	if err := errors.Join(r.branch.recover(), r.keeps.recover()); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(r.packFolder())
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
-		if name, _, ok := strings.Cut(f.Name(), "_idx"); ok && strings.HasPrefix(name, uploadDraft) {
+		if name, ok := strings.CutSuffix(f.Name(), "_idx"); ok && isDraft(name) {
 			err = errors.Join(err, cleanPacks(r.disk, r.packFolder(), name))
-		} else if strings.HasPrefix(name, uploadDraft) {
-			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), name)))
+		} else if isDraft(f.Name()) {
+			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), f.Name())))
 		}
 	}
-	return errors.Join(err, listErr)
+	return err
 }
 
-// clean removes what a write that did not come to its end left behind, of this
-// process or of one that was killed. The lock is held, so nobody else is at it.
+// isDraft says whether a file in the folder of packs was being written, by this
+// version or by one before it.
+func isDraft(name string) bool { return strings.HasPrefix(strings.TrimPrefix(name, "tmp_"), drafts) }
+
+// clean removes what a write that did not come to its end left behind. The lock is
+// held, so nobody else is at it.
 func (r *Repo) clean() error {
 	if err := cleanPacks(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
+	}
+	if r.doubt.Load() == nil {
+		if err := r.keeps.release(); err != nil {
+			return err
+		}
 	}
 	return r.branch.recover()
 }

@@ -131,33 +131,66 @@ func offset(n int64) []byte {
 }
 
 // Beginnings of the names of files that are not in place yet: of the writer's
-// pack, of one that joins others beside it, and of those of uploads.
+// pack, of one that joins others beside it, and of those of uploads. Git would
+// remove what is called tmp_….
 const (
-	groupDraft  = "tmp_cms_group"
-	joinDraft   = "tmp_cms_join"
-	uploadDraft = "tmp_cms_upload" // and a number
+	drafts      = "cms_" // all of them
+	groupDraft  = drafts + "group"
+	joinDraft   = drafts + "join"
+	uploadDraft = drafts + "upload" // and a number
 )
 
-// save writes the pack and its index into folder. When it returns nil, both are
-// durable and Git sees them.
-func (p *pack) save(d disk, folder string) error {
-	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
-	sum := Hash(sha1.Sum(p.buf.Bytes()))
-	p.buf.Write(sum[:])
+// save writes the pack and its index where k keeps it. When it returns nil, both
+// are durable and Git sees them.
+func (p *pack) save(d disk, k *keeps) error {
+	sum := p.seal()
+	name, taken, err := k.reserve(sum)
+	for taken {
+		sum = p.vary()
+		name, taken, err = k.reserve(sum)
+	}
+	if err != nil {
+		return err
+	}
 	index, err := encodeIndex(p.objects, sum)
 	if err != nil {
 		return err
 	}
-	draft := filepath.Join(folder, groupDraft)
+	draft := filepath.Join(k.folder, groupDraft)
 	written := make(chan error, 1)
 	go func() { written <- writeFile(d, draft+"_idx", index, 0o444) }()
 	err = writeFile(d, draft+"_pack", p.buf.Bytes(), 0o444)
 	if err = errors.Join(err, <-written); err != nil {
 		return fmt.Errorf("write pack: %w", err)
 	}
-	name, err := placePack(d, folder, groupDraft, sum)
 	p.saved = savedPack{name, index}
-	return err
+	return placeDrafts(d, draft, name)
+}
+
+// seal completes the pack, and says what its checksum is.
+func (p *pack) seal() Hash {
+	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
+	sum := Hash(sha1.Sum(p.buf.Bytes()))
+	p.buf.Write(sum[:])
+	return sum
+}
+
+// vary seals the pack anew, with the same objects and another checksum. Its last
+// object, a commit, is stored whole.
+func (p *pack) vary() Hash {
+	last := &p.objects[len(p.objects)-1]
+	raw := p.buf.Bytes()[:p.buf.Len()-sha1.Size]
+	at := int(last.offset) + 1
+	for raw[at-1]&0x80 != 0 { // its header
+		at++
+	}
+	at += 2 // zlib's
+	rest := bytes.Clone(raw[at:])
+	p.buf.Truncate(at)
+	p.buf.Write(emptyBlock)
+	p.buf.Write(rest)
+	last.crc = crc32.ChecksumIEEE(p.buf.Bytes()[last.offset:])
+	return p.seal()
 }
 
 // A savedPack is what readers need to know of a pack that is in place: its name,
@@ -169,22 +202,27 @@ type savedPack struct {
 
 // placePack gives the drafts of a pack and its index, which are durable, their
 // names, and says which, without extension. When it returns nil, those are
-// durable and Git sees them. The pack is in place before its index, because a
-// pack without an index is nothing to Git and an index without a pack is an
-// error. What is left when it fails is for cleanPacks.
+// durable and Git sees them. What is left when it fails is for cleanPacks.
 func placePack(d disk, folder, draft string, sum Hash) (name string, err error) {
-	name = filepath.Join(folder, "pack-"+sum.String())
-	draft = filepath.Join(folder, draft)
-	if err = d.Rename(draft+"_pack", name+".pack"); err == nil {
+	name = filepath.Join(folder, packName(sum))
+	return name, placeDrafts(d, filepath.Join(folder, draft), name)
+}
+
+// placeDrafts gives the drafts of a pack and its index the name. The pack is in
+// place before its index, because a pack without an index is nothing to Git and an
+// index without a pack is an error.
+func placeDrafts(d disk, draft, name string) error {
+	err := d.Rename(draft+"_pack", name+".pack")
+	if err == nil {
 		err = d.Rename(draft+"_idx", name+".idx")
 	}
 	if err != nil {
-		return "", fmt.Errorf("place pack: %w", err)
+		return fmt.Errorf("place pack: %w", err)
 	}
-	if err := d.SyncDir(folder); err != nil {
-		return "", fmt.Errorf("sync pack folder: %w", err)
+	if err := d.SyncDir(filepath.Dir(name)); err != nil {
+		return fmt.Errorf("sync pack folder: %w", err)
 	}
-	return name, nil
+	return nil
 }
 
 // cleanPacks removes what a write that did not come to its end left in folder:

@@ -386,7 +386,7 @@ func largeDelta(t *testing.T, half int64) (dir string, blobs [2]Hash) {
 func TestLargeDelta(t *testing.T) {
 	const half = 3 << 20
 	dir, blobs := largeDelta(t, half)
-	if out := git(t, dir, "verify-pack", "-v", "--stat-only", filepath.Join(dir, "objects/pack")+"/"+packName(t, dir)); !strings.Contains(out, "chain length = 1: 1 object") {
+	if out := git(t, dir, "verify-pack", "-v", "--stat-only", filepath.Join(dir, "objects/pack")+"/"+onlyPack(t, dir)); !strings.Contains(out, "chain length = 1: 1 object") {
 		t.Fatalf("there is no delta: %s", out)
 	}
 	raw, err := io.ReadAll(noise(2 * half))
@@ -430,8 +430,8 @@ func TestLargeDelta(t *testing.T) {
 	fsck(t, dir)
 }
 
-// packName is the name of the only pack's index.
-func packName(t *testing.T, dir string) string {
+// onlyPack is the name of the only pack's index.
+func onlyPack(t *testing.T, dir string) string {
 	t.Helper()
 	l, err := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
 	if err != nil || len(l) != 1 {
@@ -454,11 +454,11 @@ func TestDamagedPacks(t *testing.T) {
 	source := changing(t)
 	git(t, source, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq")
 	all := gitObjects(t, source)
-	index, err := os.ReadFile(filepath.Join(source, "objects/pack", packName(t, source)))
+	index, err := os.ReadFile(filepath.Join(source, "objects/pack", onlyPack(t, source)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(strings.TrimSuffix(filepath.Join(source, "objects/pack", packName(t, source)), "idx") + "pack")
+	raw, err := os.ReadFile(strings.TrimSuffix(filepath.Join(source, "objects/pack", onlyPack(t, source)), "idx") + "pack")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -554,7 +554,7 @@ func TestIndexIsCut(t *testing.T) {
 	if _, err := s.blob(Hash{1}); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
-	name := filepath.Join(dir, "objects/pack", packName(t, dir))
+	name := filepath.Join(dir, "objects/pack", onlyPack(t, dir))
 	if err := errors.Join(os.Chmod(name, 0o600), os.Truncate(name, 0)); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,9 @@ type packWriter struct {
 	at  int64     // how much was written
 }
 
+// packHeader is how many bytes stand before the first object.
+const packHeader = 12
+
 func newPackWriter(w io.Writer, objects int) *packWriter {
 	p := &packWriter{out: bufio.NewWriterSize(w, 256<<10), sum: sha1.New()}
 	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(objects))

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -84,42 +87,186 @@ func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 }
 
 // move sets the branch to the commit to, durably, if it is at the commit from
-// (zero: it does not exist). errMoved when it is elsewhere; fs.ErrExist when
-// another process holds the lock.
-func (b *branch) move(from, to Hash) (err error) {
-	folder := filepath.Dir(b.file())
-	if err := b.makeFolder(folder); err != nil {
-		return fmt.Errorf("make branch folder: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.recover())
-		}
-	}()
-	if err := writeFile(b.disk, b.draft(), []byte(to.String()+"\n"), 0o666); err != nil {
-		return fmt.Errorf("write branch lock: %w", err)
-	}
-	if err := b.disk.Link(b.draft(), b.lock()); err != nil {
-		return fmt.Errorf("lock branch: %w", err)
-	}
-	now, err := b.read()
+// (zero: it does not exist). The errors are those of take and of grip.move.
+func (b *branch) move(from, to Hash) error {
+	h, err := b.take(from, to, time.Now().Add(lockPatience))
 	if err != nil {
 		return err
 	}
+	if err := h.sync(); err != nil {
+		return errors.Join(err, h.drop())
+	}
+	return h.move()
+}
+
+// A grip is the lock of the branch in the hands of this process, who has made sure
+// that the branch is where it was expected. It ends with move or drop.
+type grip struct {
+	branch *branch
+	file   diskFile // the lock, which holds the new value
+}
+
+// take takes the lock to set the branch from one commit to another. errMoved when
+// it is elsewhere. While another process holds the lock take waits, with pauses
+// that grow, and gives up after the deadline with fs.ErrExist. What it writes is
+// not durable yet. If it fails, it leaves nothing behind.
+func (b *branch) take(from, to Hash, deadline time.Time) (_ *grip, err error) {
+	f, err := b.makeDraft()
+	if err != nil {
+		return nil, fmt.Errorf("write branch lock: %w", err)
+	}
+	h := &grip{b, f}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.drop())
+		}
+	}()
+	if _, err := f.Write([]byte(to.String() + "\n")); err != nil {
+		return nil, fmt.Errorf("write branch lock: %w", err)
+	}
+	if err := b.link(deadline); err != nil {
+		return nil, fmt.Errorf("lock branch: %w", err)
+	}
+	now, err := b.read()
+	if err != nil {
+		return nil, err
+	}
 	if now != from {
-		return fmt.Errorf("%w from %s to %s", errMoved, from, now)
+		return nil, fmt.Errorf("%w from %s to %s", errMoved, from, now)
 	}
-	if err := b.disk.Rename(b.lock(), b.file()); err != nil {
-		return fmt.Errorf("move branch: %w", err)
+	if err := b.removeEmptyFolder(); err != nil {
+		return nil, err
 	}
-	if err := b.disk.Remove(b.draft()); err != nil {
-		return fmt.Errorf("remove branch draft: %w", err)
+	return h, nil
+}
+
+// makeDraft makes the draft of the lock, and its folder if need be. Git removes
+// folders of branches that are empty, maybe in between.
+func (b *branch) makeDraft() (f diskFile, err error) {
+	if err := b.recover(); err != nil {
+		return nil, err
 	}
-	if err := b.disk.SyncDir(folder); err != nil {
-		return fmt.Errorf("sync branch folder: %w", err)
+	for range fewestTries {
+		if err := b.makeFolder(filepath.Dir(b.file())); err != nil {
+			return nil, fmt.Errorf("make branch folder: %w", err)
+		}
+		if f, err = b.disk.Create(b.draft(), 0o666); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return f, err
+}
+
+// How long the pauses are in which the lock of another process is waited for: each
+// is about twice as long as the one before.
+const (
+	firstPause   = time.Millisecond
+	longestPause = 250 * time.Millisecond
+)
+
+// link makes the draft the lock.
+func (b *branch) link(deadline time.Time) error {
+	pause := firstPause
+	for tries := 1; ; tries++ {
+		err := b.disk.Link(b.draft(), b.lock())
+		if !errors.Is(err, fs.ErrExist) || tries >= fewestTries && !time.Now().Before(deadline) {
+			return err
+		}
+		// By chance up to half as long again or less, so that two who wait for
+		// each other's locks do not keep step.
+		time.Sleep(pause/2 + rand.N(pause))
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// removeEmptyFolder removes the folder that is left at the branch's name from
+// branches below it, as Git does. One that holds something stays, and is in the
+// way.
+func (b *branch) removeEmptyFolder() error {
+	var folders []string
+	err := filepath.WalkDir(b.file(), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			folders = append(folders, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for branches below: %w", err)
+	}
+	for _, path := range slices.Backward(folders) {
+		if err := removeIfThere(b.disk, path); err != nil {
+			return fmt.Errorf("remove empty folder: %w", err)
+		}
 	}
 	return nil
 }
+
+// sync makes the new value durable. It may run while what the branch will lead to
+// is being written.
+func (h *grip) sync() error {
+	if err := h.file.Sync(); err != nil {
+		return fmt.Errorf("sync branch lock: %w", err)
+	}
+	return nil
+}
+
+// move sets the branch, durably, after sync. ErrUnsure when it may have been set,
+// and may not; after any other error it was not.
+func (h *grip) move() error {
+	b := h.branch
+	_ = h.file.Close() // synced
+	if err := b.disk.Rename(b.lock(), b.file()); err != nil {
+		// It may have had its effect nevertheless, as over a network.
+		moved, known := b.renamed()
+		if !known {
+			return fmt.Errorf("%w: move branch: %w", ErrUnsure, err)
+		}
+		if !moved {
+			return errors.Join(fmt.Errorf("move branch: %w", err), b.recover())
+		}
+	}
+	if err := b.syncFolder(); err != nil {
+		return fmt.Errorf("%w: sync branch folder: %w", ErrUnsure, err)
+	}
+	_ = b.disk.Remove(b.draft()) // else the next take does
+	return nil
+}
+
+// drop gives the lock back.
+func (h *grip) drop() error { return errors.Join(h.file.Close(), h.branch.recover()) }
+
+// renamed says whether the lock has become the branch, and whether that is known.
+func (b *branch) renamed() (moved, known bool) {
+	draft, err := os.Stat(b.draft())
+	if err != nil {
+		return false, false
+	}
+	if now, err := os.Stat(b.file()); err == nil && os.SameFile(draft, now) {
+		return true, true
+	}
+	lock, err := os.Stat(b.lock())
+	return false, err == nil && os.SameFile(draft, lock)
+}
+
+// settle makes durable what others have set the branch to.
+func (b *branch) settle() error {
+	err := b.disk.SyncFile(b.file())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !isFile(b.file()) {
+		err = errors.Join(ignoreGone(b.disk.SyncFile(filepath.Join(b.dir, "packed-refs"))), b.disk.SyncDir(b.dir))
+	}
+	if err = errors.Join(err, ignoreGone(b.syncFolder())); err != nil {
+		return fmt.Errorf("sync branch: %w", err)
+	}
+	return nil
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// syncFolder makes durable where the branch is.
+func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.file())) }
 
 // makeFolder makes the folder of a branch such as site/live, durably.
 func (b *branch) makeFolder(folder string) error {
@@ -141,9 +288,8 @@ func (b *branch) makeFolder(folder string) error {
 	return nil
 }
 
-// recover removes what is left of a move that failed or was cut short: its
-// draft, and the lock if it is the same file. A lock that somebody else made
-// stays.
+// recover removes what is left of a grip that failed or was cut short: its draft,
+// and the lock if it is the same file. A lock that somebody else made stays.
 func (b *branch) recover() error {
 	draft, err := os.Stat(b.draft())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -155,9 +301,9 @@ func (b *branch) recover() error {
 		if err := b.disk.Remove(b.lock()); err != nil {
 			return err
 		}
+		if err := b.syncFolder(); err != nil { // else the draft may go alone
+			return err
+		}
 	}
-	if err := b.disk.Remove(b.draft()); err != nil {
-		return err
-	}
-	return b.disk.SyncDir(filepath.Dir(b.file()))
+	return removeIfThere(b.disk, b.draft())
 }

@@ -15,9 +15,10 @@
 // that others put on the branch are taken in before the next group, and within
 // seconds when nothing is written. Only one Repo may have it open.
 //
-// Besides what is Git's, the folder of the repository holds two files: cms.lock,
-// which the process that has it open keeps locked, and cms.index, which makes
-// the next start quick and can be deleted at any time.
+// Besides what is Git's, the folder of the repository holds three files: cms.lock,
+// which the process that has it open keeps locked, cms.index, which makes the next
+// start quick, and objects/info/cms.keep, of which the files that guard packs are
+// links (see keeps). The latter two can be deleted at any time.
 package repo
 
 import (
@@ -56,6 +57,10 @@ type Options struct {
 	// hook of Git's, which must not be another one.
 	Protect, AllowRewrite bool
 
+	// BeforeSync is asked before a folder is synced; its error is that of the
+	// sync. Tests of other packages make the storage fail by it.
+	BeforeSync func(folder string) error
+
 	disk   disk              // nil is the real one
 	accept func(*Repo) error // what to do when the branch is gone; nil is to refuse
 }
@@ -88,6 +93,7 @@ type Repo struct {
 	running atomic.Bool
 	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped chan struct{}         // closed when Run has returned
+	doubt   atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
@@ -97,6 +103,8 @@ type Repo struct {
 	// Owned by the writer.
 	root      *folder // the branch's tree; nil when it must be read again
 	pack      *pack
+	keeps     keeps
+	ledger    ledger
 	dirty     bool      // a write failed and may have left something behind
 	indexed   int       // how many commits the saved index has
 	sections  int       // and in how many sections that are not full
@@ -144,7 +152,7 @@ func (r *Repo) Branch() string { return r.branch.name.Short() }
 // for its outcome.
 //
 // ErrBusy, ErrClosed and ErrStorage (maybe ErrFull) say that nothing was
-// published.
+// published, nor will be. ErrUnsure says that it may be.
 func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -325,17 +333,24 @@ func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
 // others made are taken in and published.
 func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	s := r.View()
+	if err := r.secure(); err != nil {
+		return nil, storageError(err)
+	}
 	tip, err := r.branch.read()
 	switch {
 	case err != nil:
 		return nil, storageError(err)
 	case tip == s.commit:
+		r.decide(tip)
 		return s, nil
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
 	}
 	if tip == r.refused.tip {
 		return nil, r.refused.err
+	}
+	if err := r.settle(); err != nil {
+		return nil, storageError(err)
 	}
 	a, err := r.prepare(ctx, s, tip, nil, nil)
 	if err == nil {
@@ -381,13 +396,55 @@ func (r *Repo) arrive(a *arrival) *Snapshot {
 	next := a.settle(r.history.take(a.extension))
 	r.indexed = min(r.indexed, r.history.size())
 	r.publish(next)
-	if !a.from.commit.IsZero() { // as it is when the repository is opened
+	if !r.decide(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
 		r.log.Info("took in commits of others", "from", a.from.commit.String(), "to", next.commit.String())
 	}
 	if n := a.extension.distant; n > 0 {
 		r.log.Warn("folders are nested too deep, and are left out", "folders", n, "commit", next.commit.String())
 	}
 	return next
+}
+
+// settle makes durable what others have brought, and where they have moved the
+// branch.
+func (r *Repo) settle() error {
+	if err := r.ledger.settle(); err != nil {
+		return fmt.Errorf("sync objects of others: %w", err)
+	}
+	return r.branch.settle()
+}
+
+// secure makes durable where the branch is, after a write failed so late that it
+// may have moved it.
+func (r *Repo) secure() error {
+	if r.doubt.Load() == nil {
+		return nil
+	}
+	if err := r.branch.recover(); err != nil {
+		return err
+	}
+	if err := r.branch.syncFolder(); err != nil {
+		return fmt.Errorf("sync branch folder: %w", err)
+	}
+	return nil
+}
+
+// decide ends the doubt about a write that failed late, if there is any: what was
+// published last, of which tip is the newest commit, holds it or not. It reports
+// whether that is the newest commit.
+func (r *Repo) decide(tip Hash) bool {
+	doubt := r.doubt.Load()
+	if doubt == nil {
+		return false
+	}
+	if _, saved := r.Position(*doubt); saved {
+		r.log.Warn("a commit that failed late is saved", "commit", doubt.String())
+	} else {
+		r.log.Warn("a commit that failed late is not saved", "commit", doubt.String())
+	}
+	r.doubt.Store(nil)
+	r.release()
+	return *doubt == tip
 }
 
 // publish makes s the current snapshot.

@@ -148,6 +148,9 @@ func (tx *Tx) PutFile(p content.Path, u *Upload) error {
 	if err := tx.free(p); err != nil {
 		return err
 	}
+	if u.group != nil {
+		return fmt.Errorf("upload was put by another update: %w", ErrClosed)
+	}
 	mode := filemode.Regular
 	if now, err := tx.File(p); err == nil {
 		mode = now.Mode

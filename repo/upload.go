@@ -1,11 +1,14 @@
 package repo
 
 import (
+	"bytes"
 	"compress/zlib"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -13,16 +16,19 @@ import (
 
 // An Upload is the content of a file to be, on disk already and durable, but not
 // in the repository yet: a pack of its own, under a draft's name. The update
-// that makes a file of it puts the pack in place.
+// that makes a file of it puts the pack in place. It is good for one update, because
+// Git's upkeep may drop what an update has put in place and not committed.
 type Upload struct {
 	blob  Hash
 	disk  disk
 	draft string // path of the drafts, without their endings
-	name  string // path of the pack in place, without extension
+	sum   Hash   // of the pack
 	index []byte // of the pack
+	size  int64  // of the blob
 
 	// Owned by the writer while an update has the upload.
-	packPlaced, placed bool
+	group  *group // that has placed it, or tried
+	placed bool
 }
 
 // Upload reads size bytes of content, which it never holds in memory, and makes
@@ -46,24 +52,28 @@ func (u *Upload) Revision() Hash { return u.blob }
 // Close removes what no update has put in place. It must not be called while an
 // update uses u.
 func (u *Upload) Close() error {
-	folder, name := filepath.Split(u.draft)
-	switch {
-	case u.placed:
+	if u.placed {
 		return nil
-	case u.packPlaced:
-		return storageError(cleanPacks(u.disk, folder, name))
 	}
 	return storageError(errors.Join(removeIfThere(u.disk, u.draft+"_pack"), removeIfThere(u.disk, u.draft+"_idx")))
 }
 
 // write makes the drafts of the pack and its index.
 func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error {
+	u.size = size
+	return u.draw(func(w *packWriter) (packed, error) {
+		return w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	})
+}
+
+// draw makes the drafts of a pack of the object that blob writes.
+func (u *Upload) draw(blob func(*packWriter) (packed, error)) error {
 	f, err := u.disk.Create(u.draft+"_pack", 0o444)
 	if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
 	w := newPackWriter(f, 1)
-	object, err := w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	object, err := blob(w)
 	var sum Hash
 	if err == nil {
 		sum, err = w.finish()
@@ -84,9 +94,37 @@ func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error
 	} else if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
-	u.blob, u.index = object.hash, index
-	u.name = filepath.Join(filepath.Dir(u.draft), "pack-"+sum.String())
+	u.blob, u.sum, u.index = object.hash, sum, index
 	return nil
+}
+
+// vary makes drafts of the same blob, whose pack has another checksum.
+func (u *Upload) vary() error {
+	old := *u
+	f, err := os.Open(old.draft + "_pack")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	start := int64(packHeader + len(objectHeader(plumbing.BlobObject, u.size)))
+	u.draft += "v"
+	err = u.draw(func(w *packWriter) (packed, error) {
+		o, err := w.begin(plumbing.BlobObject, u.size, nil)
+		if err != nil {
+			return o, err
+		}
+		const zlibHeader = 2
+		_, err = io.Copy(w, io.MultiReader(
+			io.NewSectionReader(f, start, zlibHeader), bytes.NewReader(emptyBlock),
+			io.NewSectionReader(f, start+zlibHeader, info.Size()-start-zlibHeader-sha1.Size)))
+		o.hash = old.blob
+		return w.end(o), err
+	})
+	return errors.Join(err, old.Close())
 }
 
 // blob appends a blob of that size.
@@ -133,20 +171,30 @@ func (s *source) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// place makes the pack one of the repository. That is durable once the folder is
-// synced. What an earlier attempt did is not done again.
-func (u *Upload) place() error {
-	if !u.packPlaced {
-		if err := u.disk.Rename(u.draft+"_pack", u.name+".pack"); err != nil {
-			return fmt.Errorf("place upload: %w", err)
-		}
-		u.packPlaced = true
+// place makes the pack one of the repository, where it is kept until the group g is
+// over. It is durable once the folder is synced.
+func (u *Upload) place(g *group) error {
+	if u.group == g {
+		return nil // it is two files of the group
 	}
-	if !u.placed {
-		if err := u.disk.Rename(u.draft+"_idx", u.name+".idx"); err != nil {
-			return fmt.Errorf("place upload: %w", err)
+	u.group = g
+	name, taken, err := g.repo.keeps.reserve(u.sum)
+	for taken { // the same content was uploaded before
+		if err := u.vary(); err != nil {
+			return fmt.Errorf("write upload again: %w", err)
 		}
-		u.placed = true
+		name, taken, err = g.repo.keeps.reserve(u.sum)
 	}
+	if err == nil {
+		err = u.disk.Rename(u.draft+"_pack", name+".pack")
+	}
+	if err == nil {
+		err = u.disk.Rename(u.draft+"_idx", name+".idx")
+	}
+	if err != nil {
+		return fmt.Errorf("place upload: %w", err)
+	}
+	u.placed = true
+	g.repo.store.learn(name, u.index)
 	return nil
 }

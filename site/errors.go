@@ -23,6 +23,7 @@ const (
 	Unavailable          Code = "unavailable"           // try again later
 	TooLarge             Code = "too_large"             // more than is taken
 	Full                 Code = "full"                  // the disk is
+	Unsure               Code = "may_be_saved"          // the disk failed so late that nobody can tell yet
 )
 
 // Error is a refusal that its caller can act on. Detail is a sentence for
@@ -64,6 +65,8 @@ func refusal(err error) error {
 		return noEntry()
 	case errors.Is(err, repo.ErrConflict):
 		return &Error{Code: Conflict, Detail: "Something else is in the way of the file: a folder, a link or a submodule. Choose another slug.", Err: err}
+	case errors.Is(err, repo.ErrUnsure):
+		return &Error{Code: Unsure, Detail: "The storage failed when the edit was taking effect. It may be saved, or not: look at what is there now before you make it again. With its Idempotency-Key the same request can be sent again, and is not made twice.", Err: err}
 	case errors.Is(err, repo.ErrFull):
 		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
 	case errors.Is(err, repo.ErrStorage):

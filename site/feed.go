@@ -60,6 +60,9 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 // "" when there is none.
 func (s *Site) FindKey(ctx context.Context, since, key string) (string, error) {
 	h, err := s.repo.FindKey(ctx, repo.NewHash(since), key)
+	if errors.Is(err, repo.ErrStorage) {
+		err = &Error{Code: Unsure, Detail: "The repository cannot be read now, so that nobody can tell whether the write with this key is saved. Send it again later.", Err: err}
+	}
 	return hexOrEmpty(h), err
 }
 

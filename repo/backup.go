@@ -1,0 +1,143 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// backups holds a reference for each tip that the branch was taken away from, so
+// that no upkeep of Git drops what was told of, and edits that were acknowledged.
+const backups = "refs/cms/backup/"
+
+// keepLost keeps the tip that the branch was at before what e says, durably, if the
+// new one does not follow upon it.
+func (r *Repo) keepLost(e *extension) error {
+	if len(e.lost) == 0 || r.readOnly {
+		return nil
+	}
+	tip := r.history.tip
+	name, err := r.preserve(tip)
+	if errors.Is(err, ErrNotFound) {
+		r.log.Error("the branch was rewritten, and the commits that it was taken from are gone", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost))
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("keep the commits that the branch was taken from: %w", err)
+	}
+	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "kept", string(name))
+	return nil
+}
+
+// preserve makes a reference to the commit, unless there is one, and says which.
+// ErrNotFound when the commit is not there.
+func (r *Repo) preserve(commit Hash) (plumbing.ReferenceName, error) {
+	fresh := &store{dir: r.path}
+	defer fresh.Close()
+	if _, err := fresh.commit(commit); err != nil {
+		return "", err
+	}
+	if name, err := r.lastingReference(commit); err != nil || name != "" {
+		return name, err
+	}
+	name := plumbing.ReferenceName(backups + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12])
+	b := branch{disk: r.disk, dir: r.path, name: name}
+	if err := b.recover(); err != nil {
+		return "", err
+	}
+	return name, b.move(Hash{}, commit)
+}
+
+// lastingReference is another branch, a tag or a backup that is at the commit; ""
+// when there is none.
+func (r *Repo) lastingReference(commit Hash) (plumbing.ReferenceName, error) {
+	refs, err := references(r.path, "refs/heads", "refs/tags", strings.TrimSuffix(backups, "/"))
+	if err != nil {
+		return "", err
+	}
+	for _, name := range refs {
+		if name == r.branch.name {
+			continue
+		}
+		b := branch{disk: r.disk, dir: r.path, name: name}
+		if at, err := b.read(); err == nil && at == commit {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// references are those below the folders, loose or packed.
+func references(path string, folders ...string) ([]plumbing.ReferenceName, error) {
+	packed, err := packedRefs(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []plumbing.ReferenceName
+	for _, folder := range folders {
+		for name := range packed {
+			if strings.HasPrefix(string(name), folder+"/") {
+				names = append(names, name)
+			}
+		}
+		err := filepath.WalkDir(filepath.Join(path, filepath.FromSlash(folder)), func(p string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && e.Type().IsRegular() && !strings.HasSuffix(p, ".lock") {
+				rel, _ := filepath.Rel(path, p)
+				names = append(names, plumbing.ReferenceName(filepath.ToSlash(rel)))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// gone says that the branch is not there any more, which was at the commit known or
+// further.
+func (r *Repo) gone(known Hash) error {
+	return fmt.Errorf("%w: %s, which was at %s when its history was last saved; "+
+		"put it back with \"git --git-dir %s update-ref %s %s\", or at a later commit of those that git fsck names as dangling",
+		ErrGone, r.Branch(), known, r.path, r.branch.name, known)
+}
+
+// Accept takes a repository as it is whose branch is gone, which Open refuses: the
+// newest commit that is known of it is kept by a reference, whose name it gives, and
+// the next start begins with an empty branch. The name is "" when the commit is gone
+// too, and the error nil and known zero when there is nothing to accept.
+func Accept(ctx context.Context, o Options) (known Hash, kept string, err error) {
+	o.ReadOnly = false
+	o.accept = func(r *Repo) error {
+		known = r.history.tip
+		name, err := r.preserve(known)
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		if err == nil {
+			err = removeIfThere(r.disk, filepath.Join(r.path, indexFile))
+		}
+		if err == nil {
+			err = r.disk.SyncDir(r.path)
+		}
+		kept = string(name)
+		r.history, r.indexed, r.sections = newHistory(), 0, 0
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(o.Path, "HEAD")); err != nil {
+		return Hash{}, "", fmt.Errorf("there is no repository: %w", err)
+	}
+	r, err := Open(ctx, o)
+	if err != nil {
+		return Hash{}, "", err
+	}
+	return known, kept, r.Close()
+}

@@ -1,0 +1,315 @@
+package repo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// backup is what is kept of branches that were rewritten: names and commits.
+func backup(t *testing.T, dir string) string {
+	t.Helper()
+	return git(t, dir, "for-each-ref", "--format=%(refname) %(objectname)", "refs/cms/backup")
+}
+
+// TestRewritten: what a push takes away is kept by a reference, and the log says so;
+// once, and not where another branch holds it. So it is when that happens while
+// nobody is here.
+func TestRewritten(t *testing.T) {
+	var log bytes.Buffer
+	o := options(t.TempDir())
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
+	r, stop := run(t, o)
+	first := put(t, r, "consultations", "parc", "1").Commit
+	lost := put(t, r, "consultations", "parc", "2").Commit
+	setMain(t, o.Path, first)
+	update(t, r, func(*Tx) error { return nil })
+	name := "refs/cms/backup/2026-09-21-" + lost.String()[:12]
+	if got, want := backup(t, o.Path), name+" "+lost.String()+"\n"; got != want {
+		t.Errorf("kept %q, want %q", got, want)
+	}
+	want := fmt.Sprintf("level=WARN msg=\"the branch was rewritten\" from=%s to=%s commits=1 kept=%s", lost, first, name)
+	if !strings.Contains(log.String(), want) {
+		t.Errorf("logged %s, want %s", log.String(), want)
+	}
+	git(t, o.Path, "gc", "-q", "--prune=now")
+	for _, to := range []Hash{lost, first} { // there and back again: it is kept already
+		setMain(t, o.Path, to)
+		update(t, r, func(*Tx) error { return nil })
+	}
+	held := put(t, r, "consultations", "parc", "3").Commit
+	git(t, o.Path, "branch", "side", held.String())
+	setMain(t, o.Path, first)
+	update(t, r, func(*Tx) error { return nil })
+	if got := strings.Count(backup(t, o.Path), "\n"); got != 1 {
+		t.Errorf("%d backups, want 1", got)
+	}
+	away := put(t, r, "consultations", "parc", "4").Commit
+	verify(t, r)
+	stop()
+
+	setMain(t, o.Path, first)
+	reader := o
+	reader.ReadOnly = true
+	again, err := Open(t.Context(), reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+	if got := backup(t, o.Path); strings.Contains(got, away.String()) {
+		t.Error("who only reads has kept something")
+	}
+	r, stop = run(t, o)
+	if got := backup(t, o.Path); !strings.Contains(got, away.String()) {
+		t.Errorf("kept %q, want %s too", got, away)
+	}
+	verify(t, r)
+	stop()
+	if h, _, _, err := decodeIndex(readIndexFile(t, o.Path)); err != nil || h.tip != first {
+		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
+	}
+}
+
+// TestRewrittenAndGone: commits that the branch was taken from and that are no more
+// keep nobody from going on.
+func TestRewrittenAndGone(t *testing.T) {
+	dir := t.TempDir()
+	r, s := opened(t, dir)
+	s.commit(t, "1", "parc")
+	first := r.View().Commit()
+	s.commit(t, "2", "parc")
+	if err := r.saveIndex(true); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	setMain(t, dir, first)
+	git(t, dir, "gc", "-q", "--prune=now")
+	r, s = opened(t, dir)
+	s.commit(t, "3", "parc")
+	if got := backup(t, dir); got != "" {
+		t.Errorf("kept %q", got)
+	}
+	verify(t, r)
+}
+
+// TestBranchGoneAtStart: a branch that was deleted while nobody was here is missed,
+// also when the process before was killed. It can be put back, or done without.
+func TestBranchGoneAtStart(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		dir := t.TempDir()
+		r, s := opened(t, dir)
+		s.commit(t, "1", "parc")
+		r.markIndex()
+		s.commit(t, "2", "bus")
+		tip := r.View().Commit()
+		if !killed {
+			r.keepIndex(1, mostSections)
+		}
+		known := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main")))
+		if killed {
+			known = NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main~1")))
+		}
+		r.Close()
+		git(t, dir, "update-ref", "-d", "refs/heads/main")
+		for _, readOnly := range []bool{true, false} {
+			o := options(dir)
+			o.ReadOnly = readOnly
+			r, err := Open(t.Context(), o)
+			if err == nil {
+				r.Close()
+			}
+			if want := fmt.Sprintf("update-ref refs/heads/main %s", known); !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), want) {
+				t.Errorf("open: got error %v, want ErrGone that says %q", err, want)
+			}
+		}
+		setMain(t, dir, tip)
+		if known, kept, err := Accept(t.Context(), options(dir)); !known.IsZero() || kept != "" || err != nil {
+			t.Errorf("accept a branch that is there: %s, %s, %v", known, kept, err)
+		}
+		r, _ = opened(t, dir)
+		verify(t, r)
+		r.Close()
+
+		git(t, dir, "update-ref", "-d", "refs/heads/main")
+		got, kept, err := Accept(t.Context(), options(dir))
+		if err != nil || got != known || !strings.HasPrefix(kept, backups) || backup(t, dir) != kept+" "+known.String()+"\n" {
+			t.Errorf("accept: %s kept as %q, %v; want %s", got, kept, err, known)
+		}
+		r, s = opened(t, dir)
+		if n := r.View().Len("consultations"); n != 0 {
+			t.Errorf("%d entries after accept", n)
+		}
+		s.commit(t, "neu", "neu")
+		verify(t, r)
+	}
+}
+
+// TestHook: pushes cannot delete the branch nor take commits away from it; other
+// branches are free. What is somebody else's stays.
+func TestHook(t *testing.T) {
+	o := options(filepath.Join(t.TempDir(), "site.git"))
+	o.Branch = "it's/live"
+	r, stop := run(t, o)
+	put(t, r, "consultations", "parc", "1")
+	put(t, r, "consultations", "parc", "2")
+	stop()
+	git(t, o.Path, "config", "receive.denyDeleteCurrent", "ignore")
+	work := clone(t, o.Path)
+	refused := func(want string, args ...string) {
+		t.Helper()
+		_, err := tryGit(work, append([]string{"push", "-q", "origin"}, args...)...)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("push %v: got %v, want %q", args, err, want)
+		}
+	}
+	name := "refs/heads/" + o.Branch
+	refused("cannot be deleted", ":"+name)
+	refused("cannot be taken away", "+HEAD~1:"+name)
+	refused("", "HEAD:refs/heads/side")
+	refused("", "+HEAD~1:refs/heads/side")
+	refused("", ":refs/heads/side")
+	write(t, work, "x.md", "x\n")
+	git(t, work, "add", ".")
+	git(t, work, "commit", "-q", "-m", "x")
+	refused("", "HEAD:"+name)
+
+	hook := filepath.Join(o.Path, "hooks/update")
+	reopen := func(rewrite, protect bool) string {
+		t.Helper()
+		o.AllowRewrite, o.Protect = rewrite, protect
+		_, stop := run(t, o)
+		stop()
+		raw, _ := os.ReadFile(hook)
+		return string(raw)
+	}
+	reopen(true, false)
+	refused("cannot be deleted", ":"+name)
+	refused("", "+HEAD~1:"+name)
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if got := reopen(false, true); got != "#!/bin/sh\nexit 0\n" {
+		t.Errorf("another hook became %q", got)
+	}
+	if err := os.Remove(hook); err != nil {
+		t.Fatal(err)
+	}
+	if got := reopen(false, false); got != "" {
+		t.Errorf("unasked, a hook was made: %q", got)
+	}
+	reopen(false, true)
+	refused("cannot be taken away", "+HEAD~2:"+name)
+	fsck(t, o.Path)
+}
+
+// pushing is a scenario: others put commits on the branch and take some away, and the
+// index is saved in between. What they took away has to be there nevertheless.
+func pushing(t *testing.T, s *script) {
+	r := s.repo
+	moveTo := func(name string) {
+		if d, ok := r.disk.(*crashDisk); ok && d.fault == crash && d.at > 0 && d.count >= d.at {
+			return // nobody is there to push to
+		}
+		raw, err := os.ReadFile(filepath.Join(r.path, "refs/heads", name))
+		if err == nil {
+			file := r.branch.file()
+			err = os.WriteFile(file, raw, 0o666)
+			if d, ok := r.disk.(*crashDisk); ok {
+				d.mu.Lock()
+				node := &inode{raw, raw}
+				d.names[file], d.durable[file] = node, node
+				d.mu.Unlock()
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	moveTo("un")
+	s.commit(t, "1", "a", "b")
+	_ = r.saveIndex(false) // as the disk allows
+	moveTo("deux")
+	s.commit(t, "2", "c")
+	_ = r.saveIndex(false)
+}
+
+// checkPushing: what was acknowledged is reachable, on the branch or from a backup,
+// and no commit is told of that is not on the branch.
+func checkPushing(t *testing.T, s *script, r *Repo) {
+	t.Helper()
+	taken(t, r)
+	reachable := git(t, r.path, "log", "--all", "--name-only", "--format=")
+	for name := range s.acked {
+		if !strings.Contains(reachable, "_consultations/"+name+".md") {
+			t.Errorf("acknowledged entry %s is nowhere", name)
+		}
+	}
+	list, err := r.Changes(t.Context(), Hash{}, Hash{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := strings.Fields(git(t, r.path, "rev-list", "main"))
+	for _, c := range list {
+		if !slices.Contains(on, c.Commit.String()) {
+			t.Errorf("commit %s is told of, and not on the branch", c.Commit)
+		}
+	}
+	if r.Stats().Indexed != len(on) {
+		t.Errorf("%d commits are known, %d are on the branch", r.Stats().Indexed, len(on))
+	}
+}
+
+// beside makes the branches that pushing moves main to, which fork at its tip.
+func beside(t *testing.T, base string) {
+	for _, name := range []string{"un", "deux"} {
+		git(t, base, "update-ref", "refs/heads/"+name, strings.TrimSpace(git(t, base, "commit-tree", "-p", "main", "-m", name, "main^{tree}")))
+	}
+}
+
+func TestEveryFaultOfPushes(t *testing.T) {
+	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
+		t.Run(name, func(t *testing.T) {
+			eachFaultFrom(t, f, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+				d.at = 0
+				s.commit(t, "après", "f")
+				if s.acked["f"] == "" {
+					t.Error("an update after the fault failed too")
+				}
+				checkPushing(t, s, s.repo)
+				verify(t, s.repo)
+			})
+		})
+	}
+}
+
+func TestEveryCrashOfPushes(t *testing.T) {
+	seen := make(map[string]bool)
+	eachFaultFrom(t, crash, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+		for name, c := range cuts {
+			files := d.left(c)
+			key := digest(files, c) + fmt.Sprint(s.acked)
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			t.Run(name, func(t *testing.T) {
+				dir := image(t, s.repo.path, files, c)
+				r, after := opened(t, dir)
+				checkPushing(t, s, r)
+				after.commit(t, "après", "f")
+				if len(after.acked) != 1 {
+					t.Error("no commit is possible after the crash")
+				}
+				verify(t, r)
+			})
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package repo
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A ledger knows which files of objects are durable. Those that others bring may
+// not be: Git leaves loose objects, folders and references to the system. They are
+// synced before anything that stands on them is published. Owned by the writer.
+type ledger struct {
+	disk    disk
+	objects string             // the folder
+	folders map[string]*listed // by name: pack, and 00 to ff
+}
+
+// listed is a folder whose files are durable.
+type listed struct {
+	changed time.Time // of the folder, when it was listed
+	files   map[string]bool
+}
+
+// Files that are older than settled when their folder is first looked at have been
+// written by the system long ago. A folder may change again without a later time
+// while that is younger than blurred.
+const (
+	settled = 10 * time.Minute
+	blurred = 2 * time.Second
+)
+
+// mostKnown bounds how many names of files are remembered of the folder of packs.
+const mostKnown = 10 * packBound
+
+// note says that a pack of ours, with its folder and without extension, is durable.
+func (l *ledger) note(pack string) {
+	f := l.folders["pack"]
+	switch {
+	case f == nil:
+	case len(f.files) >= mostKnown: // most of them have been joined
+		delete(l.folders, "pack")
+	default:
+		name := filepath.Base(pack)
+		f.files[name+".pack"], f.files[name+".idx"] = true, true
+	}
+}
+
+// settle makes durable what is not known to be.
+func (l *ledger) settle() error {
+	entries, err := os.ReadDir(l.objects)
+	if err != nil {
+		return err
+	}
+	synced := false
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() && (name == "pack" || len(name) == 2) {
+			did, err := l.settleFolder(name)
+			if err != nil {
+				return err
+			}
+			synced = synced || did
+		}
+	}
+	if synced {
+		return l.disk.SyncDir(l.objects) // the folder may be new
+	}
+	return nil
+}
+
+// settleFolder makes the files in a folder durable, and reports whether there was
+// something to do.
+func (l *ledger) settleFolder(name string) (did bool, err error) {
+	path := filepath.Join(l.objects, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, ignoreGone(err)
+	}
+	known := l.folders[name]
+	if known != nil && known.changed.Equal(info.ModTime()) {
+		return false, nil
+	}
+	now := time.Now()
+	fresh := func(t time.Time) bool { return now.Sub(t).Abs() < settled || t.After(now) }
+	if known == nil && name != "pack" && !fresh(info.ModTime()) {
+		l.folders[name] = &listed{changed: info.ModTime()}
+		return false, nil
+	}
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return false, ignoreGone(err)
+	}
+	next := &listed{files: make(map[string]bool, len(files))}
+	if now.Sub(info.ModTime()).Abs() > blurred {
+		next.changed = info.ModTime()
+	}
+	for _, f := range files {
+		if isDraft(f.Name()) || strings.HasSuffix(f.Name(), ".keep") {
+			continue
+		}
+		if next.files[f.Name()] = true; known != nil && known.files[f.Name()] {
+			continue
+		}
+		if info, err := f.Info(); err != nil || (known == nil || known.files == nil) && !fresh(info.ModTime()) {
+			if err = ignoreGone(err); err != nil {
+				return did, err
+			}
+			continue
+		}
+		if err := ignoreGone(l.disk.SyncFile(filepath.Join(path, f.Name()))); err != nil {
+			return did, err
+		}
+		did = true
+	}
+	if did {
+		if err := l.disk.SyncDir(path); err != nil {
+			return did, err
+		}
+	}
+	l.folders[name] = next
+	return did, nil
+}
+
+// ignoreGone is err, unless it says that the file is gone, as packs go that are
+// joined.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
