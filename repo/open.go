@@ -46,6 +46,10 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
+	if o.KeepPacks == 0 {
+		o.KeepPacks = 2 * time.Minute
+	}
+	r.joins = &joins{disk: r.disk, folder: r.packFolder(), keep: o.KeepPacks, log: r.log, rest: r.rest}
 	r.queue = newQueue(o.Queue)
 	r.budget = &budget{limit: o.Memory}
 	if err := r.open(ctx, o.Branch); err != nil {
@@ -297,7 +301,7 @@ func (r *Repo) removeLeftovers() error {
 			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), name)))
 		}
 	}
-	return errors.Join(err, listErr)
+	return errors.Join(err, listErr, mendPacks(r.disk, r.packFolder(), r.log))
 }
 
 // clean removes what a write that did not come to its end left behind, of this

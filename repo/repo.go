@@ -49,6 +49,7 @@ type Options struct {
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
 	Memory      int64            // how many bytes of files are kept in memory; 0 is 256 MiB
+	KeepPacks   time.Duration    // how long packs that were joined are kept for who reads them; 0 is two minutes
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 
@@ -64,22 +65,24 @@ type Repo struct {
 	log         *slog.Logger
 	clock       func() time.Time
 
-	disk    disk
-	lock    *os.File
-	branch  branch
-	store   *store
-	files   *store       // of large blobs, which are read as streams
-	uploads atomic.Int64 // how many there were
-	queue   *queue
-	history *history
-	budget  *budget
-	packs   atomic.Int64 // how many there are that could be joined, about
-	commits atomic.Int64 // how many the writer made
-	groups  atomic.Int64 // and in how many groups
-	view    atomic.Pointer[Snapshot]
-	running atomic.Bool
-	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
-	stopped chan struct{}         // closed when Run has returned
+	disk     disk
+	lock     *os.File
+	branch   branch
+	store    *store
+	files    *store       // of large blobs, which are read as streams
+	uploads  atomic.Int64 // how many there were
+	queue    *queue
+	history  *history
+	budget   *budget
+	packs    atomic.Int64 // how many there are that could be joined, about
+	joins    *joins       // owned by who tends the packs, beside the writer
+	commits  atomic.Int64 // how many the writer made
+	groups   atomic.Int64 // and in how many groups
+	failures atomic.Int64 // how often packs could not be tended
+	view     atomic.Pointer[Snapshot]
+	running  atomic.Bool
+	ailment  atomic.Pointer[error] // what keeps updates from being done, as Run last found
+	stopped  chan struct{}         // closed when Run has returned
 
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
@@ -205,15 +208,17 @@ func (r *Repo) Run(ctx context.Context) error {
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
 	beside.Go(func() { r.warm(ctx) })
-	var joined chan error // nil while no packs are being joined
+	var tended chan error // nil while nobody tends the packs
 	r.countPacks(nil)
+	due := true // as an earlier process may have kept some
 	for {
-		if joined == nil && r.packs.Load() > packLimit {
-			joined = make(chan error, 1)
-			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), r.rest) })
+		if join := r.packs.Load() > packLimit; tended == nil && (join || due) {
+			tended, due = make(chan error, 1), false
+			now := r.releaseTime()
+			beside.Go(func() { tended <- r.joins.tend(ctx, now, join) })
 		}
 		wake := r.queue.wake
-		if joined != nil && r.packs.Load() >= packBound {
+		if tended != nil && r.packs.Load() >= packBound {
 			wake = nil // until the packs are joined
 		}
 		select {
@@ -223,10 +228,11 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-poll.C:
 			r.feel(r.examine(ctx))
 			r.keepIndex(indexEvery, math.MaxInt)
+			due = tended == nil && r.joins.due(r.releaseTime())
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
-		case err := <-joined:
-			joined = nil
+		case err := <-tended:
+			tended = nil
 			r.countPacks(err)
 		case <-ctx.Done():
 			r.queue.close()
