@@ -73,6 +73,8 @@ type Repository struct {
 	Committer Committer `yaml:"committer"`
 	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
 	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files kept in memory; more are read when needed
+
+	KeepPacks time.Duration `yaml:"keep_packs" default:"2m"` // how long packs stay after they were joined, for who reads them
 }
 
 // Remote is the repository at a Git host that others push to.

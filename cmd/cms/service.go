@@ -165,6 +165,7 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		Collections: p.collections,
 		Remote:      remote,
 		Memory:      c.Repository.Memory,
+		KeepPacks:   c.Repository.KeepPacks,
 		ReadOnly:    readOnly,
 		Logger:      log,
 	})
