@@ -25,7 +25,7 @@ const (
 	memoryFactor = 1.3      // the last third may take so much more memory than the first,
 	memoryMargin = 32 << 20 // and so many bytes, besides
 	flatMargin   = 50       // and so many more descriptors and goroutines
-	mostPacks    = 1000     // at any time
+	mostPacks    = 1000     // at any time, those apart that are kept for a while after they were joined
 )
 
 // soak keeps the service under load for d, watches what it takes, and holds the
@@ -41,7 +41,7 @@ func (b *bench) soak(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	l := &soakLoad{service: svc, shape: sh, acked: make([]int64, sh.entries)}
-	samples, err := l.run(ctx, d, filepath.Join(repository, "objects", "pack"))
+	samples, err := l.run(ctx, d)
 	if err = errors.Join(err, svc.stop()); err != nil {
 		svc.kill()
 		return err
@@ -59,7 +59,7 @@ type soakLoad struct {
 }
 
 // run loads the service for d, and tells what it took meanwhile.
-func (l *soakLoad) run(ctx context.Context, d time.Duration, packs string) ([]sample, error) {
+func (l *soakLoad) run(ctx context.Context, d time.Duration) ([]sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	until := time.Now().Add(d)
@@ -83,7 +83,7 @@ func (l *soakLoad) run(ctx context.Context, d time.Duration, packs string) ([]sa
 		select {
 		case <-ctx.Done():
 		case <-ticks.C:
-			s, err := l.sample(ctx, packs)
+			s, err := l.sample(ctx)
 			if err != nil {
 				cancel(err)
 			}
@@ -157,23 +157,21 @@ type sample struct{ memory, commits, descriptors, packs, goroutines float64 }
 func (s sample) megabytes() float64 { return s.memory / (1 << 20) }
 func (s sample) history() float64   { return s.commits * historyBytes / (1 << 20) }
 
-func (l *soakLoad) sample(ctx context.Context, packs string) (sample, error) {
+func (l *soakLoad) sample(ctx context.Context) (sample, error) {
 	s := sample{memory: float64(l.memory())}
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid))
 	if err != nil {
 		return s, fmt.Errorf("a soak needs /proc: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(packs, "*.pack"))
-	if err != nil {
-		return s, err
+	s.descriptors = float64(len(open))
+	for name, value := range map[string]*float64{
+		"go_goroutines": &s.goroutines, "cms_history_commits": &s.commits, "cms_packs": &s.packs,
+	} {
+		if *value, err = l.metric(ctx, name); err != nil {
+			return s, err
+		}
 	}
-	s.goroutines, err = l.metric(ctx, "go_goroutines")
-	if err != nil {
-		return s, err
-	}
-	s.commits, err = l.metric(ctx, "cms_history_commits")
-	s.descriptors, s.packs = float64(len(open)), float64(len(files))
-	return s, err
+	return s, nil
 }
 
 // judge compares the last third of the samples with the first.

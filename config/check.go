@@ -99,6 +99,7 @@ func loopback(listen string) bool {
 func (d *decoder) repository(r *Repository) {
 	r.Path = d.resolve(r.Path)
 	d.positive(r.Memory, "repository", "memory")
+	d.positive(int64(r.KeepPacks), "repository", "keep_packs")
 	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}

@@ -74,8 +74,9 @@ type Repository struct {
 	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
 	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files and fields kept in memory; more are read when needed
 
-	Protect      bool `yaml:"protect"`       // put the hook that protects the branch into a repository that was not made here
-	AllowRewrite bool `yaml:"allow_rewrite"` // let pushes take commits away from the branch
+	KeepPacks    time.Duration `yaml:"keep_packs" default:"2m"` // how long packs stay after they were joined, for who reads them
+	Protect      bool          `yaml:"protect"`                 // put the hook that protects the branch into a repository that was not made here
+	AllowRewrite bool          `yaml:"allow_rewrite"`           // let pushes take commits away from the branch
 }
 
 // Remote is the repository at a Git host that others push to.

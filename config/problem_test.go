@@ -30,7 +30,9 @@ func TestProblems(t *testing.T) {
 		{"a text", "server", nil, []string{":1:1: is a text, not a mapping; write each key on a line of its own"}},
 
 		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
-		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, remote, memory, protect, allow_rewrite"}},
+		{"packs kept for no time", "repository: {keep_packs: 0s}\n", nil, []string{":1:26: repository.keep_packs: is not more than 0"}},
+		{"packs kept for a bare number", "repository: {keep_packs: 2}\n", nil, []string{":1:26: repository.keep_packs: is a number, not a text; put it in quotes"}},
+		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, remote, memory, keep_packs, protect, allow_rewrite"}},
 		{"unknown key in a list", start + "webhooks:\n  - {name: site, uri: x}\n", nil, []string{
 			":3:5: webhooks[0].url: is missing",
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",

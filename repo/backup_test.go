@@ -277,7 +277,7 @@ func beside(t *testing.T, base string) {
 func TestEveryFaultOfPushes(t *testing.T) {
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, few(), beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
 				d.at = 0
 				s.commit(t, "après", "f")
 				if s.acked["f"] == "" {
@@ -292,7 +292,7 @@ func TestEveryFaultOfPushes(t *testing.T) {
 
 func TestEveryCrashOfPushes(t *testing.T) {
 	seen := make(map[string]bool)
-	eachFaultFrom(t, crash, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+	eachFaultFrom(t, crash, few(), beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
 		for name, c := range cuts {
 			files := d.left(c)
 			key := digest(files, c) + fmt.Sprint(s.acked)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Usage is what a repository's objects take.
@@ -39,10 +40,15 @@ func (r *Repo) Compact(ctx context.Context) (before, after Usage, err error) {
 	return before, after, err
 }
 
-// repack has Git join packs and loose objects, or joins packs itself. Of Git's
-// ways it takes the one that never drops an object: others drop those whose
-// reference has not moved yet.
+// repack has Git join packs and loose objects, or joins packs itself, and removes
+// the packs whose objects are all in another one. Of Git's ways it takes the one
+// that never drops an object: others drop those whose reference has not moved yet.
+// No pack is kept.
 func (r *Repo) repack(ctx context.Context) error {
+	j := &joins{disk: r.disk, folder: r.packFolder(), log: r.log}
+	if err := errors.Join(j.recall(), j.release(ctx, time.Now())); err != nil {
+		return fmt.Errorf("remove packs: %w", err)
+	}
 	if git, err := exec.LookPath("git"); err == nil {
 		out, err := exec.CommandContext(ctx, git, "--git-dir", r.path, "repack", "-q", "-d", "--geometric=2").CombinedOutput()
 		if err != nil {
@@ -51,11 +57,11 @@ func (r *Repo) repack(ctx context.Context) error {
 		return r.disk.SyncDir(r.packFolder())
 	}
 	for {
-		packs, err := joinable(r.packFolder())
+		packs, err := j.candidates()
 		if err != nil || len(packs) < 2 {
 			return err
 		}
-		if err := joinPacks(ctx, r.disk, r.packFolder(), nil); err != nil {
+		if err := j.joinNow(ctx); err != nil {
 			return fmt.Errorf("join packs: %w", err)
 		}
 	}

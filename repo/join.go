@@ -10,194 +10,121 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// Bounds of what is joined at once. That of objects bounds the memory that it
-// takes, some 300 bytes for each.
-const (
-	joinBytes   = 1 << 30
-	joinObjects = 1 << 18
-)
-
-// A packFile is a pack on disk.
-type packFile struct {
-	name    string // with its folder, without extension
-	size    int64  // in bytes
-	objects int64
-	made    int64 // Unix nanoseconds
-	plain   bool  // nothing but its index belongs to it, so that it may be joined
-}
-
-// weight is what it takes to copy the pack, in bytes. Its one tree that is stored
-// whole can be nearly all of it, and is next to nothing in the joined pack, whence
-// the bound by the number of objects.
-func (p packFile) weight() int64 {
-	if p.objects == 1 {
-		return p.size
-	}
-	return min(p.size, p.objects*objectWeight)
-}
-
-// objectWeight is more than a commit, a delta, or an entry that is compressed
-// usually take, in bytes.
-const objectWeight = 2 << 10
-
-// listPacks lists the packs in folder that have an index, the lightest first.
-func listPacks(folder string) ([]packFile, error) {
-	files, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
-	extensions := make(map[string][]string) // by name
-	for _, f := range files {
-		if name, ext, ok := strings.Cut(f.Name(), "."); ok && strings.HasPrefix(name, "pack-") {
-			extensions[name] = append(extensions[name], ext)
-		}
-	}
-	var packs []packFile
-	for name, ext := range extensions {
-		if !slices.Contains(ext, "pack") || !slices.Contains(ext, "idx") {
-			continue
-		}
-		info, err := os.Stat(filepath.Join(folder, name+".pack"))
-		index, indexErr := os.Stat(filepath.Join(folder, name+".idx"))
-		if err = cmp.Or(err, indexErr); errors.Is(err, fs.ErrNotExist) {
-			continue // Git removed it just now
-		} else if err != nil {
-			return nil, err
-		}
-		packs = append(packs, packFile{
-			name: filepath.Join(folder, name), size: info.Size(), objects: max(0, index.Size()-indexFrame) / indexItem,
-			made: info.ModTime().UnixNano(), plain: len(ext) == 2,
-		})
-	}
-	slices.SortFunc(packs, func(a, b packFile) int {
-		return cmp.Or(cmp.Compare(a.weight(), b.weight()), cmp.Compare(a.name, b.name))
-	})
-	return packs, nil
-}
-
-// The size of an index (gitformat-pack(5), version 2) is that of its frame and of
-// an item for each object, but for those beyond 2 GB.
-const (
-	indexFrame = 8 + 256*4 + 2*20
-	indexItem  = 20 + 4 + 4
-)
-
-// joinable lists the packs in folder that are to be joined next: none where Git's
-// own upkeep keeps an index over several packs, which would miss them.
-func joinable(folder string) ([]packFile, error) {
-	if _, err := os.Stat(filepath.Join(folder, "multi-pack-index")); err == nil {
-		return nil, nil
-	}
-	packs, err := listPacks(folder)
-	return choose(packs), err
-}
-
-// choose picks the packs to join: the lightest ones, and each next one as long
-// as it is lighter than all before it together. So an object is copied about as
-// often as the logarithm of the number of packs.
-func choose(packs []packFile) []packFile {
-	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.plain })
-	var weight, size, objects int64
-	for i, p := range packs {
-		if size+p.size > joinBytes || objects+p.objects > joinObjects || i > 1 && p.weight() >= weight {
-			return packs[:i]
-		}
-		weight, size, objects = weight+p.weight(), size+p.size, objects+p.objects
-	}
-	return packs
-}
-
-// joinPacks puts the objects of many small packs into one. It may run beside the
-// writer and beside Git: the joined pack is in place, durably, before the others
-// go, and no object is left out, whether something refers to it or not. rest
-// says how long to rest after so much work, so that others get on; nil is never.
-func joinPacks(ctx context.Context, d disk, folder string, rest func(worked time.Duration) time.Duration) error {
-	packs, err := joinable(folder)
+// join puts the objects of many small packs into one, which is in place, durably,
+// when it returns nil; the others are kept from then on. It may run beside the
+// writer and beside Git. No object is left out, whether something refers to it or
+// not.
+func (j *joins) join(ctx context.Context) error {
+	packs, err := j.candidates()
 	if err != nil || len(packs) < 2 {
 		return err
 	}
 	slices.SortFunc(packs, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
-	name, err := writeJoined(ctx, d, folder, packs, rest)
+	sum, err := j.write(ctx, packs)
+	var name string
+	if err == nil {
+		name, err = placePack(j.disk, j.folder, joinDraft, sum)
+	}
 	if err != nil {
-		return errors.Join(err, cleanPacks(d, folder, joinDraft))
+		return errors.Join(err, cleanPacks(j.disk, j.folder, joinDraft))
 	}
-	for _, p := range packs {
-		if p.name == name {
-			continue
-		}
-		if err := errors.Join(removeIfThere(d, p.name+".idx"), removeIfThere(d, p.name+".pack")); err != nil {
-			return err
-		}
-	}
-	return d.SyncDir(folder)
+	j.keepAll(packs, name)
+	return nil
 }
 
-// writeJoined writes the pack of all objects of packs, and says its name.
-func writeJoined(ctx context.Context, d disk, folder string, packs []packFile, rest func(worked time.Duration) time.Duration) (name string, err error) {
+// write makes the drafts of the pack of all objects of packs, reads them back, and
+// says the sum of the pack.
+func (j *joins) write(ctx context.Context, packs []packFile) (sum Hash, err error) {
 	objects := make(map[Hash]int)
 	indexes := make([][]idxfile.Entry, len(packs))
 	for i, p := range packs {
 		if indexes[i], err = readIndex(p.name + ".idx"); err != nil {
-			return "", fmt.Errorf("index of %s: %w", filepath.Base(p.name), err)
+			return sum, j.failed(p, err)
 		}
 		for _, e := range indexes[i] {
 			objects[e.Hash] = -1
 		}
 	}
-	f, err := d.Create(filepath.Join(folder, joinDraft+"_pack"), 0o444)
+	draft := filepath.Join(j.folder, joinDraft)
+	f, err := j.disk.Create(draft+"_pack", 0o444)
 	if err != nil {
-		return "", fmt.Errorf("write pack: %w", err)
+		return sum, fmt.Errorf("write pack: %w", err)
 	}
-	j := joiner{
+	c := joiner{
 		out: newPackWriter(f, len(objects)), objects: make([]packed, 0, len(objects)), number: objects,
 		heads: make(map[string]head), writers: make(map[int]*zlib.Writer),
 	}
 	for i, p := range packs {
 		began := time.Now()
-		if err = j.take(p, indexes[i]); err != nil {
-			err = fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
+		if err = c.take(p, indexes[i]); err != nil {
+			err = j.failed(p, err)
 			break
 		}
-		if rest != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(rest(time.Since(began))):
-			}
-		}
-		if err = ctx.Err(); err != nil {
+		if err = j.pause(ctx, began); err != nil {
 			break
 		}
 	}
-	var sum Hash
 	if err == nil {
-		sum, err = j.out.finish()
+		sum, err = c.out.finish()
 	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
+		return sum, err
 	}
-	index, err := encodeIndex(j.objects, sum)
+	index, err := encodeIndex(c.objects, sum)
 	if err == nil {
-		err = writeFile(d, filepath.Join(folder, joinDraft+"_idx"), index, 0o444)
+		err = writeFile(j.disk, draft+"_idx", index, 0o444)
+	}
+	if err == nil {
+		err = newest(draft+"_pack", packs)
 	}
 	if err != nil {
-		return "", fmt.Errorf("write index: %w", err)
+		return sum, fmt.Errorf("write index: %w", err)
 	}
-	return placePack(d, folder, joinDraft, sum)
+	began := time.Now()
+	written, err := readBack(ctx, draft+"_pack", draft+"_idx")
+	if err == nil && (len(written) != len(objects) || !within(objects, written)) {
+		err = errors.New("it lacks objects")
+	}
+	if err != nil {
+		return sum, fmt.Errorf("read joined pack back: %v", err) // not the error of one of packs
+	}
+	return sum, j.pause(ctx, began)
+}
+
+// within says whether all objects of a are in b.
+func within[T any](a map[Hash]T, b map[Hash]struct{}) bool {
+	for h := range a {
+		if _, ok := b[h]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// newest makes a pack look newer than others, whatever the clock did: Git reads
+// objects from the newest pack that has them, and takes others as not needed.
+func newest(name string, others []packFile) error {
+	at := time.Now()
+	for _, p := range others {
+		if made := time.Unix(0, p.made); !made.Before(at) {
+			at = made.Add(time.Second)
+		}
+	}
+	return os.Chtimes(name, at, at)
 }
 
 // A joiner copies the objects of packs, from old to new, into one.
@@ -254,13 +181,6 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 	return nil
 }
 
-// find is the number of the entry at that offset, among those before the entry i.
-func (j *joiner) find(at int64, i int) (int, bool) {
-	return slices.BinarySearchFunc(j.entries[:i], at, func(e idxfile.Entry, at int64) int {
-		return cmp.Compare(int64(e.Offset), at)
-	})
-}
-
 // measure finds out how many deltas the longest chain of the pack has.
 func (j *joiner) measure() error {
 	j.deepest = 0
@@ -274,7 +194,7 @@ func (j *joiner) measure() error {
 			continue
 		}
 		back, _ := parseOffset(rest)
-		if base, ok := j.find(int64(e.Offset)-back, i); ok {
+		if base, ok := entryAt(j.entries[:i], int64(e.Offset)-back); ok {
 			depths[i] = depths[base] + 1
 			j.deepest = max(j.deepest, depths[i])
 		}
@@ -317,9 +237,9 @@ func (j *joiner) copy(e idxfile.Entry, end int64) error {
 		return j.tree(e, size, end, header)
 	case plumbing.OFSDeltaObject:
 		back, length := parseOffset(rest)
-		i, ok := j.find(int64(e.Offset)-back, len(j.moved))
+		i, ok := entryAt(j.entries[:len(j.moved)], int64(e.Offset)-back)
 		if !ok {
-			return errors.New("delta has no base")
+			return fmt.Errorf("%w: its delta has no base", errDamaged)
 		}
 		to := j.objects[j.moved[i]]
 		depth = to.depth + 1
@@ -407,7 +327,7 @@ func (j *joiner) tree(e idxfile.Entry, size, end int64, header int) error {
 	j.spare = last.raw
 	j.heads[alike] = head{len(j.objects), raw}
 	if ok && j.objects[last.number].depth < 2*maxDepth-j.deepest {
-		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 {
+		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 && makes(last.raw, d, raw) {
 			to := j.objects[last.number]
 			o, err := j.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(j.out.at-to.offset))
 			if err != nil {
@@ -435,6 +355,12 @@ func (j *joiner) tree(e idxfile.Entry, size, end int64, header int) error {
 		j.done(o)
 	}
 	return err
+}
+
+// makes says whether the delta d makes the object to of from.
+func makes(from, d, to []byte) bool {
+	got, err := packfile.PatchDelta(from, d)
+	return err == nil && bytes.Equal(got, to)
 }
 
 // whole is the part of the pack between two offsets. It is good until the next.
@@ -479,6 +405,9 @@ func (j *joiner) inflated(b []byte, size int64) ([]byte, error) {
 	if err == nil {
 		_, err = io.ReadFull(j.inflate, raw)
 	}
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	return raw, err
 }
 
@@ -498,34 +427,6 @@ func unstore(raw, b []byte) bool {
 		}
 	}
 	return false
-}
-
-// readIndex lists the objects of a pack, in order of offset.
-func readIndex(name string) ([]idxfile.Entry, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	index := idxfile.NewMemoryIndex()
-	if err := idxfile.NewDecoder(f).Decode(index); err != nil {
-		return nil, err
-	}
-	iter, err := index.EntriesByOffset()
-	if err != nil {
-		return nil, err
-	}
-	defer iter.Close()
-	var list []idxfile.Entry
-	for {
-		e, err := iter.Next()
-		if errors.Is(err, io.EOF) {
-			return list, nil
-		} else if err != nil {
-			return nil, err
-		}
-		list = append(list, *e)
-	}
 }
 
 // parseHeader reads what [objectHeader] makes, and says what follows it.

@@ -117,7 +117,9 @@ func TestDamagedPackStays(t *testing.T) {
 
 // TestPacksAreBounded: the writer joins packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
-	r := start(t, options(t.TempDir()))
+	o := options(t.TempDir())
+	o.KeepPacks = 1
+	r := start(t, o)
 	most := 0
 	for i := range 4 * packLimit {
 		put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
@@ -160,7 +162,8 @@ func (unsynced) Sync() error { return nil }
 func (slowDisk) SyncDir(string) error { return nil }
 
 // TestUpdatesWaitForJoin: where packs come faster than they are joined, it hurries,
-// and at the bound updates wait for it, then go on.
+// and at the bound updates wait for it, then go on. The old packs do not count, and
+// go when their time is over.
 func TestUpdatesWaitForJoin(t *testing.T) {
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
@@ -189,6 +192,15 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 		if !committed.Load() {
 			t.Error("an update waits though packs are joined")
 		}
+		if s := r.Stats(); s.Packs > packLimit || s.Kept < packBound {
+			t.Errorf("%d packs are to be joined, and %d are kept, want %d at least", s.Packs, s.Kept, packBound)
+		}
+		time.Sleep(r.joins.keep - 2*pollInterval)
+		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < packBound {
+			t.Errorf("before their time %d packs are left, error %v", len(packs), err)
+		}
+		time.Sleep(4 * pollInterval)
+		synctest.Wait()
 		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) > packLimit {
 			t.Errorf("%d packs are left, error %v", len(packs), err)
 		}

@@ -55,6 +55,10 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
+	if o.KeepPacks == 0 {
+		o.KeepPacks = 2 * time.Minute
+	}
+	r.joins = &joins{disk: r.disk, folder: r.packFolder(), keep: o.KeepPacks, log: r.log, rest: r.rest}
 	r.queue = newQueue(o.Queue)
 	r.budget = &budget{limit: o.Memory}
 	if err := r.open(ctx, o.Branch, o.Protect); err != nil {
@@ -383,7 +387,7 @@ func (r *Repo) removeLeftovers() error {
 			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), f.Name())))
 		}
 	}
-	return err
+	return errors.Join(err, mendPacks(r.disk, r.packFolder(), r.log))
 }
 
 // isDraft says whether a file in the folder of packs was being written, by this

@@ -50,6 +50,7 @@ type Options struct {
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
 	Memory      int64            // how many bytes of files and fields are kept in memory; 0 is 256 MiB
+	KeepPacks   time.Duration    // how long packs that were joined are kept for who reads them; 0 is two minutes
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
@@ -77,23 +78,25 @@ type Repo struct {
 	log          *slog.Logger
 	clock        func() time.Time
 
-	disk    disk
-	lock    *os.File
-	branch  branch
-	store   *store
-	files   *store       // of large blobs, which are read as streams
-	uploads atomic.Int64 // how many there were
-	queue   *queue
-	history *history
-	budget  *budget
-	packs   atomic.Int64 // how many there are that could be joined, about
-	commits atomic.Int64 // how many the writer made
-	groups  atomic.Int64 // and in how many groups
-	view    atomic.Pointer[Snapshot]
-	running atomic.Bool
-	ailment atomic.Pointer[error] // what keeps updates from being done, as Run last found
-	stopped chan struct{}         // closed when Run has returned
-	doubt   atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
+	disk     disk
+	lock     *os.File
+	branch   branch
+	store    *store
+	files    *store       // of large blobs, which are read as streams
+	uploads  atomic.Int64 // how many there were
+	queue    *queue
+	history  *history
+	budget   *budget
+	packs    atomic.Int64 // how many there are that could be joined, about
+	joins    *joins       // owned by who tends the packs, beside the writer
+	commits  atomic.Int64 // how many the writer made
+	groups   atomic.Int64 // and in how many groups
+	failures atomic.Int64 // how often packs could not be tended
+	view     atomic.Pointer[Snapshot]
+	running  atomic.Bool
+	ailment  atomic.Pointer[error] // what keeps updates from being done, as Run last found
+	stopped  chan struct{}         // closed when Run has returned
+	doubt    atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote    *Remote
 	fetching  sync.Mutex     // one fetch at a time
@@ -230,20 +233,22 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	var joined chan error    // nil while no packs are being joined
+	var tended chan error    // nil while nobody tends the packs
 	var warmed chan struct{} // nil while nothing is being warmed
 	r.countPacks(nil)
+	due := true // as an earlier process may have kept some
 	for {
 		if warmed == nil && r.unread {
 			r.unread, warmed = false, make(chan struct{})
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
-		if joined == nil && r.packs.Load() > packLimit {
-			joined = make(chan error, 1)
-			beside.Go(func() { joined <- joinPacks(ctx, r.disk, r.packFolder(), r.rest) })
+		if join := r.packs.Load() > packLimit; tended == nil && (join || due) {
+			tended, due = make(chan error, 1), false
+			now := r.releaseTime()
+			beside.Go(func() { tended <- r.joins.tend(ctx, now, join) })
 		}
 		wake := r.queue.wake
-		if joined != nil && r.packs.Load() >= packBound {
+		if tended != nil && r.packs.Load() >= packBound {
 			wake = nil // until the packs are joined
 		}
 		select {
@@ -254,14 +259,15 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.feel(r.examine(ctx))
 			r.markIndex()
 			r.keepIndex(indexEvery, math.MaxInt)
+			due = tended == nil && r.joins.due(r.releaseTime())
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
 		case found := <-r.readings:
 			r.saved(r.saveIndex(false, found...))
 		case <-warmed:
 			warmed = nil
-		case err := <-joined:
-			joined = nil
+		case err := <-tended:
+			tended = nil
 			r.countPacks(err)
 		case <-ctx.Done():
 			r.queue.close()

@@ -36,7 +36,7 @@ func start(t *testing.T, o Options) *Repo {
 	t.Helper()
 	r, stop := run(t, o)
 	t.Cleanup(func() {
-		stop() // git fsck does not bear that packs go while it reads them
+		stop()
 		if !t.Failed() {
 			verify(t, r)
 		}

@@ -61,15 +61,25 @@ func TestReadAfterJoin(t *testing.T) {
 	readAll(t, r, s, entries)
 }
 
-// keeper is a disk that removes nothing and remembers what it was to remove.
+// keeper is a disk that removes nothing and remembers what it was to remove, an
+// index that is put aside for that included.
 type keeper struct {
 	osDisk
 	kept []string
 }
 
 func (k *keeper) Remove(name string) error {
-	k.kept = append(k.kept, name)
+	if ext := filepath.Ext(name); ext == ".pack" || ext == ".idx" {
+		k.kept = append(k.kept, name)
+	}
 	return nil
+}
+
+func (k *keeper) Rename(oldname, newname string) error {
+	if filepath.Ext(newname) == goneSuffix {
+		return k.Remove(oldname)
+	}
+	return k.osDisk.Rename(oldname, newname)
 }
 
 // list lists a folder. Of the packs, the next one goes afterwards.

@@ -22,14 +22,28 @@ func (r *Repo) examine(ctx context.Context) error {
 	return storageError(err)
 }
 
-// countPacks counts the packs after some were joined, err saying how that went.
+// countPacks counts the packs after they were tended, err saying how that went.
 func (r *Repo) countPacks(err error) {
-	packs, listErr := joinable(r.packFolder())
+	packs, listErr := r.joins.candidates()
 	r.packs.Store(int64(len(packs)))
-	if err = errors.Join(err, listErr); err != nil {
-		r.log.Error("join packs", "error", err)
+	if err = errors.Join(err, listErr); err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	r.log.Error("join packs", "error", err)
+	r.failures.Add(1)
+	if !errors.Is(err, errDamaged) { // as that pack is passed over now
 		r.packs.Store(0) // try again after as many new ones
 	}
+}
+
+// releaseTime is the time by which kept packs are removed: all of them when the
+// disk is full.
+func (r *Repo) releaseTime() time.Time {
+	now := time.Now()
+	if err := r.ailment.Load(); err != nil && errors.Is(*err, ErrFull) {
+		return now.Add(r.joins.keep)
+	}
+	return now
 }
 
 // rest is how long the joining of packs rests after it has worked so long: not

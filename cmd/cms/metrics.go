@@ -57,6 +57,9 @@ func readings(s repo.Stats) []reading {
 		{about("cms_commit_groups_total", "Groups in which those became durable."), prometheus.CounterValue, float64(s.Groups)},
 		{about("cms_write_queue", "Writes that wait."), prometheus.GaugeValue, float64(s.Queue)},
 		{about("cms_packs", "Packs that are small enough to be joined, about."), prometheus.GaugeValue, float64(s.Packs)},
+		{about("cms_packs_kept", "Packs that were joined, kept for a while for who reads them."), prometheus.GaugeValue, float64(s.Kept)},
+		{about("cms_packs_held", "Packs that are neither joined nor removed because Git's index over several packs names them."), prometheus.GaugeValue, float64(s.Held)},
+		{about("cms_pack_failures_total", "Times that packs could not be joined or removed since the start."), prometheus.CounterValue, float64(s.JoinFailures)},
 		{about("cms_history_commits", "Commits in the index of history."), prometheus.GaugeValue, float64(s.Indexed)},
 	}
 }

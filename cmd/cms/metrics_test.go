@@ -23,6 +23,9 @@ func TestDebugServesMetricsAndProfiles(t *testing.T) {
 		"/metrics":                       "cms_build_info{goversion=",
 		"/metrics?":                      `cms_entries{collection="consultations"} 0`,
 		"/metrics?repo":                  "cms_commits_total 0",
+		"/metrics?kept":                  "cms_packs_kept 0",
+		"/metrics?held":                  "cms_packs_held 0",
+		"/metrics?failures":              "cms_pack_failures_total 0",
 		"/metrics?go":                    "go_goroutines ",
 		"/debug/pprof/goroutine?debug=1": "goroutine profile:",
 	} {

@@ -160,6 +160,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections:  p.collections,
 		Memory:       c.Repository.Memory,
+		KeepPacks:    c.Repository.KeepPacks,
 		Protect:      c.Repository.Protect,
 		AllowRewrite: c.Repository.AllowRewrite,
 		Logger:       log,

@@ -1,0 +1,538 @@
+package repo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// closed lets a slowDisk go on.
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// joinsOf tends the packs of a repository, and keeps them for two minutes.
+func joinsOf(t *testing.T, r *Repo, d disk) *joins {
+	t.Helper()
+	return &joins{disk: d, folder: r.packFolder(), keep: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
+}
+
+// later is a time at which all that is kept now may go.
+func later() time.Time { return time.Now().Add(2 * time.Minute) }
+
+// packNames are the names of the packs that Git sees in a folder.
+func packNames(t *testing.T, folder string) map[string]bool {
+	t.Helper()
+	packs, err := listPacks(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	for _, p := range packs {
+		names[p.name] = true
+	}
+	return names
+}
+
+// noRemains says what is in the folder of packs besides whole packs.
+func noRemains(t *testing.T, folder string) {
+	t.Helper()
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packs := packNames(t, folder)
+	for _, f := range files {
+		name, ext, _ := strings.Cut(f.Name(), ".")
+		if !packs[filepath.Join(folder, name)] || ext != "pack" && ext != "idx" {
+			t.Errorf("left behind: %s", f.Name())
+		}
+	}
+}
+
+// TestKeepPacks: joined packs stay for their time, are neither counted nor joined
+// again, and go then. A new process finds them, and their time begins anew.
+func TestKeepPacks(t *testing.T) {
+	r, entries := manyPacks(t, 6)
+	was := objects(t, r.path)
+	old := packNames(t, r.packFolder())
+	j := joinsOf(t, r, osDisk{})
+	began := time.Now()
+	if err := j.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := j.candidates()
+	if err != nil || len(left) != 1 || j.size.Load() != 6 {
+		t.Errorf("%d packs are to be joined and %d are kept, error %v", len(left), j.size.Load(), err)
+	}
+	stays := func(j *joins, at time.Time) {
+		t.Helper()
+		if err := j.tend(t.Context(), at, true); err != nil {
+			t.Fatal(err)
+		}
+		now := packNames(t, r.packFolder())
+		for name := range old {
+			if !now[name] {
+				t.Errorf("%s is gone before its time", filepath.Base(name))
+			}
+		}
+	}
+	stays(j, began.Add(2*time.Minute-time.Nanosecond))
+	again := joinsOf(t, r, osDisk{})
+	stays(again, later())
+	if len(again.kept) != 6 {
+		t.Errorf("a new process found %d packs whose objects are elsewhere, want 6", len(again.kept))
+	}
+	if err := again.release(t.Context(), later()); err != nil {
+		t.Fatal(err)
+	}
+	if now := packNames(t, r.packFolder()); len(now) != 1 || again.size.Load() != 0 {
+		t.Errorf("%d packs are left, %d kept", len(now), again.size.Load())
+	}
+	if err := j.release(t.Context(), later()); err != nil || j.size.Load() != 0 { // they are gone already
+		t.Errorf("%d are kept, error %v", j.size.Load(), err)
+	}
+	if got := objects(t, r.path); got != was {
+		t.Errorf("objects after:\n%s\nbefore:\n%s", got, was)
+	}
+	s := &store{dir: r.path}
+	defer s.Close()
+	readAll(t, r, s, entries)
+	noRemains(t, r.packFolder())
+	fsck(t, r.path)
+}
+
+// TestGitReadsThroughJoin: a process of Git that looked at the packs before they
+// were joined reads while they are kept, and once they are gone.
+func TestGitReadsThroughJoin(t *testing.T) {
+	r, entries := manyPacks(t, 6)
+	cat := exec.Command("git", "--git-dir", r.path, "cat-file", "--batch")
+	in, err := cat.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cat.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cat.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	read := func(e *Entry) {
+		t.Helper()
+		fmt.Fprintln(in, e.Revision)
+		head, err := lines.ReadString('\n')
+		var size int64
+		if _, scanErr := fmt.Sscanf(head, e.Revision.String()+" blob %d\n", &size); err != nil || scanErr != nil {
+			t.Fatalf("git cat-file says %q of %s, error %v", head, e.Slug, errors.Join(err, scanErr))
+		}
+		if _, err := io.CopyN(io.Discard, lines, size+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := joinsOf(t, r, osDisk{})
+	read(entries[0])
+	if err := j.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read(entries[1])
+	read(entries[2])
+	if err := j.release(t.Context(), later()); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries[3:] {
+		read(e)
+	}
+	in.Close()
+	if err := cat.Wait(); err != nil {
+		t.Error(err)
+	}
+	fsck(t, r.path)
+}
+
+// TestGitBesideJoins: whatever reads with Git beside edits never fails, however
+// often packs are joined meanwhile.
+func TestGitBesideJoins(t *testing.T) {
+	o := options(t.TempDir())
+	o.disk = slowDisk{hold: closed}
+	r := start(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer cancel()
+	for w := range 2 {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				put(t, r, "consultations", fmt.Sprintf("w%d-%d", w, i%20), fmt.Sprint(i))
+			}
+		})
+	}
+	await(t, r, func(*Snapshot) bool { return r.Stats().Kept > 0 })
+	commands := map[string][]string{
+		"fsck":          {"fsck", "--strict", "--full"},
+		"log":           {"log", "--stat"},
+		"rev-list":      {"rev-list", "--objects", "--all"},
+		"clone":         {"clone", "-q", "--bare", "--no-local", r.path},
+		"clone by path": {"clone", "-q", "--bare", r.path},
+	}
+	for kept := r.Stats().Kept; r.Stats().Kept < kept+packLimit; {
+		for name, args := range commands {
+			if strings.HasPrefix(name, "clone") {
+				args = append(slices.Clone(args), t.TempDir())
+			}
+			if _, err := tryGit(r.path, args...); err != nil {
+				t.Errorf("%s beside edits: %v", name, err)
+			}
+		}
+	}
+}
+
+// A removalDisk calls a function before or after a pack is hidden.
+type removalDisk struct {
+	osDisk
+	before func(name string) // of the pack, without extension
+	after  func(name string)
+}
+
+func (d removalDisk) Rename(oldname, newname string) error {
+	name, hide := strings.CutSuffix(newname, goneSuffix)
+	if hide && d.before != nil {
+		d.before(name)
+	}
+	err := d.osDisk.Rename(oldname, newname)
+	if hide && d.after != nil {
+		d.after(name)
+	}
+	return err
+}
+
+// TestMultiIndexDuringJoin: an index over several packs that Git writes while
+// they are joined, kept or removed one by one is right to the end. That packs stay
+// for it is told once, and they go when it names them no longer.
+func TestMultiIndexDuringJoin(t *testing.T) {
+	for name, c := range map[string]struct {
+		join  bool // written while packs are joined
+		hooks func(write func()) removalDisk
+		left  int // packs of 6, and the joined one
+	}{
+		"while they are joined":    {true, func(func()) removalDisk { return removalDisk{} }, 7},
+		"before one is removed":    {false, func(write func()) removalDisk { return removalDisk{before: func(string) { write() }} }, 7},
+		"when one is out of sight": {false, func(write func()) removalDisk { return removalDisk{after: func(string) { write() }} }, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := manyPacks(t, 6)
+			write := sync.OnceFunc(func() { git(t, r.path, "multi-pack-index", "write") })
+			j := joinsOf(t, r, c.hooks(write))
+			var log bytes.Buffer
+			j.log = slog.New(slog.NewTextHandler(&log, nil))
+			if c.join {
+				j.rest = func(time.Duration) time.Duration { write(); return 0 }
+			}
+			if err := j.join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if err := j.release(t.Context(), later()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if now := packNames(t, r.packFolder()); len(now) != c.left || int(j.held.Load()) != c.left-1 {
+				t.Errorf("%d packs are left, %d held, want %d and all old ones", len(now), j.held.Load(), c.left)
+			}
+			if told := strings.Count(log.String(), "level=WARN"); told != 1 {
+				t.Errorf("told %d times:\n%s", told, log.String())
+			}
+			git(t, r.path, "multi-pack-index", "verify")
+			fsck(t, r.path)
+			os.Remove(filepath.Join(r.packFolder(), "multi-pack-index"))
+			if err := j.release(t.Context(), later()); err != nil {
+				t.Fatal(err)
+			}
+			if now := packNames(t, r.packFolder()); len(now) != 1 || j.held.Load() != 0 {
+				t.Errorf("without the index %d packs are left, %d held", len(now), j.held.Load())
+			}
+			noRemains(t, r.packFolder())
+			fsck(t, r.path)
+		})
+	}
+}
+
+// TestJoinBesideMultiIndex: beside an index over several packs those that it does
+// not name are joined.
+func TestJoinBesideMultiIndex(t *testing.T) {
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	for i := range 8 {
+		put(t, r, "consultations", "parc", fmt.Sprint(i))
+		if i == 2 {
+			git(t, dir, "multi-pack-index", "write")
+		}
+	}
+	stop()
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if now := packNames(t, r.packFolder()); len(now) != 3+1 {
+		t.Errorf("%d packs are left, want those that are named and one", len(now))
+	}
+	git(t, dir, "multi-pack-index", "verify")
+	fsck(t, dir)
+}
+
+// blobPacks adds packs of a blob each.
+func blobPacks(t *testing.T, folder string, n int) {
+	t.Helper()
+	d := slowDisk{hold: closed}
+	k := &keeps{disk: d, folder: folder}
+	for i := range n {
+		p := newPack()
+		raw := []byte(fmt.Sprint("blob ", i))
+		p.add(plumbing.BlobObject, hashObject(plumbing.BlobObject, raw), raw)
+		if err := errors.Join(p.save(d, k), k.release()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMultiIndexIsBounded: one that holds too many packs goes, as git repack has
+// it, whether they were joined before or not; the packs are kept once more for who
+// reads by it.
+func TestMultiIndexIsBounded(t *testing.T) {
+	for name, join := range map[string]bool{"written before they are joined": false, "and after": true} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := manyPacks(t, 1)
+			blobPacks(t, r.packFolder(), multiIndexBound)
+			j := joinsOf(t, r, slowDisk{hold: closed})
+			write := func() { git(t, r.path, "multi-pack-index", "write") }
+			if !join {
+				write()
+			}
+			if err := j.join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if join {
+				write()
+			}
+			for round, want := range []int{multiIndexBound + 2, 1} {
+				if err := j.release(t.Context(), later().Add(time.Duration(round)*2*time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+				if now := packNames(t, r.packFolder()); len(now) != want {
+					t.Errorf("%d packs are left, want %d", len(now), want)
+				}
+				if _, err := os.Stat(filepath.Join(r.packFolder(), "multi-pack-index")); err == nil {
+					t.Error("the index is there")
+				}
+			}
+			fsck(t, r.path)
+		})
+	}
+}
+
+// TestMultiIndexForms: names are read from each form of such an index, and from
+// none that is damaged, which then may name any pack.
+func TestMultiIndexForms(t *testing.T) {
+	r, _ := manyPacks(t, 3)
+	packs := packNames(t, r.packFolder())
+	git(t, r.path, "multi-pack-index", "write")
+	single := filepath.Join(r.packFolder(), "multi-pack-index")
+	raw, err := os.ReadFile(single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namesAll := func(what string) {
+		t.Helper()
+		m := readMultiIndex(r.packFolder())
+		if m.names("pack-other") {
+			t.Errorf("%s: names another pack", what)
+		}
+		for name := range packs {
+			if !m.names(name) {
+				t.Errorf("%s: does not name %s", what, filepath.Base(name))
+			}
+		}
+	}
+	namesAll("one file")
+	chain := filepath.Join(r.packFolder(), "multi-pack-index.d")
+	if err := errors.Join(os.Remove(single), os.Mkdir(chain, 0o777),
+		os.WriteFile(filepath.Join(chain, "multi-pack-index-0a.midx"), raw, 0o444),
+		os.WriteFile(filepath.Join(chain, "multi-pack-index-chain"), []byte("0a\n"), 0o444)); err != nil {
+		t.Fatal(err)
+	}
+	namesAll("a chain")
+	if err := clearMultiIndex(osDisk{}, r.packFolder()); err != nil {
+		t.Fatal(err)
+	}
+	if m := readMultiIndex(r.packFolder()); m.broken != nil || len(m.packs) != 0 {
+		t.Errorf("after it was removed: %+v", m)
+	}
+	for n := 0; n < len(raw)/2; n += 9 {
+		if err := os.WriteFile(single, raw[:n], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if m := readMultiIndex(r.packFolder()); m.broken == nil && len(m.packs) != len(packs) {
+			t.Fatalf("cut short after %d bytes: got %+v", n, m)
+		}
+	}
+}
+
+// TestJoinedPackIsDamaged: the packs that were joined stay when the joined one is
+// not what was written, and are joined without it.
+func TestJoinedPackIsDamaged(t *testing.T) {
+	for _, ext := range []string{".pack", ".idx"} {
+		t.Run(ext, func(t *testing.T) {
+			r, _ := manyPacks(t, 4)
+			old := packNames(t, r.packFolder())
+			j := joinsOf(t, r, osDisk{})
+			if err := j.join(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			into := j.kept[0].into
+			damage(t, into+ext)
+			if err := j.release(t.Context(), later()); !errors.Is(err, errDamaged) {
+				t.Errorf("got error %v", err)
+			}
+			now := packNames(t, r.packFolder())
+			for name := range old {
+				if !now[name] {
+					t.Errorf("%s is gone", filepath.Base(name))
+				}
+			}
+			left, err := j.candidates()
+			if err != nil || len(left) != len(old) || slices.ContainsFunc(left, func(p packFile) bool { return p.name == into }) {
+				t.Errorf("%d packs are to be joined, error %v", len(left), err)
+			}
+			noRemains(t, r.packFolder())
+		})
+	}
+}
+
+// TestJoinGoesRoundDamage: a pack that is damaged is told of, and the others are
+// joined without it.
+func TestJoinGoesRoundDamage(t *testing.T) {
+	r, _ := manyPacks(t, 5)
+	packs, err := listPacks(r.packFolder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, packs[2].name+".pack")
+	j := joinsOf(t, r, osDisk{})
+	if err := j.join(t.Context()); !errors.Is(err, errDamaged) {
+		t.Errorf("got error %v", err)
+	}
+	if err := errors.Join(j.join(t.Context()), j.release(t.Context(), later())); err != nil {
+		t.Fatal(err)
+	}
+	if now := packNames(t, r.packFolder()); len(now) != 2 || !now[packs[2].name] {
+		t.Errorf("%d packs are left", len(now))
+	}
+	noRemains(t, r.packFolder())
+}
+
+// damage changes a bit in the middle of a file.
+func damage(t *testing.T, name string) {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	if err := errors.Join(os.Remove(name), os.WriteFile(name, raw, 0o444)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadBack: no bit of a pack or of its index can change unseen; every seventh
+// byte is tried.
+func TestReadBack(t *testing.T) {
+	r, _ := manyPacks(t, 2)
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+		t.Fatal(err)
+	}
+	packs, err := listPacks(r.packFolder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "copy")
+	files := map[string][]byte{".pack": nil, ".idx": nil}
+	for ext := range files {
+		if files[ext], err = os.ReadFile(packs[0].name + ext); err == nil {
+			err = os.WriteFile(name+ext, files[ext], 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := readBack(t.Context(), name+".pack", name+".idx"); err != nil || int64(len(got)) != packs[0].objects {
+		t.Fatalf("got %d objects of %d, error %v", len(got), packs[0].objects, err)
+	}
+	for ext, raw := range files {
+		for i := 0; i < len(raw); i += 7 {
+			raw[i] ^= 0x10
+			if err := os.WriteFile(name+ext, raw, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readBack(t.Context(), name+".pack", name+".idx"); !errors.Is(err, errDamaged) {
+				t.Errorf("byte %d of the %s: got error %v", i, ext, err)
+			}
+			raw[i] ^= 0x10
+		}
+		for _, cut := range []int{0, 11, len(raw) / 2, len(raw) - 1} {
+			if err := os.WriteFile(name+ext, raw[:cut], 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readBack(t.Context(), name+".pack", name+".idx"); err == nil {
+				t.Errorf("%s of %d bytes: no error", ext, cut)
+			}
+		}
+		if err := os.WriteFile(name+ext, raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFullDiskReleases: when the disk is full, kept packs go at once.
+func TestFullDiskReleases(t *testing.T) {
+	r, stop := run(t, options(t.TempDir()))
+	stop()
+	if r.joins.due(r.releaseTime()) {
+		t.Error("something is due")
+	}
+	r.joins.kept = []keptPack{{since: time.Now()}}
+	before := r.joins.due(r.releaseTime())
+	full := fmt.Errorf("write: %w", ErrFull)
+	r.ailment.Store(&full)
+	if after := r.joins.due(r.releaseTime()); before || !after {
+		t.Errorf("kept packs are due: %t, and %t on a full disk", before, after)
+	}
+}
+
+// TestReverseIndexIsNoReason: packs that Git gives an order of objects besides are
+// joined too, and it goes with them.
+func TestReverseIndexIsNoReason(t *testing.T) {
+	r, _ := manyPacks(t, 4)
+	for name := range packNames(t, r.packFolder()) {
+		git(t, r.path, "index-pack", "--rev-index", name+".pack")
+	}
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if now := packNames(t, r.packFolder()); len(now) != 1 {
+		t.Errorf("%d packs are left", len(now))
+	}
+	noRemains(t, r.packFolder())
+	fsck(t, r.path)
+}

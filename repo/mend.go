@@ -1,0 +1,127 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+)
+
+// mendPacks makes whole what a removal of packs left in folder that was cut short,
+// by whomever. It must not run beside the writer, but may beside Git. No pack is
+// removed: one without an index gets one, and so becomes a pack like any other,
+// which is joined, or removed once its objects are seen to be in another one.
+func mendPacks(d disk, folder string, log *slog.Logger) error {
+	err := errors.Join(removeIfThere(d, filepath.Join(folder, indexDraft)), restorePacks(d, folder))
+	packs, listErr := filesLike(folder, "pack-*.pack")
+	for _, file := range packs {
+		err = errors.Join(err, mendPack(d, strings.TrimSuffix(file, ".pack"), log))
+	}
+	indexes, indexErr := filesLike(folder, "pack-*.idx")
+	for _, file := range indexes {
+		err = errors.Join(err, mendIndex(d, strings.TrimSuffix(file, ".idx"), log))
+	}
+	return errors.Join(err, listErr, indexErr, mendMultiIndex(d, folder, log))
+}
+
+// indexDraft is the name of an index until it is in place.
+const indexDraft = "cms_index"
+
+// mendBytes bounds the packs that get an index, which takes a second for some 20 MB.
+const mendBytes = 256 << 20
+
+// mendPack makes an index for a pack that has none. If Git is about to place its
+// own, that one takes the place of ours, and is the same.
+func mendPack(d disk, name string, log *slog.Logger) error {
+	for _, ext := range []string{".idx", ".keep"} {
+		if _, err := os.Stat(name + ext); !errors.Is(err, fs.ErrNotExist) {
+			return err // nil: it has one, or somebody is at work on it
+		}
+	}
+	index, err := indexPack(name + ".pack")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		log.Warn("a pack has no index, and is left alone: see git index-pack", "pack", filepath.Base(name), "error", err)
+		return nil
+	}
+	draft := filepath.Join(filepath.Dir(name), indexDraft)
+	if err := writeFile(d, draft, index, 0o444); err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	if _, err := readBack(context.Background(), name+".pack", draft); err != nil {
+		log.Warn("a pack has no index, and is left alone", "pack", filepath.Base(name), "error", err)
+		return d.Remove(draft)
+	}
+	if err := d.Rename(draft, name+".idx"); err != nil {
+		return fmt.Errorf("place index: %w", err)
+	}
+	log.Info("made the index of a pack that had none", "pack", filepath.Base(name))
+	return d.SyncDir(filepath.Dir(name))
+}
+
+// indexPack makes the index of a pack, whose every object it reads.
+func indexPack(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if info.Size() > mendBytes {
+		return nil, errors.New("it is too large to be read here")
+	}
+	var w idxfile.Writer
+	parser, err := packfile.NewParser(packfile.NewScanner(f), &w)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parser.Parse(); err != nil {
+		return nil, err
+	}
+	index, err := w.Index()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = idxfile.NewEncoder(&b).Encode(index)
+	return b.Bytes(), err
+}
+
+// mendIndex removes an index whose pack is gone, on which Git fails.
+func mendIndex(d disk, name string, log *slog.Logger) error {
+	if _, err := os.Stat(name + ".pack"); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	log.Info("removed the index of a pack that is gone", "pack", filepath.Base(name))
+	return errors.Join(removeIfThere(d, name+".rev"), removeIfThere(d, name+".idx"), d.SyncDir(filepath.Dir(name)))
+}
+
+// restorePacks makes packs whole whose removal was cut short, and completes it
+// where the pack itself is gone.
+func restorePacks(d disk, folder string) error {
+	files, err := filesLike(folder, "pack-*"+goneSuffix)
+	for _, file := range files {
+		name := strings.TrimSuffix(file, goneSuffix)
+		if _, statErr := os.Stat(name + ".pack"); statErr == nil {
+			err = errors.Join(err, d.Rename(file, name+".idx"))
+		} else if errors.Is(statErr, fs.ErrNotExist) {
+			err = errors.Join(err, finishRemoval(d, name))
+		} else {
+			err = errors.Join(err, statErr)
+		}
+	}
+	if len(files) > 0 {
+		err = errors.Join(err, d.SyncDir(folder))
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package repo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A multiIndex is what Git's indexes over several packs name: the one of the
+// folder, or the layers of a chain of them (gitformat-pack(5)). Git keeps them for
+// speed alone, and takes one away when it removes a pack that it names.
+type multiIndex struct {
+	packs  map[string]bool // without folder and extension
+	broken error           // why one cannot be read; then it may name any pack
+}
+
+// readMultiIndex reads the names of the packs, which are few bytes of a large file.
+func readMultiIndex(folder string) multiIndex {
+	m := multiIndex{packs: make(map[string]bool)}
+	layers, err := filesLike(filepath.Join(folder, multiIndexChain), "*.midx")
+	if err != nil {
+		m.broken = err
+	}
+	for _, name := range append(layers, filepath.Join(folder, "multi-pack-index")) {
+		if err := m.read(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.broken = fmt.Errorf("%s: %w", filepath.Base(name), err)
+		}
+	}
+	return m
+}
+
+// read adds the packs that one file names.
+func (m multiIndex) read(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	part := func(at, n int64) ([]byte, error) {
+		if at < 0 || n < 0 || n > info.Size()-at {
+			return nil, errDamaged
+		}
+		b := make([]byte, n)
+		_, err := io.ReadFull(io.NewSectionReader(f, at, n), b)
+		return b, err
+	}
+	const head, row = 12, 4 + 8
+	b, err := part(0, head)
+	if err != nil || string(b[:4]) != "MIDX" {
+		return errors.Join(errDamaged, err)
+	}
+	chunks := int64(b[6])
+	table, err := part(head, (chunks+1)*row)
+	if err != nil {
+		return err
+	}
+	for i := range chunks {
+		b := table[i*row:]
+		if string(b[:4]) != "PNAM" {
+			continue
+		}
+		at := int64(binary.BigEndian.Uint64(b[4:]))
+		names, err := part(at, int64(binary.BigEndian.Uint64(b[row+4:]))-at)
+		if err != nil {
+			return err
+		}
+		for name := range bytes.SplitSeq(names, []byte{0}) {
+			if len(name) > 0 { // the rest fills up the chunk
+				m.packs[strings.TrimSuffix(string(name), ".idx")] = true
+			}
+		}
+		return nil
+	}
+	return errDamaged
+}
+
+// names says whether the pack belongs to the index, or may.
+func (m multiIndex) names(pack string) bool {
+	return m.broken != nil || m.packs[filepath.Base(pack)]
+}
+
+// multiIndexChain is the folder of a chain of indexes.
+const multiIndexChain = "multi-pack-index.d"
+
+// clearMultiIndex removes Git's indexes over several packs, and what belongs to
+// them.
+func clearMultiIndex(d disk, folder string) error {
+	chain := filepath.Join(folder, multiIndexChain)
+	files, err := filesLike(folder, "multi-pack-index", "multi-pack-index-*.bitmap", "multi-pack-index-*.rev")
+	layers, chainErr := filesLike(chain, "*.midx", "*.bitmap", "*.rev")
+	list := filepath.Join(chain, "multi-pack-index-chain") // of the layers, so that it goes before them
+	for _, name := range slices.Concat([]string{list}, layers, files) {
+		err = errors.Join(err, removeIfThere(d, name))
+	}
+	if err = errors.Join(err, chainErr); err != nil {
+		return fmt.Errorf("remove index over several packs: %w", err)
+	}
+	return nil
+}
+
+// mendMultiIndex takes an index over several packs away that names one which is
+// gone: Git was writing it while that pack went.
+func mendMultiIndex(d disk, folder string, log *slog.Logger) error {
+	gone := func() string {
+		for name := range readMultiIndex(folder).packs {
+			if _, err := os.Stat(filepath.Join(folder, name+".pack")); errors.Is(err, fs.ErrNotExist) {
+				return name
+			}
+		}
+		return ""
+	}
+	if gone() == "" {
+		return nil
+	}
+	name := gone() // Git may have written it anew just before the pack went
+	if name == "" {
+		return nil
+	}
+	log.Warn("removed an index over several packs, which named one that is gone", "pack", name)
+	return clearMultiIndex(d, folder)
+}

@@ -1,0 +1,125 @@
+package repo
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is joined at once. That of objects bounds the memory that it
+// takes, some 300 bytes for each.
+const (
+	joinBytes   = 1 << 30
+	joinObjects = 1 << 18
+)
+
+// A packFile is a pack on disk.
+type packFile struct {
+	name    string // with its folder, without extension
+	size    int64  // in bytes
+	objects int64
+	made    int64 // Unix nanoseconds
+	plain   bool  // nothing says that it is to stay, so that it may be joined
+}
+
+// weight is what it takes to copy the pack, in bytes. Its one tree that is stored
+// whole can be nearly all of it, and is next to nothing in the joined pack, whence
+// the bound by the number of objects.
+func (p packFile) weight() int64 {
+	if p.objects == 1 {
+		return p.size
+	}
+	return min(p.size, p.objects*objectWeight)
+}
+
+// objectWeight is more than a commit, a delta, or an entry that is compressed
+// usually take, in bytes.
+const objectWeight = 2 << 10
+
+// listPacks lists the packs in folder that have an index, the lightest first.
+func listPacks(folder string) ([]packFile, error) { return listPacksBut(folder, nil) }
+
+// listPacksBut lists the packs that are not among those, which it does not look at.
+func listPacksBut(folder string, not map[string]bool) ([]packFile, error) {
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	extensions := make(map[string][]string) // by name
+	for _, f := range files {
+		if name, ext, ok := strings.Cut(f.Name(), "."); ok && strings.HasPrefix(name, "pack-") {
+			extensions[name] = append(extensions[name], ext)
+		}
+	}
+	var packs []packFile
+	for name, ext := range extensions {
+		if not[filepath.Join(folder, name)] || !slices.Contains(ext, "pack") || !slices.Contains(ext, "idx") {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(folder, name+".pack"))
+		index, indexErr := os.Stat(filepath.Join(folder, name+".idx"))
+		if err = cmp.Or(err, indexErr); errors.Is(err, fs.ErrNotExist) {
+			continue // Git removed it just now
+		} else if err != nil {
+			return nil, err
+		}
+		packs = append(packs, packFile{
+			name: filepath.Join(folder, name), size: info.Size(), objects: max(0, index.Size()-indexFrame) / indexItem,
+			made:  info.ModTime().UnixNano(),
+			plain: plain(ext) && !exists(filepath.Join(folder, name+".keep")), // which the listing may have missed
+		})
+	}
+	slices.SortFunc(packs, func(a, b packFile) int {
+		return cmp.Or(cmp.Compare(a.weight(), b.weight()), cmp.Compare(a.name, b.name))
+	})
+	return packs, nil
+}
+
+// plain says whether those extensions are all that a pack has which may be joined:
+// its index, and the order of its objects (.rev), which follows from that. Others
+// say that Git keeps it (.keep), or what it would not be without (.bitmap, .mtimes,
+// .promisor).
+func plain(extensions []string) bool {
+	return !slices.ContainsFunc(extensions, func(e string) bool { return e != "pack" && e != "idx" && e != "rev" })
+}
+
+// The size of an index (gitformat-pack(5), version 2) is that of its frame and of
+// an item for each object, but for those beyond 2 GB.
+const (
+	indexFrame = 8 + 256*4 + 2*20
+	indexItem  = 20 + 4 + 4
+)
+
+// choose picks the packs to join: the lightest ones, and each next one as long
+// as it is lighter than all before it together. So an object is copied about as
+// often as the logarithm of the number of packs.
+func choose(packs []packFile) []packFile {
+	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.plain })
+	var weight, size, objects int64
+	for i, p := range packs {
+		if size+p.size > joinBytes || objects+p.objects > joinObjects || i > 1 && p.weight() >= weight {
+			return packs[:i]
+		}
+		weight, size, objects = weight+p.weight(), size+p.size, objects+p.objects
+	}
+	return packs
+}
+
+// filesLike lists the files in folder whose names match one of the patterns, with
+// the folder. A folder that is not there has none.
+func filesLike(folder string, patterns ...string) (names []string, err error) {
+	files, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, f := range files {
+		if slices.ContainsFunc(patterns, func(p string) bool { ok, _ := filepath.Match(p, f.Name()); return ok }) {
+			names = append(names, filepath.Join(folder, f.Name()))
+		}
+	}
+	return names, err
+}
