@@ -34,7 +34,7 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 	}
 	var changes []webhooks.Change
 	for _, c := range found {
-		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, At: c.At, Changed: c.Changed})
+		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, Depth: c.Depth, At: c.At, Changed: c.Changed})
 	}
 	return changes, err
 }
