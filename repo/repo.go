@@ -92,6 +92,7 @@ type Repo struct {
 	indexed  int  // how many commits the saved index has
 	sections int  // and in how many sections
 	pace     pace
+	yield    yield
 }
 
 // Result is what came of an update.
@@ -205,7 +206,8 @@ func (r *Repo) Run(ctx context.Context) error {
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
 	beside.Go(func() { r.warm(ctx) })
-	var joined chan error // nil while no packs are being joined
+	var joined chan error     // nil while no packs are being joined
+	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
 	r.countPacks(nil)
 	for {
 		if joined == nil && r.packs.Load() > packLimit {
@@ -216,10 +218,25 @@ func (r *Repo) Run(ctx context.Context) error {
 		if joined != nil && r.packs.Load() >= packBound {
 			wake = nil // until the packs are joined
 		}
+		if held != nil {
+			wake = nil // until the push has landed that they wait for
+		}
 		select {
 		case <-wake:
+			if r.yields() {
+				r.queue.signal() // for when they are let go
+				held = time.After(yieldLook)
+				continue
+			}
 			r.gather()
 			r.commitNext(writing)
+		case <-held:
+			if _, err := r.catchUp(ctx); err != nil {
+				r.feel(err)
+			}
+			if held = nil; r.yields() {
+				held = time.After(yieldLook)
+			}
 		case <-poll.C:
 			r.feel(r.examine(ctx))
 			r.keepIndex(indexEvery, math.MaxInt)
@@ -269,7 +286,11 @@ func (r *Repo) gather() {
 func (r *Repo) commitNext(ctx context.Context) {
 	began := time.Now()
 	group := r.queue.take(groupLimit)
+	tip := r.View().commit
 	r.commit(ctx, group)
+	if r.View().commit != tip {
+		r.yield.wrote(began, time.Now(), len(group))
+	}
 	r.pace = pace{len(group) + r.queue.size(), time.Since(began)}
 }
 
@@ -318,6 +339,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	}
 	r.publish(next)
 	if !s.commit.IsZero() { // as it is when the repository is opened
+		r.yield.met(time.Now())
 		r.log.Info("took in commits of others", "from", s.commit.String(), "to", tip.String())
 	}
 	return next, nil
