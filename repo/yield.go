@@ -22,6 +22,7 @@ type yield struct {
 	next   time.Time // when the next window may begin
 	until  time.Time // when the window ends that is left now; zero while none is
 	size   int       // of the next window, in windows
+	left   int       // how many windows were left
 	load   [2]load   // of this second and of the one before
 
 	longest time.Duration // of windows; a second if zero
@@ -87,9 +88,9 @@ func (y *yield) hold(now time.Time, pushing func() bool) bool {
 			y.pushed = now
 			return true
 		}
-		y.until, y.next = time.Time{}, now.Add(yieldGuess)
+		y.until, y.next = time.Time{}, now.Add(yieldGuess+y.uneven())
 		if y.size++; signs {
-			y.next = now.Add(yieldGap)
+			y.next = now.Add(yieldGap + y.uneven())
 			y.size = min(y.size, len(windows)-1)
 		} else {
 			y.size %= 2
@@ -103,9 +104,14 @@ func (y *yield) hold(now time.Time, pushing func() bool) bool {
 	case now.Sub(y.steady) < yieldAfter, now.Before(y.next), !signs && !y.calm(now):
 		return false
 	}
+	y.left++
 	y.until = y.moved.Add(y.window(y.size))
 	return true
 }
+
+// uneven is what makes one gap longer than another, so that windows do not keep
+// pace with somebody who tries again and again, and always miss.
+func (y *yield) uneven() time.Duration { return time.Duration(y.left*3%7) * 70 * time.Millisecond }
 
 // signs says whether somebody pushes.
 func (y *yield) signs(now time.Time) bool {
