@@ -21,7 +21,8 @@ type tag struct {
 	weak  bool
 }
 
-// parseTags reads the value of If-Match or If-None-Match.
+// parseTags reads the value of If-Match or If-None-Match. Members of the list that
+// are empty are ignored (RFC 9110, section 5.6.1.2).
 func parseTags(name, s string) (tags, *Problem) {
 	malformed := newProblem(http.StatusBadRequest, name+` must be *, or entity tags in double quotes as the ETag header gave them: "3f78…".`)
 	s = strings.TrimSpace(s)
@@ -29,7 +30,7 @@ func parseTags(name, s string) (tags, *Problem) {
 		return tags{any: true}, nil
 	}
 	var t tags
-	for s != "" {
+	for s = skipEmpty(s); s != ""; {
 		rest, weak := strings.CutPrefix(s, "W/")
 		rest, ok := strings.CutPrefix(rest, `"`)
 		if !ok {
@@ -44,10 +45,13 @@ func parseTags(name, s string) (tags, *Problem) {
 		if rest != "" && rest[0] != ',' {
 			return tags{}, malformed
 		}
-		s = strings.TrimLeft(rest, ", \t")
+		s = skipEmpty(rest)
 	}
 	return t, nil
 }
+
+// skipEmpty is what of a list is left behind its commas and blanks.
+func skipEmpty(s string) string { return strings.TrimLeft(s, ", \t") }
 
 // strong are the tags that strong comparison may match.
 func (t tags) strong() []string {

@@ -26,6 +26,7 @@ type Event struct {
 	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
 	Revision   string   `json:"revision,omitempty" doc:"The revision after it; absent where it was deleted."`
 	Commit     string   `json:"commit"`
+	Sequence   string   `json:"sequence,omitempty" doc:"Of two events the one whose sequence is greater, compared as text, happened later; those of one commit share it. Webhooks tell the same. Absent while the database does not answer." example:"1764115200-0000000042"`
 	Author     Person   `json:"author"`
 	Changed    []string `json:"changed" doc:"The fields of the entry that differ; body for the body."`
 }
@@ -38,15 +39,34 @@ func kind(c *site.FileChange) string {
 	return "entry"
 }
 
-func eventOf(c *site.FileChange) Event {
+func eventOf(c *site.FileChange, sequence func(depth int) string) Event {
 	e := Event{
 		Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
-		Revision: c.Revision, Commit: c.Commit, Author: Person(c.Author), Changed: c.Changed,
+		Revision: c.Revision, Commit: c.Commit, Sequence: sequence(c.Depth), Author: Person(c.Author), Changed: c.Changed,
 	}
 	if e.Changed == nil {
 		e.Changed = []string{}
 	}
 	return e
+}
+
+// sequences gives what is read next its sequences. Ask before it is read: what the
+// history becomes meanwhile is then told as earlier, never as later, than what
+// follows.
+func (a *API) sequences(ctx context.Context) func(depth int) string {
+	none := func(int) string { return "" }
+	if a.outbound == nil {
+		return none
+	}
+	head, _ := a.site.Head()
+	sequence, err := a.outbound.Sequences(ctx, head)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.WarnContext(ctx, "changes are told without their sequence", "error", err)
+		}
+		return none
+	}
+	return sequence
 }
 
 // Feed is a part of what happened since a commit.
@@ -77,6 +97,7 @@ var listChangesDoc = doc{
 }
 
 func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
+	sequence := a.sequences(ctx)
 	seen, err := a.site.Since(ctx, principal(ctx), in.Since, in.Limit)
 	if err != nil {
 		return nil, err
@@ -84,7 +105,7 @@ func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error)
 	feed := Feed{Items: []FeedItem{}, Until: seen.Until, More: seen.More}
 	for i := range seen.Changes {
 		c := &seen.Changes[i]
-		feed.Items = append(feed.Items, FeedItem{eventOf(c), c.At, c.Message})
+		feed.Items = append(feed.Items, FeedItem{eventOf(c, sequence), c.At, c.Message})
 	}
 	return answer(http.StatusOK, feed)
 }
@@ -197,6 +218,7 @@ func (s *stream) run(hc huma.Context) {
 // catchUp sends what has happened since the commit that the watcher knows.
 func (s *stream) catchUp(ctx context.Context) error {
 	for more := true; more; {
+		sequence := s.api.sequences(ctx)
 		seen, err := s.api.site.Since(ctx, s.principal, s.since, streamBatch)
 		if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
 			s.since, _ = s.api.site.Head()
@@ -208,7 +230,7 @@ func (s *stream) catchUp(ctx context.Context) error {
 			}
 			return err
 		}
-		if err := s.send(seen.Changes); err != nil {
+		if err := s.send(seen.Changes, sequence); err != nil {
 			return err
 		}
 		s.since, more = seen.Until, seen.More
@@ -237,11 +259,11 @@ func (s *stream) deployments(ctx context.Context) (<-chan struct{}, error) {
 
 // send writes the events of whole commits. The id comes with the last one of a
 // commit, so that who is cut off within one gets all of it again.
-func (s *stream) send(changes []site.FileChange) error {
+func (s *stream) send(changes []site.FileChange, sequence func(depth int) string) error {
 	var b bytes.Buffer
 	for i := range changes {
 		c := &changes[i]
-		data, err := json.Marshal(eventOf(c))
+		data, err := json.Marshal(eventOf(c, sequence))
 		if err != nil {
 			return err
 		}

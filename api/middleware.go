@@ -111,8 +111,20 @@ func (a *API) bound(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit+room)
+		joinLists(r.Header)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// joinLists makes one line of those that a list was sent in (RFC 9110, section
+// 5.3): of several, huma reads the first alone, and a condition in another would
+// not count.
+func joinLists(h http.Header) {
+	for _, name := range []string{"Accept", "If-Match", "If-None-Match"} {
+		if lines := h.Values(name); len(lines) > 1 {
+			h.Set(name, strings.Join(lines, ", "))
+		}
+	}
 }
 
 // checkQuery says what is wrong with the form of a query, or nil.

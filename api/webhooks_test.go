@@ -34,7 +34,7 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 	}
 	var changes []webhooks.Change
 	for _, c := range found {
-		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, At: c.At, Changed: c.Changed})
+		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, Depth: c.Depth, At: c.At, Changed: c.Changed})
 	}
 	return changes, err
 }
@@ -43,19 +43,27 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 type builder struct {
 	mu     sync.Mutex
 	status int
-	got    []string // type and webhook-id
+	got    []string          // type and webhook-id
+	placed map[string]string // sequences of commits
 	forged int
 }
 
 func (b *builder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	library, _ := standardwebhooks.NewWebhook(hookSecret)
-	var event struct{ Type string }
+	var event struct {
+		Type, Sequence string
+		Data           struct{ Commit string }
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if errors.Join(err, library.Verify(body, r.Header), json.Unmarshal(body, &event)) != nil {
 		b.forged++
 	}
+	if b.placed == nil {
+		b.placed = map[string]string{}
+	}
+	b.placed[event.Data.Commit] = event.Sequence
 	b.got = append(b.got, event.Type+" "+r.Header.Get("webhook-id"))
 	w.WriteHeader(b.status)
 	io.WriteString(w, "Réponse du site")
@@ -65,6 +73,12 @@ func (b *builder) answer(status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status = status
+}
+
+func (b *builder) sequence(commit string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.placed[commit]
 }
 
 func (b *builder) count(typ string) (n int) {

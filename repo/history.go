@@ -35,6 +35,7 @@ type CommitChanges struct {
 	At      time.Time
 	Author  Person
 	Message string
+	Depth   int          // as Repo.Depth has it
 	Changes []FileChange // in order of path
 }
 
@@ -453,7 +454,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			files := r.fileChanges(changes)
 			out = append(out, CommitChanges{
 				Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
-				Changes: files,
+				Depth: int(c.generation), Changes: files,
 			})
 			if count += len(files); limit > 0 && count >= limit {
 				return out, nil

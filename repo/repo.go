@@ -121,6 +121,7 @@ type Repo struct {
 	marked bool // a first index was saved; see markIndex
 	skewed bool // the tip was dated ahead of the clock when it was last looked at
 	pace   pace
+	yield  yield
 }
 
 // Result is what came of an update.
@@ -233,8 +234,9 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	var tended chan error    // nil while nobody tends the packs
-	var warmed chan struct{} // nil while nothing is being warmed
+	var tended chan error     // nil while nobody tends the packs
+	var warmed chan struct{}  // nil while nothing is being warmed
+	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
 	for {
@@ -251,10 +253,25 @@ func (r *Repo) Run(ctx context.Context) error {
 		if tended != nil && r.packs.Load() >= packBound {
 			wake = nil // until the packs are joined
 		}
+		if held != nil {
+			wake = nil // until the push has landed that they wait for
+		}
 		select {
 		case <-wake:
+			if r.yields() {
+				r.queue.signal() // for when they are let go
+				held = time.After(yieldLook)
+				continue
+			}
 			r.gather()
 			r.commitNext(writing)
+		case <-held:
+			if _, err := r.catchUp(ctx); err != nil {
+				r.feel(err)
+			}
+			if held = nil; r.yields() {
+				held = time.After(yieldLook)
+			}
 		case <-poll.C:
 			r.feel(r.examine(ctx))
 			r.markIndex()
@@ -310,7 +327,11 @@ func (r *Repo) gather() {
 func (r *Repo) commitNext(ctx context.Context) {
 	began := time.Now()
 	group := r.queue.take(groupLimit)
+	tip := r.View().commit
 	r.commit(ctx, group)
+	if r.View().commit != tip {
+		r.yield.wrote(began, time.Now(), len(group))
+	}
 	r.pace = pace{len(group) + r.queue.size(), time.Since(began)}
 }
 
@@ -403,6 +424,7 @@ func (r *Repo) arrive(a *arrival) *Snapshot {
 	r.indexed = min(r.indexed, r.history.size())
 	r.publish(next)
 	if !r.decide(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
+		r.yield.met(time.Now())
 		r.log.Info("took in commits of others", "from", a.from.commit.String(), "to", next.commit.String())
 	}
 	if n := a.extension.distant; n > 0 {

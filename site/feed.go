@@ -43,7 +43,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 			changes = append(changes, FileChange{
 				Change: Change{
 					Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message,
-					Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision),
+					Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision), Depth: c.Depth,
 				},
 				Collection: f.Collection,
 				Slug:       f.Slug.String(),

@@ -23,6 +23,7 @@ type Change struct {
 	Action   string // created, updated, deleted or moved
 	Path     content.Path
 	Revision string // the entry's after it; "" when it was deleted
+	Depth    int    // of the commit, as [repo.Repo.Depth] has it; 0 where it is not told
 }
 
 func change(c repo.Change) Change {

@@ -158,6 +158,10 @@ func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 // [repo.Repo.Position] has it; false for one that is not there.
 func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo.NewHash(commit)) }
 
+// Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
+// for one that is not there.
+func (s *Site) Depth(commit string) (int, bool) { return s.repo.Depth(repo.NewHash(commit)) }
+
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {
 		return ""

@@ -87,7 +87,7 @@ func (w *watcher) tell(ctx context.Context, c repo.CommitChanges, f repo.FileCha
 func (w *watcher) tellMedia(c repo.CommitChanges, f repo.FileChange, from content.Path) []FileChange {
 	before, after := w.media(from, f.Previous), w.media(f.Path, f.Revision)
 	told := FileChange{
-		Change: Change{Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message, Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision)},
+		Change: Change{Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message, Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision), Depth: c.Depth},
 		Media:  after,
 	}
 	switch {
@@ -178,7 +178,7 @@ func (w *watcher) change(c repo.CommitChanges, action repo.Action, before, after
 	told := FileChange{
 		Change: Change{
 			Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message,
-			Action: string(action), Path: at.path, Revision: after.revision,
+			Action: string(action), Path: at.path, Revision: after.revision, Depth: c.Depth,
 		},
 		Collection: at.ref.Collection,
 		Slug:       at.ref.Slug.String(),

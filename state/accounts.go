@@ -87,7 +87,7 @@ func (as Accounts) ByID(ctx context.Context, id string) (Account, error) {
 }
 
 func (as Accounts) one(ctx context.Context, where string, args ...any) (Account, error) {
-	a, err := scanAccount(as.db.sql.QueryRowContext(ctx, as.db.Bind(`SELECT `+accountColumns+` FROM accounts WHERE `+where), args...))
+	a, err := scanAccount(as.db.reads.QueryRowContext(ctx, as.db.Bind(`SELECT `+accountColumns+` FROM accounts WHERE `+where), args...))
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		err = fmt.Errorf("find an account: %w", err)
 	}
@@ -96,7 +96,7 @@ func (as Accounts) one(ctx context.Context, where string, args ...any) (Account,
 
 // List are all accounts, ordered by address.
 func (as Accounts) List(ctx context.Context) ([]Account, error) {
-	rows, err := as.db.sql.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts ORDER BY email, issuer, subject`)
+	rows, err := as.db.reads.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts ORDER BY email, issuer, subject`)
 	if err != nil {
 		return nil, fmt.Errorf("list the accounts: %w", err)
 	}
@@ -182,7 +182,7 @@ func (as Accounts) AddDevice(ctx context.Context, id, hash string, until time.Ti
 // KnowsDevice says whether the account was logged in to from this browser.
 func (as Accounts) KnowsDevice(ctx context.Context, id, hash string, now time.Time) (bool, error) {
 	var n int
-	err := as.db.sql.QueryRowContext(ctx, as.db.Bind(`SELECT COUNT(*) FROM devices WHERE hash = ? AND account = ? AND until_at > ?`),
+	err := as.db.reads.QueryRowContext(ctx, as.db.Bind(`SELECT COUNT(*) FROM devices WHERE hash = ? AND account = ? AND until_at > ?`),
 		hash, id, now.UnixMilli()).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("find a device: %w", err)

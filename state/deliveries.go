@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +83,7 @@ func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
 }
 
 func (w *Webhooks) deliveries(ctx context.Context, query string, args ...any) ([]Delivery, error) {
-	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(query), args...)
+	rows, err := w.db.reads.QueryContext(ctx, w.db.Bind(query), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read deliveries: %w", err)
 	}
@@ -97,11 +99,18 @@ func (w *Webhooks) deliveries(ctx context.Context, query string, args ...any) ([
 	return all, rows.Err()
 }
 
-// Advance moves the cursor of an endpoint from one commit to another and
+// Cursor is how far an endpoint has come: to a commit of a turn of the history. A
+// commit can be met again in a later turn.
+type Cursor struct {
+	Turn   int64
+	Commit string // "" before the first
+}
+
+// Advance moves the cursor of an endpoint from one place to another and
 // enqueues the deliveries of the commits between, both or neither. It says
 // false, and does nothing, when the cursor stands elsewhere by now, or the
 // endpoint is disabled or gone.
-func (w *Webhooks) Advance(ctx context.Context, endpoint, from, to string, now time.Time, ds []Delivery) (moved bool, err error) {
+func (w *Webhooks) Advance(ctx context.Context, endpoint string, from, to Cursor, now time.Time, ds []Delivery) (moved bool, err error) {
 	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
 		moved, err = w.move(ctx, tx, endpoint, from, to, now)
 		if err != nil || !moved {
@@ -115,7 +124,7 @@ func (w *Webhooks) Advance(ctx context.Context, endpoint, from, to string, now t
 // AdvanceBuild is Advance for an endpoint that builds the newest commit: the
 // delivery takes the place of one that was not tried yet, which keeps its time.
 // One for the same commit as the last is left out.
-func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint, from, to string, now time.Time, d *Delivery) (moved bool, err error) {
+func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint string, from, to Cursor, now time.Time, d *Delivery) (moved bool, err error) {
 	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
 		moved, err = w.move(ctx, tx, endpoint, from, to, now)
 		if err != nil || !moved || d == nil {
@@ -139,14 +148,17 @@ func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint, from, to string, 
 	return moved, err
 }
 
-func (w *Webhooks) move(ctx context.Context, tx *sql.Tx, endpoint, from, to string, now time.Time) (bool, error) {
-	r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET commit_id = ?, moved_at = ?
-		WHERE name = ? AND commit_id = ? AND disabled_at = 0`), to, now.UnixMilli(), endpoint, from)
+func (w *Webhooks) move(ctx context.Context, tx *sql.Tx, endpoint string, from, to Cursor, now time.Time) (bool, error) {
+	r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET turn = ?, commit_id = ?, moved_at = ?
+		WHERE name = ? AND turn = ? AND commit_id = ? AND disabled_at = 0`), to.Turn, to.Commit, now.UnixMilli(), endpoint, from.Turn, from.Commit)
 	if err != nil {
 		return false, fmt.Errorf("move the cursor of %q: %w", endpoint, err)
 	}
 	n, err := r.RowsAffected()
-	return n > 0, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, w.seen(ctx, tx, to, now)
 }
 
 // Enqueue adds a delivery to an endpoint beside those of history, behind what
@@ -171,8 +183,8 @@ func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds 
 		return fmt.Errorf("number the deliveries to %q: %w", endpoint, err)
 	}
 	insert, err := tx.PrepareContext(ctx, w.db.Bind(`INSERT INTO webhook_deliveries
-		(id, endpoint, seq, event_id, type, subject, path, moved_from, commit_id, body, state, attempts, created_at, started_at, next_at, finished_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, ?, 0)`))
+		(id, endpoint, seq, event_id, type, subject, path, moved_from, commit_id, body, state, attempts, created_at, started_at, next_at, finished_at, held)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, ?, 0, CASE WHEN `+sharesPath+` THEN 1 ELSE 0 END)`))
 	if err != nil {
 		return fmt.Errorf("enqueue deliveries to %q: %w", endpoint, err)
 	}
@@ -184,23 +196,81 @@ func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds 
 		}
 		ds[i].ID = "dlv_" + id.String()
 		from := sql.NullString{String: d.From, Valid: d.From != ""}
-		if _, err := insert.ExecContext(ctx, ds[i].ID, endpoint, next-int64(len(ds)-i), d.EventID, d.Type, d.Subject,
-			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli()); err != nil {
+		seq := next - int64(len(ds)-i)
+		if _, err := insert.ExecContext(ctx, append([]any{ds[i].ID, endpoint, seq, d.EventID, d.Type, d.Subject,
+			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli()}, sharing(endpoint, d.Path, from, seq)...)...); err != nil {
 			return fmt.Errorf("enqueue a delivery to %q: %w", endpoint, err)
 		}
 	}
 	return nil
 }
 
+// sharesPath says whether an earlier delivery is pending that shares a path with
+// one; its parameters are those of sharing.
+const sharesPath = `(EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = ? AND e.state = 'pending' AND e.path = ? AND e.seq < ?)
+	OR EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = ? AND e.state = 'pending' AND e.moved_from = ? AND e.seq < ?)
+	OR EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = ? AND e.state = 'pending' AND e.path = ? AND e.seq < ?)
+	OR EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = ? AND e.state = 'pending' AND e.moved_from = ? AND e.seq < ?))`
+
+func sharing(endpoint, path string, from sql.NullString, seq int64) []any {
+	return []any{endpoint, path, seq, endpoint, path, seq, endpoint, from, seq, endpoint, from, seq}
+}
+
+const headsQuery = `SELECT ` + deliveryColumns + ` FROM webhook_deliveries d
+	WHERE d.endpoint = ? AND d.state = 'pending' AND d.held = 0 ORDER BY d.next_at, d.seq LIMIT ?`
+
 // Heads are the deliveries of an endpoint that no earlier one on the same path
-// holds back, the next to be tried first, due or not.
+// holds back, the next to be tried first, due or not. Its cost follows the limit,
+// not how many wait.
 func (w *Webhooks) Heads(ctx context.Context, endpoint string, limit int) ([]Delivery, error) {
-	return w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
-		WHERE d.endpoint = ? AND d.state = 'pending'
-		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.path = d.path AND e.seq < d.seq)
-		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.path = d.moved_from AND e.seq < d.seq)
-		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint = d.endpoint AND e.state = 'pending' AND e.moved_from = d.path AND e.seq < d.seq)
-		ORDER BY d.next_at, d.seq LIMIT ?`, endpoint, limit)
+	return w.deliveries(ctx, headsQuery, endpoint, limit)
+}
+
+// release lets the first delivery go that is pending on a path, unless it is held
+// back on its other one.
+func (w *Webhooks) release(ctx context.Context, tx *sql.Tx, endpoint, path string) error {
+	var (
+		id, first string
+		from      sql.NullString
+		seq       int64
+		held      int
+	)
+	for _, column := range []string{"path", "moved_from"} {
+		var (
+			d     string
+			p     string
+			f     sql.NullString
+			n     int64
+			holds int
+		)
+		err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT id, path, moved_from, seq, held FROM webhook_deliveries
+			WHERE endpoint = ? AND state = 'pending' AND `+column+` = ? ORDER BY seq LIMIT 1`), endpoint, path).Scan(&d, &p, &f, &n, &holds)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil && (id == "" || n < seq) {
+			id, first, from, seq, held = d, p, f, n, holds
+		}
+	}
+	if held == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET held = 0 WHERE id = ? AND NOT `+sharesPath), append([]any{id}, sharing(endpoint, first, from, seq)...)...)
+	return err
+}
+
+// hold keeps other services from enqueueing to an endpoint until tx ends: what
+// they add would not be seen by release. On SQLite no one else writes meanwhile.
+func (w *Webhooks) hold(ctx context.Context, tx *sql.Tx, endpoint string) error {
+	if !w.db.postgres {
+		return nil
+	}
+	var name string
+	err := tx.QueryRowContext(ctx, `SELECT name FROM webhook_endpoints WHERE name = $1 FOR UPDATE`, endpoint).Scan(&name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it was deleted with its deliveries
+	}
+	return err
 }
 
 // Start marks the first attempt of a delivery, after which it is not changed
@@ -220,6 +290,15 @@ func (w *Webhooks) Start(ctx context.Context, id string, now time.Time) (Deliver
 // Settle records the results of attempts.
 func (w *Webhooks) Settle(ctx context.Context, results []Result) error {
 	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		endpoints := map[string]bool{}
+		for _, r := range results {
+			endpoints[r.Delivery.Endpoint] = true
+		}
+		for _, endpoint := range slices.Sorted(maps.Keys(endpoints)) {
+			if err := w.hold(ctx, tx, endpoint); err != nil {
+				return fmt.Errorf("record attempts of deliveries to %q: %w", endpoint, err)
+			}
+		}
 		succeeded := map[string]time.Time{}
 		for _, r := range results {
 			if err := w.settle(ctx, tx, r); err != nil {
@@ -259,15 +338,30 @@ func (w *Webhooks) settle(ctx context.Context, tx *sql.Tx, r Result) error {
 	_, err = tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_attempts (delivery, n, at, took, status, error, response) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (delivery, n) DO NOTHING`),
 		r.Delivery.ID, r.Attempt.N, r.Attempt.At.UnixMilli(), r.Attempt.Took.Milliseconds(), r.Attempt.Status, r.Attempt.Error, r.Attempt.Response)
-	return err
+	if err != nil || r.State == Pending {
+		return err
+	}
+	if err := w.release(ctx, tx, r.Delivery.Endpoint, r.Delivery.Path); err != nil || r.Delivery.From == "" {
+		return err
+	}
+	return w.release(ctx, tx, r.Delivery.Endpoint, r.Delivery.From)
 }
 
 // Supersede ends the pending deliveries on a path that a later one follows, and
 // which were tried already.
 func (w *Webhooks) Supersede(ctx context.Context, endpoint, path string, now time.Time) error {
-	_, err := w.db.sql.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = 'superseded', finished_at = ?
-		WHERE endpoint = ? AND path = ? AND state = 'pending' AND started_at > 0
-		AND seq < (SELECT MAX(seq) FROM webhook_deliveries l WHERE l.endpoint = ? AND l.path = ?)`), now.UnixMilli(), endpoint, path, endpoint, path)
+	err := w.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := w.hold(ctx, tx, endpoint); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = 'superseded', finished_at = ?
+			WHERE endpoint = ? AND path = ? AND state = 'pending' AND started_at > 0
+			AND seq < (SELECT MAX(seq) FROM webhook_deliveries l WHERE l.endpoint = ? AND l.state = 'pending' AND l.path = ?)`),
+			now.UnixMilli(), endpoint, path, endpoint, path); err != nil {
+			return err
+		}
+		return w.release(ctx, tx, endpoint, path)
+	})
 	if err != nil {
 		return fmt.Errorf("supersede deliveries to %q: %w", endpoint, err)
 	}
@@ -277,12 +371,32 @@ func (w *Webhooks) Supersede(ctx context.Context, endpoint, path string, now tim
 // Hasten makes the deliveries of an endpoint that wait for another attempt due.
 // Those that have not been tried keep their time.
 func (w *Webhooks) Hasten(ctx context.Context, endpoint string, now time.Time) error {
-	_, err := w.db.sql.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET next_at = ?
-		WHERE endpoint = ? AND state = 'pending' AND attempts > 0 AND next_at > ?`), now.UnixMilli(), endpoint, now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("hasten deliveries to %q: %w", endpoint, err)
+	return w.changePending(ctx, endpoint, `next_at = ?`, `attempts > 0 AND next_at > ?`, now.UnixMilli(), now.UnixMilli())
+}
+
+// step is how many deliveries are changed at once: whoever has something to write
+// goes between.
+const step = 256
+
+// changePending sets something of the pending deliveries of an endpoint for which
+// a condition holds, in steps. The parameters are those of both, in this order.
+func (w *Webhooks) changePending(ctx context.Context, endpoint, set, condition string, params ...any) error {
+	for after := int64(0); ; {
+		var last sql.NullInt64
+		err := w.db.reads.QueryRowContext(ctx, w.db.Bind(`SELECT MAX(seq) FROM (SELECT seq FROM webhook_deliveries
+			WHERE endpoint = ? AND seq > ? AND state = 'pending' ORDER BY seq LIMIT ?) page`), endpoint, after, step).Scan(&last)
+		if err == nil && last.Valid {
+			_, err = w.db.exec(ctx, `UPDATE webhook_deliveries SET `+set+` WHERE `+condition+` AND endpoint = ? AND seq > ? AND seq <= ? AND state = 'pending'`,
+				append(slices.Clone(params), endpoint, after, last.Int64)...)
+		}
+		if err != nil {
+			return fmt.Errorf("change pending deliveries to %q: %w", endpoint, err)
+		}
+		if !last.Valid {
+			return nil
+		}
+		after = last.Int64
 	}
-	return nil
 }
 
 // Redeliver enqueues a copy of the delivery with id, which has the event's id, so
@@ -362,7 +476,7 @@ func (w *Webhooks) Attempts(ctx context.Context, deliveries ...string) (map[stri
 	for i, id := range deliveries {
 		ids[i] = id
 	}
-	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(`SELECT delivery, n, at, took, status, error, response FROM webhook_attempts
+	rows, err := w.db.reads.QueryContext(ctx, w.db.Bind(`SELECT delivery, n, at, took, status, error, response FROM webhook_attempts
 		WHERE delivery IN (?`+strings.Repeat(", ?", len(ids)-1)+`) ORDER BY delivery, n`), ids...)
 	if err != nil {
 		return nil, fmt.Errorf("read attempts: %w", err)
@@ -383,17 +497,40 @@ func (w *Webhooks) Attempts(ctx context.Context, deliveries ...string) (map[stri
 	return all, rows.Err()
 }
 
-// Prune forgets deliveries that were finished before then.
+// Prune forgets deliveries that were finished before then, in steps.
 func (w *Webhooks) Prune(ctx context.Context, then time.Time) error {
-	return w.db.Tx(ctx, func(tx *sql.Tx) error {
-		for _, statement := range []string{
-			`DELETE FROM webhook_attempts WHERE delivery IN (SELECT id FROM webhook_deliveries WHERE state <> 'pending' AND finished_at < ?)`,
-			`DELETE FROM webhook_deliveries WHERE state <> 'pending' AND finished_at < ?`,
-		} {
-			if _, err := tx.ExecContext(ctx, w.db.Bind(statement), then.UnixMilli()); err != nil {
-				return fmt.Errorf("forget old deliveries: %w", err)
-			}
+	return w.forget(ctx, prunable, then.UnixMilli())
+}
+
+const prunable = `state <> 'pending' AND finished_at < ? ORDER BY finished_at LIMIT ?`
+
+// forget deletes the deliveries that a condition chooses, with their attempts, in
+// steps of the limit that ends it.
+func (w *Webhooks) forget(ctx context.Context, condition string, param any) error {
+	for {
+		n, err := w.forgetSome(ctx, condition, param)
+		if err != nil {
+			return fmt.Errorf("forget deliveries: %w", err)
 		}
-		return nil
+		if n == 0 {
+			return nil
+		}
+	}
+}
+
+// forgetSome is one step of forget, and says how many deliveries it took.
+func (w *Webhooks) forgetSome(ctx context.Context, condition string, param any) (n int64, err error) {
+	err = w.db.Tx(ctx, func(tx *sql.Tx) error {
+		some := `(SELECT id FROM webhook_deliveries WHERE ` + condition + `)`
+		if _, err := tx.ExecContext(ctx, w.db.Bind(`DELETE FROM webhook_attempts WHERE delivery IN `+some), param, step); err != nil {
+			return err
+		}
+		r, err := tx.ExecContext(ctx, w.db.Bind(`DELETE FROM webhook_deliveries WHERE id IN `+some), param, step)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
 	})
+	return n, err
 }

@@ -49,7 +49,7 @@ func (ds Deployments) Report(ctx context.Context, d Deployment, keep int) error 
 
 // All are those that are kept.
 func (ds Deployments) All(ctx context.Context) ([]Deployment, error) {
-	rows, err := ds.db.sql.QueryContext(ctx, `SELECT commit_id, state, url, at, live_at FROM deployments`)
+	rows, err := ds.db.reads.QueryContext(ctx, `SELECT commit_id, state, url, at, live_at FROM deployments`)
 	if err != nil {
 		return nil, fmt.Errorf("read deployments: %w", err)
 	}

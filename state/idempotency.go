@@ -80,7 +80,7 @@ func (ks Keys) claim(ctx context.Context, r KeyRequest, until int64, now time.Ti
 		held                int64
 		answer              Answer
 	)
-	err = ks.db.sql.QueryRowContext(ctx, ks.db.Bind(`SELECT fingerprint, head, lease_until, status, header, body FROM idempotency_keys WHERE id = ?`), r.ID).
+	err = ks.db.reads.QueryRowContext(ctx, ks.db.Bind(`SELECT fingerprint, head, lease_until, status, header, body FROM idempotency_keys WHERE id = ?`), r.ID).
 		Scan(&fingerprint, &claim.Head, &held, &answer.Status, &header, &answer.Body)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // released since

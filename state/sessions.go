@@ -52,7 +52,7 @@ func (ss Sessions) Find(ctx context.Context, id string) (Session, Account, error
 		s                                Session
 		accessUntil, refreshUntil, endAt int64
 	)
-	row := ss.db.sql.QueryRowContext(ctx, ss.db.Bind(`SELECT `+accountColumns+`, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
+	row := ss.db.reads.QueryRowContext(ctx, ss.db.Bind(`SELECT `+accountColumns+`, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
 		FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ? AND disabled = 0`), id)
 	a, err := scanAccount(more{row, []any{&s.ID, &s.Account, &s.AccessHash, &accessUntil, &s.RefreshHash, &refreshUntil, &endAt}})
 	if errors.Is(err, ErrUnknown) {

@@ -24,10 +24,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Limits of the connections to PostgreSQL, and of the wait for a lock of
-// SQLite's.
+// Limits of the connections, and of the wait for a lock of SQLite's.
 const (
 	maxConnections = 16
+	maxReaders     = 4 // of SQLite
 	idleTime       = 5 * time.Minute
 	busyTimeout    = 10 * time.Second
 	busyPause      = 10 * time.Millisecond
@@ -35,10 +35,12 @@ const (
 )
 
 // DB is an open database whose tables are those of this version. It is safe for
-// concurrent use. On SQLite it has one connection, so that whoever holds a
-// transaction or rows must not ask the database anything else.
+// concurrent use. On SQLite one connection writes, so that whoever holds a
+// transaction must not write but through it, and others read beside it: they see
+// what was committed before they began, and wait for nobody.
 type DB struct {
 	sql      *sql.DB
+	reads    *sql.DB // for statements that change nothing; on PostgreSQL the same
 	postgres bool
 }
 
@@ -50,7 +52,8 @@ type DB struct {
 func Open(ctx context.Context, address string) (*DB, error) {
 	db := &DB{}
 	var err error
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+	path, lite := strings.CutPrefix(address, "sqlite:")
+	if lite {
 		db.sql, err = openSQLite(path)
 	} else if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
 		db.postgres = true
@@ -61,9 +64,18 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.reads = db.sql
 	if err := db.migrateTogether(ctx); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("state: %w", err)
+	}
+	if lite {
+		if db.reads, err = sqliteAt(path, url.Values{"_pragma": {busyPragma, "query_only(1)"}}); err != nil {
+			db.sql.Close()
+			return nil, err
+		}
+		db.reads.SetMaxOpenConns(maxReaders)
+		db.reads.SetMaxIdleConns(maxReaders)
 	}
 	return db, nil
 }
@@ -99,15 +111,23 @@ func openSQLite(path string) (*sql.DB, error) {
 		return nil, fmt.Errorf("state: open the database: %w", err)
 	}
 	f.Close()
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")",
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	db, err := sqliteAt(path, url.Values{"_txlock": {"immediate"}, "_pragma": {
+		busyPragma, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	}})
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+var busyPragma = "busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")"
+
+func sqliteAt(path string, settings url.Values) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+settings.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("state: open the database: %w", err)
 	}
-	db.SetMaxOpenConns(1)
 	return db, nil
 }
 
@@ -123,9 +143,15 @@ func openPostgres(address string) (*sql.DB, error) {
 }
 
 // Close ends the connections. Nothing may use the database any more.
-func (db *DB) Close() error { return db.sql.Close() }
+func (db *DB) Close() error {
+	var err error
+	if db.reads != db.sql {
+		err = db.reads.Close()
+	}
+	return errors.Join(err, db.sql.Close()) // which may empty the log, as the last one
+}
 
-// SQL is the connection pool.
+// SQL is the connection pool that may write.
 func (db *DB) SQL() *sql.DB { return db.sql }
 
 // Postgres says whether this is PostgreSQL.
@@ -135,7 +161,7 @@ func (db *DB) Postgres() bool { return db.postgres }
 func (db *DB) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	if err := db.sql.PingContext(ctx); err != nil {
+	if err := errors.Join(db.sql.PingContext(ctx), db.reads.PingContext(ctx)); err != nil {
 		return fmt.Errorf("the database of state.url does not answer: %w", err)
 	}
 	return nil

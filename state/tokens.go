@@ -32,7 +32,7 @@ func (ts Tokens) Revoke(ctx context.Context, token TokenID, expiresAt, now time.
 
 // Revoked are the tokens that were taken back and have not expired by now.
 func (ts Tokens) Revoked(ctx context.Context, now time.Time) (map[TokenID]bool, error) {
-	rows, err := ts.db.sql.QueryContext(ctx, ts.db.Bind(`SELECT issuer, id FROM revoked_tokens WHERE expires_at >= ?`), now.UnixMilli())
+	rows, err := ts.db.reads.QueryContext(ctx, ts.db.Bind(`SELECT issuer, id FROM revoked_tokens WHERE expires_at >= ?`), now.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("list the revoked tokens: %w", err)
 	}

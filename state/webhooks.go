@@ -23,16 +23,16 @@ type Endpoint struct {
 	Name       string
 	Configured bool   // the configuration has its settings
 	Settings   string // JSON, else
-	Commit     string // the events up to it are enqueued
+	Cursor            // the events up to it are enqueued
 	MovedAt    time.Time
 	Disabled   time.Time // zero while it is enabled
 	Reason     string    // why it is disabled
 	Succeeded  time.Time // zero when never
 	Created    time.Time
-	Pending    int // deliveries
+	Pending    int // deliveries, where they are counted
 }
 
-const endpointColumns = `name, configured, settings, commit_id, moved_at, disabled_at, disabled_reason, succeeded_at, created_at`
+const endpointColumns = `name, configured, settings, turn, commit_id, moved_at, disabled_at, disabled_reason, succeeded_at, created_at`
 
 func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, error) {
 	var (
@@ -40,7 +40,7 @@ func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, e
 		configured                            int
 		moved, disabled, succeeded, createdAt int64
 	)
-	err := row.Scan(append([]any{&e.Name, &configured, &e.Settings, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
+	err := row.Scan(append([]any{&e.Name, &configured, &e.Settings, &e.Turn, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
 	e.Configured = configured == 1
 	e.MovedAt, e.Disabled, e.Succeeded, e.Created = fromMillis(moved), fromMillis(disabled), fromMillis(succeeded), fromMillis(createdAt)
 	return e, err
@@ -49,9 +49,17 @@ func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, e
 // Endpoints are all of them, by name, with the number of their deliveries that
 // are pending.
 func (w *Webhooks) Endpoints(ctx context.Context) ([]Endpoint, error) {
-	rows, err := w.db.sql.QueryContext(ctx, `SELECT `+endpointColumns+`,
-		(SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint = e.name AND d.state = 'pending')
-		FROM webhook_endpoints e ORDER BY name`)
+	return w.endpoints(ctx, `(SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint = e.name AND d.state = 'pending')`)
+}
+
+// Cursors are Endpoints whose deliveries are not counted, which takes long where
+// many are pending.
+func (w *Webhooks) Cursors(ctx context.Context) ([]Endpoint, error) {
+	return w.endpoints(ctx, `0`)
+}
+
+func (w *Webhooks) endpoints(ctx context.Context, pending string) ([]Endpoint, error) {
+	rows, err := w.db.reads.QueryContext(ctx, `SELECT `+endpointColumns+`, `+pending+` FROM webhook_endpoints e ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("list webhook endpoints: %w", err)
 	}
@@ -77,7 +85,7 @@ func (w *Webhooks) Configure(ctx context.Context, names []string, head string, n
 		keep := map[string]bool{}
 		for _, name := range names {
 			keep[name] = true
-			if err := w.insert(ctx, tx, Endpoint{Name: name, Configured: true, Commit: head, Created: now}); err != nil {
+			if err := w.insert(ctx, tx, Endpoint{Name: name, Configured: true, Cursor: Cursor{Commit: head}, Created: now}); err != nil {
 				return err
 			}
 			var configured int
@@ -141,9 +149,9 @@ func (w *Webhooks) insert(ctx context.Context, tx *sql.Tx, e Endpoint) error {
 		configured = 1
 	}
 	_, err := tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_endpoints
-		(name, configured, settings, commit_id, moved_at, next_seq, disabled_at, disabled_reason, succeeded_at, created_at)
-		VALUES (?, ?, ?, ?, ?, 1, 0, '', 0, ?) ON CONFLICT (name) DO NOTHING`),
-		e.Name, configured, e.Settings, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
+		(name, configured, settings, turn, commit_id, moved_at, next_seq, disabled_at, disabled_reason, succeeded_at, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, 1, 0, '', 0, ?) ON CONFLICT (name) DO NOTHING`),
+		e.Name, configured, e.Settings, e.Turn, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("add webhook endpoint %q: %w", e.Name, err)
 	}
@@ -175,18 +183,24 @@ func (w *Webhooks) Change(ctx context.Context, name string, change func(settings
 	})
 }
 
-// Delete removes an endpoint that is not configured, and its deliveries.
+// Delete removes an endpoint that is not configured, and its deliveries, which
+// may be many: in steps, and disabled meanwhile. One that was interrupted is
+// repeated.
 func (w *Webhooks) Delete(ctx context.Context, name string) error {
-	return w.db.Tx(ctx, func(tx *sql.Tx) error {
-		var n int
-		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ? AND configured = 0`), name).Scan(&n); err != nil {
-			return fmt.Errorf("delete webhook endpoint %q: %w", name, err)
-		}
-		if n == 0 {
-			return ErrUnknown
-		}
-		return w.remove(ctx, tx, name)
-	})
+	var n int
+	if err := w.db.reads.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ? AND configured = 0`), name).Scan(&n); err != nil {
+		return fmt.Errorf("delete webhook endpoint %q: %w", name, err)
+	}
+	if n == 0 {
+		return ErrUnknown
+	}
+	if _, err := w.Disable(ctx, name, "it is being deleted", time.Now()); err != nil {
+		return err
+	}
+	if err := w.forget(ctx, `endpoint = ? ORDER BY seq LIMIT ?`, name); err != nil {
+		return err
+	}
+	return w.db.Tx(ctx, func(tx *sql.Tx) error { return w.remove(ctx, tx, name) })
 }
 
 func (w *Webhooks) remove(ctx context.Context, tx *sql.Tx, name string) error {
@@ -216,20 +230,17 @@ func (w *Webhooks) Disable(ctx context.Context, name, reason string, now time.Ti
 // Enable lets an endpoint have what it missed: its pending deliveries, tried
 // anew, and everything after its commit.
 func (w *Webhooks) Enable(ctx context.Context, name string, now time.Time) error {
-	return w.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET disabled_at = 0, disabled_reason = '' WHERE name = ?`), name)
-		if err != nil {
-			return fmt.Errorf("enable webhook endpoint %q: %w", name, err)
-		}
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, ErrUnknown)
-		}
-		_, err = tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET next_at = ?, started_at = 0 WHERE endpoint = ? AND state = 'pending'`), now.UnixMilli(), name)
-		if err != nil {
-			return fmt.Errorf("enable webhook endpoint %q: %w", name, err)
-		}
-		return nil
-	})
+	if err := w.changePending(ctx, name, `next_at = ?, started_at = 0`, `0 = 0`, now.UnixMilli()); err != nil {
+		return err
+	}
+	n, err := w.db.exec(ctx, `UPDATE webhook_endpoints SET disabled_at = 0, disabled_reason = '' WHERE name = ?`, name)
+	if err == nil && n == 0 {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("enable webhook endpoint %q: %w", name, err)
+	}
+	return nil
 }
 
 // fromMillis is the zero time for 0.

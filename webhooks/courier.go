@@ -54,7 +54,7 @@ func (r *Relay) lead(ctx context.Context, closing <-chan struct{}, wake <-chan s
 	prune := time.NewTicker(pruneEvery)
 	defer prune.Stop()
 	for {
-		rows, err := r.store.Endpoints(ctx)
+		rows, err := r.store.Cursors(ctx)
 		if err != nil {
 			r.log.Error("webhook endpoints cannot be read", "error", err)
 		}
@@ -347,7 +347,7 @@ func (c *courier) rest(then time.Time) {
 // dead says whether the endpoint took nothing since the first attempt of a
 // delivery that was given up.
 func (c *courier) dead(ctx context.Context, r tried) bool {
-	rows, err := c.store.Endpoints(ctx)
+	rows, err := c.store.Cursors(ctx)
 	if err != nil {
 		c.log.Error("webhook endpoints cannot be read", "error", err)
 		return false

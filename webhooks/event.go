@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,8 +31,11 @@ var eventTypes = []string{
 const repositoryUpdated = "repository.updated"
 
 // Event is a CloudEvents 1.0 event in the structured mode of its JSON format,
-// below 20 KB. ID is made of the commit and the path, so that an event read
-// from history again, for a retry or after a restart, is the same event.
+// below 20 KB. ID is made of the turn of the history, the commit and the path, so
+// that an event read from history again, for a retry or after a restart, is the
+// same event, and one of a commit that the branch came back to is another.
+// Sequence is the extension attribute of that name: of two events the one whose
+// sequence is greater, as text, happened later; those of one commit share it.
 type Event struct {
 	SpecVersion     string `json:"specversion"`       // 1.0
 	ID              string `json:"id"`                // also the webhook-id
@@ -39,6 +43,7 @@ type Event struct {
 	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, the same of media, repository.updated
 	Subject         string `json:"subject,omitempty"` // collection/slug, or media/ and the path below the media folder
 	Time            string `json:"time,omitempty"`    // RFC 3339
+	Sequence        string `json:"sequence"`          // where it stands among the events of the source
 	DataContentType string `json:"datacontenttype"`   // application/json
 	Data            Data   `json:"data"`
 }
@@ -66,6 +71,21 @@ type Data struct {
 	Truncated  bool     `json:"changed_truncated,omitempty"` // Changed lacks names, to keep the event small
 }
 
+// A turn is what the events between two rewritings of the history share.
+type turn struct {
+	source string
+	number int64 // grows
+}
+
+// sequence tells what happened later: in a later turn, or deeper in the history
+// of the same. It is of fixed length, so that texts compare as numbers would.
+func (t turn) sequence(depth int) string { return fmt.Sprintf("%010d-%010d", t.number, depth) }
+
+// id names an event of the turn by what it is about.
+func (t turn) id(parts ...string) string {
+	return eventID(append([]string{strconv.FormatInt(t.number, 10)}, parts...)...)
+}
+
 // Author is the author of a commit.
 type Author struct {
 	Name  string `json:"name"`
@@ -75,35 +95,36 @@ type Author struct {
 // eventsOf makes the events of one commit: one for each entry and each media file
 // that changed, in the order given, and one for all other files together. The changes are of
 // one commit and at least one.
-func eventsOf(source string, commit []Change) []Event {
+func eventsOf(t turn, commit []Change) []Event {
 	var events []Event
 	var other *Change
 	for i, c := range commit {
 		switch {
 		case c.Collection != "":
-			events = append(events, entryEvent(source, c))
+			events = append(events, entryEvent(t, c))
 		case c.Media != "":
-			events = append(events, mediaEvent(source, c))
+			events = append(events, mediaEvent(t, c))
 		default:
 			other = &commit[i]
 		}
 	}
 	if other != nil {
 		events = append(events, Event{
-			ID: eventID(other.Commit), Source: source, Type: repositoryUpdated, Time: stamp(other.At),
+			ID: t.id(other.Commit), Source: t.source, Type: repositoryUpdated, Time: stamp(other.At), Sequence: t.sequence(other.Depth),
 			Data: Data{Action: "updated", Commit: other.Commit, Author: other.Author.clip()},
 		}.common())
 	}
 	return events
 }
 
-func entryEvent(source string, c Change) Event {
+func entryEvent(t turn, c Change) Event {
 	return Event{
-		ID:      eventID(c.Commit, c.Path),
-		Source:  source,
-		Type:    "entry." + c.Action,
-		Subject: c.Collection + "/" + c.Slug,
-		Time:    stamp(c.At),
+		ID:       t.id(c.Commit, c.Path),
+		Source:   t.source,
+		Type:     "entry." + c.Action,
+		Subject:  c.Collection + "/" + c.Slug,
+		Time:     stamp(c.At),
+		Sequence: t.sequence(c.Depth),
 		Data: Data{
 			Collection: c.Collection, Slug: c.Slug, Path: c.Path, From: c.From,
 			Action: c.Action, Revision: c.Revision, Commit: c.Commit,
@@ -112,25 +133,25 @@ func entryEvent(source string, c Change) Event {
 	}.common()
 }
 
-func mediaEvent(source string, c Change) Event {
+func mediaEvent(t turn, c Change) Event {
 	return Event{
-		ID: eventID(c.Commit, c.Path), Source: source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At),
+		ID: t.id(c.Commit, c.Path), Source: t.source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At), Sequence: t.sequence(c.Depth),
 		Data: Data{Path: c.Path, From: c.From, Action: c.Action, Revision: c.Revision, Commit: c.Commit, Author: c.Author.clip()},
 	}.common()
 }
 
-// buildEvent asks for a build of the tip.
-func buildEvent(source, tip string, at time.Time) Event {
+// buildEvent asks for a build of the tip, which is so deep in the history.
+func buildEvent(t turn, tip string, depth int, at time.Time) Event {
 	return Event{
-		ID: eventID("build", tip), Source: source, Type: repositoryUpdated, Time: stamp(at),
+		ID: t.id("build", tip), Source: t.source, Type: repositoryUpdated, Time: stamp(at), Sequence: t.sequence(depth),
 		Data: Data{Action: "updated", Commit: tip},
 	}.common()
 }
 
-// rewrittenEvent says that tip does not follow upon previous.
-func rewrittenEvent(source, previous, tip string) Event {
+// rewrittenEvent says that tip does not follow upon previous, and begins the turn.
+func rewrittenEvent(t turn, previous, tip string, depth int) Event {
 	return Event{
-		ID: eventID(previous, tip), Source: source, Type: repositoryUpdated,
+		ID: t.id(previous, tip), Source: t.source, Type: repositoryUpdated, Sequence: t.sequence(depth),
 		Data: Data{Action: "updated", Commit: tip, Previous: previous},
 	}.common()
 }

@@ -20,33 +20,33 @@ func TestEventJSON(t *testing.T) {
 	}{
 		{"an entry that was updated",
 			[]Change{{Collection: "consultations", Slug: "budget-participatif", Path: "_consultations/budget-participatif.md",
-				Action: "updated", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann, Changed: []string{"title", "body"}}},
-			`{"specversion":"1.0","id":"evt_b88975853f7c476a878c924b938218bd","source":"https://cms.example.org","type":"entry.updated",` +
-				`"subject":"consultations/budget-participatif","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				Action: "updated", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann, Changed: []string{"title", "body"}}},
+			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "_consultations/budget-participatif.md") + `","source":"https://cms.example.org","type":"entry.updated",` +
+				`"subject":"consultations/budget-participatif","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"collection":"consultations","slug":"budget-participatif","path":"_consultations/budget-participatif.md",` +
 				`"action":"updated","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":["title","body"]}}`},
 		{"an entry that was moved",
 			[]Change{{Collection: "consultations", Slug: "2024/budget", Path: "_consultations/2024/budget.md", From: "_consultations/budget.md",
-				Action: "moved", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann}},
-			`{"specversion":"1.0","id":"evt_3d13156a21893bda9ea9c75ecd486241","source":"https://cms.example.org","type":"entry.moved",` +
-				`"subject":"consultations/2024/budget","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+				Action: "moved", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "_consultations/2024/budget.md") + `","source":"https://cms.example.org","type":"entry.moved",` +
+				`"subject":"consultations/2024/budget","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"collection":"consultations","slug":"2024/budget","path":"_consultations/2024/budget.md","from":"_consultations/budget.md",` +
 				`"action":"moved","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":[]}}`},
 		{"a media file that was created",
-			[]Change{{Media: "photos/a.jpg", Path: "img/photos/a.jpg", Action: "created", Revision: "b10b", Commit: "c0ffee", At: at, Author: ann}},
-			`{"specversion":"1.0","id":"` + eventID("c0ffee", "img/photos/a.jpg") + `","source":"https://cms.example.org","type":"media.created",` +
-				`"subject":"media/photos/a.jpg","time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+			[]Change{{Media: "photos/a.jpg", Path: "img/photos/a.jpg", Action: "created", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "img/photos/a.jpg") + `","source":"https://cms.example.org","type":"media.created",` +
+				`"subject":"media/photos/a.jpg","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"path":"img/photos/a.jpg","action":"created","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
 		{"files that are no entries",
-			[]Change{{Path: "_layouts/page.html", Action: "updated", Commit: "c0ffee", At: at, Author: ann},
-				{Path: "index.md", Action: "deleted", Commit: "c0ffee", At: at, Author: ann}},
-			`{"specversion":"1.0","id":"evt_fb0288872031fc4818c03a7253bd3a78","source":"https://cms.example.org","type":"repository.updated",` +
-				`"time":"2024-03-05T10:30:00Z","datacontenttype":"application/json",` +
+			[]Change{{Path: "_layouts/page.html", Action: "updated", Commit: "c0ffee", Depth: 12, At: at, Author: ann},
+				{Path: "index.md", Action: "deleted", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee") + `","source":"https://cms.example.org","type":"repository.updated",` +
+				`"time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"action":"updated","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			events := eventsOf("https://cms.example.org", tt.changes)
+			events := eventsOf(turn{"https://cms.example.org", 7}, tt.changes)
 			if len(events) != 1 {
 				t.Fatalf("got %d events, want 1", len(events))
 			}
@@ -72,7 +72,7 @@ func TestEventIsSmall(t *testing.T) {
 			Author:  Author{strings.Repeat(rapid.String().Draw(t, "name"), 100), strings.Repeat("é", rapid.IntRange(0, 1e4).Draw(t, "email"))},
 			Changed: rapid.SliceOfN(rapid.StringN(0, 60, -1), 0, 1500).Draw(t, "changed"),
 		}
-		ev := eventsOf("https://cms.example.org", []Change{c})[0]
+		ev := eventsOf(turn{"https://cms.example.org", 7}, []Change{c})[0]
 		b, err := ev.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -118,10 +118,10 @@ func TestMatching(t *testing.T) {
 
 func TestWants(t *testing.T) {
 	entry := func(collection, action string) Event {
-		return entryEvent("s", Change{Collection: collection, Slug: "x", Action: action})
+		return entryEvent(turn{}, Change{Collection: collection, Slug: "x", Action: action})
 	}
-	files := eventsOf("s", []Change{{Path: "index.html"}})[0]
-	rewritten := rewrittenEvent("s", "old", "new")
+	files := eventsOf(turn{}, []Change{{Path: "index.html"}})[0]
+	rewritten := rewrittenEvent(turn{}, "old", "new", 1)
 	tests := []struct {
 		name     string
 		endpoint Endpoint

@@ -76,6 +76,16 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 	return slices.Clone(h.changes[from:to]), ctx.Err()
 }
 
+func (h *history) Depth(commit string) (int, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.IndexFunc(h.changes, func(c Change) bool { return c.Commit == commit })
+	if i < 0 {
+		return 0, false
+	}
+	return h.changes[i].Depth, true
+}
+
 // commit makes a commit of an update to each slug of the collection
 // "consultations"; a slug that begins with a slash is a file elsewhere.
 func (h *history) commit(slugs ...string) string {
@@ -83,8 +93,12 @@ func (h *history) commit(slugs ...string) string {
 	defer h.mu.Unlock()
 	h.made++
 	h.tip = fmt.Sprintf("%040x", h.made)
+	depth := 1
+	if n := len(h.changes); n > 0 {
+		depth += h.changes[n-1].Depth
+	}
 	for _, s := range slugs {
-		c := Change{Commit: h.tip, Action: "updated", At: time.Unix(int64(h.made), 0), Author: Author{"Ann Éditrice", "ann@example.org"}, Changed: []string{"title"}}
+		c := Change{Commit: h.tip, Depth: depth, Action: "updated", At: time.Unix(int64(h.made), 0), Author: Author{"Ann Éditrice", "ann@example.org"}, Changed: []string{"title"}}
 		if c.Path = s[1:]; s[0] != '/' {
 			c.Collection, c.Slug, c.Path = "consultations", s, "_consultations/"+s+".md"
 		}
@@ -100,6 +114,21 @@ func (h *history) rewrite(slug string) string {
 	h.changes = nil
 	h.mu.Unlock()
 	return h.commit(slug)
+}
+
+// state is all of the history, for force.
+func (h *history) state() []Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.changes)
+}
+
+// force makes the history what it was before.
+func (h *history) force(was []Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changes, h.tip = slices.Clone(was), was[len(was)-1].Commit
+	h.publish()
 }
 
 func (h *history) publish() {

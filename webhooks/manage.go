@@ -40,7 +40,7 @@ func (r *Relay) Create(ctx context.Context, e Endpoint) (Status, string, error) 
 		return Status{}, "", err
 	}
 	tip, _ := r.source.Head()
-	if err := r.store.Create(ctx, state.Endpoint{Name: e.Name, Settings: settings, Commit: tip, Created: time.Now()}); err != nil {
+	if err := r.store.Create(ctx, state.Endpoint{Name: e.Name, Settings: settings, Cursor: state.Cursor{Commit: tip}, Created: time.Now()}); err != nil {
 		return Status{}, "", err
 	}
 	poke(r.changed)

@@ -103,8 +103,16 @@ func (r *Relay) Test(ctx context.Context, name string) (delivery string, err err
 		return "", ErrDisabled
 	}
 	tip, _ := r.source.Head()
+	in, err := r.turnAt(ctx, tip)
+	if err != nil {
+		return "", err
+	}
+	depth, err := r.depth(tip)
+	if err != nil {
+		return "", err
+	}
 	now := time.Now()
-	ev := buildEvent(r.origin, tip, now)
+	ev := buildEvent(in, tip, depth, now)
 	ev.ID = eventID("test", uuid.NewString())
 	if !s.Endpoint.builds() {
 		ev.Type, ev.Data.Action = testEvent, "tested"

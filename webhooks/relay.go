@@ -39,6 +39,10 @@ type Source interface {
 	// closed when there is a newer one.
 	Head() (commit string, superseded <-chan struct{})
 
+	// Depth grows from each commit to those that follow upon it. False for one
+	// that the branch does not have.
+	Depth(commit string) (int, bool)
+
 	// Changes are those of the commits after since, or of all when since is
 	// "", up to until, along first parents: oldest first, those of one commit
 	// together, one for each file, always in the same order. The error is
@@ -60,6 +64,7 @@ type Change struct {
 	Action           string // created, updated, deleted, moved
 	Revision         string // the blob's id; may be empty for a deleted file
 	Commit           string
+	Depth            int // of the commit
 	At               time.Time
 	Author           Author
 	Changed          []string // names of fields, "body" for the body
@@ -95,6 +100,10 @@ type Relay struct {
 	log          *slog.Logger
 
 	changed chan struct{} // has a token when endpoints or deliveries may have
+
+	following sync.Mutex
+	seen      state.Cursor // where the branch was when it was last looked at; see turnAt
+	looked    time.Time
 }
 
 const (
@@ -144,7 +153,8 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	if err := r.store.Configure(ctx, names, tip, time.Now()); err != nil {
 		return nil, err
 	}
-	return r, nil
+	_, err := r.turnAt(ctx, tip)
+	return r, err
 }
 
 // Run enqueues and delivers until ctx ends. Then it enqueues what the last
@@ -200,14 +210,18 @@ func (r *Relay) enqueue(ctx context.Context, closing <-chan struct{}, wake chan 
 }
 
 func (r *Relay) enqueueAll(ctx context.Context, tip string) error {
-	rows, err := r.store.Endpoints(ctx)
+	now, err := r.turnAt(ctx, tip)
+	if err != nil {
+		return err
+	}
+	rows, err := r.store.Cursors(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, row := range rows {
 		if e, ok := r.endpoint(row); ok && row.Disabled.IsZero() {
-			if err := r.advance(ctx, e, row, tip); err != nil {
+			if err := r.advance(ctx, e, row, tip, now); err != nil {
 				errs = append(errs, fmt.Errorf("endpoint %s: %w", e.Name, err))
 			}
 		}
@@ -230,26 +244,35 @@ func (r *Relay) endpoint(row state.Endpoint) (Endpoint, bool) {
 }
 
 // advance enqueues what e asked for of the commits up to tip, a page at a time.
-func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip string) error {
-	for at := row.Commit; at != tip; {
-		changes, err := r.source.Changes(ctx, at, tip, pageSize)
-		end := tip
+func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip string, now turn) error {
+	for at := row.Cursor; at.Commit != tip; {
+		now.number = max(now.number, at.Turn)
+		changes, err := r.source.Changes(ctx, at.Commit, tip, pageSize)
+		end := state.Cursor{Turn: now.number, Commit: tip}
 		if len(changes) >= pageSize {
-			end = changes[len(changes)-1].Commit
+			end.Commit = changes[len(changes)-1].Commit
 		}
 		var events []Event
 		switch {
 		case errors.Is(err, ErrUnknownCommit):
-			if r.behind(ctx, row, at, tip) {
+			if r.behind(ctx, at.Commit, tip, row.MovedAt) {
 				return nil
 			}
-			events = []Event{rewrittenEvent(r.origin, at, tip)}
+			if now, err = r.after(ctx, at.Turn, now, tip); err != nil {
+				return err
+			}
+			depth, err := r.depth(tip)
+			if err != nil {
+				return err
+			}
+			end.Turn = now.number
+			events = []Event{rewrittenEvent(now, at.Commit, tip, depth)}
 		case err != nil:
 			return fmt.Errorf("read history: %w", err)
 		default:
-			events = r.wanted(e, changes)
+			events = r.wanted(e, now, changes)
 		}
-		moved, err := r.move(ctx, e, at, end, tip, events)
+		moved, err := r.move(ctx, e, at, end, tip, now, events)
 		if err != nil || !moved { // another service was faster
 			return err
 		}
@@ -259,25 +282,25 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 }
 
 // behind says whether another service may have seen commits that this one has
-// not: the cursor stands on a commit that follows upon tip, or that is not known
-// here and was reached a short while ago.
-func (r *Relay) behind(ctx context.Context, row state.Endpoint, at, tip string) bool {
+// not: at, which it reached then, follows upon tip, or is not known here and was
+// reached a short while ago.
+func (r *Relay) behind(ctx context.Context, at, tip string, then time.Time) bool {
 	if !r.db.Postgres() {
 		return false
 	}
 	_, err := r.source.Changes(ctx, tip, at, 1)
-	return err == nil || time.Since(row.MovedAt) < blindness
+	return err == nil || time.Since(then) < blindness
 }
 
 // wanted are the events of changes that e asked for.
-func (r *Relay) wanted(e Endpoint, changes []Change) []Event {
+func (r *Relay) wanted(e Endpoint, now turn, changes []Change) []Event {
 	var events []Event
 	for len(changes) > 0 {
 		n := 1
 		for n < len(changes) && changes[n].Commit == changes[0].Commit {
 			n++
 		}
-		for _, ev := range eventsOf(r.origin, changes[:n]) {
+		for _, ev := range eventsOf(now, changes[:n]) {
 			if e.wants(ev) {
 				events = append(events, ev)
 			}
@@ -288,13 +311,17 @@ func (r *Relay) wanted(e Endpoint, changes []Change) []Event {
 }
 
 // move enqueues events, or a build of tip in their stead, with the cursor.
-func (r *Relay) move(ctx context.Context, e Endpoint, at, end, tip string, events []Event) (bool, error) {
+func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip string, in turn, events []Event) (bool, error) {
 	now := time.Now()
 	if e.builds() {
 		if len(events) == 0 {
 			return r.store.AdvanceBuild(ctx, e.Name, at, end, now, nil)
 		}
-		d, err := deliveryOf(buildEvent(r.origin, tip, now), now)
+		depth, err := r.depth(tip)
+		if err != nil {
+			return false, err
+		}
+		d, err := deliveryOf(buildEvent(in, tip, depth, now), now)
 		if err != nil {
 			return false, err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,11 +151,13 @@ func TestEveryChangeArrivesInOrder(t *testing.T) {
 func TestOrderIsKeptPerEntry(t *testing.T) {
 	each(t, func(b *bench) {
 		open := make(chan struct{})
+		var first atomic.Value // the id of the first event
 		b.site.answer = func(_ int, w http.ResponseWriter, r *http.Request) {
+			first.CompareAndSwap(nil, r.Header.Get("webhook-id"))
 			select {
 			case <-open:
 			default:
-				if r.Header.Get("webhook-id") == eventID(fmt.Sprintf("%040x", 1), "_consultations/bloquee.md") {
+				if r.Header.Get("webhook-id") == first.Load() {
 					w.WriteHeader(http.StatusInternalServerError)
 				}
 			}
@@ -323,7 +326,7 @@ func TestRefusedAddressIsLogged(t *testing.T) {
 
 // What each service is sent is what it documents.
 func TestBuildRequests(t *testing.T) {
-	event, err := buildEvent("https://cms.example.org", "abc123", time.Now()).encode()
+	event, err := buildEvent(turn{"https://cms.example.org", 7}, "abc123", 12, time.Now()).encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +339,7 @@ func TestBuildRequests(t *testing.T) {
 		{Endpoint{Type: CloudflarePages, URL: "/client/v4/pages/webhooks/deploy_hooks/7"}, "/client/v4/pages/webhooks/deploy_hooks/7", "", nil},
 		{Endpoint{Type: Vercel, URL: "/v1/integrations/deploy/prj_1/x"}, "/v1/integrations/deploy/prj_1/x", "", nil},
 		{Endpoint{Type: GitHub, URL: "/repos/o/r/dispatches", Token: "jeton"}, "/repos/o/r/dispatches",
-			`{"client_payload":{"commit":"abc123","event":"` + eventID("build", "abc123") + `"},"event_type":"cms"}`,
+			`{"client_payload":{"commit":"abc123","event":"` + eventID("7", "build", "abc123") + `"},"event_type":"cms"}`,
 			map[string]string{"Authorization": "Bearer jeton", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}},
 		{Endpoint{Type: GitLab, URL: "/api/v4/projects/1/trigger/pipeline", Token: "jeton", Ref: "site"}, "/api/v4/projects/1/trigger/pipeline",
 			"ref=site&token=jeton&variables%5BCMS_COMMIT%5D=abc123", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},

@@ -256,6 +256,8 @@ type feed struct{ site *site.Site }
 
 func (f feed) Head() (string, <-chan struct{}) { return f.site.Head() }
 
+func (f feed) Depth(commit string) (int, bool) { return f.site.Depth(commit) }
+
 func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]webhooks.Change, error) {
 	found, err := f.site.Changes(ctx, since, until, limit)
 	if errors.Is(err, site.ErrUnknownCommit) {
@@ -265,7 +267,7 @@ func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]we
 	for i, c := range found {
 		changes[i] = webhooks.Change{
 			Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
-			Revision: c.Revision, Commit: c.Commit, At: c.At,
+			Revision: c.Revision, Commit: c.Commit, Depth: c.Depth, At: c.At,
 			Author:  webhooks.Author{Name: c.Author.Name, Email: c.Author.Email},
 			Changed: c.Changed,
 		}

@@ -43,20 +43,21 @@ type Listener struct {
 	o        Options
 	verify   []*standardwebhooks.Webhook
 	reporter *reporter
-	built    string        // the commit of the last build that succeeded; owned by Run
 	wake     chan struct{} // holds one value when an event came since the last build began
 
 	mu     sync.Mutex
-	newest event // of those that came
+	newest event  // of those that came
+	built  string // the commit of the last build that succeeded; set by Run
 }
 
 // event is what a build needs to know of a CloudEvent.
 type event struct {
-	ID     string    `json:"id"`
-	Type   string    `json:"type"`
-	Source string    `json:"source"` // the public URL of the service
-	Time   time.Time `json:"time,omitzero"`
-	Data   struct {
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Source   string    `json:"source"`   // the public URL of the service
+	Sequence string    `json:"sequence"` // in the history, as text; "" from a service of an earlier version
+	Time     time.Time `json:"time,omitzero"`
+	Data     struct {
 		Commit string `json:"commit"`
 	} `json:"data"`
 }
@@ -130,15 +131,25 @@ func (l *Listener) signed(body []byte, header http.Header) bool {
 	return false
 }
 
+// after says whether e stands behind o in the history of the service that tells of
+// both. The time is when something was authored, and says nothing of that. Where
+// there is no sequence, e counts once o is built, and before that unless it is older.
+func (e *event) after(o *event, built bool) bool {
+	if e.Source == o.Source && e.Sequence != "" && o.Sequence != "" {
+		return e.Sequence >= o.Sequence
+	}
+	return built || e.Source != o.Source || e.Sequence != "" || e.Time.IsZero() || !e.Time.Before(o.Time)
+}
+
 // receive notes an event. Of events that come out of order, as they may for
-// different entries, the one of the youngest commit counts.
+// different entries, the one that is last in the history counts.
 func (l *Listener) receive(e event) {
 	if !content(e.Type) || e.Data.Commit == "" {
 		l.o.Logger.Info("an event that needs no build", "type", e.Type)
 		return
 	}
 	l.mu.Lock()
-	if e.Time.IsZero() || !e.Time.Before(l.newest.Time) {
+	if e.after(&l.newest, l.newest.Data.Commit == l.built) {
 		l.newest = e
 	}
 	l.mu.Unlock()
@@ -207,7 +218,9 @@ func (l *Listener) build(ctx context.Context) {
 		l.report(ctx, e.Source, commit, failed)
 		return
 	}
+	l.mu.Lock()
 	l.built = commit
+	l.mu.Unlock()
 	log.Info("built", "commit", commit, "duration", time.Since(began))
 	l.report(ctx, e.Source, commit, live)
 }

@@ -128,6 +128,17 @@ func (r *running) event(commit string, second int) {
 	}
 }
 
+// placed is an event of a commit that stands there in the history, whenever it was
+// authored.
+func (r *running) placed(commit, sequence string, authored time.Time) {
+	r.t.Helper()
+	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"evt_%s","type":"entry.updated","source":"http://unused.example","sequence":%q,"time":%q,"data":{"commit":%q}}`,
+		commit+sequence, sequence, authored.UTC().Format(time.RFC3339), commit)
+	if status := r.post(secret, body); status != http.StatusNoContent {
+		r.t.Fatalf("event of %s: got %d, want 204", commit, status)
+	}
+}
+
 // reported waits for the reports.
 func (r *running) reported(want ...string) {
 	r.t.Helper()
@@ -150,6 +161,38 @@ func (r *running) file(name string) string {
 		r.t.Fatal(err)
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// What counts is where a commit stands in the history: one that was authored
+// before the last is built when it is pushed, one that comes late is not built
+// again, and one that the branch comes back to is.
+func TestOrderOfHistory(t *testing.T) {
+	r := start(t, Options{Command: "echo $CMS_COMMIT >> $DIR/log"})
+	now := time.Now()
+	build := func(commit, sequence string, authored time.Time) {
+		t.Helper()
+		r.placed(commit, sequence, authored)
+		r.reported(commit+" building", commit+" live")
+	}
+	build("a", "0000000001-0000000009", now)
+	build("b", "0000000001-0000000010", now.Add(-24*time.Hour)) // pushed today, authored yesterday
+	r.placed("a", "0000000001-0000000009", now)                 // late
+	build("c", "0000000001-0000000011", now.Add(-time.Hour))
+	build("a", "0000000002-0000000009", now) // the branch went back
+	r.placed("c", "0000000001-0000000011", now)
+	build("d", "0000000002-0000000010", now.Add(-48*time.Hour))
+	if got, want := r.file("log"), "a\nb\nc\na\nd"; got != want {
+		t.Errorf("built %q, want %q", got, want)
+	}
+}
+
+// Of a service that tells no sequence, what comes once all is built is new.
+func TestOlderServices(t *testing.T) {
+	r := start(t, Options{Command: "echo $CMS_COMMIT >> $DIR/log"})
+	r.event("1111", 3600)
+	r.reported("1111 building", "1111 live")
+	r.event("2222", 60) // authored earlier
+	r.reported("2222 building", "2222 live")
 }
 
 func TestRefusals(t *testing.T) {

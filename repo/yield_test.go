@@ -1,0 +1,230 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A scene is updates at a rate and somebody who pushes, in a time of its own.
+type scene struct {
+	y       yield
+	every   time.Duration // between updates
+	takes   time.Duration // for the writer to do a group
+	now     time.Time
+	arrived []time.Time // of updates that wait
+	waits   []time.Duration
+	due     time.Time // of the next update
+	tip     int       // how often the branch has moved
+	foreign bool      // commits of others that were not taken in yet
+	held    int       // how often updates began to be held
+}
+
+const instant = 5 * time.Millisecond
+
+// play lets time pass until then, five milliseconds at a time.
+func (s *scene) play(d time.Duration) {
+	holding := false
+	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(instant) {
+		if s.foreign {
+			s.foreign = false
+			s.y.met(s.now)
+		}
+		for !s.due.After(s.now) {
+			s.arrived = append(s.arrived, s.due)
+			s.due = s.due.Add(s.every)
+		}
+		if len(s.arrived) == 0 {
+			continue
+		}
+		if s.y.hold(s.now, func() bool { return false }) {
+			if !holding {
+				s.held++
+			}
+			holding = true
+			continue
+		}
+		holding = false
+		done := s.now.Add(s.takes)
+		for _, at := range s.arrived {
+			s.waits = append(s.waits, done.Sub(at))
+		}
+		s.y.wrote(s.now, done, len(s.arrived))
+		s.arrived = s.arrived[:0]
+		s.tip++
+		s.now = done.Add(-instant)
+	}
+}
+
+// push fetches and pushes until it gets through, and says how long that took.
+func (s *scene) push(takes, pause time.Duration) time.Duration {
+	began := s.now
+	for {
+		fetched := s.tip
+		s.play(takes)
+		if s.tip == fetched {
+			s.tip++
+			s.foreign = true
+			return s.now.Sub(began)
+		}
+		if s.now.Sub(began) > time.Minute {
+			return s.now.Sub(began)
+		}
+		s.play(pause)
+	}
+}
+
+// Whoever takes up to 300 ms from fetch to push gets through beside steady
+// updates within ten seconds, the first time too, and the median of the updates
+// is below 100 ms.
+func TestPushersGetThrough(t *testing.T) {
+	for _, every := range []time.Duration{40, 100, 250, 500} {
+		for _, takes := range []time.Duration{50, 150, 250, 300} {
+			for phase := range time.Duration(4) {
+				s := &scene{every: every * time.Millisecond, takes: 5 * time.Millisecond, now: time.Unix(1_800_000_000, 0)}
+				s.due = s.now
+				s.play(20*time.Second + phase*173*time.Millisecond)
+				for loop := range 12 {
+					if took := s.push(takes*time.Millisecond, takes*time.Millisecond); took > 10*time.Second {
+						t.Errorf("an update every %d ms, %d ms from fetch to push, phase %d: loop %d took %s", every, takes, phase, loop, took)
+					}
+				}
+				slices.Sort(s.waits)
+				if median := s.waits[len(s.waits)/2]; median > 100*time.Millisecond {
+					t.Errorf("an update every %d ms, %d ms from fetch to push: the median is %s", every, takes, median)
+				}
+				if longest := s.waits[len(s.waits)-1]; longest > 2*s.y.window(len(windows)-1) {
+					t.Errorf("an update every %d ms: one waited %s", every, longest)
+				}
+			}
+		}
+	}
+}
+
+// Nobody waits where there is no use in it: updates as fast as they can be done,
+// and a branch that stands still by itself.
+func TestNothingIsHeldInVain(t *testing.T) {
+	for name, s := range map[string]*scene{
+		"300 a second":          {every: time.Second / 300, takes: 2 * time.Millisecond},
+		"100 a second":          {every: 10 * time.Millisecond, takes: 2 * time.Millisecond},
+		"one after the other":   {every: 70 * time.Millisecond, takes: 60 * time.Millisecond},
+		"one a second":          {every: time.Second, takes: 5 * time.Millisecond},
+		"one every ten seconds": {every: 10 * time.Second, takes: 5 * time.Millisecond},
+	} {
+		s.now = time.Unix(1_800_000_000, 0)
+		s.due = s.now
+		s.play(time.Minute)
+		if s.held > 0 {
+			t.Errorf("%s: updates were held %d times", name, s.held)
+		}
+	}
+}
+
+// Beside heavy load windows are left once somebody has pushed, and no longer when
+// nobody has for a while.
+func TestWindowsFollowSigns(t *testing.T) {
+	s := &scene{every: 5 * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0)}
+	s.due = s.now
+	s.play(10 * time.Second)
+	s.foreign = true
+	for loop := range 5 {
+		if took := s.push(200*time.Millisecond, 200*time.Millisecond); took > 10*time.Second {
+			t.Errorf("loop %d took %s", loop, took)
+		}
+	}
+	s.play(pushesLast + 5*time.Second)
+	s.held = 0
+	s.play(time.Minute)
+	if s.held > 0 {
+		t.Errorf("updates were held %d times, long after the last push", s.held)
+	}
+}
+
+// The end of a window waits for a push that is landing, but not for ever.
+func TestWindowWaitsForAPush(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	y := yield{steady: now.Add(-time.Minute), moved: now}
+	landing := func() bool { return true }
+	if !y.hold(now, landing) {
+		t.Fatal("no window was left")
+	}
+	end := now.Add(y.window(0))
+	for _, c := range []struct {
+		after time.Duration
+		want  bool
+	}{{-time.Millisecond, true}, {time.Millisecond, true}, {yieldLate - time.Millisecond, true}, {yieldLate, false}} {
+		if got := y.hold(end.Add(c.after), landing); got != c.want {
+			t.Errorf("%s after the end of the window: held %v, want %v", c.after, got, c.want)
+		}
+	}
+}
+
+// Git pushes beside steady updates, as a developer would repeat it, and gets
+// through; nothing of either side is lost.
+func TestPushBesideSteadyUpdates(t *testing.T) {
+	r, err := Open(t.Context(), options(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := filepath.Join(t.TempDir(), "work")
+	push := func(name string) error {
+		write(t, work, name, "x\n")
+		git(t, work, "add", ".")
+		git(t, work, "commit", "-q", "-m", "Dehors")
+		_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
+		return err
+	}
+	git(t, t.TempDir(), "clone", "-q", "--no-local", r.path, work)
+	began := time.Now()
+	if err := push("first.md"); err != nil {
+		t.Fatal(err)
+	}
+	git(t, work, "pull", "-q", "--rebase", "origin", "main")
+	r.yield.longest = max(time.Second, 8*time.Since(began)) // a busy machine takes its time
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	edits := 0
+	writing.Go(func() {
+		tick := time.NewTicker(80 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				put(t, r, "consultations", "parc", fmt.Sprint(edits))
+				edits++
+			}
+		}
+	})
+	err = push("second.md")
+	for attempt := 1; err != nil && attempt < 100; attempt++ {
+		git(t, work, "pull", "-q", "--rebase", "origin", "main")
+		_, err = tryGit(work, "push", "-q", "origin", "HEAD:main")
+	}
+	if err != nil {
+		t.Errorf("a push did not get through in a hundred attempts: %v", err)
+	}
+	close(stop)
+	writing.Wait()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	verify(t, r)
+	if n := strings.Count(git(t, r.path, "log", "--format=%an", "main"), "Anne"); n != edits {
+		t.Errorf("the branch has %d edits, want %d", n, edits)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,144 @@
+package state
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is asked again and again goes by an index, and sorts nothing: its cost is
+// that of what it gives, however much waits.
+func TestPlans(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, c := range map[string]struct {
+		query string
+		args  []any
+		index []string
+	}{
+		"heads": {headsQuery, []any{"site", 10}, []string{"webhook_deliveries_heads (endpoint=?)"}},
+		"prune": {`SELECT id FROM webhook_deliveries WHERE ` + prunable, []any{1, 1}, []string{"webhook_deliveries_done (finished_at<?)"}},
+		"shares a path": {`SELECT ` + sharesPath, sharing("site", "a", sql.NullString{}, 1), []string{
+			"webhook_deliveries_path (endpoint=? AND state=? AND path=? AND seq<?)", "webhook_deliveries_moved (endpoint=? AND state=? AND moved_from=? AND seq<?)"}},
+		"first on a path": {`SELECT id FROM webhook_deliveries WHERE endpoint = ? AND state = 'pending' AND path = ? ORDER BY seq LIMIT 1`, []any{"site", "a"},
+			[]string{"webhook_deliveries_path (endpoint=? AND state=? AND path=?)"}},
+		"session": {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
+	} {
+		rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan strings.Builder
+		for rows.Next() {
+			var a, b, n int
+			var detail string
+			if err := rows.Scan(&a, &b, &n, &detail); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(&plan, detail)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		got := plan.String()
+		for _, index := range c.index {
+			if !strings.Contains(got, index) {
+				t.Errorf("%s: not by %s:\n%s", name, index, got)
+			}
+		}
+		if strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN webhook") || strings.Contains(got, "SCAN d") {
+			t.Errorf("%s: looks at more than it gives:\n%s", name, got)
+		}
+	}
+}
+
+// A step of pruning is bounded, so that whoever has something to write need not
+// wait for all of it.
+func TestStepsAreBounded(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	w, now := db.Webhooks(), time.UnixMilli(1_800_000_000_000)
+	if err := w.Configure(t.Context(), []string{"site"}, "", now); err != nil {
+		t.Fatal(err)
+	}
+	ds := make([]Delivery, 2*step+1)
+	for i := range ds {
+		ds[i] = Delivery{Path: "x", Created: now, Next: now}
+	}
+	if ok, err := w.Advance(t.Context(), "site", Cursor{}, Cursor{Commit: "a"}, now, ds); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, err := db.exec(t.Context(), `UPDATE webhook_deliveries SET state = 'failed', finished_at = 1`); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int64{step, step, 1, 0} {
+		if n, err := w.forgetSome(t.Context(), prunable, now.UnixMilli()); n != want || err != nil {
+			t.Errorf("step %d took %d, %v; want %d", i, n, err, want)
+		}
+	}
+}
+
+// A database of an earlier version knows which of its deliveries wait for others.
+func TestMigrateHeads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	old, err := openSQLite(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"migrations/001_webhooks.sql", "migrations/002_deployments.sql"} {
+		src, err := migrations.ReadFile(name)
+		if err == nil {
+			_, err = old.ExecContext(t.Context(), string(src))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := old.ExecContext(t.Context(), `CREATE TABLE migrations (name TEXT PRIMARY KEY, at BIGINT NOT NULL);
+		INSERT INTO migrations VALUES ('migrations/001_webhooks.sql', 1), ('migrations/002_deployments.sql', 1);
+		INSERT INTO webhook_endpoints VALUES ('site', 1, '', 'c1', 0, 100, 0, '', 0, 0)`); err != nil {
+		t.Fatal(err)
+	}
+	for seq, d := range []struct {
+		path, from, state string
+		head              bool
+	}{
+		{"a", "", "delivered", false}, {"a", "", "pending", true}, {"a", "", "pending", false},
+		{"b", "a", "pending", false}, {"b", "", "pending", false}, {"c", "d", "pending", true},
+		{"d", "", "pending", false}, {"e", "d", "pending", false}, {"f", "", "pending", true},
+	} {
+		if _, err := old.ExecContext(t.Context(), `INSERT INTO webhook_deliveries VALUES (?, 'site', ?, '', ?, '', ?, ?, '', '', ?, 0, 0, 0, 0, 0)`,
+			fmt.Sprint("dlv_", seq), seq, fmt.Sprint(d.head), d.path, sql.NullString{String: d.from, Valid: d.from != ""}, d.state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	heads, err := db.Webhooks().Heads(t.Context(), "site", 100)
+	if err != nil || len(heads) != 3 {
+		t.Errorf("got %d heads, %v; want 3", len(heads), err)
+	}
+	for _, d := range heads {
+		if d.Type != "true" {
+			t.Errorf("delivery %d, on %s, does not wait for others", d.Seq, d.Path)
+		}
+	}
+	if rows, err := db.Webhooks().Cursors(t.Context()); err != nil || len(rows) != 1 || rows[0].Commit != "c1" {
+		t.Errorf("got the endpoints %+v, %v", rows, err)
+	}
+}

@@ -1,0 +1,60 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// History is what is known of the branch's history: the turn that it has taken, of
+// which a new one begins whenever it is rewritten, and the newest commit that was
+// looked at. Those who share the database agree on it.
+type History struct {
+	Cursor
+	SeenAt time.Time
+}
+
+// History is the one that is known; before anything is, it begins a first turn at
+// tip. Turns begin with the time, so that those of a database that was lost are
+// before those of the next.
+func (w *Webhooks) History(ctx context.Context, tip string, now time.Time) (History, error) {
+	h, err := w.history(ctx)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return h, err
+	}
+	if _, err := w.db.exec(ctx, `INSERT INTO webhook_history (id, turn, tip, seen_at) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		now.Unix(), tip, now.UnixMilli()); err != nil {
+		return h, fmt.Errorf("begin the history: %w", err)
+	}
+	return w.history(ctx)
+}
+
+func (w *Webhooks) history(ctx context.Context) (h History, err error) {
+	var at int64
+	err = w.db.reads.QueryRowContext(ctx, `SELECT turn, tip, seen_at FROM webhook_history`).Scan(&h.Turn, &h.Commit, &at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("read the history: %w", err)
+	}
+	h.SeenAt = fromMillis(at)
+	return h, err
+}
+
+// Turn begins a new turn at tip, unless the one that is known is not old any more:
+// another service has begun one. It gives what is known then.
+func (w *Webhooks) Turn(ctx context.Context, old int64, tip string, now time.Time) (History, error) {
+	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET turn = ?, tip = ?, seen_at = ? WHERE turn = ?`,
+		max(old+1, now.Unix()), tip, now.UnixMilli(), old); err != nil {
+		return History{}, fmt.Errorf("begin a turn of the history: %w", err)
+	}
+	return w.history(ctx)
+}
+
+// seen notes how far the present turn has come.
+func (w *Webhooks) seen(ctx context.Context, tx *sql.Tx, at Cursor, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ?`), at.Commit, now.UnixMilli(), at.Turn); err != nil {
+		return fmt.Errorf("note the tip of the history: %w", err)
+	}
+	return nil
+}
