@@ -1,11 +1,12 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak microbench check
+.PHONY: build test race lint fuzz bench soak chaos microbench check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
 FUZZTIME ?= 20000x
+CHAOS ?= 10m
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o cms ./cmd/cms
@@ -42,6 +43,11 @@ bench:
 # and no edit is lost.
 soak:
 	go run ./bench -soak 10m
+
+# The service killed, its disk full, its clock wrong, beside pushes and all of Git's
+# upkeep, for ten minutes: everything is as clients were told.
+chaos:
+	go run ./bench -chaos $(CHAOS)
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

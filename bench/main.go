@@ -13,6 +13,12 @@
 // takes ever more memory, files or packs, or has lost an edit.
 //
 //	go run ./bench -soak 10m
+//
+// With -chaos it breaks what can be broken meanwhile: the service is killed, its disk
+// full, its clock wrong, Git does its upkeep and developers push. It fails if anything
+// is not as clients were told.
+//
+//	go run ./bench -chaos 10m
 package main
 
 import (
@@ -37,6 +43,8 @@ func main() {
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
+	chaos := flag.Duration("chaos", 0, "break what can be broken for so `long`, instead of measuring")
+	without := flag.String("without", "", "`troubles` to leave out of -chaos, with commas: "+strings.Join(troubles, ", "))
 	only := flag.String("only", "", "the `sections` to measure, with commas: edits, history, reads, hooks (default: all)")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
@@ -45,7 +53,12 @@ func main() {
 	if *bare {
 		log.Fatal(serveBare(ctx, os.Stdin, os.Stdout))
 	}
-	err := run(ctx, *dir, *quick, *soak, *only, os.Stdout)
+	var err error
+	if *chaos > 0 {
+		err = runChaos(ctx, *dir, *chaos, *without, os.Stdout)
+	} else {
+		err = run(ctx, *dir, *quick, *soak, *only, os.Stdout)
+	}
 	stop()
 	if err != nil {
 		log.Fatal(err)

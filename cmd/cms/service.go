@@ -166,6 +166,7 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		Remote:      remote,
 		Memory:      c.Repository.Memory,
 		ReadOnly:    readOnly,
+		Clock:       clock,
 		Logger:      log,
 	})
 	if err != nil {
