@@ -30,6 +30,7 @@ type ledger struct {
 type promise struct {
 	outcome outcome
 	commit  string // that the answer named; "" where it named none
+	answer  string // the last one, for the account
 	dropped bool   // a commit with it was taken off the branch by a force push
 }
 
@@ -42,11 +43,13 @@ func (l *ledger) begin(subject string) {
 	l.writes[subject] = &promise{}
 }
 
-// settle notes what its client was told, and the commit if that was named.
-func (l *ledger) settle(subject string, o outcome, commit string) {
+// settle notes what its client was told, in which words, and the commit if that was
+// named.
+func (l *ledger) settle(subject string, o outcome, commit, answer string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writes[subject].outcome, l.writes[subject].commit = o, commit
+	p := l.writes[subject]
+	p.outcome, p.commit, p.answer = o, commit, answer
 }
 
 // told is what the client of a write was told; known is false for a subject that
@@ -111,7 +114,7 @@ func (l *ledger) check(branch []logged, begun map[string]bool) (wrong []error) {
 		case n > 1:
 			wrong = append(wrong, fmt.Errorf("%s was %s, and made %d times: %v", subject, p.outcome, n, commits))
 		case p.outcome == refused && n > 0:
-			wrong = append(wrong, fmt.Errorf("%s was told as not saved, and is commit %s", subject, commits[0]))
+			wrong = append(wrong, fmt.Errorf("%s was told as not saved (%s), and is commit %s", subject, p.answer, commits[0]))
 		case p.outcome != acked || p.dropped:
 		case n == 0:
 			wrong = append(wrong, fmt.Errorf("%s was acknowledged (commit %q), and is not in the branch's history", subject, p.commit))

@@ -108,7 +108,7 @@ func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o ou
 			commit = t.Updated.Commit
 		}
 	}
-	c.ledger.settle(w.subject, o, commit)
+	c.ledger.settle(w.subject, o, commit, fmt.Sprintf("%d %s", a.status, a.body))
 	return o, a, late
 }
 

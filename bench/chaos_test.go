@@ -33,7 +33,7 @@ func TestLedgerAgainstInventedHistories(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLedger()
 			l.begin("w")
-			l.settle("w", c.told, c.commit)
+			l.settle("w", c.told, c.commit, "503")
 			if c.drop {
 				l.drop([]logged{{"c1", "w"}})
 			}

@@ -76,7 +76,7 @@ func (c *chaos) stopService(sig syscall.Signal) error {
 func (c *chaos) torment(ctx context.Context) {
 	kinds := c.among("kill", "kill", "kill", "stop", "disk", "files")
 	for len(kinds) > 0 && ctx.Err() == nil {
-		rest(ctx, time.Second+rand.N(3*time.Second)) //nolint:gosec // when does not matter
+		rest(ctx, 2*time.Second+rand.N(3*time.Second)) //nolint:gosec // when does not matter
 		if ctx.Err() != nil {
 			return
 		}

@@ -15,7 +15,7 @@ import (
 const (
 	entriesOf, filesOf = 10, 3                  // entities of each writer
 	leaseTime          = 125 * time.Second      // until the key of a write that was cut off is free again
-	writerPause        = 150 * time.Millisecond // between two writes of one writer, on average
+	writerPause        = 100 * time.Millisecond // between two writes of one writer, on average
 )
 
 // writer is one client that writes entries and files of its own, and some that
