@@ -52,7 +52,6 @@ log: {level: warn}
 type chaos struct {
 	*bench
 	dir, repository string
-	seed            uint64
 	without         []string
 	ledger          *ledger
 	writers         []*writer
@@ -88,7 +87,7 @@ type chaos struct {
 // the folder then stays.
 func (b *bench) chaos(ctx context.Context, d time.Duration, without string) error {
 	c := &chaos{
-		bench: b, dir: b.dir, repository: filepath.Join(b.dir, "site.git"), seed: rand.Uint64(), ledger: newLedger(), //nolint:gosec // it is printed
+		bench: b, dir: b.dir, repository: filepath.Join(b.dir, "site.git"), ledger: newLedger(),
 		without:  strings.FieldsFunc(without, func(r rune) bool { return r == ',' }),
 		observer: &http.Client{Timeout: answerTime, Transport: &http.Transport{DisableKeepAlives: true}},
 		dropped:  make(map[string]bool), counts: make(map[string]int), notes: make(map[string]error), heardOf: make(map[string]string),
@@ -111,7 +110,7 @@ func (b *bench) chaos(ctx context.Context, d time.Duration, without string) erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err = errors.Join(append(c.wrong, err)...); err != nil {
-		return fmt.Errorf("%w\nseed %d; everything is kept in %s", err, c.seed, b.dir)
+		return fmt.Errorf("%w\neverything is kept in %s", err, b.dir)
 	}
 	return nil
 }
@@ -259,7 +258,7 @@ func (c *chaos) setLooked(tip string) {
 
 func (c *chaos) summary(d time.Duration) {
 	told, dropped := c.ledger.counts()
-	c.printf("Chaos for %s, seed %d.\n", d, c.seed)
+	c.printf("Chaos for %s.\n", d)
 	c.printf("Writes: %d acknowledged, %d told as not saved, %d that may be saved; force pushes dropped %d acknowledged ones.\n", told[acked], told[refused], told[unknown], dropped)
 	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a look.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors)
 	c.mu.Lock()
@@ -288,3 +287,7 @@ func runChaos(ctx context.Context, dir string, d time.Duration, without string, 
 	}
 	return os.RemoveAll(dir)
 }
+
+// roll is a number below n, and upTo a time below d, for what anyone may guess.
+func roll(n int) int                     { return rand.IntN(n) }                         //nolint:gosec // see above
+func upTo(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d))) } //nolint:gosec // see above

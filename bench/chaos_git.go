@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,32 +20,28 @@ func (c *chaos) git(ctx context.Context, args ...string) (string, error) {
 	return command(ctx, "", "git", append([]string{"--git-dir", c.repository}, args...)...)
 }
 
-// maintain runs Git's upkeep in a loop, each time in another order. One that fails,
+// maintain runs Git's upkeep in a loop, in any order. One that fails,
 // as where a pack was joined meanwhile, is counted: what counts is what it leaves.
 func (c *chaos) maintain(ctx context.Context) {
 	for ctx.Err() == nil {
-		for _, i := range rand.Perm(len(upkeep)) { //nolint:gosec // the order does not matter
-			name := "git " + strings.Join(upkeep[i], " ")
-			c.repacking.Lock()
-			// Git itself may drop what a push has brought and not yet named.
-			prunes := strings.Contains(name, "prune")
-			if prunes {
-				c.receiving.Lock()
-			}
-			_, err := c.git(context.WithoutCancel(ctx), upkeep[i]...)
-			if prunes {
-				c.receiving.Unlock()
-			}
-			c.repacking.Unlock()
-			c.count(name)
-			if err != nil {
-				c.note(name+", failed", err)
-			}
-			rest(ctx, rand.N(300*time.Millisecond)) //nolint:gosec // nor when
-			if ctx.Err() != nil {
-				return
-			}
+		kind := upkeep[roll(len(upkeep))]
+		name := "git " + strings.Join(kind, " ")
+		c.repacking.Lock()
+		// Git itself may drop what a push has brought and not yet named.
+		prunes := strings.Contains(name, "prune")
+		if prunes {
+			c.receiving.Lock()
 		}
+		_, err := c.git(context.WithoutCancel(ctx), kind...)
+		if prunes {
+			c.receiving.Unlock()
+		}
+		c.repacking.Unlock()
+		c.count(name)
+		if err != nil {
+			c.note(name+", failed", err)
+		}
+		rest(ctx, upTo(300*time.Millisecond))
 	}
 }
 
@@ -67,7 +62,7 @@ func (c *chaos) newPusher(ctx context.Context, i int) (*pusher, error) {
 
 func (p *pusher) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		rest(ctx, 500*time.Millisecond+rand.N(time.Second)) //nolint:gosec // when does not matter
+		rest(ctx, 500*time.Millisecond+upTo(time.Second))
 		if p.failed < 5 {
 			p.gate.RLock()
 			p.push(context.WithoutCancel(ctx))
@@ -130,7 +125,7 @@ func (p *pusher) commit(ctx context.Context) error {
 	}
 	date := time.Now().Unix()
 	if p.with("dates") && p.n%4 == 3 {
-		date = []int64{0, 4102444800, 253402300800}[rand.IntN(3)] //nolint:gosec // 1970, 2100, 10000
+		date = []int64{0, 4102444800, 253402300800}[roll(3)] // 1970, 2100, 10000
 		p.count("push of an odd date")
 	}
 	_, err := command(ctx, p.tree, "env", fmt.Sprintf("GIT_COMMITTER_DATE=@%d +0000", date), "git", "commit", "-q", "-m", subject, "--date", fmt.Sprintf("@%d +0000", date))
@@ -157,7 +152,7 @@ func (c *chaos) rewrite(ctx context.Context) error {
 		if err := p.reset(ctx); err != nil {
 			return err
 		}
-		base := fmt.Sprintf("%s~%d", tip, 1+rand.IntN(5)) //nolint:gosec // how many does not matter
+		base := fmt.Sprintf("%s~%d", tip, 1+roll(5))
 		dropped, err := c.log(ctx, base+".."+tip)
 		if err != nil {
 			return err

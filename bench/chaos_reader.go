@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -14,15 +13,15 @@ import (
 func (c *chaos) read(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{}}
 	for ctx.Err() == nil {
-		rest(ctx, rand.N(60*time.Millisecond))                                    //nolint:gosec // when does not matter
-		a, ok := c.see(ctx, client, targetOf(sharedEntry(rand.IntN(sharedOnes)))) //nolint:gosec // nor which
+		rest(ctx, upTo(60*time.Millisecond))
+		a, ok := c.see(ctx, client, targetOf(sharedEntry(roll(sharedOnes))))
 		if !ok {
 			continue
 		}
 		if f := a.told().Fields; f.ID != "" {
 			c.seen(f.Mark, "an entry")
 		}
-		a, ok = c.see(ctx, client, "/v1/collections/consultations/history/"+slugOf(sharedEntry(rand.IntN(sharedOnes)))+"?limit=20") //nolint:gosec // nor which
+		a, ok = c.see(ctx, client, "/v1/collections/consultations/history/"+slugOf(sharedEntry(roll(sharedOnes)))+"?limit=20")
 		if ok {
 			c.heard(a, "a history")
 		}
@@ -33,7 +32,7 @@ func (c *chaos) read(ctx context.Context) {
 func (c *chaos) list(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{}}
 	for ctx.Err() == nil {
-		rest(ctx, rand.N(300*time.Millisecond)) //nolint:gosec // when does not matter
+		rest(ctx, upTo(300*time.Millisecond))
 		a, ok := c.see(ctx, client, "/v1/collections/consultations/entries?filter[mark][exists]=true&sort=-date,mark&limit=500")
 		var page struct {
 			Items []struct{ Fields struct{ Mark string } }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"syscall"
 	"time"
@@ -143,7 +142,7 @@ func (c *chaos) attempts(ctx context.Context, client *http.Client, w write) (o o
 			return unknown, a, late
 		}
 		c.count("sent again")
-		rest(ctx, time.Duration(20+rand.IntN(200))*time.Millisecond) //nolint:gosec // when does not matter
+		rest(ctx, time.Duration(20+roll(200))*time.Millisecond)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -76,18 +75,18 @@ func (c *chaos) stopService(sig syscall.Signal) error {
 func (c *chaos) torment(ctx context.Context) {
 	kinds := c.among("kill", "kill", "kill", "stop", "disk", "files")
 	for len(kinds) > 0 && ctx.Err() == nil {
-		rest(ctx, 2*time.Second+rand.N(3*time.Second)) //nolint:gosec // when does not matter
+		rest(ctx, 2*time.Second+upTo(3*time.Second))
 		if ctx.Err() != nil {
 			return
 		}
-		kind, alive := kinds[rand.IntN(len(kinds))], context.WithoutCancel(ctx) //nolint:gosec // nor which
+		kind, alive := kinds[roll(len(kinds))], context.WithoutCancel(ctx)
 		err := c.disturb(kind, func() error {
 			switch kind {
 			case "disk":
-				return c.limited(ctx, "fsize", []int{0, 512, 4096, 65536}[rand.IntN(4)]) //nolint:gosec // nor how much
+				return c.limited(ctx, "fsize", []int{0, 512, 4096, 65536}[roll(4)])
 			case "files":
 				open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.service.Load().cmd.Process.Pid))
-				return errors.Join(err, c.limited(ctx, "nofile", len(open)+rand.IntN(4))) //nolint:gosec // nor how many
+				return errors.Join(err, c.limited(ctx, "nofile", len(open)+roll(4)))
 			case "stop":
 				return errors.Join(c.stopService(syscall.SIGTERM), c.startService(alive))
 			}
@@ -114,8 +113,8 @@ func (c *chaos) limited(ctx context.Context, what string, most int) error {
 	if err := set(strconv.Itoa(most)); err != nil {
 		return err
 	}
-	rest(ctx, 200*time.Millisecond+rand.N(time.Second))          //nolint:gosec // how long does not matter
-	if c.with("kill") && rand.IntN(3) == 0 && ctx.Err() == nil { //nolint:gosec // nor whether
+	rest(ctx, 200*time.Millisecond+upTo(time.Second))
+	if c.with("kill") && roll(3) == 0 && ctx.Err() == nil {
 		c.count("kill while limited")
 		return errors.Join(c.stopService(syscall.SIGKILL), c.startService(context.WithoutCancel(ctx)))
 	}
@@ -146,12 +145,12 @@ func (c *chaos) await(ctx context.Context, otherwise string, holds func() bool) 
 // jump sets the clock of the service, again and again.
 func (c *chaos) jump(ctx context.Context) {
 	for ctx.Err() == nil {
-		by := jumps[rand.IntN(len(jumps))] //nolint:gosec // which does not matter
+		by := jumps[roll(len(jumps))]
 		c.count("clock")
 		if err := c.setClock(by); err != nil {
 			c.violate(err)
 		}
-		rest(ctx, rand.N(4*time.Second)) //nolint:gosec // nor when
+		rest(ctx, upTo(4*time.Second))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -24,7 +23,6 @@ type writer struct {
 	*chaos
 	client   *http.Client
 	name     string
-	rand     *rand.Rand
 	n        int
 	entities []*entity
 	frozen   map[*entity]promised
@@ -38,7 +36,7 @@ type promised struct {
 }
 
 func (c *chaos) newWriter(i int) *writer {
-	w := &writer{chaos: c, client: &http.Client{Transport: &http.Transport{}}, name: fmt.Sprintf("w%02d", i), rand: rand.New(rand.NewPCG(c.seed, uint64(i))), frozen: make(map[*entity]promised)} //nolint:gosec // to be repeated
+	w := &writer{chaos: c, client: &http.Client{Transport: &http.Transport{}}, name: fmt.Sprintf("w%02d", i), frozen: make(map[*entity]promised)}
 	for k := range entriesOf {
 		w.entities = append(w.entities, &entity{id: fmt.Sprintf("%s-e%d", w.name, k)})
 	}
@@ -57,7 +55,7 @@ func (w *writer) run(ctx context.Context) {
 		w.gate.RLock()
 		w.turn(context.WithoutCancel(ctx)) // to its end, so that what came of it is known
 		w.gate.RUnlock()
-		rest(ctx, time.Duration(w.rand.Int64N(int64(2*writerPause))))
+		rest(ctx, upTo(2*writerPause))
 	}
 }
 
@@ -77,11 +75,11 @@ func (w *writer) turn(ctx context.Context) {
 			return
 		}
 	}
-	if w.rand.IntN(8) == 0 && w.with("contention") {
+	if roll(8) == 0 && w.with("contention") {
 		w.contend(ctx)
 		return
 	}
-	e := w.entities[w.rand.IntN(len(w.entities))]
+	e := w.entities[roll(len(w.entities))]
 	if e.frozen || !w.observe(ctx, e) {
 		return
 	}
@@ -93,7 +91,7 @@ func (w *writer) turn(ctx context.Context) {
 		w.create(ctx, e)
 		return
 	}
-	switch w.rand.IntN(12) {
+	switch roll(12) {
 	case 0:
 		w.move(ctx, e)
 	case 1:
@@ -121,13 +119,13 @@ func (w *writer) settle(ctx context.Context, e *entity, sent write, to state) bo
 		} else if mark := a.told().Fields.Mark; mark != "" && mark != to.mark {
 			w.violate(fmt.Errorf("%s was answered with the mark %q, want %q", sent.subject, mark, to.mark))
 		}
-		if sent.key != "" && w.rand.IntN(8) == 0 {
+		if sent.key != "" && roll(8) == 0 {
 			w.repeat(ctx, sent, a)
 		}
 	case unknown:
 		e.maybe(to)
 		e.tag = ""
-		if late && w.rand.IntN(3) == 0 && !e.isFile() {
+		if late && roll(3) == 0 && !e.isFile() {
 			e.frozen, w.frozen[e] = true, promised{sent, to, time.Now().Add(leaseTime)}
 		}
 	case refused:

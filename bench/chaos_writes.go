@@ -31,7 +31,7 @@ func slugOf(path string) string {
 
 // keyed gives most writes a key.
 func (w *writer) keyed(sent write) write {
-	if w.rand.IntN(4) > 0 {
+	if roll(4) > 0 {
 		sent.key = `"` + strings.ReplaceAll(sent.subject, " ", "-") + `"`
 	}
 	return sent
@@ -54,7 +54,7 @@ func (w *writer) create(ctx context.Context, e *entity) {
 	to := state{w.fresh(e), subject, "none"}
 	sent := write{subject: subject, method: http.MethodPost, target: "/v1/collections/consultations/entries", contentType: asJSON,
 		body: encode(map[string]any{"slug": slugOf(to.path), "message": subject, "body": "\nTexte.\n", "fields": document(e.id, subject, "none")})}
-	if w.rand.IntN(2) == 0 {
+	if roll(2) == 0 {
 		sent.method, sent.target, sent.match = http.MethodPut, targetOf(to.path), "none"
 		sent.body = encode(map[string]any{"message": subject, "body": "\nTexte.\n", "fields": document(e.id, subject, "none")})
 	}
@@ -92,7 +92,7 @@ func (w *writer) put(ctx context.Context, e *entity) {
 	to := state{e.known.path, subject, subject}
 	sent := write{subject: subject, method: http.MethodPut, target: targetOf(to.path), contentType: asJSON, match: e.tag,
 		body: encode(map[string]any{"message": subject, "body": "\nTexte de " + subject + ".\n", "fields": document(e.id, subject, subject)})}
-	if w.rand.IntN(2) == 0 {
+	if roll(2) == 0 {
 		sent.contentType, sent.target = "text/markdown", sent.target+"?"+url.Values{"message": {subject}}.Encode()
 		sent.body = source(e.id, subject, subject)
 	}
@@ -155,7 +155,7 @@ func (w *writer) batch(ctx context.Context) {
 
 // file uploads, replaces or deletes a file of the writer's.
 func (w *writer) file(ctx context.Context, e *entity) {
-	if e.known.path != "" && w.rand.IntN(4) == 0 {
+	if e.known.path != "" && roll(4) == 0 {
 		w.remove(ctx, e)
 		return
 	}
@@ -165,7 +165,7 @@ func (w *writer) file(ctx context.Context, e *entity) {
 	if to.path == "" {
 		to.path, match = w.fresh(e), "none"
 	}
-	src := fmt.Appendf(nil, "%%PDF-1.4\nid: %s\nmark: %s\n%s", e.id, subject, strings.Repeat("x", w.rand.IntN(20_000)))
+	src := fmt.Appendf(nil, "%%PDF-1.4\nid: %s\nmark: %s\n%s", e.id, subject, strings.Repeat("x", roll(20_000)))
 	if w.settle(ctx, e, w.keyed(write{subject: subject, method: http.MethodPut, match: match, body: src,
 		target: targetOf(to.path) + "?" + url.Values{"message": {subject}}.Encode()}), to) && e.tag != "" && e.tag != blobTag(src) {
 		w.violate(fmt.Errorf("%s was answered with the ETag %s, and its bytes have %s", subject, e.tag, blobTag(src)))
@@ -175,8 +175,8 @@ func (w *writer) file(ctx context.Context, e *entity) {
 // contend writes what all write, whatever is there: only what each is told can be
 // held against history.
 func (w *writer) contend(ctx context.Context) {
-	n := w.rand.IntN(sharedOnes)
-	if w.rand.IntN(2) == 0 {
+	n := roll(sharedOnes)
+	if roll(2) == 0 {
 		subject := w.subject("shared")
 		o, a, _ := w.perform(ctx, w.client, w.keyed(write{subject: subject, method: http.MethodPatch, contentType: mergePatch, match: "*",
 			target: targetOf(sharedEntry(n)), body: encode(map[string]any{"message": subject, "fields": fields{"mark": subject}})}))
@@ -188,7 +188,7 @@ func (w *writer) contend(ctx context.Context) {
 	subject := w.subject("shared file")
 	sent := write{subject: subject, method: http.MethodPut, match: "*", target: fmt.Sprintf("/v1/media/shared/%d.pdf?", n) + url.Values{"message": {subject}}.Encode(),
 		body: fmt.Appendf(nil, "%%PDF-1.4\nmark: %s\n", subject)}
-	switch w.rand.IntN(4) {
+	switch roll(4) {
 	case 0:
 		sent.match = "none"
 	case 1:

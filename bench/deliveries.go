@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -116,7 +117,7 @@ func enqueue(ctx context.Context, w *database.Webhooks, n, paths int) (all []dat
 				Commit: fmt.Sprintf("%040d", i), Body: fmt.Sprintf(`{"x":"%0500d"}`, i), Created: now, Next: now,
 			})
 		}
-		if _, err := w.Advance(ctx, dead, fmt.Sprint(from), fmt.Sprint(from+step), now, some); err != nil {
+		if _, err := w.Advance(ctx, dead, strconv.Itoa(from), strconv.Itoa(from+step), now, some); err != nil {
 			return nil, err
 		}
 		all = append(all, some...)

@@ -28,7 +28,7 @@ func (b *bench) pushes(ctx context.Context) error {
 	b.printf(`
 ## Pushes beside edits, %s entries
 
-A developer commits one edit in a clone, then git pull --rebase && git push, once;
+A developer commits one new entry in a clone, then git pull --rebase && git push, once;
 %d times over. What does not get through goes with the next.
 
 | | got through | median | slowest | edits: median | 99th percentile |
@@ -42,7 +42,7 @@ A developer commits one edit in a clone, then git pull --rebase && git push, onc
 		if row.rate > 0 {
 			edits = svc.edits(ctx, sh, row.rate)
 		}
-		through, took, err := pushLoop(ctx, filepath.Join(work, fmt.Sprintf("clone-%d", row.rate)), repository, sh, row.rate)
+		through, took, err := pushLoop(ctx, filepath.Join(work, fmt.Sprintf("clone-%d", row.rate)), repository, row.rate)
 		var r result
 		if edits != nil {
 			var failed error
@@ -65,18 +65,20 @@ func orDash(d time.Duration) string {
 }
 
 // pushLoop pushes from a new clone, and tells how often that got through and how
-// long each took. Loops of different numbers make different edits.
-func pushLoop(ctx context.Context, tree, repository string, sh shape, number int) (through int, took []time.Duration, err error) {
+// long each took. Loops of different numbers make different entries.
+func pushLoop(ctx context.Context, tree, repository string, number int) (through int, took []time.Duration, err error) {
 	if _, err := command(ctx, "", "git", "clone", "-q", "--no-local", repository, tree); err != nil {
 		return 0, nil, err
 	}
 	for n := range pushLoops {
-		path := filepath.Join(tree, sh.path(n))
-		if err := os.WriteFile(path, file(n, 1000*number+500+n), 0o644); err != nil {
+		path := filepath.Join(tree, fmt.Sprintf("_consultations/dehors-%d-%d.md", number, n))
+		if err := os.WriteFile(path, file(n, n), 0o644); err != nil {
 			return through, took, err
 		}
-		if _, err := command(ctx, tree, "git", "commit", "-q", "-a", "-m", "Push"); err != nil {
-			return through, took, err
+		for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", "Push"}} {
+			if _, err := command(ctx, tree, "git", args...); err != nil {
+				return through, took, err
+			}
 		}
 		began := time.Now()
 		if _, err := command(ctx, tree, "git", "pull", "-q", "--rebase"); err != nil {
