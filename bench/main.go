@@ -9,6 +9,11 @@
 //
 //	.ci/postgres run go run ./bench -only hooks
 //
+// With -million it measures a site of 1,000,000 entries too, which takes some GB of
+// memory and disk.
+//
+//	go run ./bench -only million
+//
 // With -soak it keeps the service under load for a time, and fails if the service
 // takes ever more memory, files or packs, or has lost an edit.
 //
@@ -50,7 +55,7 @@ func main() {
 	chaos := flag.Duration("chaos", 0, "break what can be broken for so `long`, instead of measuring")
 	without := flag.String("without", "", "`troubles` to leave out of -chaos, with commas: "+strings.Join(troubles, ", "))
 	only := flag.String("only", "", "the `sections` to measure, with commas: "+strings.Join(names, ", ")+" (default: all but million)")
-	million := flag.Bool("million", false, "measure 1,000,000 entries too, which takes room and time")
+	million := flag.Bool("million", false, "measure 1,000,000 entries too")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
 	debug.SetGCPercent(800) // the clients share the cores with the service
