@@ -130,6 +130,10 @@ func (c *chaos) prepare(ctx context.Context) error {
 	if _, err := command(ctx, "", "git", "init", "-q", "--bare", "-b", "main", c.repository); err != nil {
 		return err
 	}
+	// Git's upkeep is begun here alone, so that none goes on where fsck looks.
+	if _, err := c.git(ctx, "config", "receive.autogc", "false"); err != nil {
+		return err
+	}
 	err := stream(ctx, c.repository, func(w *bufio.Writer) error {
 		fmt.Fprint(w, "commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 6\nImport\n")
 		for i := range sharedOnes {
@@ -260,7 +264,7 @@ func (c *chaos) summary(d time.Duration) {
 	told, dropped := c.ledger.counts()
 	c.printf("Chaos for %s.\n", d)
 	c.printf("Writes: %d acknowledged, %d told as not saved, %d that may be saved; force pushes dropped %d acknowledged ones.\n", told[acked], told[refused], told[unknown], dropped)
-	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a look.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors)
+	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a look; %d files beside packs and their indexes at the end.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors, c.strays())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, what := range slices.Sorted(maps.Keys(c.counts)) {

@@ -256,6 +256,22 @@ func (c *chaos) bounded() (wrong []error) {
 	return wrong
 }
 
+// strays is how many files the folder of packs has that belong to no pack, or hold
+// one against Git's upkeep.
+func (c *chaos) strays() (n int) {
+	all, _ := filepath.Glob(filepath.Join(c.repository, "objects", "pack", "*")) // the pattern is right
+	for _, name := range all {
+		switch filepath.Ext(name) {
+		case ".pack", ".idx", ".rev", ".bitmap", ".mtimes":
+		default:
+			if filepath.Base(name) != "multi-pack-index" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // backups looks for the old tips of force pushes, which the service keeps under
 // names of its own.
 func (c *chaos) backups(ctx context.Context) (wrong []error) {

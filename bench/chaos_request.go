@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -99,7 +100,11 @@ func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o ou
 	if _, again := c.ledger.told(w.subject); !again {
 		c.ledger.begin(w.subject)
 	}
-	o, a, late = c.attempts(ctx, client, w)
+	if w.key != "" && roll(8) == 0 {
+		o, a, late = c.twice(ctx, client, w)
+	} else {
+		o, a, late = c.attempts(ctx, client, w)
+	}
 	commit := ""
 	if t := a.told(); o == acked {
 		commit = t.Commit
@@ -108,6 +113,29 @@ func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o ou
 		}
 	}
 	c.ledger.settle(w.subject, o, commit, fmt.Sprintf("%d %s", a.status, a.body))
+	return o, a, late
+}
+
+// twice sends a write a second time while the first is under way.
+func (c *chaos) twice(ctx context.Context, client *http.Client, w write) (o outcome, a answer, late bool) {
+	var (
+		wg   sync.WaitGroup
+		twin answer
+		err  error
+	)
+	wg.Go(func() {
+		twin, err = c.request(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, w)
+	})
+	o, a, late = c.attempts(ctx, client, w)
+	wg.Wait()
+	c.count("sent twice at once")
+	switch {
+	case o == acked:
+	case err == nil && twin.status < http.StatusBadRequest:
+		return acked, twin, false
+	case err != nil && !errors.Is(err, syscall.ECONNREFUSED), twin.status == http.StatusInternalServerError, twin.status == http.StatusGatewayTimeout:
+		return unknown, a, late
+	}
 	return o, a, late
 }
 
