@@ -73,13 +73,13 @@ func (c *chaos) stopService(sig syscall.Signal) error {
 // torment kills the service, and takes room and descriptors from it, until ctx
 // ends.
 func (c *chaos) torment(ctx context.Context) {
-	kinds := c.among("kill", "kill", "kill", "stop", "disk", "files")
-	for len(kinds) > 0 && ctx.Err() == nil {
+	kinds := c.among("kill", "disk", "kill", "files", "kill", "stop") // in turn, so that a short run has all
+	for n := 0; len(kinds) > 0 && ctx.Err() == nil; n++ {
 		rest(ctx, 2*time.Second+upTo(3*time.Second))
 		if ctx.Err() != nil {
 			return
 		}
-		kind, alive := kinds[roll(len(kinds))], context.WithoutCancel(ctx)
+		kind, alive := kinds[n%len(kinds)], context.WithoutCancel(ctx)
 		err := c.disturb(kind, func() error {
 			switch kind {
 			case "disk":
