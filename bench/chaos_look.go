@@ -277,8 +277,11 @@ func (c *chaos) strays() (n int) {
 func (c *chaos) backups(ctx context.Context) (wrong []error) {
 	for _, tip := range c.oldTips {
 		kept, err := c.git(ctx, "for-each-ref", "--contains", tip, "refs/cms/backup/")
-		if err != nil || kept == "" {
-			wrong = append(wrong, fmt.Errorf("a force push took %s off the branch, and no refs/cms/backup/ keeps it: %w", tip, err))
+		switch {
+		case err != nil:
+			wrong = append(wrong, err)
+		case kept == "":
+			wrong = append(wrong, fmt.Errorf("a force push took %s off the branch, and no refs/cms/backup/ keeps it", tip))
 		}
 	}
 	return wrong
