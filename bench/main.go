@@ -9,10 +9,21 @@
 //
 //	.ci/postgres run go run ./bench -only hooks
 //
+// With -million it measures a site of 1,000,000 entries too, which takes some GB of
+// memory and disk.
+//
+//	go run ./bench -only million
+//
 // With -soak it keeps the service under load for a time, and fails if the service
 // takes ever more memory, files or packs, or has lost an edit.
 //
 //	go run ./bench -soak 10m
+//
+// With -chaos it breaks what can be broken meanwhile: the service is killed, its disk
+// full, its clock wrong, Git does its upkeep and developers push. It fails if anything
+// is not as clients were told.
+//
+//	go run ./bench -chaos 10m
 package main
 
 import (
@@ -34,10 +45,17 @@ import (
 )
 
 func main() {
+	var names []string
+	for _, s := range (&bench{}).sections() {
+		names = append(names, s.name)
+	}
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
-	only := flag.String("only", "", "the `sections` to measure, with commas: edits, history, reads, hooks (default: all)")
+	chaos := flag.Duration("chaos", 0, "break what can be broken for so `long`, instead of measuring")
+	without := flag.String("without", "", "`troubles` to leave out of -chaos, with commas: "+strings.Join(troubles, ", "))
+	only := flag.String("only", "", "the `sections` to measure, with commas: "+strings.Join(names, ", ")+" (default: all but million)")
+	million := flag.Bool("million", false, "measure 1,000,000 entries too")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
 	debug.SetGCPercent(800) // the clients share the cores with the service
@@ -45,7 +63,12 @@ func main() {
 	if *bare {
 		log.Fatal(serveBare(ctx, os.Stdin, os.Stdout))
 	}
-	err := run(ctx, *dir, *quick, *soak, *only, os.Stdout)
+	var err error
+	if *chaos > 0 {
+		err = runChaos(ctx, *dir, *chaos, *without, os.Stdout)
+	} else {
+		err = run(ctx, *dir, *quick, *million, *soak, *only, os.Stdout)
+	}
 	stop()
 	if err != nil {
 		log.Fatal(err)
@@ -65,15 +88,22 @@ type plan struct {
 	history  int           // commits of the repository whose history is asked for
 
 	deliveries int // of webhooks, to be made at once
+	takenBack  int // commits of the repository of which one is taken back
+	long       int // commits of the one whose changes are asked for
+	objects    int // of the repository in which what was just committed is read
+	backlog    int // deliveries that wait
+	million    shape
 }
 
-func run(ctx context.Context, dir string, quick bool, soak time.Duration, only string, out io.Writer) error {
+func run(ctx context.Context, dir string, quick, million bool, soak time.Duration, only string, out io.Writer) error {
 	p := plan{
 		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
 		duration: 10 * time.Second, history: 25000, deliveries: 10000,
+		takenBack: 30_000, long: 100_000, objects: 300_000, backlog: 100_000, million: shape{"1,000,000 in 2,000 folders", 1_000_000, 2000},
 	}
 	if quick {
-		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500, deliveries: 500}
+		p = plan{shapes: []shape{{"200 flat", 200, 0}, {"1,000 in 10 folders", 1000, 10}}, duration: time.Second, history: 500, deliveries: 500,
+			takenBack: 500, long: 2000, objects: 5000, backlog: 2000, million: shape{"10,000 in 20 folders", 10_000, 20}}
 	}
 	// Nothing is removed before the end: some file systems are slow to make a file
 	// where many were removed lately, which would count against what comes later.
@@ -93,7 +123,7 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, only s
 	if err := b.head(ctx); err != nil {
 		return err
 	}
-	sections := []section{{"edits", b.edits}, {"history", b.histories}, {"reads", b.reads}, {"hooks", b.hooks}}
+	sections := b.sections()
 	wanted := strings.FieldsFunc(only, func(r rune) bool { return r == ',' })
 	for _, name := range wanted {
 		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
@@ -101,7 +131,7 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, only s
 		}
 	}
 	for _, s := range sections {
-		if len(wanted) > 0 && !slices.Contains(wanted, s.name) {
+		if named := slices.Contains(wanted, s.name); !named && (len(wanted) > 0 || s.name == "million" && !million) {
 			continue
 		}
 		if err := s.measure(ctx); err != nil {
@@ -115,6 +145,14 @@ func run(ctx context.Context, dir string, quick bool, soak time.Duration, only s
 type section struct {
 	name    string
 	measure func(context.Context) error
+}
+
+// sections are the parts of the report, in its order.
+func (b *bench) sections() []section {
+	return []section{
+		{"edits", b.edits}, {"history", b.histories}, {"long", b.long}, {"fresh", b.fresh}, {"reads", b.reads}, {"lists", b.lists},
+		{"pushes", b.pushes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"million", b.million},
+	}
 }
 
 // edits measures each site under edits.

@@ -25,12 +25,12 @@ type scene struct {
 	held    int       // how often updates began to be held
 }
 
-const instant = 5 * time.Millisecond
+const moment = 5 * time.Millisecond
 
 // play lets time pass until then, five milliseconds at a time.
 func (s *scene) play(d time.Duration) {
 	holding := false
-	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(instant) {
+	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(moment) {
 		if s.foreign {
 			s.foreign = false
 			s.y.met(s.now)
@@ -57,7 +57,7 @@ func (s *scene) play(d time.Duration) {
 		s.y.wrote(s.now, done, len(s.arrived))
 		s.arrived = s.arrived[:0]
 		s.tip++
-		s.now = done.Add(-instant)
+		s.now = done.Add(-moment)
 	}
 }
 

@@ -163,6 +163,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		KeepPacks:    c.Repository.KeepPacks,
 		Protect:      c.Repository.Protect,
 		AllowRewrite: c.Repository.AllowRewrite,
+		Clock:        clock,
 		Logger:       log,
 	}
 	if m := c.Repository.Remote; m != nil {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLedgerAgainstInventedHistories(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		told   outcome
+		commit string
+		drop   bool
+		branch []logged
+		want   string // part of the only complaint; "" for none
+	}{
+		{"acknowledged and there", acked, "c1", false, []logged{{"c1", "w"}}, ""},
+		{"acknowledged without a commit", acked, "", false, []logged{{"c1", "w"}}, ""},
+		{"lost", acked, "c1", false, nil, "not in the branch's history"},
+		{"another commit than was told", acked, "c1", false, []logged{{"c2", "w"}}, "is c2"},
+		{"made twice", acked, "c1", false, []logged{{"c1", "w"}, {"c2", "w"}}, "made 2 times"},
+		{"refused and not there", refused, "", false, nil, ""},
+		{"refused and there", refused, "", false, []logged{{"c1", "w"}}, "told as not saved"},
+		{"may be saved and is", unknown, "", false, []logged{{"c1", "w"}}, ""},
+		{"may be saved and is not", unknown, "", false, nil, ""},
+		{"may be saved and is twice", unknown, "", false, []logged{{"c1", "w"}, {"c2", "w"}}, "made 2 times"},
+		{"dropped", acked, "c1", true, nil, ""},
+		{"dropped, and pushed again", acked, "c1", true, []logged{{"c2", "w"}}, ""},
+		{"dropped, and there twice", acked, "c1", true, []logged{{"c1", "w"}, {"c2", "w"}}, "made 2 times"},
+		{"nobody's", refused, "", false, []logged{{"c9", "other"}}, "nobody has written"},
+		{"there before", refused, "", false, []logged{{"c0", "import"}}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLedger()
+			l.begin("w")
+			l.settle("w", c.told, c.commit, "503")
+			if c.drop {
+				l.drop([]logged{{"c1", "w"}})
+			}
+			complains(t, l.check(c.branch, map[string]bool{"c0": true}), c.want)
+		})
+	}
+}
+
+func TestWhatTheServiceTells(t *testing.T) {
+	branch := []logged{{"c1", "a"}, {"c2", "b"}}
+	for _, c := range []struct {
+		name string
+		told []string
+		want string
+	}{
+		{"all", []string{"c1", "c2", "c2"}, ""},
+		{"one too many", []string{"c1", "c2", "c3", "c3"}, "c3, which the branch has not"},
+		{"one too few", []string{"c1"}, "does not tell commit c2"},
+	} {
+		t.Run(c.name, func(t *testing.T) { complains(t, checkTold(c.told, branch), c.want) })
+	}
+}
+
+func TestStatesAgainstInventedBranches(t *testing.T) {
+	a, b, c := state{"e", "1", ""}, state{"e", "2", ""}, state{"moved", "2", ""}
+	for _, tc := range []struct {
+		name  string
+		sent  func(*entity)
+		files []found
+		want  string
+	}{
+		{"as acknowledged", nil, []found{{"x", a}}, ""},
+		{"as it was before", func(e *entity) { e.became(b, "") }, []found{{"x", a}}, "may be"},
+		{"gone", nil, nil, "may be"},
+		{"deleted", func(e *entity) { e.became(state{}, "") }, nil, ""},
+		{"deleted and there", func(e *entity) { e.became(state{}, "") }, []found{{"x", a}}, "may be"},
+		{"may be edited and is not", func(e *entity) { e.maybe(b) }, []found{{"x", a}}, ""},
+		{"may be edited and is", func(e *entity) { e.maybe(b) }, []found{{"x", b}}, ""},
+		{"may be edited and moved", func(e *entity) { e.maybe(b); e.maybe(c) }, []found{{"x", c}}, ""},
+		{"the edit was not made, so the next cannot be", func(e *entity) { e.maybe(b); e.became(a, ""); e.became(c, "") }, []found{{"x", b}}, "may be"},
+		{"an edit that comes late", func(e *entity) { e.maybe(b); e.became(a, "") }, []found{{"x", b}}, ""},
+		{"moved and not taken away", func(e *entity) { e.became(c, "") }, []found{{"x", b}, {"x", c}}, "twice"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := &entity{id: "x", known: a}
+			if tc.sent != nil {
+				tc.sent(e)
+			}
+			_, wrong := checkStates([]*entity{e}, tc.files)
+			complains(t, wrong, tc.want)
+		})
+	}
+}
+
+// complains wants one complaint that contains want, or none where that is "".
+func complains(t *testing.T, wrong []error, want string) {
+	t.Helper()
+	if want == "" {
+		if len(wrong) > 0 {
+			t.Fatalf("got %v, want no complaint", wrong)
+		}
+		return
+	}
+	if len(wrong) != 1 || !strings.Contains(wrong[0].Error(), want) {
+		t.Fatalf("got %v, want one complaint with %q", wrong, want)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !chaos
+
+package main
+
+import "time"
+
+// clock dates commits.
+var clock = time.Now
