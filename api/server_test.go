@@ -103,7 +103,7 @@ func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *s
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, BeforeSync: s.beforeSync})
+	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, AllowRewrite: true, BeforeSync: s.beforeSync})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -354,18 +354,45 @@ func (w *Webhooks) Supersede(ctx context.Context, endpoint, path string, now tim
 		if err := w.hold(ctx, tx, endpoint); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = 'superseded', finished_at = ?
-			WHERE endpoint = ? AND path = ? AND state = 'pending' AND started_at > 0
-			AND seq < (SELECT MAX(seq) FROM webhook_deliveries l WHERE l.endpoint = ? AND l.state = 'pending' AND l.path = ?)`),
-			now.UnixMilli(), endpoint, path, endpoint, path); err != nil {
+		paths, err := w.supersede(ctx, tx, endpoint, path, now)
+		if err != nil {
 			return err
 		}
-		return w.release(ctx, tx, endpoint, path)
+		for _, path := range paths {
+			if err := w.release(ctx, tx, endpoint, path); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("supersede deliveries to %q: %w", endpoint, err)
 	}
 	return nil
+}
+
+// supersede ends the deliveries and says which paths were theirs: path, and those
+// that they moved from.
+func (w *Webhooks) supersede(ctx context.Context, tx *sql.Tx, endpoint, path string, now time.Time) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET state = 'superseded', finished_at = ?
+		WHERE endpoint = ? AND path = ? AND state = 'pending' AND started_at > 0
+		AND seq < (SELECT MAX(seq) FROM webhook_deliveries l WHERE l.endpoint = ? AND l.state = 'pending' AND l.path = ?)
+		RETURNING moved_from`), now.UnixMilli(), endpoint, path, endpoint, path)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	paths := []string{path}
+	for rows.Next() {
+		var from sql.NullString
+		if err := rows.Scan(&from); err != nil {
+			return nil, err
+		}
+		if from.Valid {
+			paths = append(paths, from.String)
+		}
+	}
+	return paths, rows.Err()
 }
 
 // Hasten makes the deliveries of an endpoint that wait for another attempt due.
