@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+
+	"cms/auth"
+	"cms/preview"
 )
 
 // Text is the body that asks for a preview.
@@ -27,6 +30,17 @@ var previewDoc = doc{
 	requests:  map[string]any{mediaJSON: Text{}},
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
+	bounds:    bounds{body: 4 * preview.MaxBytes}, // as much again for what JSON escapes
+	admit:     (*API).admitPreview,
+}
+
+// admitPreview refuses what can be refused without the text.
+func (a *API) admitPreview(pr *auth.Principal, contentType string) error {
+	if err := a.site.MayPreview(pr); err != nil || contentType == "" {
+		return err
+	}
+	_, err := mediaType(contentType, "", mediaJSON)
+	return err
 }
 
 func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
@@ -41,7 +55,7 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	html, err := a.site.Preview(principal(ctx), text)
+	html, err := a.site.Preview(ctx, principal(ctx), text)
 	if err != nil {
 		return nil, err
 	}
