@@ -26,7 +26,7 @@ type previewInput struct {
 var previewDoc = doc{
 	id: "preview", tag: "Preview",
 	summary:   "Show Markdown as HTML",
-	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored.",
+	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
 	requests:  map[string]any{mediaJSON: Text{}},
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},

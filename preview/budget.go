@@ -14,10 +14,10 @@ const MaxBytes = 256 << 10
 // takes about 200 ms and 64 MB.
 const (
 	maxSteps  = 2_000_000 // calls of the parser and lines it looks at, 64 bytes at a time
-	maxNodes  = 100_000   // of the tree that it builds
-	maxLevels = 400_000   // lines, each as often as blocks are open around it
+	maxNodes  = 80_000    // of the tree that it builds
+	maxLevels = 200_000   // lines, each as often as blocks are open around it
 	maxOutput = 2 << 20   // bytes of HTML
-	maxTags   = 80_000    // and attributes in it
+	maxTags   = 60_000    // and attributes in it
 
 	// What is looked at again, in bytes and nodes, beyond once for each that is
 	// there. It grows with the text, and costs a quarter of what reading it does, so

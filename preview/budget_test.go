@@ -232,12 +232,15 @@ func (r *Renderer) measure(t *testing.T, text string) work {
 // takes at most two and a half times as much. Of the many shapes, each run looks
 // at some; CMS_PREVIEW_SHAPES looks at all.
 func TestWorkGrowsWithTheText(t *testing.T) {
-	const most = 64 << 20 // bytes, garbage included
+	const (
+		most  = 64 << 20 // bytes, garbage included
+		slack = 1 << 20  // for buffers, which double
+	)
 	r, all := New(), shapes()
 	r.measure(t, "a") // what is made once
-	every := os.Getenv("CMS_PREVIEW_SHAPES") == ""
+	some := os.Getenv("CMS_PREVIEW_SHAPES") == ""
 	for name, shape := range all {
-		if every && rand.IntN(len(all)) >= 60 {
+		if some && rand.IntN(len(all)) >= 12 {
 			continue
 		}
 		half, whole := r.measure(t, shape(MaxBytes/2)), r.measure(t, shape(MaxBytes))
@@ -252,7 +255,7 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 		if half.err != nil {
 			t.Errorf("%s: half of it is refused: %v", name, half.err)
 		}
-		if 2*whole.steps > 5*half.steps || 2*whole.bytes > 5*half.bytes {
+		if 2*whole.steps > 5*half.steps || 2*whole.bytes > 5*half.bytes+slack {
 			t.Errorf("%s: twice the length takes %d steps instead of %d, and %d bytes instead of %d", name, whole.steps, half.steps, whole.bytes, half.bytes)
 		}
 	}
@@ -359,9 +362,11 @@ func FuzzBudget(f *testing.F) {
 	})
 }
 
-// BenchmarkHTMLIntricate shows the shapes at the greatest length.
+// BenchmarkHTMLIntricate shows those of the shapes that take the most time.
 func BenchmarkHTMLIntricate(b *testing.B) {
-	for name, shape := range shapes() {
+	all := shapes()
+	for _, name := range []string{"blank lines at 90 deep - ", "definitions in a list", "lines in a list", "tag in a quote", "unclosed quotes in a quote", "inline ends of addresses", "inline raw attributes in a cell", "inline stuck inside"} {
+		shape := all[name]
 		text := shape(MaxBytes)
 		b.Run(name, func(b *testing.B) {
 			r := New()

@@ -28,8 +28,8 @@ func (metered) SetParserOption(c *parser.Config) {
 			c.InlineParsers[i].Value = closingInline{in, closer}
 		}
 	}
-	c.ParagraphTransformers = append(c.ParagraphTransformers, util.Prioritized(paragraphs{}, 0)) // before all others
-	c.ASTTransformers = append(c.ASTTransformers, util.Prioritized(trees{}, 0))
+	c.ParagraphTransformers = append(c.ParagraphTransformers, util.Prioritized(paragraphs{}, -1)) // before all others
+	c.ASTTransformers = append(c.ASTTransformers, util.Prioritized(trees{}, -1))
 }
 
 // setOption hands an option on to a parser that takes any.
@@ -67,6 +67,7 @@ func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node
 	case *extast.Footnote:
 		b.footnotes++
 	case *ast.Heading:
+		b.node(2) // and its id
 		if under, ok := pc.LastOpenedBlock().Node.(*ast.Paragraph); ok && state&parser.RequireParagraph != 0 && under.Lines().Len() > 0 {
 			last := under.Lines().At(under.Lines().Len() - 1)
 			b.braces(last.Value(r.Source()))
@@ -170,7 +171,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 	*r = reader{Reader: from, b: b, lines: parent.Lines().Len()}
 	node := p.InlineParser.Parse(parent, r, pc)
 	if node == nil {
-		b.lookAgain(8 * r.runes)
+		b.lookAgain(8 * r.runes) // by a pattern
 		if line[0] == ']' && len(line) > 1 && line[1] == '(' {
 			b.lookAgain(len(line) / 4)
 		}
@@ -184,7 +185,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 		b.spans++
 		b.node(n.ChildCount())
 	case *ast.Text: // of a backtick that nothing closes
-		b.lookAgain(r.peeked/2 + 16*r.peeks)
+		b.lookAgain(r.peeked/2 + 40*r.peeks)
 	case *ast.Link, *ast.Image:
 		if emphatic { // its signs are looked for from here to the one before
 			b.lookAgain(parent.ChildCount())

@@ -44,6 +44,7 @@ const sandbox = ` sandbox="allow-scripts allow-same-origin allow-presentation al
 // what stands in any, and puts those that stay into a sandbox.
 func onlyPlayers(b *budget, sanitized []byte) string {
 	var out strings.Builder
+	out.Grow(len(sanitized))
 	z := html.NewTokenizer(bytes.NewReader(sanitized))
 	within := false                                                  // a frame
 	for kind := z.Next(); kind != html.ErrorToken; kind = z.Next() { // the only error is the end

@@ -98,11 +98,13 @@ func (r *Renderer) render(b *budget, markdown string) (string, error) {
 		pc.Set(budgetKey, b)
 		doc := r.markdown.Parser().Parse(&lines{Reader: text.NewReader(src), b: b}, parser.WithContext(pc))
 		out := output{b: b}
+		out.Grow(len(src) + len(src)/2)
 		if err := r.markdown.Renderer().Render(&out, src, doc); err != nil {
 			return fmt.Errorf("render Markdown: %w", err)
 		}
 		b.tags(out.Bytes())
 		safe := output{b: b}
+		safe.Grow(out.Len())
 		b.output = 0
 		if err := r.policy.SanitizeReaderToWriter(&input{bytes.NewReader(out.Bytes()), b}, &safe); err != nil {
 			return fmt.Errorf("sanitize HTML: %w", err)
