@@ -19,6 +19,11 @@ const (
 	maxOutput = 2 << 20   // bytes of HTML
 	maxTags   = 60_000    // and attributes in it
 
+	maxMemory = 60 << 20 // bytes for all of these, garbage included
+	nodeSize  = 400
+	levelSize = 150
+	tagSize   = 500
+
 	// What is looked at again, in bytes and nodes, beyond once for each that is
 	// there. It grows with the text, and costs a quarter of what reading it does, so
 	// that no text of twice the length takes much more than twice the time.
@@ -39,9 +44,9 @@ const stride = 1024
 type budget struct {
 	ctx context.Context
 
-	steps, nodes, levels, again, output int
-	maxAgain                            int
-	looked                              int // at the context, in steps
+	steps, nodes, levels, again, output, memory int
+	maxAgain                                    int
+	looked                                      int // at the context, in steps
 
 	footnotes int // defined so far
 	pipes     int // escaped, in the text
@@ -111,6 +116,7 @@ func (b *budget) node(n int) {
 	if b.nodes += n; b.nodes > maxNodes {
 		b.refuse("The text has more than %d parts: words in emphasis, links, items, cells.", maxNodes)
 	}
+	b.hold(n * nodeSize)
 	b.step(n)
 }
 
@@ -120,6 +126,7 @@ func (b *budget) level() {
 	if b.levels++; b.levels > maxLevels {
 		b.refuse("The text has too many lines in lists and quotes that are nested deep.")
 	}
+	b.hold(levelSize)
 	b.step(1)
 }
 
@@ -139,10 +146,19 @@ func (b *budget) write(n int) {
 	b.step(1 + n/64)
 }
 
+// hold counts bytes of memory.
+func (b *budget) hold(n int) {
+	if b.memory += n; b.memory > maxMemory {
+		b.refuse("The text has too many parts to be shown.")
+	}
+}
+
 // tags counts what is in HTML to make safe.
 func (b *budget) tags(html []byte) {
 	if n := bytes.Count(html, []byte("<")) + bytes.Count(html, []byte(`="`)); n > maxTags {
 		b.refuse("The HTML would have more than %d tags and attributes.", maxTags)
+	} else {
+		b.hold(n * tagSize)
 	}
 }
 

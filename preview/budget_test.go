@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -240,23 +242,43 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 	r.measure(t, "a") // what is made once
 	some := os.Getenv("CMS_PREVIEW_SHAPES") == ""
 	for name, shape := range all {
-		if some && rand.IntN(len(all)) >= 12 {
+		if some && rand.IntN(len(all)) >= 8 {
 			continue
 		}
-		half, whole := r.measure(t, shape(MaxBytes/2)), r.measure(t, shape(MaxBytes))
-		for _, w := range []work{half, whole} {
-			if w.bytes > most || w.steps > maxSteps+MaxBytes {
-				t.Errorf("%s: %d steps and %d bytes allocated: %v", name, w.steps, w.bytes, w.err)
+		for _, n := range []int{16 << 10, MaxBytes / 2} {
+			half, whole := r.measure(t, shape(n)), r.measure(t, shape(2*n))
+			for _, w := range []work{half, whole} {
+				if w.bytes > most || w.steps > maxSteps+MaxBytes {
+					t.Errorf("%s: %d steps and %d bytes allocated: %v", name, w.steps, w.bytes, w.err)
+				}
+			}
+			if whole.err != nil {
+				continue
+			}
+			if half.err != nil {
+				t.Errorf("%s of %d bytes: half of it is refused: %v", name, 2*n, half.err)
+			}
+			if 2*whole.steps > 5*half.steps || 2*whole.bytes > 5*half.bytes+slack {
+				t.Errorf("%s of %d bytes: takes %d steps and %d bytes; half of it %d and %d", name, 2*n, whole.steps, whole.bytes, half.steps, half.bytes)
 			}
 		}
-		if whole.err != nil {
-			continue
+	}
+}
+
+// Several kinds of trouble in one text share its budget.
+func TestMixedShapesShareABudget(t *testing.T) {
+	r, all := New(), shapes()
+	names := slices.Sorted(maps.Keys(all))
+	for range 10 {
+		var text strings.Builder
+		var mixed []string
+		for range 2 + rand.IntN(4) {
+			name := names[rand.IntN(len(names))]
+			mixed = append(mixed, name)
+			text.WriteString(all[name](MaxBytes/6) + "\n\n")
 		}
-		if half.err != nil {
-			t.Errorf("%s: half of it is refused: %v", name, half.err)
-		}
-		if 2*whole.steps > 5*half.steps || 2*whole.bytes > 5*half.bytes+slack {
-			t.Errorf("%s: twice the length takes %d steps instead of %d, and %d bytes instead of %d", name, whole.steps, half.steps, whole.bytes, half.bytes)
+		if w := r.measure(t, text.String()); w.bytes > 64<<20 || w.steps > maxSteps+MaxBytes {
+			t.Errorf("%q: %d steps and %d bytes allocated: %v", mixed, w.steps, w.bytes, w.err)
 		}
 	}
 }
