@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"cms/auth"
-	"cms/preview"
+	"cms/site"
 )
 
 // Text is the body that asks for a preview.
@@ -30,7 +30,7 @@ var previewDoc = doc{
 	requests:  map[string]any{mediaJSON: Text{}},
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
-	bounds:    bounds{body: 4 * preview.MaxBytes}, // as much again for what JSON escapes
+	bounds:    bounds{body: 4 * site.MaxPreviewBytes}, // as much again for what JSON escapes
 	admit:     (*API).admitPreview,
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"cms/preview"
+	"cms/site"
 )
 
 func TestPreview(t *testing.T) {
@@ -32,8 +32,8 @@ func TestPreview(t *testing.T) {
 		{`{`, "", 400},
 		{`{"body": "` + strings.Repeat("[", 5000) + `"}`, "", 422},
 		{`{"body": "` + strings.Repeat("- ", 8000) + `a"}`, "", 422},
-		{`{"body": "` + strings.Repeat("a", preview.MaxBytes+1) + `"}`, "", 422},
-		{`{"body": "` + strings.Repeat("a", 4*preview.MaxBytes) + `"}`, "", 413},
+		{`{"body": "` + strings.Repeat("a", site.MaxPreviewBytes+1) + `"}`, "", 422},
+		{`{"body": "` + strings.Repeat("a", 4*site.MaxPreviewBytes) + `"}`, "", 413},
 		{`{"body": "a"}`, "-", 401},
 		{`{"body": "a"}`, s.mint("stranger"), 403},
 	} {

@@ -8,6 +8,9 @@ import (
 	"cms/preview"
 )
 
+// MaxPreviewBytes is the longest text that is shown.
+const MaxPreviewBytes = preview.MaxBytes
+
 // MayPreview refuses who holds no role here. It needs no text.
 func (s *Site) MayPreview(pr *auth.Principal) error {
 	if !s.policy.Knows(pr) {
