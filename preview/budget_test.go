@@ -231,7 +231,8 @@ func (r *Renderer) measure(t *testing.T, text string) work {
 }
 
 // Any text is answered or refused within the budget, and one of twice the length
-// takes at most two and a half times as much. Of the many shapes, each run looks
+// takes at most two and a half times as much, give or take a hundredth of the
+// budget: depth that is below its bound grows too. Of the many shapes, each run looks
 // at some; CMS_PREVIEW_SHAPES looks at all.
 func TestWorkGrowsWithTheText(t *testing.T) {
 	const (
@@ -258,7 +259,7 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 			if half.err != nil {
 				t.Errorf("%s of %d bytes: half of it is refused: %v", name, 2*n, half.err)
 			}
-			if 2*whole.steps > 5*half.steps || 2*whole.bytes > 5*half.bytes+slack {
+			if 2*whole.steps > 5*half.steps+maxSteps/100 || 2*whole.bytes > 5*half.bytes+slack {
 				t.Errorf("%s of %d bytes: takes %d steps and %d bytes; half of it %d and %d", name, 2*n, whole.steps, whole.bytes, half.steps, half.bytes)
 			}
 		}
