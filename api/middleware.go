@@ -161,13 +161,23 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 }
 
 // receive reads the body of an operation that has one, so that one that is too
-// large, too slow or cut short is told as what it is.
+// large, too slow or cut short is told as what it is. What can be refused without
+// it is refused before.
 func (a *API) receive(ctx huma.Context, next func(huma.Context)) {
 	if ctx.Operation().RequestBody == nil {
 		next(ctx)
 		return
 	}
-	r, _ := humamux.Unwrap(ctx)
+	r, w := humamux.Unwrap(ctx)
+	if admit, _ := ctx.Operation().Metadata[admitKey].(admit); admit != nil {
+		if err := admit(a, principal(ctx.Context()), r.Header.Get("Content-Type")); err != nil {
+			if r.ContentLength < 0 || r.ContentLength > smallBody {
+				w.Header().Set("Connection", "close") // or the server reads it to its end
+			}
+			writeHuma(ctx, a.problem(ctx.Context(), err))
+			return
+		}
+	}
 	body, err := io.ReadAll(r.Body)
 	var (
 		large   *http.MaxBytesError

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cms/auth"
 	"cms/content"
 )
 
@@ -53,7 +54,12 @@ type doc struct {
 	headers           map[int][]string
 	problems          []int
 	bounds            bounds // of time and body, where others than those of most operations hold
+	admit             admit  // refuses before the body is read
 }
+
+// admit refuses a request by who sends it and by the media type of its body, which
+// is not read then.
+type admit func(a *API, pr *auth.Principal, contentType string) error
 
 const (
 	mediaJSON       = "application/json"
@@ -62,6 +68,8 @@ const (
 	mediaJSONPatch  = "application/json-patch+json"
 	mediaProblem    = "application/problem+json"
 )
+
+const admitKey = "admit" // in the metadata of an operation
 
 // file stands for a whole Markdown file in a doc.
 type file struct{}
@@ -148,6 +156,7 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 		held.body = min(cmp.Or(d.bounds.body, a.maxBody), a.maxBody)
 	}
 	held.set(&op)
+	op.Metadata[admitKey] = d.admit
 	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	if d.requests != nil {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}

@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+
+	"cms/auth"
+	"cms/site"
 )
 
 // Text is the body that asks for a preview.
@@ -23,10 +26,21 @@ type previewInput struct {
 var previewDoc = doc{
 	id: "preview", tag: "Preview",
 	summary:   "Show Markdown as HTML",
-	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored.",
+	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
 	requests:  map[string]any{mediaJSON: Text{}},
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
+	bounds:    bounds{body: 4 * site.MaxPreviewBytes}, // as much again for what JSON escapes
+	admit:     (*API).admitPreview,
+}
+
+// admitPreview refuses what can be refused without the text.
+func (a *API) admitPreview(pr *auth.Principal, contentType string) error {
+	if err := a.site.MayPreview(pr); err != nil || contentType == "" {
+		return err
+	}
+	_, err := mediaType(contentType, "", mediaJSON)
+	return err
 }
 
 func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
@@ -41,7 +55,7 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	html, err := a.site.Preview(principal(ctx), text)
+	html, err := a.site.Preview(ctx, principal(ctx), text)
 	if err != nil {
 		return nil, err
 	}

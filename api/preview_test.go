@@ -2,9 +2,12 @@ package api_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"cms/site"
 )
 
 func TestPreview(t *testing.T) {
@@ -28,6 +31,9 @@ func TestPreview(t *testing.T) {
 		{`{"text": "a"}`, "", 422},
 		{`{`, "", 400},
 		{`{"body": "` + strings.Repeat("[", 5000) + `"}`, "", 422},
+		{`{"body": "` + strings.Repeat("- ", 8000) + `a"}`, "", 422},
+		{`{"body": "` + strings.Repeat("a", site.MaxPreviewBytes+1) + `"}`, "", 422},
+		{`{"body": "` + strings.Repeat("a", 4*site.MaxPreviewBytes) + `"}`, "", 413},
 		{`{"body": "a"}`, "-", 401},
 		{`{"body": "a"}`, s.mint("stranger"), 403},
 	} {
@@ -35,6 +41,37 @@ func TestPreview(t *testing.T) {
 			t.Errorf("%.40s: got %d %s, want %d", test.body, res.status, res.body, test.status)
 		} else {
 			s.problem(res)
+		}
+	}
+}
+
+// What can be told without the text is told before any of it has arrived.
+func TestPreviewIsRefusedBeforeItsBody(t *testing.T) {
+	s := newServer(t)
+	for _, test := range []struct {
+		token, media string
+		status       int
+	}{
+		{"forged", "application/json", 401},
+		{s.mint("stranger"), "application/json", 403},
+		{s.mint("stranger"), "text/markdown", 403},
+		{s.token, "text/markdown", 415},
+	} {
+		body, never := io.Pipe()
+		req, err := http.NewRequest("POST", s.url+"/v1/preview", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+test.token)
+		req.Header.Set("Content-Type", test.media)
+		res, err := http.DefaultTransport.RoundTrip(req)
+		never.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != test.status {
+			t.Errorf("%d was due before the body: got %d", test.status, res.StatusCode)
 		}
 	}
 }

@@ -66,19 +66,22 @@ var (
 	attributeItem = regexp.MustCompile(`#[^\s#.]+|\.[^\s#.]+|[\w-]+=(?:"[^"]*"|'[^']*')`)
 )
 
-// setAttributes gives n the attributes of a list.
-func setAttributes(n ast.Node, list []byte) {
+// setAttributes gives n the attributes of a list. Each is compared with those that
+// n has.
+func setAttributes(b *budget, n ast.Node, list []byte) {
 	for _, item := range attributeItem.FindAll(list, -1) {
+		b.step(1)
+		b.lookAgain(len(n.Attributes()))
 		switch item[0] {
 		case '#':
 			n.SetAttributeString("id", item[1:])
 		case '.':
-			addClass(n, item[1:])
+			addClass(b, n, item[1:])
 		default:
 			name, value, _ := bytes.Cut(item, []byte("="))
 			value = value[1 : len(value)-1]
 			if string(name) == "class" {
-				addClass(n, value)
+				addClass(b, n, value)
 			} else {
 				n.SetAttributeString(string(name), value)
 			}
@@ -86,10 +89,11 @@ func setAttributes(n ast.Node, list []byte) {
 	}
 }
 
-func addClass(n ast.Node, class []byte) {
+func addClass(b *budget, n ast.Node, class []byte) {
 	if old, ok := n.AttributeString("class"); ok {
-		if b, ok := old.([]byte); ok {
-			class = append(append(bytes.Clone(b), ' '), class...)
+		if before, ok := old.([]byte); ok {
+			b.lookAgain(len(before))
+			class = append(append(bytes.Clone(before), ' '), class...)
 		}
 	}
 	n.SetAttributeString("class", class)
@@ -101,7 +105,7 @@ func addClass(n ast.Node, class []byte) {
 type attributeLines struct{}
 
 // Transform implements [parser.ParagraphTransformer].
-func (attributeLines) Transform(p *ast.Paragraph, reader text.Reader, _ parser.Context) {
+func (attributeLines) Transform(p *ast.Paragraph, reader text.Reader, pc parser.Context) {
 	kept := text.NewSegments()
 	var lists [][]byte
 	for i := range p.Lines().Len() {
@@ -125,7 +129,7 @@ func (attributeLines) Transform(p *ast.Paragraph, reader text.Reader, _ parser.C
 	}
 	for _, list := range lists {
 		if owner != nil {
-			setAttributes(owner, list)
+			setAttributes(budgetOf(pc), owner, list)
 		}
 	}
 }
@@ -138,7 +142,7 @@ type attributeSpans struct{}
 func (attributeSpans) Trigger() []byte { return []byte{'{'} }
 
 // Parse implements [parser.InlineParser].
-func (attributeSpans) Parse(parent ast.Node, block text.Reader, _ parser.Context) ast.Node {
+func (attributeSpans) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	line, _ := block.PeekLine()
 	m := attributeList.FindSubmatch(line)
 	if m == nil {
@@ -148,7 +152,7 @@ func (attributeSpans) Parse(parent ast.Node, block text.Reader, _ parser.Context
 	if before == nil || before.Kind() == ast.KindText {
 		return nil // kramdown shows it as it is
 	}
-	setAttributes(before, m[1])
+	setAttributes(budgetOf(pc), before, m[1])
 	block.Advance(len(m[0]))
 	return ast.NewString(nil)
 }

@@ -42,11 +42,13 @@ const sandbox = ` sandbox="allow-scripts allow-same-origin allow-presentation al
 
 // onlyPlayers takes out the frames whose address the policy has dropped, and
 // what stands in any, and puts those that stay into a sandbox.
-func onlyPlayers(sanitized []byte) string {
+func onlyPlayers(b *budget, sanitized []byte) string {
 	var out strings.Builder
+	out.Grow(len(sanitized))
 	z := html.NewTokenizer(bytes.NewReader(sanitized))
 	within := false                                                  // a frame
 	for kind := z.Next(); kind != html.ErrorToken; kind = z.Next() { // the only error is the end
+		b.step(1)
 		raw := string(z.Raw())
 		name, more := z.TagName()
 		if string(name) != "iframe" {

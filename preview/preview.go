@@ -4,6 +4,8 @@ package preview
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,21 +14,19 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
+	"golang.org/x/sync/semaphore"
 )
 
-// MaxBytes is the longest text that is shown.
-const MaxBytes = 1 << 20
-
-// Beyond these the parser would take much more time or room than the text is
-// long: how deep quotes may be nested, how many brackets a block may open, how
-// many cells the tables may have, and how long the HTML may be.
+// How many previews are made at once, and how many more may wait for their turn.
 const (
-	maxQuotes   = 100
-	maxBrackets = 500
-	maxCells    = 200_000
-	maxOutput   = 8 << 20
+	atOnce  = 2
+	waiting = 16
 )
+
+// ErrBusy is what a preview gets when too many wait.
+var ErrBusy = errors.New("too many previews are waiting")
 
 // A RefusedError says why a text is not shown, in a sentence for people.
 type RefusedError struct{ Detail string }
@@ -37,12 +37,15 @@ func (e *RefusedError) Error() string { return e.Detail }
 type Renderer struct {
 	markdown goldmark.Markdown
 	policy   *bluemonday.Policy
+
+	running *semaphore.Weighted
+	queue   chan struct{} // holds one for each that runs or waits
 }
 
 // New makes a renderer of the Markdown that Jekyll's kramdown reads: GitHub's,
 // with footnotes, definition lists, typographic quotes and attribute lists.
 func New() *Renderer {
-	return &Renderer{
+	r := &Renderer{
 		markdown: goldmark.New(
 			goldmark.WithExtensions(
 				extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
@@ -57,63 +60,92 @@ func New() *Renderer {
 			),
 			goldmark.WithRendererOptions(html.WithUnsafe()), // the policy makes it safe
 		),
-		policy: newPolicy(),
+		policy:  newPolicy(),
+		running: semaphore.NewWeighted(atOnce),
+		queue:   make(chan struct{}, atOnce+waiting),
 	}
+	r.markdown.Parser().AddOptions(metered{})
+	return r
 }
 
-// HTML is the Markdown text as HTML that holds no script, no event handler, no
+// HTML is Markdown as HTML that holds no script, no event handler, no
 // link that runs code, and no frame but those of the listed players. A
-// *RefusedError for a text that is too long or too intricate.
-func (r *Renderer) HTML(text string) (string, error) {
-	if err := check(text); err != nil {
+// *RefusedError for a text that is too long or too intricate, ErrBusy when too
+// many wait. It ends with ctx.
+func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
+	if len(markdown) > MaxBytes {
+		return "", refused("The text is longer than the %d bytes of a preview.", MaxBytes)
+	}
+	select {
+	case r.queue <- struct{}{}:
+		defer func() { <-r.queue }()
+	default:
+		return "", ErrBusy
+	}
+	if err := r.running.Acquire(ctx, 1); err != nil {
 		return "", err
 	}
-	var out bounded
-	src := []byte(strings.ToValidUTF8(text, "\uFFFD"))
-	if err := r.markdown.Convert(src, &out); err != nil {
-		return "", fmt.Errorf("convert Markdown: %w", err)
-	}
-	return onlyPlayers(r.policy.SanitizeBytes(out.Bytes())), nil
+	defer r.running.Release(1)
+	return r.render(newBudget(ctx, len(markdown)), markdown)
 }
 
-// check refuses what would take too long.
-func check(text string) error {
-	if len(text) > MaxBytes {
-		return refused("The text is longer than the %d bytes of a preview.", MaxBytes)
-	}
-	lines, columns, brackets := 0, 0, 0
-	for line := range strings.Lines(text) {
-		lines++
-		if strings.Trim(line, " \t\r\n") == "" {
-			brackets = 0
+// render spends b on the HTML of a text.
+func (r *Renderer) render(b *budget, markdown string) (string, error) {
+	var shown string
+	err := b.run(func() error {
+		src := []byte(strings.ToValidUTF8(markdown, "\uFFFD"))
+		pc := parser.NewContext()
+		pc.Set(budgetKey, b)
+		doc := r.markdown.Parser().Parse(&lines{Reader: text.NewReader(src), b: b}, parser.WithContext(pc))
+		out := output{b: b}
+		out.Grow(len(src) + len(src)/2)
+		if err := r.markdown.Renderer().Render(&out, src, doc); err != nil {
+			return fmt.Errorf("render Markdown: %w", err)
 		}
-		if strings.Trim(line, "|-: \t\r\n>") == "" { // what stands below the head of a table
-			columns = max(columns, strings.Count(line, "|")+1)
+		b.tags(out.Bytes())
+		safe := output{b: b}
+		safe.Grow(out.Len())
+		b.output = 0
+		if err := r.policy.SanitizeReaderToWriter(&input{bytes.NewReader(out.Bytes()), b}, &safe); err != nil {
+			return fmt.Errorf("sanitize HTML: %w", err)
 		}
-		brackets += strings.Count(line, "[")
-		switch {
-		case brackets > maxBrackets:
-			return refused("The text has a block with more than %d brackets.", maxBrackets)
-		case strings.Count(line[:len(line)-len(strings.TrimLeft(line, "> \t"))], ">") > maxQuotes:
-			return refused("The text has quotes nested more than %d deep.", maxQuotes)
-		}
-	}
-	if columns > 1 && lines*columns > maxCells {
-		return refused("The text has tables of more than %d cells.", maxCells)
-	}
-	return nil
+		shown = onlyPlayers(b, safe.Bytes())
+		return nil
+	})
+	return shown, err
 }
 
 func refused(format string, args ...any) error {
 	return &RefusedError{fmt.Sprintf(format, args...)}
 }
 
-// bounded is a buffer that refuses to grow beyond maxOutput.
-type bounded struct{ bytes.Buffer }
+// output is a buffer of HTML on a budget.
+type output struct {
+	bytes.Buffer
+	b *budget
+}
 
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxOutput {
-		return 0, refused("The HTML would be longer than %d bytes.", maxOutput)
-	}
-	return b.Buffer.Write(p)
+// Write implements [io.Writer].
+func (o *output) Write(p []byte) (int, error) {
+	o.b.write(len(p))
+	return o.Buffer.Write(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (o *output) WriteString(s string) (int, error) {
+	o.b.write(len(s))
+	return o.Buffer.WriteString(s)
+}
+
+// input is HTML that is read on a budget.
+type input struct {
+	*bytes.Reader
+	b *budget
+}
+
+// Read implements [io.Reader].
+func (i *input) Read(p []byte) (int, error) {
+	n, err := i.Reader.Read(p)
+	i.b.step(1 + n/16)
+	return n, err
 }

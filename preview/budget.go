@@ -1,0 +1,167 @@
+package preview
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/yuin/goldmark/parser"
+)
+
+// MaxBytes is the longest text that is shown.
+const MaxBytes = 256 << 10
+
+// What a preview may spend. A text of the greatest length that spends all of it
+// takes about 200 ms and 64 MB.
+const (
+	maxSteps  = 2_000_000 // calls of the parser and lines it looks at, 64 bytes at a time
+	maxNodes  = 80_000    // of the tree that it builds
+	maxLevels = 200_000   // lines, each as often as blocks are open around it
+	maxOutput = 2 << 20   // bytes of HTML
+	maxTags   = 60_000    // and attributes in it
+
+	maxMemory = 60 << 20 // bytes for all of these, garbage included
+	nodeSize  = 400
+	levelSize = 150
+	tagSize   = 500
+
+	// What is looked at again, in bytes and nodes, beyond once for each that is
+	// there. It grows with the text, and costs a quarter of what reading it does, so
+	// that no text of twice the length takes much more than twice the time.
+	againPerByte = 16
+	againFree    = 64 << 10
+
+	maxBlocks  = 100 // deep: quotes, lists, their items, definitions and footnotes
+	maxOpen    = 500 // brackets that wait for their other half
+	maxInlines = 500 // deep, with the blocks around them
+)
+
+// stride is how many steps are taken between two looks at the context.
+const stride = 1024
+
+// A budget is what one preview may still spend. It is spent as the parser goes,
+// and ends it by a panic that [budget.run] catches, for the parser knows no other
+// end.
+type budget struct {
+	ctx context.Context
+
+	steps, nodes, levels, again, output, memory int
+	maxAgain                                    int
+	looked                                      int // at the context, in steps
+
+	footnotes int // defined so far
+	pipes     int // escaped, in the text
+	spans     int // of code
+
+	open []opener // brackets of the block that is being read
+
+	reader     reader // of the inline parser that is at work
+	processors map[parser.DelimiterProcessor]*delimiters
+}
+
+// opener is a bracket that waits for its other half: where it stands, how many
+// nodes there were, and what sign of emphasis was the last.
+type opener struct {
+	at, nodes int
+	before    *parser.Delimiter
+}
+
+// spent is what a panic carries out of the parser.
+type spent struct{ err error }
+
+var budgetKey = parser.NewContextKey()
+
+// newBudget is that of a text of so many bytes.
+func newBudget(ctx context.Context, size int) *budget {
+	return &budget{ctx: ctx, maxAgain: againFree + againPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
+}
+
+// budgetOf is the budget that a parser spends from.
+func budgetOf(pc parser.Context) *budget { return pc.Get(budgetKey).(*budget) }
+
+// run calls f, and gives the error that ended it when it was the budget's end.
+func (b *budget) run(f func() error) (err error) {
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case spent:
+			err = cause.err
+		default:
+			panic(cause)
+		}
+	}()
+	b.check()
+	return f()
+}
+
+// check ends the work when its context has ended.
+func (b *budget) check() {
+	b.looked = b.steps
+	if err := b.ctx.Err(); err != nil {
+		panic(spent{err})
+	}
+}
+
+func (b *budget) step(n int) {
+	b.steps += n
+	if b.steps > maxSteps {
+		b.refuse("The text is too intricate to be shown.")
+	}
+	if b.steps-b.looked >= stride {
+		b.check()
+	}
+}
+
+// node counts what the tree holds more.
+func (b *budget) node(n int) {
+	if b.nodes += n; b.nodes > maxNodes {
+		b.refuse("The text has more than %d parts: words in emphasis, links, items, cells.", maxNodes)
+	}
+	b.hold(n * nodeSize)
+	b.step(n)
+}
+
+// level counts a line at a block that is open around it. The parser remembers all
+// of them until it is at the end of the outermost block.
+func (b *budget) level() {
+	if b.levels++; b.levels > maxLevels {
+		b.refuse("The text has too many lines in lists and quotes that are nested deep.")
+	}
+	b.hold(levelSize)
+	b.step(1)
+}
+
+// lookAgain counts bytes and nodes that were looked at before.
+func (b *budget) lookAgain(n int) {
+	if b.again += n; b.again > b.maxAgain {
+		b.refuse("The text is too intricate to be shown: too much of it can only be told from what stands far away.")
+	}
+	b.step(n / 64)
+}
+
+// write counts bytes of HTML.
+func (b *budget) write(n int) {
+	if b.output += n; b.output > maxOutput {
+		b.refuse("The HTML would be longer than %d bytes.", maxOutput)
+	}
+	b.step(1 + n/64)
+}
+
+// hold counts bytes of memory.
+func (b *budget) hold(n int) {
+	if b.memory += n; b.memory > maxMemory {
+		b.refuse("The text has too many parts to be shown.")
+	}
+}
+
+// tags counts what is in HTML to make safe.
+func (b *budget) tags(html []byte) {
+	if n := bytes.Count(html, []byte("<")) + bytes.Count(html, []byte(`="`)); n > maxTags {
+		b.refuse("The HTML would have more than %d tags and attributes.", maxTags)
+	} else {
+		b.hold(n * tagSize)
+	}
+}
+
+func (b *budget) refuse(format string, args ...any) {
+	panic(spent{refused(format, args...)})
+}
