@@ -24,6 +24,7 @@ type edit struct {
 	do         func(*repo.Tx) error // may run again, on another tip
 	known      bool                 // the site has had the content before, its read-only fields too
 	kept       []string             // the fields of a restored entry that the principal does not see
+	inherited  *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
 	ref Ref // of the entry in the end
 	result
@@ -152,11 +153,13 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
 	if err := e.site.checkNew(tx, to, e.ref); err != nil {
 		return err
 	}
+	source := e.collection
 	e.from, e.ref, e.collection = e.ref, to, target
 	if to.Collection != e.from.Collection {
 		if err := readable(doc); err != nil {
 			return err
 		}
+		e.inherited = inherited(doc.Fields(), source, target)
 		if err := e.validate(tx, nil, doc); err != nil {
 			return err
 		}
@@ -167,6 +170,19 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
 	e.now, _ = tx.Entry(to.Collection, to.Slug)
 	e.path = e.now.Path
 	return nil
+}
+
+// inherited are the fields that an entry brings from one collection to another
+// and that are read-only in both: nobody but the site has set them.
+func inherited(fields *content.Object, from, to *sight) *content.Object {
+	kept := to.Schema.WithDefaults(nil)
+	for _, f := range from.Schema.Fields {
+		if v, ok := fields.Get(f.Name); ok && f.ReadOnly {
+			kept = without(kept, []string{f.Name})
+			kept.Members = append(kept.Members, content.Member{Key: f.Name, Value: v})
+		}
+	}
+	return kept
 }
 
 // mayMove says whether the principal may move doc from one collection to

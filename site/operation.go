@@ -111,7 +111,6 @@ func Moving(ref, to Ref, p Precondition) Operation {
 		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
 			return nil, err
 		}
-		e.known = true
 		e.do = func(tx *repo.Tx) error {
 			e.ref, e.collection = ref, from
 			return e.move(tx, to, target)

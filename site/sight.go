@@ -85,6 +85,23 @@ func (t terms) set(a auth.Action, field string) bool {
 	})
 }
 
+// guarded are the fields that no grant to do a lets be set; publish are those that
+// publish an entry.
+func (t terms) guarded(a auth.Action, publish []string) []string {
+	var fields []string
+	if !t.allow(auth.Publish) {
+		fields = slices.Clone(publish)
+	}
+	for _, g := range t {
+		for _, f := range slices.Concat(g.Hide, g.ReadOnly) {
+			if !t.set(a, f) {
+				fields = append(fields, f)
+			}
+		}
+	}
+	return fields
+}
+
 // bind says whether a grant to do a is for entries with certain values of field.
 func (t terms) bind(a auth.Action, field string) bool {
 	return slices.ContainsFunc(t, func(g auth.Grant) bool {
@@ -285,7 +302,35 @@ func (v *sight) permit(a auth.Action, before, after *content.Document, kept ...s
 			off = append(off, f)
 		}
 	}
-	return keepOff(off)
+	if err := keepOff(off); err != nil {
+		return err
+	}
+	return v.faithful(a, t, before, after, kept)
+}
+
+// faithful refuses an edit by someone who may not set every field after which
+// another reader than this one could find other values in those fields: where
+// what they hold cannot be told, where they are written otherwise than before, or
+// where the edit brings what readers disagree on.
+func (v *sight) faithful(a auth.Action, t terms, before, after *content.Document, kept []string) error {
+	guarded := t.guarded(a, v.Publish)
+	bound := !slices.ContainsFunc(t, func(g auth.Grant) bool { return g.Allows(a) && len(g.Where) == 0 })
+	if before == after || len(guarded) == 0 && !bound {
+		return nil
+	}
+	if before != nil && before.Err() != nil {
+		return &Error{Code: Forbidden, Detail: "The file that is there cannot be read, so that nobody can tell what fields it has which your roles do not let you set. Someone who may set every field can mend it."}
+	}
+	guarded = slices.DeleteFunc(guarded, func(f string) bool { return slices.Contains(kept, f) })
+	respelled := content.Respelled(before, after, func(f string) bool { return slices.Contains(guarded, f) })
+	if err := keepOff(respelled); err != nil {
+		return err
+	}
+	if problems := content.Disputed(before, after); len(problems) > 0 {
+		return &Error{Code: Forbidden, Problems: problems,
+			Detail: "Your roles do not let you set every field, so that you can only write what every reader of front matter takes for the same. Nothing was saved."}
+	}
+	return nil
 }
 
 // touched are the fields that after sets otherwise than before or, in a new

@@ -44,7 +44,11 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []co
 	schema := &e.collection.Schema
 	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees}.of(e.ref)
 	if before == nil {
-		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(schema.WithDefaults(nil), after)...)
+		blank := e.inherited
+		if blank == nil {
+			blank = schema.WithDefaults(nil)
+		}
+		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(blank, nil, after)...)
 	}
 	l.before = before.Fields()
 	problems := schema.Validate(after.Fields(), l)
@@ -52,14 +56,20 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []co
 		return problems
 	}
 	problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
-	return append(problems, e.readOnlyProblems(before.Fields(), after)...)
+	return append(problems, e.readOnlyProblems(before.Fields(), before, after)...)
 }
 
-func (e *edit) readOnlyProblems(before *content.Object, after *content.Document) []content.Problem {
+// readOnlyProblems are the read-only fields that after has otherwise than was: by
+// their values, or by how before wrote them.
+func (e *edit) readOnlyProblems(was *content.Object, before, after *content.Document) []content.Problem {
 	if e.known {
 		return nil
 	}
-	return e.collection.Schema.CheckWrite(before, after.Fields())
+	schema := &e.collection.Schema
+	if problems := schema.CheckWrite(was, after.Fields()); len(problems) > 0 {
+		return problems
+	}
+	return schema.CheckSpelling(before, after)
 }
 
 // sees says whether the principal may read an entry, of any collection.
