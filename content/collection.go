@@ -38,3 +38,14 @@ func (c *Collection) Slug(p Path) (Slug, bool) {
 	s, err := ParseSlug(rest)
 	return s, err == nil
 }
+
+// Resembles says whether p is in the folder of c, however deep, and has its
+// extension in whatever case: an entry, or what some tools take for one.
+func (c *Collection) Resembles(p Path) bool {
+	rest, inside := p.s, true
+	if c.Folder != "" {
+		rest, inside = strings.CutPrefix(rest, c.Folder+"/")
+	}
+	at := len(rest) - len(c.Extension)
+	return inside && at > 0 && strings.EqualFold(rest[at:], c.Extension)
+}

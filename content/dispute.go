@@ -128,21 +128,22 @@ func Disputed(before, after *Document) []Problem {
 type frame struct {
 	format Format
 	opened string // with which delimiter
+	marked bool   // a byte order mark stands before it
 	agreed bool   // Jekyll takes the same for YAML, or finds no front matter either
 }
 
 func (d *Document) frame() frame {
-	src := bytes.TrimPrefix(d.src, []byte(bom))
-	at := jekyllFrontMatter.FindSubmatchIndex(src)
+	at := jekyllFrontMatter.FindSubmatchIndex(d.src)
 	if d.block.format == None {
 		return frame{agreed: at == nil}
 	}
-	return frame{d.block.format, d.block.decoder.Start, at != nil && d.block.format == YAML &&
-		at[3]+len(d.src)-len(src) == d.block.to}
+	return frame{d.block.format, d.block.decoder.Start, bytes.HasPrefix(d.src, []byte(bom)),
+		d.block.format == YAML && at != nil && at[3] == d.block.to}
 }
 
 // jekyllFrontMatter is where Jekyll sees front matter: from a first line of ---
-// to the next one of --- or ..., each followed by whatever is blank to Ruby.
+// to the next one of --- or ..., each followed by whatever is blank to Ruby. Behind
+// a byte order mark it sees none.
 var jekyllFrontMatter = regexp.MustCompile(`\A(---[ \t\r\n\f\v]*\n(?s:.*?)\n?)(?m:^)(?:---|\.\.\.)[ \t\r\n\f\v]*(?m:$)`)
 
 // pairs are the keys and values of the front matter, not nil.

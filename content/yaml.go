@@ -63,23 +63,39 @@ func decodeYAML(data []byte, into any) error {
 	return nil
 }
 
-// documentMarker is the offset of a line that begins with "--- " or "... ",
-// which ends a YAML document but is no delimiter of a front matter.
+// documentMarker is the offset of a marker that begins or ends a YAML document
+// (YAML 1.1, 9.2 and 9.3) without being a delimiter of the front matter, -1 if
+// there is none: at the beginning of a line, before a blank or a line break of
+// which files know none.
 func documentMarker(data []byte) int {
 	for i := 0; i < len(data); {
-		if c := data[i]; c == '-' || c == '.' {
-			rest := data[i:]
-			if (bytes.HasPrefix(rest, []byte("---")) || bytes.HasPrefix(rest, []byte("..."))) && len(rest) > 3 && isBlank(rest[3]) {
+		if rest := data[i:]; bytes.HasPrefix(rest, []byte("---")) || bytes.HasPrefix(rest, []byte("...")) {
+			if rest = rest[3:]; len(rest) == 0 || isBlank(rest[0]) || yamlBreak(rest) > 0 {
 				return i
 			}
 		}
-		n := bytes.IndexByte(data[i:], '\n')
-		if n < 0 {
-			break
+		for i < len(data) && yamlBreak(data[i:]) == 0 {
+			i++
 		}
-		i += n + 1
+		i += yamlBreak(data[i:])
 	}
 	return -1
+}
+
+// yamlBreak is the length of the line break that b begins with, 0 if it begins
+// with none: LF, CR, and those of Unicode that YAML 1.1 knows.
+func yamlBreak(b []byte) int {
+	switch {
+	case len(b) == 0:
+		return 0
+	case b[0] == '\n', b[0] == '\r':
+		return 1
+	case bytes.HasPrefix(b, []byte("\u0085")):
+		return 2
+	case bytes.HasPrefix(b, []byte("\u2028")), bytes.HasPrefix(b, []byte("\u2029")):
+		return 3
+	}
+	return 0
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -90,7 +90,7 @@ func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, 
 // else "".
 func (s *Site) mediaName(collection string, path content.Path) string {
 	name, below := strings.CutPrefix(path.String(), s.media.Folder.String()+"/")
-	if _, err := content.ParseSlug(name); collection != "" || s.media.Folder.IsZero() || !below || err != nil {
+	if _, err := content.ParseSlug(name); collection != "" || s.media.Folder.IsZero() || !below || err != nil || s.owned(path) {
 		return ""
 	}
 	return name

@@ -68,7 +68,7 @@ func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*
 	files = slices.DeleteFunc(files, func(f repo.File) bool {
 		name := below(f)
 		_, err := content.ParseSlug(name) // hidden files are none
-		return err != nil || !strings.HasPrefix(name, prefix) || !s.policy.CanMedia(pr, auth.Read, name)
+		return err != nil || s.owned(f.Path) || !strings.HasPrefix(name, prefix) || !s.policy.CanMedia(pr, auth.Read, name)
 	})
 	slices.SortFunc(files, func(a, b repo.File) int { return strings.Compare(below(a), below(b)) })
 	page := &MediaPage{Items: []*MediaFile{}, Total: len(files)}
@@ -157,7 +157,19 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	if err != nil {
 		return content.Path{}, &Error{Code: Malformed, Detail: "The path is too long."}
 	}
+	if s.owned(path) {
+		if action == auth.Create || action == auth.Update {
+			return content.Path{}, inTheWay(nil)
+		}
+		return content.Path{}, noMedia()
+	}
 	return path, nil
+}
+
+// owned says whether a file is a collection's, and so no media whoever asks: it
+// is an entry, or would be one if its extension were written as the others'.
+func (s *Site) owned(path content.Path) bool {
+	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Resembles(path) })
 }
 
 func noMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
@@ -244,9 +256,13 @@ func mediaRefusal(err error) error {
 	case errors.Is(err, repo.ErrNotFound):
 		return noMedia()
 	case errors.Is(err, repo.ErrConflict):
-		return &Error{Code: Conflict, Detail: "Something else is in the way of the file: an entry, a folder, a link or a submodule. Choose another path.", Err: err}
+		return inTheWay(err)
 	}
 	return refusal(err)
+}
+
+func inTheWay(err error) error {
+	return &Error{Code: Conflict, Detail: "Something else is in the way of the file: an entry, a folder, a link or a submodule. Choose another path.", Err: err}
 }
 
 // holdsFile compares the precondition with the file that is there.

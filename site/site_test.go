@@ -20,15 +20,14 @@ import (
 type fixture struct {
 	testing.TB
 	*site.Site
+	repo   *repo.Repo
 	git    string
 	editor *auth.Principal
 }
 
 func newSite(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"),
-		editor: &auth.Principal{Issuer: "cms", Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}}}
-	collections := []content.Collection{
+	return siteOf(t, []content.Collection{
 		{Name: "consultations", Folder: "_consultations", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
 			{Name: "title", Type: content.TypeString, Required: true},
 			{Name: "code", Type: content.TypeString, Unique: true},
@@ -38,11 +37,22 @@ func newSite(t testing.TB) *fixture {
 		{Name: "rencontres", Folder: "_rencontres", Extension: ".md", Schema: content.Schema{Defined: true, Strict: true, Fields: []content.Field{
 			{Name: "consultation", Type: content.TypeReference, Collection: "consultations"},
 		}}},
-	}
-	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
+	}, map[string]map[string]auth.Grant{
 		"editor": {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
 		"reader": {"consultations": auth.Allow(auth.Read)},
-	}, []string{"consultations", "rencontres"})
+	})
+}
+
+// siteOf is a site of some collections, with a media folder img, and roles. Its
+// editor has the role of that name.
+func siteOf(t testing.TB, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
+	t.Helper()
+	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"), editor: person("ann", "editor")}
+	var names []string
+	for _, c := range collections {
+		names = append(names, c.Name)
+	}
+	policy, err := auth.NewPolicy(roles, names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +60,7 @@ func newSite(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.repo = r
 	folder, err := content.ParsePath("img")
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +81,10 @@ func newSite(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	return f
+}
+
+func person(name, role string) *auth.Principal {
+	return &auth.Principal{Issuer: "cms", Subject: name, Name: name, Email: name + "@example.org", Roles: []string{role}}
 }
 
 func (f *fixture) runGit(args ...string) string {
