@@ -70,32 +70,16 @@ func decodeYAML(data []byte, into any) error {
 func documentMarker(data []byte) int {
 	for i := 0; i < len(data); {
 		if rest := data[i:]; bytes.HasPrefix(rest, []byte("---")) || bytes.HasPrefix(rest, []byte("...")) {
-			if rest = rest[3:]; len(rest) == 0 || isBlank(rest[0]) || yamlBreak(rest) > 0 {
+			if rest = rest[3:]; len(rest) == 0 || isBlank(rest[0]) || lineBreak(rest, 0, len(rest)) > 0 {
 				return i
 			}
 		}
-		for i < len(data) && yamlBreak(data[i:]) == 0 {
+		for i < len(data) && lineBreak(data, i, len(data)) == 0 {
 			i++
 		}
-		i += yamlBreak(data[i:])
+		i += lineBreak(data, i, len(data))
 	}
 	return -1
-}
-
-// yamlBreak is the length of the line break that b begins with, 0 if it begins
-// with none: LF, CR, and those of Unicode that YAML 1.1 knows.
-func yamlBreak(b []byte) int {
-	switch {
-	case len(b) == 0:
-		return 0
-	case b[0] == '\n', b[0] == '\r':
-		return 1
-	case bytes.HasPrefix(b, []byte("\u0085")):
-		return 2
-	case bytes.HasPrefix(b, []byte("\u2028")), bytes.HasPrefix(b, []byte("\u2029")):
-		return 3
-	}
-	return 0
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -166,6 +166,22 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	return path, nil
 }
 
+// Overlaps says, in a sentence for each, which collections have files in the media
+// folder.
+func (s *Site) Overlaps() []string {
+	var told []string
+	folder := s.media.Folder.String() + "/"
+	for _, c := range s.collections {
+		own := c.Folder + "/"
+		inside := c.Folder == "" || strings.HasPrefix(own, folder) || strings.HasPrefix(folder, own)
+		if !s.media.Folder.IsZero() && inside {
+			told = append(told, fmt.Sprintf("the media folder %s and the collection %s overlap: the %s files of %q are entries, and no media",
+				s.media.Folder, c.Name, c.Extension, c.Folder))
+		}
+	}
+	return told
+}
+
 // owned says whether a file is a collection's, and so no media whoever asks: it
 // is an entry, or would be one if its extension were written as the others'.
 func (s *Site) owned(path content.Path) bool {

@@ -60,6 +60,9 @@ func (p *program) checkCommand() *cobra.Command {
 			if err := p.tellStrays(r.View()); err != nil {
 				return err
 			}
+			for _, told := range s.Overlaps() {
+				fmt.Fprintln(p.stdout, told)
+			}
 			p.adviseFolders(r.View(), parts.collections)
 			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, len(broken), problems)
 			if problems > 0 {

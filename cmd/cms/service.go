@@ -182,6 +182,9 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		r.Close()
 		return nil, nil, err
 	}
+	for _, told := range s.Overlaps() {
+		log.Warn(told)
+	}
 	return s, r, nil
 }
 
