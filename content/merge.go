@@ -181,7 +181,7 @@ func (m *merger) list(base, ours, theirs []Value) (merged []Value, ok bool) {
 			part = t
 		case slices.Equal(idOurs[r.ours.from:r.ours.to], idTheirs[r.theirs.from:r.theirs.to]):
 		case len(b) == 0 && scalars(o) && scalars(t):
-			part = union(o, t)
+			part = union(o, t, idOurs[r.ours.from:r.ours.to], idTheirs[r.theirs.from:r.theirs.to])
 		case len(b) == len(o) && len(b) == len(t) && mappings(b) && mappings(o) && mappings(t):
 			for i := range b {
 				item := m.value(r.ours.from+i, Maybe{b[i], true}, Maybe{o[i], true}, Maybe{t[i], true})
@@ -202,12 +202,16 @@ func (m *merger) list(base, ours, theirs []Value) (merged []Value, ok bool) {
 	return merged, true
 }
 
-// union is ours and what theirs has beyond it.
-func union(ours, theirs []Value) []Value {
+// union is ours and what theirs has beyond it, told by the names of the items.
+func union(ours, theirs []Value, idOurs, idTheirs []string) []Value {
 	all := slices.Clone(ours)
-	for _, t := range theirs {
-		if !slices.ContainsFunc(ours, func(o Value) bool { return Equal(o, t) }) {
-			all = append(all, t)
+	has := make(map[string]bool, len(ours))
+	for _, id := range idOurs {
+		has[id] = true
+	}
+	for i, id := range idTheirs {
+		if !has[id] {
+			all = append(all, theirs[i])
 		}
 	}
 	return all
