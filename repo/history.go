@@ -659,8 +659,9 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 	return out, nil
 }
 
-// FindKey is the commit after since that was made with this Meta.Key, zero if
-// there is none. It looks at the whole branch when since is zero, or is no longer
+// FindKey is the commit after since that was made here with this Meta.Key, zero if
+// there is none: who pushes can write such a trailer too, and is told apart by the
+// committer. It looks at the whole branch when since is zero, or is no longer
 // part of it. While it is in doubt what a write has saved that failed late, FindKey
 // has that decided first.
 func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
@@ -688,7 +689,7 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 		if err != nil {
 			return Hash{}, err
 		}
-		if slices.Contains(strings.Split(o.Message, "\n"), keyTrailer+key) {
+		if committed := (Person{o.Committer.Name, o.Committer.Email}); committed == r.committer.clean() && keyOf(o.Message) == key {
 			return c.hash, nil
 		}
 	}
