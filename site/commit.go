@@ -74,6 +74,9 @@ func (t *transaction) outcomes(res repo.Result) ([]*Outcome, error) {
 				return nil, err
 			}
 		}
+		if !t.write.DryRun {
+			out.Made = e.made()
+		}
 		all[i] = out
 	}
 	return all, nil

@@ -141,24 +141,22 @@ func (v *sight) hidden(fields *content.Object) []string {
 
 // view is e as the caller sees it.
 func (v *sight) view(e *repo.Entry) (*Entry, error) {
-	fields, problems := e.Fields(), e.Problems()
+	revision, err := v.revision(e)
+	out := Entry{Ref: Ref{e.Collection, e.Slug}, Path: e.Path, Revision: revision, Updated: change(e.Updated()), source: e.Source}
+	return v.show(out, e.Fields(), e.Problems()), err
+}
+
+// show is an entry of which this was read, as the caller sees it: out with what is
+// in the fields.
+func (v *sight) show(out Entry, fields *content.Object, problems []content.Problem) *Entry {
 	if v.Schema.Defined && !unreadable(problems) {
 		problems = append(problems[:len(problems):len(problems)], v.Schema.Validate(fields, nil)...)
 	}
-	out := &Entry{
-		Ref:      Ref{e.Collection, e.Slug},
-		Path:     e.Path,
-		Fields:   fields,
-		Problems: problems,
-		Updated:  change(e.Updated()),
-		source:   e.Source,
-	}
+	out.Fields, out.Problems = fields, problems
 	if hidden := v.hidden(fields); len(hidden) > 0 {
 		out.Fields, out.Problems, out.partial = without(fields, hidden), tellable(hidden, problems), true
 	}
-	var err error
-	out.Revision, err = v.revision(e)
-	return out, err
+	return &out
 }
 
 // revision is what the caller knows the revision of e by.

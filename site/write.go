@@ -26,6 +26,8 @@ type Outcome struct {
 	Changed bool                  // false when nothing differed, so that there is no commit
 	Commit  string                // in hexadecimal; the newest of all when there is none of the write
 	Diff    *content.DocumentDiff // for a dry run
+
+	Made Made // zero for a dry run
 }
 
 // Create adds an entry to a collection, as [Creating] says.
