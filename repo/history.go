@@ -491,8 +491,8 @@ func (h *history) last(path string, blob Hash) Change {
 }
 
 // of lists the changes of path, newest first, and before it was moved there
-// those of the path where it was.
-func (h *history) of(path string) (out []Change) {
+// those of the path where it was: the last limit of them, or all when it is 0.
+func (h *history) of(path string, limit int) (out []Change) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for until := int32(-1); ; {
@@ -502,6 +502,9 @@ func (h *history) of(path string) (out []Change) {
 				continue
 			}
 			out = append(out, h.change(path, t))
+			if len(out) == limit {
+				return out
+			}
 			if t.deed == moved {
 				path, until, from = h.ends[end{t.commit, path}], t.commit, true
 				break
@@ -608,8 +611,11 @@ func (h *history) append(list []madeCommit) {
 // follows it through moves to where it was before. It is empty for a path that
 // never was.
 func (r *Repo) History(ctx context.Context, path content.Path) ([]Change, error) {
-	return r.history.of(path.String()), ctx.Err()
+	return r.history.of(path.String(), 0), ctx.Err()
 }
+
+// Recent is the last n of [Repo.History], at least one.
+func (r *Repo) Recent(path content.Path, n int) []Change { return r.history.of(path.String(), n) }
 
 // Changes lists what each commit after since, up to until, changed, oldest
 // first. A zero since is before the first commit; a zero until is the tip of the

@@ -110,7 +110,7 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 	if err != nil {
 		return nil, err
 	}
-	updated, err := s.madeBy(ctx, path, hash, commit)
+	updated, err := s.madeBy(ctx, v, path, hash, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,9 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 	return out, nil
 }
 
-// madeBy is the change that made the file at path what it was after commit.
-func (s *Site) madeBy(ctx context.Context, path content.Path, hash repo.Hash, commit string) (Change, error) {
+// madeBy is the change that made the file at path what the caller sees of it after
+// commit.
+func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash repo.Hash, commit string) (Change, error) {
 	until, ok := s.Position(commit)
 	if !ok {
 		return Change{}, ErrGone
@@ -136,7 +137,8 @@ func (s *Site) madeBy(ctx context.Context, path content.Path, hash repo.Hash, co
 	if i < 0 {
 		return Change{Commit: commit}, nil
 	}
-	return change(changes[i]), nil
+	last, err := v.lastSeen(ctx, changes[i:])
+	return change(last), err
 }
 
 // MediaMade is what a write of a file did, by names alone.

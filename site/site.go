@@ -29,6 +29,7 @@ type Site struct {
 	log         *slog.Logger
 	tables      tables
 	registers   registers
+	seen        seen
 }
 
 // Options are what a Site is made of. All but Media and Logger are required.
