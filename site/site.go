@@ -121,6 +121,15 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	return nil
 }
 
+// SeesDeliveries says whether pr may be told what events are about and what was
+// answered to them, which may repeat them: who sees every entry with every field.
+func (s *Site) SeesDeliveries(pr *auth.Principal) bool { return s.seesAll(pr) }
+
+// SeesMedia says whether pr may read a file of the media folder.
+func (s *Site) SeesMedia(pr *auth.Principal, name string) bool {
+	return s.policy.CanMedia(pr, auth.Read, name)
+}
+
 // Has says whether there is a collection called name, whoever may see it.
 func (s *Site) Has(name string) bool {
 	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Name == name })
