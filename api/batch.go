@@ -82,21 +82,27 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	callOf(ctx).targets = nil
+	return batchOutcome(outcomes)
+}
+
+// batchOutcome answers a batch.
+func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 	res := BatchResult{Items: make([]OperationResult, len(outcomes))}
-	made := make([]target, len(outcomes))
+	changed, dryRun := make([]target, len(outcomes)), false
 	for i, out := range outcomes {
 		res.Commit = out.Commit
 		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff}
 		if out.Entry != nil {
 			res.Items[i].Revision = out.Entry.Revision
 		}
-		made[i] = targetOf(out)
+		changed[i], dryRun = targetOf(out), out.Diff != nil
 	}
-	callOf(ctx).targets = made
-	if w.DryRun {
-		callOf(ctx).targets = nil
+	r, err := answer(http.StatusOK, res)
+	if err == nil && !dryRun {
+		r.targets, r.made = changed, madeOf(outcomes...)
 	}
-	return answer(http.StatusOK, res)
+	return r, err
 }
 
 // operations are those of a batch, and what they are asked to change. All that is

@@ -116,7 +116,8 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	if a.deployments == nil {
 		return nil, newProblem(http.StatusNotFound, "This service keeps no deployments.")
 	}
-	if err := a.mayReport(ctx, in); err != nil {
+	by, err := a.mayReport(ctx, in)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON); err != nil {
@@ -137,7 +138,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	if err := a.deployments.Report(ctx, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
+	if err := a.deployments.Report(ctx, by, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
 		b.wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
 		return nil, b.problem()
 	} else if err != nil {
@@ -147,18 +148,18 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 }
 
 // mayReport makes sure of a signature, or else of the caller's role.
-func (a *API) mayReport(ctx context.Context, in *reportInput) error {
+func (a *API) mayReport(ctx context.Context, in *reportInput) (webhooks.Signature, error) {
 	if in.request.Header.Get("Webhook-Signature") != "" {
-		if a.deployments.Signed(in.request.Header, in.RawBody) {
-			return nil
+		if by, ok := a.deployments.Signed(in.request.Header, in.RawBody); ok {
+			return by, nil
 		}
-		return newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+		return webhooks.Signature{}, newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
 			with("WWW-Authenticate", `Webhook realm="cms"`)
 	}
 	pr, err := a.caller(in.request)
 	if err != nil {
-		return err
+		return webhooks.Signature{}, err
 	}
 	callOf(ctx).principal = pr
-	return a.site.MayOperate(pr, auth.Update)
+	return webhooks.Signature{}, a.site.MayOperate(pr, auth.Update)
 }

@@ -1,8 +1,12 @@
 package api_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"cms/api"
 	"cms/auth"
@@ -86,5 +90,64 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 	}
 	if res := deployment(`"x"`, stranger); res.status != 404 || strings.Contains(string(res.body), "build") {
 		t.Errorf("who may not see the entry: got %d %s", res.status, res.body)
+	}
+}
+
+// TestReportsAreTakenOnce: a signed report that comes again changes nothing, and nor
+// does one that was made before the last.
+func TestReportsAreTakenOnce(t *testing.T) {
+	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
+	var deployments *webhooks.Deployments
+	open := func(position func(string) (int, bool)) *webhooks.Deployments {
+		d, err := webhooks.OpenDeployments(t.Context(), db, []webhooks.Endpoint{{Name: "site", URL: "https://builds.example.org", Secret: hookSecret}}, position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	s := newServerWith(t, func(o *api.Options) {
+		deployments = open(o.Site.Position)
+		o.Deployments = deployments
+	})
+	s.create("consultations", "plan", sample)
+	sign, err := standardwebhooks.NewWebhook(hookSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	report := func(id, state string, at time.Time) request {
+		t.Helper()
+		body := `{"commit": "` + s.head() + `", "state": "` + state + `"}`
+		signature, err := sign.Sign(id, at, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request{method: "POST", path: "/v1/deployments", token: "-", body: body, header: map[string]string{"Content-Type": "application/json",
+			"webhook-id": id, "webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature}}
+	}
+	building, failed := report("r1", "building", now.Add(-20*time.Second)), report("r2", "failed", now.Add(-20*time.Second))
+	for _, step := range []struct {
+		what string
+		r    request
+		want string
+	}{
+		{"the first", building, "building"},
+		{"of the same second", failed, "failed"},
+		{"the first again", building, "failed"},
+		{"made before", report("r3", "queued", now.Add(-time.Minute)), "failed"},
+		{"made later", report("r4", "building", now.Add(-10*time.Second)), "building"},
+		{"the second again", failed, "building"},
+		{"an id again", report("r4", "failed", now.Add(-5*time.Second)), "building"},
+		{"by a clock that is fast", report("r5", "queued", now.Add(4*time.Minute)), "queued"},
+		{"with a token", request{method: "POST", path: "/v1/deployments", token: s.mint("operator"), header: jsonBody(""), body: `{"commit": "` + s.head() + `", "state": "failed"}`}, "failed"},
+	} {
+		if res := s.do(step.r); res.status != 204 {
+			t.Fatalf("%s: got %d %s", step.what, res.status, res.body)
+		}
+		for _, d := range []*webhooks.Deployments{deployments, open(func(string) (int, bool) { return 0, true })} { // after a restart too
+			if got, _ := d.Of(t.Context(), s.head()); got.State != step.want {
+				t.Errorf("%s: got %s, want %s", step.what, got.State, step.want)
+			}
+		}
 	}
 }

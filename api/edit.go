@@ -12,7 +12,7 @@ import (
 type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
-	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours gets the first answer again."`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then; dry runs are made again."`
 }
 
 // write is what the parameters say. Of the key, once has made what the commit
@@ -222,6 +222,6 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.targets = []target{targetOf(out)}
+	r.targets, r.made = []target{targetOf(out)}, madeOf(out)
 	return r, nil
 }

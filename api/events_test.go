@@ -189,7 +189,12 @@ func write(t *testing.T, dir, name, text string) {
 // their notes.
 func (s *server) limited(org string) string {
 	s.Helper()
-	token, err := auth.Mint(s.issuer, auth.Claims{Subject: "lou", Roles: []string{"limited"}, TTL: time.Hour,
+	return s.limitedAs("lou", org)
+}
+
+func (s *server) limitedAs(subject, org string) string {
+	s.Helper()
+	token, err := auth.Mint(s.issuer, auth.Claims{Subject: subject, Roles: []string{"limited"}, TTL: time.Hour,
 		Extra: map[string]any{"org": []string{org}}})
 	if err != nil {
 		s.Fatal(err)

@@ -104,7 +104,7 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	}
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
-	key := param("header", keyHeader, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write.")
+	key := param("header", keyHeader, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then.")
 	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with whether the content would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method, id, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
@@ -259,14 +259,41 @@ func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	if write.DryRun {
 		return answerDryRun(w, out)
 	}
-	callOf(r.Context()).targets = []target{{auth.Media, path, out.Commit}}
-	status := http.StatusOK
-	if out.Created {
-		status = http.StatusCreated
-		w.Header().Set("Location", mediaURL(path))
+	return finishMedia(ctx, w, path, out)
+}
+
+// mediaOutcome answers a write of a file.
+func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
+	r := &reply{Status: http.StatusNoContent}
+	m := &site.MediaMade{Path: path, Created: out.Created, Changed: out.Changed}
+	if out.File != nil {
+		var err error
+		if r, err = answer(http.StatusOK, mediaFileOf(out.File)); err != nil {
+			return nil, err
+		}
+		m.Blob, r.ETag = out.File.Revision, etag(out.File.Revision)
 	}
-	w.Header().Set("ETag", etag(out.File.Revision))
-	writeJSON(w, status, mediaFileOf(out.File))
+	if out.Created {
+		r.Status, r.Location = http.StatusCreated, mediaURL(path)
+	}
+	r.targets, r.made = []target{{auth.Media, path, out.Commit}}, &made{Commit: out.Commit, Media: m}
+	return r, nil
+}
+
+func finishMedia(ctx context.Context, w http.ResponseWriter, path string, out *site.MediaOutcome) error {
+	r, err := mediaOutcome(path, out)
+	if err != nil {
+		return err
+	}
+	c := callOf(ctx)
+	c.targets, c.made = r.targets, r.made
+	for name, value := range map[string]string{"Content-Type": r.ContentType, "ETag": r.ETag, "Location": r.Location} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
+	}
+	w.WriteHeader(r.Status)
+	w.Write(r.Body)
 	return nil
 }
 
@@ -285,9 +312,7 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	if write.DryRun {
 		return answerDryRun(w, out)
 	}
-	callOf(r.Context()).targets = []target{{auth.Media, path, out.Commit}}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return finishMedia(ctx, w, path, out)
 }
 
 // answerDryRun tells whether a write would change a file, which has no fields.

@@ -67,11 +67,14 @@ func (p *loginProvider) token(w http.ResponseWriter, r *http.Request) {
 		"id_token": forge(p.t, jwt.SigningMethodRS256, p.key, claims, map[string]any{"kid": "idp-1"})})
 }
 
-func (p *loginProvider) provider() *auth.Provider {
+func (p *loginProvider) provider() *auth.Provider { return p.named("id") }
+
+func (p *loginProvider) named(name string) *auth.Provider {
+	p.t.Helper()
 	is := p.issuer()
 	is.RolesClaim, is.RoleMap = "groups", map[string]string{"/editors": "editor"}
 	made, err := auth.NewProvider(auth.ProviderOptions{
-		Name: "id", Issuer: is, ClientID: "cms-client", ClientSecret: "s3cret", RedirectURL: "http://127.0.0.1/v1/auth/oidc/id/callback",
+		Name: name, Issuer: is, ClientID: "cms-client", ClientSecret: "s3cret", RedirectURL: "http://127.0.0.1/v1/auth/oidc/" + name + "/callback",
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -166,4 +169,22 @@ func TestProviderLoginRefuses(t *testing.T) {
 	}
 	p.Close()
 	victim.want(503, request{method: "GET", path: "/v1/auth/oidc/id/start"})
+}
+
+// A login ends where it was begun, whatever the providers have in common.
+func TestProviderLoginEndsWhereItBegan(t *testing.T) {
+	p, foreign := newLoginProvider(t), newLoginProvider(t)
+	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider(), p.named("twin"), foreign.named("other"))
+	for _, at := range []string{"twin", "other"} {
+		b := s.browser()
+		b.from = nil
+		state := p.start(b, "")
+		foreign.asked = p.asked // it lets in whoever comes
+		res := b.want(400, request{method: "GET", path: "/v1/auth/oidc/" + at + "/callback?code=good&state=" + state})
+		if !strings.Contains(string(res.body), "another identity provider") {
+			t.Errorf("at %s: got %s", at, res.body)
+		}
+		b.want(401, getMe)
+		b.want(200, callback("code=good&state="+state))
+	}
 }

@@ -32,8 +32,10 @@ const (
 
 // once makes a write that has an Idempotency-Key a single time
 // (draft-ietf-httpapi-idempotency-key-header): whoever sends the same request
-// with the same key again gets the first answer. What was refused changed
-// nothing, and may be sent again with its key.
+// with the same key again is told what it did the first time. Kept is what was
+// done, not how it was answered: what of it is shown is up to the rights that the
+// caller has then. A dry run and what was refused changed nothing, and may be sent
+// again with their key.
 func (a *API) once(ctx huma.Context, next func(huma.Context)) {
 	given := ctx.Header(keyHeader)
 	if given == "" || a.keys == nil || !takesKey(ctx.Operation()) {
@@ -62,15 +64,15 @@ func (a *API) underKey(w http.ResponseWriter, r *http.Request, body []byte, limi
 	}
 	c := callOf(r.Context())
 	c.key = digest(c.principal.Issuer, c.principal.Subject, key)
+	caller := digest(c.principal.Issuer, c.principal.Subject)
 	head, _ := a.site.Head()
-	claim, err := a.keys.Claim(r.Context(), state.KeyRequest{ID: c.key, Fingerprint: fingerprint(r, body), Head: head}, limit+onceGrace, time.Now())
+	claim, err := a.keys.Claim(r.Context(), state.KeyRequest{ID: c.key, Caller: caller, Fingerprint: fingerprint(r, body), Head: head}, limit+onceGrace, time.Now())
 	if err != nil {
 		writeProblem(w, r, a.claimProblem(r.Context(), err))
 		return
 	}
-	if claim.Answer != nil {
-		w.Header().Set("Idempotency-Replayed", "true")
-		send(w, *claim.Answer)
+	if claim.Result != "" {
+		a.repeat(w, r, claim.Result)
 		return
 	}
 	timed, cancel := context.WithTimeout(r.Context(), limit)
@@ -132,14 +134,11 @@ func (a *API) claimProblem(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// runOnce runs a write under its claim and keeps the answer before it is sent,
-// so that nobody who has the answer can find the key in use.
+// runOnce runs a write under its claim and keeps what it did before the answer is
+// sent, so that nobody who has the answer can find the key in use.
 func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim, run http.HandlerFunc) {
 	ctx := r.Context()
 	buffer := &answerBuffer{ResponseWriter: w, header: http.Header{}}
-	answer := func() state.Answer {
-		return state.Answer{Status: buffer.status, Header: buffer.header, Body: buffer.body.Bytes()}
-	}
 	settle := a.keys.Abandon
 	func() {
 		defer func() { // after a panic, too, and whether or not the client waits
@@ -158,18 +157,18 @@ func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim,
 			}
 		}
 		run(buffer, r)
-		switch status := buffer.status; {
-		case status < http.StatusBadRequest:
-			settle = func(ctx context.Context, c state.Claim) error { return a.keys.Finish(ctx, c, answer()) }
+		switch status, made := buffer.status, callOf(ctx).made; {
+		case status < http.StatusBadRequest && made != nil:
+			settle = func(ctx context.Context, c state.Claim) error { return a.keys.Finish(ctx, c, made.encode()) }
 		case changedNothing(status):
 			settle = a.keys.Release
 		}
 	}()
-	send(w, answer())
+	send(w, buffer.status, buffer.header, buffer.body.Bytes())
 }
 
-// changedNothing says whether an answer of this status means that nothing was
-// saved. Of an internal error nobody can tell, nor of one that came late (504).
+// changedNothing says whether an answer of this status, which tells of no write that
+// was made, means that nothing was saved. Of an internal error nobody can tell, nor of one that came late (504).
 func changedNothing(status int) bool {
 	return status < http.StatusInternalServerError || status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage
 }
@@ -197,14 +196,14 @@ func (b *answerBuffer) Write(p []byte) (int, error) { return b.body.Write(p) }
 // Unwrap is for [http.ResponseController].
 func (b *answerBuffer) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// send answers with a. Its Vary is added to that of the middleware.
-func send(w http.ResponseWriter, a state.Answer) {
+// send answers. The Vary of header is added to that of the middleware.
+func send(w http.ResponseWriter, status int, header http.Header, body []byte) {
 	h := w.Header()
-	vary := append(h.Values("Vary"), a.Header.Values("Vary")...)
-	maps.Copy(h, a.Header)
+	vary := append(h.Values("Vary"), header.Values("Vary")...)
+	maps.Copy(h, header)
 	if len(vary) > 0 {
 		h["Vary"] = vary
 	}
-	w.WriteHeader(a.Status)
-	w.Write(a.Body)
+	w.WriteHeader(status)
+	w.Write(body)
 }

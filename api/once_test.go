@@ -143,7 +143,7 @@ func TestAnswerLostInACrash(t *testing.T) {
 	s, db := newKeyServer(t)
 	crash := func(until time.Time) {
 		t.Helper()
-		if _, err := db.SQL().ExecContext(t.Context(), db.Bind(`UPDATE idempotency_keys SET status = 0, header = '', body = NULL, lease_until = ?`), until.UnixMilli()); err != nil {
+		if _, err := db.SQL().ExecContext(t.Context(), db.Bind(`UPDATE idempotency_keys SET result = '', size = 0, lease_until = ?`), until.UnixMilli()); err != nil {
 			t.Fatal(err)
 		}
 	}

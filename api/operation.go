@@ -30,6 +30,7 @@ type reply struct {
 	Body         []byte        // documented for each operation
 
 	targets []target // what a write has changed
+	made    *made    // the same, to be kept with its key; nil for none
 }
 
 // answer is v as JSON.
@@ -118,7 +119,7 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 			return nil, a.problem(ctx, err)
 		}
 		c := callOf(ctx)
-		c.targets = append(c.targets, r.targets...)
+		c.targets, c.made = append(c.targets, r.targets...), r.made
 		return r, nil
 	})
 	for status, body := range d.responses {

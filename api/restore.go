@@ -43,10 +43,17 @@ func (a *API) moveEntry(ctx context.Context, in *Editing) (*reply, error) {
 	}
 	out, err := a.site.Move(ctx, principal(ctx), ref, to, w)
 	r, err := outcome(out, err)
-	if err == nil && out.Entry != nil {
-		r.Location = entryURL(out.Entry.Ref)
+	if err == nil {
+		r.locate(out)
 	}
 	return r, err
+}
+
+// locate tells where a write has left its entry.
+func (r *reply) locate(out *site.Outcome) {
+	if out.Entry != nil {
+		r.Location = entryURL(out.Entry.Ref)
+	}
 }
 
 // target is where the members say that the entry ref is to be moved.

@@ -9,6 +9,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/site"
 	"cms/state"
 	"cms/webhooks"
 )
@@ -441,7 +442,7 @@ type Delivery struct {
 	ID       string     `json:"id"`
 	Webhook  string     `json:"webhook" doc:"The endpoint's name." example:"site"`
 	State    string     `json:"state" enum:"pending,delivered,failed,superseded" doc:"Failed is given up; superseded is a build whose place a later one took."`
-	EventID  string     `json:"event_id" doc:"The webhook-id."`
+	EventID  string     `json:"event_id,omitempty" doc:"The webhook-id."`
 	Type     string     `json:"type" example:"entry.updated"`
 	Entry    string     `json:"entry,omitempty" doc:"collection/slug." example:"consultations/plan-velo"`
 	Commit   string     `json:"commit,omitempty"`
@@ -460,7 +461,13 @@ type Attempt struct {
 	Response   string    `json:"response,omitempty" doc:"The beginning of the answer, at most 2 KB."`
 }
 
-func deliveryOf(d webhooks.Delivery) Delivery {
+// deliveryOf is d for someone: those who do not see all that events tell of get its
+// states and times alone.
+func (a *API) deliveryOf(pr *auth.Principal, d webhooks.Delivery) Delivery {
+	sees := a.site.SeesDeliveries(pr)
+	if name, media := strings.CutPrefix(d.Subject, auth.Media+"/"); media {
+		sees = sees && a.site.SeesMedia(pr, name)
+	}
 	out := Delivery{
 		ID: d.ID, Webhook: d.Endpoint, State: d.State, EventID: d.EventID, Type: d.Type, Entry: d.Subject,
 		Commit: d.Commit, Created: d.Created, Finished: maybe(d.Finished), Attempts: []Attempt{},
@@ -470,6 +477,16 @@ func deliveryOf(d webhooks.Delivery) Delivery {
 	}
 	for _, t := range d.Tries {
 		out.Attempts = append(out.Attempts, Attempt{t.At, t.Took.Milliseconds(), t.Status, t.Error, t.Response})
+	}
+	if !sees {
+		out.Entry, out.Commit, out.EventID = "", "", ""
+		for i := range out.Attempts {
+			at := &out.Attempts[i]
+			at.Response = ""
+			if at.Error != "" && at.Status == 0 { // which may quote what was answered
+				at.Error = "the endpoint gave no answer that could be read"
+			}
+		}
 	}
 	return out
 }
@@ -490,7 +507,7 @@ type listDeliveriesInput struct {
 
 var listDeliveriesDoc = doc{
 	id: "list-deliveries", tag: "Webhooks", summary: "List deliveries",
-	text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks.",
+	text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks. What they are about (entry, commit, event_id) and what was answered (response) is for those who see every entry with every field.",
 	responses: map[int]any{200: Deliveries{}}, problems: []int{404},
 }
 
@@ -498,6 +515,9 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 	relay, err := a.relay(ctx, auth.Read)
 	if err != nil {
 		return nil, err
+	}
+	if in.Entry != "" && !a.site.SeesDeliveries(principal(ctx)) {
+		return nil, &site.Error{Code: site.Forbidden, Detail: "Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out."}
 	}
 	found, err := relay.Deliveries(ctx, state.DeliveryFilter{
 		Endpoint: in.Webhook, State: in.State, Subject: strings.TrimPrefix(in.Entry, "/"), Before: in.Cursor, Limit: in.Limit + 1,
@@ -507,7 +527,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 	}
 	page := Deliveries{Items: []Delivery{}}
 	for _, d := range found[:min(in.Limit, len(found))] {
-		page.Items = append(page.Items, deliveryOf(d))
+		page.Items = append(page.Items, a.deliveryOf(principal(ctx), d))
 	}
 	if len(found) > in.Limit {
 		page.NextCursor = &page.Items[in.Limit-1].ID
@@ -534,7 +554,7 @@ func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusOK, deliveryOf(d))
+	return answer(http.StatusOK, a.deliveryOf(principal(ctx), d))
 }
 
 var redeliverDoc = doc{

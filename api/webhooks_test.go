@@ -127,7 +127,7 @@ func newServerWithHooks(t *testing.T, log io.Writer) (*server, *builder) {
 			t.Errorf("the library refuses %d requests", b.forged)
 		}
 	})
-	s.operator = s.mint("operator")
+	s.operator = s.mint("operator", "editor")
 	return s, b
 }
 
@@ -283,5 +283,42 @@ func TestWebhooksRefused(t *testing.T) {
 	}
 	if b.count("") != 0 {
 		t.Error("something was sent")
+	}
+}
+
+// TestDeliveriesTellNoSecrets: a role for webhooks alone learns how deliveries go, and
+// nothing of what they are about.
+func TestDeliveriesTellNoSecrets(t *testing.T) {
+	s, b := newServerWithHooks(t, io.Discard)
+	b.answer(http.StatusInternalServerError)
+	s.create("consultations", "cachette", sample)
+	s.until("the event is refused", func() bool { return b.count("entry.created") > 0 })
+	var id string
+	s.until("the attempt is kept", func() bool {
+		var page api.Deliveries
+		s.operate("GET", "/v1/deliveries?entry=consultations/cachette", "", 200, &page)
+		if len(page.Items) != 1 || len(page.Items[0].Attempts) == 0 {
+			return false
+		}
+		id = page.Items[0].ID
+		return true
+	})
+	commit := s.head()
+	for role, token := range map[string]string{"webhooks alone": s.mint("operator"), "reads webhooks": s.mint("auditor"), "sees a part": s.mint("operator", "reader")} {
+		for path, status := range map[string]int{"/v1/deliveries": 200, "/v1/deliveries/" + id: 200, "/v1/webhooks": 200, "/v1/webhooks/site": 200,
+			"/v1/deliveries?entry=consultations/cachette": 403, "/v1/deliveries?entry=consultations/nulle": 403} {
+			res := s.do(request{method: "GET", path: path, token: token})
+			body := string(res.body)
+			if res.status != status || strings.Contains(body, "cachette") || strings.Contains(body, "Réponse") || strings.Contains(body, "Ann") ||
+				strings.Contains(path, "deliveries") && strings.Contains(body, commit) {
+				t.Errorf("%s, %s: got %d %s", role, path, res.status, body)
+			}
+			if strings.HasPrefix(path, "/v1/deliveries") && status == 200 && (!strings.Contains(body, `"status":500`) || !strings.Contains(body, `"state":"pending"`)) {
+				t.Errorf("%s, %s: got %s, want the states", role, path, body)
+			}
+		}
+	}
+	if res := s.do(request{method: "GET", path: "/v1/deliveries/" + id, token: s.operator}); !strings.Contains(string(res.body), "cachette") || !strings.Contains(string(res.body), "Réponse") {
+		t.Errorf("who sees everything: got %s", res.body)
 	}
 }

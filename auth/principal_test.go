@@ -64,7 +64,8 @@ func TestUnverifiedEmailIsNotUsed(t *testing.T) {
 	for _, test := range []struct {
 		verified any
 		want     string
-	}{{nil, "camille@example.org"}, {true, "camille@example.org"}, {false, ""}} {
+	}{{nil, "camille@example.org"}, {true, "camille@example.org"}, {false, ""},
+		{"true", "camille@example.org"}, {"false", ""}, {"TRUE", ""}, {"", ""}, {"1", ""}, {1, ""}, {0, ""}, {[]any{true}, ""}, {map[string]any{"verified": true}, ""}} {
 		got, err := v.Verify(t.Context(), sign(t, "HS256", k.secret, nil, claims(map[string]any{"email_verified": test.verified})))
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"golang.org/x/oauth2"
 )
@@ -75,7 +76,13 @@ type Flow struct {
 	State    string `json:"state"`
 	Nonce    string `json:"nonce"`
 	Verifier string `json:"verifier"` // of PKCE
+	Provider string `json:"provider"` // where it was begun: name, issuer, client and redirect URL
 	ReturnTo string `json:"return_to"`
+}
+
+// identity tells the provider from any other, and from itself under other settings.
+func (p *Provider) identity() string {
+	return strings.Join([]string{p.o.Name, p.o.Issuer.Issuer, p.o.ClientID, p.o.RedirectURL}, "\n")
 }
 
 // Start begins a login: it gives the URL to send the browser to. The error is
@@ -85,7 +92,7 @@ func (p *Provider) Start(ctx context.Context) (where string, f Flow, err error) 
 	if err != nil {
 		return "", f, err
 	}
-	f = Flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
+	f = Flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Provider: p.identity()}
 	return c.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)), f, nil
 }
 
@@ -96,6 +103,8 @@ func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Princ
 	switch {
 	case f.State == "" || !same(query.Get("state"), f.State):
 		return nil, &LoginError{"This login was not begun in this browser, or was ended already. Log in again."}
+	case f.Provider != p.identity(): // else one provider could be made to end what was begun at another
+		return nil, &LoginError{"This login was begun at another identity provider. Log in again."}
 	case query.Get("iss") != "" && query.Get("iss") != p.o.Issuer.Issuer: // RFC 9207
 		return nil, &LoginError{"The answer comes from another identity provider. Log in again."}
 	case query.Get("error") == "access_denied":

@@ -293,10 +293,24 @@ func (is *trust) principal(claims jwt.MapClaims, all *content.Object) (*Principa
 		p.Expires = end.Time
 	}
 	p.Name, _ = claims["name"].(string)
-	if verified, said := claims["email_verified"].(bool); verified || !said {
+	if emailVerified(claims) {
 		p.Email, _ = claims["email"].(string)
 	}
 	return p, nil
+}
+
+// emailVerified says whether the address in the claims may be used. Some providers send
+// the word as a text. An issuer that says nothing of it is believed.
+func emailVerified(claims jwt.MapClaims) bool {
+	switch v := claims["email_verified"].(type) {
+	case nil:
+		return true
+	case bool:
+		return v
+	case string:
+		return v == "true"
+	}
+	return false
 }
 
 func (is Issuer) rolesClaim() string {

@@ -62,8 +62,23 @@ func oneLine(s string) string {
 	}), " ")
 }
 
-// keyTrailer begins the line of a commit's message that holds Meta.Key.
+// keyTrailer begins the line of a commit's message that holds Meta.Key: the last.
 const keyTrailer = "Idempotency-Key: "
+
+// keyOf is the Meta.Key of a message as [Meta.message] writes it, "" when it has
+// none. What the subject says is no trailer.
+func keyOf(message string) string {
+	_, trailers, ok := strings.Cut(message, "\n\n")
+	if !ok || strings.Contains(trailers, "\n\n") || !strings.HasSuffix(trailers, "\n") {
+		return ""
+	}
+	trailers = strings.TrimSuffix(trailers, "\n")
+	key, ok := strings.CutPrefix(trailers[strings.LastIndexByte(trailers, '\n')+1:], keyTrailer)
+	if !ok {
+		return ""
+	}
+	return key
+}
 
 // message is the commit message: subject, and the trailers of m.
 func (m Meta) message(subject string) string {

@@ -352,8 +352,8 @@ func (h *history) lastTouch(path string, blob Hash) (touch, bool) {
 }
 
 // of lists the changes of path, newest first, and before it was moved there
-// those of the path where it was.
-func (h *history) of(path string) (out []Change) {
+// those of the path where it was: the last limit of them, or all when it is 0.
+func (h *history) of(path string, limit int) (out []Change) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for until := int32(-1); ; {
@@ -363,6 +363,9 @@ func (h *history) of(path string) (out []Change) {
 				continue
 			}
 			out = append(out, h.change(path, t))
+			if len(out) == limit {
+				return out
+			}
 			if t.deed == moved {
 				path, until, from = h.ends[end{t.commit, path}], t.commit, true
 				break
@@ -417,8 +420,11 @@ func (h *history) append(list []madeCommit) {
 // follows it through moves to where it was before. It is empty for a path that
 // never was.
 func (r *Repo) History(ctx context.Context, path content.Path) ([]Change, error) {
-	return r.history.of(path.String()), ctx.Err()
+	return r.history.of(path.String(), 0), ctx.Err()
 }
+
+// Recent is the last n of [Repo.History], at least one.
+func (r *Repo) Recent(path content.Path, n int) []Change { return r.history.of(path.String(), n) }
 
 // Changes lists what each commit after since, up to until, changed, oldest
 // first. A zero since is before the first commit; a zero until is the tip of the
@@ -484,8 +490,9 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange,
 	return d.against([]Hash{base}, tree)
 }
 
-// FindKey is the commit after since that was made with this Meta.Key, zero if
-// there is none. It looks at the whole branch when since is zero, or is no longer
+// FindKey is the commit after since that was made here with this Meta.Key, zero if
+// there is none: who pushes can write such a trailer too, and is told apart by the
+// committer. It looks at the whole branch when since is zero, or is no longer
 // part of it. While it is in doubt what a write has saved that failed late, FindKey
 // has that decided first.
 func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
@@ -514,7 +521,7 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 			if err != nil {
 				return Hash{}, err
 			}
-			if slices.Contains(strings.Split(o.message, "\n"), keyTrailer+key) {
+			if o.committer == r.committer.clean() && keyOf(o.message) == key {
 				return c.hash, nil
 			}
 			since = c.hash

@@ -18,18 +18,18 @@ import (
 // A commitObject is what is read of a commit. Whatever Git can hold can be read:
 // of what is malformed it has the zero value, and its texts are valid UTF-8.
 type commitObject struct {
-	tree          Hash
-	parents       []Hash
-	author        Person
-	at, committed int64  // when it was authored and committed, in Unix seconds
-	message       string // as it stands there, in UTF-8
+	tree              Hash
+	parents           []Hash
+	author, committer Person
+	at, committed     int64  // when it was authored and committed, in Unix seconds
+	message           string // as it stands there, in UTF-8
 }
 
 // parseCommit reads the content of a commit. An error says that it names no tree.
 func parseCommit(raw []byte) (*commitObject, error) {
 	head, message, _ := bytes.Cut(raw, []byte("\n\n"))
 	c := new(commitObject)
-	var author, charset []byte
+	var author, committer, charset []byte
 	for i, line := range bytes.Split(head, []byte("\n")) {
 		key, value, _ := bytes.Cut(line, []byte(" "))
 		switch {
@@ -43,17 +43,22 @@ func parseCommit(raw []byte) (*commitObject, error) {
 		case string(key) == "author" && author == nil:
 			author, c.at = splitIdent(value)
 		case string(key) == "committer":
-			_, c.committed = splitIdent(value)
+			committer, c.committed = splitIdent(value)
 		case string(key) == "encoding":
 			charset = value
 		}
 	}
 	decode := decoderOf(string(charset))
-	name, email, _ := bytes.Cut(author, []byte("<"))
-	email, _, _ = bytes.Cut(email, []byte(">"))
-	c.author = Person{decode(bytes.TrimSpace(name)), decode(bytes.TrimSpace(email))}
+	c.author, c.committer = personOf(author, decode), personOf(committer, decode)
 	c.message = decode(message)
 	return c, nil
+}
+
+// personOf is whom the first part of an ident names.
+func personOf(ident []byte, decode func([]byte) string) Person {
+	name, email, _ := bytes.Cut(ident, []byte("<"))
+	email, _, _ = bytes.Cut(email, []byte(">"))
+	return Person{decode(bytes.TrimSpace(name)), decode(bytes.TrimSpace(email))}
 }
 
 // subject is the first line of the message.

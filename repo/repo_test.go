@@ -108,7 +108,7 @@ func compare(t *testing.T, r *Repo) {
 		t.Errorf("live history knows %d paths, fresh one %d", got, want)
 	}
 	for path := range fresh.history.touches {
-		got, want := fmt.Sprint(r.history.of(path)), fmt.Sprint(fresh.history.of(path))
+		got, want := fmt.Sprint(r.history.of(path, 0)), fmt.Sprint(fresh.history.of(path, 0))
 		if got != want {
 			t.Errorf("history of %s live:\n%s\nfresh:\n%s", path, got, want)
 		}

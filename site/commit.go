@@ -75,6 +75,9 @@ func (t *transaction) outcomes(res repo.Result) []*Outcome {
 			}
 			out.Entry = e.collection.viewOf(now, e.after)
 		}
+		if !t.write.DryRun {
+			out.Made = e.made()
+		}
 		all[i] = out
 	}
 	return all

@@ -38,7 +38,8 @@ type result struct {
 	before, after *content.Document // nil when there is none
 	now           *repo.Entry       // as the edit left it; nil after a deletion
 	created       bool
-	from          Ref // of an entry that was moved
+	from          Ref       // of an entry that was moved
+	gone          repo.Hash // the blob of an entry that was deleted
 }
 
 func (e *edit) changed() bool {
@@ -125,7 +126,7 @@ func (e *edit) delete(tx *repo.Tx) error {
 	if err := e.collection.permit(auth.Delete, e.before, nil); err != nil {
 		return err
 	}
-	e.verb, e.path = "Delete", now.Path
+	e.verb, e.path, e.gone = "Delete", now.Path, now.Revision
 	return tx.Delete(e.ref.Collection, e.ref.Slug)
 }
 

@@ -79,4 +79,25 @@ func refusal(err error) error {
 	return err
 }
 
+// withoutPlaces is a refusal that does not tell where in a file something is.
+func withoutPlaces(err error) error {
+	var (
+		told *Error
+		edit *content.EditError
+		of   *OperationError
+	)
+	if errors.As(err, &of) {
+		return &OperationError{of.Index, withoutPlaces(of.Err)}
+	}
+	if !errors.As(err, &told) {
+		return err
+	}
+	bare := *told
+	bare.Problems = unplaced(told.Problems)
+	if errors.As(told.Err, &edit) {
+		bare.Detail = (&content.EditError{Kind: edit.Kind, Path: edit.Path, Detail: edit.Detail}).Error()
+	}
+	return &bare
+}
+
 func noEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }

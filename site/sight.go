@@ -24,6 +24,7 @@ type sight struct {
 	*content.Collection
 	grants []auth.Grant // of the caller's roles, at least one
 	whole  bool         // to see every entry with every field
+	site   *Site        // nil where whole is all that counts
 }
 
 // sight is the collection called name as pr sees it, if pr may do each of the
@@ -37,7 +38,7 @@ func (s *Site) sight(pr *auth.Principal, name string, actions ...auth.Action) (*
 	if s.byName[name] == nil || len(grants) == 0 {
 		return nil, &Error{Code: NotFound, Detail: "There is no such collection. GET /v1/collections lists those that you can use."}
 	}
-	v := &sight{Collection: s.byName[name], grants: grants}
+	v := &sight{Collection: s.byName[name], grants: grants, site: s}
 	for _, a := range actions {
 		if !terms(grants).allow(a) {
 			return nil, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s entries of %s.", a, name)}
@@ -164,38 +165,37 @@ func (v *sight) hidden(fields *content.Object) []string {
 
 // view is e as the caller sees it.
 func (v *sight) view(e *repo.Entry) (*Entry, error) {
-	out := v.show(e, e.Fields(), e.Problems())
-	out.source = e.Source
-	var err error
-	out.Revision, err = v.revision(e)
-	return out, err
+	revision, err := v.revision(e)
+	out := Entry{Ref: Ref{e.Collection, e.Slug}, Path: e.Path, Revision: revision, Updated: change(e.Updated()), source: e.Source}
+	if err == nil && len(v.hidden(e.Fields())) > 0 {
+		out.Updated, err = v.updated(e)
+	}
+	return v.show(out, e.Fields(), e.Problems()), err
 }
 
-// viewOf is [sight.view] of an entry whose document is at hand: nothing is read, so
-// that nothing can fail.
+// viewOf is [sight.view] of an entry whose document is at hand: nothing is read that
+// it could fail for. When the last change that the caller sees cannot be told, there
+// is none.
 func (v *sight) viewOf(e *repo.Entry, d *content.Document) *Entry {
-	out := v.show(e, d.Fields(), d.Problems())
-	out.source = func() ([]byte, error) { return d.Source(), nil }
-	out.Revision = v.revisionOf(d, e.Revision)
-	return out
+	out := Entry{Ref: Ref{e.Collection, e.Slug}, Path: e.Path, Revision: v.revisionOf(d, e.Revision), Updated: change(e.Updated()),
+		source: func() ([]byte, error) { return d.Source(), nil }}
+	if len(v.hidden(d.Fields())) > 0 {
+		out.Updated, _ = v.updated(e)
+	}
+	return v.show(out, d.Fields(), d.Problems())
 }
 
-// show is what the caller sees of e, of which this was read.
-func (v *sight) show(e *repo.Entry, fields *content.Object, problems []content.Problem) *Entry {
+// show is an entry of which this was read, as the caller sees it: out with what is
+// in the fields.
+func (v *sight) show(out Entry, fields *content.Object, problems []content.Problem) *Entry {
 	if v.Schema.Defined && !unreadable(problems) {
 		problems = append(problems[:len(problems):len(problems)], v.Schema.Validate(fields, nil)...)
 	}
-	out := &Entry{
-		Ref:      Ref{e.Collection, e.Slug},
-		Path:     e.Path,
-		Fields:   fields,
-		Problems: problems,
-		Updated:  change(e.Updated()),
-	}
+	out.Fields, out.Problems = fields, problems
 	if hidden := v.hidden(fields); len(hidden) > 0 {
 		out.Fields, out.Problems, out.partial = without(fields, hidden), tellable(hidden, problems), true
 	}
-	return out
+	return &out
 }
 
 // revision is what the caller knows the revision of e by.
@@ -228,9 +228,31 @@ func digest(fields *content.Object, body string) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// tellable are the problems that do not concern hidden fields.
+// tellable are the problems that do not concern hidden fields, without their
+// places if there are such fields: a line tells how many there are before it.
 func tellable(hidden []string, problems []content.Problem) []content.Problem {
-	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return slices.Contains(hidden, root(p)) })
+	told := slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return slices.Contains(hidden, root(p)) })
+	if len(hidden) > 0 {
+		told = unplaced(told)
+	}
+	return told
+}
+
+// unplaced are problems that do not tell where they are in the file.
+func unplaced(problems []content.Problem) []content.Problem {
+	told := slices.Clone(problems)
+	for i := range told {
+		told[i].Line, told[i].Column = 0, 0
+	}
+	return told
+}
+
+// hides says whether there are fields, in whatever entries, that pr does not see.
+func (s *Site) hides(pr *auth.Principal) bool {
+	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool {
+		v, err := s.sight(pr, c.Name, auth.Read)
+		return err == nil && !v.whole && slices.ContainsFunc(v.grants, func(g auth.Grant) bool { return len(g.Hide) > 0 })
+	})
 }
 
 // root is the top-level field that a problem concerns.

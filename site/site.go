@@ -31,6 +31,7 @@ type Site struct {
 	selections  selections
 	views       *views
 	registers   registers
+	seen        seen
 }
 
 // Options are what a Site is made of. All but Media and Logger are required.
@@ -121,6 +122,15 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
 	}
 	return nil
+}
+
+// SeesDeliveries says whether pr may be told what events are about and what was
+// answered to them, which may repeat them: who sees every entry with every field.
+func (s *Site) SeesDeliveries(pr *auth.Principal) bool { return s.seesAll(pr) }
+
+// SeesMedia says whether pr may read a file of the media folder.
+func (s *Site) SeesMedia(pr *auth.Principal, name string) bool {
+	return s.policy.CanMedia(pr, auth.Read, name)
 }
 
 // Has says whether there is a collection called name, whoever may see it.

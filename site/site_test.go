@@ -63,6 +63,7 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.repo = r
 	folder, err := content.ParsePath("img")
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,8 @@ type Outcome struct {
 	Changed bool                  // false when nothing differed, so that there is no commit
 	Commit  string                // in hexadecimal; the newest of all when there is none of the write
 	Diff    *content.DocumentDiff // for a dry run
+
+	Made Made // zero for a dry run
 }
 
 // Create adds an entry to a collection, as [Creating] says.
@@ -88,6 +90,14 @@ func (e *OperationError) Unwrap() error { return e.Err }
 // none. There is an outcome for each, which tells what this operation did, and
 // an entry as the last of its operations left it.
 func (s *Site) Batch(ctx context.Context, pr *auth.Principal, ops []Operation, w Write) ([]*Outcome, error) {
+	outcomes, err := s.batch(ctx, pr, ops, w)
+	if err != nil && s.hides(pr) {
+		err = withoutPlaces(err)
+	}
+	return outcomes, err
+}
+
+func (s *Site) batch(ctx context.Context, pr *auth.Principal, ops []Operation, w Write) ([]*Outcome, error) {
 	if len(ops) == 0 || len(ops) > MaxBatch {
 		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("A batch has between 1 and %d operations.", MaxBatch)}
 	}

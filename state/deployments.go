@@ -16,24 +16,40 @@ type Deployment struct {
 	LiveAt time.Time // when it was first told to be live; zero when never
 }
 
+// Report is what was told of a build.
+type Report struct {
+	Deployment
+	ID   string    // of the signed message; "" for one that is not signed
+	Made time.Time // when it was signed, At when it was not
+}
+
+// ReportWindow is how long the id of a signed report is remembered: longer than its
+// signature is good.
+const ReportWindow = time.Hour
+
 // Deployments are the reports of builds.
 type Deployments struct{ db *DB }
 
 // Deployments are those in db.
 func (db *DB) Deployments() Deployments { return Deployments{db} }
 
-// Report keeps what was told of a commit, whose last report it is, and forgets
-// all but the keep commits that were told of last.
-func (ds Deployments) Report(ctx context.Context, d Deployment, keep int) error {
+// Report keeps what was told of a commit and forgets all but the keep commits that
+// were told of last. A report that was taken before, or was made before the last one
+// of its commit, changes nothing.
+func (ds Deployments) Report(ctx context.Context, r Report, keep int) error {
 	var live int64
-	if !d.LiveAt.IsZero() {
-		live = d.LiveAt.UnixMilli()
+	if !r.LiveAt.IsZero() {
+		live = r.LiveAt.UnixMilli()
 	}
 	err := ds.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, ds.db.Bind(`INSERT INTO deployments (commit_id, state, url, at, live_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (commit_id) DO UPDATE SET state = excluded.state, url = excluded.url, at = excluded.at,
-			live_at = CASE WHEN deployments.live_at > 0 THEN deployments.live_at ELSE excluded.live_at END`),
-			d.Commit, d.State, d.URL, d.At.UnixMilli(), live)
+		if repeated, err := ds.repeated(ctx, tx, r); err != nil || repeated {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, ds.db.Bind(`INSERT INTO deployments (commit_id, state, url, at, live_at, made_at) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (commit_id) DO UPDATE SET state = excluded.state, url = excluded.url, at = excluded.at, made_at = excluded.made_at,
+			live_at = CASE WHEN deployments.live_at > 0 THEN deployments.live_at ELSE excluded.live_at END
+			WHERE deployments.made_at <= excluded.made_at`),
+			r.Commit, r.State, r.URL, r.At.UnixMilli(), live, r.Made.Unix())
 		if err != nil {
 			return err
 		}
@@ -45,6 +61,22 @@ func (ds Deployments) Report(ctx context.Context, d Deployment, keep int) error 
 		return fmt.Errorf("keep a deployment: %w", err)
 	}
 	return nil
+}
+
+// repeated says whether a signed report was taken before, and remembers it.
+func (ds Deployments) repeated(ctx context.Context, tx *sql.Tx, r Report) (bool, error) {
+	if r.ID == "" {
+		return false, nil
+	}
+	if _, err := tx.ExecContext(ctx, ds.db.Bind(`DELETE FROM deployment_reports WHERE at < ?`), r.At.Add(-ReportWindow).UnixMilli()); err != nil {
+		return false, err
+	}
+	res, err := tx.ExecContext(ctx, ds.db.Bind(`INSERT INTO deployment_reports (id, at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING`), r.ID, r.At.UnixMilli())
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 0, err
 }
 
 // All are those that are kept.

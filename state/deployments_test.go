@@ -19,7 +19,7 @@ func TestDeployments(t *testing.T) {
 			{Commit: "c", State: "queued", At: at(3)},
 			{Commit: "b", State: "building", At: at(4)},
 		} {
-			if err := ds.Report(t.Context(), d, 2); err != nil {
+			if err := ds.Report(t.Context(), state.Report{Deployment: d, Made: d.At}, 2); err != nil {
 				t.Fatal(err)
 			}
 		}

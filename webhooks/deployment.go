@@ -2,9 +2,12 @@ package webhooks
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -103,20 +106,36 @@ func (d *Deployments) Since(ctx context.Context, then time.Time) ([]state.Deploy
 	return after, d.news
 }
 
-// Signed says whether a report has the signature of an endpoint's secret, by
-// Standard Webhooks, and is at most five minutes old.
-func (d *Deployments) Signed(header http.Header, body []byte) bool {
-	return slices.ContainsFunc(d.signers, func(w *standardwebhooks.Webhook) bool { return w.Verify(body, header) == nil })
+// Signature is that of a report, by Standard Webhooks; the zero value is that of one
+// that is not signed.
+type Signature struct {
+	id   string
+	made time.Time
 }
 
-// Report keeps that the build of commit is in a state of [BuildStates]. ErrNoCommit
-// when the branch does not have it.
-func (d *Deployments) Report(ctx context.Context, commit, buildState, url string) error {
+// Signed says whether a report has the signature of an endpoint's secret, by
+// Standard Webhooks, and is at most five minutes old.
+func (d *Deployments) Signed(header http.Header, body []byte) (Signature, bool) {
+	if !slices.ContainsFunc(d.signers, func(w *standardwebhooks.Webhook) bool { return w.Verify(body, header) == nil }) {
+		return Signature{}, false
+	}
+	seconds, err := strconv.ParseInt(header.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
+	id := sha256.Sum256([]byte(header.Get(standardwebhooks.HeaderWebhookID)))
+	return Signature{hex.EncodeToString(id[:]), time.Unix(seconds, 0)}, err == nil
+}
+
+// Report keeps that the build of commit is in a state of [BuildStates]. A report
+// whose signature was taken before, or which was made before the last one of the
+// commit, changes nothing. ErrNoCommit when the branch does not have it.
+func (d *Deployments) Report(ctx context.Context, by Signature, commit, buildState, url string) error {
 	if _, ok := d.position(commit); !ok {
 		return ErrNoCommit
 	}
 	now := time.Now()
-	report := state.Deployment{Commit: commit, State: buildState, URL: url, At: now}
+	report := state.Report{Deployment: state.Deployment{Commit: commit, State: buildState, URL: url, At: now}, ID: by.id, Made: now}
+	if by.id != "" && by.made.Before(now) { // a clock that is fast shuts out nobody
+		report.Made = by.made
+	}
 	if buildState == Live {
 		report.LiveAt = now
 	}

@@ -118,6 +118,10 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is no CloudEvent", http.StatusBadRequest)
 		return
 	}
+	if e.Data.Commit != "" && !isCommit(e.Data.Commit) {
+		http.Error(w, "the event's commit is no id of one", http.StatusBadRequest)
+		return
+	}
 	l.receive(e)
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -240,4 +244,10 @@ func (l *Listener) report(ctx context.Context, source, commit string, s state) {
 func content(eventType string) bool {
 	kind, _, _ := strings.Cut(eventType, ".")
 	return slices.Contains([]string{"entry", "media", "repository"}, kind)
+}
+
+// isCommit says whether s can be the whole id of a commit, by SHA-1 or SHA-256. A
+// command may put it anywhere.
+func isCommit(s string) bool {
+	return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789abcdef") == ""
 }

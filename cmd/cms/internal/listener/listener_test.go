@@ -118,9 +118,13 @@ func (r *running) post(secret string, body []byte) int {
 	return res.StatusCode
 }
 
+// id is the whole id of the commit that a test calls name, unless it is one.
+func id(name string) string { return name + strings.Repeat("0", 40-len(name)) }
+
 // event is an event of a commit made at the second.
 func (r *running) event(commit string, second int) {
 	r.t.Helper()
+	commit = id(commit)
 	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"evt_%s","type":"entry.updated","source":"http://unused.example","time":%q,"data":{"commit":%q}}`,
 		commit, time.Unix(int64(second), 0).UTC().Format(time.RFC3339), commit)
 	if status := r.post(secret, body); status != http.StatusNoContent {
@@ -143,6 +147,8 @@ func (r *running) placed(commit, sequence string, authored time.Time) {
 func (r *running) reported(want ...string) {
 	r.t.Helper()
 	for i, w := range want {
+		commit, rest, _ := strings.Cut(w, " ")
+		w = id(commit) + " " + rest
 		select {
 		case got := <-r.reports:
 			if got != w {
@@ -197,7 +203,7 @@ func TestOlderServices(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	r := start(t, Options{Command: "touch $DIR/ran"})
-	event := []byte(`{"type":"entry.updated","data":{"commit":"c1"}}`)
+	event := []byte(`{"type":"entry.updated","data":{"commit":"` + id("c1") + `"}}`)
 	if got := r.post("whsec_d3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25n", event); got != http.StatusUnauthorized {
 		t.Errorf("another secret: got %d, want 401", got)
 	}
@@ -214,6 +220,11 @@ func TestRefusals(t *testing.T) {
 	res.Body.Close()
 	if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != http.MethodPost {
 		t.Errorf("GET: got %d, Allow %q; want 405, POST", res.StatusCode, res.Header.Get("Allow"))
+	}
+	for _, commit := range []string{"c1", "main", "--upload-pack=x", "$(touch ran)", "../x", " " + id("c1"), id("c1") + "\\n", id("c1") + "0", strings.ToUpper(id("c1")), id("g1")} {
+		if got := r.post(secret, []byte(`{"type":"entry.updated","data":{"commit":"`+commit+`"}}`)); got != http.StatusBadRequest {
+			t.Errorf("commit %q: got %d, want 400", commit, got)
+		}
 	}
 	// A test event is taken, and nothing is built for it.
 	if got := r.post(newSecret, []byte(`{"type":"webhook.test","data":{}}`)); got != http.StatusNoContent {
@@ -246,7 +257,7 @@ func TestOneBuildForManyEvents(t *testing.T) {
 	r.event("c50", 50) // sent again
 	r.event("c51", 51)
 	r.reported("c51 building https://site.example", "c51 live https://site.example")
-	if got, want := r.file("log"), "c0\nc50\nc51"; got != want {
+	if got, want := r.file("log"), id("c0")+"\n"+id("c50")+"\n"+id("c51"); got != want {
 		t.Errorf("built %q, want %q", got, want)
 	}
 }

@@ -1,0 +1,170 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+)
+
+// Made is what an operation did, by names alone: to be kept, and told again to
+// those who may see it then.
+type Made struct {
+	Collection string `json:"collection"`
+	Slug       string `json:"slug"`
+	Path       string `json:"path"`
+	Blob       string `json:"blob"`           // after it; of a deletion before it
+	From       string `json:"from,omitempty"` // the collection that it was moved out of
+	Created    bool   `json:"created,omitempty"`
+	Deleted    bool   `json:"deleted,omitempty"`
+	Changed    bool   `json:"changed,omitempty"`
+}
+
+func (e *edit) made() Made {
+	m := Made{Collection: e.ref.Collection, Slug: e.ref.Slug.String(), Path: e.path.String(), Created: e.created, Changed: e.changed()}
+	if e.from.Collection != e.ref.Collection {
+		m.From = e.from.Collection
+	}
+	if e.now != nil {
+		m.Blob = e.now.Revision.String()
+	} else {
+		m.Deleted, m.Blob = true, e.gone.String()
+	}
+	return m
+}
+
+// action is what someone must be allowed to do to have it made.
+func (m Made) action() auth.Action {
+	switch {
+	case m.Deleted:
+		return auth.Delete
+	case m.Created, m.From != "":
+		return auth.Create
+	}
+	return auth.Update
+}
+
+// ErrGone is the error of what Git has no more, as after someone has rewritten the
+// history.
+var ErrGone = repo.ErrNotFound
+
+// Again is what the operations of a commit led to, as pr sees now what each left
+// then. It is refused to those who could not make them any more; ErrGone
+// when it cannot be told.
+func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all []Made) ([]*Outcome, error) {
+	outcomes := make([]*Outcome, len(all))
+	for i, m := range all {
+		out, err := s.again(ctx, pr, commit, m, len(all) > 1)
+		if err != nil {
+			if !errors.Is(err, ErrGone) {
+				err = &OperationError{i, refusal(err)}
+			}
+			return nil, err
+		}
+		outcomes[i] = out
+	}
+	return outcomes, nil
+}
+
+// again is Again of one operation, or of one of several, of which another may have
+// replaced what this one left before Git had it.
+func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
+	if m.From != "" {
+		if _, err := s.sight(pr, m.From, auth.Delete); err != nil {
+			return nil, err
+		}
+	}
+	v, err := s.sight(pr, m.Collection, m.action())
+	if err != nil {
+		return nil, err
+	}
+	slug, err := content.ParseSlug(m.Slug)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outcome{Ref: Ref{m.Collection, slug}, Created: m.Created, Changed: m.Changed, Commit: commit, Made: m}
+	hash := repo.NewHash(m.Blob)
+	src, err := s.repo.Blob(ctx, hash)
+	switch {
+	case errors.Is(err, repo.ErrNotFound) && several && v.whole:
+		if !m.Deleted {
+			out.Entry = &Entry{Ref: out.Ref, Revision: m.Blob}
+		}
+		return out, nil
+	case errors.Is(err, repo.ErrNotFound) && several:
+		return out, nil
+	case err != nil:
+		return nil, err
+	}
+	d := content.Parse(src)
+	if !v.whole && !v.terms(d.Fields()).allow(m.action()) {
+		return nil, v.outOfReach(m.action())
+	}
+	if m.Deleted || !v.shows(d.Fields(), d.Problems()) {
+		return out, nil
+	}
+	path, err := content.ParsePath(m.Path)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := s.madeBy(ctx, v, path, hash, commit)
+	if err != nil {
+		return nil, err
+	}
+	out.Entry = v.show(Entry{Ref: out.Ref, Path: path, Revision: v.revisionOf(d, hash), Updated: updated,
+		source: func() ([]byte, error) { return src, nil }}, d.Fields(), d.Problems())
+	return out, nil
+}
+
+// madeBy is the change that made the file at path what the caller sees of it after
+// commit.
+func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash repo.Hash, commit string) (Change, error) {
+	until, ok := s.Position(commit)
+	if !ok {
+		return Change{}, ErrGone
+	}
+	changes, err := s.repo.History(ctx, path)
+	if err != nil {
+		return Change{}, err
+	}
+	i := slices.IndexFunc(changes, func(c repo.Change) bool {
+		n, ok := s.repo.Position(c.Commit)
+		return ok && n <= until && c.Revision == hash
+	})
+	if i < 0 {
+		return Change{Commit: commit}, nil
+	}
+	last, err := v.lastSeen(ctx, changes[i:])
+	return change(last), err
+}
+
+// MediaMade is what a write of a file did, by names alone.
+type MediaMade struct {
+	Path    string `json:"path"` // below the media folder
+	Blob    string `json:"blob,omitempty"`
+	Created bool   `json:"created,omitempty"`
+	Changed bool   `json:"changed,omitempty"`
+}
+
+// MediaAgain is what a write of a file led to, for someone who may still do so.
+func (s *Site) MediaAgain(pr *auth.Principal, commit string, m MediaMade) (*MediaOutcome, error) {
+	action := auth.Update
+	switch {
+	case m.Blob == "":
+		action = auth.Delete
+	case m.Created:
+		action = auth.Create
+	}
+	path, err := s.mediaPath(pr, m.Path, action)
+	if err != nil {
+		return nil, err
+	}
+	out := &MediaOutcome{Created: m.Created, Changed: m.Changed, Commit: commit}
+	if m.Blob != "" {
+		out.File, err = mediaFile(m.Path, s.repo.Past(path, repo.NewHash(m.Blob)))
+	}
+	return out, err
+}
