@@ -136,6 +136,7 @@ func (r *running) event(commit string, second int) {
 // authored.
 func (r *running) placed(commit, sequence string, authored time.Time) {
 	r.t.Helper()
+	commit = id(commit)
 	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"evt_%s","type":"entry.updated","source":"http://unused.example","sequence":%q,"time":%q,"data":{"commit":%q}}`,
 		commit+sequence, sequence, authored.UTC().Format(time.RFC3339), commit)
 	if status := r.post(secret, body); status != http.StatusNoContent {
@@ -187,7 +188,7 @@ func TestOrderOfHistory(t *testing.T) {
 	build("a", "0000000002-0000000009", now) // the branch went back
 	r.placed("c", "0000000001-0000000011", now)
 	build("d", "0000000002-0000000010", now.Add(-48*time.Hour))
-	if got, want := r.file("log"), "a\nb\nc\na\nd"; got != want {
+	if got, want := r.file("log"), strings.Join([]string{id("a"), id("b"), id("c"), id("a"), id("d")}, "\n"); got != want {
 		t.Errorf("built %q, want %q", got, want)
 	}
 }
