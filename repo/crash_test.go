@@ -429,8 +429,10 @@ func play(t *testing.T, base string, f fault, at int, scenario func(*testing.T, 
 
 // eachFault plays the scenario with a fault at every operation on the disk.
 func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
-	eachFaultFrom(t, f, 1, func(*testing.T, string) {}, scenario, check)
+	eachFaultFrom(t, f, 1, nothing, scenario, check)
 }
+
+func nothing(*testing.T, string) {}
 
 // few is the distance of the operations that fail in long scenarios, of which only
 // CMS_CRASH_ROUNDS has each fail.
@@ -489,7 +491,7 @@ func TestEveryCrash(t *testing.T) {
 func TestEveryFaultOfJoin(t *testing.T) {
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFault(t, f, joining, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, few(), nothing, joining, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
@@ -509,7 +511,9 @@ func TestEveryFaultOfJoin(t *testing.T) {
 
 // TestEveryCrashOfJoin: no copy of an object goes before another one is durable,
 // and nothing is left of a pack by half.
-func TestEveryCrashOfJoin(t *testing.T) { eachFault(t, crash, joining, imageChecker()) }
+func TestEveryCrashOfJoin(t *testing.T) {
+	eachFaultFrom(t, crash, few(), nothing, joining, imageChecker())
+}
 
 // joining joins packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
