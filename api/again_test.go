@@ -104,7 +104,7 @@ func TestKeptOfAWrite(t *testing.T) {
 		}
 		return n
 	}
-	secret := strings.Repeat("confidentiel ", 20_000)
+	secret := strings.Repeat("secret-enfoui ", 20_000)
 	body := `{"slug":"a","fields":{"title":"Plan"},"body":"` + secret + `"}`
 	create := func(key, query, body string) response {
 		r := creation(key, "")
@@ -135,10 +135,10 @@ func TestKeptOfAWrite(t *testing.T) {
 	if n := count(`SELECT SUM(LENGTH(result)) FROM idempotency_keys`); n == 0 || n > 512 {
 		t.Errorf("kept of a write of %d bytes: got %d, want 1 to 512", len(body), n)
 	}
-	if n := count(`SELECT COUNT(*) FROM idempotency_keys WHERE result LIKE '%confidentiel%' OR result LIKE '%Plan%'`); n != 0 {
+	if n := count(`SELECT COUNT(*) FROM idempotency_keys WHERE result LIKE '%secret-enfoui%' OR result LIKE '%Plan%'`); n != 0 {
 		t.Error("what was written is kept")
 	}
-	if res := create("k", "", body); res.header.Get("Idempotency-Replayed") != "true" || !strings.Contains(string(res.body), "confidentiel") {
+	if res := create("k", "", body); res.header.Get("Idempotency-Replayed") != "true" || !strings.Contains(string(res.body), "secret-enfoui") {
 		t.Errorf("repeated: got %d %v", res.status, res.header)
 	}
 }

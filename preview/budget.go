@@ -49,7 +49,6 @@ type budget struct {
 	looked                                      int // at the context, in steps
 
 	footnotes int // defined so far
-	pipes     int // escaped, in the text
 	spans     int // of code
 
 	open []opener // brackets of the block that is being read

@@ -193,7 +193,7 @@ func TestBranchGoesAnywhere(t *testing.T) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "0", "a", "b")
-		random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // not a secret
+		random := rand.New(rand.NewPCG(seed, 3))
 		commits := []string{r.View().Commit().String()}
 		for i := range 12 {
 			parent := commits[random.IntN(len(commits))]

@@ -100,7 +100,7 @@ func (j *joins) write(ctx context.Context, packs []packFile) (sum Hash, err erro
 		err = errors.New("it lacks objects")
 	}
 	if err != nil {
-		return sum, fmt.Errorf("read joined pack back: %v", err) // not the error of one of packs
+		return sum, fmt.Errorf("read joined pack back: %s", err.Error()) // not the error of one of packs
 	}
 	return sum, j.pause(ctx, began)
 }

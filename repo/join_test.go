@@ -1,7 +1,9 @@
 package repo
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,7 +56,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+			if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -107,7 +109,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {
@@ -218,7 +220,7 @@ func TestNoJoinBesideGitsIndex(t *testing.T) {
 	}
 	stop()
 	git(t, dir, "multi-pack-index", "write")
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	r.countPacks(nil)
@@ -261,4 +263,9 @@ func TestChoose(t *testing.T) {
 	if got := choose([]packFile{kept, small, small}); len(got) != 2 {
 		t.Errorf("beside a pack that Git keeps: %d packs are joined, want 2", len(got))
 	}
+}
+
+// joinPacks joins packs once and keeps none.
+func joinPacks(ctx context.Context, d disk, folder string) error {
+	return (&joins{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).joinNow(ctx)
 }

@@ -284,7 +284,7 @@ func TestUpkeepOfGit(t *testing.T) {
 			write(t, work, "_consultations/dehors.md", fmt.Sprintf("---\ntitle: %d\n---\n", i))
 			git(t, work, "add", ".")
 			git(t, work, "commit", "-q", "-m", "Dehors")
-			for tries := 0; tries < 5; tries++ {
+			for range 5 {
 				if _, err := tryGit(work, "pull", "-q", "--rebase"); err != nil {
 					continue
 				}

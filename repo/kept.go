@@ -57,12 +57,7 @@ const multiIndexBound = 2 * packLimit
 // one as long as it is there.
 const goneSuffix = ".gone"
 
-// joinPacks joins packs once and keeps none, for where nobody reads them.
-func joinPacks(ctx context.Context, d disk, folder string, rest func(worked time.Duration) time.Duration) error {
-	j := &joins{disk: d, folder: folder, log: slog.New(slog.DiscardHandler), rest: rest}
-	return j.joinNow(ctx)
-}
-
+// joinNow joins packs once and keeps none, for where nobody reads them.
 func (j *joins) joinNow(ctx context.Context) error {
 	if err := j.join(ctx); err != nil {
 		return err

@@ -282,7 +282,7 @@ func TestJoinBesideMultiIndex(t *testing.T) {
 		}
 	}
 	stop()
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 3+1 {
@@ -459,7 +459,7 @@ func damage(t *testing.T, name string) {
 // byte is tried.
 func TestReadBack(t *testing.T) {
 	r, _ := manyPacks(t, 2)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	packs, err := listPacks(r.packFolder())
@@ -527,7 +527,7 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	for name := range packNames(t, r.packFolder()) {
 		git(t, r.path, "index-pack", "--rev-index", name+".pack")
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 1 {

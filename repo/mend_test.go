@@ -85,7 +85,7 @@ func TestOrphanGoes(t *testing.T) {
 			orphan := packs[0].name + ".pack"
 			raw, err := os.ReadFile(orphan)
 			if err == nil {
-				err = joinPacks(t.Context(), osDisk{}, r.packFolder(), nil)
+				err = joinPacks(t.Context(), osDisk{}, r.packFolder())
 			}
 			if err = errors.Join(err, os.WriteFile(orphan, raw, 0o444)); err != nil {
 				t.Fatal(err)
@@ -136,7 +136,7 @@ func TestMendMultiIndex(t *testing.T) {
 		t.Error("one that is right is gone")
 	}
 	os.Remove(index)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(index, raw, 0o444); err != nil {

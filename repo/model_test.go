@@ -298,7 +298,7 @@ func (m *model) outside(rt *rapid.T) {
 }
 
 func (m *model) doJoin(rt *rapid.T) {
-	if err := joinPacks(context.Background(), osDisk{}, m.repo.packFolder(), nil); err != nil {
+	if err := joinPacks(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
 		rt.Fatal(err)
 	}
 }

@@ -293,7 +293,7 @@ func TestOpenPacksAreBounded(t *testing.T) {
 		t.Errorf("%d packs are open, want %d", n, most)
 	}
 	first := s.packs.known.Load().packs
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.set().refresh(); err != nil {
@@ -637,7 +637,7 @@ func FuzzPack(f *testing.F) {
 		open := &openPack{ReaderAt: bytes.NewReader(raw), Closer: io.NopCloser(nil), size: int64(len(raw)), users: 1}
 		set.files.Add(pack, open)
 		names := []Hash{tree, other, {0xff}}
-		for i := 0; i < min(x.objects, 20); i++ {
+		for i := range min(x.objects, 20) {
 			names = append(names, Hash(x.raw[indexNames+20*i:]))
 		}
 		for _, h := range names {

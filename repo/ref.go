@@ -174,7 +174,7 @@ func (b *branch) link(deadline time.Time) error {
 		}
 		// By chance up to half as long again or less, so that two who wait for
 		// each other's locks do not keep step.
-		time.Sleep(pause/2 + rand.N(pause/2))
+		<-time.After(pause/2 + rand.N(pause/2)) //nolint:gosec // no secret
 		pause = min(2*pause, longestPause)
 	}
 }

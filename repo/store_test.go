@@ -55,7 +55,7 @@ func TestReadAfterJoin(t *testing.T) {
 	if _, err := s.blob(entries[0].Revision); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder(), nil); err != nil {
+	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	readAll(t, r, s, entries)
@@ -123,7 +123,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, entries := manyPacks(t, n)
 			k := &keeper{}
-			if err := joinPacks(t.Context(), k, r.packFolder(), nil); err != nil {
+			if err := joinPacks(t.Context(), k, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if len(k.kept) != 2*n {

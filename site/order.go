@@ -92,11 +92,11 @@ func (o *order) put(at spot, e *repo.Entry, key keyOf) *order {
 	if o == nil {
 		return &order{size: 1, first: at, rows: []*repo.Entry{e}}
 	}
-	if halves := o.with(at, e, key); len(halves) > 1 {
+	halves := o.with(at, e, key)
+	if len(halves) > 1 {
 		return parent(halves)
-	} else {
-		return halves[0]
 	}
+	return halves[0]
 }
 
 // with is put, in two halves where one node would be too large.

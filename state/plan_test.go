@@ -34,6 +34,7 @@ func TestPlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer rows.Close()
 		var plan strings.Builder
 		for rows.Next() {
 			var a, b, n int

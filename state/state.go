@@ -53,12 +53,13 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	db := &DB{}
 	var err error
 	path, lite := strings.CutPrefix(address, "sqlite:")
-	if lite {
+	switch {
+	case lite:
 		db.sql, err = openSQLite(path)
-	} else if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
 		db.postgres = true
 		db.sql, err = openPostgres(address)
-	} else {
+	default:
 		return nil, errors.New("state: the address is neither sqlite:PATH nor postgres://HOST/DATABASE")
 	}
 	if err != nil {

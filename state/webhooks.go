@@ -59,7 +59,7 @@ func (w *Webhooks) Cursors(ctx context.Context) ([]Endpoint, error) {
 }
 
 func (w *Webhooks) endpoints(ctx context.Context, pending string) ([]Endpoint, error) {
-	rows, err := w.db.reads.QueryContext(ctx, `SELECT `+endpointColumns+`, `+pending+` FROM webhook_endpoints e ORDER BY name`)
+	rows, err := w.db.reads.QueryContext(ctx, `SELECT `+endpointColumns+`, `+pending+` FROM webhook_endpoints e ORDER BY name`) //nolint:gosec // of constants
 	if err != nil {
 		return nil, fmt.Errorf("list webhook endpoints: %w", err)
 	}

@@ -65,7 +65,7 @@ func TestThereAndBackAgain(t *testing.T) {
 		b.h.mu.Unlock()
 		there := b.h.state()
 		want := []string{"consultations/plan-velo", "media/a.jpg", ""} // and of the way back ""
-		settle := func() { // so that a build is one of its own
+		settle := func() {                                             // so that a build is one of its own
 			for _, name := range []string{"site", "second", "builds"} {
 				heads, err := b.db.Webhooks().Heads(b.Context(), name, 100)
 				for err == nil && len(heads) > 0 {
