@@ -48,6 +48,10 @@ type keptPack struct {
 	again bool      // since the index that named it was taken away
 }
 
+// mostKept is how many packs are kept at most. Beyond, the oldest go before their
+// time: each of them costs whoever lists the folder or opens all packs.
+const mostKept = 4 * packBound
+
 // multiIndexBound is how many packs an index of Git's over several packs may keep
 // from being joined or removed. Beyond, it is taken away, as git repack does it.
 const multiIndexBound = 2 * packLimit
@@ -192,9 +196,9 @@ func (j *joins) pause(ctx context.Context, began time.Time) error {
 	return ctx.Err()
 }
 
-// due says whether packs were kept long enough at now.
+// due says whether packs were kept long enough at now, or are too many.
 func (j *joins) due(now time.Time) bool {
-	return slices.ContainsFunc(j.kept, func(p keptPack) bool { return j.over(p, now) })
+	return len(j.kept) > mostKept || slices.ContainsFunc(j.kept, func(p keptPack) bool { return j.over(p, now) })
 }
 
 func (j *joins) over(p keptPack, now time.Time) bool { return now.Sub(p.since) >= j.keep }
@@ -239,6 +243,9 @@ func (j *joins) release(ctx context.Context, now time.Time) error {
 func (j *joins) dueNow(now time.Time) (due []keptPack, err error) {
 	if !j.due(now) {
 		return nil, nil
+	}
+	for i := range j.kept[:max(0, len(j.kept)-mostKept)] {
+		j.kept[i].since = now.Add(-j.keep)
 	}
 	m := readMultiIndex(j.folder)
 	j.unfreed = 0

@@ -536,3 +536,20 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	noRemains(t, r.packFolder())
 	fsck(t, r.path)
 }
+
+// TestKeptPacksAreBounded: of too many packs the oldest are due before their time.
+func TestKeptPacksAreBounded(t *testing.T) {
+	now := time.Now()
+	j := &joins{disk: osDisk{}, folder: t.TempDir(), keep: time.Hour, log: slog.New(slog.DiscardHandler)}
+	for i := range mostKept {
+		j.kept = append(j.kept, keptPack{packFile: packFile{name: fmt.Sprint(i)}, since: now})
+	}
+	if due, err := j.dueNow(now); len(due) > 0 || err != nil {
+		t.Errorf("%d of %d packs are due, %v", len(due), mostKept, err)
+	}
+	j.kept = append(j.kept, keptPack{packFile: packFile{name: "another"}, since: now}, keptPack{packFile: packFile{name: "one more"}, since: now})
+	due, err := j.dueNow(now)
+	if err != nil || len(due) != 2 || due[0].name != "0" || due[1].name != "1" {
+		t.Errorf("due are %v, %v; want the two oldest", due, err)
+	}
+}
