@@ -166,6 +166,7 @@ func TestOrderIsKeptPerEntry(t *testing.T) {
 		defer stop()
 		b.h.commit("bloquee")
 		b.h.commit("bloquee")
+		b.until("the first event", func() bool { return first.Load() != nil })
 		b.h.commit("libre")
 		b.until("the other entry", func() bool { return slices.Contains(subjects(accepted(b.site.arrivals(t))), "consultations/libre") })
 		if got := subjects(accepted(b.site.arrivals(t))); slices.Contains(got, "consultations/bloquee") {
