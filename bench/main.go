@@ -14,6 +14,10 @@
 //
 //	go run ./bench -only million
 //
+// With -against it measures another binary of the service and this code in turn.
+//
+//	go run ./bench -against ./cms.before
+//
 // With -soak it keeps the service under load for a time, and fails if the service
 // takes ever more memory, files or packs, or has lost an edit.
 //
@@ -55,6 +59,7 @@ func main() {
 	chaos := flag.Duration("chaos", 0, "break what can be broken for so `long`, instead of measuring")
 	without := flag.String("without", "", "`troubles` to leave out of -chaos, with commas: "+strings.Join(troubles, ", "))
 	only := flag.String("only", "", "the `sections` to measure, with commas: "+strings.Join(names, ", ")+" (default: all but million)")
+	other := flag.String("against", "", "measure another `binary` of the service and this code in turn")
 	million := flag.Bool("million", false, "measure 1,000,000 entries too")
 	bare := flag.Bool("bare", false, "be the handler that reads are compared with: for this program itself")
 	flag.Parse()
@@ -67,7 +72,7 @@ func main() {
 	if *chaos > 0 {
 		err = runChaos(ctx, *dir, *chaos, *without, os.Stdout)
 	} else {
-		err = run(ctx, *dir, *quick, *million, *soak, *only, os.Stdout)
+		err = run(ctx, *dir, *quick, *million, *soak, *only, *other, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -95,7 +100,7 @@ type plan struct {
 	million    shape
 }
 
-func run(ctx context.Context, dir string, quick, million bool, soak time.Duration, only string, out io.Writer) error {
+func run(ctx context.Context, dir string, quick, million bool, soak time.Duration, only, other string, out io.Writer) error {
 	p := plan{
 		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
 		duration: 10 * time.Second, history: 25000, deliveries: 10000,
@@ -119,6 +124,9 @@ func run(ctx context.Context, dir string, quick, million bool, soak time.Duratio
 	b := &bench{dir: dir, binary: binary, plan: p, out: out}
 	if soak > 0 {
 		return b.soak(ctx, soak)
+	}
+	if other != "" {
+		return b.against(ctx, other)
 	}
 	if err := b.head(ctx); err != nil {
 		return err
