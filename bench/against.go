@@ -19,6 +19,8 @@ type version struct {
 	name, binary string
 	svc          *service
 	results      []result
+	cpu          time.Duration // of the service in all rounds
+	done         float64       // requests in all rounds
 }
 
 // against measures edits and reads of another binary and of this code in turn, so that
@@ -56,7 +58,7 @@ func (b *bench) shapeAgainst(ctx context.Context, sh shape, other string) error 
 		}
 		defer v.svc.kill()
 	}
-	b.printf("\n### %s entries\n\n| | before: a second | median | 99th percentile | now: a second | median | 99th percentile | now of before |\n|---|---|---|---|---|---|---|---|\n", sh.name)
+	b.printf("\n### %s entries\n\n| | before: a second | median | 99th percentile | CPU each | now: a second | median | 99th percentile | CPU each | now of before |\n|---|---|---|---|---|---|---|---|---|---|\n", sh.name)
 	type load struct {
 		name string
 		run  func(*service) (result, error)
@@ -79,21 +81,35 @@ func (b *bench) shapeAgainst(ctx context.Context, sh shape, other string) error 
 	}
 	for _, l := range loads {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", sh.name, l.name)
-		before.results, now.results = nil, nil
+		for _, v := range []*version{before, now} {
+			v.results, v.cpu, v.done = nil, 0, 0
+		}
 		for range rounds {
 			for _, v := range []*version{before, now} {
-				r, err := l.run(v.svc)
-				if err != nil {
+				if err := v.measure(l.run); err != nil {
 					return fmt.Errorf("%s, %s: %w", l.name, v.name, err)
 				}
-				v.results = append(v.results, r)
 			}
 		}
 		x, y := middle(before.results), middle(now.results)
-		b.printf("| %s | %.0f | %.2f ms | %.2f ms | %.0f | %.2f ms | %.2f ms | %.2f |\n", l.name, x.rate, milliseconds(x.median), milliseconds(x.p99),
-			y.rate, milliseconds(y.median), milliseconds(y.p99), y.rate/x.rate)
+		b.printf("| %s | %.0f | %.2f ms | %.2f ms | %.2f ms | %.0f | %.2f ms | %.2f ms | %.2f ms | %.2f |\n", l.name,
+			x.rate, milliseconds(x.median), milliseconds(x.p99), milliseconds(before.cpu)/before.done,
+			y.rate, milliseconds(y.median), milliseconds(y.p99), milliseconds(now.cpu)/now.done, y.rate/x.rate)
 	}
 	return errors.Join(before.svc.stop(), now.svc.stop())
+}
+
+// measure does a round.
+func (v *version) measure(run func(*service) (result, error)) error {
+	began, start := v.svc.cpu(), time.Now()
+	r, err := run(v.svc)
+	if err != nil {
+		return err
+	}
+	v.results = append(v.results, r)
+	v.cpu += v.svc.cpu() - began
+	v.done += r.rate * time.Since(start).Seconds()
+	return nil
 }
 
 // timedFor does something again and again for a while.

@@ -140,6 +140,18 @@ func (s *service) status(key string) int64 {
 	return 0
 }
 
+// cpu is the time that the process has computed; 0 where the system does not tell.
+func (s *service) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond // Linux counts hundredths of a second
+}
+
 // live is how many bytes the process keeps, without what waits to be collected,
 // once every entry is read, parsed and indexed.
 func (s *service) live(ctx context.Context) (float64, error) {

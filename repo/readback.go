@@ -169,12 +169,11 @@ func readIndex(name string) ([]idxfile.Entry, error) {
 
 // openPackIndex reads the index of a pack.
 func openPackIndex(name string) (*idxfile.MemoryIndex, error) {
-	f, err := os.Open(name)
+	raw, err := os.ReadFile(name) // go-git reads it four bytes at a time
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return parsePackIndex(f)
+	return parsePackIndex(bytes.NewReader(raw))
 }
 
 func parsePackIndex(r io.Reader) (*idxfile.MemoryIndex, error) {
