@@ -172,6 +172,12 @@ func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo
 // for one that is not there.
 func (s *Site) Depth(commit string) (int, bool) { return s.repo.Depth(repo.NewHash(commit)) }
 
+// Backup is the name of the reference that keeps a commit which the branch no longer
+// leads to, as [repo.Repo.Backup] has it.
+func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
+	return s.repo.Backup(ctx, repo.NewHash(commit))
+}
+
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {
 		return ""
