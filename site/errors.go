@@ -3,6 +3,7 @@ package site
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"cms/content"
 	"cms/repo"
@@ -40,6 +41,32 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrStorage is the error of what cannot be read from the repository now. Writes are
+// refused with an *Error that says what became of them.
+var ErrStorage = repo.ErrStorage
+
+// unreadNow refuses what cannot be told because an entry cannot be read now.
+func unreadNow() error {
+	return &Error{Code: Unavailable, Detail: "The repository cannot be read now. Nothing was saved; try again in a moment."}
+}
+
+// there is the error of reading what the repository must have: that it is missing is a
+// failure of the storage.
+func there(err error) error {
+	if errors.Is(err, repo.ErrNotFound) {
+		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
+	}
+	return err
+}
+
+// undone is the refusal of a write that could not use a file on its way.
+func undone(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
+	}
+	return &Error{Code: Unavailable, Detail: "The file cannot be received now. Nothing was saved; try again later.", Err: err}
+}
 
 // refusal makes an *Error of the errors of the packages below that a caller
 // can act on; others are returned as they are.

@@ -73,22 +73,22 @@ func (all *registers) free(in entries, collection string, base content.Slug) con
 	}
 }
 
-// taken says whether an entry but self has the value v in a field.
-func (all *registers) taken(in entries, self Ref, field string, v content.Value) bool {
+// taken says whether an entry but self has the value v in a field; not sure when some
+// could not be read.
+func (all *registers) taken(in entries, self Ref, field string, v content.Value) (taken, sure bool) {
 	r := all.open(in, self.Collection)
 	defer r.mu.Unlock()
-	o := r.owners[field]
+	o, sure := r.owners[field], true
 	if o == nil {
 		o = &owners{slugs: map[string][]content.Slug{}, keys: map[content.Slug]string{}}
-		whole := true
 		for e := range r.at.Since(repo.Edition{}) {
-			whole = o.add(e, field) && whole
+			sure = o.add(e, field) && sure
 		}
-		if whole {
+		if sure {
 			r.owners[field] = o
 		}
 	}
-	return slices.ContainsFunc(o.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug })
+	return slices.ContainsFunc(o.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug }), sure
 }
 
 // open is the register of a collection, locked, at its edition in in.

@@ -50,6 +50,12 @@ func newSite(t testing.TB) *fixture {
 // editor has the role of that name.
 func siteOf(t testing.TB, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
 	t.Helper()
+	return siteWithin(t, 0, collections, roles)
+}
+
+// siteWithin is siteOf with so much memory for entries.
+func siteWithin(t testing.TB, memory int64, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
+	t.Helper()
 	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"), editor: person("ann", "editor")}
 	var names []string
 	for _, c := range collections {
@@ -59,7 +65,7 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections})
+	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, Memory: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
