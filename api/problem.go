@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -244,7 +245,7 @@ func refusal(e *site.Error) *Problem {
 		p.Revision = e.Revision
 		p = p.with("ETag", etag(e.Revision))
 	case site.Unavailable:
-		p = p.with("Retry-After", "1")
+		p = p.with("Retry-After", strconv.Itoa(int(max(e.Retry, time.Second).Seconds())))
 	case site.Unsure:
 		p = p.with("Retry-After", "2")
 	}

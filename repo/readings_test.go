@@ -381,7 +381,7 @@ func TestPackOrder(t *testing.T) {
 	for _, e := range entries {
 		at[e.Hash] = e.Offset
 	}
-	ordered := inPackOrder(r.packFolder(), texts)
+	ordered := r.store.inPackOrder(texts)
 	for i, x := range ordered {
 		if i > 0 && at[x.blob] <= at[ordered[i-1].blob] {
 			t.Fatalf("text %d lies before the one ahead of it", i)

@@ -99,9 +99,10 @@ type Repo struct {
 	doubt    atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote    *Remote
-	fetching  sync.Mutex     // one fetch at a time
-	adoptions chan *adoption // asked of the writer by fetches
-	readings  chan []shelved // found by warm, for the writer to save
+	fetching  sync.Mutex              // one fetch at a time
+	adoptions chan *adoption          // asked of the writer by fetches
+	readings  chan []shelved          // found by warm, for the writer to save
+	warming   atomic.Pointer[warming] // nil while nothing is being warmed
 
 	// Owned by the writer.
 	root      *folder // the branch's tree; nil when it must be read again
@@ -242,6 +243,7 @@ func (r *Repo) Run(ctx context.Context) error {
 	for {
 		if warmed == nil && r.unread {
 			r.unread, warmed = false, make(chan struct{})
+			r.warming.Store(&warming{over: make(chan struct{})})
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
 		if join := r.packs.Load() > packLimit; tended == nil && (join || due) {

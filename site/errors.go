@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"cms/content"
 	"cms/repo"
@@ -35,6 +36,7 @@ type Error struct {
 	Problems []content.Problem // what is wrong with each field, for Invalid
 	Revision string            // what is there now, for PreconditionFailed
 	Clashes  []content.Clash   // for Conflict of a merge
+	Retry    time.Duration     // when to try again, for Unavailable; 0 is soon
 	Err      error             // the cause, for the log
 }
 
@@ -45,6 +47,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrStorage is the error of what cannot be read from the repository now. Writes are
 // refused with an *Error that says what became of them.
 var ErrStorage = repo.ErrStorage
+
+// readingFirst refuses what has to wait until entries were read for the first time.
+func readingFirst(err error) error {
+	var reading *repo.ReadingError
+	if !errors.As(err, &reading) {
+		return err
+	}
+	return &Error{Code: Unavailable, Err: err, Retry: 5 * time.Second,
+		Detail: fmt.Sprintf("The entries are being read for the first time, %d of %d until now. Try again in a moment.", reading.Done, reading.Total)}
+}
 
 // unreadNow refuses what cannot be told because an entry cannot be read now.
 func unreadNow() error {

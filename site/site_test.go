@@ -322,14 +322,14 @@ func TestNobodyElse(t *testing.T) {
 	reader := &auth.Principal{Subject: "bob", Roles: []string{"reader"}}
 	stranger := &auth.Principal{Subject: "eve", Roles: []string{"stranger"}}
 
-	if cs, err := f.Collections(reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
+	if cs, err := f.Collections(t.Context(), reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
 		t.Errorf("reader: got %+v, %v; want consultations alone, to read", cs, err)
 	}
 	_, err := f.Entries(reader, "rencontres", site.Query{Limit: 1})
 	refused(t, err, site.NotFound, "")
 	_, err = f.Create(t.Context(), reader, "consultations", site.Draft{Fields: fields("title", "A")}, site.Write{})
 	refused(t, err, site.Forbidden, "")
-	_, err = f.Collections(stranger)
+	_, err = f.Collections(t.Context(), stranger)
 	refused(t, err, site.Forbidden, "")
 	_, err = f.Entry(stranger, ref(t, "consultations", "a"))
 	refused(t, err, site.Forbidden, "")
