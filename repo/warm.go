@@ -43,6 +43,8 @@ func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
 		}
 		select {
 		case <-w.over:
+		case <-r.stopped:
+			return nil
 		case <-ctx.Done():
 			return &ReadingError{w.done.Load(), w.total.Load()}
 		}
