@@ -121,6 +121,13 @@ type eventsInput struct {
 	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9a-f]{40}$" doc:"The id of the last event that you had: the stream begins behind its commit. Without it, it begins now."`
 }
 
+// Reset is that a watcher's commit is not in the history any more.
+type Reset struct {
+	Commit   string `json:"commit"`           // where the history is now
+	Previous string `json:"previous"`         // the watcher's commit
+	Backup   string `json:"backup,omitempty"` // the reference of the repository that keeps it
+}
+
 // eventStream stands for server-sent events in a doc.
 type eventStream struct{}
 
@@ -129,7 +136,7 @@ var streamEventsDoc = doc{
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
 		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
-		"read what you need afresh. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
+		"read what you need afresh. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
 }
 
@@ -221,8 +228,7 @@ func (s *stream) catchUp(ctx context.Context) error {
 		sequence := s.api.sequences(ctx)
 		seen, err := s.api.site.Since(ctx, s.principal, s.since, streamBatch)
 		if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
-			s.since, _ = s.api.site.Head()
-			return s.write(fmt.Sprintf("event: reset\nid: %s\ndata: {\"commit\":%q}\n\n", s.since, s.since))
+			return s.reset(ctx)
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -236,6 +242,21 @@ func (s *stream) catchUp(ctx context.Context) error {
 		s.since, more = seen.Until, seen.More
 	}
 	return nil
+}
+
+// reset tells a watcher, whose commit is not in the history any more, to begin anew.
+func (s *stream) reset(ctx context.Context) error {
+	backup, err := s.api.site.Backup(ctx, s.since)
+	if err != nil && ctx.Err() == nil { // it can be found in the repository, too
+		s.api.log.WarnContext(ctx, "a reset is told without its backup", "error", err)
+	}
+	head, _ := s.api.site.Head()
+	data, err := json.Marshal(Reset{head, s.since, backup})
+	if err != nil {
+		return err
+	}
+	s.since = head
+	return s.write(fmt.Sprintf("event: reset\nid: %s\ndata: %s\n\n", head, data))
 }
 
 // deployments sends what was reported of builds since the watcher knows, and gives

@@ -28,6 +28,7 @@ const patience = time.Minute
 type message struct {
 	name, id, comment string
 	event             api.Event
+	data              string
 }
 
 // watch is one open event stream. Its channel is closed when the stream ends.
@@ -81,6 +82,7 @@ func (s *server) listen(client *http.Client, set func(http.Header)) *watch {
 			case field == "id":
 				m.id = value
 			case field == "data":
+				m.data = value
 				if err := json.Unmarshal([]byte(value), &m.event); err != nil && ctx.Err() == nil { // else it was cut off
 					s.Errorf("data %q: %v", value, err)
 				}
@@ -303,8 +305,14 @@ func TestEventsResetAfterRewrittenHistory(t *testing.T) {
 	git("commit", "-q", "--amend", "-m", "Tout autre")
 	git("push", "-qf", "origin", "main")
 
-	if m := w.next(); m.name != "reset" || m.id != s.head() || m.event.Commit != s.head() {
+	m := w.next()
+	var told api.Reset
+	if err := json.Unmarshal([]byte(m.data), &told); err != nil || m.name != "reset" || m.id != s.head() || told.Commit != s.head() || told.Previous != old {
 		t.Errorf("got %+v, want a reset to %s", m, s.head())
+	}
+	kept, err := os.ReadFile(filepath.Join(s.git, filepath.FromSlash(told.Backup)))
+	if !strings.HasPrefix(told.Backup, "refs/cms/backup/") || strings.TrimSpace(string(kept)) != old {
+		t.Errorf("the backup %q is at %q, %v; want %s", told.Backup, kept, err, old)
 	}
 	back := s.watch(s.token, old)
 	if m := back.next(); m.name != "reset" || m.id != s.head() {

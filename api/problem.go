@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -14,6 +16,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
+	"cms/state"
 	"cms/webhooks"
 )
 
@@ -197,6 +200,12 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p = newProblem(http.StatusConflict, "The event is still on its way. Wait until it is delivered or given up.")
 	case errors.Is(err, webhooks.ErrTooMany):
 		p = newProblem(http.StatusUnprocessableEntity, "The range has more than "+strconv.Itoa(webhooks.MaxRedelivered)+" deliveries. Nothing is sent; make it shorter.")
+	case errors.Is(err, site.ErrStorage):
+		a.log.WarnContext(ctx, "the repository cannot be read", "error", err, "request_id", requestID(ctx))
+		p = newProblem(http.StatusServiceUnavailable, "The repository cannot be read now. Try again in a moment.").with("Retry-After", "1")
+	case state.Unavailable(err), lacksRoom(err):
+		a.log.ErrorContext(ctx, "request failed for want of its database, or of resources", "error", err, "request_id", requestID(ctx))
+		p = newProblem(http.StatusServiceUnavailable, "The service lacks what it needs for this now. Try again in a moment.").with("Retry-After", "2")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p = newProblem(http.StatusServiceUnavailable, "The request was given up before it was done. Nothing was saved by it.")
 	default:
@@ -204,6 +213,12 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p = newProblem(http.StatusInternalServerError, "Something failed here that should not. The log of the service has it under this instance.")
 	}
 	return p.of(ctx)
+}
+
+// lacksRoom says whether err is of a process or a system that has no files or memory
+// left for now.
+func lacksRoom(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
 }
 
 // of makes p the answer to the request of ctx.
@@ -230,7 +245,7 @@ func refusal(e *site.Error) *Problem {
 		p.Revision = e.Revision
 		p = p.with("ETag", etag(e.Revision))
 	case site.Unavailable:
-		p = p.with("Retry-After", "1")
+		p = p.with("Retry-After", strconv.Itoa(int(max(e.Retry, time.Second).Seconds())))
 	case site.Unsure:
 		p = p.with("Retry-After", "2")
 	}

@@ -63,7 +63,7 @@ type chaos struct {
 	gate      sync.RWMutex // held by each write, and alone by whoever needs a moment without
 	process   sync.Mutex   // held while the service is disturbed, and by whoever wants it not to be
 	repacking sync.Mutex   // held while Git does its upkeep, likewise
-	receiving sync.RWMutex // held by each push, and alone while Git prunes
+	receiving sync.RWMutex // held by each push, and alone while Git prunes or is asked for what is missing
 
 	service atomic.Pointer[service]
 	epoch   atomic.Int64 // odd while the service is disturbed

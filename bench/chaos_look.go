@@ -117,12 +117,16 @@ func (c *chaos) fsck(ctx context.Context) error {
 	return nil
 }
 
-// glance runs fsck beside writers, again and again, with Git's own upkeep at rest.
+// glance runs fsck beside writers, again and again, with Git's own upkeep and pushes at
+// rest: of a loose object that a push writes once fsck has listed those, it says that it
+// is missing.
 func (c *chaos) glance(ctx context.Context) {
 	for ctx.Err() == nil {
 		rest(ctx, 5*time.Second)
 		c.repacking.Lock()
+		c.receiving.Lock()
 		err := c.fsck(context.WithoutCancel(ctx))
+		c.receiving.Unlock()
 		c.repacking.Unlock()
 		if err != nil {
 			c.violate(fmt.Errorf("beside edits: %w", err))

@@ -68,13 +68,12 @@ func (c *chaos) request(ctx context.Context, client *http.Client, w write) (answ
 	if limited.Err() != nil && ctx.Err() == nil {
 		c.violate(fmt.Errorf("%s %s (%s): no answer within %s", w.method, w.target, w.subject, answerTime))
 	}
-	if disturbed := epoch%2 == 1 || c.epoch.Load() != epoch; !disturbed && ctx.Err() == nil {
-		switch {
-		case err != nil:
-			c.violate(fmt.Errorf("%s %s (%s), while nothing disturbed the service: %w", w.method, w.target, w.subject, err))
-		case a.status == http.StatusInternalServerError:
-			c.violate(fmt.Errorf("%s %s (%s), while nothing disturbed the service: %d %s", w.method, w.target, w.subject, a.status, a.body))
-		}
+	disturbed := epoch%2 == 1 || c.epoch.Load() != epoch
+	switch {
+	case err != nil && !disturbed && ctx.Err() == nil:
+		c.violate(fmt.Errorf("%s %s (%s), while nothing disturbed the service: %w", w.method, w.target, w.subject, err))
+	case err == nil && a.status == http.StatusInternalServerError: // whatever is wrong with the machine is told otherwise
+		c.violate(fmt.Errorf("%s %s (%s): %d %s", w.method, w.target, w.subject, a.status, a.body))
 	}
 	if err == nil {
 		c.count(fmt.Sprint("status ", a.status))

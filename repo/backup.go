@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -100,6 +101,50 @@ func references(path string, folders ...string) ([]plumbing.ReferenceName, error
 		}
 	}
 	return names, nil
+}
+
+// Backup is the name of the reference below refs/cms/backup/ that keeps a commit which
+// the branch led to once and does no longer; "" when none does. It costs as many commits
+// as were taken away.
+func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
+	if _, there := r.Position(commit); there {
+		return "", nil
+	}
+	names, err := references(r.path, strings.TrimSuffix(backups, "/"))
+	if err != nil {
+		return "", storageError(fmt.Errorf("look for a backup of %s: %w", commit, err))
+	}
+	slices.Sort(names)
+	commits := r.store.beside()
+	defer commits.Close()
+	seen := make(map[Hash]bool)
+	for _, name := range slices.Backward(names) { // the newest first
+		b := branch{disk: r.disk, dir: r.path, name: name}
+		tip, err := b.read()
+		if err != nil { // not one of ours
+			continue
+		}
+		for next := []Hash{tip}; len(next) > 0; next = next[1:] {
+			if next[0] == commit {
+				return string(name), nil
+			}
+			if _, stays := r.Position(next[0]); stays || seen[next[0]] {
+				continue
+			}
+			seen[next[0]] = true
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
+			c, err := commits.commit(next[0])
+			if errors.Is(err, ErrNotFound) {
+				continue
+			} else if err != nil {
+				return "", err
+			}
+			next = append(next, c.parents...)
+		}
+	}
+	return "", nil
 }
 
 // gone says that the branch is not there any more, which was at the commit known or

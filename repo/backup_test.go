@@ -40,17 +40,30 @@ func TestRewritten(t *testing.T) {
 	if !strings.Contains(log.String(), want) {
 		t.Errorf("logged %s, want %s", log.String(), want)
 	}
+	if got, err := r.Backup(t.Context(), lost); got != name || err != nil {
+		t.Errorf("the backup of %s is %q, %v; want %q", lost, got, err, name)
+	}
+	if got, err := r.Backup(t.Context(), first); got != "" || err != nil {
+		t.Errorf("the backup of %s, which is on the branch, is %q, %v", first, got, err)
+	}
 	git(t, o.Path, "gc", "-q", "--prune=now")
 	for _, to := range []Hash{lost, first} { // there and back again: it is kept already
 		setMain(t, o.Path, to)
 		update(t, r, func(*Tx) error { return nil })
 	}
+	between := put(t, r, "consultations", "parc", "2b").Commit
+	both := put(t, r, "consultations", "parc", "2c").Commit
+	setMain(t, o.Path, first)
+	update(t, r, func(*Tx) error { return nil })
+	if got, err := r.Backup(t.Context(), between); got != "refs/cms/backup/2026-09-21-"+both.String()[:12] || err != nil {
+		t.Errorf("the backup of a commit before the tip is %q, %v", got, err)
+	}
 	held := put(t, r, "consultations", "parc", "3").Commit
 	git(t, o.Path, "branch", "side", held.String())
 	setMain(t, o.Path, first)
 	update(t, r, func(*Tx) error { return nil })
-	if got := strings.Count(backup(t, o.Path), "\n"); got != 1 {
-		t.Errorf("%d backups, want 1", got)
+	if got := strings.Count(backup(t, o.Path), "\n"); got != 2 {
+		t.Errorf("%d backups, want 2", got)
 	}
 	away := put(t, r, "consultations", "parc", "4").Commit
 	verify(t, r)

@@ -26,6 +26,28 @@ func (e *Entry) Fields() *content.Object { return e.text.read().fields }
 // they are not in memory.
 func (e *Entry) Value(key string) (content.Value, bool) { return e.text.value(key) }
 
+// A Glimpse is the fields of an entry for those who need few of them: what is not asked
+// for is not decoded.
+type Glimpse struct {
+	fields  *content.Object
+	encoded string // as in the index, where fields is nil
+}
+
+// Get is the value of a key.
+func (g Glimpse) Get(key string) (content.Value, bool) {
+	if g.fields != nil {
+		return g.fields.Get(key)
+	}
+	v, ok, err := decodeMember(g.encoded, key)
+	return v, ok && err == nil
+}
+
+// Glimpse is the entry's, false when the file would have to be read for it.
+func (e *Entry) Glimpse() (Glimpse, bool) { return e.text.glimpse() }
+
+// Known says whether the fields can be had without reading the file.
+func (e *Entry) Known() bool { return e.text.known() }
+
 // Problems are those met in reading the file; a schema's are not among them.
 func (e *Entry) Problems() []content.Problem { return e.text.read().problems }
 

@@ -251,11 +251,7 @@ func (h *history) drop(lost []int32, paths []string) {
 			delete(h.touches, path)
 		}
 	}
-	if h.journal != nil && h.journal.from <= int(from) {
-		h.journal.touches = slices.DeleteFunc(h.journal.touches, func(j journaled) bool { return j.commit >= from })
-	} else {
-		h.journal = nil
-	}
+	h.journal, h.next = h.journal.before(from), h.next.before(from)
 	h.cut(from)
 	for _, c := range commits {
 		n := int32(h.commits.len())

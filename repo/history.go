@@ -65,6 +65,7 @@ type history struct {
 	known   *[4096]string    // texts that were kept lately, by their sums
 	most    int              // steps of a comparison; see effort
 	journal *journal         // nil when the file of the index lacks more than what it tells
+	next    *journal         // what the file lacks that is being made in its stead; nil when none is, or that cannot be told
 }
 
 // A commit is what the history keeps of a commit.
@@ -254,8 +255,10 @@ func (h *history) add(c commit, parents []int32, changes []fileChange) {
 
 // touch notes the touch of path, and the other end of a move.
 func (h *history) touch(path string, t touch, other string) {
-	if h.journal != nil {
-		h.journal.touches = append(h.journal.touches, journaled{path, t})
+	for _, j := range []*journal{h.journal, h.next} {
+		if j != nil {
+			j.touches = append(j.touches, journaled{path, t})
+		}
 	}
 	if t.deed >= moved {
 		h.ends[end{t.commit, path}] = other

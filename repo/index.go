@@ -44,6 +44,9 @@ const (
 	indexMagic = "cms index 4\n"
 )
 
+// tmpSuffix is that of a file which takes the place of the index when it is whole.
+const tmpSuffix = ".tmp"
+
 // mostSections is how many sections a file of the index may have, beside those
 // that are full, when the repository is closed; else it is written anew.
 const mostSections = 32
@@ -59,6 +62,25 @@ type journaled struct {
 	touch
 }
 
+// before is j when the commits from a number on are lost; nil when the file has some of
+// them.
+func (j *journal) before(lost int32) *journal {
+	if j == nil || j.from > int(lost) {
+		return nil
+	}
+	j.touches = slices.DeleteFunc(j.touches, func(t journaled) bool { return t.commit >= lost })
+	return j
+}
+
+// byPath is the touches that j has, of each path.
+func (j *journal) byPath() map[string][]touch {
+	touches := make(map[string][]touch)
+	for _, t := range j.touches {
+		touches[t.path] = append(touches[t.path], t.touch)
+	}
+	return touches
+}
+
 // encode is what the file lacks of the history, or all of it if the file is to be
 // made anew.
 func (h *history) encode(anew bool) []byte {
@@ -66,12 +88,20 @@ func (h *history) encode(anew bool) []byte {
 	defer h.mu.RUnlock()
 	from, touches := 0, h.touches
 	if !anew {
-		from, touches = h.journal.from, make(map[string][]touch)
-		for _, j := range h.journal.touches {
-			touches[j.path] = append(touches[j.path], j.touch)
-		}
+		from, touches = h.journal.from, h.journal.byPath()
 	}
 	return h.encodeFrom(from, touches)
+}
+
+// encodeNone is a part of the history without commits, behind one that holds so many.
+func encodeNone(from int, tip Hash) []byte {
+	var e encoder
+	e.number(from)
+	e.hash(tip)
+	for range 3 { // neither authors, commits nor paths
+		e.number(0)
+	}
+	return e
 }
 
 // encodeFrom is the commits from a number on, and touches.
@@ -97,32 +127,40 @@ func (h *history) encodeFrom(from int, touches map[string][]touch) []byte {
 	}
 	e.number(count - from)
 	for n := from; n < count; n++ {
-		c := h.commits.at(int32(n))
-		e.hash(c.hash)
-		parents := h.parents(int32(n))
-		e.number(len(parents))
-		for _, p := range parents {
-			e.number(n - int(p))
-		}
-		e.number(int(c.date))
-		e.number(int(c.at))
-		e.number(numbers[c.author])
-		e.text(c.subject)
+		h.encodeCommit(&e, int32(n), numbers)
 	}
 	e.number(len(touches))
 	for path, list := range touches {
-		e.text(path)
-		e.number(len(list))
-		for _, t := range list {
-			e.number(int(t.commit))
-			e.number(int(t.deed))
-			e.hash(t.blob)
-			if t.deed >= moved {
-				e.text(h.ends[end{t.commit, path}])
-			}
-		}
+		h.encodeTouches(&e, path, list)
 	}
 	return e
+}
+
+func (h *history) encodeCommit(e *encoder, n int32, numbers map[unique.Handle[Person]]int) {
+	c := h.commits.at(n)
+	e.hash(c.hash)
+	parents := h.parents(n)
+	e.number(len(parents))
+	for _, p := range parents {
+		e.number(int(n - p))
+	}
+	e.number(int(c.date))
+	e.number(int(c.at))
+	e.number(numbers[c.author])
+	e.text(c.subject)
+}
+
+func (h *history) encodeTouches(e *encoder, path string, list []touch) {
+	e.text(path)
+	e.number(len(list))
+	for _, t := range list {
+		e.number(int(t.commit))
+		e.number(int(t.deed))
+		e.hash(t.blob)
+		if t.deed >= moved {
+			e.text(h.ends[end{t.commit, path}])
+		}
+	}
 }
 
 // sealed is a section of b, which begins with 8 bytes for its length.
@@ -349,11 +387,23 @@ func (r *Repo) loadIndex() *places {
 func (r *Repo) saveIndex(anew bool, more ...shelved) error {
 	h := r.history
 	anew = anew || h.journal == nil
-	w := indexWriter{disk: r.disk, name: filepath.Join(r.path, indexFile), history: h}
+	name, doing := filepath.Join(r.path, indexFile), "add to index"
+	w := indexWriter{disk: r.disk, name: name, from: h.commits.len(), tip: h.tip}
 	part, lacking := h.encode(anew), r.lacking(anew, more)
 	h.journal, r.unshelved = nil, nil // until all is well
-	if err := w.write(anew, part, lacking); err != nil {
-		return err
+	var err error
+	if anew {
+		w.name, doing = name+tmpSuffix, "save index"
+		err = removeIfThere(w.disk, w.name)
+	}
+	if err == nil {
+		err = w.write(anew, part, lacking)
+	}
+	if err == nil && anew {
+		err = w.disk.Rename(w.name, name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if anew {
 		r.sections, r.outdated = 0, false

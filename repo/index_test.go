@@ -142,7 +142,7 @@ func TestIndexSections(t *testing.T) {
 // FuzzIndex: values that do not fit together are an error, not a crash.
 func FuzzIndex(f *testing.F) {
 	part := newHistory().encode(true)
-	w := indexWriter{history: newHistory()}
+	w := indexWriter{}
 	w.begin(part)
 	d := document("Un")
 	b, _ := encodeReading(&reading{d.Fields(), d.Problems()})

@@ -30,7 +30,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
-		accept: o.accept, allowRewrite: o.AllowRewrite,
+		accept: o.accept, allowRewrite: o.AllowRewrite, renewBeyond: renewBeyond,
 		remote: o.Remote, adoptions: make(chan *adoption), readings: make(chan []shelved),
 	}
 	r.files = r.store.beside()

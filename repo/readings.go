@@ -3,7 +3,6 @@ package repo
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"iter"
 	"os"
@@ -87,8 +86,10 @@ type shelved struct {
 // lacking are the readings that the file of the index lacks, or all that there are
 // if it is made anew. What was not read yet is not among them.
 func (r *Repo) lacking(anew bool, more []shelved) iter.Seq[shelved] {
-	more = append(more, r.unshelved...)
-	view := r.View()
+	return lackingOf(r.View(), anew, append(more, r.unshelved...))
+}
+
+func lackingOf(view *Snapshot, anew bool, more []shelved) iter.Seq[shelved] {
 	return func(yield func(shelved) bool) {
 		for _, s := range more {
 			ok := true
@@ -149,14 +150,14 @@ const fullSection = 16 << 20
 // places once they are durable.
 type indexWriter struct {
 	disk     disk
-	name     string
-	history  *history
+	name     string // of the file that is written to
+	from     int    // how many commits the file holds, for the sections that hold none
+	tip      Hash   // of them
 	sections int
 	full     int // of them
 
 	body   encoder
 	placed []placed // of the section that is being made
-	done   []placed // of those that are written
 }
 
 // A placed is a text and where in the file, or in the body before it is written,
@@ -166,37 +167,21 @@ type placed struct {
 	place
 }
 
-// write makes the file of a part of the history and of readings, or adds them to
-// the file.
+// write adds a part of the history and readings to the file, or makes it of them.
 func (w *indexWriter) write(anew bool, part []byte, readings iter.Seq[shelved]) error {
-	name, doing := w.name, "add to index"
-	if anew {
-		name, doing = w.name+".tmp", "save index"
-		if err := removeIfThere(w.disk, name); err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
-		}
-	}
 	w.begin(part)
 	for s := range readings {
 		w.add(s)
 		if len(w.body) < fullSection {
 			continue
 		}
-		if err := w.flush(name, anew); err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
+		if err := w.flush(anew && w.sections == 0); err != nil {
+			return err
 		}
 		w.full++
-		w.begin(w.history.encodeFrom(w.history.commits.len(), nil))
+		w.begin(encodeNone(w.from, w.tip))
 	}
-	err := w.flush(name, anew)
-	if err == nil && anew {
-		err = w.disk.Rename(name, w.name)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	w.place()
-	return nil
+	return w.flush(anew && w.sections == 0)
 }
 
 func (w *indexWriter) begin(history []byte) {
@@ -215,22 +200,21 @@ func (w *indexWriter) add(s shelved) {
 	w.body = append(w.body, s.reading...)
 }
 
-// flush writes the section.
-func (w *indexWriter) flush(name string, anew bool) error {
+// flush writes the section, which is the first of a new file or is added to one.
+func (w *indexWriter) flush(first bool) error {
 	section := sealed(w.body)
-	first := anew && w.sections == 0
 	var err error
 	if first {
 		section = append([]byte(indexMagic), section...)
-		err = writeFile(w.disk, name, section, 0o666)
+		err = writeFile(w.disk, w.name, section, 0o666)
 	} else {
-		err = appendFile(w.disk, name, section)
+		err = appendFile(w.disk, w.name, section)
 	}
 	if err != nil {
 		return err
 	}
 	w.sections++
-	info, err := os.Stat(name)
+	info, err := os.Stat(w.name)
 	if err != nil {
 		return err
 	}
@@ -238,25 +222,21 @@ func (w *indexWriter) flush(name string, anew bool) error {
 	if first {
 		from += int64(len(indexMagic))
 	}
-	for _, p := range w.placed {
-		p.at += from
-		w.done = append(w.done, p)
-	}
-	w.placed = w.placed[:0]
+	w.place(from)
 	return nil
 }
 
-// place tells the texts. Where the file cannot be mapped they go without.
-func (w *indexWriter) place() {
-	if len(w.done) == 0 {
+// place tells the texts of the section that begins there in the file. What they are
+// told outlives the file's name. Where it cannot be mapped they go without.
+func (w *indexWriter) place(from int64) {
+	if len(w.placed) == 0 {
 		return
 	}
-	first := w.done[0].at
-	s, err := openShelf(w.name, first)
-	if err != nil {
-		return
+	first := from + w.placed[0].at
+	if s, err := openShelf(w.name, first); err == nil {
+		for _, p := range w.placed {
+			p.text.place.Store(&place{s, from + p.at - first, p.size, p.sum})
+		}
 	}
-	for _, p := range w.done {
-		p.text.place.Store(&place{s, p.at - first, p.size, p.sum})
-	}
+	w.placed = w.placed[:0]
 }

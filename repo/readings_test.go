@@ -341,6 +341,121 @@ func liveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// TestAwaitReadings: whoever needs the fields of many entries that are read for the first
+// time waits for that, or is told how far it has come when their time is over.
+func TestAwaitReadings(t *testing.T) {
+	const n = worthwhile + 1
+	r, err := Open(t.Context(), options(many(t, n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.store.Close()
+	gate := make(chan struct{})
+	r.store.set().openFile = func(name string) (*os.File, error) {
+		<-gate
+		return os.Open(name)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	over, end := context.WithCancel(t.Context())
+	end()
+	comes(t, "the reading", func() bool { return r.Reading("consultations") })
+	comes(t, "its extent", func() bool { return r.warming.Load().total.Load() == n })
+	var told *ReadingError
+	if err := r.AwaitReadings(over, "consultations"); !errors.As(err, &told) || told.Done != 0 || told.Total != n {
+		t.Errorf("got %v, want 0 of %d", err, n)
+	}
+	if err := r.AwaitReadings(over, "news"); err != nil {
+		t.Errorf("a collection without entries: %v", err)
+	}
+	close(gate)
+	if err := r.AwaitReadings(t.Context(), "consultations"); err != nil || r.Reading("consultations") {
+		t.Errorf("afterwards: %v", err)
+	}
+	for _, e := range r.View().Entries("consultations") {
+		if g, ok := e.Glimpse(); !ok || !e.Known() {
+			t.Fatalf("%s is not known", e.Slug)
+		} else if v, ok := g.Get("title"); !ok || v == "" {
+			t.Fatalf("%s has the title %v", e.Slug, v)
+		}
+	}
+	cancel()
+	if err := errors.Join(<-done, r.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGlimpses: what is looked at of entries beyond the budget is taken from the index,
+// and neither read, parsed nor kept; with room it is kept.
+func TestGlimpses(t *testing.T) {
+	o := options(many(t, worthwhile))
+	warmed(t, o)
+	for memory, kept := range map[int64]bool{1 << 10: false, 1 << 30: true} {
+		o.Memory = memory
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.budget.used.Add(memory / 10 * 9 * map[bool]int64{false: 1}[kept])
+		before := r.budget.used.Load()
+		for _, e := range r.View().Entries("consultations") {
+			g, ok := e.Glimpse()
+			v, found := g.Get("lieu")
+			want, _ := e.Value("lieu")
+			if _, none := g.Get("absent"); !ok || !found || none || !content.Equal(v, want) {
+				t.Fatalf("%s: got %v, want %v", e.Slug, v, want)
+			}
+		}
+		if read, parsed := r.budget.read.Load(), r.budget.parsed.Load(); read+parsed > 0 {
+			t.Errorf("%d blobs were read and %d parsed, want none", read, parsed)
+		}
+		if got := r.budget.used.Load() > before; got != kept {
+			t.Errorf("of %d bytes of room something is kept: %t, want %t", memory, got, kept)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMemoryOfFirstStart bounds what the first reading of many entries takes beside them
+// and the budget.
+func TestMemoryOfFirstStart(t *testing.T) {
+	const n, most = 20_000, 24 << 20
+	o := options(many(t, n))
+	o.Memory = 1 << 10
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, peak := liveHeap(), int64(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	warm := make(chan struct{})
+	go func() { defer close(warm); r.warm(ctx) }()
+	for done := false; !done; {
+		select {
+		case found := <-r.readings: // as the writer does, in between
+			peak = max(peak, liveHeap()-before)
+			if err := r.saveIndex(false, found...); err != nil {
+				t.Error(err)
+			}
+		case <-warm:
+			done = true
+		}
+	}
+	cancel()
+	if after := liveHeap() - before; peak > most || after > most/4 {
+		t.Errorf("it took %d KB, and keeps %d KB; want %d and %d at most", peak>>10, after>>10, most>>10, most>>12)
+	}
+	if r.View().unread("consultations", 0) {
+		t.Error("not all entries were read")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWarmEnds: it stops with its context, wherever it is.
 func TestWarmEnds(t *testing.T) {
 	r, err := Open(t.Context(), options(many(t, worthwhile)))
@@ -381,7 +496,7 @@ func TestPackOrder(t *testing.T) {
 	for _, e := range entries {
 		at[e.Hash] = e.Offset
 	}
-	ordered := inPackOrder(r.packFolder(), texts)
+	ordered := r.store.inPackOrder(texts)
 	for i, x := range ordered {
 		if i > 0 && at[x.blob] <= at[ordered[i-1].blob] {
 			t.Fatalf("text %d lies before the one ahead of it", i)

@@ -26,7 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -99,9 +98,10 @@ type Repo struct {
 	doubt    atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote    *Remote
-	fetching  sync.Mutex     // one fetch at a time
-	adoptions chan *adoption // asked of the writer by fetches
-	readings  chan []shelved // found by warm, for the writer to save
+	fetching  sync.Mutex              // one fetch at a time
+	adoptions chan *adoption          // asked of the writer by fetches
+	readings  chan []shelved          // found by warm, for the writer to save
+	warming   atomic.Pointer[warming] // nil while nothing is being warmed
 
 	// Owned by the writer.
 	root      *folder // the branch's tree; nil when it must be read again
@@ -114,7 +114,12 @@ type Repo struct {
 	outdated  bool      // whether it has readings of another version
 	unshelved []shelved // readings that it lacks, but for those that warm finds
 	unread    bool      // there may be entries for warm
-	refused   struct {  // what cannot be taken in, so as not to try it again and again
+
+	renewal     *renewal  // nil while there is none
+	renewAgain  time.Time // not before
+	renewBeyond int       // see large
+
+	refused struct { // what cannot be taken in, so as not to try it again and again
 		tip Hash
 		err error
 	}
@@ -240,7 +245,7 @@ func (r *Repo) Run(ctx context.Context) error {
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
 	for {
-		if warmed == nil && r.unread {
+		if warmed == nil && r.unread && r.mayWarm(ctx) {
 			r.unread, warmed = false, make(chan struct{})
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
@@ -255,6 +260,10 @@ func (r *Repo) Run(ctx context.Context) error {
 		}
 		if held != nil {
 			wake = nil // until the push has landed that they wait for
+		}
+		readings, renewed := r.readings, (chan error)(nil)
+		if r.renewal != nil {
+			readings, renewed = nil, r.renewal.done
 		}
 		select {
 		case <-wake:
@@ -274,13 +283,14 @@ func (r *Repo) Run(ctx context.Context) error {
 			}
 		case <-poll.C:
 			r.feel(r.examine(ctx))
-			r.markIndex()
-			r.keepIndex(indexEvery, math.MaxInt)
+			r.tendIndex(ctx)
 			due = tended == nil && r.joins.due(r.releaseTime())
 		case a := <-r.adoptions:
 			a.done <- r.take(writing, a)
-		case found := <-r.readings:
-			r.saved(r.saveIndex(false, found...))
+		case found := <-readings:
+			r.shelve(found)
+		case err := <-renewed:
+			r.saved(r.renewed(err))
 		case <-warmed:
 			warmed = nil
 		case err := <-tended:
@@ -290,6 +300,9 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.queue.close()
 			for r.queue.size() > 0 {
 				r.commitNext(writing)
+			}
+			if r.renewal != nil { // which ends with ctx
+				r.saved(r.renewed(<-r.renewal.done))
 			}
 			r.keepIndex(1, mostSections)
 			return nil

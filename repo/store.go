@@ -216,7 +216,9 @@ func (s *store) tree(h Hash) ([]byte, error) {
 		return nil, nil
 	}
 	raw, err := s.object(plumbing.TreeObject, h)
-	if err != nil {
+	if errors.Is(err, ErrNotFound) { // which is not that something in it is not there
+		return nil, fmt.Errorf("%w: tree %s is missing", ErrStorage, h)
+	} else if err != nil {
 		return nil, err
 	}
 	if raw, err = tidied(raw); err != nil {

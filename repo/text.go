@@ -175,5 +175,23 @@ func (t *text) value(key string) (content.Value, bool) {
 	return t.read().fields.Get(key)
 }
 
+// glimpse keeps the reading as long as there is much room, so that others need not
+// decode it again.
+func (t *text) glimpse() (Glimpse, bool) {
+	if r := t.reading.Load(); r != nil {
+		return Glimpse{fields: r.fields}, true
+	}
+	if t.budget.used.Load() > t.budget.limit/8*7 {
+		s, ok := t.encoded()
+		return Glimpse{encoded: s}, ok
+	}
+	r := t.saved()
+	if r == nil {
+		return Glimpse{}, false
+	}
+	t.remember(r)
+	return Glimpse{fields: r.fields}, true
+}
+
 // known says whether the reading can be had without parsing.
 func (t *text) known() bool { return t.reading.Load() != nil || t.place.Load() != nil }

@@ -58,10 +58,16 @@ func (r *Repo) rest(worked time.Duration) time.Duration {
 // keepIndex saves the index if it lacks n commits or more, and makes it anew if it
 // has more sections than that. At the end, with n of 1, it also does when the index
 // lacks readings, has those of another version, or tells of commits that are no
-// more.
+// more. A large one is not made anew here: see renewal.
 func (r *Repo) keepIndex(n, sections int) {
 	closing := n == 1
 	anew := r.sections > sections || closing && (r.outdated || r.history.journal == nil && r.history.size() > 0)
+	if r.large() {
+		if r.history.journal == nil {
+			return // until it is renewed
+		}
+		anew = false
+	}
 	lacking := r.history.size()-r.indexed >= n || closing && len(r.unshelved) > 0
 	if !lacking && !anew {
 		return

@@ -1,9 +1,12 @@
 package repo
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,20 +18,83 @@ const worthwhile = 500
 // A batch of readings is saved together when they have so many bytes.
 const batchBytes = 4 << 20
 
+// A warming is how far the reading of many files has come.
+type warming struct {
+	total, done atomic.Int64
+	over        chan struct{} // closed at its end
+}
+
+// A ReadingError says that the entries are being read for the first time, and how far
+// that has come.
+type ReadingError struct{ Done, Total int64 }
+
+func (e *ReadingError) Error() string {
+	return fmt.Sprintf("the entries are being read for the first time, %d of %d until now", e.Done, e.Total)
+}
+
+// AwaitReadings waits while more than a few files of a collection have to be read and
+// the writer has that done, in their order on disk: whoever read them one by one
+// would take far longer. A *ReadingError when ctx ends first.
+func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
+	for {
+		w := r.warming.Load()
+		if w == nil || !r.View().unread(collection, worthwhile) {
+			return nil
+		}
+		select {
+		case <-w.over:
+		case <-r.stopped:
+			return nil
+		case <-ctx.Done():
+			return &ReadingError{w.done.Load(), w.total.Load()}
+		}
+	}
+}
+
+// Reading says whether AwaitReadings would wait.
+func (r *Repo) Reading(collection string) bool {
+	return r.warming.Load() != nil && r.View().unread(collection, worthwhile)
+}
+
+// unread says whether more than most entries of a collection have to be read.
+func (s *Snapshot) unread(collection string, most int) bool {
+	l := s.listings[collection]
+	if l == nil {
+		return false
+	}
+	n := 0
+	for e := range l.all() {
+		if !e.text.known() {
+			if n++; n > most {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // warm reads and parses the entries of which neither memory nor the index has a
 // reading, so that the first one who lists them need not wait. It reads in the
 // order of the packs, on all cores, and hands what it found to the writer, which
 // adds it to the index: so it is done once, however often the process is started.
 func (r *Repo) warm(ctx context.Context) {
+	progress := r.warming.Load()
+	if progress == nil { // nobody waits
+		progress = &warming{over: make(chan struct{})}
+	}
+	defer close(progress.over)
+	defer r.warming.Store(nil)
 	var unread []*text
 	for t := range r.View().texts() {
 		if !t.known() {
 			unread = append(unread, t)
 		}
 	}
+	progress.total.Store(int64(len(unread)))
 	many := len(unread) >= worthwhile
 	if many {
-		unread = inPackOrder(r.packFolder(), unread)
+		r.log.Info("entries are being read for the first time", "entries", len(unread))
+		unread = r.store.inPackOrder(unread)
 	}
 	parts := make(chan []*text)
 	var g errgroup.Group
@@ -42,6 +108,7 @@ func (r *Repo) warm(ctx context.Context) {
 			defer w.store.Close()
 			for part := range parts {
 				w.read(ctx, part)
+				progress.done.Add(int64(len(part)))
 			}
 			w.save(ctx)
 			return nil
@@ -55,6 +122,9 @@ func (r *Repo) warm(ctx context.Context) {
 	}
 	close(parts)
 	_ = g.Wait() // no error: whoever needs what could not be read will learn of it
+	if many && ctx.Err() == nil {
+		r.log.Info("entries were read", "entries", len(unread))
+	}
 }
 
 // A warmer is one of those who warm.
@@ -110,33 +180,32 @@ func (w *warmer) save(ctx context.Context) {
 }
 
 // inPackOrder is texts in the order in which they are in packs, so that to read
-// them goes forward through few files; what is in none comes last.
-func inPackOrder(folder string, texts []*text) []*text {
-	packs, err := listPacks(folder)
+// them goes forward through few files; what is in none comes last. Packs are asked by
+// their mapped indexes, of which nothing is kept.
+func (s *store) inPackOrder(texts []*text) []*text {
+	list, err := s.set().list()
 	if err != nil {
 		return texts // they are only slower to read
 	}
-	at := make(map[Hash]int, len(texts))
+	type placedText struct {
+		*text
+		pack int32 // that it is in, or the number of packs
+		at   int64
+	}
+	numbers := make(map[*knownPack]int32, len(list.packs))
+	for i, p := range list.packs {
+		numbers[p] = int32(i)
+	}
+	sorted := make([]placedText, len(texts))
 	for i, t := range texts {
-		at[t.blob] = i
-	}
-	ordered := make([]*text, 0, len(texts))
-	for _, p := range packs {
-		entries, err := readIndex(p.name + ".idx")
-		if err == nil {
-			for _, e := range entries {
-				if i, ok := at[e.Hash]; ok {
-					ordered = append(ordered, texts[i])
-					delete(at, e.Hash)
-					texts[i] = nil
-				}
-			}
+		sorted[i] = placedText{text: t, pack: int32(len(list.packs))}
+		if at, ok, _ := list.find(t.blob); ok {
+			sorted[i].pack, sorted[i].at = numbers[at.pack], at.offset
 		}
 	}
-	for _, t := range texts {
-		if t != nil {
-			ordered = append(ordered, t)
-		}
+	slices.SortFunc(sorted, func(a, b placedText) int { return cmp.Or(cmp.Compare(a.pack, b.pack), cmp.Compare(a.at, b.at)) })
+	for i, p := range sorted {
+		texts[i] = p.text
 	}
-	return ordered
+	return texts
 }

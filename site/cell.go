@@ -119,25 +119,36 @@ type cells struct {
 }
 
 // at is the cell of the field at a path, with a key if it is to be ordered.
-func (c *cells) at(fields *content.Object, at typedPath, ordered bool) cell {
-	return c.of(lookUp(fields, at.path), at.typ, ordered)
+func (c *cells) at(fields values, at typedPath, ordered bool) cell {
+	return c.of(lookUpIn(fields, at.path), at.typ, ordered)
+}
+
+// values are those of keys: an object, or a glimpse of one.
+type values interface {
+	Get(key string) (content.Value, bool)
+}
+
+// lookUpIn is the value at a path.
+func lookUpIn(o values, path string) content.Value {
+	if found, ok := o.Get(path); ok {
+		return found
+	}
+	for i := range len(path) {
+		if path[i] != '.' {
+			continue
+		}
+		if inner, ok := o.Get(path[:i]); ok {
+			return lookUp(inner, path[i+1:])
+		}
+	}
+	return nil
 }
 
 // lookUp is the value at a path; in a list, those of all its items.
 func lookUp(v content.Value, path string) content.Value {
 	switch v := v.(type) {
 	case *content.Object:
-		if found, ok := v.Get(path); ok {
-			return found
-		}
-		for i := range len(path) {
-			if path[i] != '.' {
-				continue
-			}
-			if inner, ok := v.Get(path[:i]); ok {
-				return lookUp(inner, path[i+1:])
-			}
-		}
+		return lookUpIn(v, path)
 	case []content.Value:
 		found := []content.Value{}
 		for _, item := range v {

@@ -76,7 +76,14 @@ func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
 		return nil, err
 	}
 	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
-	if !ok || !v.sees(e) {
+	if !ok {
+		return nil, noEntry()
+	}
+	fields, problems := e.Fields(), e.Problems()
+	switch {
+	case unread(problems):
+		return nil, unreadNow()
+	case !v.shows(fields, problems):
 		return nil, noEntry()
 	}
 	return v.view(e)

@@ -3,6 +3,8 @@ package site
 import (
 	"errors"
 	"fmt"
+	"syscall"
+	"time"
 
 	"cms/content"
 	"cms/repo"
@@ -34,12 +36,49 @@ type Error struct {
 	Problems []content.Problem // what is wrong with each field, for Invalid
 	Revision string            // what is there now, for PreconditionFailed
 	Clashes  []content.Clash   // for Conflict of a merge
+	Retry    time.Duration     // when to try again, for Unavailable; 0 is soon
 	Err      error             // the cause, for the log
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrStorage is the error of what cannot be read from the repository now. Writes are
+// refused with an *Error that says what became of them.
+var ErrStorage = repo.ErrStorage
+
+// readingFirst refuses what has to wait until entries were read for the first time.
+func readingFirst(err error) error {
+	var reading *repo.ReadingError
+	if !errors.As(err, &reading) {
+		return err
+	}
+	return &Error{Code: Unavailable, Err: err, Retry: 5 * time.Second,
+		Detail: fmt.Sprintf("The entries are being read for the first time, %d of %d until now. Try again in a moment.", reading.Done, reading.Total)}
+}
+
+// unreadNow refuses what cannot be told because an entry cannot be read now.
+func unreadNow() error {
+	return &Error{Code: Unavailable, Detail: "The repository cannot be read now. Nothing was saved; try again in a moment."}
+}
+
+// there is the error of reading what the repository must have: that it is missing is a
+// failure of the storage.
+func there(err error) error {
+	if errors.Is(err, repo.ErrNotFound) {
+		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
+	}
+	return err
+}
+
+// undone is the refusal of a write that could not use a file on its way.
+func undone(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
+	}
+	return &Error{Code: Unavailable, Detail: "The file cannot be received now. Nothing was saved; try again later.", Err: err}
+}
 
 // refusal makes an *Error of the errors of the packages below that a caller
 // can act on; others are returned as they are.

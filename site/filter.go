@@ -85,7 +85,7 @@ func opNames() string {
 }
 
 // matches says whether an entry with these fields passes.
-func (f *filter) matches(fields *content.Object, made *cells) bool {
+func (f *filter) matches(fields values, made *cells) bool {
 	var c cell
 	if !f.closed {
 		c = made.at(fields, f.typed, f.orders())

@@ -164,7 +164,7 @@ func (s *Site) past(ctx context.Context, v *sight, slug content.Slug, revision s
 func (s *Site) document(ctx context.Context, hash repo.Hash) (*content.Document, error) {
 	src, err := s.repo.Blob(ctx, hash)
 	if err != nil {
-		return nil, err
+		return nil, there(err)
 	}
 	return content.Parse(src), nil
 }

@@ -107,7 +107,7 @@ func TestAListAfterAnEditCostsTheEdit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, func() {
-			if c, err := s.Collection(partial, "consultations"); err != nil || c.Total != edits {
+			if c, err := s.Collection(t.Context(), partial, "consultations"); err != nil || c.Total != edits {
 				t.Fatalf("got a total of %d, %v, want %d", c.Total, err, edits)
 			}
 		}))

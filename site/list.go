@@ -67,7 +67,7 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.selections.find(ctx, s.repo.View, l)
+	all, err := s.find(ctx, l)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,14 @@ type lookup struct {
 	self       content.Slug           // whose own values are not taken
 	before     *content.Object        // the fields of self before an edit; what stays is not asked about again
 	sees       func(*repo.Entry) bool // whether references may lead to an entry; nil for every one
+	unsure     *bool                  // set when an answer is a guess, as an entry could not be read; may be nil
+}
+
+// guess notes that an answer is one.
+func (l lookup) guess() {
+	if l.unsure != nil {
+		*l.unsure = true
+	}
 }
 
 // of is the lookup on behalf of one entry.
@@ -33,7 +41,11 @@ func (l lookup) Taken(field string, v content.Value) bool {
 	if old, ok := l.before.Get(field); ok && content.Equal(old, v) {
 		return false
 	}
-	return l.registers.taken(l.entries, Ref{l.collection, l.self}, field, v)
+	taken, sure := l.registers.taken(l.entries, Ref{l.collection, l.self}, field, v)
+	if !taken && !sure {
+		l.guess()
+	}
+	return taken
 }
 
 // Exists implements [content.Lookup].
@@ -43,5 +55,11 @@ func (l lookup) Exists(collection, slug string) bool {
 		return false
 	}
 	e, ok := l.entries.Entry(collection, s)
-	return ok && (l.sees == nil || l.sees(e))
+	if !ok || l.sees == nil || l.sees(e) {
+		return ok
+	}
+	if unread(e.Problems()) {
+		l.guess()
+	}
+	return false
 }

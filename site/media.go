@@ -83,7 +83,7 @@ func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*
 		}
 		file, err := mediaFile(below(f), f)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(there(err))
 		}
 		page.Items = append(page.Items, file)
 	}
@@ -114,7 +114,7 @@ func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 		return nil, refusal(err)
 	}
 	file, err := mediaFile(name, f)
-	return file, refusal(err)
+	return file, refusal(there(err))
 }
 
 // MediaAt is the file at a path below the media folder as it was at a revision
@@ -336,15 +336,18 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		return nil, 0, err
 	}
 	defer file.Close()
-	n, err := io.Copy(file, io.LimitReader(body, s.media.MaxBytes+1))
+	in := &heard{Reader: body}
+	n, err := io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
 	switch {
+	case err != nil && in.err == nil:
+		return nil, 0, undone(fmt.Errorf("receive file: %w", err))
 	case err != nil:
 		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
 		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, err
+		return nil, 0, undone(err)
 	}
 	if err := s.media.Rules.Check(name, file); err != nil {
 		return nil, 0, unfit(err)
@@ -364,7 +367,7 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, undone(err)
 	}
 	upload, err := s.repo.Upload(ctx, size, file)
 	return upload, size, refusal(err)
@@ -374,17 +377,31 @@ func unfit(err error) error {
 	if refused := (*media.RefusedError)(nil); errors.As(err, &refused) {
 		return &Error{Code: Invalid, Detail: refused.Detail, Err: err}
 	}
-	return err
+	return undone(err)
+}
+
+// heard notes that its reader failed.
+type heard struct {
+	io.Reader
+	err error
+}
+
+func (h *heard) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		h.err = err
+	}
+	return n, err
 }
 
 // scratch is an empty file that is gone when it is closed.
 func (s *Site) scratch() (*os.File, error) {
 	f, err := os.CreateTemp(s.media.Scratch, ".cms-upload-*")
 	if err != nil {
-		return nil, fmt.Errorf("receive file: %w", err)
+		return nil, undone(fmt.Errorf("receive file: %w", err))
 	}
 	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, undone(errors.Join(err, f.Close()))
 	}
 	return f, nil
 }

@@ -20,6 +20,8 @@ import (
 type registers struct {
 	mu sync.Mutex
 	of map[string]*register // by collection
+
+	reading func(collection string) bool // whether entries are being read for the first time; nil is never
 }
 
 // A register is of one edition of a collection at a time, and goes from there to
@@ -33,6 +35,9 @@ type register struct {
 	numbers map[string]int     // of a slug that was taken, a number below which, from 2 on, none is free
 	owners  map[string]*owners // of the unique fields that were asked about
 }
+
+// mostUnread is how many files are read to go on to another edition.
+const mostUnread = 500
 
 // owners are the entries that have a value of a field, by its key.
 type owners struct {
@@ -73,22 +78,25 @@ func (all *registers) free(in entries, collection string, base content.Slug) con
 	}
 }
 
-// taken says whether an entry but self has the value v in a field.
-func (all *registers) taken(in entries, self Ref, field string, v content.Value) bool {
+// taken says whether an entry but self has the value v in a field; not sure when some
+// could not be read.
+func (all *registers) taken(in entries, self Ref, field string, v content.Value) (taken, sure bool) {
 	r := all.open(in, self.Collection)
 	defer r.mu.Unlock()
-	o := r.owners[field]
+	o, sure := r.owners[field], true
+	if o == nil && all.reading != nil && all.reading(self.Collection) {
+		return false, false
+	}
 	if o == nil {
 		o = &owners{slugs: map[string][]content.Slug{}, keys: map[content.Slug]string{}}
-		whole := true
 		for e := range r.at.Since(repo.Edition{}) {
-			whole = o.add(e, field) && whole
+			sure = o.add(e, field) && sure
 		}
-		if whole {
+		if sure {
 			r.owners[field] = o
 		}
 	}
-	return slices.ContainsFunc(o.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug })
+	return slices.ContainsFunc(o.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug }), sure
 }
 
 // open is the register of a collection, locked, at its edition in in.
@@ -110,7 +118,13 @@ func (all *registers) open(in entries, collection string) *register {
 
 // follow makes the register that of the edition to.
 func (r *register) follow(to repo.Edition) {
+	unread := 0
 	for e, gone := range to.Since(r.at) {
+		if !gone && !e.Known() {
+			if unread++; unread == mostUnread {
+				clear(r.owners) // they are made anew when the entries were read
+			}
+		}
 		name := folded(e.Slug.String())
 		if gone {
 			r.release(name)
@@ -144,9 +158,13 @@ func (r *register) release(name string) {
 
 // add is false when the entry could not be read now.
 func (o *owners) add(e *repo.Entry, field string) bool {
-	v, ok := e.Fields().Get(field)
+	g, known := e.Glimpse()
+	v, ok := g.Get(field)
+	if !known {
+		v, ok = e.Fields().Get(field)
+	}
 	if !ok {
-		return !unread(e.Problems())
+		return known || !unread(e.Problems())
 	}
 	k := content.Key(v)
 	o.keys[e.Slug] = k

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -63,6 +64,22 @@ type chosen struct {
 	spot
 	entry *repo.Entry
 }
+
+// find is what l finds in the newest edition of its collection. While its entries are
+// read for the first time it waits, but not for long.
+func (s *Site) find(ctx context.Context, l *list) (*order, error) {
+	if l.needsFields() {
+		waiting, cancel := context.WithTimeout(ctx, readingPatience)
+		defer cancel()
+		if err := s.repo.AwaitReadings(waiting, l.sight.Name); err != nil {
+			return nil, readingFirst(err)
+		}
+	}
+	return s.selections.find(ctx, s.repo.View, l)
+}
+
+// readingPatience is how long a list waits for entries that are read for the first time.
+const readingPatience = 5 * time.Second
 
 // find is what l finds in the newest edition that view shows.
 func (all *selections) find(ctx context.Context, view func() *repo.Snapshot, l *list) (*order, error) {
@@ -232,7 +249,8 @@ func (s *selection) step(to repo.Edition, r *reader) bool {
 	return true
 }
 
-// section is how many entries are looked at without asking whether there is time.
+// section is how many entries are looked at without asking whether there is time, but
+// for those whose files have to be read.
 const section = 4096
 
 // work looks at the entries that are left, in as many goroutines as there are
@@ -245,11 +263,11 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 		next := m.rest[:min(len(m.rest), section*runtime.GOMAXPROCS(0))]
 		parts := slices.Collect(slices.Chunk(next, section))
 		runs, failed := make([][]chosen, len(parts)), make([]bool, len(parts))
-		var g errgroup.Group
+		g, looking := errgroup.WithContext(ctx)
 		for i, part := range parts {
-			g.Go(func() error {
-				runs[i], failed[i] = m.look(part, l)
-				return nil
+			g.Go(func() (err error) {
+				runs[i], failed[i], err = m.look(looking, part, l)
+				return err
 			})
 		}
 		if err := g.Wait(); err != nil {
@@ -272,11 +290,16 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 }
 
 // look is what l finds among some entries, in its order.
-func (m *making) look(entries []*repo.Entry, l *list) (found []chosen, unread bool) {
+func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (found []chosen, unread bool, err error) {
 	r := l.reader()
 	var keys []byte
 	var ends []int
 	for _, e := range entries {
+		if l.needsFields() && !e.Known() {
+			if err := ctx.Err(); err != nil {
+				return nil, false, err
+			}
+		}
 		fields, there := r.finds(e)
 		if !there {
 			continue
@@ -288,14 +311,14 @@ func (m *making) look(entries []*repo.Entry, l *list) (found []chosen, unread bo
 		}
 	}
 	if m.sorted {
-		return found, r.unread
+		return found, r.unread, nil
 	}
 	all, from := string(keys), 0
 	for i, to := range ends {
 		found[i].key, from = all[from:to], to
 	}
 	slices.SortFunc(found, func(a, b chosen) int { return a.compare(b.spot) })
-	return found, r.unread
+	return found, r.unread, nil
 }
 
 // merge makes one run of one or two.
@@ -338,6 +361,16 @@ type reader struct {
 
 func (l *list) reader() *reader { return &reader{list: l, sort: l.typed()} }
 
+// glimpse is the fields of an entry for filters and sorts alone. What only cannot be
+// read now is noted.
+func (r *reader) glimpse(e *repo.Entry) values {
+	if g, ok := e.Glimpse(); ok {
+		return g
+	}
+	fields, _ := r.read(e)
+	return fields
+}
+
 // read is the fields of an entry and the problems with its file. What only cannot
 // be read now is noted.
 func (r *reader) read(e *repo.Entry) (*content.Object, []content.Problem) {
@@ -355,16 +388,25 @@ func unread(problems []content.Problem) bool {
 	return slices.ContainsFunc(problems, func(p content.Problem) bool { return p.Rule == "storage" })
 }
 
+// needsFields says whether the list looks into its entries.
+func (l *list) needsFields() bool {
+	return !l.sight.whole || len(l.filters) > 0 || len(l.words) > 0 || len(l.sort) > 0
+}
+
 // finds says whether the list has e, and gives its fields.
-func (r *reader) finds(e *repo.Entry) (*content.Object, bool) {
+func (r *reader) finds(e *repo.Entry) (values, bool) {
 	l := r.list
-	if l.sight.whole && len(l.filters) == 0 && len(l.words) == 0 && len(l.sort) == 0 {
-		return nil, true
+	if !l.needsFields() {
+		return (*content.Object)(nil), true
+	}
+	if l.sight.whole && len(l.words) == 0 {
+		fields := r.glimpse(e)
+		return fields, !slices.ContainsFunc(l.filters, func(f filter) bool { return !f.matches(fields, &r.cells) })
 	}
 	fields, problems := r.read(e)
 	for i := range l.filters {
 		if !l.filters[i].matches(fields, &r.cells) {
-			return nil, false
+			return fields, false
 		}
 	}
 	return fields, l.sight.shows(fields, problems) && (len(l.words) == 0 || r.mentions(e, fields))
@@ -375,17 +417,16 @@ func (r *reader) key(e *repo.Entry) string {
 	if len(r.sort) == 0 {
 		return ""
 	}
-	fields, _ := r.read(e)
-	r.buffer = r.appendKey(r.buffer[:0], fields)
+	r.buffer = r.appendKey(r.buffer[:0], r.glimpse(e))
 	return string(r.buffer)
 }
 
-func (r *reader) spot(fields *content.Object, e *repo.Entry) spot {
+func (r *reader) spot(fields values, e *repo.Entry) spot {
 	r.buffer = r.appendKey(r.buffer[:0], fields)
 	return spot{string(r.buffer), e.Slug.String()}
 }
 
-func (r *reader) appendKey(b []byte, fields *content.Object) []byte {
+func (r *reader) appendKey(b []byte, fields values) []byte {
 	for _, k := range r.sort {
 		c := r.cells.at(fields, k.typedPath, true)
 		b = c.appendTo(b, k.descending)

@@ -69,6 +69,7 @@ func New(o Options) (*Site, error) {
 	}
 	s.words = newWordIndex(s.collections)
 	s.views = newViews()
+	s.registers.reading = s.repo.Reading
 	return s, nil
 }
 
@@ -82,15 +83,19 @@ type Collection struct {
 
 // Collections are those that pr may do something in, in the order of the
 // configuration.
-func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
+func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collection, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
 	}
 	var cs []Collection
 	for _, c := range s.collections {
-		if seen, err := s.Collection(pr, c.Name); err == nil {
-			cs = append(cs, seen)
+		seen, err := s.Collection(ctx, pr, c.Name)
+		if refused := (*Error)(nil); errors.As(err, &refused) && refused.Code != Unavailable {
+			continue // it is not for pr
+		} else if err != nil {
+			return nil, err
 		}
+		cs = append(cs, seen)
 	}
 	return cs, nil
 }
@@ -139,7 +144,7 @@ func (s *Site) Has(name string) bool {
 }
 
 // Collection is the collection called name.
-func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
+func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) (Collection, error) {
 	v, err := s.sight(pr, name)
 	if err != nil {
 		return Collection{}, err
@@ -148,7 +153,7 @@ func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
 	if c.Total = s.repo.View().Len(name); v.whole {
 		return c, nil
 	}
-	seen, err := s.selections.find(context.Background(), s.repo.View, &list{sight: v})
+	seen, err := s.find(ctx, &list{sight: v})
 	c.Total = seen.len()
 	return c, err
 }
@@ -171,6 +176,12 @@ func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo
 // Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
 // for one that is not there.
 func (s *Site) Depth(commit string) (int, bool) { return s.repo.Depth(repo.NewHash(commit)) }
+
+// Backup is the name of the reference that keeps a commit which the branch no longer
+// leads to, as [repo.Repo.Backup] has it.
+func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
+	return s.repo.Backup(ctx, repo.NewHash(commit))
+}
 
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {

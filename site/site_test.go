@@ -50,6 +50,12 @@ func newSite(t testing.TB) *fixture {
 // editor has the role of that name.
 func siteOf(t testing.TB, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
 	t.Helper()
+	return siteWithin(t, 0, collections, roles)
+}
+
+// siteWithin is siteOf with so much memory for entries.
+func siteWithin(t testing.TB, memory int64, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
+	t.Helper()
 	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"), editor: person("ann", "editor")}
 	var names []string
 	for _, c := range collections {
@@ -59,7 +65,7 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections})
+	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, Memory: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,14 +322,14 @@ func TestNobodyElse(t *testing.T) {
 	reader := &auth.Principal{Subject: "bob", Roles: []string{"reader"}}
 	stranger := &auth.Principal{Subject: "eve", Roles: []string{"stranger"}}
 
-	if cs, err := f.Collections(reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
+	if cs, err := f.Collections(t.Context(), reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
 		t.Errorf("reader: got %+v, %v; want consultations alone, to read", cs, err)
 	}
 	_, err := f.Entries(reader, "rencontres", site.Query{Limit: 1})
 	refused(t, err, site.NotFound, "")
 	_, err = f.Create(t.Context(), reader, "consultations", site.Draft{Fields: fields("title", "A")}, site.Write{})
 	refused(t, err, site.Forbidden, "")
-	_, err = f.Collections(stranger)
+	_, err = f.Collections(t.Context(), stranger)
 	refused(t, err, site.Forbidden, "")
 	_, err = f.Entry(stranger, ref(t, "consultations", "a"))
 	refused(t, err, site.Forbidden, "")

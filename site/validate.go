@@ -25,7 +25,11 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 		problems = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), problems)
 	}
 	if e.collection.Schema.Defined {
-		problems = append(problems, e.schemaProblems(tx, before, after)...)
+		unsure := false
+		problems = append(problems, e.schemaProblems(tx, before, after, &unsure)...)
+		if unsure {
+			return unreadNow()
+		}
 	}
 	if len(problems) == 0 {
 		return nil
@@ -39,10 +43,10 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 }
 
 // schemaProblems are the rules of the collection that after breaks and before
-// did not.
-func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document) []content.Problem {
+// did not. They are unsure when other entries, which they depend on, cannot be read.
+func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsure *bool) []content.Problem {
 	schema := &e.collection.Schema
-	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees}.of(e.ref)
+	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees, unsure: unsure}.of(e.ref)
 	if before == nil {
 		blank := e.inherited
 		if blank == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -443,22 +444,40 @@ func (w *Webhooks) Redeliver(ctx context.Context, id string, now time.Time) (cop
 
 // RedeliverRange is Redeliver for the deliveries to an endpoint that were made
 // in [since, until) and are not pending: all of them or, by more than limit,
-// none. It returns how many there are.
+// none. It returns how many there are. It goes in steps: one that was interrupted has
+// enqueued the first ones, and is repeated, as receivers know events that they had.
 func (w *Webhooks) RedeliverRange(ctx context.Context, endpoint string, since, until time.Time, limit int, now time.Time) (n int, err error) {
-	found, err := w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d
-		WHERE d.endpoint = ? AND d.created_at >= ? AND d.created_at < ? AND d.state <> 'pending' ORDER BY d.seq LIMIT ?`,
-		endpoint, since.UnixMilli(), until.UnixMilli(), limit+1)
+	var last sql.NullInt64
+	err = w.db.reads.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*), MAX(seq) FROM (SELECT d.seq FROM webhook_deliveries d WHERE `+redelivered+` ORDER BY d.seq LIMIT ?) page`),
+		endpoint, since.UnixMilli(), until.UnixMilli(), int64(0), int64(math.MaxInt64), limit+1).Scan(&n, &last)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("count deliveries to %q: %w", endpoint, err)
 	}
-	if len(found) > limit {
+	if n > limit {
 		return 0, ErrTooMany
 	}
-	for i := range found {
-		found[i].Created, found[i].Next = now, now
+	n = 0
+	for after := int64(0); after < last.Int64; {
+		some, err := w.deliveries(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d WHERE `+redelivered+` ORDER BY d.seq LIMIT ?`,
+			endpoint, since.UnixMilli(), until.UnixMilli(), after, last.Int64, step)
+		if err != nil || len(some) == 0 {
+			return n, err
+		}
+		after = some[len(some)-1].Seq
+		for i := range some {
+			some[i].Created, some[i].Next = now, now
+		}
+		if err := w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, some) }); err != nil {
+			return n, err
+		}
+		n += len(some)
 	}
-	return len(found), w.db.Tx(ctx, func(tx *sql.Tx) error { return w.enqueue(ctx, tx, endpoint, found) })
+	return n, nil
 }
+
+// redelivered chooses what RedeliverRange copies, by the endpoint, the times and the
+// numbers between which it is: the copies, which have later ones, are not among them.
+const redelivered = `d.endpoint = ? AND d.created_at >= ? AND d.created_at < ? AND d.seq > ? AND d.seq <= ? AND d.state <> 'pending'`
 
 // DeliveryFilter chooses deliveries; what is empty chooses all.
 type DeliveryFilter struct {

@@ -28,6 +28,8 @@ func TestPlans(t *testing.T) {
 			"webhook_deliveries_path (endpoint=? AND state=? AND path=? AND seq<?)", "webhook_deliveries_moved (endpoint=? AND state=? AND moved_from=? AND seq<?)"}},
 		"first on a path": {`SELECT id FROM webhook_deliveries WHERE endpoint = ? AND state = 'pending' AND path = ? ORDER BY seq LIMIT 1`, []any{"site", "a"},
 			[]string{"webhook_deliveries_path (endpoint=? AND state=? AND path=?)"}},
+		"redeliver": {`SELECT d.id FROM webhook_deliveries d WHERE ` + redelivered + ` ORDER BY d.seq LIMIT ?`, []any{"site", 1, 2, 0, 9, 1},
+			[]string{"(endpoint=? AND seq>? AND seq<?)"}},
 		"session": {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
 	} {
 		rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
@@ -85,6 +87,77 @@ func TestStepsAreBounded(t *testing.T) {
 		if n, err := w.forgetSome(t.Context(), prunable, now.UnixMilli()); n != want || err != nil {
 			t.Errorf("step %d took %d, %v; want %d", i, n, err, want)
 		}
+	}
+}
+
+// What removes or repeats many deliveries does so in steps: when a step fails, those
+// before it are done, and to ask again does the rest.
+func TestStepsThatFail(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	w, now := db.Webhooks(), time.UnixMilli(1_800_000_000_000)
+	if err := w.Configure(t.Context(), []string{"site", "other"}, "", now); err != nil {
+		t.Fatal(err)
+	}
+	const many = 3*step + 1
+	ds := make([]Delivery, many)
+	for i := range ds {
+		ds[i] = Delivery{EventID: fmt.Sprint("e", i), Path: "x", Created: now, Next: now}
+	}
+	if ok, err := w.Advance(t.Context(), "site", Cursor{}, Cursor{Commit: "a"}, now, ds); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	do := func(query string) {
+		t.Helper()
+		if _, err := db.exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() (n int) {
+		t.Helper()
+		if err := db.sql.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM webhook_deliveries`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	do(`UPDATE webhook_deliveries SET state = 'failed', finished_at = 1`)
+	const broken = step + step/2 // in the second step
+	do(fmt.Sprintf(`CREATE TRIGGER broken BEFORE INSERT ON webhook_deliveries WHEN new.event_id = 'e%d' BEGIN SELECT RAISE(ABORT, 'kaputt'); END`, broken))
+	again := func() (int, error) {
+		return w.RedeliverRange(t.Context(), "site", now, now.Add(time.Second), many, now.Add(time.Minute))
+	}
+	if n, err := again(); n != step || err == nil {
+		t.Errorf("redelivered %d, %v; want the %d of the first step and an error", n, err, step)
+	}
+	if n := count(); n != many+step {
+		t.Errorf("there are %d deliveries, want those of the first step twice, %d", n, many+step)
+	}
+	do(`DROP TRIGGER broken`)
+	if n, err := again(); n != many || err != nil {
+		t.Errorf("redelivered %d, %v; want %d", n, err, many)
+	}
+	if n := count(); n != 2*many+step {
+		t.Errorf("there are %d deliveries, want %d", n, 2*many+step)
+	}
+
+	do(fmt.Sprintf(`CREATE TRIGGER broken BEFORE DELETE ON webhook_deliveries WHEN old.event_id = 'e%d' BEGIN SELECT RAISE(ABORT, 'kaputt'); END`, broken))
+	left := count() - step
+	if err := w.Configure(t.Context(), []string{"other"}, "b", now); err == nil || count() != left {
+		t.Errorf("removed an endpoint: %v, %d deliveries are left, want an error and %d", err, count(), left)
+	}
+	if moved, err := w.Advance(t.Context(), "site", Cursor{Commit: "a"}, Cursor{Commit: "b"}, now, ds); moved || err != nil {
+		t.Errorf("an endpoint that is leaving gets deliveries: %t, %v", moved, err)
+	}
+	do(`DROP TRIGGER broken`)
+	if err := w.Configure(t.Context(), []string{"other", "site"}, "c", now); err != nil || count() != 0 {
+		t.Errorf("configured again: %v, %d deliveries are left", err, count())
+	}
+	all, err := w.Endpoints(t.Context())
+	if err != nil || len(all) != 2 || all[1].Name != "site" || all[1].Commit != "c" || !all[1].Disabled.IsZero() || !all[1].Configured {
+		t.Errorf("got %+v, %v; want site as a new endpoint at c", all, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -37,11 +38,11 @@ const endpointColumns = `name, configured, settings, turn, commit_id, moved_at, 
 func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, error) {
 	var (
 		e                                     Endpoint
-		configured                            int
+		kind                                  int
 		moved, disabled, succeeded, createdAt int64
 	)
-	err := row.Scan(append([]any{&e.Name, &configured, &e.Settings, &e.Turn, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
-	e.Configured = configured == 1
+	err := row.Scan(append([]any{&e.Name, &kind, &e.Settings, &e.Turn, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
+	e.Configured = kind != madeByAPI
 	e.MovedAt, e.Disabled, e.Succeeded, e.Created = fromMillis(moved), fromMillis(disabled), fromMillis(succeeded), fromMillis(createdAt)
 	return e, err
 }
@@ -77,55 +78,88 @@ func (w *Webhooks) endpoints(ctx context.Context, pending string) ([]Endpoint, e
 	return all, rows.Err()
 }
 
+// What the column configured holds. One that leaves is gone to those who look at the
+// configuration, but not all of its deliveries are.
+const (
+	madeByAPI = iota
+	configured
+	leaving
+)
+
 // Configure makes the configured endpoints those of names: new ones start at
-// the commit head, and those that are gone take their deliveries with them.
-// ErrNameTaken when one of names was made through the API.
+// the commit head, and those that are gone take their deliveries with them, in
+// steps. ErrNameTaken, and nothing is done, when one of names was made through the
+// API. One that was interrupted is repeated, as at the next start.
 func (w *Webhooks) Configure(ctx context.Context, names []string, head string, now time.Time) error {
-	return w.db.Tx(ctx, func(tx *sql.Tx) error {
-		keep := map[string]bool{}
-		for _, name := range names {
-			keep[name] = true
-			if err := w.insert(ctx, tx, Endpoint{Name: name, Configured: true, Cursor: Cursor{Commit: head}, Created: now}); err != nil {
-				return err
-			}
-			var configured int
-			if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT configured FROM webhook_endpoints WHERE name = ?`), name).Scan(&configured); err != nil {
-				return fmt.Errorf("configure webhook endpoint %q: %w", name, err)
-			}
-			if configured == 0 {
-				return fmt.Errorf("webhook endpoint %q was made through the API; rename it in the configuration, or delete it there first: %w", name, ErrNameTaken)
-			}
-		}
-		old, err := configuredNames(ctx, tx)
-		if err != nil {
+	if err := w.db.Tx(ctx, func(tx *sql.Tx) error { return w.retire(ctx, tx, names, now) }); err != nil {
+		return err
+	}
+	old, err := w.names(ctx, leaving)
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := w.forgetEndpoint(ctx, name); err != nil {
 			return err
 		}
-		for _, name := range old {
-			if !keep[name] {
-				if err := w.remove(ctx, tx, name); err != nil {
-					return err
-				}
+	}
+	return w.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, name := range names {
+			if err := w.insert(ctx, tx, Endpoint{Name: name, Configured: true, Cursor: Cursor{Commit: head}, Created: now}); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-func configuredNames(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT name FROM webhook_endpoints WHERE configured = 1`)
+// retire makes the configured endpoints leave that are not among names.
+func (w *Webhooks) retire(ctx context.Context, tx *sql.Tx, names []string, now time.Time) error {
+	stay := []any{now.UnixMilli()}
+	for _, name := range names {
+		var n int
+		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ? AND configured = 0`), name).Scan(&n); err != nil {
+			return fmt.Errorf("configure webhook endpoint %q: %w", name, err)
+		}
+		if n > 0 {
+			return fmt.Errorf("webhook endpoint %q was made through the API; rename it in the configuration, or delete it there first: %w", name, ErrNameTaken)
+		}
+		stay = append(stay, name)
+	}
+	query := `UPDATE webhook_endpoints SET configured = 2, disabled_at = ?, disabled_reason = 'it is not in the configuration any more' WHERE configured = 1`
+	if len(names) > 0 {
+		query += ` AND name NOT IN (?` + strings.Repeat(", ?", len(names)-1) + `)`
+	}
+	if _, err := tx.ExecContext(ctx, w.db.Bind(query), stay...); err != nil {
+		return fmt.Errorf("remove webhook endpoints that are not configured any more: %w", err)
+	}
+	return nil
+}
+
+// names are those of the endpoints of one kind.
+func (w *Webhooks) names(ctx context.Context, kind int) ([]string, error) {
+	rows, err := w.db.sql.QueryContext(ctx, w.db.Bind(`SELECT name FROM webhook_endpoints WHERE configured = ? ORDER BY name`), kind)
 	if err != nil {
-		return nil, fmt.Errorf("list configured webhook endpoints: %w", err)
+		return nil, fmt.Errorf("list webhook endpoints: %w", err)
 	}
 	defer rows.Close()
 	var names []string
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("list configured webhook endpoints: %w", err)
+			return nil, fmt.Errorf("list webhook endpoints: %w", err)
 		}
 		names = append(names, name)
 	}
 	return names, rows.Err()
+}
+
+// forgetEndpoint removes an endpoint and its deliveries, which may be many: in steps.
+func (w *Webhooks) forgetEndpoint(ctx context.Context, name string) error {
+	if err := w.forget(ctx, `endpoint = ? ORDER BY seq LIMIT ?`, name); err != nil {
+		return err
+	}
+	return w.db.Tx(ctx, func(tx *sql.Tx) error { return w.remove(ctx, tx, name) })
 }
 
 // Create adds an endpoint that is not configured. ErrNameTaken when there is one of
@@ -144,14 +178,14 @@ func (w *Webhooks) Create(ctx context.Context, e Endpoint) error {
 }
 
 func (w *Webhooks) insert(ctx context.Context, tx *sql.Tx, e Endpoint) error {
-	configured := 0
+	kind := madeByAPI
 	if e.Configured {
-		configured = 1
+		kind = configured
 	}
 	_, err := tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_endpoints
 		(name, configured, settings, turn, commit_id, moved_at, next_seq, disabled_at, disabled_reason, succeeded_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, 1, 0, '', 0, ?) ON CONFLICT (name) DO NOTHING`),
-		e.Name, configured, e.Settings, e.Turn, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
+		e.Name, kind, e.Settings, e.Turn, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("add webhook endpoint %q: %w", e.Name, err)
 	}
@@ -197,10 +231,7 @@ func (w *Webhooks) Delete(ctx context.Context, name string) error {
 	if _, err := w.Disable(ctx, name, "it is being deleted", time.Now()); err != nil {
 		return err
 	}
-	if err := w.forget(ctx, `endpoint = ? ORDER BY seq LIMIT ?`, name); err != nil {
-		return err
-	}
-	return w.db.Tx(ctx, func(tx *sql.Tx) error { return w.remove(ctx, tx, name) })
+	return w.forgetEndpoint(ctx, name)
 }
 
 func (w *Webhooks) remove(ctx context.Context, tx *sql.Tx, name string) error {

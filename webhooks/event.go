@@ -48,14 +48,15 @@ type Event struct {
 	Data            Data   `json:"data"`
 }
 
-// Data is what changed. An event of an entry has everything but Previous, From
+// Data is what changed. An event of an entry has everything but Previous, Backup, From
 // only when the entry was moved, Revision only when there is one left; one of
 // media lacks what only entries have. A
 // repository.updated has the action and the commit, and
 //
 //   - the author, when the commit changed files that are neither entries nor media;
 //   - Previous, when history was rewritten: the commit up to which events had
-//     been sent, and which the branch no longer leads to. Whatever the receiver
+//     been sent, and which the branch no longer leads to, and in Backup the
+//     reference of the repository that keeps it, if one does. Whatever the receiver
 //     keeps should be read anew.
 type Data struct {
 	Collection string   `json:"collection,omitempty"`
@@ -66,6 +67,7 @@ type Data struct {
 	Revision   string   `json:"revision,omitempty"`
 	Commit     string   `json:"commit"`
 	Previous   string   `json:"previous,omitempty"`
+	Backup     string   `json:"backup,omitempty"`
 	Author     Author   `json:"author,omitzero"`
 	Changed    []string `json:"changed,omitzero"`
 	Truncated  bool     `json:"changed_truncated,omitempty"` // Changed lacks names, to keep the event small
@@ -148,11 +150,12 @@ func buildEvent(t turn, tip string, depth int, at time.Time) Event {
 	}.common()
 }
 
-// rewrittenEvent says that tip does not follow upon previous, and begins the turn.
-func rewrittenEvent(t turn, previous, tip string, depth int) Event {
+// rewrittenEvent says that tip does not follow upon previous, which backup keeps, and
+// begins the turn.
+func rewrittenEvent(t turn, previous, backup, tip string, depth int) Event {
 	return Event{
 		ID: t.id(previous, tip), Source: t.source, Type: repositoryUpdated, Sequence: t.sequence(depth),
-		Data: Data{Action: "updated", Commit: tip, Previous: previous},
+		Data: Data{Action: "updated", Commit: tip, Previous: previous, Backup: backup},
 	}.common()
 }
 

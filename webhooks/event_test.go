@@ -121,7 +121,7 @@ func TestWants(t *testing.T) {
 		return entryEvent(turn{}, Change{Collection: collection, Slug: "x", Action: action})
 	}
 	files := eventsOf(turn{}, []Change{{Path: "index.html"}})[0]
-	rewritten := rewrittenEvent(turn{}, "old", "new", 1)
+	rewritten := rewrittenEvent(turn{}, "old", "refs/cms/backup/old", "new", 1)
 	tests := []struct {
 		name     string
 		endpoint Endpoint

@@ -86,6 +86,16 @@ func (h *history) Depth(commit string) (int, bool) {
 	return h.changes[i].Depth, true
 }
 
+func (h *history) Backup(_ context.Context, commit string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failures > 0 {
+		h.failures--
+		return "", errors.New("disque illisible")
+	}
+	return "refs/cms/backup/" + commit, nil
+}
+
 // commit makes a commit of an update to each slug of the collection
 // "consultations"; a slug that begins with a slash is a file elsewhere.
 func (h *history) commit(slugs ...string) string {

@@ -43,6 +43,10 @@ type Source interface {
 	// that the branch does not have.
 	Depth(commit string) (int, bool)
 
+	// Backup is the name of the reference that keeps a commit which the branch no
+	// longer leads to; "" when there is none.
+	Backup(ctx context.Context, commit string) (string, error)
+
 	// Changes are those of the commits after since, or of all when since is
 	// "", up to until, along first parents: oldest first, those of one commit
 	// together, one for each file, always in the same order. The error is
@@ -265,8 +269,12 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 			if err != nil {
 				return err
 			}
+			backup, err := r.source.Backup(ctx, at.Commit)
+			if err != nil {
+				return fmt.Errorf("look for what keeps the history that was left: %w", err)
+			}
 			end.Turn = now.number
-			events = []Event{rewrittenEvent(now, at.Commit, tip, depth)}
+			events = []Event{rewrittenEvent(now, at.Commit, backup, tip, depth)}
 		case err != nil:
 			return fmt.Errorf("read history: %w", err)
 		default:

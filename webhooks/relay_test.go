@@ -225,8 +225,9 @@ func TestRewrittenHistory(t *testing.T) {
 		b.until("the event", b.done)
 		stop()
 		got := b.site.arrivals(t)
-		if len(got) != 1 || got[0].event.Type != repositoryUpdated || got[0].event.Data.Previous == "" {
-			t.Errorf("got %+v, want one repository.updated that names the commit that was left", got)
+		if len(got) != 1 || got[0].event.Type != repositoryUpdated || got[0].event.Data.Previous == "" ||
+			got[0].event.Data.Backup != "refs/cms/backup/"+got[0].event.Data.Previous {
+			t.Errorf("got %+v, want one repository.updated that names the commit that was left, and what keeps it", got)
 		}
 	})
 }

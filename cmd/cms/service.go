@@ -259,6 +259,10 @@ func (f feed) Head() (string, <-chan struct{}) { return f.site.Head() }
 
 func (f feed) Depth(commit string) (int, bool) { return f.site.Depth(commit) }
 
+func (f feed) Backup(ctx context.Context, commit string) (string, error) {
+	return f.site.Backup(ctx, commit)
+}
+
 func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]webhooks.Change, error) {
 	found, err := f.site.Changes(ctx, since, until, limit)
 	if errors.Is(err, site.ErrUnknownCommit) {

@@ -1,0 +1,153 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A gate is a disk on which files of some name are not made before it is open.
+type gate struct {
+	disk
+	suffix  string
+	reached chan struct{} // has one when somebody waits
+	open    chan struct{} // closed when it is
+}
+
+func newGate(suffix string) *gate {
+	return &gate{osDisk{}, suffix, make(chan struct{}, 1), make(chan struct{})}
+}
+
+func (g *gate) Create(name string, mode os.FileMode) (diskFile, error) {
+	if strings.HasSuffix(name, g.suffix) {
+		select {
+		case g.reached <- struct{}{}:
+		default:
+		}
+		<-g.open
+	}
+	return g.disk.Create(name, mode)
+}
+
+// renewing is a repository whose index is large, with some entries in it, and what its
+// options are. Its index is to be renewed, at g.
+func renewing(t *testing.T, g *gate) (*Repo, Options, func()) {
+	t.Helper()
+	o := options(many(t, worthwhile))
+	warmed(t, o)
+	o.Memory = 1 << 10
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.disk, r.renewBeyond, r.sections = g, 0, mostSections+1
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-r.stopped; r.Close() })
+	return r, o, func() {
+		t.Helper()
+		cancel()
+		if err := errors.Join(<-done, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// whole wants the index to have all that the branch has, in so many sections; 0 is any.
+func whole(t *testing.T, o Options, sections int) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(o.Path, indexFile+tmpSuffix)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file is left: %v", err)
+	}
+	h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+	if err != nil || sections > 0 && n != sections || h.journal == nil {
+		t.Fatalf("the index has %d sections, want %d: %v", n, sections, err)
+	}
+	r := start(t, o)
+	if h.tip != r.View().Commit() {
+		t.Errorf("the index is at %s, want %s", h.tip, r.View().Commit())
+	}
+	for _, e := range r.View().Entries("consultations") {
+		if e.Fields().Len() == 0 {
+			t.Errorf("%s has no fields", e.Slug)
+		}
+	}
+	if read, parsed := r.budget.read.Load(), r.budget.parsed.Load(); read+parsed > 0 {
+		t.Errorf("%d blobs were read and %d parsed, want none", read, parsed)
+	}
+}
+
+// comes waits until a condition does.
+func comes(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	poll := time.NewTicker(2 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(time.Minute); !ok(); <-poll.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come within a minute", what)
+		}
+	}
+}
+
+// TestRenewal: a large index is made anew while edits go on, and has those too.
+func TestRenewal(t *testing.T) {
+	g := newGate(indexFile + tmpSuffix)
+	r, o, stop := renewing(t, g)
+	<-g.reached
+	put(t, r, "consultations", "pendant", "Pendant")
+	update(t, r, func(tx *Tx) error {
+		return tx.Move("consultations", slug(t, "f01/e00001"), "consultations", slug(t, "ailleurs"))
+	})
+	close(g.open)
+	comes(t, "the renewal", func() bool {
+		h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+		return err == nil && n == 2 && h.tip == r.View().Commit()
+	})
+	put(t, r, "consultations", "ensuite", "Ensuite")
+	stop()
+	whole(t, o, 3)
+}
+
+// TestRenewalEnds: a stop does not wait for a renewal, of which nothing is left.
+func TestRenewalEnds(t *testing.T) {
+	g := newGate(indexFile + tmpSuffix)
+	r, o, stop := renewing(t, g)
+	<-g.reached
+	before := len(readIndexFile(t, o.Path))
+	put(t, r, "consultations", "pendant", "Pendant")
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	comes(t, "the end of the queue", func() bool {
+		_, err := r.Update(t.Context(), Meta{}, func(*Tx) error { return nil })
+		return errors.Is(err, ErrClosed)
+	})
+	close(g.open)
+	<-stopped
+	if after := len(readIndexFile(t, o.Path)); after <= before || after > before+1<<16 {
+		t.Errorf("the index has %d bytes, want what was edited beside the %d before", after, before)
+	}
+	whole(t, o, 0)
+}
+
+// TestRenewalOutrun: what is renewed while commits are taken back is not used.
+func TestRenewalOutrun(t *testing.T) {
+	g := newGate(indexFile + tmpSuffix)
+	r, o, stop := renewing(t, g)
+	<-g.reached
+	first := strings.TrimSpace(git(t, o.Path, "commit-tree", "-m", "Autre", "trunk^{tree}"))
+	git(t, o.Path, "update-ref", "refs/heads/trunk", first)
+	put(t, r, "consultations", "pendant", "Pendant")
+	close(g.open)
+	comes(t, "another renewal", func() bool {
+		h, _, _, err := decodeIndex(readIndexFile(t, o.Path))
+		return err == nil && h.tip == r.View().Commit()
+	})
+	stop()
+	whole(t, o, 2)
+}
