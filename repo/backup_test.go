@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -290,7 +291,7 @@ func beside(t *testing.T, base string) {
 func TestEveryFaultOfPushes(t *testing.T) {
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, few(), beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
 				d.at = 0
 				s.commit(t, "après", "f")
 				if s.acked["f"] == "" {
@@ -304,15 +305,13 @@ func TestEveryFaultOfPushes(t *testing.T) {
 }
 
 func TestEveryCrashOfPushes(t *testing.T) {
-	seen := make(map[string]bool)
-	eachFaultFrom(t, crash, few(), beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
+	var seen sync.Map
+	eachFaultFrom(t, crash, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
 		for name, c := range cuts {
 			files := d.left(c)
-			key := digest(files, c) + fmt.Sprint(s.acked)
-			if seen[key] {
+			if _, same := seen.LoadOrStore(digest(files, c)+fmt.Sprint(s.acked), true); same {
 				continue
 			}
-			seen[key] = true
 			t.Run(name, func(t *testing.T) {
 				dir := image(t, s.repo.path, files, c)
 				r, after := opened(t, dir)

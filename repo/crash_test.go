@@ -427,40 +427,46 @@ func play(t *testing.T, base string, f fault, at int, scenario func(*testing.T, 
 	return s, d
 }
 
-// eachFault plays the scenario with a fault at every operation on the disk.
+// eachFault plays the scenario with a fault at every operation on the disk, or at
+// some of them.
 func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
-	eachFaultFrom(t, f, 1, nothing, scenario, check)
+	eachFaultFrom(t, f, nothing, scenario, check)
 }
 
 func nothing(*testing.T, string) {}
 
-// few is the distance of the operations that fail in long scenarios, of which only
-// CMS_CRASH_ROUNDS has each fail.
+// few is the distance of the operations that fail, of which only CMS_CRASH_ROUNDS
+// has each fail.
 func few() int {
-	if os.Getenv("CMS_CRASH_ROUNDS") != "" {
+	switch {
+	case os.Getenv("CMS_CRASH_ROUNDS") != "":
 		return 1
+	case testing.Short():
+		return 13
 	}
 	return 5
 }
 
-// eachFaultFrom is eachFault from a repository to which begin has done something;
-// of the operations, one in so many as every says fails.
-func eachFaultFrom(t *testing.T, f fault, every int, begin func(t *testing.T, base string), scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
+// eachFaultFrom is eachFault from a repository to which begin has done something.
+func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string), scenario func(*testing.T, *script), check func(*testing.T, *script, *crashDisk)) {
 	base := prepare(t)
 	begin(t, base)
-	for at := 1; ; at += every {
-		s, d := play(t, base, f, at, scenario)
-		name := "none"
-		if d.count >= at {
-			name = d.log[at-1]
-		}
-		ok := t.Run(fmt.Sprintf("%d %s", at, name), func(t *testing.T) { check(t, s, d) })
-		if err := s.repo.Close(); err != nil {
-			t.Error(err)
-		}
-		if d.count < at || !ok {
-			return
-		}
+	s, d := play(t, base, f, 0, scenario)
+	if err := s.repo.Close(); err != nil {
+		t.Error(err)
+	}
+	operations := append(d.log, "none")
+	for i := 0; i < len(operations); i += few() {
+		t.Run(fmt.Sprintf("%d %s", i+1, operations[i]), func(t *testing.T) {
+			t.Parallel()
+			s, d := play(t, base, f, i+1, scenario)
+			defer func() {
+				if err := s.repo.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			check(t, s, d)
+		})
 	}
 }
 
@@ -491,7 +497,7 @@ func TestEveryCrash(t *testing.T) {
 func TestEveryFaultOfJoin(t *testing.T) {
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, few(), nothing, joining, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, nothing, joining, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
@@ -512,7 +518,7 @@ func TestEveryFaultOfJoin(t *testing.T) {
 // TestEveryCrashOfJoin: no copy of an object goes before another one is durable,
 // and nothing is left of a pack by half.
 func TestEveryCrashOfJoin(t *testing.T) {
-	eachFaultFrom(t, crash, few(), nothing, joining, imageChecker())
+	eachFaultFrom(t, crash, nothing, joining, imageChecker())
 }
 
 // joining joins packs beside an upload that is under way, and removes the old ones
@@ -622,12 +628,11 @@ func indexing(t *testing.T, s *script) {
 // imageChecker opens what each kind of crash leaves, if no other one has left
 // the same.
 func imageChecker() func(*testing.T, *script, *crashDisk) {
-	seen := make(map[string]bool)
+	var seen sync.Map
 	return func(t *testing.T, s *script, d *crashDisk) {
 		for _, name := range slices.Sorted(maps.Keys(cuts)) {
 			files := d.left(cuts[name])
-			if key := digest(files, cuts[name]) + fmt.Sprint(s.acked); !seen[key] {
-				seen[key] = true
+			if _, same := seen.LoadOrStore(digest(files, cuts[name])+fmt.Sprint(s.acked), true); !same {
 				t.Run(name, func(t *testing.T) { checkImage(t, s, image(t, s.repo.path, files, cuts[name])) })
 			}
 		}
