@@ -80,7 +80,14 @@ func (e *edit) find(tx *repo.Tx, absent error) (*repo.Entry, error) {
 
 // create puts doc where nothing is yet.
 func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
+	doc, err := e.collection.bound(doc)
+	if err != nil {
+		return err
+	}
 	if now, taken := tx.Entry(e.ref.Collection, e.ref.Slug); taken {
+		if err := e.collection.permit(auth.Create, nil, doc, e.kept...); err != nil && doc.Err() == nil {
+			return err // not that the name is in use
+		}
 		if e.pre.Absent && e.collection.sees(now) {
 			revision, err := e.collection.revision(now)
 			if err != nil {
@@ -91,10 +98,6 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
 	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
-		return err
-	}
-	doc, err := e.collection.bound(doc)
-	if err != nil {
 		return err
 	}
 	e.created, e.verb = true, cmp.Or(e.verb, "Create")
