@@ -287,7 +287,7 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 		return err
 	}
 	if e.path, err = e.collection.Path(e.ref.Slug); err != nil {
-		return &Error{Code: Malformed, Detail: "The slug is too long."}
+		return tooLong()
 	}
 	e.before, e.after = before, after
 	e.now, err = tx.Put(e.ref.Collection, e.ref.Slug, after)
