@@ -35,10 +35,10 @@ func (m *made) encode() string {
 }
 
 // repeat answers a write that was made before with what it did, as far as the
-// caller may see it now.
-func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string) {
+// caller may see it now. Who could not make it any more is answered as if it had not
+// been made, so that nobody learns by the key of another token that it was.
+func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string, run http.HandlerFunc) {
 	ctx := r.Context()
-	w.Header().Set("Idempotency-Replayed", "true")
 	var m made
 	err := json.Unmarshal([]byte(result), &m)
 	var again *reply
@@ -46,12 +46,20 @@ func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string) {
 		again, err = a.again(ctx, &m)
 	}
 	if errors.Is(err, site.ErrGone) {
-		err = alreadyMade(m.Commit)
+		err = a.alreadyMade(ctx, m.Commit)
 	}
 	if err != nil {
+		if refused := a.tried(w, r, err, run); refused != nil {
+			send(w, refused.status, refused.header, refused.body.Bytes())
+			return
+		}
+		if !byRights(err) {
+			w.Header().Set(replayedHeader, "true")
+		}
 		writeProblem(w, r, a.problem(ctx, err))
 		return
 	}
+	w.Header().Set(replayedHeader, "true")
 	header := http.Header{}
 	for name, value := range map[string]string{"Content-Type": again.ContentType, "ETag": again.ETag, "Location": again.Location} {
 		if value != "" {
@@ -63,6 +71,52 @@ func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string) {
 	}
 	callOf(ctx).targets = again.targets
 	send(w, again.Status, header, again.Body)
+}
+
+const replayedHeader = "Idempotency-Replayed"
+
+// errUnseen is of a write that was made and of which the caller does not see now what
+// it did.
+var errUnseen = &site.Error{Code: site.Forbidden, Detail: "Your roles do not allow you to make this write."}
+
+// alreadyMade is the answer to a write that the commit holds, for who may see that;
+// else errUnseen.
+func (a *API) alreadyMade(ctx context.Context, commit string) error {
+	sees, err := a.site.SeesCommit(ctx, principal(ctx), commit)
+	if err == nil && !sees {
+		err = errUnseen
+	}
+	if err != nil {
+		return err
+	}
+	p := newProblem(http.StatusConflict, "The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now.")
+	p.Code, p.Commit = "already_made", commit
+	return p
+}
+
+// tried is how a write that was made before is refused to who may not make it now, as
+// any other such write would be: it is run dry. Without an answer err is no refusal by
+// rights, or it is to be told itself.
+func (a *API) tried(w http.ResponseWriter, r *http.Request, err error, run http.HandlerFunc) *answerBuffer {
+	if !byRights(err) {
+		return nil
+	}
+	dry := r.Clone(r.Context())
+	query := dry.URL.Query()
+	query.Set("dry_run", "true")
+	dry.URL.RawQuery = query.Encode()
+	buffer := &answerBuffer{ResponseWriter: w, header: http.Header{}}
+	run(buffer, dry)
+	if buffer.status != http.StatusForbidden && buffer.status != http.StatusNotFound {
+		return nil
+	}
+	return buffer
+}
+
+// byRights says whether err refuses by what the caller may do or see.
+func byRights(err error) bool {
+	var refused *site.Error
+	return errors.As(err, &refused) && (refused.Code == site.Forbidden || refused.Code == site.NotFound)
 }
 
 func (a *API) again(ctx context.Context, m *made) (*reply, error) {

@@ -142,3 +142,73 @@ func TestKeptOfAWrite(t *testing.T) {
 		t.Errorf("repeated: got %d %v", res.status, res.header)
 	}
 }
+
+// TestLostAnswersByTheRightsOfNow: that a write was made is told, where its answer was
+// lost, to those alone who see what it did. To others it is as if it had not been.
+func TestLostAnswersByTheRightsOfNow(t *testing.T) {
+	s, db := newKeyServer(t)
+	s.create("consultations", "nous", sample)
+	s.create("consultations", "parti", sample)
+	of := func(media, match string) map[string]string {
+		h := map[string]string{"Content-Type": media}
+		if match != "" {
+			h["If-Match"] = match
+		}
+		return h
+	}
+	const ours, theirs = `"organisateur":"Ville de Valmont"`, `"organisateur":"Ville d’Aubeterre"`
+	svg := `<svg xmlns="http://www.w3.org/2000/svg"/>`
+	for i, tt := range []struct {
+		request
+		sees bool
+	}{
+		{request{method: "POST", path: "/v1/collections/consultations/entries", body: `{"slug":"a","fields":{"title":"A",` + theirs + `}}`, header: of("application/json", "")}, false},
+		{request{method: "POST", path: "/v1/collections/consultations/entries", body: `{"slug":"b","fields":{"title":"B",` + ours + `}}`, header: of("application/json", "")}, true},
+		{request{method: "POST", path: "/v1/collections/pages/entries", body: `{"slug":"a","fields":{"title":"A"}}`, header: of("application/json", "")}, false},
+		{request{method: "PATCH", path: entryPath("nous"), body: `{"fields":{"note":1}}`, header: of("application/merge-patch+json", "*")}, false},
+		{request{method: "PATCH", path: entryPath("nous"), body: `{"fields":{"title":"Autre"}}`, header: of("application/merge-patch+json", "*")}, true},
+		{request{method: "POST", path: "/v1/batch", body: `{"operations":[{"op":"patch","collection":"consultations","slug":"nous","if_match":"*","fields":{"title":"Encore"}},
+			{"op":"create","collection":"consultations","slug":"c","fields":{"title":"C",` + theirs + `}}]}`, header: of("application/json", "")}, false},
+		{request{method: "POST", path: "/v1/collections/consultations/move/parti", body: `{"to":"page","collection":"pages"}`, header: of("application/json", "*")}, false},
+		{request{method: "DELETE", path: entryPath("a"), header: map[string]string{"If-Match": "*"}}, false},
+		{request{method: "DELETE", path: entryPath("b"), header: map[string]string{"If-Match": "*"}}, true},
+		{request{method: "PUT", path: "/v1/media/plan.svg", body: svg, header: map[string]string{"If-None-Match": "*"}}, false},
+		{request{method: "DELETE", path: "/v1/media/plan.svg", header: map[string]string{"If-Match": "*"}}, false},
+	} {
+		limited, r := s.limitedAs("ann", "Ville de Valmont"), tt.request
+		fresh := r
+		fresh.token = limited
+		r.header["Idempotency-Key"] = "k" + string(rune('a'+i))
+		if res := s.do(r); res.status >= 300 {
+			t.Fatalf("%s %s: got %d %s", r.method, r.path, res.status, res.body)
+		}
+		made := s.head()
+		if _, err := db.SQL().ExecContext(t.Context(), `UPDATE idempotency_keys SET result = '', size = 0, lease_until = 1`); err != nil {
+			t.Fatal(err)
+		}
+		told := func(r request) (response, bool) {
+			res := s.do(r)
+			return res, strings.Contains(string(res.body), made) || strings.Contains(string(res.body), "already_made") || res.header.Get("Idempotency-Replayed") != ""
+		}
+		r.token = limited
+		res, sees := told(r)
+		if sees != tt.sees || res.status < 400 {
+			t.Errorf("%s %s %s: got %d %s, want it told: %t", r.method, r.path, r.body, res.status, res.body, tt.sees)
+		}
+		if !tt.sees { // it is refused as a write without a key would be
+			delete(fresh.header, "Idempotency-Key")
+			want := s.do(fresh)
+			if want.status != res.status || s.problem(want).Detail != s.problem(res).Detail {
+				t.Errorf("%s %s: got %d %s, want %d %s", r.method, r.path, res.status, res.body, want.status, want.body)
+			}
+			r.header["Idempotency-Key"] = "k" + string(rune('a'+i))
+		}
+		r.token = ""
+		if res, sees := told(r); !sees {
+			t.Errorf("%s %s: its maker got %d %s", r.method, r.path, res.status, res.body)
+		}
+		if s.head() != made {
+			t.Fatalf("%s %s: it was made twice", r.method, r.path)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (a *API) underKey(w http.ResponseWriter, r *http.Request, body []byte, limi
 		return
 	}
 	if claim.Result != "" {
-		a.repeat(w, r, claim.Result)
+		a.repeat(w, r, claim.Result, run)
 		return
 	}
 	timed, cancel := context.WithTimeout(r.Context(), limit)
@@ -149,7 +149,11 @@ func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim,
 		if claim.Again {
 			commit, err := a.site.FindKey(ctx, claim.Head, callOf(ctx).key)
 			if err == nil && commit != "" {
-				err = alreadyMade(commit)
+				err = a.alreadyMade(ctx, commit)
+			}
+			if refused := a.tried(w, r, err, run); refused != nil {
+				buffer = refused
+				return
 			}
 			if err != nil {
 				writeProblem(buffer, r, a.problem(ctx, err))
@@ -171,12 +175,6 @@ func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim,
 // was made, means that nothing was saved. Of an internal error nobody can tell, nor of one that came late (504).
 func changedNothing(status int) bool {
 	return status < http.StatusInternalServerError || status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage
-}
-
-func alreadyMade(commit string) *Problem {
-	p := newProblem(http.StatusConflict, "The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now.")
-	p.Code, p.Commit = "already_made", commit
-	return p
 }
 
 // answerBuffer is an answer that is not sent yet, to be sent by ResponseWriter.

@@ -76,7 +76,7 @@ type Reversion struct {
 var revertEntryDoc = doc{
 	id: "revert-entry", tag: "Entries",
 	summary:   "Make an entry what it was",
-	text:      "A new commit with the bytes that the entry had then. An entry that was deleted is restored, without If-Match.",
+	text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match, with those as it had them last.",
 	requests:  map[string]any{mediaJSON: Reversion{}},
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -80,14 +81,14 @@ func (s Slug) Portable() error {
 	if !norm.NFC.IsNormalString(s.s) {
 		return errors.New("slug is not in the Unicode normal form C")
 	}
-	if strings.ContainsFunc(s.s, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Variation_Selector) }) {
+	if strings.ContainsFunc(s.s, invisible) {
 		return errors.New("slug holds an invisible character")
 	}
 	if strings.ContainsAny(s.s, `:?*"<>|`) {
 		return errors.New(`slug holds one of : ? * " < > |`)
 	}
 	for seg := range strings.SplitSeq(s.s, "/") {
-		if strings.Trim(seg, " ") != seg || strings.HasSuffix(seg, ".") {
+		if strings.TrimFunc(seg, unicode.IsSpace) != seg || strings.HasSuffix(seg, ".") {
 			return errors.New("slug has a segment that begins or ends with a blank, or ends with a dot")
 		}
 		if device(seg) {
@@ -97,14 +98,25 @@ func (s Slug) Portable() error {
 	return nil
 }
 
-// device says whether seg, whatever its extension, names a device on Windows.
+// invisible runes leave no trace where a name is shown: two names could look the same.
+func invisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r == '\u2800' // a Braille pattern without dots
+}
+
+// device says whether seg, whatever its extension, names a device on Windows, where
+// blanks before the extension do not count.
 func device(seg string) bool {
 	name, _, _ := strings.Cut(strings.ToLower(seg), ".")
+	name = strings.TrimRight(name, " ")
 	switch name {
-	case "con", "prn", "aux", "nul":
+	case "con", "prn", "aux", "nul", "conin$", "conout$", "clock$":
 		return true
 	}
-	return len(name) == 4 && (name[:3] == "com" || name[:3] == "lpt") && name[3] >= '1' && name[3] <= '9'
+	port, ok := strings.CutPrefix(name, "com")
+	if !ok {
+		port, ok = strings.CutPrefix(name, "lpt")
+	}
+	return ok && slices.Contains([]string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "¹", "²", "³"}, port)
 }
 
 // IsZero says whether s names no entry.

@@ -1,8 +1,12 @@
 package content
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
+
+	"golang.org/x/text/unicode/rangetable"
 )
 
 func TestParsePath(t *testing.T) {
@@ -77,7 +81,8 @@ func FuzzParsePath(f *testing.F) {
 }
 
 func TestSlugPortable(t *testing.T) {
-	for _, s := range []string{"plan-velo", "été-2019", "2019/été", "a.b", "construction", "com", "com0", "c++", "l'eau", "日本"} {
+	for _, s := range []string{"plan-velo", "été-2019", "2019/été", "a.b", "construction", "com", "com0", "c++", "l'eau", "日本",
+		"a\u00a0b", "a\u202fb", "conin", "conout", "com10", "lpt", "auxiliaire.b", "com⁴", "prix$", "한글", "naïve", "ﬁn"} {
 		slug, err := ParseSlug(s)
 		if err != nil {
 			t.Fatal(err)
@@ -86,13 +91,34 @@ func TestSlugPortable(t *testing.T) {
 			t.Errorf("%q: got %v, want nil", s, err)
 		}
 	}
-	for _, s := range []string{"e\u0301", "a\u200bb", "a\ufe0f", "a:b", "a?", "a*b", `a"b`, "a<b", "a|b", "a ", " a", "a/b /c", "a.", "con", "NUL.x", "x/com1", "lpt9"} {
-		slug, err := ParseSlug(s)
-		if err != nil {
-			continue
+	for _, s := range []string{"e\u0301", "a\u200bb", "a\ufe0f", "a:b", "a?", "a*b", `a"b`, "a<b", "a|b", "a ", " a", "a/b /c", "a.", "con", "NUL.x", "x/com1", "lpt9",
+		"a\u00a0", "\u3000a", "a/\u2003b"} {
+		checkNotPortable(t, s)
+	}
+	for _, name := range []string{"con", "PRN", "Aux", "nul", "CONIN$", "conout$", "CLOCK$", "com1", "COM9", "com¹", "COM²", "lpt³", "Lpt1"} {
+		for _, s := range []string{name, name + ".a", name + ".a.b", name + " .a", name + "..a", "x/" + name, name + "/x", "x/" + name + " /y"} {
+			checkNotPortable(t, s)
 		}
-		if slug.Portable() == nil {
-			t.Errorf("%q: got nil, want an error", s)
+	}
+	hidden := []rune{'\u2800'}
+	for _, table := range []*unicode.RangeTable{unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point} {
+		rangetable.Visit(table, func(r rune) { hidden = append(hidden, r) })
+	}
+	for _, r := range []rune{'\u00ad', '\u034f', '\u061c', '\u115f', '\u1160', '\u17b4', '\u180e', '\u200b', '\u200d', '\u202e', '\u2060', '\u2066', '\u3164', '\ufe0f', '\ufeff', '\uffa0', '\U000e0001', '\U000e0061', '\U000e01ef'} {
+		if !slices.Contains(hidden, r) {
+			t.Errorf("%U is not tried", r)
 		}
+	}
+	for _, r := range hidden {
+		checkNotPortable(t, "a"+string(r)+"b")
+		checkNotPortable(t, "x/"+string(r)+"b.c")
+	}
+}
+
+// checkNotPortable makes sure that no new entry may be called s.
+func checkNotPortable(t *testing.T, s string) {
+	t.Helper()
+	if slug, err := ParseSlug(s); err == nil && slug.Portable() == nil {
+		t.Errorf("%q: got nil, want an error", s)
 	}
 }

@@ -206,6 +206,43 @@ func (v *validator) readOnly(fields []Field, before, after *Object) {
 	}
 }
 
+// Retain is an object with the read-only fields of was in the place of its own: what
+// an edit comes to that leaves them as they are.
+func (s *Schema) Retain(was, is *Object) *Object { return retain(s.Fields, was, is) }
+
+func retain(fields []Field, was, is *Object) *Object {
+	out := &Object{}
+	if is != nil {
+		out.Members = slices.Clone(is.Members)
+	}
+	for i := range fields {
+		f := &fields[i]
+		v, had := was.Get(f.Name)
+		x, has := out.Get(f.Name)
+		inner, object := x.(*Object)
+		if !f.ReadOnly {
+			within, _ := v.(*Object)
+			if f.Type != TypeObject || within == nil && inner == nil || has && x != nil && !object {
+				continue
+			}
+			kept := retain(f.Fields, within, inner)
+			if v, had = kept, len(kept.Members) > 0 || has; Equal(v, x) {
+				continue
+			}
+		}
+		at := slices.IndexFunc(out.Members, func(m Member) bool { return m.Key == f.Name })
+		switch {
+		case at >= 0 && had:
+			out.Members[at].Value = v
+		case at >= 0:
+			out.Members = slices.Delete(out.Members, at, at+1)
+		case had:
+			out.Members = append(out.Members, Member{Key: f.Name, Value: v})
+		}
+	}
+	return out
+}
+
 // NewProblems are those of the problems now that an edit from before to after
 // has to answer for: not those that were there already and are about the same
 // value, so that a file which broke a rule can be edited in its other fields,

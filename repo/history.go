@@ -476,6 +476,20 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 	}
 }
 
+// ChangesOf is what a commit changed against its first parent. ErrUnknownCommit
+// for one that is not in the history.
+func (r *Repo) ChangesOf(ctx context.Context, commit Hash) (CommitChanges, error) {
+	before, err := r.history.parentOf(commit)
+	if err != nil {
+		return CommitChanges{}, err
+	}
+	found, err := r.Changes(ctx, before, commit, 1)
+	if err != nil || len(found) == 0 {
+		return CommitChanges{}, err
+	}
+	return found[0], nil
+}
+
 // changesOf is what a commit changed against the one before it on the way.
 func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange, error) {
 	if c.changes != nil {

@@ -66,6 +66,20 @@ func (h *history) steps(since, until Hash, most int) ([]step, error) {
 	return list, nil
 }
 
+// parentOf is the first parent of a commit, zero for a first one.
+func (h *history) parentOf(commit Hash) (Hash, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	n, ok := h.number(commit)
+	if !ok {
+		return Hash{}, fmt.Errorf("%w: %s", ErrUnknownCommit, commit)
+	}
+	if n = h.commits.at(n).parent; n < 0 {
+		return Hash{}, nil
+	}
+	return h.commits.at(n).hash, nil
+}
+
 // A stretch is a part of a way that goes along first parents: up to top, from the
 // one of them that is at the depth low. It may be empty.
 type stretch struct{ top, low int32 }

@@ -22,8 +22,8 @@ type edit struct {
 	collection *sight // where the entry is in the end, as the principal sees it
 	pre        Precondition
 	do         func(*repo.Tx) error // may run again, on another tip
-	known      bool                 // the site has had the content before, its read-only fields too
 	kept       []string             // the fields of a restored entry that the principal does not see
+	restored   *content.Document    // the last state of an entry that comes back, whose read-only fields it keeps; nil else
 	inherited  *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
 	ref Ref // of the entry in the end
@@ -80,7 +80,14 @@ func (e *edit) find(tx *repo.Tx, absent error) (*repo.Entry, error) {
 
 // create puts doc where nothing is yet.
 func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
+	doc, err := e.collection.bound(doc)
+	if err != nil {
+		return err
+	}
 	if now, taken := tx.Entry(e.ref.Collection, e.ref.Slug); taken {
+		if err := e.collection.permit(auth.Create, nil, doc, e.kept...); err != nil && doc.Err() == nil {
+			return err // not that the name is in use
+		}
 		if e.pre.Absent && e.collection.sees(now) {
 			revision, err := e.collection.revision(now)
 			if err != nil {
@@ -91,10 +98,6 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
 	}
 	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
-		return err
-	}
-	doc, err := e.collection.bound(doc)
-	if err != nil {
 		return err
 	}
 	e.created, e.verb = true, cmp.Or(e.verb, "Create")
@@ -202,10 +205,11 @@ func (e *edit) mayMove(doc *content.Document, target *sight) error {
 	return target.permit(auth.Create, nil, doc)
 }
 
-// revert puts old in the place of the entry, or where it was. Of an entry that
-// is there, the fields that the principal does not see, now or in old, stay as
-// they are; one that is gone comes back with those that it had.
-func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) error {
+// revert puts old in the place of the entry, or where it was. The fields that the
+// principal does not see, now or in old, and those that the schema has read-only
+// stay as they are; in an entry that is gone, as last has them, its last state.
+func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Document) error {
+	schema := &e.collection.Schema
 	hidden := e.collection.hidden(old.Fields())
 	if now, ok := tx.Entry(e.ref.Collection, e.ref.Slug); ok {
 		if err := e.may(auth.Update); err != nil {
@@ -213,7 +217,10 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) e
 		}
 		hidden = append(hidden, e.collection.hidden(now.Fields())...)
 		err := e.update(ctx, tx, func(now *content.Document, _ *content.Schema) (*content.Document, error) {
-			return reverted(old, now, hidden)
+			if now.Err() != nil {
+				now = last
+			}
+			return reverted(old, now, hidden, schema)
 		})
 		e.verb = "Revert"
 		return err
@@ -224,22 +231,37 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old *content.Document) e
 	if err := e.may(auth.Create); err != nil {
 		return err
 	}
-	e.verb, e.kept = "Restore", hidden
-	return e.create(tx, old)
+	if last != nil {
+		hidden = append(hidden, e.collection.hidden(last.Fields())...)
+	}
+	restored, err := reverted(old, last, hidden, schema)
+	if err != nil {
+		return err
+	}
+	e.verb, e.kept, e.restored = "Restore", hidden, last
+	return e.create(tx, restored)
 }
 
-// reverted is old but for some fields, which are as they are now.
-func reverted(old, now *content.Document, but []string) (*content.Document, error) {
-	if len(but) == 0 {
-		return old, nil
+// reverted is old but for the fields that are hidden or read-only, which are as in
+// now; nil is of an entry that has none.
+func reverted(old, now *content.Document, hidden []string, schema *content.Schema) (*content.Document, error) {
+	if old.Err() != nil {
+		return old, nil // which cannot be saved
 	}
-	fields := without(old.Fields(), but)
+	if now == nil {
+		now = content.Parse(nil)
+	}
+	fields := without(old.Fields(), hidden)
 	for _, m := range now.Fields().Members {
-		if slices.Contains(but, m.Key) {
+		if slices.Contains(hidden, m.Key) {
 			fields.Members = append(fields.Members, m)
 		}
 	}
-	return content.New(fields, old.Body(), nil)
+	fields = schema.Retain(now.Fields(), fields)
+	if content.Equal(fields, old.Fields()) && len(schema.CheckSpelling(now, old)) == 0 {
+		return old, nil
+	}
+	return now.Replace(fields, old.Body(), schema.Order())
 }
 
 // may says whether the principal may do action in the collection.
@@ -265,7 +287,7 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 		return err
 	}
 	if e.path, err = e.collection.Path(e.ref.Slug); err != nil {
-		return &Error{Code: Malformed, Detail: "The slug is too long."}
+		return tooLong()
 	}
 	e.before, e.after = before, after
 	e.now, err = tx.Put(e.ref.Collection, e.ref.Slug, after)

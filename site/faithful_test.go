@@ -162,15 +162,23 @@ func TestEntriesAreNoMedia(t *testing.T) {
 // pushFile commits a file beside the service, and waits until that has seen it.
 func (f *fixture) pushFile(path, src string) {
 	f.Helper()
+	f.pushFiles(map[string]string{path: src})
+}
+
+// pushFiles is pushFile of several in one commit.
+func (f *fixture) pushFiles(files map[string]string) {
+	f.Helper()
 	work := filepath.Join(f.TempDir(), "work")
 	for _, args := range [][]string{{"clone", "-q", f.git, work}} {
 		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
 			f.Fatalf("%s", out)
 		}
 	}
-	file := filepath.Join(work, path)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(src), 0o666)); err != nil {
-		f.Fatal(err)
+	for path, src := range files {
+		file := filepath.Join(work, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(src), 0o666)); err != nil {
+			f.Fatal(err)
+		}
 	}
 	for _, args := range [][]string{{"add", "."}, {"commit", "-q", "-m", "Dehors"}, {"push", "-q"}} {
 		cmd := exec.Command("git", append([]string{"-C", work, "-c", "user.name=D", "-c", "user.email=d@example.org"}, args...)...)

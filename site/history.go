@@ -160,6 +160,19 @@ func (s *Site) past(ctx context.Context, v *sight, slug content.Slug, revision s
 	return nil, &Error{Code: Malformed, Detail: "The base is not a revision of this entry. Give the revision that the edit was made on."}
 }
 
+// lastState is the newest of the versions that can be read, nil if there is none.
+func (s *Site) lastState(ctx context.Context, found []version) (*content.Document, error) {
+	for _, c := range found[:min(len(found), maxLooked)] {
+		if c.Revision.IsZero() {
+			continue
+		}
+		if d, err := s.document(ctx, c.Revision); err != nil || d.Err() == nil {
+			return d, err
+		}
+	}
+	return nil, nil
+}
+
 // document is the one whose blob is called hash.
 func (s *Site) document(ctx context.Context, hash repo.Hash) (*content.Document, error) {
 	src, err := s.repo.Blob(ctx, hash)

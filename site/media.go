@@ -156,7 +156,10 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	}
 	path, err := content.ParsePath(s.media.Folder.String() + "/" + slug.String())
 	if err != nil {
-		return content.Path{}, &Error{Code: Malformed, Detail: "The path is too long."}
+		if action != auth.Create {
+			return content.Path{}, noMedia() // nor can there be one
+		}
+		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. With the media folder before it, it may have 1,024 bytes, and each segment 240."}
 	}
 	if s.owned(path) {
 		if action == auth.Create || action == auth.Update {

@@ -121,8 +121,9 @@ func Moving(ref, to Ref, p Precondition) Operation {
 
 // Reverting makes an entry what it was after a commit of its history, or at a
 // revision of it: the same bytes, in a new commit, but for fields that the
-// principal does not see, which stay. An entry that is gone is created again,
-// with those fields as they were; no precondition is needed then.
+// principal does not see and those that the schema has read-only, which stay. An
+// entry that is gone is created again, with those fields as it had them last; no
+// precondition is needed then.
 func Reverting(ref Ref, to string, p Precondition) Operation {
 	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
 		e, err := s.edit(pr, ref, p, auth.Read)
@@ -147,8 +148,11 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
 			return nil, err
 		}
-		e.known = true
-		e.do = func(tx *repo.Tx) error { return e.revert(ctx, tx, old) }
+		last, err := s.lastState(ctx, found)
+		if err != nil {
+			return nil, err
+		}
+		e.do = func(tx *repo.Tx) error { return e.revert(ctx, tx, old, last) }
 		return e, nil
 	}
 }

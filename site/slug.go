@@ -43,8 +43,12 @@ func apart(r rune) rune {
 }
 
 // checkNew refuses a name under which a file could not be checked out on every
-// system. Self is an entry that is to have the name instead of its own.
+// system, or that its file has no room for. Self is an entry that is to have the name
+// instead of its own.
 func (s *Site) checkNew(in entries, ref, self Ref) error {
+	if _, err := s.byName[ref.Collection].Path(ref.Slug); err != nil {
+		return tooLong()
+	}
 	if err := ref.Slug.Portable(); err != nil {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
 	}
@@ -52,4 +56,11 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in case, or in the way that its accents are written, alone. On some systems the two would be one file. Choose another slug."}
 	}
 	return nil
+}
+
+// tooLong refuses a slug with which the path of the file, or a segment of it with its
+// extension, would be longer than paths may be.
+func tooLong() error {
+	return &Error{Code: Invalid, Detail: "The slug is too long for a file of this collection. Choose a shorter one.",
+		Problems: []content.Problem{{Rule: "slug", Detail: "With its extension, the name of the file would be longer than 240 bytes, or its path longer than 1,024."}}}
 }

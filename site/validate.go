@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"slices"
 
 	"cms/auth"
@@ -48,32 +49,53 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsu
 	schema := &e.collection.Schema
 	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees, unsure: unsure}.of(e.ref)
 	if before == nil {
-		blank := e.inherited
-		if blank == nil {
-			blank = schema.WithDefaults(nil)
-		}
-		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(blank, nil, after)...)
+		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(e.restored, after)...)
 	}
 	l.before = before.Fields()
 	problems := schema.Validate(after.Fields(), l)
 	if before.Err() != nil {
-		return problems
+		return append(problems, e.readOnlyProblems(e.lastReadable(), after)...)
 	}
 	problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
-	return append(problems, e.readOnlyProblems(before.Fields(), before, after)...)
+	return append(problems, e.readOnlyProblems(before, after)...)
 }
 
-// readOnlyProblems are the read-only fields that after has otherwise than was: by
-// their values, or by how before wrote them.
-func (e *edit) readOnlyProblems(was *content.Object, before, after *content.Document) []content.Problem {
-	if e.known {
-		return nil
-	}
+// readOnlyProblems are the read-only fields that after has otherwise than was, or
+// writes otherwise; nil is of a new entry, which has the defaults or what it
+// inherits.
+func (e *edit) readOnlyProblems(was, after *content.Document) []content.Problem {
 	schema := &e.collection.Schema
-	if problems := schema.CheckWrite(was, after.Fields()); len(problems) > 0 {
+	blank := e.inherited
+	switch {
+	case was != nil:
+		blank = was.Fields()
+	case blank == nil:
+		blank = schema.WithDefaults(nil)
+	}
+	if problems := schema.CheckWrite(blank, after.Fields()); len(problems) > 0 {
 		return problems
 	}
-	return schema.CheckSpelling(before, after)
+	return schema.CheckSpelling(was, after)
+}
+
+// lastReadable is the last state of the entry, which cannot be read now, in which it
+// could be; nil if there is none that is not long ago. What it holds now nobody can
+// tell.
+func (e *edit) lastReadable() *content.Document {
+	path, err := e.collection.Path(e.ref.Slug)
+	if err != nil {
+		return nil
+	}
+	ctx := context.Background()
+	for _, c := range e.site.repo.Recent(path, maxLooked) {
+		if c.Revision.IsZero() {
+			continue
+		}
+		if d, err := e.site.document(ctx, c.Revision); err == nil && d.Err() == nil {
+			return d
+		}
+	}
+	return nil
 }
 
 // sees says whether the principal may read an entry, of any collection.

@@ -55,6 +55,47 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	return seen, nil
 }
 
+// SeesCommit says whether pr sees what a commit did to every file that it changed, and
+// each of them before and after it; false for one that the branch does not have.
+func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string) (bool, error) {
+	c, err := s.repo.ChangesOf(ctx, repo.NewHash(commit))
+	if errors.Is(err, ErrUnknownCommit) || !s.policy.Knows(pr) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	w := watcher{site: s, principal: pr, sights: map[string]*sight{}}
+	for _, f := range c.Changes {
+		from := f.Path
+		if f.Action == repo.Moved {
+			from = f.From
+		}
+		told, err := w.tell(ctx, c, f)
+		if err != nil || len(told) == 0 {
+			return false, err
+		}
+		before, err := w.sees(ctx, from, f.Previous)
+		if err != nil || !before {
+			return false, err
+		}
+		after, err := w.sees(ctx, f.Path, f.Revision)
+		if err != nil || !after {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// sees says whether the caller may see the file at path, whose blob is hash; there is
+// none where that is zero.
+func (w *watcher) sees(ctx context.Context, path content.Path, hash repo.Hash) (bool, error) {
+	if hash.IsZero() {
+		return true, nil
+	}
+	at, err := w.state(ctx, path, hash)
+	return at.sight != nil || w.media(path, hash) != "", err
+}
+
 // watcher tells one caller what commits did.
 type watcher struct {
 	site      *Site
