@@ -63,6 +63,8 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 		return refuse(KindNoFrontMatter, "the file has no front matter")
 	case d.root != nil && d.root.kind != mapping:
 		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
+	case unreadable && at.TooLarge:
+		return refuse(KindTooLarge, at.Detail+"; edit the source")
 	case unreadable:
 		return refuse(KindSyntax, at.Detail+"; edit the source")
 	}
@@ -164,6 +166,9 @@ func (d *Document) spliced(root, meant *intent, wide bool) (*Document, error) {
 	if !bytes.Equal(src, d.src) {
 		out = Parse(src)
 	}
+	if beyond := new(SyntaxError); errors.As(out.err, &beyond) && beyond.TooLarge {
+		return nil, tooLarge("in the result, %s", beyond.Detail)
+	}
 	if out.err != nil || out.block.format != d.block.format || out.block.from != d.block.from ||
 		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !(verifier{d.block.format, wide}).fulfils(meant, out.root) {
 		return nil, errNarrow
@@ -191,7 +196,7 @@ func (p *planner) root(it *intent, n *node) error {
 // setBody replaces the body.
 func (d *Document) setBody(text string) (*Document, error) {
 	old := d.Body()
-	if text == old || text == string([]rune(old)) { // as it was, or as JSON can say it
+	if text == old || text == asJSON(old) { // as it was, or as JSON can say it
 		return d, nil
 	}
 	body := withLineEndings(text, old, d.block.eol)
@@ -213,10 +218,15 @@ func (d *Document) setBody(text string) (*Document, error) {
 // withLineEndings gives the lines of text that old has too the endings they have
 // there, and the others that of old's first line.
 func withLineEndings(text, old, eol string) string {
-	was, now := lines(old), lines(text)
-	if len(was) > 0 && was[0].eol != "" {
-		eol = was[0].eol
+	if i := strings.IndexByte(old, '\n'); i >= 0 {
+		if eol = "\n"; i > 0 && old[i-1] == '\r' {
+			eol = "\r\n"
+		}
 	}
+	if uniform(old, eol) && !strings.Contains(text, "\r\r") || max(countLines(text), countLines(old)) > maxLines {
+		return allEnding(text, eol)
+	}
+	was, now := lines(old), lines(text)
 	i, j := 0, 0 // the next line of was and of now
 	keep := func(until int) {
 		for ; i < until; i, j = i+1, j+1 {
@@ -225,7 +235,9 @@ func withLineEndings(text, old, eol string) string {
 			}
 		}
 	}
-	for _, c := range changes(textsOf(was), textsOf(now)) {
+	known := make(map[string]int)
+	var unbounded *budget // as the lines are not many
+	for _, c := range unbounded.changes(numbersOf(was, known), numbersOf(now, known)) {
 		keep(c.base.from)
 		for range c.count {
 			if now[j].eol != "" && !strings.HasSuffix(now[j].text, "\r") {
@@ -243,17 +255,43 @@ func withLineEndings(text, old, eol string) string {
 	return string(out)
 }
 
+// uniform says whether all lines of s have the ending eol.
+func uniform(s, eol string) bool {
+	n := strings.Count(s, "\n")
+	crlf := strings.Count(s, "\r\n")
+	return eol == "\n" && crlf == 0 || eol == "\r\n" && crlf == n
+}
+
+// allEnding is text with eol at the end of each of its lines.
+func allEnding(text, eol string) string {
+	if strings.Contains(text, "\r\n") {
+		text = strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	if eol == "\n" {
+		return text
+	}
+	return strings.ReplaceAll(text, "\n", eol)
+}
+
 type line struct{ text, eol string }
 
-// textsOf are the lines, all with the same ending where they have one.
-func textsOf(lines []line) []string {
-	texts := make([]string, len(lines))
+// numbersOf are numbers of the lines, the same for those that differ in nothing but
+// their ending.
+func numbersOf(lines []line, known map[string]int) []int {
+	numbers := make([]int, len(lines))
 	for i, l := range lines {
-		if texts[i] = l.text; l.eol != "" {
-			texts[i] += "\n"
+		text := l.text
+		if l.eol != "" {
+			text += "\n"
 		}
+		n, ok := known[text]
+		if !ok {
+			n = len(known)
+			known[text] = n
+		}
+		numbers[i] = n
 	}
-	return texts
+	return numbers
 }
 
 func lines(s string) []line {

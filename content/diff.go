@@ -1,6 +1,7 @@
 package content
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -43,12 +44,68 @@ func Diff(before, after *Document, name string) DocumentDiff {
 	return d
 }
 
+// thorough is how many lines two texts may have together to be compared for the fewest
+// changes, which can take work by the square of them. Beyond that only lines that occur
+// once, and the runs around them, are matched, which suffices unless nearly all are
+// repeated.
+const thorough = 4000
+
+// replaced is one hunk, from the first line that differs to the last one.
+func replaced(x, y string) string {
+	if x == y {
+		return ""
+	}
+	was, is := strings.SplitAfter(x, "\n"), strings.SplitAfter(y, "\n")
+	if was[len(was)-1] == "" {
+		was = was[:len(was)-1]
+	}
+	if is[len(is)-1] == "" {
+		is = is[:len(is)-1]
+	}
+	from := 0
+	for from < min(len(was), len(is)) && was[from] == is[from] {
+		from++
+	}
+	toWas, toIs := len(was), len(is)
+	for toWas > from && toIs > from && was[toWas-1] == is[toIs-1] {
+		toWas, toIs = toWas-1, toIs-1
+	}
+	before, after := min(from, 3), min(len(was)-toWas, 3)
+	var b strings.Builder
+	side := func(sign string, from, to int) string {
+		if from == to {
+			return fmt.Sprintf("%s%d,0", sign, from)
+		}
+		return fmt.Sprintf("%s%d,%d", sign, from+1, to-from)
+	}
+	fmt.Fprintf(&b, "@@ %s %s @@\n", side("-", from-before, toWas+after), side("+", from-before, toIs+after))
+	for _, part := range []struct {
+		sign  string
+		lines []string
+	}{{" ", was[from-before : from]}, {"-", was[from:toWas]}, {"+", is[from:toIs]}, {" ", was[toWas : toWas+after]}} {
+		for _, l := range part.lines {
+			b.WriteString(part.sign)
+			b.WriteString(l)
+			if !strings.HasSuffix(l, "\n") {
+				b.WriteString("\n\\ No newline at end of file\n")
+			}
+		}
+	}
+	return b.String()
+}
+
 // unified gives the hunks. Those of an empty text begin before line 1, which
 // textdiff does not say.
 func unified(before, after []byte) string {
 	x, y := string(before), string(after)
-	size := strings.Count(x, "\n") + strings.Count(y, "\n")
-	hunks := textdiff.Unified(x, y, append(effort(size), diff.Context(3))...)
+	if countLines(x)+countLines(y) > maxLines {
+		return replaced(x, y)
+	}
+	options := []diff.Option{diff.Context(3)}
+	if countLines(x)+countLines(y) > thorough {
+		options = append(options, diff.Fast())
+	}
+	hunks := textdiff.Unified(x, y, options...)
 	if x == "" {
 		hunks = strings.Replace(hunks, "@@ -1,0 ", "@@ -0,0 ", 1)
 	}

@@ -3,8 +3,6 @@ package content
 import (
 	"slices"
 	"strings"
-
-	"znkr.io/diff"
 )
 
 // region is a stretch of three sequences, of which ours and theirs derive from
@@ -23,8 +21,8 @@ func (s span) len() int { return s.to - s.from }
 // Changes of the two sides that overlap are one region; so are insertions of
 // both in the same place. With touching, changes that nothing unchanged
 // separates are one region too.
-func diff3(base, ours, theirs []string, touching bool) []region {
-	left, right := changes(base, ours), changes(base, theirs)
+func (b *budget) diff3(base, ours, theirs []int, touching bool) []region {
+	left, right := b.changes(base, ours), b.changes(base, theirs)
 	var regions []region
 	end := region{} // of what is divided
 	advance := func(to span, left, right []change) {
@@ -64,23 +62,22 @@ type change struct {
 
 // changes are the differences between base and other, in order; something
 // unchanged lies between each two of them.
-func changes(base, other []string) []change {
-	hunks := diff.Hunks(base, other, append(effort(len(base)+len(other)), diff.Context(0))...)
-	all := make([]change, len(hunks))
-	for i, h := range hunks {
-		all[i] = change{span{h.PosX, h.EndX}, h.EndY - h.PosY}
+func (b *budget) changes(base, other []int) []change {
+	var all []change
+	i, j := 0, 0 // what is divided
+	advance := func(toBase, toOther int) {
+		if toBase > i || toOther > j {
+			all = append(all, change{span{i, toBase}, toOther - j})
+		}
+		i, j = toBase+1, toOther+1
 	}
+	for at, from := range b.common(base, other, nil) {
+		if from >= 0 {
+			advance(from, at)
+		}
+	}
+	advance(len(base), len(other))
 	return all
-}
-
-// effort makes a diff of so many elements take less than about a second,
-// whatever they are. Beyond the limit only elements that occur once, and the
-// runs around them, are matched, which suffices unless nearly all are repeated.
-func effort(elements int) []diff.Option {
-	if elements > 20_000 {
-		return []diff.Option{diff.Fast()}
-	}
-	return nil
 }
 
 // first is the stretch of the change that comes first. An insertion comes
@@ -113,16 +110,25 @@ func growth(changes []change) (n int) {
 	return n
 }
 
-// mergeLines merges texts by their lines. It is false where they clash. What a
-// line ends with makes no difference between lines, so that a side which has
-// other line endings has not thereby changed every line; those of ours stay.
-func mergeLines(base, ours, theirs string) (string, bool) {
+// mergeLines merges texts by their lines. It is false where they clash, or have too
+// many lines. What a line ends with makes no difference between lines, so that a side
+// which has other line endings has not thereby changed every line; those of ours stay.
+func mergeLines(b *budget, base, ours, theirs string) (string, bool) {
+	switch {
+	case theirs == base, theirs == ours:
+		return ours, true
+	case ours == base:
+		return theirs, true
+	case max(countLines(base), countLines(ours), countLines(theirs)) > maxLines:
+		return "", false
+	}
 	our, their := slices.Collect(strings.Lines(ours)), slices.Collect(strings.Lines(theirs))
-	ourText, theirText := lineTexts(our), lineTexts(their)
+	known := make(lineNumbers)
+	ourNumbers, theirNumbers := known.of(our), known.of(their)
 	merged := make([]string, 0, max(len(our), len(their)))
-	for _, r := range diff3(lineTexts(slices.Collect(strings.Lines(base))), ourText, theirText, true) {
+	for _, r := range b.diff3(known.of(slices.Collect(strings.Lines(base))), ourNumbers, theirNumbers, true) {
 		switch o, t := r.ours, r.theirs; {
-		case !r.changedTheirs, slices.Equal(ourText[o.from:o.to], theirText[t.from:t.to]):
+		case !r.changedTheirs, slices.Equal(ourNumbers[o.from:o.to], theirNumbers[t.from:t.to]):
 			merged = append(merged, our[o.from:o.to]...)
 		case !r.changedOurs:
 			merged = append(merged, their[t.from:t.to]...)
@@ -133,14 +139,24 @@ func mergeLines(base, ours, theirs string) (string, bool) {
 	return strings.Join(merged, ""), true
 }
 
-// lineTexts are lines with LF for the ending of each that has one.
-func lineTexts(lines []string) []string {
-	texts := make([]string, len(lines))
+func countLines(s string) int { return strings.Count(s, "\n") + 1 }
+
+// lineNumbers give lines numbers, the same to those that differ in nothing but their
+// ending.
+type lineNumbers map[string]int
+
+func (known lineNumbers) of(lines []string) []int {
+	numbers := make([]int, len(lines))
 	for i, l := range lines {
-		if text, ended := strings.CutSuffix(l, "\n"); ended {
+		if text, ended := strings.CutSuffix(l, "\n"); ended && strings.HasSuffix(text, "\r") {
 			l = strings.TrimRight(text, "\r") + "\n"
 		}
-		texts[i] = l
+		n, ok := known[l]
+		if !ok {
+			n = len(known)
+			known[l] = n
+		}
+		numbers[i] = n
 	}
-	return texts
+	return numbers
 }

@@ -1,10 +1,6 @@
 package content
 
-import (
-	"slices"
-	"sort"
-	"time"
-)
+import "time"
 
 // diff is the intent that makes v of n with the fewest changes: key by key,
 // item by item. It is nil where n means v already. Keys keep their order.
@@ -150,7 +146,10 @@ func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool
 // elsewhere in the new list is moved with its bytes; of what is left, the items
 // that stand in each other's place are compared.
 func (e *editor) diffList(n *node, values []Value) (*intent, error) {
-	kept := e.commonItems(n.items, values)
+	if e.unchanged(n.value, values) {
+		return nil, nil
+	}
+	kept := e.commonItems(n.value.([]Value), values)
 	free := make([]bool, len(n.items)+1) // old items that are not taken; the last is none
 	for i := range n.items {
 		free[i] = true
@@ -160,9 +159,6 @@ func (e *editor) diffList(n *node, values []Value) (*intent, error) {
 		if it.parts[j].at = at; at >= 0 {
 			free[at] = false
 		}
-	}
-	if len(values) == len(n.items) && !slices.Contains(free, true) {
-		return nil, nil
 	}
 	e.takeMoved(it, values, free)
 	parent := e.path
@@ -192,87 +188,46 @@ func (e *editor) diffList(n *node, values []Value) (*intent, error) {
 
 // takeMoved finds items that are free for the values that equal them.
 func (e *editor) takeMoved(it *intent, values []Value, free []bool) {
-	byKey := make(map[string][]int)
+	same := make(map[int][]int)
 	for i, item := range it.was.items {
 		if free[i] {
-			key := equalityKey(item.value)
-			byKey[key] = append(byKey[key], i)
+			n := e.identities().of(item.value)
+			same[n] = append(same[n], i)
 		}
 	}
 	for j := range it.parts {
 		if it.parts[j].at >= 0 {
 			continue
 		}
-		key := equalityKey(values[j])
-		if same := byKey[key]; len(same) > 0 && e.equal(it.was.items[same[0]].value, values[j]) {
-			it.parts[j].at = same[0]
-			free[same[0]] = false
-			byKey[key] = same[1:]
+		n := e.identities().of(values[j])
+		if found := same[n]; len(found) > 0 && e.equal(it.was.items[found[0]].value, values[j]) {
+			it.parts[j].at = found[0]
+			free[found[0]] = false
+			same[n] = found[1:]
 		}
 	}
 }
 
-// commonItems is, for each value, the index of the item that stays in its
-// place, -1 for none: a longest common subsequence (Hunt and Szymanski), which
-// is fast as most items are equal to few others.
-func (e *editor) commonItems(items []*node, values []Value) []int {
-	kept := make([]int, len(values))
-	for j := range kept {
-		kept[j] = -1
+// unchanged says whether now is equal to was. Lists that are known to differ, as they
+// are part of a list that was looked at, are not compared again.
+func (e *editor) unchanged(was Value, now []Value) bool {
+	if e.known != nil && e.known.of(was) != e.known.of(now) {
+		return false
 	}
-	from, to, shift := 0, len(values), len(items)-len(values)
-	for from < min(to, len(items)) && e.equal(items[from].value, values[from]) {
-		kept[from] = from
-		from++
-	}
-	for to > from && to+shift > from && e.equal(items[to+shift-1].value, values[to-1]) {
-		to--
-		kept[to] = to + shift
-	}
-	where := make(map[string][]int)
-	for i := from; i < to+shift; i++ {
-		key := equalityKey(items[i].value)
-		where[key] = append(where[key], i)
-	}
-	type link struct {
-		i, j int
-		back *link
-	}
-	var tails []*link // the lowest end of a common subsequence of each length
-	for j := from; j < to; j++ {
-		same := near(where[equalityKey(values[j])], j)
-		for k := len(same) - 1; k >= 0; k-- {
-			i := same[k]
-			if !e.equal(items[i].value, values[j]) {
-				continue
-			}
-			length := sort.Search(len(tails), func(n int) bool { return tails[n].i >= i })
-			l := &link{i: i, j: j}
-			if length > 0 {
-				l.back = tails[length-1]
-			}
-			if length == len(tails) {
-				tails = append(tails, l)
-			} else {
-				tails[length] = l
-			}
-		}
-	}
-	if len(tails) > 0 {
-		for l := tails[len(tails)-1]; l != nil; l = l.back {
-			kept[l.j] = l.i
-		}
-	}
-	return kept
+	return e.equal(was, now)
 }
 
-// near bounds the work where thousands of items are equal.
-func near(indexes []int, to int) []int {
-	const most = 64
-	if len(indexes) <= most {
-		return indexes
+// commonItems is, for each of the values now, the index of the item that stays in its
+// place, -1 for none.
+func (e *editor) commonItems(was, now []Value) []int {
+	x := e.identities()
+	return e.budget.common(x.all(was), x.all(now), func(i, j int) bool { return e.equal(was[i], now[j]) })
+}
+
+// identities are of values as this edit compares them, at the least.
+func (e *editor) identities() *identities {
+	if e.known == nil {
+		e.known = newIdentities(e.budget, looseKey)
 	}
-	i, _ := slices.BinarySearch(indexes, to)
-	i = min(max(i-most/2, 0), len(indexes)-most)
-	return indexes[i : i+most]
+	return e.known
 }

@@ -31,11 +31,14 @@ type Problem struct {
 	Detail  string `json:"detail"`
 	Line    int    `json:"line,omitempty"`   // from 1, in the file
 	Column  int    `json:"column,omitempty"` // from 1, in runes
+
+	rest bool // it stands for others that are not told
 }
 
 // Rules that a file can break whatever its collection expects.
 const (
 	RuleSyntax       = "syntax"        // it cannot be read
+	RuleTooLarge     = "too_large"     // it is not read, as it is beyond a bound
 	RuleDuplicateKey = "duplicate_key" // of two values it is not clear which one is meant
 	RuleSharedAnchor = "shared_anchor" // a value stands for other fields too, and cannot be edited
 )
@@ -44,6 +47,7 @@ const (
 type SyntaxError struct {
 	Line, Column int // from 1, in the file; the column in runes, 0 if unknown
 	Detail       string
+	TooLarge     bool // beyond a bound of what is read
 }
 
 func (e *SyntaxError) Error() string {
@@ -53,13 +57,9 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
 }
 
-// maxTold bounds how many duplicate keys, and how many shared anchors, are told
-// of.
-const maxTold = 100
-
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 1
+const ParseVersion = 2
 
 // Parse reads a file. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -84,7 +84,10 @@ func Parse(src []byte) *Document {
 // decode reads the front matter's block with the decoder of its format.
 func (d *Document) decode() {
 	t := tree{src: d.src, from: d.block.from, to: d.block.to}
-	err := d.block.decoder.Unmarshal(d.src[t.from:t.to], &t)
+	err := t.fits()
+	if err == nil {
+		err = d.block.decoder.Unmarshal(d.src[t.from:t.to], &t)
+	}
 	if err == nil && t.root != nil {
 		if o, ok := t.root.value.(*Object); ok {
 			d.fields = o
@@ -99,28 +102,39 @@ func (d *Document) decode() {
 		if !errors.As(err, &at) {
 			at = &SyntaxError{Line: 1, Detail: err.Error()}
 		}
+		at.Detail = shortened(at.Detail)
 		d.err = at
-		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: at.Detail, Line: at.Line, Column: at.Column})
+		rule := RuleSyntax
+		if at.TooLarge {
+			rule = RuleTooLarge
+		}
+		d.problems = append(d.problems, Problem{Rule: rule, Detail: at.Detail, Line: at.Line, Column: at.Column})
 	}
 	if t.root == nil {
 		return
 	}
-	d.tell(t, t.duplicates, RuleDuplicateKey, func(*node) string {
+	d.tell(&t, t.duplicates, RuleDuplicateKey, func(*node) string {
 		return "the key stands in its mapping already; the last one counts"
 	})
-	d.tell(t, t.shared, RuleSharedAnchor, func(n *node) string {
+	d.tell(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
 	})
 }
 
-// tell adds a problem with each of the nodes.
-func (d *Document) tell(t tree, nodes []*node, rule string, detail func(*node) string) {
-	for _, n := range nodes[:min(len(nodes), maxTold)] {
-		path := t.root.pathTo(n)
+// tell adds a problem with each of the nodes, of the first ones if they are many.
+func (d *Document) tell(t *tree, nodes []*node, rule string, detail func(*node) string) {
+	told := Findings{rule: rule}
+	paths := t.root.pathsTo(nodes[:min(len(nodes), maxTold)])
+	for i, n := range nodes {
+		if i >= maxTold || told.full() {
+			told.more += len(nodes) - i
+			break
+		}
 		line, column := position(d.src, t.offset(n))
-		d.problems = append(d.problems, Problem{Field: path.String(), Pointer: path.Pointer(), Rule: rule,
+		told.Add(Problem{Field: paths[n].String(), Pointer: paths[n].Pointer(), Rule: rule,
 			Detail: detail(n), Line: line, Column: column})
 	}
+	d.problems = append(d.problems, told.Told()...)
 }
 
 // Source is the file's bytes. They must not be changed.

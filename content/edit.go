@@ -70,6 +70,7 @@ const (
 	KindSyntax        Kind = "syntax"          // the front matter cannot be read
 	KindNotFound      Kind = "not_found"       // the path leads nowhere
 	KindNoFrontMatter Kind = "no_front_matter" // there is nothing to edit
+	KindTooLarge      Kind = "too_large"       // it is beyond a bound, or what is there is
 )
 
 // EditError says why an edit was not made, and what can be done.

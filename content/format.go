@@ -1,6 +1,10 @@
 package content
 
-import "github.com/adrg/frontmatter"
+import (
+	"fmt"
+
+	"github.com/adrg/frontmatter"
+)
 
 // Format is the language of a front matter.
 type Format int
@@ -72,11 +76,26 @@ type tree struct {
 	root       *node   // nil for an empty block
 	duplicates []*node // keys that stand in their mapping already
 	shared     []*node // what aliases refer to
+	lines      *lineIndex
+}
+
+// fits refuses a block that is too large to be read.
+func (t *tree) fits() error {
+	if t.to-t.from > maxFrontMatter {
+		return t.beyond(t.from, "the front matter has more than %d bytes", maxFrontMatter)
+	}
+	return nil
+}
+
+// beyond is the error of what is beyond a bound.
+func (t *tree) beyond(at int, format string, args ...any) error {
+	line, column := position(t.src, at)
+	return &SyntaxError{Line: line, Column: column, Detail: fmt.Sprintf(format, args...), TooLarge: true}
 }
 
 func decodeJSON(_ []byte, into any) error {
 	t := into.(*tree)
-	s := jsonScanner{src: t.src[:t.to], pos: t.from}
+	s := jsonScanner{src: t.src[:t.to], pos: t.from, most: maxValues}
 	root, err := s.document()
 	t.root, t.duplicates = root, s.duplicates
 	return err

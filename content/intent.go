@@ -195,6 +195,7 @@ type editor struct {
 	d          *Document
 	root       *intent
 	path       FieldPath // of the edit that is being made
+	known      *identities
 }
 
 func (e *editor) fail(k Kind, detail string) error {
@@ -255,7 +256,7 @@ func (e *editor) find(it *intent, step any) (int, error) {
 func (e *editor) ambiguous(n *node, name string) error {
 	_, all := n.find(name)
 	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: "the key stands there more than once; remove all but one of them in the source"}
-	for _, i := range all {
+	for _, i := range all[:min(len(all), maxTold)] {
 		line, _ := position(e.d.src, n.pairs[i].start)
 		err.Lines = append(err.Lines, line)
 	}
@@ -488,7 +489,8 @@ func (e *editor) rename(name string) error {
 }
 
 // check refuses what no document can hold: keys that are twice in a mapping or
-// called <<, text that is not UTF-8, deep nesting, values of other types.
+// called <<, text that is not UTF-8, deep nesting, values of other types, and more of
+// anything than a front matter may have.
 func (e *editor) check(edit Edit) error {
 	keys := []string{edit.Name}
 	for _, step := range edit.Path {
@@ -498,19 +500,30 @@ func (e *editor) check(edit Edit) error {
 	}
 	for _, key := range keys {
 		if err := checkKey(key); err != nil {
-			return e.fail(KindRefused, err.Error())
+			return e.refused(err)
 		}
 	}
 	if err := checkValue(edit.Value, maxDepth-len(edit.Path)); err != nil {
-		return e.fail(KindRefused, err.Error())
+		return e.refused(err)
 	}
 	return nil
+}
+
+// refused is err as the refusal of the edit.
+func (e *editor) refused(err error) error {
+	kind, at := KindRefused, new(EditError)
+	if errors.As(err, &at) {
+		kind = at.Kind
+	}
+	return e.fail(kind, err.Error())
 }
 
 func checkKey(key string) error {
 	switch {
 	case key == "<<":
 		return errors.New("a key cannot be called <<, which merges mappings")
+	case len(key) > maxKey:
+		return tooLarge("a key has more than %d bytes", maxKey)
 	case !utf8.ValidString(key):
 		return errors.New("the key is not UTF-8")
 	}
@@ -518,8 +531,31 @@ func checkKey(key string) error {
 }
 
 func checkValue(v Value, depth int) error {
+	var c valueCheck
+	return c.value(v, depth)
+}
+
+// A valueCheck counts what is in a value. Where a document has aliases, the value of
+// its fields has more than is written.
+type valueCheck struct{ values, bytes int }
+
+func (c *valueCheck) count(values, bytes int) error {
+	c.values, c.bytes = c.values+values, c.bytes+bytes
+	switch {
+	case c.values > maxValues+maxAliasedNodes:
+		return tooLarge("more than %d keys and values", maxValues)
+	case c.bytes > maxFrontMatter+4*maxFrontMatter:
+		return tooLarge("more than %d bytes of front matter", maxFrontMatter)
+	}
+	return nil
+}
+
+func (c *valueCheck) value(v Value, depth int) error {
 	if depth < 0 {
 		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	if err := c.count(1, 0); err != nil {
+		return err
 	}
 	switch x := v.(type) {
 	case nil, bool, Time:
@@ -527,14 +563,18 @@ func checkValue(v Value, depth int) error {
 		if !utf8.ValidString(x) {
 			return errors.New("the value is not UTF-8")
 		}
+		return c.count(0, len(x))
 	case Number:
-		s := jsonScanner{src: []byte(x)}
-		if _, err := s.number(); err != nil || s.pos < len(x) {
+		switch {
+		case len(x) > maxNumber:
+			return tooLarge("a number has more than %d characters", maxNumber)
+		case !number(string(x)):
 			return fmt.Errorf("%q is not a number", x)
 		}
+		return c.count(0, len(x))
 	case []Value:
 		for _, item := range x {
-			if err := checkValue(item, depth-1); err != nil {
+			if err := c.value(item, depth-1); err != nil {
 				return err
 			}
 		}
@@ -549,7 +589,10 @@ func checkValue(v Value, depth int) error {
 			if err := checkKey(m.Key); err != nil {
 				return err
 			}
-			if err := checkValue(m.Value, depth-1); err != nil {
+			if err := c.count(1, len(m.Key)); err != nil {
+				return err
+			}
+			if err := c.value(m.Value, depth-1); err != nil {
 				return err
 			}
 		}

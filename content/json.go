@@ -9,15 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep lists and mappings nest.
-const maxDepth = 100
-
 // ParseJSON reads one JSON text (RFC 8259) and keeps the order of members. It
 // is stricter than encoding/json: a duplicate member, a lone surrogate, invalid
-// UTF-8, data after the value and nesting deeper than 100 are errors. An error
+// UTF-8, data after the value, nesting deeper than 100, more than 250,000 keys and
+// values, and keys and numbers beyond what a document may have are errors. An error
 // is a *[SyntaxError] with the line and column in b.
 func ParseJSON(b []byte) (Value, error) {
-	s := jsonScanner{src: b, strict: true}
+	s := jsonScanner{src: b, strict: true, most: maxJSONValues, gives: values}
 	n, err := s.document()
 	if err != nil {
 		return nil, err
@@ -105,14 +103,26 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// jsonScanner reads JSON into nodes that know their bytes.
+// jsonScanner reads JSON.
 type jsonScanner struct {
 	src        []byte
 	pos        int
 	depth      int
+	gives      gives
+	count      int     // of keys and values so far
+	most       int     // of them, 0 for as many as there are
 	strict     bool    // a duplicate member is an error
 	duplicates []*node // the later keys, otherwise
 }
+
+// gives is what a scanner makes of JSON.
+type gives uint8
+
+const (
+	nodes  gives = iota // that know their bytes
+	values              // alone
+	itsEnd              // alone: whether it is JSON
+)
 
 // document reads one value with nothing but blanks around it.
 func (s *jsonScanner) document() (*node, error) {
@@ -120,14 +130,28 @@ func (s *jsonScanner) document() (*node, error) {
 		return nil, s.fail(i, "not UTF-8")
 	}
 	s.blanks()
-	n, err := s.value()
-	if err != nil {
+	n := &node{}
+	if err := s.value(n); err != nil {
 		return nil, err
 	}
 	if s.blanks(); s.pos < len(s.src) {
 		return nil, s.fail(s.pos, "more data after the JSON value")
 	}
 	return n, nil
+}
+
+// beyond is the error of what is beyond a bound.
+func (s *jsonScanner) beyond(at int, format string, args ...any) error {
+	line, column := position(s.src, at)
+	return &SyntaxError{Line: line, Column: column, Detail: fmt.Sprintf(format, args...), TooLarge: true}
+}
+
+// another counts a key or a value.
+func (s *jsonScanner) another() error {
+	if s.count++; s.most > 0 && s.count > s.most {
+		return s.beyond(s.pos, "more than %d keys and values", s.most)
+	}
+	return nil
 }
 
 func (s *jsonScanner) fail(at int, detail string) error {
@@ -149,29 +173,36 @@ func (s *jsonScanner) peek() byte {
 	return 0
 }
 
-func (s *jsonScanner) value() (n *node, err error) {
+// value reads a value into n.
+func (s *jsonScanner) value(n *node) (err error) {
 	if s.depth++; s.depth > maxDepth {
-		return nil, s.fail(s.pos, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+		return s.fail(s.pos, fmt.Sprintf("nested deeper than %d levels", maxDepth))
 	}
-	n = &node{start: s.pos, from: s.pos}
+	if err := s.another(); err != nil {
+		return err
+	}
+	n.start, n.from = s.pos, s.pos
 	switch c := s.peek(); {
 	case c == '{':
 		err = s.object(n)
 	case c == '[':
 		err = s.array(n)
 	case c == '"':
-		n.value, err = s.string()
+		var text string
+		if text, err = s.string(); s.gives != itsEnd {
+			n.value = text
+		}
 	case c == '-' || c >= '0' && c <= '9':
-		n.value, err = s.number()
+		err = s.number(n)
 	default:
 		err = s.keyword(n)
 	}
 	s.depth--
 	n.end = s.pos
-	if n.kind == scalar {
+	if s.gives == nodes && n.kind == scalar {
 		n.text = string(s.src[n.from:n.end])
 	}
-	return n, err
+	return err
 }
 
 func (s *jsonScanner) keyword(n *node) error {
@@ -192,75 +223,108 @@ func (s *jsonScanner) object(n *node) error {
 	n.kind, n.flow = mapping, true
 	o := &Object{}
 	n.value = o
-	first := make(map[string]int)
+	at := memberIndex{o: o}
+	var one node // that is used again where nobody keeps it
 	s.pos++
-	for s.blanks(); s.peek() != '}'; s.blanks() {
-		if len(n.pairs) > 0 {
+	for first := true; ; first = false {
+		if s.blanks(); s.peek() == '}' {
+			break
+		}
+		if !first {
 			if s.peek() != ',' {
 				return s.fail(s.pos, "a comma or } is missing")
 			}
 			s.pos++
 			s.blanks()
 		}
-		key := &node{start: s.pos, from: s.pos}
-		if s.peek() != '"' {
-			return s.fail(s.pos, "a member's name in quotes is missing")
-		}
-		name, err := s.string()
+		key, err := s.key()
 		if err != nil {
 			return err
 		}
-		key.end, key.value, key.text = s.pos, name, name
-		if s.blanks(); s.peek() != ':' {
-			return s.fail(s.pos, "a colon is missing")
+		val := &one
+		if one = (node{}); s.gives == nodes {
+			val = &node{}
+			n.pairs = append(n.pairs, pair{name: key.text, key: key, val: val, start: key.start})
 		}
-		s.pos++
 		hang := s.pos
 		s.blanks()
-		val, err := s.value()
-		if err != nil {
+		if err := s.value(val); err != nil {
 			return err
 		}
 		val.hang = hang
-		n.pairs = append(n.pairs, pair{name: name, key: key, val: val, start: key.start})
-		i, again := first[name]
-		if !again {
-			first[name] = len(o.Members)
-			o.Members = append(o.Members, Member{name, val.value})
+		if s.gives == itsEnd {
 			continue
 		}
-		if s.strict {
-			return s.fail(key.from, fmt.Sprintf("the member %q is there twice", name))
+		i, again := at.find(key.text)
+		switch {
+		case !again:
+			at.add(Member{key.text, val.value})
+		case s.strict:
+			return s.fail(key.from, fmt.Sprintf("the member %q is there twice", key.text))
+		default:
+			n.doubled = true
+			s.duplicates = append(s.duplicates, key)
+			o.Members[i].Value = val.value
 		}
-		n.doubled = true
-		s.duplicates = append(s.duplicates, key)
-		o.Members[i].Value = val.value
 	}
 	s.pos++
 	return nil
 }
 
+// key reads the name of a member, and the colon behind it.
+func (s *jsonScanner) key() (*node, error) {
+	key := &node{start: s.pos, from: s.pos}
+	if s.peek() != '"' {
+		return nil, s.fail(s.pos, "a member's name in quotes is missing")
+	}
+	name, err := s.string()
+	if err == nil {
+		err = s.another()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(name) > maxKey && s.gives != itsEnd {
+		return nil, s.beyond(key.from, "a key of more than %d bytes", maxKey)
+	}
+	key.end, key.value, key.text = s.pos, name, name
+	if s.blanks(); s.peek() != ':' {
+		return nil, s.fail(s.pos, "a colon is missing")
+	}
+	s.pos++
+	return key, nil
+}
+
 func (s *jsonScanner) array(n *node) error {
 	n.kind, n.flow = list, true
-	values := []Value{}
+	items := []Value{}
+	var one node // that is used again where nobody keeps it
 	s.pos++
-	for s.blanks(); s.peek() != ']'; s.blanks() {
-		if len(n.items) > 0 {
+	for first := true; ; first = false {
+		if s.blanks(); s.peek() == ']' {
+			break
+		}
+		if !first {
 			if s.peek() != ',' {
 				return s.fail(s.pos, "a comma or ] is missing")
 			}
 			s.pos++
 			s.blanks()
 		}
-		item, err := s.value()
-		if err != nil {
+		item := &one
+		if one = (node{}); s.gives == nodes {
+			item = &node{}
+			n.items = append(n.items, item)
+		}
+		if err := s.value(item); err != nil {
 			return err
 		}
-		n.items = append(n.items, item)
-		values = append(values, item.value)
+		if s.gives != itsEnd {
+			items = append(items, item.value)
+		}
 	}
 	s.pos++
-	n.value = values
+	n.value = items
 	return nil
 }
 
@@ -272,7 +336,13 @@ func (s *jsonScanner) digits() bool {
 	return s.pos > from
 }
 
-func (s *jsonScanner) number() (Value, error) {
+// number says whether text is a JSON number.
+func number(text string) bool {
+	s := jsonScanner{src: []byte(text), gives: itsEnd}
+	return s.number(&node{}) == nil && s.pos == len(text)
+}
+
+func (s *jsonScanner) number(n *node) error {
 	from := s.pos
 	if s.peek() == '-' {
 		s.pos++
@@ -295,9 +365,16 @@ func (s *jsonScanner) number() (Value, error) {
 		ok = s.digits() && ok
 	}
 	if c := s.peek(); !ok || c >= '0' && c <= '9' {
-		return nil, s.fail(from, "not a JSON number")
+		return s.fail(from, "not a JSON number")
 	}
-	return Number(s.src[from:s.pos]), nil
+	if s.gives == itsEnd {
+		return nil
+	}
+	if s.pos-from > maxNumber {
+		return s.beyond(from, "a number of more than %d characters", maxNumber)
+	}
+	n.value = Number(s.src[from:s.pos])
+	return nil
 }
 
 // string reads a string in quotes.

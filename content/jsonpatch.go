@@ -1,28 +1,31 @@
 package content
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ErrTestFailed is the error of a JSON Patch whose test operation fails.
 var ErrTestFailed = errors.New("a test operation of the patch failed")
 
-// Limits of a JSON Patch: how many operations it has, and how many members and
-// items they may pass or move in all.
+// Limits of a JSON Patch: how many operations it has, and how many tokens its
+// pointers have, as nothing is deeper.
 const (
 	maxOperations = 10_000
-	maxSteps      = 1 << 30
+	maxTokens     = maxDepth + 1
 )
 
 // JSONPatch applies a JSON Patch (RFC 6902) to {"fields": …, "body": …}, as a
 // whole or not at all. Its errors name the operation, from 0, and nothing of
 // what it says. A test that fails is ErrTestFailed.
-func (d *Document) JSONPatch(patch []byte, order []string) (*Document, error) {
-	fields, body, err := d.Patched(patch)
+func (d *Document) JSONPatch(ctx context.Context, patch []byte, order []string) (*Document, error) {
+	fields, body, err := d.Patched(ctx, patch)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +33,9 @@ func (d *Document) JSONPatch(patch []byte, order []string) (*Document, error) {
 }
 
 // Patched is the fields and the body that a JSON Patch (RFC 6902) makes, for
-// callers that look at them before they Replace those of d.
-func (d *Document) Patched(patch []byte) (fields *Object, body string, err error) {
+// callers that look at them before they Replace those of d. It takes a bounded number
+// of steps, and ends when ctx does.
+func (d *Document) Patched(ctx context.Context, patch []byte) (fields *Object, body string, err error) {
 	if d.err != nil {
 		_, err := d.edit(nil)
 		return nil, "", err
@@ -40,44 +44,58 @@ func (d *Document) Patched(patch []byte) (fields *Object, body string, err error
 	if err != nil {
 		return nil, "", err
 	}
-	before, err := appendJSON(nil, &Object{Members: []Member{{"fields", d.fields}, {"body", d.Body()}}})
+	b := &budget{ctx: ctx, much: "so many operations on so large a document are too much; send the whole entry"}
+	err = b.run(func() error {
+		fields, body, err = d.patched(b, operations, len(patch))
+		return err
+	})
+	return fields, body, err
+}
+
+// patched makes the operations of a patch of so many bytes.
+func (d *Document) patched(b *budget, operations []operation, size int) (fields *Object, body string, err error) {
+	p := patcher{budget: b, indexes: make(map[*Object]map[string]int), holed: make(map[*Object]bool), room: math.MaxInt}
+	was, err := p.copy(d.fields, maxDepth)
 	if err != nil {
-		return nil, "", err
+		return nil, "", refusePatch("the document is nested too deep")
 	}
-	p := patcher{room: 8 * (len(before) + len(patch)), steps: maxSteps}
-	if p.root, err = ParseJSON(before); err != nil {
-		return nil, "", refusePatch("the document is " + detailOf(err))
-	}
+	p.room = min(copyRoom, 8*(size+len(d.src)+math.MaxInt-p.room))
+	p.root = &Object{Members: []Member{{"fields", was}, {"body", asJSON(d.Body())}}}
 	for i, o := range operations {
 		if err := p.apply(o); err != nil {
 			return nil, "", atOperation(i, err)
 		}
 	}
+	p.settle()
 	o, _ := p.root.(*Object)
 	f, _ := o.Get("fields")
-	b, _ := o.Get("body")
+	text, _ := o.Get("body")
 	fields, ok1 := f.(*Object)
-	body, ok2 := b.(string)
+	body, ok2 := text.(string)
 	if !ok1 || !ok2 || o.Len() != 2 {
 		return nil, "", refusePatch("its result is not an object of fields, which are an object, and body, which is text")
 	}
 	if err := checkValue(fields, maxDepth); err != nil {
-		return nil, "", refusePatch("in its result, " + err.Error())
+		refusal := new(EditError)
+		kind := KindRefused
+		if errors.As(err, &refusal) {
+			kind = refusal.Kind
+		}
+		return nil, "", &EditError{Kind: kind, Detail: "the patch: in its result, " + err.Error()}
 	}
 	return fields, body, nil
 }
 
-func refusePatch(detail string) error {
-	return &EditError{Kind: KindRefused, Detail: "the patch: " + detail}
+// asJSON is a text as it comes through JSON, which is UTF-8.
+func asJSON(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
-// detailOf is what a syntax error says without the place.
-func detailOf(err error) string {
-	var at *SyntaxError
-	if errors.As(err, &at) {
-		return at.Detail
-	}
-	return err.Error()
+func refusePatch(detail string) error {
+	return &EditError{Kind: KindRefused, Detail: "the patch: " + detail}
 }
 
 // atOperation says which operation err is about.
@@ -103,7 +121,9 @@ func parsePatch(patch []byte) ([]operation, error) {
 	v, err := ParseJSON(patch)
 	if err != nil {
 		var at *SyntaxError
-		errors.As(err, &at)
+		if errors.As(err, &at); at.TooLarge {
+			return nil, tooLarge("the patch: %s", at.Detail)
+		}
 		return nil, refusePatch(fmt.Sprintf("it is not JSON that can be read, from line %d, column %d", at.Line, at.Column))
 	}
 	list, ok := v.([]Value)
@@ -168,8 +188,7 @@ func pointer(o *Object, name string) (tokens []string, ok bool) {
 	if s[0] != '/' {
 		return nil, false
 	}
-	tokens = strings.Split(s[1:], "/")
-	unescape := strings.NewReplacer("~0", "~", "~1", "/")
+	tokens = strings.SplitN(s[1:], "/", maxTokens+2) // nothing is as deep as more than these lead
 	for i, token := range tokens {
 		if strings.Count(token, "~") != strings.Count(token, "~0")+strings.Count(token, "~1") {
 			return nil, false
@@ -179,14 +198,31 @@ func pointer(o *Object, name string) (tokens []string, ok bool) {
 	return tokens, true
 }
 
-// patcher applies operations to a value that is its own.
+// unescape makes names of the tokens of a JSON Pointer.
+var unescape = strings.NewReplacer("~0", "~", "~1", "/")
+
+// copyRoom is how many bytes the copies of a patch may have together, if document and
+// patch are not small: more than a front matter can hold.
+const copyRoom = 4 * maxFrontMatter
+
+// few members are looked through, more are found by an index.
+const few = 16
+
+// patcher applies operations to a value that is its own. Of an object of many members
+// those that are removed stay, as gone, until it is looked at as a whole.
 type patcher struct {
-	root  Value
-	room  int // bytes of JSON that copies may add
-	steps int // members and items that may be passed
+	*budget
+	root    Value
+	room    int                        // bytes that copies may add
+	indexes map[*Object]map[string]int // where members are, of objects in which one was looked for
+	holed   map[*Object]bool           // with members that are gone
 }
 
+// gone is the value of a member that was removed.
+type gone struct{}
+
 func (p *patcher) apply(o operation) error {
+	p.step(1)
 	switch o.op {
 	case "add":
 		return p.add(o.path, o.value)
@@ -210,17 +246,35 @@ func (p *patcher) apply(o operation) error {
 		if err != nil {
 			return err
 		}
-		c, err := p.copy(*v)
+		p.settle()
+		c, err := p.copy(*v, maxDepth+1)
 		if err != nil {
 			return err
 		}
 		return p.add(o.path, c)
 	}
 	v, err := p.slot(o.path)
-	if isMissing(err) || err == nil && !Equal(*v, o.value) {
+	if isMissing(err) || err == nil && !p.equal(*v, o.value) {
 		return ErrTestFailed
 	}
 	return err
+}
+
+func (p *patcher) equal(v, other Value) bool {
+	if !scalars([]Value{v}) {
+		p.settle()
+	}
+	return comparison{times: sameTime, budget: p.budget}.equal(v, other)
+}
+
+// settle drops the members that are gone.
+func (p *patcher) settle() {
+	for o := range p.holed {
+		p.step(o.Len())
+		o.Members = slices.DeleteFunc(o.Members, func(m Member) bool { return m.Value == gone{} })
+		delete(p.indexes, o)
+	}
+	clear(p.holed)
 }
 
 // slot is where the value that path leads to is held.
@@ -256,12 +310,10 @@ func isMissing(err error) bool {
 // find is the index in v that a token means: that of a member, or from 0 to
 // the number of the items.
 func (p *patcher) find(v Value, token string) (int, error) {
+	p.step(1)
 	switch x := v.(type) {
 	case *Object:
-		if err := p.pass(x.Len()); err != nil {
-			return 0, err
-		}
-		if i := slices.IndexFunc(x.Members, func(m Member) bool { return m.Key == token }); i >= 0 {
+		if i, ok := p.member(x, token); ok {
 			return i, nil
 		}
 	case []Value:
@@ -278,14 +330,27 @@ func (p *patcher) find(v Value, token string) (int, error) {
 	return 0, nothingThere()
 }
 
-// pass counts what is done, so that thousands of operations on a large list
-// cannot keep the service busy.
-func (p *patcher) pass(n int) error {
-	if p.steps -= n; p.steps < 0 {
-		return &EditError{Kind: KindRefused, Detail: "so many operations on so large a document are too much; send the whole entry"}
+// member is where the member called name is.
+func (p *patcher) member(o *Object, name string) (int, bool) {
+	at := p.indexes[o]
+	if at == nil && o.Len() <= few {
+		i := slices.IndexFunc(o.Members, func(m Member) bool { return m.Key == name })
+		return i, i >= 0
 	}
-	return nil
+	if at == nil {
+		p.step(o.Len())
+		at = make(map[string]int, o.Len())
+		for i, m := range o.Members {
+			at[m.Key] = i
+		}
+		p.indexes[o] = at
+	}
+	i, ok := at[name]
+	return i, ok
 }
+
+// moved counts n items that make room or close up, which is quick.
+func (p *patcher) moved(n int) { p.step(n / 16) }
 
 // parent is where the value is held that has the end of path in it.
 func (p *patcher) parent(path []string) (in *Value, token string, err error) {
@@ -307,6 +372,9 @@ func (p *patcher) add(path []string, v Value) error {
 	switch x := (*in).(type) {
 	case *Object:
 		if isMissing(err) {
+			if at := p.indexes[x]; at != nil {
+				at[token] = len(x.Members)
+			}
 			x.Members = append(x.Members, Member{token, v})
 			return nil
 		}
@@ -315,9 +383,7 @@ func (p *patcher) add(path []string, v Value) error {
 		}
 	case []Value:
 		if err == nil {
-			err = p.pass(len(x) - i)
-		}
-		if err == nil {
+			p.moved(len(x) - i)
 			*in = slices.Insert(x, i, v)
 		}
 	}
@@ -338,30 +404,67 @@ func (p *patcher) remove(path []string) (Value, error) {
 	switch x := (*in).(type) {
 	case *Object:
 		removed = x.Members[i].Value
-		x.Members = slices.Delete(x.Members, i, i+1)
+		if at := p.indexes[x]; at != nil {
+			delete(at, token)
+			x.Members[i] = Member{Value: gone{}}
+			p.holed[x] = true
+		} else {
+			x.Members = slices.Delete(x.Members, i, i+1)
+		}
 	case []Value:
 		if i == len(x) {
 			return nil, nothingThere()
 		}
 		removed = x[i]
+		p.moved(len(x) - i)
 		*in = slices.Delete(x, i, i+1)
-		err = p.pass(len(x) - i)
 	}
-	return removed, err
+	return removed, nil
 }
 
-// copy is v again, if there is room for it.
-func (p *patcher) copy(v Value) (Value, error) {
-	b, err := appendJSON(nil, v)
-	if err != nil {
-		return nil, err
+// copy is v again, as it comes through JSON, if there is room for it.
+func (p *patcher) copy(v Value, depth int) (Value, error) {
+	if p.step(1); depth < 0 {
+		return nil, &EditError{Kind: KindRefused, Detail: fmt.Sprintf("a value is nested deeper than %d levels", maxDepth)}
 	}
-	if p.room -= len(b); p.room < 0 {
-		return nil, &EditError{Kind: KindRefused, Detail: "the copies of the patch are too large"}
+	take := func(n int) error {
+		if p.room -= n + 8; p.room < 0 {
+			return &EditError{Kind: KindRefused, Detail: "the copies of the patch are too large"}
+		}
+		return nil
 	}
-	c, err := ParseJSON(b)
-	if err != nil {
-		return nil, &EditError{Kind: KindRefused, Detail: "what it copies is " + detailOf(err)}
+	switch x := v.(type) {
+	case string:
+		return x, take(len(x))
+	case Number:
+		return x, take(len(x))
+	case Time:
+		return x.String(), take(len(rubyLayout))
+	case []Value:
+		if err := take(len(x)); err != nil {
+			return nil, err
+		}
+		items := make([]Value, len(x))
+		for i := range x {
+			var err error
+			if items[i], err = p.copy(x[i], depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return items, nil
+	case *Object:
+		o := &Object{Members: make([]Member, x.Len())}
+		for i, m := range members(x) {
+			if err := take(len(m.Key)); err != nil {
+				return nil, err
+			}
+			c, err := p.copy(m.Value, depth-1)
+			if err != nil {
+				return nil, err
+			}
+			o.Members[i] = Member{m.Key, c}
+		}
+		return o, nil
 	}
-	return c, nil
+	return v, take(0)
 }

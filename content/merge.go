@@ -2,9 +2,9 @@ package content
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
-	"strconv"
 )
 
 // Clash is a place that two edits changed in different ways.
@@ -33,38 +33,63 @@ type Clash struct {
 // and a clash is added. A value that one side removed and the other changed is
 // a clash too.
 //
+// The first clashes are told, and how many more there are. Bodies of more than 100,000
+// lines clash as wholes. The work takes a bounded number of steps, and ends when ctx
+// does.
+//
 // A document that cannot be read merges only if ours or theirs is base byte for
 // byte; else the error wraps its *[SyntaxError]. Other errors are those of
 // [Document.Replace].
-func Merge(base, ours, theirs *Document) (*Document, []Clash, error) {
+func Merge(ctx context.Context, base, ours, theirs *Document) (*Merged, error) {
+	var merged *Merged
+	b := newMergeBudget(ctx)
+	err := b.run(func() (err error) {
+		merged, err = merge(b, base, ours, theirs)
+		return err
+	})
+	return merged, err
+}
+
+func newMergeBudget(ctx context.Context) *budget {
+	return &budget{ctx: ctx, much: "so much was changed since its base that the edit cannot be merged; make it on the current revision"}
+}
+
+// Merged is the result of a merge.
+type Merged struct {
+	*Document
+	Clashes []Clash // the first ones
+	More    int     // clashes
+}
+
+func merge(b *budget, base, ours, theirs *Document) (*Merged, error) {
 	switch {
 	case bytes.Equal(ours.Source(), base.Source()):
-		return theirs, nil, nil
+		return &Merged{Document: theirs}, nil
 	case bytes.Equal(theirs.Source(), base.Source()), bytes.Equal(ours.Source(), theirs.Source()):
-		return ours, nil, nil
+		return &Merged{Document: ours}, nil
 	}
 	for _, d := range []struct {
 		name string
 		*Document
 	}{{"base", base}, {"ours", ours}, {"theirs", theirs}} {
 		if err := d.Err(); err != nil {
-			return nil, nil, fmt.Errorf("merge: read %s: %w", d.name, err)
+			return nil, fmt.Errorf("merge: read %s: %w", d.name, err)
 		}
 	}
-	var m merger
+	m := merger{identities: newIdentities(b, exactKey)}
 	fields := m.object(base.Fields(), ours.Fields(), theirs.Fields())
-	body, ok := mergeLines(base.Body(), ours.Body(), theirs.Body())
+	body, ok := mergeLines(b, base.Body(), ours.Body(), theirs.Body())
 	if !ok {
 		body = ours.Body()
-		m.clashes = append(m.clashes, Clash{
+		m.note(Clash{
 			Field: "body", Base: Maybe{base.Body(), true}, Ours: Maybe{body, true}, Theirs: Maybe{theirs.Body(), true},
 		})
 	}
-	merged, err := ours.Replace(fields, body, added(ours.Fields(), fields))
+	merged, err := ours.replace(fields, body, added(ours.Fields(), fields), comparison{times: repeats, rounds: true, budget: b})
 	if err != nil {
-		return nil, nil, fmt.Errorf("merge: %w", err)
+		return nil, fmt.Errorf("merge: %w", err)
 	}
-	return merged, m.clashes, nil
+	return &Merged{merged, m.clashes, m.more}, nil
 }
 
 // added are the keys that merged has beyond ours, each behind the one it follows.
@@ -83,15 +108,31 @@ func added(ours, merged *Object) (order []string) {
 }
 
 type merger struct {
-	path    FieldPath // in ours
+	*identities
+	path FieldPath // in ours
+	noted
+}
+
+// noted are the clashes so far.
+type noted struct {
 	clashes []Clash
+	more    int // that are not told
+	bytes   int // of the paths of those that are
 }
 
 func (m *merger) clash(base, ours, theirs Maybe) Maybe {
-	m.clashes = append(m.clashes, Clash{
-		Field: m.path.String(), Pointer: m.path.Pointer(), Base: base, Ours: ours, Theirs: theirs,
-	})
+	m.note(Clash{Field: m.path.String(), Pointer: m.path.Pointer(), Base: base, Ours: ours, Theirs: theirs})
 	return ours
+}
+
+// note adds a clash, or counts it.
+func (n *noted) note(c Clash) {
+	if len(n.clashes) >= maxTold || n.bytes >= maxToldBytes {
+		n.more++
+		return
+	}
+	n.clashes = append(n.clashes, c)
+	n.bytes += len(c.Field) + len(c.Pointer)
 }
 
 // object merges mappings, any of which may be nil. The keys are in the order
@@ -140,9 +181,9 @@ func (m *merger) member(key string, inBase func(string) (Value, bool), ours Mayb
 // value merges what stands at step below the path.
 func (m *merger) value(step any, base, ours, theirs Maybe) Maybe {
 	switch {
-	case theirs.equal(base), theirs.equal(ours):
+	case m.equal(theirs, base), m.equal(theirs, ours):
 		return ours
-	case ours.equal(base):
+	case m.equal(ours, base):
 		return theirs
 	}
 	m.path = append(m.path, step)
@@ -164,24 +205,32 @@ func (m *merger) value(step any, base, ours, theirs Maybe) Maybe {
 	return m.clash(base, ours, theirs)
 }
 
+// equal says whether a and b are. Of lists and mappings their numbers tell.
+func (m *merger) equal(a, b Maybe) bool {
+	if scalars([]Value{a.Value, b.Value}) {
+		return a.equal(b)
+	}
+	return m.of(a.Value) == m.of(b.Value)
+}
+
 // list merges lists. It is false where they clash as lists; a clash within an
 // item is noted, and the item is that of ours.
 func (m *merger) list(base, ours, theirs []Value) (merged []Value, ok bool) {
-	noted := len(m.clashes)
-	known := make(identifier)
-	idBase, idOurs, idTheirs := known.names(base), known.names(ours), known.names(theirs)
+	before := m.noted
+	isBase, isOurs, isTheirs := m.all(base), m.all(ours), m.all(theirs)
 	count := make(tally)
 	merged = make([]Value, 0, max(len(ours), len(theirs)))
-	for _, r := range diff3(idBase, idOurs, idTheirs, false) {
+	for _, r := range m.diff3(isBase, isOurs, isTheirs, false) {
 		b, o, t := base[r.base.from:r.base.to], ours[r.ours.from:r.ours.to], theirs[r.theirs.from:r.theirs.to]
-		part := o
+		nb, no, nt := isBase[r.base.from:r.base.to], isOurs[r.ours.from:r.ours.to], isTheirs[r.theirs.from:r.theirs.to]
+		part, is := o, no
 		switch {
 		case !r.changedTheirs:
 		case !r.changedOurs:
-			part = t
-		case slices.Equal(idOurs[r.ours.from:r.ours.to], idTheirs[r.theirs.from:r.theirs.to]):
+			part, is = t, nt
+		case slices.Equal(no, nt):
 		case len(b) == 0 && scalars(o) && scalars(t):
-			part = union(o, t, idOurs[r.ours.from:r.ours.to], idTheirs[r.theirs.from:r.theirs.to])
+			part, is = union(o, t, no, nt)
 		case len(b) == len(o) && len(b) == len(t) && mappings(b) && mappings(o) && mappings(t):
 			for i := range b {
 				item := m.value(r.ours.from+i, Maybe{b[i], true}, Maybe{o[i], true}, Maybe{t[i], true})
@@ -189,32 +238,32 @@ func (m *merger) list(base, ours, theirs []Value) (merged []Value, ok bool) {
 			}
 			continue
 		default:
-			m.clashes = m.clashes[:noted]
+			m.noted = before
 			return nil, false
 		}
-		count.add(known, b, o, t, part)
+		count.add(nb, no, nt, is)
 		merged = append(merged, part...)
 	}
 	if !count.adds() {
-		m.clashes = m.clashes[:noted]
+		m.noted = before
 		return nil, false
 	}
 	return merged, true
 }
 
-// union is ours and what theirs has beyond it, told by the names of the items.
-func union(ours, theirs []Value, idOurs, idTheirs []string) []Value {
-	all := slices.Clone(ours)
-	has := make(map[string]bool, len(ours))
-	for _, id := range idOurs {
-		has[id] = true
+// union is ours and what theirs has beyond it, told by the numbers of the items.
+func union(ours, theirs []Value, isOurs, isTheirs []int) (all []Value, is []int) {
+	all, is = slices.Clone(ours), slices.Clone(isOurs)
+	has := make(map[int]bool, len(ours))
+	for _, n := range isOurs {
+		has[n] = true
 	}
-	for i, id := range idTheirs {
-		if !has[id] {
-			all = append(all, theirs[i])
+	for i, n := range isTheirs {
+		if !has[n] {
+			all, is = append(all, theirs[i]), append(is, n)
 		}
 	}
-	return all
+	return all, is
 }
 
 func scalars(items []Value) bool {
@@ -234,15 +283,15 @@ func mappings(items []Value) bool {
 // tally counts how often each item occurs in base, ours, theirs and the merged
 // list. It finds what merging by place gets wrong: an item that one side moves
 // and the other removes would stay, one that both move would be doubled.
-type tally map[string]*[4]int
+type tally map[int]*[4]int
 
-func (c tally) add(known identifier, lists ...[]Value) {
+func (c tally) add(lists ...[]int) {
 	for i, items := range lists {
-		for _, id := range known.names(items) {
-			if c[id] == nil {
-				c[id] = new([4]int)
+		for _, n := range items {
+			if c[n] == nil {
+				c[n] = new([4]int)
 			}
-			c[id][i]++
+			c[n][i]++
 		}
 	}
 }
@@ -262,21 +311,4 @@ func (c tally) adds() bool {
 		}
 	}
 	return true
-}
-
-// identifier names values so that equal ones have the same name, across lists.
-type identifier map[string][]Value
-
-func (known identifier) names(values []Value) []string {
-	names := make([]string, len(values))
-	for i, v := range values {
-		key := equalityKey(v) // some values that are not Equal share it
-		j := slices.IndexFunc(known[key], func(w Value) bool { return Equal(v, w) })
-		if j < 0 {
-			j = len(known[key])
-			known[key] = append(known[key], v)
-		}
-		names[i] = strconv.Itoa(j) + key
-	}
-	return names
 }

@@ -127,24 +127,36 @@ func (n *node) holdsShared() *node {
 	return nil
 }
 
-// pathTo is the path to a key or a value below n, nil if it is not there.
-func (n *node) pathTo(x *node) FieldPath {
-	if n == x {
-		return FieldPath{}
+// pathsTo are the paths to keys and values below n.
+func (n *node) pathsTo(wanted []*node) map[*node]FieldPath {
+	paths := make(map[*node]FieldPath, len(wanted))
+	for _, w := range wanted {
+		paths[w] = nil
 	}
-	for i := range n.pairs {
-		p := &n.pairs[i]
-		if p.key == x {
-			return FieldPath{p.name}
+	var path FieldPath
+	left := len(paths)
+	var look func(x *node)
+	at := func(x *node, step any) {
+		path = append(path, step)
+		look(x)
+		path = path[:len(path)-1]
+	}
+	look = func(x *node) {
+		if _, ok := paths[x]; ok {
+			paths[x] = slices.Clone(path)
+			left--
 		}
-		if rest := p.val.pathTo(x); rest != nil {
-			return append(FieldPath{p.name}, rest...)
+		for i := 0; i < len(x.pairs) && left > 0; i++ {
+			p := &x.pairs[i]
+			at(p.key, p.name)
+			at(p.val, p.name)
+		}
+		for i := 0; i < len(x.items) && left > 0; i++ {
+			at(x.items[i], i)
 		}
 	}
-	for i, item := range n.items {
-		if rest := item.pathTo(x); rest != nil {
-			return append(FieldPath{i}, rest...)
-		}
+	if left > 0 {
+		look(n)
 	}
-	return nil
+	return paths
 }

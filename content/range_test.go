@@ -23,7 +23,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 				"titre":           `[{"op":"replace","path":"/fields/titre","value":%s}]`,
 				"liste[1]":        `[{"op":"add","path":"/fields/liste/-","value":%s}]`,
 			} {
-				got, err := d.JSONPatch(fmt.Appendf(nil, patch, number), nil)
+				got, err := d.JSONPatch(t.Context(), fmt.Appendf(nil, patch, number), nil)
 				if integer && format != TOML {
 					if err != nil || !strings.Contains(string(got.Source()), number) {
 						t.Errorf("%s, %s at %s: got %v, want it to be written", format, number, path, err)
@@ -36,13 +36,13 @@ func TestNumbersOutOfRange(t *testing.T) {
 			}
 		}
 		for _, number := range []string{"0", "-0.0", "0e5", "0.0e-999", "1.7976931348623157e308", "5e-324"} {
-			if _, err := d.JSONPatch(fmt.Appendf(nil, `[{"op":"add","path":"/fields/n","value":%s}]`, number), nil); err != nil {
+			if _, err := d.JSONPatch(t.Context(), fmt.Appendf(nil, `[{"op":"add","path":"/fields/n","value":%s}]`, number), nil); err != nil {
 				t.Errorf("%s, %s: got %v, want it to be written", format, number, err)
 			}
 		}
 	}
 	d := Parse(fmt.Appendf(nil, sources[YAML], "1.0e+400"))
-	got, err := d.JSONPatch([]byte(`[{"op":"replace","path":"/fields/titre","value":"Le phare"}]`), nil)
+	got, err := d.JSONPatch(t.Context(), []byte(`[{"op":"replace","path":"/fields/titre","value":"Le phare"}]`), nil)
 	if err != nil || !strings.Contains(string(got.Source()), "vieux: 1.0e+400\n") {
 		t.Errorf("got %v, %v; want the number to stay", got, err)
 	}

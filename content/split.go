@@ -77,8 +77,8 @@ func closing(opened []decoder, line []byte) *decoder {
 // splitObject takes a JSON object at the start of the file for its front
 // matter, as Hugo does, if the rest of its last line is blank.
 func splitObject(src []byte, start int) (block, bool) {
-	s := jsonScanner{src: src, pos: start}
-	if _, err := s.value(); err != nil {
+	s := jsonScanner{src: src, pos: start, gives: itsEnd}
+	if s.value(&node{}) != nil {
 		return block{}, false
 	}
 	end, next := lineEnd(src, s.pos)

@@ -15,45 +15,159 @@ import (
 // decodeTOML reads a block into the *tree. Tables become mappings, and lists of
 // mappings, that are marked as such: their keys can be edited, and they can be
 // removed, but not be moved or renamed.
+//
+// Of the library it takes the parser. That keys are defined once is for tomlTable to
+// see, as the library compares each key with all others.
 func decodeTOML(data []byte, into any) error {
 	t := into.(*tree)
 	if i := invalidUTF8(data); i >= 0 {
 		return t.fail(t.from+i, "not UTF-8")
 	}
-	var valid map[string]any
-	if err := toml.Unmarshal(data, &valid); err != nil {
-		var at *toml.DecodeError
-		if errors.As(err, &at) {
-			line, column := at.Position()
-			return t.fail(newLineIndex(t.src, t.from, t.to).offset(line, column), strings.TrimPrefix(at.Error(), "toml: "))
-		}
-		return t.fail(t.from, strings.TrimPrefix(err.Error(), "toml: "))
+	if n := tomlSigns(data); n > 2*maxValues {
+		return t.beyond(t.from, "the front matter has more than %d keys and values", maxValues)
 	}
-	b := tomlBuilder{tree: t, root: &node{kind: mapping, table: true}}
+	b := tomlBuilder{tree: t, root: &tomlTable{how: headed, n: &node{kind: mapping, table: true}}}
 	b.parser.Reset(data)
 	in := b.root
 	for b.parser.NextExpression() {
 		x := b.parser.Expression()
+		var err error
 		switch x.Kind {
 		case unstable.KeyValue:
-			end, err := b.keyValue(in, x, 1)
-			if err != nil {
-				return err
-			}
-			in.end = end
+			in.n.end, err = b.keyValue(in, x, 1)
 		case unstable.Table, unstable.ArrayTable:
-			in = b.header(x)
+			in, err = b.header(x)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	t.root = b.root
-	return b.finish(b.root, 1)
+	if err := b.parser.Error(); err != nil {
+		return b.parserError(data, err)
+	}
+	if err := b.checkScalars(); err != nil {
+		return err
+	}
+	t.root = b.root.n
+	return b.finish(t.root, 1)
 }
 
-// tomlBuilder makes nodes of the library's expressions.
+// tomlSigns counts the signs between values, as each of them costs the parser memory
+// before anything else can count them.
+func tomlSigns(data []byte) (n int) {
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; c {
+		case ',', '.', '=', '[', '{':
+			n++
+		case '#':
+			_, i = lineEnd(data, i)
+			i--
+		case '"', '\'':
+			i = tomlStringEnd(data, i) - 1
+		}
+	}
+	return n
+}
+
+// tomlStringEnd is where the string that begins at i ends, at the end of its line if
+// it is not closed there.
+func tomlStringEnd(data []byte, i int) int {
+	quote, closing := data[i], string(data[i])
+	if long := strings.Repeat(closing, 3); bytes.HasPrefix(data[i:], []byte(long)) {
+		closing = long
+	}
+	for i += len(closing); i < len(data); i++ {
+		switch {
+		case data[i] == '\\' && quote == '"':
+			i++
+		case data[i] == '\n' && len(closing) == 1:
+			return i
+		case bytes.HasPrefix(data[i:], []byte(closing)):
+			return i + len(closing)
+		}
+	}
+	return len(data)
+}
+
+// parserError gives an error of the parser its place.
+func (b *tomlBuilder) parserError(data []byte, err error) error {
+	at := b.from
+	var e *unstable.ParserError
+	if errors.As(err, &e) {
+		if i := cap(data) - cap(e.Highlight); e.Highlight != nil && i >= 0 && i <= len(data) {
+			at += i
+		}
+	}
+	return b.fail(at, strings.TrimPrefix(err.Error(), "toml: "))
+}
+
+// defined is how a key of TOML came to be, which decides how it can be added to.
+type defined uint8
+
+const (
+	valued defined = iota // by a value
+	dotted                // before a dot, by a value
+	headed                // by a header
+	listed                // by a header [[so]]
+)
+
+// A tomlTable is a key that is defined, and the keys below it.
+type tomlTable struct {
+	n     *node // where keys go: of a list of tables, its last item
+	list  *node // of tables
+	how   defined
+	own   bool // it has a header of its own
+	below map[string]*tomlTable
+}
+
+func (t *tomlTable) put(name string, sub *tomlTable) *tomlTable {
+	if t.below == nil {
+		t.below = make(map[string]*tomlTable)
+	}
+	t.below[name] = sub
+	return sub
+}
+
+// tomlBuilder makes nodes of the parser's expressions.
 type tomlBuilder struct {
 	*tree
-	parser unstable.Parser
-	root   *node
+	parser  unstable.Parser
+	root    *tomlTable
+	count   int     // of keys and values so far
+	scalars []*node // other than strings
+}
+
+// another counts a key or a value.
+func (b *tomlBuilder) another(at int) error {
+	if b.count++; b.count > maxValues {
+		return b.beyond(at, "the front matter has more than %d keys and values", maxValues)
+	}
+	return nil
+}
+
+// checkScalars has the library read all of what are no strings, as the parser alone
+// does not say whether a number or a time is one: as a list, an item a line.
+func (b *tomlBuilder) checkScalars() error {
+	if len(b.scalars) == 0 {
+		return nil
+	}
+	list := []byte("x = [\n")
+	for _, n := range b.scalars {
+		list = append(append(list, n.text...), ",\n"...)
+	}
+	var valid map[string]any
+	err := toml.Unmarshal(append(list, ']'), &valid)
+	if err == nil {
+		return nil
+	}
+	at := b.from
+	var e *toml.DecodeError
+	if errors.As(err, &e) {
+		if line, column := e.Position(); line > 1 && line-2 < len(b.scalars) {
+			at = b.scalars[line-2].from + column - 1
+		}
+	}
+	return b.fail(at, strings.TrimPrefix(err.Error(), "toml: "))
 }
 
 // span is the bytes of an expression in the file.
@@ -78,74 +192,132 @@ func (b *tomlBuilder) skip(p int) int {
 }
 
 // header opens the table that a header names.
-func (b *tomlBuilder) header(x *unstable.Node) *node {
-	n, end := b.root, 0
+func (b *tomlBuilder) header(x *unstable.Node) (*tomlTable, error) {
+	in, end := b.root, 0
 	keys := x.Key()
-	for keys.Next() {
-		if n.kind == list {
-			n = n.items[len(n.items)-1]
+	for depth := 1; keys.Next(); depth++ {
+		key := keys.Node()
+		from, to := b.span(key)
+		if depth > maxDepth {
+			return nil, b.tooDeep(from)
 		}
-		_, end = b.span(keys.Node())
-		n = b.table(n, keys.Node())
+		end = to
+		name := string(key.Data)
+		sub, known := in.below[name]
+		switch {
+		case !known:
+			n, err := b.table(in.n, key)
+			if err != nil {
+				return nil, err
+			}
+			sub = in.put(name, &tomlTable{n: n, how: headed})
+		case !keys.IsLast() && sub.how == valued:
+			return nil, b.fail(from, "the key "+name+" is defined already, as a value")
+		}
+		in = sub
+		if !keys.IsLast() {
+			continue
+		}
+		switch list := x.Kind == unstable.ArrayTable; {
+		case list && (!known || sub.how == listed):
+			if err := b.item(sub, to); err != nil {
+				return nil, err
+			}
+		case list, known && (sub.how != headed || sub.own):
+			return nil, b.fail(from, "the key "+name+" is defined already")
+		}
+		sub.own = true
 	}
-	if x.Kind == unstable.ArrayTable {
-		n.kind = list
-		n.items = append(n.items, &node{kind: mapping, table: true})
-	}
-	if n.kind == list {
-		n = n.items[len(n.items)-1]
-	}
-	n.from = text{b.src, b.from, b.to}.lineStart(end)
-	n.end, _ = lineEnd(b.src, end)
-	return n
+	in.n.from = text{b.src, b.from, b.to}.lineStart(end)
+	in.n.end, _ = lineEnd(b.src, end)
+	return in, nil
 }
 
-// table is the mapping, or the list of tables, at a key of n.
-func (b *tomlBuilder) table(n *node, key *unstable.Node) *node {
-	if n.kind == list {
-		n = n.items[len(n.items)-1]
+// item adds a table to a list of them, which is made of a new table.
+func (b *tomlBuilder) item(t *tomlTable, at int) error {
+	if t.list == nil {
+		t.list, t.how = t.n, listed
+		t.list.kind = list
 	}
-	if i, _ := n.find(string(key.Data)); i >= 0 {
-		return n.pairs[i].val
-	}
+	t.n, t.below = &node{kind: mapping, table: true}, nil
+	t.list.items = append(t.list.items, t.n)
+	return b.another(at)
+}
+
+func (b *tomlBuilder) tooDeep(at int) error {
+	return b.fail(at, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+}
+
+// table adds a mapping at a key of n.
+func (b *tomlBuilder) table(n *node, key *unstable.Node) (*node, error) {
 	sub := &node{kind: mapping, table: true}
-	n.pairs = append(n.pairs, b.pair(key, sub))
-	return sub
+	p, err := b.pair(key, sub)
+	if err != nil {
+		return nil, err
+	}
+	n.pairs = append(n.pairs, p)
+	return sub, b.another(p.start)
 }
 
-func (b *tomlBuilder) pair(key *unstable.Node, val *node) pair {
+func (b *tomlBuilder) pair(key *unstable.Node, val *node) (pair, error) {
 	from, to := b.span(key)
 	name := string(key.Data)
+	if len(name) > maxKey {
+		return pair{}, b.beyond(from, "a key of more than %d bytes", maxKey)
+	}
 	k := &node{start: from, from: from, end: to, text: name, value: name}
-	return pair{name: name, key: k, val: val, start: from}
+	return pair{name: name, key: k, val: val, start: from}, b.another(from)
 }
 
-// keyValue adds a key and its value to n, and gives the offset of its end.
-func (b *tomlBuilder) keyValue(n *node, x *unstable.Node, depth int) (int, error) {
+// keyValue adds a key and its value to a table, and gives the offset of its end.
+func (b *tomlBuilder) keyValue(in *tomlTable, x *unstable.Node, depth int) (int, error) {
 	from, _ := b.span(x)
 	keys := x.Key()
 	keys.Next()
 	key := keys.Node()
-	for keys.Next() {
-		n = b.table(n, key)
-		key = keys.Node()
+	for ; keys.Next(); depth++ {
+		if depth > maxDepth {
+			return 0, b.tooDeep(from)
+		}
+		name := string(key.Data)
+		sub, known := in.below[name]
+		if !known {
+			n, err := b.table(in.n, key)
+			if err != nil {
+				return 0, err
+			}
+			sub = in.put(name, &tomlTable{n: n, how: dotted})
+		} else if sub.how != dotted {
+			return 0, b.fail(from, "the key "+name+" is defined already")
+		}
+		in, key = sub, keys.Node()
 	}
-	p := b.pair(key, nil)
+	if _, known := in.below[string(key.Data)]; known {
+		return 0, b.fail(from, "the key "+string(key.Data)+" is defined already")
+	}
+	p, err := b.pair(key, nil)
+	if err != nil {
+		return 0, err
+	}
 	p.start = from
 	equals := p.key.end + bytes.IndexByte(b.src[p.key.end:b.to], '=') + 1
 	val, err := b.value(x.Value(), b.skip(equals), depth+1)
 	if err != nil {
 		return 0, err
 	}
+	in.put(p.name, &tomlTable{how: valued})
 	val.hang = equals
 	p.val = val
-	n.pairs = append(n.pairs, p)
+	in.n.pairs = append(in.n.pairs, p)
 	return val.end, nil
 }
 
 func (b *tomlBuilder) value(x *unstable.Node, from, depth int) (*node, error) {
 	if depth > maxDepth {
-		return nil, b.fail(from, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+		return nil, b.tooDeep(from)
+	}
+	if err := b.another(from); err != nil {
+		return nil, err
 	}
 	n := &node{start: from, from: from}
 	end := from + 1
@@ -163,15 +335,22 @@ func (b *tomlBuilder) value(x *unstable.Node, from, depth int) (*node, error) {
 		}
 	case unstable.InlineTable:
 		n.kind, n.flow = mapping, true
+		in := &tomlTable{n: n}
 		for children.Next() {
 			var err error
-			if end, err = b.keyValue(n, children.Node(), depth); err != nil {
+			if end, err = b.keyValue(in, children.Node(), depth); err != nil {
 				return nil, err
 			}
 		}
 	default:
 		_, n.end = b.span(x)
 		n.text = string(b.src[n.from:n.end])
+		if x.Kind != unstable.String {
+			b.scalars = append(b.scalars, n)
+			if len(n.text) > maxNumber {
+				return nil, b.beyond(from, "a number of more than %d characters", maxNumber)
+			}
+		}
 		n.style = tomlStyle(n.text)
 		n.value = tomlScalar(x, n.text)
 		return n, nil
@@ -216,7 +395,7 @@ func tomlScalar(x *unstable.Node, text string) Value {
 func (b *tomlBuilder) finish(n *node, depth int) error {
 	switch {
 	case depth > maxDepth:
-		return b.fail(n.start, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+		return b.tooDeep(n.start)
 	case n.kind == mapping:
 		o := &Object{Members: make([]Member, len(n.pairs))}
 		for i := range n.pairs {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -103,9 +103,12 @@ type comparison struct {
 	times func(was, now Time) bool // what equal times are
 
 	rounds bool // a number is equal to what a program that keeps float64s makes of it
+
+	budget *budget // nil for as long as it takes
 }
 
 func (c comparison) equal(was, now Value) bool {
+	c.budget.step(1)
 	switch x := was.(type) {
 	case nil:
 		return now == nil
@@ -165,48 +168,31 @@ func (c comparison) members(x, y *Object) bool {
 // Key is a text that values share if and only if they are one to whoever looks for
 // a value: those that are [Equal], and texts that differ in nothing but their
 // Unicode normal form. Case and accents count.
-func Key(v Value) string { return string(appendKey(nil, v, true)) }
+func Key(v Value) string { return string(appendKey(nil, v)) }
 
-// equalityKey is the same for values that any comparison takes for equal.
-func equalityKey(v Value) string { return string(appendKey(nil, v, false)) }
-
-// appendKey appends [Key] of v if it is to be exact, else [equalityKey].
-func appendKey(b []byte, v Value, exact bool) []byte {
+func appendKey(b []byte, v Value) []byte {
 	switch x := v.(type) {
 	case Number:
-		b = append(b, 'n')
-		if f, err := strconv.ParseFloat(string(x), 64); err == nil && !exact {
-			return strconv.AppendFloat(b, f+0, 'g', -1, 64) // -0 is 0
-		}
-		return append(b, Normal(x)...)
+		return append(append(b, 'n'), Normal(x)...)
 	case string:
 		if t, ok := ParseTime(x); ok {
-			return appendKey(b, t, exact)
+			return appendKey(b, t)
 		}
-		if exact {
-			x = norm.NFC.String(x)
-		}
-		return appendJSONString(b, x)
+		return appendJSONString(b, norm.NFC.String(x))
 	case Time:
-		if exact {
-			return append(append(b, 't'), x.String()...)
-		}
-		return append(append(b, 't'), x.UTC().Format(time.RFC3339Nano)...)
+		return append(append(b, 't'), x.String()...)
 	case []Value:
 		b = append(b, '[')
 		for _, item := range x {
-			b = append(appendKey(b, item, exact), ',')
+			b = append(appendKey(b, item), ',')
 		}
 		return append(b, ']')
 	case *Object:
-		members := make([]string, x.Len())
-		for i := range members {
-			members[i] = string(appendKey(appendJSONString(nil, x.Members[i].Key), x.Members[i].Value, exact))
-		}
-		slices.Sort(members)
+		sorted := slices.Clone(members(x))
+		slices.SortFunc(sorted, func(a, b Member) int { return strings.Compare(a.Key, b.Key) })
 		b = append(b, '{')
-		for _, m := range members {
-			b = append(append(b, m...), ',')
+		for _, m := range sorted {
+			b = append(appendKey(appendJSONString(b, m.Key), m.Value), ',')
 		}
 		return append(b, '}')
 	case bool:

@@ -101,8 +101,11 @@ func TestEqual(t *testing.T) {
 		if Equal(c.b, c.a) != c.want {
 			t.Errorf("Equal(%v, %v) is not symmetric", c.a, c.b)
 		}
-		if c.want && equalityKey(c.a) != equalityKey(c.b) {
-			t.Errorf("%v and %v are equal with the keys %s and %s", c.a, c.b, equalityKey(c.a), equalityKey(c.b))
+		if x := newIdentities(nil, looseKey); c.want && x.of(c.a) != x.of(c.b) {
+			t.Errorf("%v and %v are equal and have two numbers", c.a, c.b)
+		}
+		if x := newIdentities(nil, exactKey); (x.of(c.a) == x.of(c.b)) != c.want {
+			t.Errorf("%v and %v have one number: %v, want %v", c.a, c.b, !c.want, c.want)
 		}
 		if same := Key(c.a) == Key(c.b); same != (c.want || c.a == "e\u0301") {
 			t.Errorf("%v and %v have the keys %s and %s", c.a, c.b, Key(c.a), Key(c.b))

@@ -32,6 +32,9 @@ func decodeYAML(data []byte, into any) error {
 	if i := invalidUTF8(data); i >= 0 {
 		return t.fail(t.from+i, "not UTF-8")
 	}
+	if err := t.fitsYAML(data); err != nil {
+		return err
+	}
 	if i := documentMarker(data); i >= 0 {
 		return t.fail(t.from+i, "a second YAML document begins or ends inside the front matter")
 	}
@@ -59,6 +62,35 @@ func decodeYAML(data []byte, into any) error {
 	}
 	if root.kind != scalar || root.text != "" || root.style != plain || root.tagged || root.anchor != "" {
 		t.root = root
+	}
+	return nil
+}
+
+// fitsYAML refuses what would cost the library too much. It reads all of a document
+// before anything can count its nodes, so the signs that begin one are counted first,
+// also those that stand in a text: only a reader of YAML could tell them apart.
+func (t *tree) fitsYAML(data []byte) error {
+	signs, directives := 0, 0
+	for i, c := range data {
+		switch c {
+		case ',', '[', '{':
+			signs++
+		case ':', '-', '?':
+			if i+1 == len(data) || isBlank(data[i+1]) || lineBreak(data, i+1, len(data)) > 0 ||
+				flowIndicator(data[i+1]) || i > 0 && (data[i-1] == '"' || data[i-1] == '\'') {
+				signs++
+			}
+		case '%':
+			if i == 0 || data[i-1] == '\n' || data[i-1] == '\r' {
+				directives++
+			}
+		}
+		switch {
+		case signs > maxValues:
+			return t.beyond(t.from, "the front matter has more than %d signs that could begin a value", maxValues)
+		case directives > maxDirectives:
+			return t.beyond(t.from+i, "more than %d lines that begin with %%", maxDirectives)
+		}
 	}
 	return nil
 }
@@ -93,7 +125,7 @@ func (t *tree) fail(at int, detail string) error {
 // library knows, as this one tells neither the column nor every line.
 func (t *tree) yamlError(err error) error {
 	detail := strings.TrimPrefix(err.Error(), "yaml: ")
-	lines := newLineIndex(t.src, t.from, t.to)
+	lines := t.lineIndex()
 	var document yaml4.Node
 	dec := yaml4.NewDecoder(bytes.NewReader(t.src[t.from:t.to]))
 	err4 := dec.Decode(&document)
@@ -120,7 +152,15 @@ func (t *tree) offset(n *node) int {
 	if n.line == 0 {
 		return n.start
 	}
-	return newLineIndex(t.src, t.from, t.to).offset(n.line, n.column)
+	return t.lineIndex().offset(n.line, n.column)
+}
+
+// lineIndex is made when it is first asked for.
+func (t *tree) lineIndex() *lineIndex {
+	if t.lines == nil {
+		t.lines = newLineIndex(t.src, t.from, t.to)
+	}
+	return t.lines
 }
 
 func (e extent) plus(f extent) extent { return extent{e.nodes + f.nodes, e.bytes + f.bytes} }
@@ -134,6 +174,7 @@ type yamlBuilder struct {
 	size    extent           // so far
 	aliased extent
 	depth   int
+	count   int // of keys and values so far, each once
 }
 
 func (b *yamlBuilder) alloc() *node {
@@ -152,6 +193,12 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 	before := b.size
 	b.size.nodes++
 	b.size.bytes += len(n.text)
+	if b.count++; b.count > maxValues {
+		return nil, b.beyond(b.offset(n), "the front matter has more than %d keys and values", maxValues)
+	}
+	if len(n.text) > maxNumber && y.Kind == yaml.ScalarNode && (n.tag == "!!int" || n.tag == "!!float") {
+		return nil, b.beyond(b.offset(n), "a number of more than %d characters", maxNumber)
+	}
 	if b.depth++; b.depth > maxDepth {
 		return nil, b.fail(b.offset(n), fmt.Sprintf("nested deeper than %d levels", maxDepth))
 	}
@@ -245,7 +292,11 @@ func (b *yamlBuilder) mapping(n *node, y *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		name := unique.Make(keyName(key)).Value() // the files of a site have the same keys
+		name := keyName(key)
+		if len(name) > maxKey {
+			return b.beyond(b.offset(key), "a key of more than %d bytes", maxKey)
+		}
+		name = unique.Make(name).Value() // the files of a site have the same keys
 		val, err := b.node(y.Content[2*i+1])
 		if err != nil {
 			return err
@@ -361,10 +412,11 @@ func (n *node) yamlScalar() Value {
 			return false
 		}
 	case "!!int":
-		if i, ok := new(big.Int).SetString(strings.ReplaceAll(n.text, "_", ""), 0); ok && !plainInteger(n.text) {
-			return Number(i.String())
-		} else if ok {
+		if plainInteger(n.text) {
 			return Number(n.text)
+		}
+		if i, ok := new(big.Int).SetString(strings.ReplaceAll(n.text, "_", ""), 0); ok {
+			return Number(i.String())
 		}
 	case "!!float":
 		return yamlFloat(n.text)
@@ -389,11 +441,8 @@ func plainInteger(s string) bool {
 }
 
 func yamlFloat(text string) Value {
-	s := jsonScanner{src: []byte(text)}
-	if n, err := s.value(); err == nil && s.pos == len(text) {
-		if x, ok := n.value.(Number); ok {
-			return x
-		}
+	if number(text) {
+		return Number(text)
 	}
 	f, err := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)
 	if err != nil || f-f != 0 { // infinite, or not a number

@@ -216,7 +216,7 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Docum
 			return err
 		}
 		hidden = append(hidden, e.collection.hidden(now.Fields())...)
-		err := e.update(ctx, tx, func(now *content.Document, _ *content.Schema) (*content.Document, error) {
+		err := e.update(ctx, tx, func(_ context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
 			if now.Err() != nil {
 				now = last
 			}

@@ -93,7 +93,7 @@ func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
 // validate them would only list every required one as missing.
 func unreadable(problems []content.Problem) bool {
 	for _, p := range problems {
-		if p.Rule == content.RuleSyntax {
+		if p.Rule == content.RuleSyntax || p.Rule == content.RuleTooLarge {
 			return true
 		}
 	}

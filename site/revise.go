@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"cms/content"
 	"cms/repo"
@@ -11,12 +12,12 @@ import (
 // Revise is an edit: it gives the document that the one there becomes, or the
 // same one when there is nothing to change. It must not keep state: it may run
 // again, on another document.
-type Revise func(d *content.Document, schema *content.Schema) (*content.Document, error)
+type Revise func(ctx context.Context, d *content.Document, schema *content.Schema) (*content.Document, error)
 
 // Replace is the whole entry, given as fields and body. What is equal to what
 // is there keeps its bytes.
 func Replace(fields *content.Object, body string) Revise {
-	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
 		return d.Replace(schema.Coerce(fields), body, schema.Order())
 	}
 }
@@ -26,7 +27,7 @@ func Replace(fields *content.Object, body string) Revise {
 // the file that is there is of a kind whose fields cannot be edited.
 func ReplaceSource(src []byte, exact bool) Revise {
 	given := content.Parse(src)
-	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
 		if exact || len(faults(given.Problems())) > 0 { // which validation then tells
 			return given, nil
 		}
@@ -40,7 +41,7 @@ func ReplaceSource(src []byte, exact bool) Revise {
 
 // MergePatch is an edit by RFC 7396 on {"fields": …, "body": …}.
 func MergePatch(patch *content.Object) Revise {
-	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
+	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
 		coerced := &content.Object{}
 		for _, m := range patch.Members {
 			if fields, ok := m.Value.(*content.Object); ok && m.Key == "fields" {
@@ -54,8 +55,8 @@ func MergePatch(patch *content.Object) Revise {
 
 // JSONPatch is an edit by RFC 6902 on {"fields": …, "body": …}.
 func JSONPatch(patch []byte) Revise {
-	return func(d *content.Document, schema *content.Schema) (*content.Document, error) {
-		fields, body, err := d.Patched(patch)
+	return func(ctx context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
+		fields, body, err := d.Patched(ctx, patch)
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +88,13 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	if base := e.pre.Base; base != "" && base != e.collection.revisionOf(before, now.Revision) {
 		edited, err = e.merge(ctx, base, shown, revise)
 	} else {
-		edited, err = revise(shown, &e.collection.Schema)
+		edited, err = revise(ctx, shown, &e.collection.Schema)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &revised{of: now.Revision, before: before}
-	if r.after, err = e.collection.restore(before, shown, edited); err != nil {
+	if r.after, err = e.collection.restore(ctx, before, shown, edited); err != nil {
 		return nil, err
 	}
 	e.revised = r
@@ -107,17 +108,21 @@ func (e *edit) merge(ctx context.Context, base string, ours *content.Document, r
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := revise(old, &e.collection.Schema)
+	theirs, err := revise(ctx, old, &e.collection.Schema)
 	if err != nil {
 		return nil, err
 	}
-	merged, clashes, err := content.Merge(old, ours, theirs)
-	switch {
-	case err != nil:
+	merged, err := content.Merge(ctx, old, ours, theirs)
+	if err != nil {
 		return nil, err
-	case len(clashes) > 0:
-		return nil, &Error{Code: Conflict, Clashes: clashes,
-			Detail: "Others have changed the same parts since the base revision. Resolve each clash and send the edit again, on the current revision."}
 	}
-	return merged, nil
+	if len(merged.Clashes) > 0 {
+		clash := &Error{Code: Conflict, Clashes: merged.Clashes,
+			Detail: "Others have changed the same parts since the base revision. Resolve each clash and send the edit again, on the current revision."}
+		if merged.More > 0 {
+			clash.Detail += fmt.Sprintf(" There are %d clashes more than are told.", merged.More)
+		}
+		return nil, clash
+	}
+	return merged.Document, nil
 }

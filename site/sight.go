@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -295,7 +296,7 @@ func (v *sight) shown(d *content.Document) (*content.Document, error) {
 // restore is the edit of what the caller sees of before, made on before itself:
 // what they do not see stays as it is. It is refused if it sets a hidden field,
 // whatever the value, so that no answer depends on the one that is there.
-func (v *sight) restore(before, shown, edited *content.Document) (*content.Document, error) {
+func (v *sight) restore(ctx context.Context, before, shown, edited *content.Document) (*content.Document, error) {
 	if shown == before {
 		return edited, nil
 	}
@@ -305,8 +306,11 @@ func (v *sight) restore(before, shown, edited *content.Document) (*content.Docum
 	if err := unset(edited, v.hidden(before.Fields())); err != nil {
 		return nil, err
 	}
-	after, _, err := content.Merge(shown, before, edited) // before differs from shown in other fields only: nothing clashes
-	return after, err
+	after, err := content.Merge(ctx, shown, before, edited) // before differs from shown in other fields only: nothing clashes
+	if err != nil {
+		return nil, err
+	}
+	return after.Document, nil
 }
 
 // unset refuses a document that has one of the fields.

@@ -1,0 +1,72 @@
+package content
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// What is told of what is wrong: so many problems at most, of so many bytes together,
+// so that no answer is many times as long as what it is about.
+const (
+	maxTold      = 100
+	maxToldBytes = 64 << 10
+)
+
+// RuleMore is that of a problem that stands for others, and says how many.
+const RuleMore = "more"
+
+// Findings collects problems to be told: the first ones, and how many more there are.
+type Findings struct {
+	rule     string // of the problem that stands for more; RuleMore if ""
+	problems []Problem
+	bytes    int
+	more     int
+}
+
+// Add adds a problem, or counts it.
+func (f *Findings) Add(p Problem) {
+	if f.full() {
+		f.more++
+		return
+	}
+	f.problems = append(f.problems, p)
+	f.bytes += len(p.Field) + len(p.Pointer) + len(p.Detail)
+}
+
+// full says whether problems are only counted from now on.
+func (f *Findings) full() bool { return len(f.problems) >= maxTold || f.bytes >= maxToldBytes }
+
+// Told are the problems that were added, of which the last says how many more there
+// are, if there are more.
+func (f *Findings) Told() []Problem {
+	if f.more == 0 {
+		return f.problems
+	}
+	p := Problem{Rule: RuleMore, Detail: fmt.Sprintf("%d more of these are not told", f.more), rest: true}
+	if f.rule != "" {
+		p.Rule = f.rule
+	}
+	return append(f.problems[:len(f.problems):len(f.problems)], p)
+}
+
+// Told are problems as they are told: the first ones, and how many more there are.
+func Told(problems []Problem) []Problem {
+	var f Findings
+	for _, p := range problems {
+		f.Add(p)
+	}
+	return f.Told()
+}
+
+// shortened is what a parser says, without most of a long text that it repeats.
+func shortened(detail string) string {
+	const most = 500
+	if len(detail) <= most {
+		return detail
+	}
+	n := most
+	for n > 0 && !utf8.RuneStart(detail[n]) {
+		n--
+	}
+	return detail[:n] + "…"
+}
