@@ -137,7 +137,7 @@ func settle(ctx context.Context, w *database.Webhooks, all []database.Delivery, 
 				Attempt: database.Attempt{N: all[i].Attempts, At: time.Now(), Took: time.Millisecond, Status: 503, Response: "down"},
 			})
 		}
-		if err := w.Settle(ctx, results); err != nil {
+		if err := w.Record(ctx, results); err != nil {
 			return err
 		}
 	}

@@ -288,8 +288,8 @@ func (w *Webhooks) Start(ctx context.Context, id string, now time.Time) (Deliver
 	return d, nil
 }
 
-// Settle records the results of attempts.
-func (w *Webhooks) Settle(ctx context.Context, results []Result) error {
+// Record records the results of attempts.
+func (w *Webhooks) Record(ctx context.Context, results []Result) error {
 	return w.db.Tx(ctx, func(tx *sql.Tx) error {
 		endpoints := map[string]bool{}
 		for _, r := range results {
@@ -396,9 +396,9 @@ func (w *Webhooks) supersede(ctx context.Context, tx *sql.Tx, endpoint, path str
 	return paths, rows.Err()
 }
 
-// Hasten makes the deliveries of an endpoint that wait for another attempt due.
+// RetryNow makes the deliveries of an endpoint that wait for another attempt due.
 // Those that have not been tried keep their time.
-func (w *Webhooks) Hasten(ctx context.Context, endpoint string, now time.Time) error {
+func (w *Webhooks) RetryNow(ctx context.Context, endpoint string, now time.Time) error {
 	return w.changePending(ctx, endpoint, `next_at = ?`, `attempts > 0 AND next_at > ?`, now.UnixMilli(), now.UnixMilli())
 }
 

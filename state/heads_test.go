@@ -101,7 +101,7 @@ func TestHeads(t *testing.T) {
 			default:
 				d := heads[random.IntN(len(heads))]
 				become := []string{state.Delivered, state.Failed, state.Pending}[random.IntN(3)]
-				if err := w.Settle(t.Context(), []state.Result{{Delivery: d, State: become, Next: began, Attempt: state.Attempt{N: d.Attempts + 1, At: began}}}); err != nil {
+				if err := w.Record(t.Context(), []state.Result{{Delivery: d, State: become, Next: began, Attempt: state.Attempt{N: d.Attempts + 1, At: began}}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -142,7 +142,7 @@ func TestHeadsBesideEnqueueing(t *testing.T) {
 			}
 			for _, d := range heads {
 				done++
-				if err := w.Settle(t.Context(), []state.Result{{Delivery: d, State: state.Delivered, Attempt: state.Attempt{N: 1, At: began}}}); err != nil {
+				if err := w.Record(t.Context(), []state.Result{{Delivery: d, State: state.Delivered, Attempt: state.Attempt{N: 1, At: began}}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -238,7 +238,7 @@ func TestPruneMany(t *testing.T) {
 			}
 			results = append(results, state.Result{Delivery: d, State: state.Delivered, Attempt: state.Attempt{N: 1, At: at}})
 		}
-		if err := w.Settle(t.Context(), results); err != nil {
+		if err := w.Record(t.Context(), results); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Prune(t.Context(), began.Add(time.Minute)); err != nil {

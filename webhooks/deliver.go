@@ -24,7 +24,7 @@ const (
 	keptResponse   = 2 << 10  // bytes, for the log
 	minBackoff     = time.Second
 	maxBackoff     = 4 * time.Hour
-	patience       = 72 * time.Hour // since the first attempt of a delivery
+	maxRetryAge    = 72 * time.Hour // since the first attempt of a delivery
 	maxRetryAfter  = time.Hour
 )
 

@@ -9,7 +9,7 @@
 // nobody was here too, and a crash loses none.
 //
 // Events of one entry are delivered one after the other. Each endpoint has a
-// courier of its own, so that one that is dead holds no other back.
+// worker of its own, so that one that is dead holds no other back.
 //
 // Requests follow Standard Webhooks (webhook-id, webhook-timestamp,
 // webhook-signature; HMAC-SHA256) with a CloudEvents 1.0 body. A receiver
@@ -111,13 +111,13 @@ type Relay struct {
 }
 
 const (
-	// lookout is how often to look for what other services did.
-	lookout = time.Second
-	// blindness is how long another service may be ahead of this one before its
+	// pollInterval is how often to look for what other services did.
+	pollInterval = time.Second
+	// replicaGrace is how long another service may be ahead of this one before its
 	// commit is taken for one of a history that was rewritten.
-	blindness = 5 * time.Minute
-	// memory is how long deliveries are kept that were finished.
-	memory = 7 * 24 * time.Hour
+	replicaGrace = 5 * time.Minute
+	// retention is how long deliveries are kept that were finished.
+	retention = 7 * 24 * time.Hour
 )
 
 // New checks o and makes its endpoints known. The events of a new endpoint are
@@ -199,7 +199,7 @@ func (r *Relay) enqueue(ctx context.Context, closing <-chan struct{}, wake chan 
 			r.log.Error("webhook events could not be enqueued yet", "error", err)
 		}
 		if err != nil || r.db.Postgres() {
-			again = time.After(lookout)
+			again = time.After(pollInterval)
 		}
 		select {
 		case <-superseded:
@@ -297,7 +297,7 @@ func (r *Relay) behind(ctx context.Context, at, tip string, then time.Time) bool
 		return false
 	}
 	_, err := r.source.Changes(ctx, tip, at, 1)
-	return err == nil || time.Since(then) < blindness
+	return err == nil || time.Since(then) < replicaGrace
 }
 
 // wanted are the events of changes that e asked for.

@@ -14,7 +14,7 @@ func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
 	r.following.Lock()
 	defer r.following.Unlock()
 	now := time.Now()
-	if r.seen.Turn > 0 && r.seen.Commit == tip && (!r.db.Postgres() || now.Sub(r.looked) < lookout) {
+	if r.seen.Turn > 0 && r.seen.Commit == tip && (!r.db.Postgres() || now.Sub(r.looked) < pollInterval) {
 		return turn{r.origin, r.seen.Turn}, nil
 	}
 	known, err := r.store.History(ctx, tip, now)

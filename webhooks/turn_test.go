@@ -65,12 +65,12 @@ func TestThereAndBackAgain(t *testing.T) {
 		b.h.mu.Unlock()
 		there := b.h.state()
 		want := []string{"consultations/plan-velo", "media/a.jpg", ""} // and of the way back ""
-		settle := func() {                                             // so that a build is one of its own
+		record := func() {                                             // so that a build is one of its own
 			for _, name := range []string{"site", "second", "builds"} {
 				heads, err := b.db.Webhooks().Heads(b.Context(), name, 100)
 				for err == nil && len(heads) > 0 {
 					for _, d := range heads {
-						if err := b.db.Webhooks().Settle(b.Context(), []state.Result{{Delivery: d, State: state.Delivered, Attempt: state.Attempt{N: 1, At: time.Now()}}}); err != nil {
+						if err := b.db.Webhooks().Record(b.Context(), []state.Result{{Delivery: d, State: state.Delivered, Attempt: state.Attempt{N: 1, At: time.Now()}}}); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -90,10 +90,10 @@ func TestThereAndBackAgain(t *testing.T) {
 				b.h.force(there)
 			}
 			b.look(one, two)
-			settle()
+			record()
 			b.h.force(base)
 			b.look(two, one)
-			settle()
+			record()
 			expected = append(append(expected, want...), "")
 		}
 		site := b.enqueued("site")

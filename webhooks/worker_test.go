@@ -11,49 +11,49 @@ import (
 	"cms/state"
 )
 
-// courier is one for b.e, which runs nowhere.
-func (b *bench) courier() *courier {
+// worker is one for b.e, which runs nowhere.
+func (b *bench) worker() *worker {
 	b.Helper()
 	b.relay()
-	return &courier{endpoint: b.e, store: b.db.Webhooks(), log: b.log.logger()}
+	return &worker{endpoint: b.e, store: b.db.Webhooks(), log: b.log.logger()}
 }
 
 // refused is an attempt that the endpoint answered like this.
-func refused(status int, asked time.Duration) tried {
+func refused(status int, asked time.Duration) outcome {
 	err := &refusal{status, asked}
-	return tried{state.Result{State: state.Pending, Attempt: state.Attempt{N: 1, Status: status, Error: err.Error()}}, asked}
+	return outcome{state.Result{State: state.Pending, Attempt: state.Attempt{N: 1, Status: status, Error: err.Error()}}, asked}
 }
 
 // An endpoint that asks to be left alone is, and so is one that fails again and
 // again; one success ends that.
 func TestPauses(t *testing.T) {
 	each(t, func(b *bench) {
-		c := b.courier()
+		c := b.worker()
 		paused := func() time.Duration { return time.Until(c.pause) }
-		c.heed(t.Context(), refused(http.StatusInternalServerError, 0))
+		c.handle(t.Context(), refused(http.StatusInternalServerError, 0))
 		if paused() > 0 {
 			t.Errorf("one failure pauses for %s", paused())
 		}
 		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 			c.pause = time.Time{}
-			if c.heed(t.Context(), refused(status, 10*time.Minute)); paused() < 9*time.Minute || paused() > 10*time.Minute {
+			if c.handle(t.Context(), refused(status, 10*time.Minute)); paused() < 9*time.Minute || paused() > 10*time.Minute {
 				t.Errorf("%d with Retry-After: 600 pauses for %s", status, paused())
 			}
 		}
 		c.pause = time.Time{}
 		for range 40 {
-			c.heed(t.Context(), refused(http.StatusBadGateway, 0))
+			c.handle(t.Context(), refused(http.StatusBadGateway, 0))
 			if paused() > maxPause {
 				t.Fatalf("paused for %s", paused())
 			}
 		}
-		if c.failures < tolerance || paused() <= 0 {
+		if c.failures < failureThreshold || paused() <= 0 {
 			t.Errorf("after %d failures paused for %s", c.failures, paused())
 		}
-		if n := c.launch(t.Context()); n <= 0 || len(c.flying) > 0 {
-			t.Errorf("a pause tries %d deliveries, and waits %s", len(c.flying), n)
+		if n := c.launch(t.Context()); n <= 0 || len(c.inFlight) > 0 {
+			t.Errorf("a pause tries %d deliveries, and waits %s", len(c.inFlight), n)
 		}
-		c.heed(t.Context(), tried{Result: state.Result{State: state.Delivered}})
+		c.handle(t.Context(), outcome{Result: state.Result{State: state.Delivered}})
 		if c.failures != 0 {
 			t.Errorf("after a success there are %d failures", c.failures)
 		}
@@ -69,7 +69,7 @@ func TestGivesUp(t *testing.T) {
 		b.h.commit("plan-velo")
 		b.until("the first attempt", func() bool { return len(b.site.arrivals(t)) > 0 })
 		stop()
-		long := time.Now().Add(-patience).UnixMilli()
+		long := time.Now().Add(-maxRetryAge).UnixMilli()
 		if _, err := b.db.SQL().ExecContext(t.Context(), b.db.Bind(`UPDATE webhook_deliveries SET started_at = ?, next_at = ?`), long, long); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestGivesUp(t *testing.T) {
 		defer stop()
 		b.until("the end", func() bool { return !b.row().Disabled.IsZero() })
 		s, err := again.Endpoint(t.Context(), "site")
-		if err != nil || !strings.Contains(s.Reason, fmt.Sprint(patience)) {
+		if err != nil || !strings.Contains(s.Reason, fmt.Sprint(maxRetryAge)) {
 			t.Errorf("got %+v, %v", s, err)
 		}
 		if !strings.Contains(b.log.String(), "webhook endpoint disabled") {
