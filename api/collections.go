@@ -82,7 +82,7 @@ var listCollectionsDoc = doc{
 }
 
 func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) {
-	cs, err := a.site.Collections(principal(ctx))
+	cs, err := a.site.DescribeAll(ctx, principal(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ var getCollectionDoc = doc{
 }
 
 func (a *API) getCollection(ctx context.Context, in *InCollection) (*reply, error) {
-	c, err := a.site.Collection(principal(ctx), in.Collection)
+	c, err := a.site.Describe(ctx, principal(ctx), in.Collection)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,10 @@ func (e *Entry) Fields() *content.Object { return e.text.read().fields }
 // they are not in memory.
 func (e *Entry) Value(key string) (content.Value, bool) { return e.text.value(key) }
 
+// Weight is about how many bytes are read for the fields, as far as that is known
+// without reading.
+func (e *Entry) Weight() int { return e.text.weight() }
+
 // Problems are those met in reading the file; a schema's are not among them.
 func (e *Entry) Problems() []content.Problem { return e.text.read().problems }
 

@@ -175,5 +175,13 @@ func (t *text) value(key string) (content.Value, bool) {
 	return t.read().fields.Get(key)
 }
 
+// weight is about how many bytes the reading is of, 0 when only reading tells.
+func (t *text) weight() int {
+	if p := t.place.Load(); p != nil {
+		return int(p.size)
+	}
+	return len(t.held())
+}
+
 // known says whether the reading can be had without parsing.
 func (t *text) known() bool { return t.reading.Load() != nil || t.place.Load() != nil }

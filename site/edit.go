@@ -21,6 +21,7 @@ type edit struct {
 	principal  *auth.Principal
 	collection *sight // where the entry is in the end, as the principal sees it
 	pre        Precondition
+	base       *content.Document    // of a merge, as the principal sees it; nil when none is asked for
 	do         func(*repo.Tx) error // may run again, on another tip
 	known      bool                 // the site has had the content before, its read-only fields too
 	kept       []string             // the fields of a restored entry that the principal does not see

@@ -30,6 +30,9 @@ type Site struct {
 	log         *slog.Logger
 	selections  selections
 	views       *views
+	documents   documents
+	names       *names
+	efforts     *efforts
 	registers   registers
 	seen        seen
 }
@@ -68,7 +71,7 @@ func New(o Options) (*Site, error) {
 		s.byName[c.Name] = c
 	}
 	s.words = newWordIndex(s.collections)
-	s.views = newViews()
+	s.views, s.names, s.efforts = newViews(), newNames(), newEfforts()
 	return s, nil
 }
 
@@ -80,16 +83,25 @@ type Collection struct {
 	Actions []auth.Action // what the caller may do there, with some entries at least
 }
 
-// Collections are those that pr may do something in, in the order of the
-// configuration.
+// Collections is [Site.DescribeAll] for those who wait as long as it takes.
 func (s *Site) Collections(pr *auth.Principal) ([]Collection, error) {
+	return s.DescribeAll(context.Background(), pr)
+}
+
+// DescribeAll are the collections that pr may do something in, in the order of the
+// configuration.
+func (s *Site) DescribeAll(ctx context.Context, pr *auth.Principal) ([]Collection, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
 	}
 	var cs []Collection
 	for _, c := range s.collections {
-		if seen, err := s.Collection(pr, c.Name); err == nil {
+		seen, err := s.Describe(ctx, pr, c.Name)
+		switch {
+		case err == nil:
 			cs = append(cs, seen)
+		case ctx.Err() != nil, refusedFor(err, Unavailable):
+			return nil, err
 		}
 	}
 	return cs, nil
@@ -138,8 +150,15 @@ func (s *Site) Has(name string) bool {
 	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Name == name })
 }
 
-// Collection is the collection called name.
+// Collection is [Site.Describe] for those who wait as long as it takes.
 func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
+	return s.Describe(context.Background(), pr, name)
+}
+
+// Describe is the collection called name. To count the entries that pr sees, where
+// that is not all of them, may take longer than ctx, and then what was done for it is
+// not lost to the next one who asks.
+func (s *Site) Describe(ctx context.Context, pr *auth.Principal, name string) (Collection, error) {
 	v, err := s.sight(pr, name)
 	if err != nil {
 		return Collection{}, err
@@ -148,7 +167,8 @@ func (s *Site) Collection(pr *auth.Principal, name string) (Collection, error) {
 	if c.Total = s.repo.View().Len(name); v.whole {
 		return c, nil
 	}
-	seen, err := s.selections.find(context.Background(), s.repo.View, &list{sight: v})
+	v.effort = s.effort(ctx, pr, maxMaking)
+	seen, err := s.selections.find(ctx, s.repo.View, &list{sight: v})
 	c.Total = seen.len()
 	return c, err
 }
