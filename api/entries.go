@@ -186,7 +186,7 @@ type Changes struct {
 type historyInput struct {
 	AtEntry
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of commits to answer with; fewer where more would take too much work."`
-	Cursor string `query:"cursor" maxLength:"40" doc:"The next_cursor of the page before: the last commit that it showed."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before: the last commit that it showed."`
 }
 
 var entryHistoryDoc = doc{
