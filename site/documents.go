@@ -72,7 +72,7 @@ func (s *Site) parsed(ctx context.Context, e *effort, hash repo.Hash) (*content.
 	if err != nil {
 		return nil, err
 	}
-	if err := e.parse(len(src)); err != nil {
+	if err := e.parse(src); err != nil {
 		return nil, err
 	}
 	d := content.Parse(src)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"cms/auth"
+	"cms/content"
 )
 
 // An effort is what one question may cost, in bytes that are looked at. Whoever
@@ -28,7 +29,7 @@ type effort struct {
 	turn func() // gives the turn back; nil while there is none
 }
 
-// What questions may cost. To parse a document costs as much as to look at it
+// What questions may cost. To parse front matter costs as much as to look at it
 // parseCost times.
 const (
 	maxEffort   = 64 << 20  // a page: of a list, of a history, of hits
@@ -37,6 +38,8 @@ const (
 	freeEffort  = 1 << 20   // without a turn
 	lookCost    = 64        // of one look, beside what is looked at
 	parseCost   = 8
+
+	largeDocument = 64 << 10 // whose body is told apart, which is only looked at
 )
 
 // efforts are those of all questions to a site. Few that cost much go on at once,
@@ -68,7 +71,8 @@ func (s *Site) effort(ctx context.Context, pr *auth.Principal, most int64) *effo
 	return e
 }
 
-// spend tells that so many bytes were, or are to be, looked at.
+// spend tells that so many bytes were, or are to be, looked at. What goes beyond the
+// effort is still done once, so that nothing is too large to be done at all.
 func (e *effort) spend(bytes int) error {
 	if e == nil {
 		return nil
@@ -76,7 +80,7 @@ func (e *effort) spend(bytes int) error {
 	n := int64(bytes) + lookCost
 	e.efforts.spent.Add(n)
 	err := e.ctx.Err()
-	if left := e.left.Add(-n); err == nil && left < 0 {
+	if left := e.left.Add(-n) + n; err == nil && left <= 0 {
 		err = tooMuch()
 	}
 	if err != nil {
@@ -85,13 +89,20 @@ func (e *effort) spend(bytes int) error {
 	return err
 }
 
-// parse tells that a document of so many bytes is to be parsed.
-func (e *effort) parse(bytes int) error {
-	if err := e.spend(parseCost * bytes); err != nil || e == nil || e.most-e.left.Load() < freeEffort {
+// parse tells that a document is to be parsed.
+func (e *effort) parse(src []byte) error {
+	front := len(src)
+	if front > largeDocument {
+		front -= len(content.Body(src))
+	}
+	if err := e.spend((parseCost-1)*front + len(src)); err != nil || e == nil || e.cost() < freeEffort {
 		return err
 	}
 	return e.wait()
 }
+
+// cost is what was spent.
+func (e *effort) cost() int64 { return e.most - e.left.Load() }
 
 // wait takes a turn, unless the effort has one. No lock may be held that somebody
 // waits for who has a turn.

@@ -316,7 +316,7 @@ func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to s
 			return nil, err
 		}
 	}
-	if err := p.sight.effort.parse(sizeOf(before) + sizeOf(after)); err != nil {
+	if err := p.sight.effort.spend(parseCost * (sizeOf(before) + sizeOf(after))); err != nil {
 		return nil, err
 	}
 	d.DocumentDiff = p.sight.diff(before, after, p.of[newer].Path.String())

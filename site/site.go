@@ -31,6 +31,7 @@ type Site struct {
 	selections  selections
 	views       *views
 	documents   documents
+	steps       steps
 	names       *names
 	efforts     *efforts
 	registers   registers
