@@ -128,7 +128,7 @@ func New(o Options) (*API, error) {
 	if a.perCaller, err = newLimiter("caller", o.PerCaller); err != nil {
 		return nil, err
 	}
-	if a.metrics, err = newMetrics(o.Registry); err != nil {
+	if a.metrics, err = newMetrics(o.Registry, a.streams.opened); err != nil {
 		return nil, err
 	}
 	compress, err := newCompressor()
