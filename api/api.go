@@ -53,6 +53,7 @@ type API struct {
 
 	operationTime time.Duration // for one that names no other
 	heartbeat     time.Duration // between the comments on an event stream
+	streams       *streams
 	streamsEnd    chan struct{} // closed by endStreams
 	endStreams    func()
 }
@@ -71,6 +72,7 @@ type Options struct {
 	Ready        []Check               // what /readyz asks
 	Timeout      time.Duration         // of an operation, but for some that take longer; 30 s when 0
 	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
+	Streams      Streams               // how many event streams may be open
 	Logger       *slog.Logger
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
@@ -116,6 +118,7 @@ func New(o Options) (*API, error) {
 	}
 	a.operationTime = cmp.Or(o.Timeout, operationTime)
 	a.heartbeat = cmp.Or(o.Heartbeat, heartbeat)
+	a.streams = newStreams(a, o.Streams)
 	a.streamsEnd = make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })
 	var err error
@@ -125,7 +128,7 @@ func New(o Options) (*API, error) {
 	if a.perCaller, err = newLimiter("caller", o.PerCaller); err != nil {
 		return nil, err
 	}
-	if a.metrics, err = newMetrics(o.Registry); err != nil {
+	if a.metrics, err = newMetrics(o.Registry, a.streams.opened); err != nil {
 		return nil, err
 	}
 	compress, err := newCompressor()

@@ -120,7 +120,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Entry(principal(ctx), ref)
+	e, err := a.site.Read(ctx, principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -180,12 +180,12 @@ type Change struct {
 type Changes struct {
 	Items      []Change `json:"items"`
 	NextCursor *string  `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
-	Total      int      `json:"total"`
+	Total      int      `json:"total,omitempty" doc:"The number of commits in the whole history. Absent where your roles do not show everything and it would take reading more of a long history than one request may."`
 }
 
 type historyInput struct {
 	AtEntry
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of commits to answer with."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of commits to answer with; fewer where more would take too much work."`
 	Cursor string `query:"cursor" doc:"The next_cursor of the page before: the last commit that it showed."`
 }
 
@@ -202,27 +202,16 @@ func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.site.History(ctx, principal(ctx), ref)
+	past, err := a.site.Past(ctx, principal(ctx), ref, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	page := Changes{Items: []Change{}, Total: len(all)}
-	start := 0
-	if in.Cursor != "" {
-		for start < len(all) && all[start].Commit != in.Cursor {
-			start++
-		}
-		if start == len(all) {
-			return nil, newProblem(http.StatusBadRequest, "The cursor is not one that this history gave. Leave it out to start from the newest commit.")
-		}
-		start++
-	}
-	rest := all[start:]
-	for _, c := range rest[:min(in.Limit, len(rest))] {
+	page := Changes{Items: []Change{}, Total: past.Total}
+	for _, c := range past.Items {
 		page.Items = append(page.Items, Change{c.Commit, c.At, Person(c.Author), c.Message, c.Action, c.Path.String(), c.Revision})
 	}
-	if len(rest) > in.Limit {
-		page.NextCursor = &rest[in.Limit-1].Commit
+	if past.Next != "" {
+		page.NextCursor = &past.Next
 	}
 	return answer(http.StatusOK, page)
 }

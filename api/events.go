@@ -1,12 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -114,7 +114,6 @@ func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error)
 const (
 	heartbeat   = 15 * time.Second // where Options name no other
 	streamWrite = 30 * time.Second // for one write to a watcher
-	streamBatch = 500              // changes that are read at once
 )
 
 type eventsInput struct {
@@ -135,22 +134,30 @@ var streamEventsDoc = doc{
 	id: "stream-events", tag: "Changes",
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
-		"The last event of each commit has the commit as its id. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
-		"read what you need afresh. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back.",
+		"The last event of each commit has the commit as its id. Who does not take the events in time is cut off, and goes on with that. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
+		"read what you need afresh. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back. 429 where you have as many streams open as one caller may, 503 where all of the service are taken.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
 }
 
 func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	pr := principal(ctx)
-	head, _ := a.site.Head()
-	s := &stream{api: a, principal: pr, since: head, builds: time.Now().Truncate(time.Millisecond).Add(-1)}
-	if in.LastEventID != "" {
-		s.since = in.LastEventID
-	}
-	if _, err := a.site.Since(ctx, pr, head, 1); err != nil { // whether they may at all
+	sight, err := a.site.Sees(pr) // whether they may at all
+	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	return &huma.StreamResponse{Body: s.run}, nil
+	leave, refused := a.streams.join(callerKey(pr))
+	if refused != nil {
+		return nil, a.problem(ctx, refused)
+	}
+	head, _ := a.site.Head()
+	s := &stream{api: a, principal: pr, sight: sight, at: site.Place{Commit: head}, builds: time.Now().Truncate(time.Millisecond).Add(-1)}
+	if in.LastEventID != "" {
+		s.at.Commit = in.LastEventID
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer leave()
+		s.run(hc)
+	}}, nil
 }
 
 // EndStreams ends every event stream, now and from now on, so that a server can
@@ -161,8 +168,9 @@ func (a *API) EndStreams() { a.endStreams() }
 type stream struct {
 	api       *API
 	principal *auth.Principal
-	since     string    // the commit up to which the watcher knows everything
-	builds    time.Time // when the last build was reported that the watcher knows
+	sight     string     // what they see, as [site.Site.Sees] names it
+	at        site.Place // up to which the watcher knows everything
+	builds    time.Time  // when the last build was reported that the watcher knows
 	out       http.ResponseWriter
 	control   *http.ResponseController
 }
@@ -179,7 +187,7 @@ func (s *stream) run(hc huma.Context) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	if s.write(": hello\n\n") != nil {
+	if s.write([]byte(": hello\n\n")) != nil {
 		return
 	}
 	ctx := r.Context()
@@ -193,40 +201,48 @@ func (s *stream) run(hc huma.Context) {
 	look := time.NewTicker(auth.RevocationDelay)
 	defer look.Stop()
 	for {
-		_, superseded := s.api.site.Head()
-		if err := s.catchUp(ctx); err != nil {
+		builds, news := s.api.streams.now()
+		if s.catchUp(ctx) != nil || s.deployments(builds) != nil {
 			return
 		}
-		reported, err := s.deployments(ctx)
-		if err != nil {
-			return
-		}
-		select {
-		case <-superseded:
-		case <-reported:
-		case <-beat.C:
-			if s.write(": alive\n\n") != nil {
+		for waiting := true; waiting; {
+			select {
+			case <-news:
+				waiting = false
+			case <-beat.C:
+				if s.write([]byte(": alive\n\n")) != nil {
+					return
+				}
+			case <-look.C:
+				if err := s.look(r); err != nil {
+					s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", requestID(ctx))
+					return
+				}
+			case <-ctx.Done():
+				return
+			case <-s.api.streamsEnd:
 				return
 			}
-		case <-look.C:
-			var err error
-			if s.principal, err = s.api.caller(r); err != nil {
-				s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", requestID(ctx))
-				return
-			}
-		case <-ctx.Done():
-			return
-		case <-s.api.streamsEnd:
-			return
 		}
 	}
 }
 
-// catchUp sends what has happened since the commit that the watcher knows.
+// look sees whether the caller of r may still listen, and to what.
+func (s *stream) look(r *http.Request) (err error) {
+	if s.principal, err = s.api.caller(r); err == nil {
+		s.sight, err = s.api.site.Sees(s.principal)
+	}
+	return err
+}
+
+// catchUp sends what has happened behind the place that the watcher knows.
 func (s *stream) catchUp(ctx context.Context) error {
-	for more := true; more; {
-		sequence := s.api.sequences(ctx)
-		seen, err := s.api.site.Since(ctx, s.principal, s.since, streamBatch)
+	unsent := 0
+	for {
+		if head, _ := s.api.site.Head(); head == s.at.Commit && s.at.Files == 0 {
+			return s.flush(unsent)
+		}
+		t, err := s.api.streams.part(ctx, s.principal, s.sight, s.at)
 		if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
 			return s.reset(ctx)
 		}
@@ -236,75 +252,73 @@ func (s *stream) catchUp(ctx context.Context) error {
 			}
 			return err
 		}
-		if err := s.send(seen.Changes, sequence); err != nil {
+		err = s.put(t.events)
+		unsent += len(t.events)
+		stays := t.next == s.at
+		s.at = t.next
+		s.api.streams.release(t)
+		if err != nil || stays {
+			return errors.Join(err, s.flush(unsent))
+		}
+	}
+}
+
+// deployments sends what was reported of builds since the watcher knows.
+func (s *stream) deployments(builds []toldBuild) error {
+	from, _ := slices.BinarySearchFunc(builds, s.builds, func(b toldBuild, then time.Time) int {
+		if b.At.After(then) {
+			return 1
+		}
+		return -1
+	})
+	sent := 0
+	for _, b := range builds[from:] {
+		if err := s.put(b.event); err != nil {
 			return err
 		}
-		s.since, more = seen.Until, seen.More
+		s.builds, sent = b.At, sent+len(b.event)
 	}
-	return nil
+	return s.flush(sent)
 }
 
 // reset tells a watcher, whose commit is not in the history any more, to begin anew.
 func (s *stream) reset(ctx context.Context) error {
-	backup, err := s.api.site.Backup(ctx, s.since)
+	backup, err := s.api.site.Backup(ctx, s.at.Commit)
 	if err != nil && ctx.Err() == nil { // it can be found in the repository, too
 		s.api.log.WarnContext(ctx, "a reset is told without its backup", "error", err)
 	}
 	head, _ := s.api.site.Head()
-	data, err := json.Marshal(Reset{head, s.since, backup})
+	data, err := json.Marshal(Reset{head, s.at.Commit, backup})
 	if err != nil {
 		return err
 	}
-	s.since = head
-	return s.write(fmt.Sprintf("event: reset\nid: %s\ndata: %s\n\n", head, data))
+	s.at = site.Place{Commit: head}
+	return s.write(fmt.Appendf(nil, "event: reset\nid: %s\ndata: %s\n\n", head, data))
 }
 
-// deployments sends what was reported of builds since the watcher knows, and gives
-// a channel that is closed when there is more; nil where none are kept.
-func (s *stream) deployments(ctx context.Context) (<-chan struct{}, error) {
-	if s.api.deployments == nil {
-		return nil, nil
+// write sends text at once. A watcher that does not take it in time is given up, and
+// goes on behind the last id that they got when they come back.
+func (s *stream) write(text []byte) error {
+	if err := s.put(text); err != nil {
+		return err
 	}
-	builds, news := s.api.deployments.Since(ctx, s.builds)
-	var b bytes.Buffer
-	for _, d := range builds {
-		data, err := json.Marshal(Deployment{d.State, d.Commit, maybe(d.At), d.URL})
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&b, "event: deployment\ndata: %s\n\n", data)
-		s.builds = d.At
-	}
-	return news, s.write(b.String())
+	return s.flush(len(text))
 }
 
-// send writes the events of whole commits. The id comes with the last one of a
-// commit, so that who is cut off within one gets all of it again.
-func (s *stream) send(changes []site.FileChange, sequence func(depth int) string) error {
-	var b bytes.Buffer
-	for i := range changes {
-		c := &changes[i]
-		data, err := json.Marshal(eventOf(c, sequence))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "event: %s.%s\n", kind(c), c.Action)
-		if i+1 == len(changes) || changes[i+1].Commit != c.Commit {
-			fmt.Fprintf(&b, "id: %s\n", c.Commit)
-		}
-		fmt.Fprintf(&b, "data: %s\n\n", data)
-	}
-	return s.write(b.String())
-}
-
-// write sends text at once. A watcher that does not take it in time is given up.
-func (s *stream) write(text string) error {
-	if text == "" {
+// put sends text, or leaves it to be sent with what follows.
+func (s *stream) put(text []byte) error {
+	if len(text) == 0 {
 		return nil
 	}
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWrite))
-	if _, err := s.out.Write([]byte(text)); err != nil {
-		return err
+	_, err := s.out.Write(text)
+	return err
+}
+
+// flush sends what was put, if there is any.
+func (s *stream) flush(unsent int) error {
+	if unsent == 0 {
+		return nil
 	}
 	return s.control.Flush()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,12 +24,12 @@ type Entries struct {
 
 type listInput struct {
 	InCollection
-	Limit  int               `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with."`
-	Cursor string            `query:"cursor" doc:"The next_cursor of the page before, with the same filters, sort and q."`
-	Sort   string            `query:"sort" doc:"Fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
-	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (values with commas between them), contains (case and accents do not count) or exists (true or false). Dots lead into objects, and into the items of lists, of which one has to match. All filters have to hold."`
-	Q      string            `query:"q" doc:"Words that each have to be in the fields or in the body; case and accents do not count."`
-	Fields string            `query:"fields" doc:"The fields to show, with commas between them; without it, all." example:"title,date"`
+	Limit  int               `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with; fewer where they are very large."`
+	Cursor string            `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, with the same filters, sort and q."`
+	Sort   string            `query:"sort" maxLength:"1300" doc:"At most 5 fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
+	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents do not count) or exists (true or false). Dots lead into objects, and into the items of lists, of which one has to match. All filters have to hold; there are at most 20."`
+	Q      string            `query:"q" maxLength:"1000" doc:"Words that each have to be in the fields or in the body; case and accents do not count."`
+	Fields string            `query:"fields" doc:"The fields to show, with commas between them, at most 200; without it, all." example:"title,date"`
 
 	filters []site.Filter
 }
@@ -37,12 +38,8 @@ type listInput struct {
 // two parts.
 func (in *listInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
-	names := make([]string, 0, len(u.Query()))
-	for name := range u.Query() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	query := u.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !strings.HasPrefix(name, "filter") {
 			continue
 		}
@@ -50,7 +47,7 @@ func (in *listInput) Resolve(ctx huma.Context) []error {
 		if !ok {
 			return []error{&huma.ErrorDetail{Location: "query.filter", Message: "a filter is written filter[field][op]=value, with op one of " + opNames()}}
 		}
-		f.Value = u.Query().Get(name)
+		f.Value = query.Get(name)
 		in.filters = append(in.filters, f)
 	}
 	return nil

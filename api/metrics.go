@@ -23,7 +23,7 @@ func MetricsHandler(reg *prometheus.Registry) http.Handler {
 }
 
 // newMetrics registers the metrics in reg, or nowhere if that is nil.
-func newMetrics(reg *prometheus.Registry) (*metrics, error) {
+func newMetrics(reg *prometheus.Registry, streams func() int) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cms_http_requests_total", Help: "Requests that were answered, by method, route and status.",
@@ -36,7 +36,10 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds} {
+	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cms_event_streams", Help: "Event streams that are open.",
+	}, func() float64 { return float64(streams()) })
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, open} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -127,8 +128,21 @@ func joinLists(h http.Header) {
 	}
 }
 
-// checkQuery says what is wrong with the form of a query, or nil.
+// Bounds of a query, in bytes and in parameters.
+const (
+	maxQuery      = 32 << 10
+	maxParameters = 64
+)
+
+// checkQuery says what is wrong with the form of a query, or nil. One that is too
+// long is not taken apart.
 func checkQuery(raw string) *Problem {
+	if len(raw) > maxQuery {
+		return newProblem(http.StatusRequestURITooLong, fmt.Sprintf("The query of a URL has at most %d bytes. Ask for less at once.", maxQuery))
+	}
+	if strings.Count(raw, "&") >= maxParameters {
+		return newProblem(http.StatusBadRequest, fmt.Sprintf("A query has at most %d parameters.", maxParameters))
+	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return newProblem(http.StatusBadRequest, "The query cannot be decoded. Percent-encode what is not a letter or a digit.")

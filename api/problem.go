@@ -79,6 +79,8 @@ func codeOf(status int) string {
 		return "timeout"
 	case http.StatusRequestEntityTooLarge:
 		return "too_large"
+	case http.StatusRequestURITooLong:
+		return "uri_too_long"
 	case http.StatusUnsupportedMediaType:
 		return "unsupported_media_type"
 	case http.StatusUnprocessableEntity:

@@ -70,6 +70,8 @@ func (d *decoder) server(s *Server) {
 	}
 	d.limit(s.RateLimit.PerCaller, "server", "rate_limit", "per_caller")
 	d.limit(s.RateLimit.PerAddress, "server", "rate_limit", "per_address")
+	d.streams(s.Streams.PerCaller, "server", "streams", "per_caller")
+	d.streams(s.Streams.Total, "server", "streams", "total")
 	if s.DebugListen != "" && !loopback(s.DebugListen) {
 		d.add([]any{"server", "debug_listen"}, "%q is not host:port of this machine alone; write 127.0.0.1:6060: what is served there tells much about the service", s.DebugListen)
 	}
@@ -81,6 +83,16 @@ func (d *decoder) limit(n int64, at ...any) {
 		d.add(at, "is not between 0, for no limit, and %d", maxRequests)
 	}
 }
+
+// streams checks a number of event streams.
+func (d *decoder) streams(n int64, at ...any) {
+	if n < 1 || n > maxStreams {
+		d.add(at, "is not between 1 and %d", maxStreams)
+	}
+}
+
+// maxStreams is the greatest number of event streams.
+const maxStreams = 100_000
 
 // maxRequests is the greatest number of requests in a window of a rate limit.
 const maxRequests = 1_000_000

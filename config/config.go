@@ -53,6 +53,7 @@ type Server struct {
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
 	CORSOrigins    []string       `yaml:"cors_origins"`    // "*" is all; none: no page of another origin may call
 	RateLimit      RateLimit      `yaml:"rate_limit"`
+	Streams        Streams        `yaml:"streams"`
 	Metrics        bool           `yaml:"metrics" default:"true"` // at /metrics of Listen
 	DebugListen    string         `yaml:"debug_listen"`           // host:port of this machine for profiles and metrics; "": none
 
@@ -64,6 +65,12 @@ type RateLimit struct {
 	Window     time.Duration `yaml:"window" default:"1m"`
 	PerCaller  int64         `yaml:"per_caller"`  // of whom a token names, by all its tokens
 	PerAddress int64         `yaml:"per_address"` // an IPv6 network of 64 bits counts as one
+}
+
+// Streams bounds how many event streams are open at once.
+type Streams struct {
+	PerCaller int64 `yaml:"per_caller" default:"100"` // of whom a token names, by all its tokens
+	Total     int64 `yaml:"total" default:"2000"`
 }
 
 // Repository is the Git repository that holds the content.

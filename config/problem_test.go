@@ -40,7 +40,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
-		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, trusted_proxies, cors_origins, rate_limit, metrics, debug_listen, private_webhooks"}},
+		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, trusted_proxies, cors_origins, rate_limit, streams, metrics, debug_listen, private_webhooks"}},
 
 		{"number for a text", "repository: {branch: 2024}", nil, []string{":1:22: repository.branch: is a number, not a text; put it in quotes"}},
 		{"date for a text", "repository: {branch: 2024-01-01}", nil, []string{":1:22: repository.branch: is a date, not a text; put it in quotes"}},
@@ -76,6 +76,10 @@ func TestProblems(t *testing.T) {
 		{"rate limit", "server: {rate_limit: {window: 10ms, per_caller: -1}}", nil, []string{
 			":1:31: server.rate_limit.window: is less than 1s",
 			":1:49: server.rate_limit.per_caller: is not between 0, for no limit, and 1000000",
+		}},
+		{"streams", "server: {streams: {per_caller: 0, total: 100001}}", nil, []string{
+			":1:32: server.streams.per_caller: is not between 1 and 100000",
+			":1:42: server.streams.total: is not between 1 and 100000",
 		}},
 		{"profiles for everyone", "server: {debug_listen: ':6060'}", nil, []string{
 			`:1:24: server.debug_listen: ":6060" is not host:port of this machine alone; write 127.0.0.1:6060: what is served there tells much about the service`,

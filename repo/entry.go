@@ -48,6 +48,10 @@ func (e *Entry) Glimpse() (Glimpse, bool) { return e.text.glimpse() }
 // Known says whether the fields can be had without reading the file.
 func (e *Entry) Known() bool { return e.text.known() }
 
+// Weight is about how many bytes are read for the fields, as far as that is known
+// without reading.
+func (e *Entry) Weight() int { return e.text.weight() }
+
 // Problems are those met in reading the file; a schema's are not among them.
 func (e *Entry) Problems() []content.Problem { return e.text.read().problems }
 

@@ -193,5 +193,13 @@ func (t *text) glimpse() (Glimpse, bool) {
 	return Glimpse{fields: r.fields}, true
 }
 
+// weight is about how many bytes the reading is of, 0 when only reading tells.
+func (t *text) weight() int {
+	if p := t.place.Load(); p != nil {
+		return int(p.size)
+	}
+	return len(t.held())
+}
+
 // known says whether the reading can be had without parsing.
 func (t *text) known() bool { return t.reading.Load() != nil || t.place.Load() != nil }

@@ -4,6 +4,7 @@ package search
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"iter"
 	"math"
@@ -185,8 +186,8 @@ func (x *Index[K]) compact() {
 }
 
 // See says which fields of a document a reader does not see, or that they do not
-// see the document.
-type See[K comparable] func(key K) (hidden []string, ok bool)
+// see the document. An error of it ends the search.
+type See[K comparable] func(key K) (hidden []string, ok bool, err error)
 
 // The parameters of BM25, at their usual values.
 const (
@@ -197,11 +198,14 @@ const (
 // Find ranks the documents that have every word of the query in what the reader
 // sees of them, and gives the n best, the best first, and how many there are;
 // less orders equals. What the reader does not see counts for nothing, not even
-// for the rank.
-func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int, n int) (best []K, total int) {
+// for the rank. When ctx ends, so does the search.
+func (x *Index[K]) Find(ctx context.Context, q *Query, see See[K], less func(a, b K) int, n int) (best []K, total int, err error) {
 	var found []hit
 	for i, term := range q.terms {
-		hits := x.hits(term, see)
+		hits, err := x.hits(ctx, term, see)
+		if err != nil {
+			return nil, 0, err
+		}
 		rarity := math.Log(1 + (float64(len(x.number))-float64(len(hits))+0.5)/(float64(len(hits))+0.5))
 		for j := range hits {
 			count := hits[j].score
@@ -221,7 +225,7 @@ func (x *Index[K]) Find(q *Query, see See[K], less func(a, b K) int, n int) (bes
 	for i, h := range ranked {
 		best[i] = x.docs[h.doc].key
 	}
-	return best, len(found)
+	return best, len(found), nil
 }
 
 // hit is a document that was found: how often, weighed, or what that is worth.
@@ -230,24 +234,34 @@ type hit struct {
 	score float64
 }
 
+// stretch is how much of a list is read without asking whether there is time.
+const stretch = 4096
+
 // hits are the documents that have the term in what the reader sees of them, in
 // order of their numbers.
-func (x *Index[K]) hits(term string, see See[K]) []hit {
+func (x *Index[K]) hits(ctx context.Context, term string, see See[K]) ([]hit, error) {
 	l := x.lists[term]
 	if l == nil {
-		return nil
+		return nil, nil
 	}
 	var (
 		hits   []hit
 		at     = uint32(math.MaxUint32) // the document that the next two are of
 		hidden []string
 		seen   bool
+		read   int
 	)
 	for n, t := range l.all() {
+		if read++; read%stretch == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if n != at {
 			at, seen = n, false
 			if x.docs[n].living {
-				hidden, seen = see(x.docs[n].key)
+				var err error
+				if hidden, seen, err = see(x.docs[n].key); err != nil {
+					return nil, err
+				}
 			}
 		}
 		f := x.fields[t[0]]
@@ -259,7 +273,7 @@ func (x *Index[K]) hits(term string, see See[K]) []hit {
 		}
 		hits[len(hits)-1].score += f.weight * float64(t[1])
 	}
-	return hits
+	return hits, nil
 }
 
 // both are the documents of a that b has too, with the scores of both.
@@ -286,14 +300,18 @@ func first(list []hit, n int, compare func(a, b hit) int) []hit {
 		slices.SortFunc(list, compare)
 		return list[:min(n, len(list))]
 	}
-	top := make([]hit, 0, n+1)
+	top := make([]hit, 0, 2*n)
 	for _, h := range list {
-		if len(top) == n && compare(h, top[n-1]) >= 0 {
+		if len(top) >= n && compare(h, top[n-1]) >= 0 {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(top, h, compare)
-		top = slices.Insert(top, i, h)
-		top = top[:min(n, len(top))]
+		if top = append(top, h); len(top) == 2*n { // the n-th is known anew, once for n of them
+			slices.SortFunc(top, compare)
+			top = top[:n]
+		} else if len(top) == n {
+			slices.SortFunc(top, compare)
+		}
 	}
-	return top
+	slices.SortFunc(top, compare)
+	return top[:min(n, len(top))]
 }

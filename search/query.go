@@ -18,7 +18,9 @@ func ParseQuery(s string) (*Query, bool) {
 	q := &Query{}
 	for w := range words(s) {
 		if t := term(w.text); !slices.Contains(q.terms, t) {
-			q.terms = append(q.terms, t)
+			if q.terms = append(q.terms, t); len(q.terms) > MaxTerms {
+				break
+			}
 		}
 	}
 	return q, len(q.terms) > 0 && len(q.terms) <= MaxTerms

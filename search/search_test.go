@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func everything(string) ([]string, bool) { return nil, true }
+func everything(string) ([]string, bool, error) { return nil, true, nil }
 
 func find(t *testing.T, x *Index[string], query string, see See[string]) string {
 	t.Helper()
@@ -17,12 +17,12 @@ func find(t *testing.T, x *Index[string], query string, see See[string]) string 
 	if !ok {
 		t.Fatalf("%q is no query", query)
 	}
-	all, total := x.Find(q, see, strings.Compare, 1000)
-	if len(all) != total {
-		t.Fatalf("got %d of %d", len(all), total)
+	all, total, err := x.Find(t.Context(), q, see, strings.Compare, 1000)
+	if err != nil || len(all) != total {
+		t.Fatalf("got %d of %d, %v", len(all), total, err)
 	}
 	for n := range total {
-		if some, again := x.Find(q, see, strings.Compare, n); again != total || !slices.Equal(some, all[:n]) {
+		if some, again, _ := x.Find(t.Context(), q, see, strings.Compare, n); again != total || !slices.Equal(some, all[:n]) {
 			t.Fatalf("the first %d: got %v of %d, want %v", n, some, again, all[:n])
 		}
 	}
@@ -72,7 +72,7 @@ func TestFindOnlyWhatIsSeen(t *testing.T) {
 	x := New[string]()
 	x.Put("a", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}})
 	x.Put("b", []Text{{"title", "Jardin secret", 5}})
-	see := func(key string) ([]string, bool) { return []string{"note"}, key != "b" }
+	see := func(key string) ([]string, bool, error) { return []string{"note"}, key != "b", nil }
 	if got := find(t, x, "jardin", see); got != "a" {
 		t.Errorf("got %q, want a", got)
 	}
@@ -156,7 +156,7 @@ func BenchmarkIndex(b *testing.B) {
 			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
 				q, _ := ParseQuery(query)
 				for b.Loop() {
-					x.Find(q, func(int) ([]string, bool) { return nil, true }, func(a, b int) int { return a - b }, 20)
+					_, _, _ = x.Find(b.Context(), q, func(int) ([]string, bool, error) { return nil, true, nil }, func(a, b int) int { return a - b }, 20)
 				}
 			})
 		}

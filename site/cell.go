@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
@@ -66,6 +67,21 @@ func (c *cell) some(match func(*cell) bool) bool {
 func (c *cell) equal(d *cell) bool {
 	return c.kind == d.kind && c.number == d.number && c.moment == d.moment &&
 		(c.text == d.text || c.kind == number && content.CompareNumbers(content.Number(c.text), content.Number(d.text)) == 0)
+}
+
+// cellName is the same for cells that are equal, and for those alone.
+type cellName struct {
+	kind   kind
+	number float64
+	moment int64
+	text   string
+}
+
+func (c *cell) name() cellName {
+	if c.kind == number {
+		return cellName{kind: number, text: string(content.Normal(content.Number(c.text)))}
+	}
+	return cellName{c.kind, c.number, c.moment, c.text}
 }
 
 // compare orders values of one kind. Of texts it needs the keys.
@@ -236,11 +252,30 @@ func (c *cells) readings(value string, typ content.Type) []cell {
 }
 
 // fold is s without case and accents.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
-			return -1
+func fold(s string) string { return string(appendFolded(nil, s)) }
+
+// appendFolded appends fold of s to b. What is ASCII decomposes into itself, and
+// nothing moves across it.
+func appendFolded(b []byte, s string) []byte {
+	b = slices.Grow(b, len(s))
+	for s != "" {
+		if c := s[0]; c < utf8.RuneSelf {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			b, s = append(b, c), s[1:]
+			continue
 		}
-		return unicode.ToLower(r)
-	}, norm.NFD.String(s))
+		end := 1
+		for end < len(s) && s[end] >= utf8.RuneSelf {
+			end++
+		}
+		for _, r := range norm.NFD.String(s[:end]) {
+			if !unicode.Is(unicode.Mn, r) {
+				b = utf8.AppendRune(b, unicode.ToLower(r))
+			}
+		}
+		s = s[end:]
+	}
+	return b
 }

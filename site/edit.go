@@ -21,6 +21,7 @@ type edit struct {
 	principal  *auth.Principal
 	collection *sight // where the entry is in the end, as the principal sees it
 	pre        Precondition
+	base       *content.Document    // of a merge, as the principal sees it; nil when none is asked for
 	do         func(*repo.Tx) error // may run again, on another tip
 	kept       []string             // the fields of a restored entry that the principal does not see
 	restored   *content.Document    // the last state of an entry that comes back, whose read-only fields it keeps; nil else

@@ -27,6 +27,7 @@ type Entry struct {
 	Updated  Change            // the last commit that touched it
 
 	partial bool // the caller does not see all fields
+	weight  int  // about how many bytes the fields and problems take; 0 when it was not asked for
 	source  func() ([]byte, error)
 	encoded *atomic.Pointer[[]byte] // for Encoded; nil for an entry that is not shared
 }
@@ -46,11 +47,45 @@ func (e *Entry) Encoded(encode func(*Entry) ([]byte, error)) ([]byte, error) {
 	return b, err
 }
 
+// size is about how many bytes it takes to show the entry.
+func (e *Entry) size() int {
+	if e.weight == 0 {
+		e.weight = 64 + weigh(e.Fields)
+		for i := range e.Problems {
+			p := &e.Problems[i]
+			e.weight += 64 + len(p.Field) + len(p.Pointer) + len(p.Detail)
+		}
+	}
+	return e.weight
+}
+
+// weigh is about how many bytes v takes as JSON.
+func weigh(v content.Value) int {
+	n := 8
+	switch v := v.(type) {
+	case string:
+		n += len(v)
+	case content.Number:
+		n += len(v)
+	case content.Time:
+		n += 32
+	case []content.Value:
+		for _, item := range v {
+			n += weigh(item)
+		}
+	case *content.Object:
+		for _, m := range v.Members {
+			n += len(m.Key) + weigh(m.Value)
+		}
+	}
+	return n
+}
+
 // only is e with those of its fields alone that have these keys.
-func (e *Entry) only(keys []string) *Entry {
+func (e *Entry) only(keys map[string]bool) *Entry {
 	few := *e
-	few.encoded = nil
-	few.Fields = &content.Object{Members: slices.DeleteFunc(slices.Clone(e.Fields.Members), func(m content.Member) bool { return !slices.Contains(keys, m.Key) })}
+	few.encoded, few.weight = nil, 0
+	few.Fields = &content.Object{Members: slices.DeleteFunc(slices.Clone(e.Fields.Members), func(m content.Member) bool { return !keys[m.Key] })}
 	return &few
 }
 
@@ -69,12 +104,19 @@ func (e *Entry) Body() (string, error) {
 	return content.Body(src), err
 }
 
-// Entry reads one entry.
+// Entry is [Site.Read] for those who wait as long as it takes.
 func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
+	return s.Read(context.Background(), pr, ref)
+}
+
+// Read reads one entry.
+func (s *Site) Read(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, error) {
 	v, err := s.sight(pr, ref.Collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
+	v.effort = s.effort(ctx, pr, maxEffort)
+	defer v.effort.done()
 	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
 	if !ok {
 		return nil, noEntry()

@@ -139,4 +139,10 @@ func withoutPlaces(err error) error {
 	return &bare
 }
 
+// refusedFor says whether err is a refusal of a kind.
+func refusedFor(err error, code Code) bool {
+	refused := (*Error)(nil)
+	return errors.As(err, &refused) && refused.Code == code
+}
+
 func noEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -38,11 +39,12 @@ func Ops() []Op { return []Op{Eq, Ne, Lt, Lte, Gt, Gte, In, Contains, Exists} }
 type filter struct {
 	op     Op
 	typed  typedPath
-	given  string // the value as it was given
-	values []cell // the readings of the value, one of each kind that it can be of; for In of each value
-	text   string // folded, for Contains
-	want   bool   // for Exists
-	closed bool   // the field is hidden: no entry has it
+	given  string            // the value as it was given
+	values []cell            // the readings of the value, one of each kind that it can be of; for In of each value
+	among  map[cellName]bool // the same, of many values
+	text   string            // folded, for Contains
+	want   bool              // for Exists
+	closed bool              // the field is hidden: no entry has it
 }
 
 // filter reads f by the type that the schema gives its field.
@@ -60,6 +62,9 @@ func (v *sight) filter(f Filter) (filter, error) {
 		out.text = fold(f.Value)
 		return out, nil
 	case In:
+		if strings.Count(f.Value, ",") >= MaxValues {
+			return out, &Error{Code: Malformed, Detail: fmt.Sprintf("A filter with in takes at most %d values.", MaxValues)}
+		}
 		values = strings.Split(f.Value, ",")
 	case Eq, Ne, Lt, Lte, Gt, Gte:
 	default:
@@ -73,8 +78,17 @@ func (v *sight) filter(f Filter) (filter, error) {
 		}
 		out.values = append(out.values, read...)
 	}
+	if len(out.values) > fewValues {
+		out.among = make(map[cellName]bool, len(out.values))
+		for i := range out.values {
+			out.among[out.values[i].name()] = true
+		}
+	}
 	return out, nil
 }
+
+// fewValues are compared one by one.
+const fewValues = 8
 
 func opNames() string {
 	var names []string
@@ -107,6 +121,9 @@ func (f *filter) matches(fields values, made *cells) bool {
 func (f *filter) orders() bool { return slices.Contains([]Op{Lt, Lte, Gt, Gte}, f.op) }
 
 func (f *filter) equal(c *cell) bool {
+	if f.among != nil {
+		return f.among[c.name()]
+	}
 	return slices.ContainsFunc(f.values, func(v cell) bool { return v.equal(c) })
 }
 

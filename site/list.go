@@ -34,9 +34,16 @@ const MaxLimit = 1000
 
 // Bounds of what a query may ask for.
 const (
-	maxFilters = 20
-	maxSort    = 5
+	MaxFilters   = 20
+	MaxSort      = 5
+	MaxValues    = 1000 // of a filter with in
+	MaxFields    = 200  // to show
+	MaxQueryText = 1000 // of what is looked for, in bytes
+	MaxFieldPath = 250  // in bytes
 )
+
+// A page ends early where its entries are so large together, or cost so much.
+const maxPage = 16 << 20
 
 // Page is a part of a list.
 type Page struct {
@@ -53,8 +60,9 @@ func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, e
 // List lists the entries of a collection that a query asks for. A page goes
 // on behind the values and the slug of the last entry of the one before, so
 // that none is shown twice and none that stays is left out while others come
-// and go. A field that is hidden from pr in some entries is, for filters, sort
-// and text, in none. When ctx ends before the first page of a large collection is
+// and go. A page can end before it has as many as it may. A field that is hidden
+// from pr in some entries is, for filters, sort and text, in none. When ctx ends, or
+// the question has cost its share, before the first page of a large collection is
 // found, what was done for it is not lost to the next one who asks.
 //
 // Entries are shared with other lists, and must not be changed.
@@ -67,10 +75,13 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 	if err != nil {
 		return nil, err
 	}
+	v.effort = s.effort(ctx, pr, maxMaking)
 	all, err := s.find(ctx, l)
 	if err != nil {
 		return nil, err
 	}
+	v.effort = s.effort(ctx, pr, maxEffort)
+	defer v.effort.done()
 	r := l.reader()
 	found := make([]*repo.Entry, 0, min(q.Limit+1, all.len()))
 	for e := range all.behind(l.after, r.key) {
@@ -78,23 +89,40 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 			break
 		}
 	}
-	page := &Page{Total: all.len()}
-	if len(found) > q.Limit {
-		found = found[:q.Limit]
-		last := found[q.Limit-1]
-		page.Next = l.cursor(spot{r.key(last), last.Slug.String()})
-	}
-	page.Items = make([]*Entry, len(found))
-	reads := v.reads()
+	page := &Page{Total: all.len(), Items: make([]*Entry, 0, min(q.Limit, len(found)))}
+	reads, shown, size := v.reads(), set(q.Fields), 0
 	for i, e := range found {
-		if page.Items[i], err = s.views.of(v, reads, e); err != nil {
+		if i == q.Limit {
+			break
+		}
+		item, err := s.views.of(v, reads, e)
+		if i > 0 && refusedFor(err, Unavailable) {
+			break
+		}
+		if err != nil {
 			return nil, err
 		}
 		if q.Fields != nil {
-			page.Items[i] = page.Items[i].only(q.Fields)
+			item = item.only(shown)
+		}
+		page.Items = append(page.Items, item)
+		if size += item.size(); size > maxPage {
+			break
 		}
 	}
+	if n := len(page.Items); n < len(found) {
+		last := found[n-1]
+		page.Next = l.cursor(spot{r.key(last), last.Slug.String()})
+	}
 	return page, nil
+}
+
+func set(names []string) map[string]bool {
+	made := make(map[string]bool, len(names))
+	for _, name := range names {
+		made[name] = true
+	}
+	return made
 }
 
 // list is a query that makes sense, for one caller.
@@ -107,16 +135,33 @@ type list struct {
 	after   *spot    // nil for the first page
 }
 
-func (v *sight) list(q Query) (*list, error) {
-	l := &list{sight: v, words: strings.Fields(fold(q.Text)), id: q.id(v.Name)}
+// check refuses what asks for more than one query may.
+func (q Query) check() error {
 	switch {
 	case q.Limit < 1 || q.Limit > MaxLimit:
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
-	case len(q.Filters) > maxFilters:
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("Give at most %d filters.", maxFilters)}
-	case len(q.Sort) > maxSort:
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("Sort by at most %d fields.", maxSort)}
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	case len(q.Filters) > MaxFilters:
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("Give at most %d filters.", MaxFilters)}
+	case len(q.Sort) > MaxSort:
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("Sort by at most %d fields.", MaxSort)}
+	case len(q.Fields) > MaxFields:
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("Ask for at most %d fields.", MaxFields)}
+	case len(q.Text) > MaxQueryText:
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("Look for at most %d bytes of text.", MaxQueryText)}
 	}
+	long := func(path string) bool { return len(path) > MaxFieldPath }
+	if slices.ContainsFunc(q.Filters, func(f Filter) bool { return long(f.Field) }) ||
+		slices.ContainsFunc(q.Sort, func(o Order) bool { return long(o.Field) }) || slices.ContainsFunc(q.Fields, long) {
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("The path of a field has at most %d bytes.", MaxFieldPath)}
+	}
+	return nil
+}
+
+func (v *sight) list(q Query) (*list, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	l := &list{sight: v, words: distinct(strings.Fields(fold(q.Text))), id: q.id(v.Name)}
 	for _, f := range q.Filters {
 		made, err := v.filter(f)
 		if err != nil {
@@ -135,6 +180,12 @@ func (v *sight) list(q Query) (*list, error) {
 	var err error
 	l.after, err = parseCursor(q.Cursor, l.id)
 	return l, err
+}
+
+// distinct are words, each once.
+func distinct(words []string) []string {
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 // closed says whether the field at path is hidden from the caller in some
@@ -167,18 +218,18 @@ func (l *list) name() selectionName {
 	return selectionName(h.Sum(nil))
 }
 
-func writeTexts(b *strings.Builder, v content.Value) {
+// eachText calls use with the texts in v.
+func eachText(v content.Value, use func(string)) {
 	switch v := v.(type) {
 	case string:
-		b.WriteString(v)
-		b.WriteByte('\n')
+		use(v)
 	case []content.Value:
 		for _, item := range v {
-			writeTexts(b, item)
+			eachText(item, use)
 		}
 	case *content.Object:
 		for _, m := range v.Members {
-			writeTexts(b, m.Value)
+			eachText(m.Value, use)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // An Operation is one write: it makes the edit that pr asks for, if pr may. It
 // is made by Creating, Updating and their like.
-type Operation func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error)
+type Operation func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error)
 
 // Draft is a new entry.
 type Draft struct {
@@ -23,8 +23,8 @@ type Draft struct {
 // the defaults of the schema. A slug that was given and is taken is a Conflict;
 // one made of the title gets a number instead.
 func Creating(collection string, d Draft, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal) (*edit, error) {
-		e, err := s.edit(pr, Ref{Collection: collection, Slug: d.Slug}, p, auth.Create)
+	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+		e, err := s.edit(pr, cost, Ref{Collection: collection, Slug: d.Slug}, p, auth.Create)
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +52,8 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 
 // CreatingSource is Creating of a whole file.
 func CreatingSource(ref Ref, src []byte, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal) (*edit, error) {
-		e, err := s.edit(pr, ref, p, auth.Create)
+	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+		e, err := s.edit(pr, cost, ref, p, auth.Create)
 		if err != nil {
 			return nil, err
 		}
@@ -65,12 +65,12 @@ func CreatingSource(ref Ref, src []byte, p Precondition) Operation {
 
 // Updating edits an entry that is there.
 func Updating(ref Ref, revise Revise, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
-		e, err := s.edit(pr, ref, p, auth.Update)
+	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+		e, err := s.edit(pr, cost, ref, p, auth.Update)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
+		if err := e.checkBase(ctx); err != nil {
 			return nil, err
 		}
 		e.do = func(tx *repo.Tx) error { return e.update(ctx, tx, revise) }
@@ -80,8 +80,8 @@ func Updating(ref Ref, revise Revise, p Precondition) Operation {
 
 // Deleting removes an entry.
 func Deleting(ref Ref, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal) (*edit, error) {
-		e, err := s.edit(pr, ref, p, auth.Delete)
+	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+		e, err := s.edit(pr, cost, ref, p, auth.Delete)
 		if err != nil {
 			return nil, err
 		}
@@ -93,12 +93,12 @@ func Deleting(ref Ref, p Precondition) Operation {
 // Moving renames an entry, within its collection or to another one. Its history
 // goes with it. Any revision of the entry will do as the base.
 func Moving(ref, to Ref, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
+	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
 		action := auth.Update
 		if to.Collection != ref.Collection {
 			action = auth.Delete
 		}
-		e, err := s.edit(pr, ref, p, action)
+		e, err := s.edit(pr, cost, ref, p, action)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func Moving(ref, to Ref, p Precondition) Operation {
 				return nil, err
 			}
 		}
-		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
+		if err := e.checkBase(ctx); err != nil {
 			return nil, err
 		}
 		e.do = func(tx *repo.Tx) error {
@@ -125,8 +125,8 @@ func Moving(ref, to Ref, p Precondition) Operation {
 // entry that is gone is created again, with those fields as it had them last; no
 // precondition is needed then.
 func Reverting(ref Ref, to string, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal) (*edit, error) {
-		e, err := s.edit(pr, ref, p, auth.Read)
+	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+		e, err := s.edit(pr, cost, ref, p, auth.Read)
 		if err != nil {
 			return nil, err
 		}
@@ -134,21 +134,24 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		if err != nil {
 			return nil, err
 		}
-		at, err := indexOf(found, "to", to, 0)
+		at, err := found.find("to", to, 0, true)
 		if err != nil {
 			return nil, err
 		}
-		if found[at].gone {
+		if at == len(found.of) {
+			return nil, noEntry()
+		}
+		if found.of[at].gone {
 			return nil, &Error{Code: Malformed, Detail: "After that commit the entry was not there. Name one after which it was, or delete the entry."}
 		}
-		old, err := s.document(ctx, found[at].Revision)
+		old, err := s.parsed(ctx, cost, found.of[at].Revision)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.checkBase(ctx, e.collection, ref, p); err != nil {
+		if err := e.checkBase(ctx); err != nil {
 			return nil, err
 		}
-		last, err := s.lastState(ctx, found)
+		last, err := s.lastState(ctx, cost, found)
 		if err != nil {
 			return nil, err
 		}
@@ -158,20 +161,20 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 }
 
 // edit begins an edit that pr may make if they may do action in its collection.
-func (s *Site) edit(pr *auth.Principal, ref Ref, p Precondition, action auth.Action) (*edit, error) {
+func (s *Site) edit(pr *auth.Principal, cost *effort, ref Ref, p Precondition, action auth.Action) (*edit, error) {
 	v, err := s.sight(pr, ref.Collection, action)
 	if err != nil {
 		return nil, err
 	}
+	v.effort = cost
 	return &edit{site: s, principal: pr, collection: v, ref: ref, pre: p}, nil
 }
 
-// checkBase makes sure that the base of a merge is a revision of the entry, so
+// checkBase finds the base of a merge, which has to be a revision of the entry, so
 // that no clash shows what another entry holds.
-func (s *Site) checkBase(ctx context.Context, v *sight, ref Ref, p Precondition) error {
-	if p.Base == "" {
-		return nil
+func (e *edit) checkBase(ctx context.Context) (err error) {
+	if e.pre.Base != "" {
+		e.base, err = e.site.base(ctx, e.collection, e.ref.Slug, e.pre.Base)
 	}
-	_, err := s.past(ctx, v, ref.Slug, p.Base)
 	return err
 }

@@ -86,7 +86,7 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	}
 	var edited *content.Document
 	if base := e.pre.Base; base != "" && base != e.collection.revisionOf(before, now.Revision) {
-		edited, err = e.merge(ctx, base, shown, revise)
+		edited, err = e.merge(ctx, shown, revise)
 	} else {
 		edited, err = revise(ctx, shown, &e.collection.Schema)
 	}
@@ -103,11 +103,8 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 
 // merge is the edit made on an older revision of the entry, joined with what
 // happened since.
-func (e *edit) merge(ctx context.Context, base string, ours *content.Document, revise Revise) (*content.Document, error) {
-	old, err := e.site.past(ctx, e.collection, e.ref.Slug, base)
-	if err != nil {
-		return nil, err
-	}
+func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise) (*content.Document, error) {
+	old := e.base
 	theirs, err := revise(ctx, old, &e.collection.Schema)
 	if err != nil {
 		return nil, err

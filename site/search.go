@@ -55,49 +55,111 @@ type Highlight struct {
 const searchPatience = 10 * time.Second
 
 // Search finds entries by the words of their fields and bodies, as far as pr
-// sees them.
+// sees them. A page can end before it has as many as it may.
 func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits, error) {
 	query, start, err := q.parse()
 	if err != nil {
 		return nil, err
 	}
-	sights, err := s.searchable(pr, q.Collection)
+	cost := s.effort(ctx, pr, maxEffort)
+	defer cost.done()
+	sights, err := s.searchable(pr, q.Collection, cost)
 	if err != nil {
 		return nil, err
 	}
+	for _, v := range sights {
+		if !v.whole { // whose entries are read while the index is held
+			if err := cost.wait(); err != nil {
+				return nil, err
+			}
+		}
+	}
 	waiting, cancel := context.WithTimeout(ctx, searchPatience)
 	defer cancel()
-	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, func(e *repo.Entry) ([]string, bool) {
-		v := sights[e.Collection]
-		if v == nil || !v.sees(e) {
-			return nil, false
-		}
-		return v.hidden(e.Fields()), true
-	})
+	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, sightsOf(sights))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, &Error{Code: Unavailable, Detail: "The index is still being made. Try again in a moment.", Err: err}
 	} else if err != nil {
 		return nil, err
 	}
 	hits := &Hits{Items: []Hit{}, Total: total, Commit: commit}
-	for _, e := range found[min(start, len(found)):] {
-		entry, err := sights[e.Collection].view(e)
+	found = found[min(start, len(found)):]
+	size := 0
+	for _, e := range found {
+		hit, err := sights[e.Collection].hit(query, e)
+		if len(hits.Items) > 0 && refusedFor(err, Unavailable) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
-		hits.Items = append(hits.Items, Hit{entry, highlights(query, textsOf(entry.Fields, e))})
+		hits.Items = append(hits.Items, hit)
+		if size += hit.Entry.size(); size > maxPage {
+			break
+		}
 	}
-	if total > start+q.Limit {
-		hits.Next = q.cursor(start + q.Limit)
+	if shown := start + len(hits.Items); total > shown && len(hits.Items) > 0 {
+		hits.Next = q.cursor(shown)
 	}
 	return hits, nil
 }
 
+// sightsOf is what the caller sees of an entry, for the index, which asks for each of
+// many words: what takes reading is read once.
+func sightsOf(sights map[string]*sight) search.See[*repo.Entry] {
+	type seen struct {
+		hidden []string
+		ok     bool
+	}
+	known := map[*repo.Entry]seen{}
+	return func(e *repo.Entry) ([]string, bool, error) {
+		v := sights[e.Collection]
+		if v == nil || v.whole {
+			return nil, v != nil, nil
+		}
+		s, ok := known[e]
+		if !ok {
+			if err := v.effort.spend(e.Weight()); err != nil {
+				return nil, false, err
+			}
+			if s.ok = v.sees(e); s.ok {
+				s.hidden = v.hidden(e.Fields())
+			}
+			known[e] = s
+		}
+		return s.hidden, s.ok, nil
+	}
+}
+
+// hit shows e and where the words of a query are in it.
+func (v *sight) hit(query *search.Query, e *repo.Entry) (Hit, error) {
+	entry, err := v.view(e)
+	if err != nil {
+		return Hit{}, err
+	}
+	texts := textsOf(entry.Fields, e)
+	size := 0
+	for _, t := range texts {
+		size += len(t.Text)
+	}
+	if err := v.effort.spend(stemCost * size); err != nil {
+		return Hit{}, err
+	}
+	return Hit{entry, highlights(query, texts)}, nil
+}
+
+// stemCost is how much more it costs to find the words of a text than to look at it.
+const stemCost = 4
+
 // searchable is what pr may read, of one collection or of all.
-func (s *Site) searchable(pr *auth.Principal, only string) (map[string]*sight, error) {
+func (s *Site) searchable(pr *auth.Principal, only string, cost *effort) (map[string]*sight, error) {
 	if only != "" {
 		v, err := s.sight(pr, only, auth.Read)
-		return map[string]*sight{only: v}, err
+		if err != nil {
+			return nil, err
+		}
+		v.effort = cost
+		return map[string]*sight{only: v}, nil
 	}
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
@@ -105,6 +167,7 @@ func (s *Site) searchable(pr *auth.Principal, only string) (map[string]*sight, e
 	sights := map[string]*sight{}
 	for _, c := range s.collections {
 		if v, err := s.sight(pr, c.Name, auth.Read); err == nil { // else it does not exist for them
+			v.effort = cost
 			sights[c.Name] = v
 		}
 	}
@@ -120,6 +183,9 @@ type rank struct {
 func (q Search) parse() (*search.Query, int, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	}
+	if len(q.Text) > MaxQueryText {
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Look for at most %d bytes of text.", MaxQueryText)}
 	}
 	query, ok := search.ParseQuery(q.Text)
 	if !ok {
@@ -155,7 +221,11 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 	var texts []search.Text
 	for _, m := range fields.Members {
 		var b strings.Builder
-		if writeTexts(&b, m.Value); b.Len() == 0 {
+		eachText(m.Value, func(s string) {
+			b.WriteString(s)
+			b.WriteByte('\n')
+		})
+		if b.Len() == 0 {
 			continue
 		}
 		weight := 2.0
@@ -246,8 +316,8 @@ func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *sea
 	}
 	defer x.lock.Release(1)
 	less := func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }
-	best, total := x.index.Find(q, see, less, n)
-	return best, total, hexOrEmpty(x.holds.Commit()), nil
+	best, total, err := x.index.Find(ctx, q, see, less, n)
+	return best, total, hexOrEmpty(x.holds.Commit()), err
 }
 
 // follow makes the index that of the newest snapshot.

@@ -1,11 +1,11 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -175,9 +175,15 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		return s.order, nil
 	}
 	s.made, s.order = false, nil
+	cost := l.sight.effort
 	if s.pending == nil {
+		all, at, ok := whole()
+		if err := cost.wait(); err != nil {
+			return nil, err
+		}
+		defer cost.done()
 		s.pending = &making{}
-		if all, at, ok := whole(); ok {
+		if ok {
 			*s.pending = making{at: at, rest: slices.AppendSeq(make([]*repo.Entry, 0, all.len()), all.behind(nil, nil)), sorted: true}
 		} else {
 			*s.pending = making{at: newest(), sorted: len(l.sort) == 0}
@@ -185,6 +191,11 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 				s.pending.rest = append(s.pending.rest, e)
 			}
 		}
+	} else {
+		if err := cost.wait(); err != nil {
+			return nil, err
+		}
+		defer cost.done()
 	}
 	defer s.count()
 	failed, err := s.pending.work(ctx, l)
@@ -230,7 +241,7 @@ func (s *selection) step(to repo.Edition, r *reader) bool {
 		}
 		fields, there := r.finds(e)
 		switch {
-		case r.unread:
+		case r.unread, r.looked > maxPart:
 			return false
 		case !there:
 		case !gone:
@@ -249,32 +260,56 @@ func (s *selection) step(to repo.Edition, r *reader) bool {
 	return true
 }
 
-// section is how many entries are looked at without asking whether there is time, but
-// for those whose files have to be read.
-const section = 4096
+// A part of the entries is looked at by one goroutine: so many of them, or fewer
+// when they are so large together.
+const (
+	section = 4096
+	maxPart = 8 << 20 // bytes
+)
+
+// A part is what was found in one.
+type part struct {
+	found  []chosen
+	done   int // how many of its entries were looked at
+	looked int // how many bytes
+	unread bool
+}
 
 // work looks at the entries that are left, in as many goroutines as there are
 // processors, and merges what was found. It says whether some could not be read.
+// What was done when it ends with an error is kept.
 func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 	for len(m.rest) > 0 {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return unread, err
 		}
 		next := m.rest[:min(len(m.rest), section*runtime.GOMAXPROCS(0))]
-		parts := slices.Collect(slices.Chunk(next, section))
-		runs, failed := make([][]chosen, len(parts)), make([]bool, len(parts))
-		g, looking := errgroup.WithContext(ctx)
-		for i, part := range parts {
-			g.Go(func() (err error) {
-				runs[i], failed[i], err = m.look(looking, part, l)
-				return err
+		chunks := slices.Collect(slices.Chunk(next, section))
+		parts := make([]part, len(chunks))
+		var g errgroup.Group
+		for i, chunk := range chunks {
+			g.Go(func() error {
+				parts[i] = m.look(ctx, chunk, l)
+				return nil
 			})
 		}
 		if err := g.Wait(); err != nil {
 			return false, err
 		}
-		m.rest, m.runs = m.rest[len(next):], append(m.runs, runs...)
-		unread = unread || slices.Contains(failed, true)
+		looked := 0
+		for _, p := range parts {
+			looked += p.looked
+		}
+		for i, p := range parts { // what follows one that is not at its end is looked at again, so that all stays in order
+			m.rest, m.runs = m.rest[p.done:], append(m.runs, p.found)
+			unread = unread || p.unread
+			if p.done < len(chunks[i]) {
+				break
+			}
+		}
+		if err := l.sight.effort.spend(looked); err != nil {
+			return unread, err
+		}
 	}
 	for len(m.runs) > 1 && !m.sorted {
 		if err := ctx.Err(); err != nil {
@@ -289,36 +324,46 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 	return unread, nil
 }
 
-// look is what l finds among some entries, in its order.
-func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (found []chosen, unread bool, err error) {
+// look is what l finds among some entries, in its order, as far as it gets.
+func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (p part) {
 	r := l.reader()
 	var keys []byte
 	var ends []int
 	for _, e := range entries {
-		if l.needsFields() && !e.Known() {
-			if err := ctx.Err(); err != nil {
-				return nil, false, err
-			}
+		if over(ctx) || r.looked > maxPart {
+			break
 		}
+		p.done++
 		fields, there := r.finds(e)
 		if !there {
 			continue
 		}
-		found = append(found, chosen{spot{slug: e.Slug.String()}, e})
+		p.found = append(p.found, chosen{spot{slug: e.Slug.String()}, e})
 		if !m.sorted {
 			keys = r.appendKey(keys, fields)
 			ends = append(ends, len(keys))
 		}
 	}
+	p.looked, p.unread = r.looked, r.unread
 	if m.sorted {
-		return found, r.unread, nil
+		return p
 	}
 	all, from := string(keys), 0
 	for i, to := range ends {
-		found[i].key, from = all[from:to], to
+		p.found[i].key, from = all[from:to], to
 	}
-	slices.SortFunc(found, func(a, b chosen) int { return a.compare(b.spot) })
-	return found, r.unread, nil
+	slices.SortFunc(p.found, func(a, b chosen) int { return a.compare(b.spot) })
+	return p
+}
+
+// over says whether ctx has ended, to many goroutines at once.
+func over(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // merge makes one run of one or two.
@@ -356,7 +401,9 @@ type reader struct {
 	sort   []sortKey
 	cells  cells
 	unread bool // an entry could not be read now
+	looked int  // bytes
 	buffer []byte
+	folded []byte
 }
 
 func (l *list) reader() *reader { return &reader{list: l, sort: l.typed()} }
@@ -400,10 +447,12 @@ func (r *reader) finds(e *repo.Entry) (values, bool) {
 		return (*content.Object)(nil), true
 	}
 	if l.sight.whole && len(l.words) == 0 {
+		r.looked += lookCost + e.Weight()/8 // little of it is decoded
 		fields := r.glimpse(e)
 		return fields, !slices.ContainsFunc(l.filters, func(f filter) bool { return !f.matches(fields, &r.cells) })
 	}
 	fields, problems := r.read(e)
+	r.looked += lookCost + e.Weight()
 	for i := range l.filters {
 		if !l.filters[i].matches(fields, &r.cells) {
 			return fields, false
@@ -437,17 +486,21 @@ func (r *reader) appendKey(b []byte, fields values) []byte {
 // mentions says whether each word of the list is in e.
 func (r *reader) mentions(e *repo.Entry, fields *content.Object) bool {
 	l := r.list
-	var b strings.Builder
+	r.folded = r.folded[:0]
 	for _, m := range fields.Members {
 		if !l.sight.closed(m.Key) {
-			writeTexts(&b, m.Value)
+			eachText(m.Value, func(s string) { r.folded = append(appendFolded(r.folded, s), '\n') })
 		}
 	}
 	if src, err := e.Source(); err == nil {
-		b.WriteString(content.Body(src))
+		r.folded = appendFolded(r.folded, content.Body(src))
 	} else { // the fields alone are searched
 		r.unread = true
 	}
-	text := fold(b.String())
-	return !slices.ContainsFunc(l.words, func(w string) bool { return !strings.Contains(text, w) })
+	r.looked += len(r.folded)
+	found := !slices.ContainsFunc(l.words, func(w string) bool { return !bytes.Contains(r.folded, []byte(w)) })
+	if cap(r.folded) > maxPart/8 {
+		r.folded = nil // which one large entry has made so
+	}
+	return found
 }

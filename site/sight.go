@@ -23,9 +23,11 @@ import (
 // name of the blob would let them try out values for the others.
 type sight struct {
 	*content.Collection
-	grants []auth.Grant // of the caller's roles, at least one
-	whole  bool         // to see every entry with every field
-	site   *Site        // nil where whole is all that counts
+	grants []auth.Grant      // of the caller's roles, at least one
+	whole  bool              // to see every entry with every field
+	site   *Site             // nil where whole is all that counts
+	effort *effort           // of the question that it is for
+	digest [sha256.Size]byte // see readsHash
 }
 
 // sight is the collection called name as pr sees it, if pr may do each of the
@@ -201,14 +203,28 @@ func (v *sight) show(out Entry, fields *content.Object, problems []content.Probl
 
 // revision is what the caller knows the revision of e by.
 func (v *sight) revision(e *repo.Entry) (string, error) {
-	if len(v.hidden(e.Fields())) == 0 {
+	hidden := v.hidden(e.Fields())
+	if len(hidden) == 0 {
 		return e.Revision.String(), nil
 	}
-	d, err := e.Document()
+	if name, ok := v.named(e.Revision); ok && name != "" {
+		return name, nil
+	}
+	src, err := e.Source()
 	if err != nil {
 		return "", err
 	}
-	return v.revisionOf(d, e.Revision), nil
+	if err := v.effort.spend(len(src)); err != nil {
+		return "", err
+	}
+	if unread(e.Problems()) { // the fields were not, but the file is there again
+		return v.revisionOf(content.Parse(src), e.Revision), nil
+	}
+	name := digest(without(e.Fields(), hidden), content.Body(src))
+	if v.sees(e) {
+		v.name(e.Revision, name)
+	}
+	return name, nil
 }
 
 // revisionOf is [sight.revision] of a document, which is the blob called hash.

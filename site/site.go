@@ -30,6 +30,10 @@ type Site struct {
 	log         *slog.Logger
 	selections  selections
 	views       *views
+	documents   documents
+	steps       steps
+	names       *names
+	efforts     *efforts
 	registers   registers
 	seen        seen
 }
@@ -68,7 +72,7 @@ func New(o Options) (*Site, error) {
 		s.byName[c.Name] = c
 	}
 	s.words = newWordIndex(s.collections)
-	s.views = newViews()
+	s.views, s.names, s.efforts = newViews(), newNames(), newEfforts()
 	s.registers.reading = s.repo.Reading
 	return s, nil
 }
@@ -90,9 +94,7 @@ func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collectio
 	var cs []Collection
 	for _, c := range s.collections {
 		seen, err := s.Collection(ctx, pr, c.Name)
-		if refused := (*Error)(nil); errors.As(err, &refused) && refused.Code != Unavailable {
-			continue // it is not for pr
-		} else if err != nil {
+		if ctx.Err() != nil || refusedFor(err, Unavailable) {
 			return nil, err
 		}
 		cs = append(cs, seen)
@@ -143,7 +145,9 @@ func (s *Site) Has(name string) bool {
 	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Name == name })
 }
 
-// Collection is the collection called name.
+// Collection is the collection called name. To count the entries that pr sees, where
+// that is not all of them, may take longer than ctx, and then what was done for it is
+// not lost to the next one who asks.
 func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) (Collection, error) {
 	v, err := s.sight(pr, name)
 	if err != nil {
@@ -153,6 +157,7 @@ func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) 
 	if c.Total = s.repo.View().Len(name); v.whole {
 		return c, nil
 	}
+	v.effort = s.effort(ctx, pr, maxMaking)
 	seen, err := s.find(ctx, &list{sight: v})
 	c.Total = seen.len()
 	return c, err

@@ -85,16 +85,3 @@ func (v *sight) lastSeen(ctx context.Context, changes []repo.Change) (last repo.
 	}
 	return last, nil
 }
-
-// known is the revision that the caller knows a blob of an entry by, "" where they
-// do not see it.
-func (v *sight) known(ctx context.Context, hash repo.Hash) (string, error) {
-	if hash.IsZero() {
-		return "", nil
-	}
-	d, err := v.site.document(ctx, hash)
-	if err != nil || !v.shows(d.Fields(), d.Problems()) {
-		return "", err
-	}
-	return v.revisionOf(d, hash), nil
-}

@@ -9,7 +9,7 @@ import (
 )
 
 // Bounds of what is kept of entries as callers see them: how many entries, and
-// how many bytes of what was made of one.
+// how many bytes of one and of what was made of it.
 const (
 	maxViews   = 4096
 	maxEncoded = 16 << 10
@@ -42,7 +42,7 @@ func (all *views) of(v *sight, reads string, e *repo.Entry) (*Entry, error) {
 		return nil, err
 	}
 	made.encoded = new(atomic.Pointer[[]byte])
-	if !unread(e.Problems()) {
+	if made.size() <= maxEncoded && !unread(e.Problems()) {
 		all.kept.Add(name, made)
 	}
 	return made, nil

@@ -2,8 +2,12 @@ package site
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
+	"sync"
 
 	"cms/auth"
 	"cms/content"
@@ -21,8 +25,8 @@ type Seen struct {
 // Since is what the commits after since did to entries and media, as far as pr
 // sees it; an empty since stands before the first commit. What comes into pr's
 // sight is created to them, what leaves it is deleted; of hidden fields nothing
-// is told. After about limit changes, seen or not, it stops. NotFound
-// when since is no commit of the branch.
+// is told. After about limit changes, seen or not, or a commit by which it has cost
+// much, it stops. NotFound when since is no commit of the branch.
 func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limit int) (*Seen, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
@@ -35,18 +39,23 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), limit)
 	switch {
 	case errors.Is(err, ErrUnknownCommit):
-		return nil, &Error{Code: NotFound, Detail: "There is no such commit in the history, which may have been rewritten. Read what you need afresh, and go on from a newer commit.", Err: err}
+		return nil, unknownCommit(err)
 	case err != nil:
 		return nil, err
 	}
-	w := watcher{site: s, principal: pr, sights: map[string]*sight{}, messages: s.seesAll(pr)}
-	for _, c := range commits {
+	w := s.watcher(ctx, pr, math.MaxInt64)
+	defer w.effort.done()
+	for i, c := range commits {
 		for _, f := range c.Changes {
 			told, err := w.tell(ctx, c, f)
 			if err != nil {
 				return nil, err
 			}
 			seen.Changes = append(seen.Changes, told...)
+		}
+		if w.effort.cost() > maxEffort {
+			commits = commits[:i+1]
+			break
 		}
 	}
 	if n := len(commits); n > 0 && commits[n-1].Commit.String() != head {
@@ -96,12 +105,152 @@ func (w *watcher) sees(ctx context.Context, path content.Path, hash repo.Hash) (
 	return at.sight != nil || w.media(path, hash) != "", err
 }
 
+// A Place is one in the history of the branch: behind a commit, "" for before the
+// first one, and behind so many of the files that were changed next.
+type Place struct {
+	Commit string
+	Files  int
+}
+
+// Part is what someone sees of the changes behind a place, at most one commit.
+type Part struct {
+	Changes []FileChange
+	Next    Place  // where to go on
+	Commit  string // that ends with them; "" when it goes on
+}
+
+// partFiles bounds the files of a part.
+const partFiles = 200
+
+// After is what happened behind a place, as [Site.Since] tells it, to those who take
+// it in parts: a commit of many files is never held whole. What is behind the newest
+// commit is empty.
+func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, error) {
+	if !s.policy.Knows(pr) {
+		return nil, noRole()
+	}
+	c, err := s.step(ctx, at.Commit)
+	if err != nil || c == nil {
+		return &Part{Next: at}, err
+	}
+	w := s.watcher(ctx, pr, maxEffort)
+	defer w.effort.done()
+	part := &Part{}
+	next := min(at.Files, len(c.Changes))
+	for ; next < len(c.Changes) && next < at.Files+partFiles; next++ {
+		told, err := w.tell(ctx, *c, c.Changes[next])
+		if next > at.Files && refusedFor(err, Unavailable) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		part.Changes = append(part.Changes, told...)
+	}
+	part.Next = Place{at.Commit, next}
+	if next == len(c.Changes) {
+		part.Commit = c.Commit.String()
+		part.Next = Place{Commit: part.Commit}
+	}
+	return part, nil
+}
+
+// step is the first commit behind another one that changed files, or the newest of
+// all; nil when there is none. NotFound when the other is not of the branch.
+func (s *Site) step(ctx context.Context, since string) (*repo.CommitChanges, error) {
+	head, _ := s.Head()
+	if since == head {
+		return nil, nil
+	}
+	name := stepName{since, head}
+	if c := s.steps.get(name); c != nil {
+		return c, nil
+	}
+	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), 1)
+	switch {
+	case errors.Is(err, ErrUnknownCommit):
+		return nil, unknownCommit(err)
+	case err != nil || len(commits) == 0:
+		return nil, err
+	}
+	c := &commits[len(commits)-1]
+	s.steps.add(name, c)
+	return c, nil
+}
+
+func unknownCommit(err error) error {
+	return &Error{Code: NotFound, Detail: "There is no such commit in the history, which may have been rewritten. Read what you need afresh, and go on from a newer commit.", Err: err}
+}
+
+// steps are the commits that were told of lately: of those of few files some, and the
+// last one of many, which is told in parts. The zero value is ready.
+type steps struct {
+	mu   sync.Mutex
+	kept []keptStep // the newest last
+}
+
+type stepName struct{ since, head string }
+
+type keptStep struct {
+	name   stepName
+	commit *repo.CommitChanges
+}
+
+const maxSteps = 16
+
+func (all *steps) get(name stepName) *repo.CommitChanges {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, k := range all.kept {
+		if k.name == name {
+			return k.commit
+		}
+	}
+	return nil
+}
+
+func (all *steps) add(name stepName, c *repo.CommitChanges) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.kept = slices.DeleteFunc(all.kept, func(k keptStep) bool {
+		return k.name == name || len(c.Changes) > partFiles && len(k.commit.Changes) > partFiles
+	})
+	if len(all.kept) >= maxSteps {
+		all.kept = slices.Delete(all.kept, 0, 1)
+	}
+	all.kept = append(all.kept, keptStep{name, c})
+}
+
+// Sees names what pr sees of changes: those of whom it is the same are told the same.
+func (s *Site) Sees(pr *auth.Principal) (string, error) {
+	if !s.policy.Knows(pr) {
+		return "", noRole()
+	}
+	h := sha256.New()
+	for _, c := range s.collections {
+		if v, err := s.sight(pr, c.Name, auth.Read); err == nil {
+			fmt.Fprintf(h, "%s: %q\n", c.Name, v.reads())
+		}
+	}
+	for _, g := range s.policy.Grants(pr, auth.Media) {
+		if g.Allows(auth.Read) {
+			fmt.Fprintf(h, "media %q\n", g.Paths)
+		}
+	}
+	return string(h.Sum(nil)), nil
+}
+
 // watcher tells one caller what commits did.
 type watcher struct {
 	site      *Site
 	principal *auth.Principal
+	effort    *effort
 	sights    map[string]*sight // by collection; nil for one that the caller may not read
 	messages  bool              // are for the caller, as they may be about anything
+}
+
+func (s *Site) watcher(ctx context.Context, pr *auth.Principal, most int64) *watcher {
+	return &watcher{site: s, principal: pr, effort: s.effort(ctx, pr, most), sights: map[string]*sight{}, messages: s.seesAll(pr)}
 }
 
 // state is an entry before or after a commit, as the caller sees it.
@@ -203,7 +352,7 @@ func (w *watcher) state(ctx context.Context, path content.Path, hash repo.Hash) 
 	if v == nil {
 		return state{}, nil
 	}
-	d, err := w.site.document(ctx, hash)
+	d, err := w.site.parsed(ctx, w.effort, hash)
 	if err != nil || !v.shows(d.Fields(), d.Problems()) {
 		return state{}, err
 	}

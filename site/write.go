@@ -102,8 +102,10 @@ func (s *Site) batch(ctx context.Context, pr *auth.Principal, ops []Operation, w
 		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("A batch has between 1 and %d operations.", MaxBatch)}
 	}
 	t := &transaction{site: s, principal: pr, write: w}
+	cost := s.effort(ctx, pr, maxEffort)
+	defer cost.done()
 	for i, op := range ops {
-		e, err := op(ctx, s, pr)
+		e, err := op(ctx, s, pr, cost)
 		if err != nil {
 			return nil, &OperationError{i, refusal(err)}
 		}

@@ -125,6 +125,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Origins:      c.Server.CORSOrigins,
 		PerAddress:   api.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
 		PerCaller:    api.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
+		Streams:      api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 		Registry:     registry,
 		Metrics:      c.Server.Metrics,
 	})
