@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 
 	"cms/site"
 )
@@ -36,9 +35,7 @@ func (m *made) encode() string {
 
 // repeat answers a write that was made before with what it did, as far as the
 // caller may see it now.
-func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string) {
-	ctx := r.Context()
-	w.Header().Set("Idempotency-Replayed", "true")
+func (a *API) repeat(ctx context.Context, result string) (*reply, error) {
 	var m made
 	err := json.Unmarshal([]byte(result), &m)
 	var again *reply
@@ -49,20 +46,10 @@ func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string) {
 		err = alreadyMade(m.Commit)
 	}
 	if err != nil {
-		writeProblem(w, r, a.problem(ctx, err))
-		return
+		return nil, a.problem(ctx, err).with("Idempotency-Replayed", "true")
 	}
-	header := http.Header{}
-	for name, value := range map[string]string{"Content-Type": again.ContentType, "ETag": again.ETag, "Location": again.Location} {
-		if value != "" {
-			header.Set(name, value)
-		}
-	}
-	if len(again.Vary) > 0 {
-		header["Vary"] = again.Vary
-	}
-	callOf(ctx).targets = again.targets
-	send(w, again.Status, header, again.Body)
+	again.Replayed = "true"
+	return again, nil
 }
 
 func (a *API) again(ctx context.Context, m *made) (*reply, error) {

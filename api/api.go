@@ -35,6 +35,7 @@ type API struct {
 	keys        *state.Keys           // nil where no write can be repeated
 	ready       []Check
 	maxBody     int64
+	bodies      *bodies
 	log         *slog.Logger
 
 	sessions    *auth.Sessions // nil where nobody logs in
@@ -68,6 +69,7 @@ type Options struct {
 	Version      string                // of the program, for the OpenAPI document
 	PublicURL    string                // where clients reach the service
 	MaxBodyBytes int64                 // of a request; 10 MiB when 0
+	BodyMemory   int64                 // of the bodies of all requests, at once; 64 MiB when 0
 	Ready        []Check               // what /readyz asks
 	Timeout      time.Duration         // of an operation, but for some that take longer; 30 s when 0
 	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
@@ -114,6 +116,7 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
+	a.bodies = newBodies(cmp.Or(o.BodyMemory, DefaultBodyMemory), a.maxBody)
 	a.operationTime = cmp.Or(o.Timeout, operationTime)
 	a.heartbeat = cmp.Or(o.Heartbeat, heartbeat)
 	a.streamsEnd = make(chan struct{})
@@ -134,7 +137,7 @@ func New(o Options) (*API, error) {
 	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
-	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive, a.once)
+	a.huma.UseMiddleware(a.authenticate, a.limitCallers)
 	a.routes(router)
 	docs, err := newPage()
 	if err != nil {

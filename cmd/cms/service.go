@@ -119,6 +119,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
+		BodyMemory:   c.Server.BodyMemory,
 		Ready:        s.checks(),
 		Logger:       log,
 		Proxies:      c.Server.TrustedProxies,
