@@ -40,6 +40,8 @@ type API struct {
 
 	sessions    *auth.Sessions // nil where nobody logs in
 	providers   []*auth.Provider
+	flows       *auth.Flows
+	logins      *limiter
 	cookies     cookies
 	crossOrigin *http.CrossOriginProtection
 
@@ -77,6 +79,7 @@ type Options struct {
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
 	Providers []*auth.Provider // where people may log in, with different names
+	Flows     *auth.Flows      // of logins there; those of this process alone when nil
 
 	Proxies    []netip.Prefix       // whose X-Forwarded-For is believed
 	Origins    []string             // whose pages may call the API from browsers; "*" is all of them
@@ -108,6 +111,7 @@ func New(o Options) (*API, error) {
 
 		sessions:    o.Sessions,
 		providers:   o.Providers,
+		flows:       o.Flows,
 		cookies:     cookiesFor(o.PublicURL),
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
@@ -127,6 +131,14 @@ func New(o Options) (*API, error) {
 	}
 	if a.perCaller, err = newLimiter("caller", o.PerCaller); err != nil {
 		return nil, err
+	}
+	if a.logins, err = newLimiter("login", loginPace); err != nil {
+		return nil, err
+	}
+	if a.flows == nil {
+		if a.flows, err = auth.NewFlows(); err != nil {
+			return nil, err
+		}
 	}
 	if a.metrics, err = newMetrics(o.Registry); err != nil {
 		return nil, err
