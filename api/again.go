@@ -37,8 +37,7 @@ func (m *made) encode() string {
 // repeat answers a write that was made before with what it did, as far as the
 // caller may see it now. Who could not make it any more is answered as if it had not
 // been made, so that nobody learns by the key of another token that it was.
-func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string, run http.HandlerFunc) {
-	ctx := r.Context()
+func (a *API) repeat(ctx context.Context, result string, run func(context.Context) (*reply, error)) (*reply, error) {
 	var m made
 	err := json.Unmarshal([]byte(result), &m)
 	var again *reply
@@ -49,28 +48,17 @@ func (a *API) repeat(w http.ResponseWriter, r *http.Request, result string, run 
 		err = a.alreadyMade(ctx, m.Commit)
 	}
 	if err != nil {
-		if refused := a.tried(w, r, err, run); refused != nil {
-			send(w, refused.status, refused.header, refused.body.Bytes())
-			return
+		if refused := a.tried(ctx, err, run); refused != nil {
+			return nil, refused
 		}
+		p := a.problem(ctx, err)
 		if !byRights(err) {
-			w.Header().Set(replayedHeader, "true")
+			p = p.with(replayedHeader, "true")
 		}
-		writeProblem(w, r, a.problem(ctx, err))
-		return
+		return nil, p
 	}
-	w.Header().Set(replayedHeader, "true")
-	header := http.Header{}
-	for name, value := range map[string]string{"Content-Type": again.ContentType, "ETag": again.ETag, "Location": again.Location} {
-		if value != "" {
-			header.Set(name, value)
-		}
-	}
-	if len(again.Vary) > 0 {
-		header["Vary"] = again.Vary
-	}
-	callOf(ctx).targets = again.targets
-	send(w, again.Status, header, again.Body)
+	again.Replayed = "true"
+	return again, nil
 }
 
 const replayedHeader = "Idempotency-Replayed"
@@ -95,22 +83,22 @@ func (a *API) alreadyMade(ctx context.Context, commit string) error {
 }
 
 // tried is how a write that was made before is refused to who may not make it now, as
-// any other such write would be: it is run dry. Without an answer err is no refusal by
+// any other such write would be: it is run dry. Without a refusal err is none by
 // rights, or it is to be told itself.
-func (a *API) tried(w http.ResponseWriter, r *http.Request, err error, run http.HandlerFunc) *answerBuffer {
+func (a *API) tried(ctx context.Context, err error, run func(context.Context) (*reply, error)) error {
 	if !byRights(err) {
 		return nil
 	}
-	dry := r.Clone(r.Context())
-	query := dry.URL.Query()
-	query.Set("dry_run", "true")
-	dry.URL.RawQuery = query.Encode()
-	buffer := &answerBuffer{ResponseWriter: w, header: http.Header{}}
-	run(buffer, dry)
-	if buffer.status != http.StatusForbidden && buffer.status != http.StatusNotFound {
+	c := callOf(ctx)
+	c.dry = true
+	defer func() { c.dry = false }()
+	if _, err = run(ctx); err == nil {
 		return nil
 	}
-	return buffer
+	if p := a.problem(ctx, err); p.Status == http.StatusForbidden || p.Status == http.StatusNotFound {
+		return p
+	}
+	return nil
 }
 
 // byRights says whether err refuses by what the caller may do or see.

@@ -35,10 +35,13 @@ type API struct {
 	keys        *state.Keys           // nil where no write can be repeated
 	ready       []Check
 	maxBody     int64
+	bodies      *bodies
 	log         *slog.Logger
 
 	sessions    *auth.Sessions // nil where nobody logs in
 	providers   []*auth.Provider
+	flows       *auth.Flows
+	logins      *limiter
 	cookies     cookies
 	crossOrigin *http.CrossOriginProtection
 
@@ -69,6 +72,7 @@ type Options struct {
 	Version      string                // of the program, for the OpenAPI document
 	PublicURL    string                // where clients reach the service
 	MaxBodyBytes int64                 // of a request; 10 MiB when 0
+	BodyMemory   int64                 // of the bodies of all requests, at once; 64 MiB when 0
 	Ready        []Check               // what /readyz asks
 	Timeout      time.Duration         // of an operation, but for some that take longer; 30 s when 0
 	Heartbeat    time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
@@ -77,6 +81,7 @@ type Options struct {
 
 	Sessions  *auth.Sessions   // of people who log in; nil for bearer tokens alone
 	Providers []*auth.Provider // where people may log in, with different names
+	Flows     *auth.Flows      // of logins there; those of this process alone when nil
 
 	Proxies    []netip.Prefix       // whose X-Forwarded-For is believed
 	Origins    []string             // whose pages may call the API from browsers; "*" is all of them
@@ -108,6 +113,7 @@ func New(o Options) (*API, error) {
 
 		sessions:    o.Sessions,
 		providers:   o.Providers,
+		flows:       o.Flows,
 		cookies:     cookiesFor(o.PublicURL),
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
@@ -116,6 +122,7 @@ func New(o Options) (*API, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
+	a.bodies = newBodies(cmp.Or(o.BodyMemory, DefaultBodyMemory), a.maxBody)
 	a.operationTime = cmp.Or(o.Timeout, operationTime)
 	a.heartbeat = cmp.Or(o.Heartbeat, heartbeat)
 	a.streams = newStreams(a, o.Streams)
@@ -128,6 +135,14 @@ func New(o Options) (*API, error) {
 	if a.perCaller, err = newLimiter("caller", o.PerCaller); err != nil {
 		return nil, err
 	}
+	if a.logins, err = newLimiter("login", loginPace); err != nil {
+		return nil, err
+	}
+	if a.flows == nil {
+		if a.flows, err = auth.NewFlows(); err != nil {
+			return nil, err
+		}
+	}
 	if a.metrics, err = newMetrics(o.Registry, a.streams.opened); err != nil {
 		return nil, err
 	}
@@ -137,7 +152,7 @@ func New(o Options) (*API, error) {
 	}
 	router := newRouter()
 	a.huma = huma.NewAPI(description(o), adapter{router})
-	a.huma.UseMiddleware(a.authenticate, a.limitCallers, a.receive, a.once)
+	a.huma.UseMiddleware(a.authenticate, a.limitCallers)
 	a.routes(router)
 	docs, err := newPage()
 	if err != nil {

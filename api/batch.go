@@ -46,8 +46,17 @@ type OperationResult struct {
 type batchInput struct {
 	Writing
 	Preconditions
+	Payload
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+}
+
+// admit refuses who may write nowhere: what is to be written stands in the body.
+func (in *batchInput) admit(ctx context.Context, a *API) error {
+	if err := a.site.MayWrite(principal(ctx)); err != nil {
+		return err
+	}
+	_, err := mediaType(in.ContentType, "", mediaJSON)
+	return err
 }
 
 var batchDoc = doc{
@@ -61,13 +70,10 @@ var batchDoc = doc{
 }
 
 func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
 	if err := in.ofCollection(); err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.RawBody, "message", "on_behalf_of", "operations")
+	b, err := decodeBody(in.body, "message", "on_behalf_of", "operations")
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ const (
 	answerTime    = 30 * time.Second // more, to send an answer, or that the time is over
 	transferTime  = 5 * time.Minute  // for a file, up or down, instead of both
 	smallBody     = 64 << 10         // of what holds names, addresses and settings
+	keptBody      = 4 << 10          // what is left of a body, and read to keep the connection
+	maxTarget     = 16 << 10         // of a request's path and query together
 )
 
 // bounds are what one operation may take. The OpenAPI document tells them.
@@ -43,11 +45,6 @@ func (b bounds) set(op *huma.Operation) {
 func hold(op *huma.Operation, w http.ResponseWriter, r *http.Request, next func(*http.Request)) {
 	b, _ := op.Metadata[boundsKey].(bounds)
 	if b.body > 0 {
-		if r.ContentLength > b.body {
-			w.Header().Set("Connection", "close")
-			writeProblem(w, r, tooLarge(b.body))
-			return
-		}
 		r.Body = http.MaxBytesReader(w, r.Body, b.body)
 	}
 	if b.time > 0 {

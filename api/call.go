@@ -24,8 +24,8 @@ type call struct {
 	operation string          // the id in the OpenAPI document; "" for none
 	code      string          // of the problem that was answered
 	targets   []target        // what a write has changed or, refused, was asked to
-	made      *made           // what a write did, to be kept with its key; nil for none
 	key       string          // names the write in its commit, so that it is not made twice; "" for none
+	dry       bool            // the write was made before: it is only seen whether the caller may make it
 }
 
 // target is an entry, or another thing in the repository, that a write changed.

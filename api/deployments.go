@@ -9,9 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-
 	"cms/auth"
 	"cms/webhooks"
 )
@@ -89,16 +86,19 @@ type DeploymentReport struct {
 	URL    string `json:"url,omitempty" doc:"Of the site or of the build's log: http or https."`
 }
 
-type reportInput struct {
-	RawBody []byte
+type reportInput struct{ Payload }
 
-	request *http.Request
-}
-
-// Resolve implements [huma.Resolver]: a signature is in headers.
-func (in *reportInput) Resolve(ctx huma.Context) []error {
-	in.request, _ = humamux.Unwrap(ctx)
-	return nil
+// admit refuses a caller whose role does not report, and a signature that none of
+// any body is. Which body it is of, the handler says.
+func (in *reportInput) admit(ctx context.Context, a *API) error {
+	if a.deployments == nil {
+		return newProblem(http.StatusNotFound, "This service keeps no deployments.")
+	}
+	if err := a.mayReport(ctx, &in.Payload); err != nil {
+		return err
+	}
+	_, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON)
+	return err
 }
 
 var reportDeploymentDoc = doc{
@@ -113,17 +113,14 @@ var reportDeploymentDoc = doc{
 const maxURL = 2048
 
 func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, error) {
-	if a.deployments == nil {
-		return nil, newProblem(http.StatusNotFound, "This service keeps no deployments.")
+	var by webhooks.Signature
+	if signs(in.request) {
+		var ok bool
+		if by, ok = a.deployments.Signed(in.request.Header, in.body); !ok {
+			return nil, badSignature()
+		}
 	}
-	by, err := a.mayReport(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, "commit", "state", "url")
+	b, err := decodeBody(in.body, "commit", "state", "url")
 	if err != nil {
 		return nil, err
 	}
@@ -147,19 +144,29 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	return &reply{Status: http.StatusNoContent}, nil
 }
 
-// mayReport makes sure of a signature, or else of the caller's role.
-func (a *API) mayReport(ctx context.Context, in *reportInput) (webhooks.Signature, error) {
-	if in.request.Header.Get("Webhook-Signature") != "" {
-		if by, ok := a.deployments.Signed(in.request.Header, in.RawBody); ok {
-			return by, nil
+// signs says whether a report is to be held to its signature, and not to a token.
+func signs(r *http.Request) bool { return r.Header.Get("Webhook-Signature") != "" }
+
+func badSignature() error {
+	return newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+		with("WWW-Authenticate", `Webhook realm="cms"`)
+}
+
+// mayReport makes sure of the caller's role, or that there may be a signature.
+func (a *API) mayReport(ctx context.Context, s *Payload) error {
+	if signs(s.request) {
+		if !a.deployments.MaySign(s.request.Header) {
+			return badSignature()
 		}
-		return webhooks.Signature{}, newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
-			with("WWW-Authenticate", `Webhook realm="cms"`)
+		return nil
 	}
-	pr, err := a.caller(in.request)
+	pr, err := a.caller(s.request)
 	if err != nil {
-		return webhooks.Signature{}, err
+		return err
 	}
 	callOf(ctx).principal = pr
-	return webhooks.Signature{}, a.site.MayOperate(pr, auth.Update)
+	if p := a.perCaller.admit(s.writer.Header(), callerKey(pr)); p != nil {
+		return p
+	}
+	return a.site.MayOperate(pr, auth.Update)
 }

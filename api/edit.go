@@ -1,11 +1,15 @@
 package api
 
 import (
-	"bytes"
-	"cms/content"
-	"cms/site"
 	"context"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
+	"cms/auth"
+	"cms/content"
+	"cms/site"
 )
 
 // Writing are the parameters that every write takes.
@@ -13,20 +17,38 @@ type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
 	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then; dry runs are made again."`
+
+	request *http.Request
 }
+
+// Resolve implements [huma.Resolver].
+func (in *Writing) Resolve(ctx huma.Context) []error {
+	in.request, _ = humamux.Unwrap(ctx)
+	return nil
+}
+
+func (in *Writing) from() *http.Request { return in.request }
 
 // write is what the parameters say. Of the key, once has made what the commit
 // holds.
 func (in Writing) write(ctx context.Context) site.Write {
-	return site.Write{Message: in.Message, DryRun: in.DryRun, Key: callOf(ctx).key}
+	return writing(ctx, site.Write{Message: in.Message, DryRun: in.DryRun})
 }
 
 type createInput struct {
 	InCollection
 	Writing
 	Preconditions
+	Payload
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+}
+
+func (in *createInput) admit(ctx context.Context, a *API) error {
+	if err := a.site.MayEdit(principal(ctx), in.Collection, auth.Create); err != nil {
+		return err
+	}
+	_, err := mediaType(in.ContentType, "", mediaJSON)
+	return err
 }
 
 var createEntryDoc = doc{
@@ -40,13 +62,10 @@ var createEntryDoc = doc{
 }
 
 func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
 	if err := in.ofCollection(); err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.RawBody, "slug", "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.body, "slug", "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +87,23 @@ type Editing struct {
 	AtEntry
 	Writing
 	Preconditions
-	Base        string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	Payload
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+}
+
+// admitUpdate refuses who may not change the entry. Of a request with a key, which
+// may have been made, nobody asks what has become of the entry since.
+func (in *Editing) admitUpdate(ctx context.Context, a *API) error {
+	pr := principal(ctx)
+	if err := a.site.MayEdit(pr, in.Collection, auth.Update); err != nil {
+		return err
+	}
+	ref, err := in.ref()
+	if err != nil || in.Key != "" {
+		return err
+	}
+	return a.site.MayUpdate(pr, ref)
 }
 
 // edit is what the parameters say, and the body's media type, one of accepted.
@@ -104,6 +137,20 @@ var putEntryDoc = doc{
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
+func (in *putInput) admit(ctx context.Context, a *API) error {
+	if err := a.site.MayEdit(principal(ctx), in.Collection, auth.Update, auth.Create); err != nil {
+		return err
+	}
+	_, w, _, err := in.edit(ctx, "", mediaJSON, mediaMarkdown)
+	switch {
+	case err != nil:
+		return err
+	case creates(w):
+		return a.site.MayEdit(principal(ctx), in.Collection, auth.Create)
+	}
+	return in.admitUpdate(ctx, a)
+}
+
 func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	ref, w, media, err := in.edit(ctx, "", mediaJSON, mediaMarkdown)
 	if err != nil {
@@ -111,13 +158,13 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	}
 	pr := principal(ctx)
 	if media == mediaMarkdown {
-		src := bytes.Clone(in.RawBody) // huma takes its buffer back
+		src := in.body
 		if creates(w) {
 			return outcome(a.site.CreateSource(ctx, pr, ref, src, w))
 		}
 		return outcome(a.site.Update(ctx, pr, ref, site.ReplaceSource(src, in.Exact), w))
 	}
-	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.body, "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -143,19 +190,29 @@ var patchEntryDoc = doc{
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
-func (a *API) patchEntry(ctx context.Context, in *Editing) (*reply, error) {
+type patchInput struct{ Editing }
+
+func (in *patchInput) admit(ctx context.Context, a *API) error {
+	if err := in.admitUpdate(ctx, a); err != nil {
+		return err
+	}
+	_, _, _, err := in.edit(ctx, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	return err
+}
+
+func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
 	ref, w, media, err := in.edit(ctx, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
 	if err != nil {
 		return nil, err
 	}
 	pr := principal(ctx)
 	if media == mediaJSONPatch {
-		if err := checkJSONPatch(in.RawBody); err != nil {
+		if err := checkJSONPatch(in.body); err != nil {
 			return nil, err
 		}
-		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(bytes.Clone(in.RawBody)), w))
+		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(in.body), w))
 	}
-	b, err := decodeBody(in.RawBody, "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.body, "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}

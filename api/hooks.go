@@ -5,9 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-
 	"cms/webhooks"
 )
 
@@ -18,19 +15,23 @@ var receiveHookDoc = doc{
 	requests:  map[string]any{mediaJSON: map[string]any{}},
 	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
+	bounds:    bounds{body: webhooks.MaxBody},
+	streamed:  true,
 }
 
 type hookInput struct {
 	Provider string `path:"provider" enum:"github,gitlab,gitea,forgejo,bitbucket" doc:"Who sends it."`
-	RawBody  []byte
-
-	header http.Header
+	Payload
 }
 
-// Resolve implements [huma.Resolver]: each host has headers of its own.
-func (in *hookInput) Resolve(ctx huma.Context) []error {
-	r, _ := humamux.Unwrap(ctx)
-	in.header = r.Header
+// admit refuses who cannot have the secret, by the header alone.
+func (in *hookInput) admit(_ context.Context, a *API) error {
+	if a.inbound == nil {
+		return hookProblem(webhooks.ErrUnknownHook)
+	}
+	if err := a.inbound.Expect(in.Provider, in.request.Header); err != nil {
+		return hookProblem(err)
+	}
 	return nil
 }
 
@@ -40,19 +41,24 @@ type hookAnswer struct {
 	Repeated bool `json:"repeated" doc:"The same was received before, and nothing was done."`
 }
 
+// receiveHook reads the body as it is verified, and holds next to nothing of it.
 func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
-	if a.inbound == nil {
-		return nil, newProblem(http.StatusNotFound, "No hook of this provider is configured.")
-	}
-	push, err := a.inbound.Receive(in.Provider, in.header, in.RawBody)
-	switch {
-	case errors.Is(err, webhooks.ErrUnknownHook):
-		return nil, newProblem(http.StatusNotFound, "No hook of this provider is configured.")
-	case errors.Is(err, webhooks.ErrForged):
-		return nil, newProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
-			with("WWW-Authenticate", `Webhook realm="cms"`)
-	case err != nil:
-		return nil, newProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
+	push, err := a.inbound.Receive(in.Provider, in.request.Header, in.request.Body)
+	if err != nil {
+		return nil, hookProblem(err)
 	}
 	return answer(http.StatusAccepted, hookAnswer{Fetch: push.Follow, Repeated: push.Repeated})
+}
+
+func hookProblem(err error) error {
+	switch {
+	case errors.Is(err, webhooks.ErrUnknownHook):
+		return newProblem(http.StatusNotFound, "No hook of this provider is configured.")
+	case errors.Is(err, webhooks.ErrForged):
+		return newProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
+			with("WWW-Authenticate", `Webhook realm="cms"`)
+	case errors.Is(err, webhooks.ErrNoPush):
+		return newProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
+	}
+	return bodyProblem(err)
 }

@@ -46,19 +46,19 @@ var loginDoc = doc{
 }
 
 type loginInput struct {
-	Browser
+	Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte
+}
+
+func (in *loginInput) admit(_ context.Context, a *API) error {
+	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+		return err
+	}
+	return a.sameOrigin(in.request, false)
 }
 
 func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
-	if err := a.sameOrigin(in.request, false); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, "email", "password")
+	b, err := decodeBody(in.body, "email", "password")
 	if err != nil {
 		return nil, err
 	}

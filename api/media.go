@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -148,17 +147,29 @@ func (a *API) serveMedia(w http.ResponseWriter, r *http.Request, c *call, h func
 	if p := a.perCaller.admit(w.Header(), callerKey(c.principal)); p != nil {
 		return p
 	}
-	if !safe(r.Method) && a.keys != nil && r.Header.Get(keyHeader) != "" {
+	return h(w, r)
+}
+
+// writeMedia answers a request that writes a file, once where it has a key.
+func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, write func(context.Context) (*reply, error)) error {
+	var (
+		made *reply
+		err  error
+	)
+	if a.keys == nil || r.Header.Get(keyHeader) == "" {
+		made, err = write(r.Context())
+	} else {
 		// The body is a stream: its length tells it apart, and its digest where there is one.
 		body := digest(strconv.FormatInt(r.ContentLength, 10), r.Header.Get("Content-Digest"), r.Header.Get("Repr-Digest"))
-		a.underKey(w, r, []byte(body), transferTime+onceTime, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				writeProblem(w, r, a.problem(r.Context(), err))
-			}
-		})
-		return nil
+		made, err = a.once(r.Context(), r, []byte(body), transferTime+onceTime, write)
 	}
-	return h(w, r)
+	if err != nil {
+		return err
+	}
+	c := callOf(r.Context())
+	c.targets = append(c.targets, made.targets...)
+	send(w, made)
+	return nil
 }
 
 // mediaPath is the path that a request names, and its query, which may have the
@@ -249,17 +260,31 @@ func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	within(w, transferTime, transferTime+answerTime)
-	ctx, cancel := context.WithTimeout(r.Context(), transferTime)
-	defer cancel()
-	out, err := a.site.PutMedia(ctx, principal(ctx), path, uploaded{r.Body}, write)
-	if err != nil {
+	action := auth.Update
+	if write.Absent {
+		action = auth.Create
+	}
+	if err := a.site.MayMedia(principal(r.Context()), path, action); err != nil {
 		return err
 	}
-	if write.DryRun {
-		return answerDryRun(w, out)
+	if limit := a.site.MediaLimit(); r.ContentLength > limit {
+		return tooLarge(limit)
 	}
-	return finishMedia(ctx, w, path, out)
+	within(w, transferTime, transferTime+answerTime)
+	return a.writeMedia(w, r, func(ctx context.Context) (*reply, error) {
+		ctx, cancel := context.WithTimeout(ctx, transferTime)
+		defer cancel()
+		write := writing(ctx, write)
+		out, err := a.site.PutMedia(ctx, principal(ctx), path, uploaded{r.Body}, write)
+		return mediaAnswer(path, out, write.DryRun, err)
+	})
+}
+
+// writing is a write as it is made for the call that ctx belongs to.
+func writing(ctx context.Context, w site.Write) site.Write {
+	c := callOf(ctx)
+	w.Key, w.DryRun = c.key, w.DryRun || c.dry
+	return w
 }
 
 // mediaOutcome answers a write of a file.
@@ -280,45 +305,34 @@ func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 	return r, nil
 }
 
-func finishMedia(ctx context.Context, w http.ResponseWriter, path string, out *site.MediaOutcome) error {
-	r, err := mediaOutcome(path, out)
-	if err != nil {
-		return err
-	}
-	c := callOf(ctx)
-	c.targets, c.made = r.targets, r.made
-	for name, value := range map[string]string{"Content-Type": r.ContentType, "ETag": r.ETag, "Location": r.Location} {
-		if value != "" {
-			w.Header().Set(name, value)
-		}
-	}
-	w.WriteHeader(r.Status)
-	w.Write(r.Body)
-	return nil
-}
-
 func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	path, write, err := mediaWrite(r)
 	if err != nil {
 		return err
 	}
-	within(w, a.operationTime, a.operationTime+answerTime)
-	ctx, cancel := context.WithTimeout(r.Context(), a.operationTime)
-	defer cancel()
-	out, err := a.site.DeleteMedia(ctx, principal(ctx), path, write)
-	if err != nil {
+	if err := a.site.MayMedia(principal(r.Context()), path, auth.Delete); err != nil {
 		return err
 	}
-	if write.DryRun {
-		return answerDryRun(w, out)
-	}
-	return finishMedia(ctx, w, path, out)
+	within(w, a.operationTime, a.operationTime+answerTime)
+	return a.writeMedia(w, r, func(ctx context.Context) (*reply, error) {
+		ctx, cancel := context.WithTimeout(ctx, a.operationTime)
+		defer cancel()
+		write := writing(ctx, write)
+		out, err := a.site.DeleteMedia(ctx, principal(ctx), path, write)
+		return mediaAnswer(path, out, write.DryRun, err)
+	})
 }
 
-// answerDryRun tells whether a write would change a file, which has no fields.
-func answerDryRun(w http.ResponseWriter, out *site.MediaOutcome) error {
-	writeJSON(w, http.StatusOK, Diff{DocumentDiff: content.DocumentDiff{Changed: []content.FieldChange{}, BodyChanged: out.Changed}})
-	return nil
+// mediaAnswer answers a write of a file or, after a dry run, whether it would change
+// the file, which has no fields.
+func mediaAnswer(path string, out *site.MediaOutcome, dryRun bool, err error) (*reply, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case dryRun:
+		return answer(http.StatusOK, Diff{DocumentDiff: content.DocumentDiff{Changed: []content.FieldChange{}, BodyChanged: out.Changed}})
+	}
+	return mediaOutcome(path, out)
 }
 
 // mediaWrite is what a request to write a file says beside its content.
@@ -337,7 +351,7 @@ func mediaWrite(r *http.Request) (string, site.Write, error) {
 		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),
 		IfNoneMatch: strings.Join(r.Header.Values("If-None-Match"), ", "),
 	}.parse("")
-	return path, site.Write{Precondition: pre, Message: query.Get("message"), DryRun: dryRun == "true", Key: callOf(r.Context()).key}, err
+	return path, site.Write{Precondition: pre, Message: query.Get("message"), DryRun: dryRun == "true"}, err
 }
 
 // uploaded is a request's body, whose failures are told as what they are.
@@ -345,14 +359,8 @@ type uploaded struct{ io.Reader }
 
 func (u uploaded) Read(b []byte) (int, error) {
 	n, err := u.Reader.Read(b)
-	var timeout net.Error
-	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return n, newProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again.")
-	case errors.As(err, new(*http.MaxBytesError)):
-		return n, io.EOF // the site counts, too, and has seen one byte too many
 	}
-	return n, newProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again.")
+	return n, bodyProblem(err)
 }

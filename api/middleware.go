@@ -1,17 +1,16 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +29,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		h.Set("X-Request-Id", c.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, body: &arriving{ReadCloser: r.Body, left: r.ContentLength}}
 		ctx := withCall(r.Context(), c)
 		start := time.Now()
 		defer func() { // also when the connection is cut
@@ -41,27 +40,57 @@ func (a *API) observe(next http.Handler) http.Handler {
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
 				slog.Int64("bytes", rec.bytes), slog.String("duration", took.String()), slog.String("request_id", c.id))
 		}()
-		next.ServeHTTP(rec, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		r.Body = rec.body
+		next.ServeHTTP(rec, r)
 	})
 }
 
-// recorder remembers what was answered.
+// recorder remembers what was answered. It ends a connection on which there is a body
+// that nobody has read, instead of reading it.
 type recorder struct {
 	http.ResponseWriter
+	body   *arriving
 	status int
 	bytes  int64
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
+	if r.status == 0 && status >= http.StatusOK {
 		r.status = status
+		r.hangUp()
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// hangUp has the connection end with the answer if more of the body is left than is
+// read to keep it.
+func (r *recorder) hangUp() {
+	if !r.body.ended && (r.body.left < 0 || r.body.left > keptBody) {
+		r.Header().Set("Connection", "close")
+		_ = http.NewResponseController(r.ResponseWriter).SetReadDeadline(time.Unix(1, 0)) // or the server reads some of it
+	}
+}
+
+// arriving is a body on its way.
+type arriving struct {
+	io.ReadCloser
+	left  int64 // bytes that are to come; negative where that is not told
+	ended bool
+}
+
+func (a *arriving) Read(b []byte) (int, error) {
+	n, err := a.ReadCloser.Read(b)
+	if a.left > 0 {
+		a.left -= int64(n)
+	}
+	a.ended = a.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
@@ -93,25 +122,19 @@ func (a *API) recover(next http.Handler) http.Handler {
 	})
 }
 
-// bound limits every request's body, and refuses a query that means several
-// things: what cannot be decoded would be dropped silently, and a dry run could
-// become a write.
+// bound refuses addresses that are too long, and a query that means several things:
+// what cannot be decoded would be dropped silently, and a dry run could become a
+// write.
 func (a *API) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.RequestURI) > maxTarget {
+			writeProblem(w, r, newProblem(http.StatusRequestURITooLong, "The address is longer than the "+strconv.Itoa(maxTarget)+" bytes that are read. Ask for less at once."))
+			return
+		}
 		if p := checkQuery(r.URL.RawQuery); p != nil {
 			writeProblem(w, r, p)
 			return
 		}
-		limit, room := a.maxBody, int64(0)
-		if strings.HasPrefix(r.URL.Path, mediaRoute) {
-			limit, room = a.site.MediaLimit(), 1 // one more byte shows the site that there are too many
-		}
-		if r.ContentLength > limit {
-			w.Header().Set("Connection", "close")
-			writeProblem(w, r, tooLarge(limit))
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit+room)
 		joinLists(r.Header)
 		next.ServeHTTP(w, r)
 	})
@@ -172,42 +195,6 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	}
 	callOf(ctx.Context()).principal = pr
 	next(ctx)
-}
-
-// receive reads the body of an operation that has one, so that one that is too
-// large, too slow or cut short is told as what it is. What can be refused without
-// it is refused before.
-func (a *API) receive(ctx huma.Context, next func(huma.Context)) {
-	if ctx.Operation().RequestBody == nil {
-		next(ctx)
-		return
-	}
-	r, w := humamux.Unwrap(ctx)
-	if admit, _ := ctx.Operation().Metadata[admitKey].(admit); admit != nil {
-		if err := admit(a, principal(ctx.Context()), r.Header.Get("Content-Type")); err != nil {
-			if r.ContentLength < 0 || r.ContentLength > smallBody {
-				w.Header().Set("Connection", "close") // or the server reads it to its end
-			}
-			writeHuma(ctx, a.problem(ctx.Context(), err))
-			return
-		}
-	}
-	body, err := io.ReadAll(r.Body)
-	var (
-		large   *http.MaxBytesError
-		timeout net.Error
-	)
-	switch {
-	case errors.As(err, &large):
-		writeHuma(ctx, tooLarge(large.Limit))
-	case errors.As(err, &timeout) && timeout.Timeout():
-		writeHuma(ctx, newProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again."))
-	case err != nil:
-		writeHuma(ctx, newProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again."))
-	default:
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next(ctx)
-	}
 }
 
 func (a *API) verify(ctx context.Context, headers []string) (*auth.Principal, error) {

@@ -3,8 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -15,8 +13,17 @@ import (
 	"cms/auth"
 )
 
-// flowTime is how long a login at a provider may take.
-const flowTime = 10 * time.Minute
+// loginPace is how often a client may begin and end logins at providers, whatever
+// limits are configured: each end is a question to the provider.
+var loginPace = Limit{Requests: 60, Window: time.Minute}
+
+// limitLogins counts what an address asks of providers.
+func (a *API) limitLogins(ctx context.Context) error {
+	if p := a.logins.admit(http.Header{}, network(callOf(ctx).address)); p != nil {
+		return p
+	}
+	return nil
+}
 
 // InProvider names a provider.
 type InProvider struct {
@@ -37,12 +44,12 @@ var startLoginDoc = doc{
 	text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback.",
 	responses: map[int]any{303: nil},
 	headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
-	problems:  []int{400, 404, 503},
+	problems:  []int{400, 404, 429, 503},
 }
 
 type startInput struct {
 	InProvider
-	ReturnTo string `query:"return_to" doc:"The path of this service to go on with after the login." example:"/editor/"`
+	ReturnTo string `query:"return_to" maxLength:"2048" doc:"The path of this service to go on with after the login." example:"/editor/"`
 }
 
 func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
@@ -53,16 +60,19 @@ func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
 	if in.ReturnTo != "" && !localPath(in.ReturnTo) {
 		return nil, newProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
 	}
+	if err := a.limitLogins(ctx); err != nil {
+		return nil, err
+	}
 	where, flow, err := p.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	flow.ReturnTo = in.ReturnTo
-	value, err := json.Marshal(flow)
+	value, err := a.flows.Seal(flow)
 	if err != nil {
 		return nil, err
 	}
-	cookie := a.cookies.set(flowCookie, base64.RawURLEncoding.EncodeToString(value), time.Now().Add(flowTime))
+	cookie := a.cookies.set(flowCookie, value, time.Now().Add(auth.FlowTime))
 	cookie.SameSite = http.SameSiteLaxMode // the provider's page leads back here
 	return &reply{Status: http.StatusSeeOther, Location: where, CacheControl: "no-store", SetCookie: []http.Cookie{cookie}}, nil
 }
@@ -81,7 +91,7 @@ var finishLoginDoc = doc{
 	text:      "Where the provider sends the browser. Begins a session and leads on to return_to.",
 	responses: map[int]any{200: map[string]any{"text/html": file{}}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{400, 404, 503},
+	problems:  []int{400, 404, 429, 503},
 }
 
 type finishInput struct {
@@ -94,11 +104,18 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	var flow auth.Flow
-	if value, err := base64.RawURLEncoding.DecodeString(a.cookies.of(in.request, flowCookie)); err != nil || json.Unmarshal(value, &flow) != nil {
-		flow = auth.Flow{} // which Finish refuses
+	flow, _ := a.flows.Open(a.cookies.of(in.request, flowCookie)) // else empty, which is refused
+	query := in.request.URL.Query()
+	if err := p.Check(flow, query); err != nil {
+		return nil, err
 	}
-	pr, err := p.Finish(ctx, flow, in.request.URL.Query())
+	if err := a.limitLogins(ctx); err != nil {
+		return nil, err
+	}
+	if !a.flows.End(flow) {
+		return nil, &auth.LoginError{Detail: "This login was ended already. Log in again."}
+	}
+	pr, err := p.Finish(ctx, flow, query)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,6 +24,7 @@ type loginProvider struct {
 	t      *testing.T
 	asked  url.Values     // what the last browser came with
 	claims map[string]any // changes of the next ID token
+	calls  atomic.Int64   // that the service made
 }
 
 func newLoginProvider(t *testing.T) *loginProvider {
@@ -33,7 +35,10 @@ func newLoginProvider(t *testing.T) *loginProvider {
 	}
 	p := &loginProvider{idProvider: idProvider{key: key}, t: t}
 	mux := http.NewServeMux()
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.calls.Add(1)
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"})
@@ -167,8 +172,6 @@ func TestProviderLoginRefuses(t *testing.T) {
 	for _, where := range []string{"https://attacker.example/", "//attacker.example", `/\attacker.example`, "editor", "javascript:alert(1)", "/%09/attacker.example\t"} {
 		victim.want(400, request{method: "GET", path: "/v1/auth/oidc/id/start?return_to=" + url.QueryEscape(where)})
 	}
-	p.Close()
-	victim.want(503, request{method: "GET", path: "/v1/auth/oidc/id/start"})
 }
 
 // A login ends where it was begun, whatever the providers have in common.
@@ -186,5 +189,73 @@ func TestProviderLoginEndsWhereItBegan(t *testing.T) {
 		}
 		b.want(401, getMe)
 		b.want(200, callback("code=good&state="+state))
+	}
+}
+
+// TestNobodyMakesUsCallTheProvider: a provider is asked for its metadata once, and
+// about no login but those that were begun here, each once.
+func TestNobodyMakesUsCallTheProvider(t *testing.T) {
+	p, foreign := newLoginProvider(t), newLoginProvider(t)
+	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
+	elsewhere, _ := newLoginServer(t, "http://127.0.0.1", foreign.provider())
+	b := s.browser()
+	b.from = nil
+	p.start(b, "")
+	p.calls.Store(0)
+	unsigned := base64.RawURLEncoding.EncodeToString([]byte(`{"state":"s","nonce":"n","verifier":"v","provider":"id"}`))
+	stolen := elsewhere.browser()
+	stolen.from = nil
+	foreign.start(stolen, "")
+	for _, cookie := range []string{"", unsigned, unsigned + ".", unsigned + "." + unsigned, stolen.cookies()["cms_login"]} {
+		for range 20 {
+			header := map[string]string{}
+			if cookie != "" {
+				header["Cookie"] = "cms_login=" + cookie
+			}
+			if res := s.do(request{method: "GET", path: "/v1/auth/oidc/id/callback?code=x&state=s", token: "-", header: header}); res.status != 400 {
+				t.Fatalf("got %d %s", res.status, res.body)
+			}
+		}
+	}
+	if n := p.calls.Load(); n != 0 {
+		t.Fatalf("nobody made us call the provider %d times", n)
+	}
+	state := p.start(b, "")
+	kept := b.cookies()["cms_login"]
+	for i, want := range []int{400, 400, 400} { // a wrong code is tried once
+		res := s.do(request{method: "GET", path: "/v1/auth/oidc/id/callback?code=bad&state=" + state, token: "-", header: map[string]string{"Cookie": "cms_login=" + kept}})
+		if n := p.calls.Load(); res.status != want || n != 1 {
+			t.Errorf("time %d: got %d after %d calls, want %d after one: %s", i, res.status, n, want, res.body)
+		}
+	}
+}
+
+// TestLoginsAtProvidersArePaced, whatever limits are configured.
+func TestLoginsAtProvidersArePaced(t *testing.T) {
+	p := newLoginProvider(t)
+	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
+	answers := map[int]int{}
+	for range 100 {
+		res := s.do(request{method: "GET", path: "/v1/auth/oidc/id/start", token: "-"})
+		if answers[res.status]++; res.status == http.StatusTooManyRequests && res.header.Get("Retry-After") == "" {
+			t.Fatal("got no Retry-After")
+		}
+	}
+	if answers[303] < 60 || answers[429] < 20 || answers[303]+answers[429] != 100 {
+		t.Errorf("got the answers %v", answers)
+	}
+	if n := p.calls.Load(); n != 1 {
+		t.Errorf("the provider was called %d times", n)
+	}
+}
+
+func TestProviderThatCannotBeReached(t *testing.T) {
+	p := newLoginProvider(t)
+	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
+	p.Close()
+	for range 3 {
+		if res := s.do(request{method: "GET", path: "/v1/auth/oidc/id/start", token: "-"}); res.status != 503 || res.header.Get("Retry-After") == "" {
+			t.Errorf("got %d", res.status)
+		}
 	}
 }

@@ -1,21 +1,14 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
-	"github.com/gorilla/mux"
 
 	"cms/state"
 )
@@ -36,59 +29,31 @@ const (
 // done, not how it was answered: what of it is shown is up to the rights that the
 // caller has then. A dry run and what was refused changed nothing, and may be sent
 // again with their key.
-func (a *API) once(ctx huma.Context, next func(huma.Context)) {
-	given := ctx.Header(keyHeader)
-	if given == "" || a.keys == nil || !takesKey(ctx.Operation()) {
-		next(ctx)
-		return
-	}
-	r, w := humamux.Unwrap(ctx)
-	body, err := io.ReadAll(r.Body) // receive holds it in memory
-	if err != nil {
-		writeHuma(ctx, a.problem(ctx.Context(), err))
-		return
-	}
-	a.underKey(w, r, body, onceTime, func(w http.ResponseWriter, r *http.Request) {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next(params{humamux.NewContext(ctx.Operation(), r, w), mux.Vars(r), r.Header})
-	})
-}
-
-// underKey runs a write for as long as limit at most, unless its key has an
-// answer. Body is what of it tells requests apart.
-func (a *API) underKey(w http.ResponseWriter, r *http.Request, body []byte, limit time.Duration, run http.HandlerFunc) {
+//
+// Body is what of it tells requests apart; run is given limit at most.
+func (a *API) once(ctx context.Context, r *http.Request, body []byte, limit time.Duration, run func(context.Context) (*reply, error)) (*reply, error) {
 	key, ok := parseKey(strings.Join(r.Header.Values(keyHeader), ", "))
 	if !ok {
-		writeProblem(w, r, newProblem(http.StatusBadRequest, "Idempotency-Key must be a text of 1 to 255 visible ASCII characters in double quotes, such as a UUID."))
-		return
+		return nil, newProblem(http.StatusBadRequest, "Idempotency-Key must be a text of 1 to 255 visible ASCII characters in double quotes, such as a UUID.")
 	}
-	c := callOf(r.Context())
+	c := callOf(ctx)
 	c.key = digest(c.principal.Issuer, c.principal.Subject, key)
 	caller := digest(c.principal.Issuer, c.principal.Subject)
 	head, _ := a.site.Head()
-	claim, err := a.keys.Claim(r.Context(), state.KeyRequest{ID: c.key, Caller: caller, Fingerprint: fingerprint(r, body), Head: head}, limit+onceGrace, time.Now())
+	claim, err := a.keys.Claim(ctx, state.KeyRequest{ID: c.key, Caller: caller, Fingerprint: fingerprint(r, body), Head: head}, limit+onceGrace, time.Now())
 	if err != nil {
-		writeProblem(w, r, a.claimProblem(r.Context(), err))
-		return
+		return nil, a.claimProblem(ctx, err)
 	}
 	if claim.Result != "" {
-		a.repeat(w, r, claim.Result, run)
-		return
+		return a.repeat(ctx, claim.Result, run)
 	}
-	timed, cancel := context.WithTimeout(r.Context(), limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	a.runOnce(w, r.WithContext(timed), claim, run)
+	return a.runOnce(ctx, claim, run)
 }
 
-// takesKey says whether an operation documents the header.
-func takesKey(op *huma.Operation) bool {
-	for _, p := range op.Parameters {
-		if p.In == "header" && p.Name == keyHeader {
-			return true
-		}
-	}
-	return false
-}
+// keyed is the input of a write that may have a key.
+type keyed interface{ from() *http.Request }
 
 // parseKey is the key in a header: a string in double quotes (RFC 9651, section
 // 3.3.3), or the same without them, as many clients send it.
@@ -136,39 +101,37 @@ func (a *API) claimProblem(ctx context.Context, err error) *Problem {
 
 // runOnce runs a write under its claim and keeps what it did before the answer is
 // sent, so that nobody who has the answer can find the key in use.
-func (a *API) runOnce(w http.ResponseWriter, r *http.Request, claim state.Claim, run http.HandlerFunc) {
-	ctx := r.Context()
-	buffer := &answerBuffer{ResponseWriter: w, header: http.Header{}}
+func (a *API) runOnce(ctx context.Context, claim state.Claim, run func(context.Context) (*reply, error)) (r *reply, err error) {
 	settle := a.keys.Abandon
-	func() {
-		defer func() { // after a panic, too, and whether or not the client waits
-			if err := settle(context.WithoutCancel(ctx), claim); err != nil {
-				a.log.ErrorContext(ctx, "the key of a write stays in use until its lease ends", "error", err, "request_id", requestID(ctx))
-			}
-		}()
-		if claim.Again {
-			commit, err := a.site.FindKey(ctx, claim.Head, callOf(ctx).key)
-			if err == nil && commit != "" {
-				err = a.alreadyMade(ctx, commit)
-			}
-			if refused := a.tried(w, r, err, run); refused != nil {
-				buffer = refused
-				return
-			}
-			if err != nil {
-				writeProblem(buffer, r, a.problem(ctx, err))
-				return
-			}
-		}
-		run(buffer, r)
-		switch status, made := buffer.status, callOf(ctx).made; {
-		case status < http.StatusBadRequest && made != nil:
-			settle = func(ctx context.Context, c state.Claim) error { return a.keys.Finish(ctx, c, made.encode()) }
-		case changedNothing(status):
-			settle = a.keys.Release
+	defer func() { // after a panic, too, and whether or not the client waits
+		if err := settle(context.WithoutCancel(ctx), claim); err != nil {
+			a.log.ErrorContext(ctx, "the key of a write stays in use until its lease ends", "error", err, "request_id", requestID(ctx))
 		}
 	}()
-	send(w, buffer.status, buffer.header, buffer.body.Bytes())
+	if claim.Again {
+		commit, err := a.site.FindKey(ctx, claim.Head, callOf(ctx).key)
+		if err == nil && commit != "" {
+			err = a.alreadyMade(ctx, commit)
+		}
+		if refused := a.tried(ctx, err, run); refused != nil {
+			err = refused
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch r, err = run(ctx); {
+	case err != nil:
+		p := a.problem(ctx, err)
+		if err = p; changedNothing(p.Status) {
+			settle = a.keys.Release
+		}
+	case r.made != nil:
+		settle = func(ctx context.Context, c state.Claim) error { return a.keys.Finish(ctx, c, r.made.encode()) }
+	default:
+		settle = a.keys.Release
+	}
+	return r, err
 }
 
 // changedNothing says whether an answer of this status, which tells of no write that
@@ -177,31 +140,19 @@ func changedNothing(status int) bool {
 	return status < http.StatusInternalServerError || status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage
 }
 
-// answerBuffer is an answer that is not sent yet, to be sent by ResponseWriter.
-type answerBuffer struct {
-	http.ResponseWriter
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (b *answerBuffer) Header() http.Header { return b.header }
-
-func (b *answerBuffer) WriteHeader(status int) { b.status = status }
-
-func (b *answerBuffer) Write(p []byte) (int, error) { return b.body.Write(p) }
-
-// Unwrap is for [http.ResponseController].
-func (b *answerBuffer) Unwrap() http.ResponseWriter { return b.ResponseWriter }
-
-// send answers. The Vary of header is added to that of the middleware.
-func send(w http.ResponseWriter, status int, header http.Header, body []byte) {
+// send answers outside of huma. The Vary of r is added to that of the middleware.
+func send(w http.ResponseWriter, r *reply) {
 	h := w.Header()
-	vary := append(h.Values("Vary"), header.Values("Vary")...)
-	maps.Copy(h, header)
-	if len(vary) > 0 {
-		h["Vary"] = vary
+	for name, value := range map[string]string{
+		"Content-Type": r.ContentType, "ETag": r.ETag, "Location": r.Location, "Idempotency-Replayed": r.Replayed,
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
 	}
-	w.WriteHeader(status)
-	w.Write(body)
+	for _, v := range r.Vary {
+		h.Add("Vary", v)
+	}
+	w.WriteHeader(r.Status)
+	w.Write(r.Body)
 }

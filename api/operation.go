@@ -13,7 +13,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"cms/auth"
 	"cms/content"
 )
 
@@ -26,6 +25,7 @@ type reply struct {
 	Vary         []string      `header:"Vary" hidden:"true"` // added to what middleware says
 	CacheControl string        `header:"Cache-Control" hidden:"true"`
 	CSP          string        `header:"Content-Security-Policy" hidden:"true"`
+	Replayed     string        `header:"Idempotency-Replayed" hidden:"true"`
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
 
@@ -55,12 +55,8 @@ type doc struct {
 	headers           map[int][]string
 	problems          []int
 	bounds            bounds // of time and body, where others than those of most operations hold
-	admit             admit  // refuses before the body is read
+	streamed          bool   // the operation reads the body itself, as it comes, and holds none of it
 }
-
-// admit refuses a request by who sends it and by the media type of its body, which
-// is not read then.
-type admit func(a *API, pr *auth.Principal, contentType string) error
 
 const (
 	mediaJSON       = "application/json"
@@ -69,8 +65,6 @@ const (
 	mediaJSONPatch  = "application/json-patch+json"
 	mediaProblem    = "application/problem+json"
 )
-
-const admitKey = "admit" // in the metadata of an operation
 
 // file stands for a whole Markdown file in a doc.
 type file struct{}
@@ -110,18 +104,41 @@ func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.Stream
 }
 
 // register makes an operation of a handler. Whatever error the handler gives
-// becomes a problem document.
+// becomes a problem document. A body is read when everything else of the request
+// has been found right.
 func register[I any](a *API, method, path string, h func(context.Context, *I) (*reply, error), d doc) {
 	op := a.operation(method, path, d)
+	limit := op.Metadata[boundsKey].(bounds).body
+	if _, ok := any(new(I)).(admitter); !ok && d.requests != nil {
+		panic("api: " + d.id + " does not say whom it admits")
+	}
+	run := func(ctx context.Context, in *I) (*reply, error) {
+		var body []byte
+		if s, ok := any(in).(admitter); ok {
+			release, err := a.receive(ctx, s, &d, limit)
+			if err != nil {
+				return nil, err
+			}
+			defer release()
+			body = s.payload().body
+		}
+		if k, ok := any(in).(keyed); ok && a.keys != nil && k.from().Header.Get(keyHeader) != "" {
+			return a.once(ctx, k.from(), body, onceTime, func(ctx context.Context) (*reply, error) { return h(ctx, in) })
+		}
+		return h(ctx, in)
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*reply, error) {
-		r, err := h(ctx, in)
+		r, err := run(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, err)
 		}
 		c := callOf(ctx)
-		c.targets, c.made = append(c.targets, r.targets...), r.made
+		c.targets = append(c.targets, r.targets...)
 		return r, nil
 	})
+	if d.requests != nil { // told only now, or huma would read it
+		a.documented(method, path).RequestBody = a.requestBody(d)
+	}
 	for status, body := range d.responses {
 		if body == nil {
 			op.Responses[strconv.Itoa(status)].Content = nil // huma gave it one
@@ -139,7 +156,7 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 		Description:                  d.text,
 		Tags:                         []string{d.tag},
 		Security:                     []map[string][]string{{"bearer": {}}, {"session": {}}},
-		MaxBodyBytes:                 -1, // receive bounds bodies
+		MaxBodyBytes:                 -1, // hold bounds bodies
 		RejectUnknownQueryParameters: !d.anyQuery,
 		SkipValidateBody:             true, // handlers decode bodies, in order
 		Responses:                    a.responses(d),
@@ -154,18 +171,29 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 	}
 	held := bounds{time: cmp.Or(d.bounds.time, a.operationTime)}
 	if d.requests != nil {
-		held.body = min(cmp.Or(d.bounds.body, a.maxBody), a.maxBody)
-	}
-	held.set(&op)
-	op.Metadata[admitKey] = d.admit
-	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
-	if d.requests != nil {
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
-		for media, v := range d.requests {
-			op.RequestBody.Content[media] = &huma.MediaType{Schema: a.schema(v)}
+		held.body = cmp.Or(d.bounds.body, a.maxBody)
+		if !d.streamed {
+			held.body = min(held.body, a.maxBody)
 		}
 	}
+	held.set(&op)
+	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	return op
+}
+
+// requestBody describes the bodies of an operation.
+func (a *API) requestBody(d doc) *huma.RequestBody {
+	body := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+	for media, v := range d.requests {
+		body.Content[media] = &huma.MediaType{Schema: a.schema(v)}
+	}
+	return body
+}
+
+// documented is an operation in the OpenAPI document.
+func (a *API) documented(method, path string) *huma.Operation {
+	at := a.huma.OpenAPI().Paths[path]
+	return map[string]*huma.Operation{http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodPatch: at.Patch}[method]
 }
 
 func (a *API) responses(d doc) map[string]*huma.Response {

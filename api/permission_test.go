@@ -187,7 +187,7 @@ func TestPermissions(t *testing.T) {
 		{"reader", "POST", "/v1/batch", ops(`{"op":"delete","collection":"consultations","slug":"nous","if_match":"*"}`), json, 403, "delete", ""},
 		{"reader", "POST", "/v1/batch", ops(`{"op":"move","collection":"consultations","slug":"nous","if_match":"*","to":"b"}`), json, 403, "update", ""},
 		{"reader", "POST", "/v1/batch", ops(`{"op":"revert","collection":"consultations","slug":"nous","if_match":"*","to":"` + blob + `"}`), json, 403, "", ""},
-		{"reader", "POST", "/v1/batch", ops(`{"op":"delete","collection":"pages","slug":"accueil","if_match":"*"}`), json, 404, "", "Accueil"},
+		{"reader", "POST", "/v1/batch", ops(`{"op":"delete","collection":"pages","slug":"accueil","if_match":"*"}`), json, 403, "", "Accueil"}, // unread
 		{"stranger", "POST", "/v1/batch", ops(`{"op":"delete","collection":"consultations","slug":"nous","if_match":"*"}`), json, 403, "", ""},
 		{"limited", "POST", "/v1/batch", ops(`{"op":"delete","collection":"pages","slug":"accueil","if_match":"*"}`), json, 404, "", "Accueil"},
 		{"limited", "POST", "/v1/batch", ops(`{"op":"delete","collection":"consultations","slug":"eux","if_match":"*"}`), json, 404, "", "Aubeterre"},

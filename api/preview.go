@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"cms/auth"
 	"cms/site"
 )
 
@@ -19,8 +18,16 @@ type Preview struct {
 }
 
 type previewInput struct {
+	Payload
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+}
+
+func (in *previewInput) admit(ctx context.Context, a *API) error {
+	if err := a.site.MayPreview(principal(ctx)); err != nil {
+		return err
+	}
+	_, err := mediaType(in.ContentType, "", mediaJSON)
+	return err
 }
 
 var previewDoc = doc{
@@ -31,23 +38,10 @@ var previewDoc = doc{
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
 	bounds:    bounds{body: 4 * site.MaxPreviewBytes}, // as much again for what JSON escapes
-	admit:     (*API).admitPreview,
-}
-
-// admitPreview refuses what can be refused without the text.
-func (a *API) admitPreview(pr *auth.Principal, contentType string) error {
-	if err := a.site.MayPreview(pr); err != nil || contentType == "" {
-		return err
-	}
-	_, err := mediaType(contentType, "", mediaJSON)
-	return err
 }
 
 func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, "body")
+	b, err := decodeBody(in.body, "body")
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 )
@@ -27,12 +28,28 @@ var moveEntryDoc = doc{
 	bounds:    bounds{body: smallBody},
 }
 
-func (a *API) moveEntry(ctx context.Context, in *Editing) (*reply, error) {
+type moveInput struct{ Editing }
+
+// admit refuses who may neither rename the entry nor take it to another collection.
+func (in *moveInput) admit(ctx context.Context, a *API) error {
+	return in.admitTo(ctx, a, auth.Update, auth.Delete)
+}
+
+// admitTo refuses who may do none of actions in the collection, and what is no JSON.
+func (in *Editing) admitTo(ctx context.Context, a *API, actions ...auth.Action) error {
+	if err := a.site.MayEdit(principal(ctx), in.Collection, actions...); err != nil {
+		return err
+	}
+	_, _, _, err := in.edit(ctx, "", mediaJSON)
+	return err
+}
+
+func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
 	ref, w, _, err := in.edit(ctx, "", mediaJSON)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.RawBody, "to", "collection", "message", "on_behalf_of")
+	b, err := decodeBody(in.body, "to", "collection", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +101,19 @@ var revertEntryDoc = doc{
 	bounds:    bounds{body: smallBody},
 }
 
-func (a *API) revertEntry(ctx context.Context, in *Editing) (*reply, error) {
+type revertInput struct{ Editing }
+
+// admit refuses who may neither change the entry nor, where it is gone, restore it.
+func (in *revertInput) admit(ctx context.Context, a *API) error {
+	return in.admitTo(ctx, a, auth.Update, auth.Create)
+}
+
+func (a *API) revertEntry(ctx context.Context, in *revertInput) (*reply, error) {
 	ref, w, _, err := in.edit(ctx, "", mediaJSON)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.RawBody, "to", "message", "on_behalf_of")
+	b, err := decodeBody(in.body, "to", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,16 @@ func (a *API) relay(ctx context.Context, action auth.Action) (*webhooks.Relay, e
 	return a.outbound, nil
 }
 
+// admitWebhook refuses who may not do action with webhooks, and another media type
+// than those accepted.
+func (a *API) admitWebhook(ctx context.Context, action auth.Action, contentType, header string, accepted ...string) error {
+	if _, err := a.relay(ctx, action); err != nil {
+		return err
+	}
+	_, err := mediaType(contentType, header, accepted...)
+	return err
+}
+
 // Webhooks are all endpoints.
 type Webhooks struct {
 	Items []Webhook `json:"items"`
@@ -143,8 +153,12 @@ type WebhookSecret struct {
 }
 
 type createWebhookInput struct {
+	Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte
+}
+
+func (in *createWebhookInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Create, in.ContentType, "", mediaJSON)
 }
 
 var createWebhookDoc = doc{
@@ -160,10 +174,7 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 	if err != nil {
 		return nil, err
 	}
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, append([]string{"name", "type"}, webhookSettings...)...)
+	b, err := decodeBody(in.body, append([]string{"name", "type"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -232,8 +243,12 @@ type WebhookPatch struct {
 
 type patchWebhookInput struct {
 	AtWebhook
+	Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte
+}
+
+func (in *patchWebhookInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaMergePatch, mediaJSON)
 }
 
 var patchWebhookDoc = doc{
@@ -249,10 +264,7 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := mediaType(in.ContentType, "Accept-Patch", mediaMergePatch, mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, append([]string{"enabled"}, webhookSettings...)...)
+	b, err := decodeBody(in.body, append([]string{"enabled"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -316,8 +328,12 @@ type Overlap struct {
 
 type renewSecretInput struct {
 	AtWebhook
+	Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte
+}
+
+func (in *renewSecretInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
 }
 
 const (
@@ -338,10 +354,7 @@ func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, er
 	if err != nil {
 		return nil, err
 	}
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, "overlap")
+	b, err := decodeBody(in.body, "overlap")
 	if err != nil {
 		return nil, err
 	}
@@ -398,8 +411,12 @@ type Range struct {
 
 type redeliverRangeInput struct {
 	AtWebhook
+	Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
-	RawBody     []byte
+}
+
+func (in *redeliverRangeInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
 }
 
 var redeliverRangeDoc = doc{
@@ -415,10 +432,7 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
-		return nil, err
-	}
-	b, err := decodeBody(in.RawBody, "since", "until")
+	b, err := decodeBody(in.body, "since", "until")
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type metadata struct {
 	JWKSURI       string `json:"jwks_uri"`
 	Authorization string `json:"authorization_endpoint"`
 	Token         string `json:"token_endpoint"`
+
+	AuthMethods []string `json:"token_endpoint_auth_methods_supported"` // client_secret_basic where it tells none
 }
 
 // discover reads the metadata of issuer, whose name is its URL. Endpoints that

@@ -132,7 +132,11 @@ func TokenID(token string) (issuer, id string, expires time.Time, err error) {
 		return "", "", expires, errors.New("what was given is not a JWT")
 	}
 	issuer, _ = claims["iss"].(string)
-	id, _ = claims["jti"].(string)
+	if parts := strings.Split(token, "."); len(parts) == 3 {
+		if all, err := segment(parts[1]); err == nil {
+			id, _ = idOf(all)
+		}
+	}
 	if issuer == "" || id == "" {
 		return "", "", expires, errors.New("the token has no issuer or no id (jti), so that it cannot be revoked by itself; change the key of its issuer")
 	}

@@ -41,6 +41,7 @@ type ProviderOptions struct {
 type Provider struct {
 	o     ProviderOptions
 	trust *trust // of ID tokens
+	where *endpoints
 }
 
 // NewProvider makes a Provider. It fetches nothing.
@@ -64,21 +65,11 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Provider{o: o, trust: t}, nil
+	return &Provider{o: o, trust: t, where: newEndpoints(is.Issuer, o.Client)}, nil
 }
 
 // Name is how URLs call the provider.
 func (p *Provider) Name() string { return p.o.Name }
-
-// Flow is a login under way. The browser that began it keeps it, and nobody
-// else sees it.
-type Flow struct {
-	State    string `json:"state"`
-	Nonce    string `json:"nonce"`
-	Verifier string `json:"verifier"` // of PKCE
-	Provider string `json:"provider"` // where it was begun: name, issuer, client and redirect URL
-	ReturnTo string `json:"return_to"`
-}
 
 // identity tells the provider from any other, and from itself under other settings.
 func (p *Provider) identity() string {
@@ -96,21 +87,30 @@ func (p *Provider) Start(ctx context.Context) (where string, f Flow, err error) 
 	return c.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)), f, nil
 }
 
+// Check refuses, with a *LoginError, what cannot end the login that f began: the query
+// that a browser came back with. It asks nobody.
+func (p *Provider) Check(f Flow, query url.Values) error {
+	switch {
+	case f.State == "" || !same(query.Get("state"), f.State):
+		return &LoginError{"This login was not begun in this browser, or was ended already. Log in again."}
+	case f.Provider != p.identity(): // else one provider could be made to end what was begun at another
+		return &LoginError{"This login was begun at another identity provider. Log in again."}
+	case query.Get("iss") != "" && query.Get("iss") != p.o.Issuer.Issuer: // RFC 9207
+		return &LoginError{"The answer comes from another identity provider. Log in again."}
+	case query.Get("error") == "access_denied":
+		return &LoginError{"The identity provider says that the login was denied."}
+	case query.Get("code") == "":
+		return &LoginError{"The identity provider has not let you in. Log in again."}
+	}
+	return nil
+}
+
 // Finish ends the login that f began, with the query that the provider sent the
 // browser back with, and says who has logged in. The error is a *LoginError,
 // ErrProvider or ErrKeysUnavailable.
 func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Principal, error) {
-	switch {
-	case f.State == "" || !same(query.Get("state"), f.State):
-		return nil, &LoginError{"This login was not begun in this browser, or was ended already. Log in again."}
-	case f.Provider != p.identity(): // else one provider could be made to end what was begun at another
-		return nil, &LoginError{"This login was begun at another identity provider. Log in again."}
-	case query.Get("iss") != "" && query.Get("iss") != p.o.Issuer.Issuer: // RFC 9207
-		return nil, &LoginError{"The answer comes from another identity provider. Log in again."}
-	case query.Get("error") == "access_denied":
-		return nil, &LoginError{"The identity provider says that the login was denied."}
-	case query.Get("code") == "":
-		return nil, &LoginError{"The identity provider has not let you in. Log in again."}
+	if err := p.Check(f, query); err != nil {
+		return nil, err
 	}
 	c, err := p.config(ctx)
 	if err != nil {
@@ -156,19 +156,26 @@ func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principa
 	return pr, nil
 }
 
-// config asks the provider where its endpoints are.
+// config is how to log in where the provider's endpoints are.
 func (p *Provider) config(ctx context.Context) (*oauth2.Config, error) {
-	m, err := discover(ctx, p.o.Client, p.o.Issuer.Issuer)
-	if err == nil && (m.Authorization == "" || m.Token == "") {
-		err = errors.New("its metadata names no endpoints to log in at")
-	}
+	m, err := p.where.get(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProvider, err)
 	}
 	return &oauth2.Config{
 		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, RedirectURL: p.o.RedirectURL, Scopes: p.o.Scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: m.Authorization, TokenURL: m.Token},
+		Endpoint: oauth2.Endpoint{AuthURL: m.Authorization, TokenURL: m.Token, AuthStyle: p.authStyle(m)},
 	}, nil
+}
+
+// authStyle is how the provider wants the client's secret. To try both ways would
+// send it twice.
+func (p *Provider) authStyle(m metadata) oauth2.AuthStyle {
+	basic := len(m.AuthMethods) == 0 || slices.Contains(m.AuthMethods, "client_secret_basic")
+	if p.o.ClientSecret != "" && (basic || !slices.Contains(m.AuthMethods, "client_secret_post")) {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
 }
 
 // safe is err without what the provider answered, which may hold tokens.

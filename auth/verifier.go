@@ -137,7 +137,7 @@ func (v *Verifier) prove(ctx context.Context, token string) (*proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, _ := claims["jti"].(string)
+	id, _ := idOf(claimed.all)
 	return &proof{
 		issuer: is, algorithm: claimed.algorithm, keyID: claimed.keyID, keys: keys, id: id,
 		principal: principal, end: principal.Expires.Add(is.Leeway),
@@ -236,10 +236,27 @@ func read(header, claims *content.Object) (c claimed, err error) {
 		typ:       str(header, "typ"),
 		all:       claims,
 	}
+	if _, ok := idOf(claims); err == nil && !ok {
+		err = refuse("jti is neither a string nor a number")
+	}
 	if err == nil && !plausible(c.keyID) {
 		err = refuse("kid is not the name of a key")
 	}
 	return c, err
+}
+
+// idOf is the id of a token, by which it can be revoked; "" where it has none. That
+// of one whose id is a number is the number as it is written. What is neither could
+// be revoked by no text.
+func idOf(claims *content.Object) (id string, ok bool) {
+	v, there := claims.Get("jti")
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case content.Number:
+		return v.String(), true
+	}
+	return "", !there
 }
 
 // plausible says whether a key id looks like one. Ours is only ever compared;

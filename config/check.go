@@ -47,6 +47,7 @@ func (d *decoder) check(c *Config) {
 
 func (d *decoder) server(s *Server) {
 	d.positive(s.MaxBodyBytes, "server", "max_body_bytes")
+	d.positive(s.BodyMemory, "server", "body_memory")
 	host, port, err := net.SplitHostPort(s.Listen)
 	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 		d.add([]any{"server", "listen"}, "%q is not host:port; write 127.0.0.1:8080, or :8080 for every address", s.Listen)

@@ -49,6 +49,7 @@ type Server struct {
 	Listen       string `yaml:"listen" default:"127.0.0.1:8080"` // host:port
 	PublicURL    string `yaml:"public_url"`                      // absolute, without a slash at the end; made of Listen when not given
 	MaxBodyBytes int64  `yaml:"max_body_bytes" default:"10485760"`
+	BodyMemory   int64  `yaml:"body_memory" default:"67108864"` // bytes of bodies that are held at once, by all requests; MaxBodyBytes at least
 
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
 	CORSOrigins    []string       `yaml:"cors_origins"`    // "*" is all; none: no page of another origin may call

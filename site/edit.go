@@ -107,7 +107,7 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 
 // update puts what revise makes of the entry in its place.
 func (e *edit) update(ctx context.Context, tx *repo.Tx, revise Revise) error {
-	now, err := e.find(tx, &Error{Code: NotFound, Detail: "There is no such entry. To create it, send If-None-Match: * instead."})
+	now, err := e.find(tx, nothingToUpdate())
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,13 @@ type Signature struct {
 	made time.Time
 }
 
+// MaySign says whether a report may have the signature of an endpoint's secret: one
+// that there is, in form, and not too old.
+func (d *Deployments) MaySign(header http.Header) bool {
+	_, ok := standardHeader(header)
+	return ok && len(d.signers) > 0
+}
+
 // Signed says whether a report has the signature of an endpoint's secret, by
 // Standard Webhooks, and is at most five minutes old.
 func (d *Deployments) Signed(header http.Header, body []byte) (Signature, bool) {

@@ -1,28 +1,22 @@
 package webhooks
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // Push is what a Git host tells by an inbound hook that was verified.
 type Push struct {
-	Branches []string // that were moved: short names; none for a ping and for events that are no push
+	Branches []string // that were moved, 100 at most: short names; none for a ping and for events that are no push
 	Repeated bool     // the same was received before: a replay, or sent again by the host
 	Follow   bool     // the branch will be fetched
 }
@@ -70,7 +64,7 @@ type Hook struct {
 // Check says what is wrong with a hook.
 func (h Hook) Check() error {
 	switch {
-	case providers[h.Provider].genuine == nil:
+	case providers[h.Provider].proof == nil:
 		return fmt.Errorf("there is no provider %q; there are %s", h.Provider, strings.Join(Providers(), ", "))
 	case len(h.Secrets) == 0 || slices.ContainsFunc(h.Secrets, func(s string) bool { return len(s) < minInboundSecret }):
 		return fmt.Errorf("the hook of %s needs a secret of at least %d characters", h.Provider, minInboundSecret)
@@ -136,36 +130,50 @@ const minInboundSecret = 16
 // Providers are the Git hosts whose hooks are understood.
 func Providers() []string { return []string{"github", "gitlab", "gitea", "forgejo", "bitbucket"} }
 
-// Receive verifies a request of the provider: first its signature, over the
-// bytes of the body as they came and in constant time, then what it says. Its
-// errors are ErrUnknownHook, ErrForged and ErrNoPush.
+// MaxBody is the longest body that a Git host sends: GitHub's bound, the widest.
+const MaxBody = 25 << 20
+
+// maxBranches is how many names of moved branches are told of one push.
+const maxBranches = 100
+
+// Receive verifies a request of the provider. What its header says is held against
+// the secrets first, before anything of the body is read. Then the body goes by: it
+// is signed over its bytes as they come, compared in constant time, and only the
+// names of what was moved are kept of it. Its errors are ErrUnknownHook, ErrForged,
+// ErrNoPush and those of reading the body.
 //
 // A body that was received within the last hour is told as repeated. What
 // hosts send as the name of a delivery is no part of what they sign, hence
 // cannot tell that.
-func (in *Inbound) Receive(provider string, header http.Header, body []byte) (Push, error) {
-	secrets := in.secrets[provider]
-	if len(secrets) == 0 {
-		return Push{}, ErrUnknownHook
-	}
+func (in *Inbound) Receive(provider string, header http.Header, body io.Reader) (Push, error) {
 	p := providers[provider]
-	if !slices.ContainsFunc(secrets, func(secret string) bool { return p.genuine(secret, header, body) }) {
-		return Push{}, ErrForged
-	}
-	if !p.isPush(header) {
-		return Push{}, nil
-	}
-	refs, err := p.refs(body)
+	given, err := in.proofs(provider, header)
 	if err != nil {
-		return Push{}, ErrNoPush
+		return Push{}, err
 	}
-	push := Push{Repeated: in.repeated(provider, body)}
-	for _, ref := range refs {
-		if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
-			push.Branches = append(push.Branches, name)
+	sum := sha256.New()
+	io.WriteString(sum, provider+"\x00")
+	read := &failing{r: body}
+	passing := io.TeeReader(read, io.MultiWriter(given, sum))
+	moved := &moved{branch: in.branch}
+	if p.isPush(header) {
+		if err = p.refs(moved).scan(passing); err == nil && !moved.told {
+			err = errPick
 		}
 	}
-	if push.Follow = !push.Repeated && slices.Contains(push.Branches, in.branch); push.Follow {
+	io.Copy(io.Discard, passing) // the rest is signed, too
+	switch {
+	case read.err != nil:
+		return Push{}, read.err
+	case !given.hold():
+		return Push{}, ErrForged
+	case !p.isPush(header):
+		return Push{}, nil
+	case err != nil:
+		return Push{}, ErrNoPush
+	}
+	push := Push{Branches: moved.branches, Repeated: in.repeated([sha256.Size]byte(sum.Sum(nil)))}
+	if push.Follow = !push.Repeated && moved.follow; push.Follow {
 		select {
 		case in.wake <- struct{}{}:
 		default: // a fetch is due anyway
@@ -174,9 +182,65 @@ func (in *Inbound) Receive(provider string, header http.Header, body []byte) (Pu
 	return push, nil
 }
 
-// repeated reports whether the body came before, and remembers it.
-func (in *Inbound) repeated(provider string, body []byte) bool {
-	key := sha256.Sum256(slices.Concat([]byte(provider), []byte{0}, body))
+// Expect says what Receive would say of a request whatever its body, if that is a
+// refusal.
+func (in *Inbound) Expect(provider string, header http.Header) error {
+	_, err := in.proofs(provider, header)
+	return err
+}
+
+// proofs are those that the header gives, for the secrets of a provider.
+func (in *Inbound) proofs(provider string, header http.Header) (proofs, error) {
+	secrets := in.secrets[provider]
+	if len(secrets) == 0 {
+		return nil, ErrUnknownHook
+	}
+	given := make([]proof, len(secrets))
+	for i, secret := range secrets {
+		given[i] = providers[provider].proof(secret, header)
+	}
+	if left := proofsOf(given...); len(left) > 0 {
+		return left, nil
+	}
+	return nil, ErrForged
+}
+
+// failing remembers why a body could not be read.
+type failing struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failing) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+// moved is what a push tells of the references that it moved.
+type moved struct {
+	branch   string // whose move matters
+	told     bool   // there was something that may have been one
+	follow   bool   // the branch was among them
+	branches []string
+}
+
+func (m *moved) ref(ref string) {
+	m.told = m.told || ref != ""
+	name, ok := strings.CutPrefix(ref, "refs/heads/")
+	if !ok {
+		return
+	}
+	m.follow = m.follow || name == m.branch
+	if len(m.branches) < maxBranches {
+		m.branches = append(m.branches, name)
+	}
+}
+
+// repeated reports whether a body of this sum came before, and remembers it.
+func (in *Inbound) repeated(key [sha256.Size]byte) bool {
 	now := time.Now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -199,10 +263,10 @@ func (in *Inbound) repeated(provider string, body []byte) bool {
 
 // A provider is how one Git host signs and tells a push.
 type provider struct {
-	genuine func(secret string, header http.Header, body []byte) bool
-	event   string   // the header that says what happened
-	pushes  []string // what it says of a push
-	refs    func(body []byte) ([]string, error)
+	proof  func(secret string, header http.Header) proof // nil where the header cannot be that of who has the secret
+	event  string                                        // the header that says what happened
+	pushes []string                                      // what it says of a push
+	refs   func(*moved) *pick
 }
 
 func (p provider) isPush(header http.Header) bool {
@@ -212,102 +276,63 @@ func (p provider) isPush(header http.Header) bool {
 // providers is how each host does it, as their documentation of webhooks says.
 var providers = map[string]provider{
 	"github":    {hexHMAC("X-Hub-Signature-256", "sha256="), "X-GitHub-Event", []string{"push"}, oneRef},
-	"gitlab":    {gitlabGenuine, "X-Gitlab-Event", []string{"Push Hook", "System Hook"}, oneRef},
+	"gitlab":    {gitlabProof, "X-Gitlab-Event", []string{"Push Hook", "System Hook"}, oneRef},
 	"gitea":     {hexHMAC("X-Gitea-Signature", ""), "X-Gitea-Event", []string{"push"}, oneRef},
 	"forgejo":   {hexHMAC("X-Forgejo-Signature", ""), "X-Forgejo-Event", []string{"push"}, oneRef},
 	"bitbucket": {hexHMAC("X-Hub-Signature", "sha256="), "X-Event-Key", []string{"repo:push", "repo:refs_changed"}, changedRefs},
 }
 
-// hexHMAC checks a header that holds, after the prefix, the HMAC-SHA256 of the
-// body in hexadecimal.
-func hexHMAC(name, prefix string) func(string, http.Header, []byte) bool {
-	return func(secret string, header http.Header, body []byte) bool {
-		digits, ok := strings.CutPrefix(header.Get(name), prefix)
-		if !ok || len(header.Values(name)) != 1 {
-			return false
-		}
-		given, err := hex.DecodeString(digits)
-		if err != nil {
-			return false
-		}
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write(body)
-		return hmac.Equal(given, mac.Sum(nil))
+// oneRef picks from the push of a host that tells each reference by itself. Of
+// GitLab's system hooks, event_name says which are pushes.
+func oneRef(m *moved) *pick {
+	var ref, event string
+	return &pick{
+		members: map[string]*pick{
+			"ref":        {text: func(s string) { ref = s }},
+			"event_name": {text: func(s string) { event = s }},
+		},
+		end: func() {
+			if event == "" || event == "push" {
+				m.ref(ref)
+			} else {
+				m.told = true
+			}
+		},
 	}
 }
 
-// gitlabGenuine checks the signature of a hook that has a signing token
-// ("whsec_…"), which is that of Standard Webhooks and at most five minutes old,
-// and the bare secret token of one that has none.
-func gitlabGenuine(secret string, header http.Header, body []byte) bool {
-	if strings.HasPrefix(secret, "whsec_") {
-		verifier, err := standardwebhooks.NewWebhook(secret)
-		return err == nil && verifier.Verify(body, header) == nil
-	}
-	given := header.Values("X-Gitlab-Token")
-	want := sha256.Sum256([]byte(secret))
-	if len(given) != 1 {
-		return false
-	}
-	got := sha256.Sum256([]byte(given[0])) // so that lengths do not show
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
-}
-
-// oneRef reads the push of a host that tells each reference by itself.
-func oneRef(body []byte) ([]string, error) {
-	var push struct {
-		Ref   string `json:"ref"`
-		Event string `json:"event_name"` // of GitLab's system hooks, which tell of more than pushes
-	}
-	if err := decode(body, &push); err != nil {
-		return nil, err
-	}
-	if push.Event != "" && push.Event != "push" {
-		return nil, nil
-	}
-	if push.Ref == "" {
-		return nil, errors.New("no ref")
-	}
-	return []string{push.Ref}, nil
-}
-
-// changedRefs reads a push of Bitbucket: the cloud's changes have a new and an
-// old branch, those of a data center a reference.
-func changedRefs(body []byte) ([]string, error) {
+// changedRefs picks from a push of Bitbucket: the cloud's changes have a new and an
+// old branch, of which a deleted one has the old alone, those of a data center a
+// reference.
+func changedRefs(m *moved) *pick {
 	type target struct {
-		Type, Name string
+		there      bool
+		kind, name string
 	}
-	var event struct {
-		Push struct {
-			Changes []struct{ New, Old *target }
-		}
-		Changes []struct{ RefID string }
-	}
-	if err := decode(body, &event); err != nil {
-		return nil, err
-	}
-	var refs []string
-	for _, c := range event.Push.Changes {
-		t := c.New
-		if t == nil { // deleted
-			t = c.Old
-		}
-		if t != nil && t.Type == "branch" {
-			refs = append(refs, "refs/heads/"+t.Name)
+	var now, before target
+	side := func(t *target) *pick {
+		return &pick{
+			members: map[string]*pick{
+				"type": {text: func(s string) { t.kind = s }},
+				"name": {text: func(s string) { t.name = s }},
+			},
+			end: func() { t.there = true },
 		}
 	}
-	for _, c := range event.Changes {
-		refs = append(refs, c.RefID)
-	}
-	if len(event.Push.Changes)+len(event.Changes) == 0 {
-		return nil, errors.New("no changes")
-	}
-	return refs, nil
-}
-
-func decode(body []byte, to any) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		return errors.New("no object")
-	}
-	return json.Unmarshal(body, to)
+	return &pick{members: map[string]*pick{
+		"push": {members: map[string]*pick{"changes": {
+			members: map[string]*pick{"new": side(&now), "old": side(&before)},
+			end: func() {
+				t := now
+				if !t.there {
+					t = before
+				}
+				if m.told = true; t.kind == "branch" {
+					m.ref("refs/heads/" + t.name)
+				}
+				now, before = target{}, target{}
+			},
+		}}},
+		"changes": {members: map[string]*pick{"refId": {text: m.ref}}, end: func() { m.told = true }},
+	}}
 }

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,13 +79,13 @@ func TestInboundVectors(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				in := inbound(t, v.provider, nil, "an older secret of theirs", v.secret)
-				push, err := in.Receive(v.provider, v.header, []byte(v.body))
+				push, err := in.Receive(v.provider, v.header, strings.NewReader(v.body))
 				if err != nil || !push.Follow || push.Repeated || !slices.Equal(push.Branches, []string{"main"}) {
 					t.Fatalf("got %+v, %v; want a push of main", push, err)
 				}
 				// The same again, under another delivery's name.
 				v.header.Set("X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
-				if push, err = in.Receive(v.provider, v.header, []byte(v.body)); err != nil || !push.Repeated || push.Follow {
+				if push, err = in.Receive(v.provider, v.header, strings.NewReader(v.body)); err != nil || !push.Repeated || push.Follow {
 					t.Errorf("replayed: got %+v, %v; want it told as repeated, and no fetch", push, err)
 				}
 			})
@@ -121,7 +122,7 @@ func TestInboundForgeries(t *testing.T) {
 					in := inbound(t, v.provider, nil, v.secret)
 					header, body := v.header.Clone(), []byte(v.body)
 					forge(header, body)
-					if push, err := in.Receive(v.provider, header, body); !errors.Is(err, ErrForged) {
+					if push, err := in.Receive(v.provider, header, bytes.NewReader(body)); !errors.Is(err, ErrForged) {
 						t.Errorf("got %+v, %v; want %v", push, err, ErrForged)
 					}
 				})
@@ -156,7 +157,7 @@ func TestInboundOther(t *testing.T) {
 		{"a number", "gitlab", "Push Hook", `{"ref":1}`, "{[] false false} " + ErrNoPush.Error()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			push, err := in.Receive(tt.provider, event(tt.kind), []byte(tt.body))
+			push, err := in.Receive(tt.provider, event(tt.kind), strings.NewReader(tt.body))
 			if got := fmt.Sprint(push, " ", err); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
@@ -195,7 +196,7 @@ func TestInboundFetches(t *testing.T) {
 			t.Helper()
 			body := fmt.Sprintf(`{"ref":"refs/heads/main","n":%d}`, n)
 			header := http.Header{"X-Gitlab-Token": {agreed}, "X-Gitlab-Event": {"Push Hook"}}
-			if push, err := in.Receive("gitlab", header, []byte(body)); err != nil || !push.Follow {
+			if push, err := in.Receive("gitlab", header, strings.NewReader(body)); err != nil || !push.Follow {
 				t.Fatalf("push %d: got %+v, %v", n, push, err)
 			}
 		}

@@ -76,6 +76,10 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	flows, err := auth.OpenFlows(ctx, s.state)
+	if err != nil {
+		return nil, err
+	}
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -112,6 +116,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Verifier:     s.verifier,
 		Sessions:     sessions,
 		Providers:    p.providers,
+		Flows:        flows,
 		Inbound:      s.inbound,
 		Webhooks:     s.hooks,
 		Deployments:  deployments,
@@ -119,6 +124,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
+		BodyMemory:   c.Server.BodyMemory,
 		Ready:        s.checks(),
 		Logger:       log,
 		Proxies:      c.Server.TrustedProxies,

@@ -1,0 +1,148 @@
+package webhooks
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"hash"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// proof tells whether a request was made by who has a secret. The body is written to
+// it as it goes by.
+type proof interface {
+	io.Writer
+	holds() bool
+}
+
+// signed is the proof that a MAC of the body is one of those that were given.
+type signed struct {
+	hash.Hash
+	given [][]byte
+}
+
+// holds compares with each of them, so that time tells nothing.
+func (s *signed) holds() bool {
+	want, same := s.Sum(nil), 0
+	for _, given := range s.given {
+		same |= subtle.ConstantTimeCompare(given, want)
+	}
+	return same == 1
+}
+
+// granted is the proof that the header alone gives.
+type granted struct{ io.Writer }
+
+func (granted) holds() bool { return true }
+
+// hexHMAC is for a header that holds, after the prefix, the HMAC-SHA256 of the body
+// in hexadecimal.
+func hexHMAC(name, prefix string) func(string, http.Header) proof {
+	return func(secret string, header http.Header) proof {
+		digits, ok := strings.CutPrefix(header.Get(name), prefix)
+		if !ok || len(header.Values(name)) != 1 || len(digits) != hex.EncodedLen(sha256.Size) {
+			return nil
+		}
+		given, err := hex.DecodeString(digits)
+		if err != nil {
+			return nil
+		}
+		return &signed{hmac.New(sha256.New, []byte(secret)), [][]byte{given}}
+	}
+}
+
+// gitlabProof is for the signature of a hook that has a signing token ("whsec_…"),
+// which is that of Standard Webhooks, and for the bare secret token of one that has
+// none.
+func gitlabProof(secret string, header http.Header) proof {
+	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		s, shaped := standardHeader(header)
+		if err != nil || !shaped {
+			return nil
+		}
+		return s.proof(key)
+	}
+	given := header.Values("X-Gitlab-Token")
+	want := sha256.Sum256([]byte(secret))
+	if len(given) != 1 {
+		return nil
+	}
+	got := sha256.Sum256([]byte(given[0])) // so that lengths do not show
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return nil
+	}
+	return granted{io.Discard}
+}
+
+// standard is what the header of a request that is signed by Standard Webhooks says.
+type standard struct {
+	id, made string
+	at       time.Time
+	macs     [][]byte
+}
+
+// Bounds of that header.
+const (
+	standardTolerance = 5 * time.Minute // between its time and ours
+	maxStandardMACs   = 10
+)
+
+// standardHeader reads it; ok is false for one that cannot be right, or is too old,
+// whatever the body.
+func standardHeader(header http.Header) (s standard, ok bool) {
+	var field [3]string
+	for i, name := range []string{standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature} {
+		if values := header.Values(name); len(values) == 1 {
+			field[i] = values[0]
+		}
+		if field[i] == "" {
+			return s, false
+		}
+	}
+	seconds, err := strconv.ParseInt(field[1], 10, 64)
+	s = standard{id: field[0], made: strconv.FormatInt(seconds, 10), at: time.Unix(seconds, 0)}
+	if now := time.Now(); err != nil || now.Sub(s.at) > standardTolerance || s.at.After(now.Add(standardTolerance)) {
+		return s, false
+	}
+	for versioned := range strings.SplitSeq(field[2], " ") {
+		encoded, v1 := strings.CutPrefix(versioned, "v1,")
+		mac, err := base64.StdEncoding.Strict().DecodeString(encoded)
+		if v1 && err == nil && len(mac) == sha256.Size && len(s.macs) < maxStandardMACs {
+			s.macs = append(s.macs, mac)
+		}
+	}
+	return s, len(s.macs) > 0
+}
+
+// proof is that the body is signed with key.
+func (s standard) proof(key []byte) proof {
+	p := &signed{hmac.New(sha256.New, key), s.macs}
+	io.WriteString(p, s.id+"."+s.made+".")
+	return p
+}
+
+// proofs are several, of which one has to hold. Those that are nil cannot.
+type proofs []proof
+
+func proofsOf(all ...proof) proofs {
+	return slices.DeleteFunc(all, func(p proof) bool { return p == nil })
+}
+
+func (ps proofs) Write(b []byte) (int, error) {
+	for _, p := range ps {
+		p.Write(b)
+	}
+	return len(b), nil
+}
+
+func (ps proofs) hold() bool { return slices.ContainsFunc(ps, proof.holds) }
