@@ -94,10 +94,12 @@ func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collectio
 	var cs []Collection
 	for _, c := range s.collections {
 		seen, err := s.Collection(ctx, pr, c.Name)
-		if ctx.Err() != nil || refusedFor(err, Unavailable) {
+		switch refused := (*Error)(nil); {
+		case err == nil:
+			cs = append(cs, seen)
+		case !errors.As(err, &refused) || refused.Code == Unavailable:
 			return nil, err
 		}
-		cs = append(cs, seen)
 	}
 	return cs, nil
 }
