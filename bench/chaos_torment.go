@@ -102,12 +102,13 @@ func (c *chaos) torment(ctx context.Context) {
 // killed now and then while it has it.
 func (c *chaos) limited(ctx context.Context, what string, most int) error {
 	pid := strconv.Itoa(c.service.Load().cmd.Process.Pid)
-	before, err := command(ctx, "", "prlimit", "--pid", pid, "--"+what, "--output", "SOFT", "--noheadings")
+	alive := context.WithoutCancel(ctx)
+	before, err := command(alive, "", "prlimit", "--pid", pid, "--"+what, "--output", "SOFT", "--noheadings")
 	if err != nil {
 		return err
 	}
 	set := func(to string) error { // the soft limit, which can be taken back
-		_, err := command(context.WithoutCancel(ctx), "", "prlimit", "--pid", pid, "--"+what+"="+to+":")
+		_, err := command(alive, "", "prlimit", "--pid", pid, "--"+what+"="+to+":")
 		return err
 	}
 	if err := set(strconv.Itoa(most)); err != nil {
@@ -116,12 +117,12 @@ func (c *chaos) limited(ctx context.Context, what string, most int) error {
 	rest(ctx, 200*time.Millisecond+upTo(time.Second))
 	if c.with("kill") && roll(3) == 0 && ctx.Err() == nil {
 		c.count("kill while limited")
-		return errors.Join(c.stopService(syscall.SIGKILL), c.startService(context.WithoutCancel(ctx)))
+		return errors.Join(c.stopService(syscall.SIGKILL), c.startService(alive))
 	}
 	if err := set(strings.TrimSpace(before)); err != nil {
 		return err
 	}
-	return c.ready(context.WithoutCancel(ctx))
+	return c.ready(alive)
 }
 
 // ready waits until the service is.

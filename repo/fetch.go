@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	gogit "github.com/go-git/go-git/v5"
@@ -14,6 +12,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
@@ -53,10 +52,16 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	}
 	for deadline := time.Now().Add(lockPatience); ; {
 		err := r.follow(ctx)
-		if (errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile)) && time.Now().Before(deadline) {
-			continue // an edit was made meanwhile; go-git reads the lock of one as a reference
+		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
+		// were joined that it had listed.
+		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) ||
+			errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
+		if !again || !time.Now().Before(deadline) {
+			return err
 		}
-		return err
+		if err := pauseFor(ctx, firstPause); err != nil {
+			return err
+		}
 	}
 }
 
@@ -66,6 +71,7 @@ func (r *Repo) follow(ctx context.Context) error {
 	if err != nil {
 		return storageError(err)
 	}
+	defer f.release()
 	tip, err := f.fetch(ctx)
 	if err != nil {
 		return err
@@ -83,7 +89,7 @@ func (r *Repo) follow(ctx context.Context) error {
 	if tip == f.followed {
 		return nil
 	}
-	return storageError(f.git.Storer.SetReference(plumbing.NewHashReference(f.tracking, tip)))
+	return storageError(f.storage.SetReference(plumbing.NewHashReference(f.tracking, tip)))
 }
 
 // A fetch brings in the remote's commits, through a storage of its own, as
@@ -92,6 +98,7 @@ func (r *Repo) follow(ctx context.Context) error {
 type fetch struct {
 	repo               *Repo
 	git                *gogit.Repository
+	storage            *fetchStorage
 	incoming, tracking plumbing.ReferenceName
 	followed           Hash // the value of tracking; zero when there is none
 }
@@ -101,8 +108,12 @@ func (r *Repo) openFetch() (*fetch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
+	files, ok := g.Storer.(*filesystem.Storage)
+	if !ok {
+		return nil, fmt.Errorf("fetch: go-git keeps repositories as %T", g.Storer)
+	}
 	f := &fetch{
-		repo: r, git: g,
+		repo: r, git: g, storage: &fetchStorage{Storage: files, repo: r, keeps: keeps{disk: r.disk, folder: r.packFolder()}},
 		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
 		tracking: plumbing.NewRemoteReferenceName("cms", r.Branch()),
 	}
@@ -114,12 +125,8 @@ func (r *Repo) openFetch() (*fetch, error) {
 
 // fetch brings in what the remote's branch has, durably, and gives its tip.
 func (f *fetch) fetch(ctx context.Context) (Hash, error) {
-	known, err := f.packs()
-	if err != nil {
-		return Hash{}, storageError(err)
-	}
-	remote := gogit.NewRemote(f.git.Storer, &config.RemoteConfig{Name: "cms", URLs: []string{f.repo.remote.URL}})
-	err = remote.FetchContext(ctx, &gogit.FetchOptions{
+	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{f.repo.remote.URL}})
+	err := remote.FetchContext(ctx, &gogit.FetchOptions{
 		RemoteName: "cms",
 		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
 		Tags:       gogit.NoTags,
@@ -128,9 +135,6 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
 		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), err)
 	}
-	if err := f.sync(known); err != nil {
-		return Hash{}, storageError(err)
-	}
 	ref, err := f.git.Reference(f.incoming, true)
 	if err != nil {
 		return Hash{}, storageError(fmt.Errorf("fetched branch: %w", err))
@@ -138,33 +142,12 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	return ref.Hash(), nil
 }
 
-// packs are the names of the files in the folder of packs.
-func (f *fetch) packs() (map[string]bool, error) {
-	files, err := os.ReadDir(f.repo.packFolder())
-	names := make(map[string]bool, len(files))
-	for _, file := range files {
-		names[file.Name()] = true
+// release ends the keeping of what was fetched: a reference leads to it, or it was in
+// vain.
+func (f *fetch) release() {
+	if err := f.storage.keeps.release(); err != nil {
+		f.repo.log.Warn("a pack that was fetched stays kept until the next start", "error", err)
 	}
-	return names, err
-}
-
-// sync makes the packs that are not among known durable, which go-git does not:
-// the branch must not get ahead of them.
-func (f *fetch) sync(known map[string]bool) error {
-	now, err := f.packs()
-	if err != nil {
-		return err
-	}
-	for name := range now {
-		if known[name] {
-			continue
-		}
-		err := f.repo.disk.SyncFile(filepath.Join(f.repo.packFolder(), name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // packs may have been joined meanwhile
-			return fmt.Errorf("sync pack: %w", err)
-		}
-	}
-	return f.repo.disk.SyncDir(f.repo.packFolder())
 }
 
 // leads reports whether the branch, at from, shall go to the remote's tip.

@@ -2,13 +2,16 @@ package repo
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -118,6 +121,112 @@ func TestFetchBesideEdits(t *testing.T) {
 		}
 	}
 	fsck(t, r.path)
+}
+
+// TestUpkeepBesideFetches: Git's upkeep in a loop, pruning all that nothing leads to,
+// loses nothing of what is fetched and edited meanwhile.
+func TestUpkeepBesideFetches(t *testing.T) {
+	rounds := 2
+	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
+		more, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rounds += 5 * more
+	}
+	bare, work := host(t)
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: bare}
+	r, stop := run(t, o)
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	done := make(chan struct{})
+	var upkeep sync.WaitGroup
+	for _, kind := range []string{"prune --expire=now", "gc -q --prune=now", "repack -q -a -d", "pack-refs --all"} {
+		upkeep.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					_, _ = tryGit(o.Path, strings.Fields(kind)...) // which may fail, as packs go
+				}
+			}
+		})
+	}
+	for i := range rounds {
+		tip := pushed(t, work, fmt.Sprintf("_consultations/p%d.md", i), fmt.Sprintf("---\ntitle: %d\n---\n", i))
+		comes(t, "the fetch", func() bool {
+			if err := r.Fetch(t.Context()); err != nil {
+				t.Logf("fetch: %v", err)
+			}
+			return r.View().Commit().String() == tip
+		})
+		git(t, work, "commit", "-q", "--amend", "-m", "Autrement") // what was fetched is left
+		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	}
+	close(done)
+	upkeep.Wait()
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	stop()
+	verify(t, r)
+	if l := leftBehind(o.Path); len(l) > 0 {
+		t.Errorf("left behind: %v", l)
+	}
+}
+
+// TestFetchIsKept: a pack that is fetched is kept before it is in place, until a
+// reference leads to it; and what is left of a fetch that was cut off goes at the start.
+func TestFetchIsKept(t *testing.T) {
+	bare, work := host(t)
+	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: bare}
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.openFetch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packs := 0
+	r.disk = renames{r.disk, func(to string) {
+		if name, pack := strings.CutSuffix(to, ".pack"); pack {
+			packs++
+			if note, err := os.ReadFile(name + ".keep"); err != nil || string(note) != keepNote {
+				t.Errorf("%s is placed and not kept: %q, %v", filepath.Base(to), note, err)
+			}
+		}
+	}}
+	f.storage.keeps.disk = r.disk
+	if got, err := f.fetch(t.Context()); err != nil || got.String() != tip || packs != 1 {
+		t.Fatalf("fetched %s, %v, as %d packs; want %s as one", got, err, packs, tip)
+	}
+	git(t, o.Path, "update-ref", "-d", string(f.incoming))
+	git(t, o.Path, "gc", "-q", "--prune=now")
+	if got := strings.TrimSpace(git(t, o.Path, "cat-file", "-t", tip)); got != "commit" {
+		t.Errorf("what was fetched is gone: %s", got)
+	}
+	write(t, o.Path, "objects/pack/"+fetchDraft+"_pack", "PACK") // of another one
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = start(t, o) // a kill, and a start
+	if l := leftBehind(o.Path); len(l) > 0 {
+		t.Errorf("left behind: %v", l)
+	}
+	fetched(t, r, tip)
+}
+
+// renames is a disk that tells what files are to be called, before they are.
+type renames struct {
+	disk
+	tell func(to string)
+}
+
+func (d renames) Rename(from, to string) error {
+	d.tell(to)
+	return d.disk.Rename(from, to)
 }
 
 // TestFetchHTTP fetches from Git's own server, which asks for a token.

@@ -66,7 +66,11 @@ func (k *keeps) begin() error {
 	if err := k.disk.Mkdir(filepath.Dir(k.note())); err != nil {
 		return err
 	}
-	return writeFile(k.disk, k.note(), []byte(keepNote), 0o444)
+	err := writeFile(k.disk, k.note(), []byte(keepNote), 0o444)
+	if errors.Is(err, fs.ErrExist) { // somebody else makes it now
+		err = nil
+	}
+	return err
 }
 
 // release ends the keeping of all packs. One whose index is not in place was none

@@ -46,7 +46,7 @@ func mendPack(d disk, name string, log *slog.Logger) error {
 			return err // nil: it has one, or somebody is at work on it
 		}
 	}
-	index, err := indexPack(name + ".pack")
+	index, _, err := indexPack(name+".pack", mendBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -68,33 +68,34 @@ func mendPack(d disk, name string, log *slog.Logger) error {
 	return d.SyncDir(filepath.Dir(name))
 }
 
-// indexPack makes the index of a pack, whose every object it reads.
-func indexPack(name string) ([]byte, error) {
+// indexPack makes the index of a pack of at most so many bytes, whose every object it
+// reads, and gives the pack's checksum.
+func indexPack(name string, most int64) (_ []byte, sum Hash, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if info.Size() > mendBytes {
-		return nil, errors.New("it is too large to be read here")
+		return nil, sum, err
+	} else if info.Size() > most {
+		return nil, sum, errors.New("it is too large to be read here")
 	}
 	var w idxfile.Writer
 	parser, err := packfile.NewParser(packfile.NewScanner(f), &w)
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
-	if _, err := parser.Parse(); err != nil {
-		return nil, err
+	if sum, err = parser.Parse(); err != nil {
+		return nil, sum, err
 	}
 	index, err := w.Index()
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
 	var b bytes.Buffer
 	_, err = idxfile.NewEncoder(&b).Encode(index)
-	return b.Bytes(), err
+	return b.Bytes(), sum, err
 }
 
 // mendIndex removes an index whose pack is gone, on which Git fails.

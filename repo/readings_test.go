@@ -309,13 +309,16 @@ func TestReadingsOutdated(t *testing.T) {
 	}
 }
 
-// TestMemoryOfEntries bounds what an entry takes beside the budget.
+// TestMemoryOfEntries bounds what an entry takes beside the budget, and what the first
+// reading of many takes beside them.
 func TestMemoryOfEntries(t *testing.T) {
-	const n, most = 20_000, 700
-	dir := many(t, n)
-	o := options(dir)
+	const n, most, mostFirst = 20_000, 700, 24 << 20
+	o := options(many(t, n))
 	o.Memory = 1 << 10
-	warmed(t, o)
+	peak, kept := firstStart(t, o)
+	if peak > mostFirst || kept > mostFirst/4 {
+		t.Errorf("the first reading took %d KB, and keeps %d KB; want %d and %d at most", peak>>10, kept>>10, mostFirst>>10, mostFirst>>12)
+	}
 	before := liveHeap()
 	r, err := Open(t.Context(), o)
 	if err != nil {
@@ -331,6 +334,38 @@ func TestMemoryOfEntries(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// firstStart has all entries read and saved, as Run does it, and gives what that took of
+// memory at most, and what it keeps.
+func firstStart(t *testing.T, o Options) (peak, kept int64) {
+	t.Helper()
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := liveHeap()
+	warm := make(chan struct{})
+	go func() { defer close(warm); r.warm(t.Context()) }()
+	for done := false; !done; {
+		select {
+		case found := <-r.readings:
+			peak = max(peak, liveHeap()-before)
+			if err := r.saveIndex(false, found...); err != nil {
+				t.Error(err)
+			}
+		case <-warm:
+			done = true
+		}
+	}
+	if r.View().unread("consultations", 0) {
+		t.Error("not all entries were read")
+	}
+	kept = liveHeap() - before
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return peak, kept
 }
 
 func liveHeap() int64 {
@@ -416,43 +451,6 @@ func TestGlimpses(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// TestMemoryOfFirstStart bounds what the first reading of many entries takes beside them
-// and the budget.
-func TestMemoryOfFirstStart(t *testing.T) {
-	const n, most = 20_000, 24 << 20
-	o := options(many(t, n))
-	o.Memory = 1 << 10
-	r, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, peak := liveHeap(), int64(0)
-	ctx, cancel := context.WithCancel(t.Context())
-	warm := make(chan struct{})
-	go func() { defer close(warm); r.warm(ctx) }()
-	for done := false; !done; {
-		select {
-		case found := <-r.readings: // as the writer does, in between
-			peak = max(peak, liveHeap()-before)
-			if err := r.saveIndex(false, found...); err != nil {
-				t.Error(err)
-			}
-		case <-warm:
-			done = true
-		}
-	}
-	cancel()
-	if after := liveHeap() - before; peak > most || after > most/4 {
-		t.Errorf("it took %d KB, and keeps %d KB; want %d and %d at most", peak>>10, after>>10, most>>10, most>>12)
-	}
-	if r.View().unread("consultations", 0) {
-		t.Error("not all entries were read")
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,125 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+)
+
+// A fetchStorage is where go-git puts what it fetches. It reads as go-git does, and
+// writes as we do: a pack is durable and kept before it is in place, so that Git's upkeep
+// does not drop it before a reference leads to it, and references are moved by renaming,
+// durably, so that they never lead nowhere in between.
+type fetchStorage struct {
+	*filesystem.Storage
+	repo  *Repo
+	keeps keeps // of its own, as the writer owns the others
+}
+
+// fetchDraft begins the name of a pack that is being fetched.
+const fetchDraft = drafts + "fetch"
+
+// PackfileWriter implements go-git's storer.PackfileWriter.
+func (s *fetchStorage) PackfileWriter() (io.WriteCloser, error) {
+	draft := filepath.Join(s.repo.packFolder(), fetchDraft)
+	for _, name := range []string{draft + "_pack", draft + "_idx"} { // of a fetch that failed
+		if err := removeIfThere(s.repo.disk, name); err != nil {
+			return nil, err
+		}
+	}
+	f, err := s.repo.disk.Create(draft+"_pack", 0o444)
+	if err != nil {
+		return nil, fmt.Errorf("write fetched pack: %w", err)
+	}
+	return &fetchedPack{storage: s, draft: draft, file: f}, nil
+}
+
+// SetReference implements go-git's storer.ReferenceStorer.
+func (s *fetchStorage) SetReference(to *plumbing.Reference) error {
+	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name()}
+	now, err := b.read()
+	if err != nil || now == to.Hash() {
+		return err
+	}
+	return b.move(now, to.Hash())
+}
+
+// CheckAndSetReference implements go-git's storer.ReferenceStorer.
+func (s *fetchStorage) CheckAndSetReference(to, from *plumbing.Reference) error {
+	if from == nil {
+		return s.SetReference(to)
+	}
+	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name()}
+	return b.move(from.Hash(), to.Hash())
+}
+
+// A fetchedPack is a pack on its way, which is put in place when it is closed. go-git
+// asks for packs that rest on nothing outside.
+type fetchedPack struct {
+	storage *fetchStorage
+	draft   string
+	file    diskFile
+	size    int64
+	failed  bool
+}
+
+func (p *fetchedPack) Write(b []byte) (int, error) {
+	n, err := p.file.Write(b)
+	p.size += int64(n)
+	p.failed = p.failed || err != nil
+	return n, err
+}
+
+// Close puts the pack in place, unless it is empty or not whole.
+func (p *fetchedPack) Close() error {
+	err := p.file.Sync()
+	if err = errors.Join(err, p.file.Close()); err == nil && p.size > 0 && !p.failed {
+		if err = p.place(); err == nil {
+			p.storage.Reindex()
+			return nil
+		}
+	}
+	d := p.storage.repo.disk
+	return errors.Join(err, removeIfThere(d, p.draft+"_pack"), removeIfThere(d, p.draft+"_idx"))
+}
+
+func (p *fetchedPack) place() error {
+	s := p.storage
+	index, sum, err := indexPack(p.draft+"_pack", math.MaxInt64)
+	if err != nil {
+		return fmt.Errorf("read fetched pack: %w", err)
+	}
+	name, taken, err := s.keeps.reserve(sum)
+	if err == nil && taken { // by the same fetch before; it is there, or on its way out
+		err = fmt.Errorf("pack %s: %w", sum, fs.ErrExist)
+	}
+	if err == nil {
+		err = writeFile(s.repo.disk, p.draft+"_idx", index, 0o444)
+	}
+	if err == nil {
+		err = placeDrafts(s.repo.disk, p.draft, name)
+	}
+	if err != nil {
+		return fmt.Errorf("place fetched pack: %w", err)
+	}
+	return nil
+}
+
+// pauseFor waits, or until ctx ends.
+func pauseFor(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
