@@ -210,6 +210,9 @@ func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to s
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(c version) bool { return !c.visible && !(v.whole && c.gone) })
+	if len(found) == 0 {
+		return nil, noEntry() // as of one that is out of sight, whatever is asked about it
+	}
 	newer, err := indexOf(found, "to", to, 0)
 	if err != nil {
 		return nil, err
@@ -217,9 +220,6 @@ func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to s
 	older, err := indexOf(found, "from", from, newer+1)
 	if err != nil {
 		return nil, err
-	}
-	if newer == len(found) {
-		return nil, noEntry()
 	}
 	d := &Difference{}
 	var before, after *content.Document
