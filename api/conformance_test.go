@@ -26,6 +26,7 @@ import (
 
 	"cms/api"
 	"cms/auth"
+	"cms/content"
 	"cms/state/statetest"
 	"cms/webhooks"
 )
@@ -145,7 +146,7 @@ type whole struct {
 
 const pushSecret = "un-secret-convenu-avec-la-forge-01"
 
-func newWholeServer(t *testing.T) *whole {
+func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	t.Helper()
 	w := &whole{site: &builder{status: http.StatusOK}, provider: newLoginProvider(t)}
 	receiver := httptest.NewServer(w.site)
@@ -165,7 +166,7 @@ func newWholeServer(t *testing.T) *whole {
 	}
 	keys := db.Keys()
 	var relay *webhooks.Relay
-	w.server = newServerWith(t, func(o *api.Options) {
+	w.server = newServerOf(t, others, func(o *api.Options) {
 		o.Sessions, o.Providers, o.PublicURL = sessions, []*auth.Provider{w.provider.provider()}, "http://127.0.0.1"
 		o.Keys, o.Inbound, o.Logger = &keys, inbound, slog.New(slog.DiscardHandler)
 		relay, err = webhooks.New(t.Context(), webhooks.Options{

@@ -70,6 +70,12 @@ func newServer(t testing.TB, more ...auth.Issuer) *server {
 // newServerWith is newServer with other options of the API.
 func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *server {
 	t.Helper()
+	return newServerOf(t, nil, set, more...)
+}
+
+// newServerOf is newServerWith with more collections, which editors alone know.
+func newServerOf(t testing.TB, others []content.Collection, set func(*api.Options), more ...auth.Issuer) *server {
+	t.Helper()
 	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64)}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
@@ -88,8 +94,13 @@ func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *s
 		{Name: "pages", Folder: "pages", Extension: ".md"},
 	}
 	all := auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)
+	editor, known := map[string]auth.Grant{"consultations": all, "pages": all, auth.Media: all}, []string{"consultations", "pages"}
+	for _, c := range others {
+		editor[c.Name] = all
+		collections, known = append(collections, c), append(known, c.Name)
+	}
 	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
-		"editor": {"consultations": all, "pages": all, auth.Media: all},
+		"editor": editor,
 		"reader": {"consultations": auth.Allow(auth.Read)},
 		"limited": {"consultations": {
 			Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete},
@@ -99,7 +110,7 @@ func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *s
 		"operator":     {auth.Webhooks: auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
 		"auditor":      {auth.Webhooks: auth.Allow(auth.Read)},
 		"photographer": {auth.Media: {Actions: []auth.Action{auth.Read, auth.Create}, Paths: []string{"photos"}}},
-	}, []string{"consultations", "pages"})
+	}, known)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,11 +200,15 @@ func (s *server) mintOf(is auth.Issuer, roles ...string) string {
 	return token
 }
 
+func gitCommand(dir string, args ...string) *exec.Cmd {
+	cmd := exec.Command("git", append([]string{"--git-dir", dir}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
+	return cmd
+}
+
 func (s *server) runGit(args ...string) string {
 	s.Helper()
-	cmd := exec.Command("git", append([]string{"--git-dir", s.git}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
-	out, err := cmd.CombinedOutput()
+	out, err := gitCommand(s.git, args...).CombinedOutput()
 	if err != nil {
 		s.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

@@ -308,6 +308,11 @@ func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to s
 		return nil, err
 	}
 	defer p.sight.effort.done()
+	if first, err := p.find("to", "", 0, p.sight.whole); err != nil {
+		return nil, err
+	} else if first == len(p.of) {
+		return nil, noEntry() // as of one that is out of sight, whatever is asked about it
+	}
 	newer, err := p.find("to", to, 0, p.sight.whole)
 	if err != nil {
 		return nil, err
@@ -315,9 +320,6 @@ func (s *Site) Diff(ctx context.Context, pr *auth.Principal, ref Ref, from, to s
 	older, err := p.find("from", from, newer+1, p.sight.whole)
 	if err != nil {
 		return nil, err
-	}
-	if newer == len(p.of) {
-		return nil, noEntry()
 	}
 	d := &Difference{}
 	var before, after *content.Document
