@@ -125,17 +125,14 @@ func (b *body) operations() ([]site.Operation, []target) {
 		at := fmt.Sprintf("/operations/%d", i)
 		members, ok := v.(*content.Object)
 		if !ok {
-			b.errors = append(b.errors, Fault{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
+			b.found.Add(content.Problem{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
 			continue
 		}
 		one := body{members: members}
 		var ref site.Ref
 		ops[i], ref = one.operation()
 		asked[i] = target{Collection: ref.Collection, Name: ref.Slug.String()}
-		for _, f := range one.errors {
-			f.Pointer = at + f.Pointer
-			b.errors = append(b.errors, f)
-		}
+		b.found.Join(&one.found, at)
 	}
 	return ops, asked
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"net/mail"
@@ -54,16 +55,14 @@ type PatchOperation struct {
 // body is the JSON object of a request, and what was found wrong with it.
 type body struct {
 	members *content.Object
-	errors  []Fault
+	found   content.Findings
 }
 
 // decodeBody reads a JSON object that has no other members than those known.
 func decodeBody(raw []byte, known ...string) (*body, error) {
 	v, err := content.ParseJSON(raw)
 	if err != nil {
-		p := newProblem(http.StatusBadRequest, "The body is not valid JSON.")
-		p.Errors = []Fault{{Detail: err.Error(), Rule: "json"}}
-		return nil, p
+		return nil, notJSON(err)
 	}
 	members, ok := v.(*content.Object)
 	if !ok {
@@ -74,27 +73,43 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 	return b, nil
 }
 
+// notJSON is what a body that cannot be read is answered with.
+func notJSON(err error) *Problem {
+	if at := (*content.SyntaxError)(nil); errors.As(err, &at) && at.TooLarge {
+		p := newProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
+		p.Errors = []Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
+		return p
+	}
+	p := newProblem(http.StatusBadRequest, "The body is not valid JSON.")
+	p.Errors = []Fault{{Detail: err.Error(), Rule: "json"}}
+	return p
+}
+
 // only refuses members that are not known.
 func (b *body) only(known []string) {
+	detail := "There is no such member here. Fields of the entry go into fields; the members are " + strings.Join(known, ", ") + "."
 	for _, m := range b.members.Members {
 		if !slices.Contains(known, m.Key) {
-			b.wrong(m.Key, "unknown_member", "There is no such member here. Fields of the entry go into fields; the members are "+strings.Join(known, ", ")+".")
+			b.wrong(m.Key, "unknown_member", detail)
 		}
 	}
 }
 
 func (b *body) wrong(member, rule, detail string) {
-	pointer := "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(member)
-	b.errors = append(b.errors, Fault{Pointer: pointer, Rule: rule, Detail: detail})
+	p := content.Problem{Rule: rule, Detail: detail}
+	if !b.found.Full() {
+		p.Pointer = content.FieldPath{member}.Pointer()
+	}
+	b.found.Add(p)
 }
 
 // problem is what was found wrong, or nil.
 func (b *body) problem() error {
-	if len(b.errors) == 0 {
+	if b.found.Len() == 0 {
 		return nil
 	}
 	p := newProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
-	p.Errors = b.errors
+	p.Errors = faultsOf(b.found.Told(), "")
 	return p
 }
 
@@ -145,9 +160,9 @@ func (b *body) slug(member string) content.Slug {
 	if !b.given(member) {
 		return content.Slug{}
 	}
-	before := len(b.errors)
+	before := b.found.Len()
 	s, err := content.ParseSlug(b.text(member))
-	if err != nil && len(b.errors) == before {
+	if err != nil && b.found.Len() == before {
 		b.wrong(member, "slug", "The "+err.Error()+".")
 	}
 	return s
@@ -176,9 +191,9 @@ const (
 // person is a member that is someone for a commit to name. Their name goes into
 // a line of the commit's message, which it must not end or add to.
 func (b *body) person(member string) *site.Person {
-	before := len(b.errors)
+	before := b.found.Len()
 	who := body{members: b.object(member)}
-	if len(b.errors) > before {
+	if b.found.Len() > before {
 		return nil
 	}
 	for _, m := range who.members.Members {
@@ -193,7 +208,7 @@ func (b *body) person(member string) *site.Person {
 		return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>", r) })
 	}
 	switch {
-	case len(who.errors) > 0, p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
+	case who.found.Len() > 0, p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
 		b.wrong(member, "type", "This must be an object with a name and an email address, both texts.")
 	case utf8.RuneCountInString(p.Name) > maxName, odd(p.Name):
 		b.wrong(member, "name", "The name must be one line of at most "+strconv.Itoa(maxName)+" characters, without < and >.")
@@ -216,9 +231,7 @@ func (b *body) without(members ...string) *content.Object {
 func checkJSONPatch(raw []byte) error {
 	v, err := content.ParseJSON(raw)
 	if err != nil {
-		p := newProblem(http.StatusBadRequest, "The body is not valid JSON.")
-		p.Errors = []Fault{{Detail: err.Error(), Rule: "json"}}
-		return p
+		return notJSON(err)
 	}
 	if _, ok := v.([]content.Value); !ok {
 		return newProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")

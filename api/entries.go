@@ -48,7 +48,7 @@ func entryOf(e *site.Entry) Entry {
 		Revision:   e.Revision,
 		Fields:     e.Fields,
 		Valid:      len(e.Problems) == 0,
-		Problems:   faultsOf(e.Problems),
+		Problems:   faultsOf(content.Told(e.Problems), "/fields"),
 		Updated:    Updated{e.Updated.Commit, e.Updated.At, Person(e.Updated.Author)},
 	}
 }

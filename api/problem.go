@@ -191,9 +191,11 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p = newProblem(http.StatusConflict, "The webhook has no secret: such a service is sent nothing that is signed.")
 	case errors.As(err, &settings):
 		p = newProblem(http.StatusUnprocessableEntity, "The webhook cannot be used like this. Nothing was saved.")
+		var found content.Findings
 		for line := range strings.Lines(settings.Err.Error()) {
-			p.Errors = append(p.Errors, Fault{Rule: "webhook", Detail: strings.TrimSpace(line)})
+			found.Add(content.Problem{Rule: "webhook", Detail: strings.TrimSpace(line)})
 		}
+		p.Errors = faultsOf(found.Told(), "")
 	case errors.Is(err, webhooks.ErrUnknownDelivery):
 		p = newProblem(http.StatusNotFound, "There is no such delivery. Those that are finished are kept for seven days.")
 	case errors.Is(err, webhooks.ErrDisabled):
@@ -241,7 +243,7 @@ func refusal(e *site.Error) *Problem {
 		}
 		p.Clashes = append(p.Clashes, c)
 	}
-	p.Errors = faultsOf(e.Problems)
+	p.Errors = faultsOf(content.Told(e.Problems), "/fields")
 	switch e.Code {
 	case site.PreconditionFailed:
 		p.Revision = e.Revision
@@ -254,13 +256,13 @@ func refusal(e *site.Error) *Problem {
 	return p
 }
 
-// faultsOf tells problems with an entry. Their pointers lead into the entry.
-func faultsOf(problems []content.Problem) []Fault {
+// faultsOf tells problems. Their pointers lead into what is at root.
+func faultsOf(problems []content.Problem, root string) []Fault {
 	faults := make([]Fault, len(problems))
 	for i, p := range problems {
 		faults[i] = Fault{Detail: p.Detail, Rule: p.Rule, Field: p.Field, Line: p.Line, Column: p.Column}
 		if p.Pointer != "" {
-			faults[i].Pointer = "/fields" + p.Pointer
+			faults[i].Pointer = root + p.Pointer
 		}
 	}
 	return faults
@@ -277,9 +279,11 @@ func plain(ctx huma.Context, _ string, v any) (any, error) {
 	switch m.Status {
 	case http.StatusUnprocessableEntity:
 		p.Detail = "The request has parameters that are unknown or wrong."
+		var found content.Findings
 		for _, e := range m.Errors {
-			p.Errors = append(p.Errors, Fault{Detail: e.Message, Pointer: e.Location})
+			found.Add(content.Problem{Detail: e.Message, Pointer: e.Location})
 		}
+		p.Errors = faultsOf(found.Told(), "")
 	case http.StatusBadRequest:
 		p.Detail = "The body is missing."
 	}

@@ -591,9 +591,9 @@ func (a *API) redeliver(ctx context.Context, in *AtDelivery) (*reply, error) {
 
 // time is a member that must be a date-time.
 func (b *body) time(member string) time.Time {
-	before := len(b.errors)
+	before := b.found.Len()
 	t, err := time.Parse(time.RFC3339, b.text(member))
-	if err != nil && len(b.errors) == before {
+	if err != nil && b.found.Len() == before {
 		b.wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
 	}
 	return t
@@ -631,9 +631,9 @@ func (b *body) duration(member string) time.Duration {
 	if !b.given(member) {
 		return 0
 	}
-	before := len(b.errors)
+	before := b.found.Len()
 	d, err := time.ParseDuration(b.text(member))
-	if err != nil && len(b.errors) == before {
+	if err != nil && b.found.Len() == before {
 		b.wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
 	}
 	return d

@@ -31,8 +31,10 @@ func Respelled(before, after *Document, guarded func(field string) bool) []strin
 // respelled is Respelled of the pairs of a mapping; nil is of one that was not.
 func respelled(was, is []pair, guarded func(string) bool) []string {
 	var names []string
+	seen := make(map[string]bool)
 	add := func(name string) {
-		if !slices.Contains(names, name) {
+		if !seen[name] {
+			seen[name] = true
 			names = append(names, name)
 		}
 	}
@@ -98,30 +100,33 @@ func pairsIn(pairs []pair, name string) []pair {
 // Disputed is what after brings, in comparison with before, that not all readers
 // of front matter take for the same: another format or other delimiters; keys
 // that are tagged, aliases, or merge keys to some; tags, anchors, directives and
-// the symbols of Ruby. A nil before is an empty file. The first hundred are told.
+// the symbols of Ruby. A nil before is an empty file. The first ones are told.
 func Disputed(before, after *Document) []Problem {
-	var problems []Problem
+	told := Findings{rule: RuleDisputed}
 	tell := func(at int, detail string) {
-		if len(problems) < maxTold {
-			line, column := position(after.src, at)
-			problems = append(problems, Problem{Rule: RuleDisputed, Detail: detail, Line: line, Column: column})
+		if told.Full() {
+			told.more++
+			return
 		}
+		line, column := position(after.src, at)
+		told.Add(Problem{Rule: RuleDisputed, Detail: detail, Line: line, Column: column})
 	}
+	same := spellings{numbers: make(map[string]int), nodes: make(map[*node]int)}
 	was, is := frame{agreed: true}, after.frame()
 	known := make(map[string]bool)
 	if before != nil {
 		was = before.frame()
-		before.oddities(func(_ int, spelling, _ string) { known[spelling] = true })
+		before.oddities(same, func(_ int, spelling, _ string) { known[spelling] = true })
 	}
 	if is != was && (was.format != None || !is.agreed) {
 		tell(0, "the front matter is not set apart as before, or not in a way that every generator knows: write it in YAML between two lines of ---")
 	}
-	after.oddities(func(at int, spelling, detail string) {
+	after.oddities(same, func(at int, spelling, detail string) {
 		if !known[spelling] {
 			tell(at, detail)
 		}
 	})
-	return problems
+	return told.Told()
 }
 
 // A frame is how the front matter is set apart from the body.
@@ -255,9 +260,56 @@ func (n *node) agreed() bool {
 // agreedFloat is a float to YAML 1.1 and 1.2.
 var agreedFloat = regexp.MustCompile(`^-?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?$`)
 
+// spellings give nodes numbers, the same to those that [node.spell] spells the same,
+// and look at each node once, however deep it is.
+type spellings struct {
+	numbers map[string]int
+	nodes   map[*node]int
+}
+
+func (s spellings) of(n *node) int {
+	if number, known := s.nodes[n]; known {
+		return number
+	}
+	b := []byte{"sml*"[n.kind], "p'\"|>"[n.style]}
+	if n.tagged {
+		b = strconv.AppendQuote(append(b, '!'), n.tag)
+	}
+	add := func(part *node) { b = strconv.AppendInt(append(b, ' '), int64(s.of(part)), 36) }
+	switch n.kind {
+	case scalar:
+		b = strconv.AppendQuote(b, n.text)
+	case alias:
+		add(n.target)
+	}
+	for _, item := range n.items {
+		add(item)
+	}
+	for _, p := range n.pairs {
+		add(p.key)
+		add(p.val)
+	}
+	number, known := s.numbers[string(b)]
+	if !known {
+		number = len(s.numbers)
+		s.numbers[string(b)] = number
+	}
+	s.nodes[n] = number
+	return number
+}
+
+// spelling is a text that is the same for what is spelled the same.
+func (s spellings) spelling(nodes ...*node) string {
+	var b []byte
+	for _, n := range nodes {
+		b = strconv.AppendInt(append(b, 0), int64(s.of(n)), 36)
+	}
+	return string(b)
+}
+
 // oddities yields what not all readers of YAML take for the same, with a text
 // that is the same for the same oddity.
-func (d *Document) oddities(yield func(at int, spelling, detail string)) {
+func (d *Document) oddities(same spellings, yield func(at int, spelling, detail string)) {
 	if d.block.format != YAML || d.root == nil {
 		return
 	}
@@ -277,7 +329,7 @@ func (d *Document) oddities(yield func(at int, spelling, detail string)) {
 			tell(n, "*"+n.target.anchor, "some readers refuse aliases: write the value out")
 			return
 		case n.tagged:
-			tell(n, string(n.spell(nil)), "some readers take a value with a tag for something else: leave the tag out")
+			tell(n, same.spelling(n), "some readers take a value with a tag for something else: leave the tag out")
 		case n.kind == scalar && n.style == plain && len(n.text) > 1 && n.text[0] == ':':
 			tell(n, n.text, "some readers take this for a symbol: put it in quotes")
 		}
@@ -285,10 +337,10 @@ func (d *Document) oddities(yield func(at int, spelling, detail string)) {
 			switch p := &n.pairs[i]; {
 			case p.key.tagged, p.key.kind == alias: // told below
 			case !p.key.named():
-				tell(p.key, string(p.val.spell(p.key.spell(nil))),
+				tell(p.key, same.spelling(p.key, p.val),
 					"some readers take this key for one that brings the fields of another mapping, or for no name: name the fields themselves")
 			case top && !p.key.agreedName():
-				tell(p.key, string(p.key.spell(nil)), "some readers take this key for something else than a text: put it in quotes")
+				tell(p.key, same.spelling(p.key), "some readers take this key for something else than a text: put it in quotes")
 			}
 			walk(n.pairs[i].key, false)
 			walk(n.pairs[i].val, false)

@@ -31,8 +31,6 @@ type Problem struct {
 	Detail  string `json:"detail"`
 	Line    int    `json:"line,omitempty"`   // from 1, in the file
 	Column  int    `json:"column,omitempty"` // from 1, in runes
-
-	rest bool // it stands for others that are not told
 }
 
 // Rules that a file can break whatever its collection expects.
@@ -126,7 +124,7 @@ func (d *Document) tell(t *tree, nodes []*node, rule string, detail func(*node) 
 	told := Findings{rule: rule}
 	paths := t.root.pathsTo(nodes[:min(len(nodes), maxTold)])
 	for i, n := range nodes {
-		if i >= maxTold || told.full() {
+		if i >= maxTold || told.Full() {
 			told.more += len(nodes) - i
 			break
 		}

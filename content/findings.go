@@ -25,7 +25,7 @@ type Findings struct {
 
 // Add adds a problem, or counts it.
 func (f *Findings) Add(p Problem) {
-	if f.full() {
+	if f.Full() {
 		f.more++
 		return
 	}
@@ -33,8 +33,20 @@ func (f *Findings) Add(p Problem) {
 	f.bytes += len(p.Field) + len(p.Pointer) + len(p.Detail)
 }
 
-// full says whether problems are only counted from now on.
-func (f *Findings) full() bool { return len(f.problems) >= maxTold || f.bytes >= maxToldBytes }
+// Join adds what was found in a part, whose pointers lead on from at.
+func (f *Findings) Join(part *Findings, at string) {
+	for _, p := range part.problems {
+		p.Pointer = at + p.Pointer
+		f.Add(p)
+	}
+	f.more += part.more
+}
+
+// Len is how many problems were added.
+func (f *Findings) Len() int { return len(f.problems) + f.more }
+
+// Full says whether problems are only counted from now on.
+func (f *Findings) Full() bool { return len(f.problems) >= maxTold || f.bytes >= maxToldBytes }
 
 // Told are the problems that were added, of which the last says how many more there
 // are, if there are more.
@@ -42,11 +54,17 @@ func (f *Findings) Told() []Problem {
 	if f.more == 0 {
 		return f.problems
 	}
-	p := Problem{Rule: RuleMore, Detail: fmt.Sprintf("%d more of these are not told", f.more), rest: true}
+	p := Problem{Rule: RuleMore, Detail: fmt.Sprintf("%d more of these are not told", f.more)}
 	if f.rule != "" {
 		p.Rule = f.rule
 	}
 	return append(f.problems[:len(f.problems):len(f.problems)], p)
+}
+
+// Stands says whether p, a problem of a document, stands for others that are not told.
+// Which fields they concern nobody can tell.
+func (p Problem) Stands() bool {
+	return p.Pointer == "" && (p.Rule == RuleDuplicateKey || p.Rule == RuleSharedAnchor)
 }
 
 // Told are problems as they are told: the first ones, and how many more there are.

@@ -113,13 +113,44 @@ func looseKey(b []byte, v Value) []byte {
 
 // near bounds how many of the elements that are equal to one are tried, where many
 // are: those that stand about where it does.
-func near(indexes []int, to, most int) []int {
+func near(indexes []int, to int) []int {
+	const most = 8
 	if len(indexes) <= most {
 		return indexes
 	}
 	i, _ := slices.BinarySearch(indexes, to)
 	i = min(max(i-most/2, 0), len(indexes)-most)
 	return indexes[i : i+most]
+}
+
+// stretch keeps also what is the same next to what is kept, as of elements that are
+// there often only some were tried.
+func stretch(kept []int, count int, same func(i, j int) bool) {
+	free := make([]int, len(kept)+1) // for each place, the first index that is kept from there on
+	free[len(kept)] = count
+	for j, at := range slices.Backward(kept) {
+		if free[j] = free[j+1]; at >= 0 {
+			free[j] = at
+		}
+	}
+	last := -1 // index that is kept
+	taken := make([]int, len(kept))
+	for j, at := range kept {
+		if at < 0 && j > 0 && kept[j-1] >= 0 && last+1 < free[j] && same(last+1, j) {
+			kept[j] = last + 1
+		}
+		last = max(last, kept[j])
+		taken[j] = last
+	}
+	next := count
+	for j, at := range slices.Backward(kept) {
+		if at < 0 && j+1 < len(kept) && kept[j+1] >= 0 && next-1 > taken[j] && same(next-1, j) {
+			kept[j] = next - 1
+		}
+		if kept[j] >= 0 {
+			next = kept[j]
+		}
+	}
 }
 
 // common is, for each element of now, the index of the one of was that stays in its
@@ -149,14 +180,13 @@ func (b *budget) common(was, now []int, equal func(i, j int) bool) []int {
 		b.step(1)
 		where[was[i]] = append(where[was[i]], i)
 	}
-	most := min(max(mostTried/(to-from+1), 4), 64)
 	type link struct {
 		i, j int
 		back *link
 	}
 	var tails []*link // the lowest end of a common subsequence of each length
 	for j := from; j < to; j++ {
-		candidates := near(where[now[j]], j+shift*(j-from)/(to-from), most)
+		candidates := near(where[now[j]], j+shift*(j-from)/(to-from))
 		for k := len(candidates) - 1; k >= 0; k-- {
 			i := candidates[k]
 			if !same(i, j) {
@@ -182,8 +212,6 @@ func (b *budget) common(was, now []int, equal func(i, j int) bool) []int {
 			kept[l.j] = l.i
 		}
 	}
+	stretch(kept, len(was), same)
 	return kept
 }
-
-// mostTried is how many pairs of equal elements are tried, about, where there are more.
-const mostTried = 1 << 19

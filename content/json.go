@@ -111,6 +111,7 @@ type jsonScanner struct {
 	gives      gives
 	count      int     // of keys and values so far
 	most       int     // of them, 0 for as many as there are
+	spare      []*node // by depth, of values that nobody keeps the nodes of
 	strict     bool    // a duplicate member is an error
 	duplicates []*node // the later keys, otherwise
 }
@@ -224,7 +225,6 @@ func (s *jsonScanner) object(n *node) error {
 	o := &Object{}
 	n.value = o
 	at := memberIndex{o: o}
-	var one node // that is used again where nobody keeps it
 	s.pos++
 	for first := true; ; first = false {
 		if s.blanks(); s.peek() == '}' {
@@ -241,9 +241,8 @@ func (s *jsonScanner) object(n *node) error {
 		if err != nil {
 			return err
 		}
-		val := &one
-		if one = (node{}); s.gives == nodes {
-			val = &node{}
+		val := s.node()
+		if s.gives == nodes {
 			n.pairs = append(n.pairs, pair{name: key.text, key: key, val: val, start: key.start})
 		}
 		hang := s.pos
@@ -269,6 +268,20 @@ func (s *jsonScanner) object(n *node) error {
 	}
 	s.pos++
 	return nil
+}
+
+// node is one to read a part into. Where nobody keeps it, it is used again for the
+// next part.
+func (s *jsonScanner) node() *node {
+	if s.gives == nodes {
+		return &node{}
+	}
+	for len(s.spare) <= s.depth {
+		s.spare = append(s.spare, &node{})
+	}
+	n := s.spare[s.depth]
+	*n = node{}
+	return n
 }
 
 // key reads the name of a member, and the colon behind it.
@@ -298,7 +311,6 @@ func (s *jsonScanner) key() (*node, error) {
 func (s *jsonScanner) array(n *node) error {
 	n.kind, n.flow = list, true
 	items := []Value{}
-	var one node // that is used again where nobody keeps it
 	s.pos++
 	for first := true; ; first = false {
 		if s.blanks(); s.peek() == ']' {
@@ -311,9 +323,8 @@ func (s *jsonScanner) array(n *node) error {
 			s.pos++
 			s.blanks()
 		}
-		item := &one
-		if one = (node{}); s.gives == nodes {
-			item = &node{}
+		item := s.node()
+		if s.gives == nodes {
 			n.items = append(n.items, item)
 		}
 		if err := s.value(item); err != nil {

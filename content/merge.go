@@ -121,13 +121,20 @@ type noted struct {
 }
 
 func (m *merger) clash(base, ours, theirs Maybe) Maybe {
-	m.note(Clash{Field: m.path.String(), Pointer: m.path.Pointer(), Base: base, Ours: ours, Theirs: theirs})
+	c := Clash{Base: base, Ours: ours, Theirs: theirs}
+	if !m.full() {
+		c.Field, c.Pointer = m.path.String(), m.path.Pointer()
+	}
+	m.note(c)
 	return ours
 }
 
+// full says whether clashes are only counted from now on.
+func (n *noted) full() bool { return len(n.clashes) >= maxTold || n.bytes >= maxToldBytes }
+
 // note adds a clash, or counts it.
 func (n *noted) note(c Clash) {
-	if len(n.clashes) >= maxTold || n.bytes >= maxToldBytes {
+	if n.full() {
 		n.more++
 		return
 	}

@@ -186,8 +186,11 @@ func (p *planner) partKey(of *intent, i int, flow bool) (string, error) {
 
 // asBlock is a string that is written as a literal block.
 func (p *planner) asBlock(it *intent) (string, bool) {
+	if it.kind != scalar {
+		return "", false
+	}
 	s, ok := it.result().(string)
-	return s, ok && it.kind == scalar && !p.oneLine && multiline(s) && blockable(s) && (it.was == nil || !it.was.tagged)
+	return s, ok && !p.oneLine && multiline(s) && blockable(s) && (it.was == nil || !it.was.tagged)
 }
 
 // block is the lines of a collection below its key, or of a mapping behind a

@@ -41,6 +41,10 @@ func Types() []Type {
 	}
 }
 
+// maxAddress is how long an email address can be (RFC 5321): the name, the at sign and
+// the domain.
+const maxAddress = 64 + 1 + 255
+
 // textual says whether values of the type are strings of the editor's own, to
 // which a pattern can apply.
 func (t Type) textual() bool {
@@ -98,6 +102,9 @@ func (t Type) admitsText(s string) bool {
 	case TypeURL:
 		return webAddress(s)
 	case TypeEmail:
+		if len(s) > maxAddress {
+			return false
+		}
 		a, err := mail.ParseAddress(s)
 		return err == nil && a.Address == s
 	case TypeImage, TypeFile:

@@ -251,41 +251,71 @@ func retain(fields []Field, was, is *Object) *Object {
 //
 // was and now are the problems of before and after, from the same sources.
 func NewProblems(before, after *Object, was, now []Problem) []Problem {
-	type key struct{ place, rule string }
-	old := make(map[key][]Maybe)
+	type key struct {
+		place, rule string
+		present     bool
+		value       int
+	}
+	x := newIdentities(nil, exactKey)
+	keyOf := func(r *resolver, p Problem) key {
+		place, v := r.resolve(p.Pointer)
+		return key{place, p.Rule, v.Present, x.of(v.Value)}
+	}
+	old, from, to := make(map[key]int), newResolver(before), newResolver(after)
+	rest := make(map[string]bool) // the rules of problems that stand for others
 	for _, p := range was {
-		place, v := resolve(before, p.Pointer)
-		k := key{place, p.Rule}
-		old[k] = append(old[k], v)
+		if p.Stands() {
+			rest[p.Rule] = true
+		} else {
+			old[keyOf(from, p)]++
+		}
 	}
 	var fresh []Problem
 	for _, p := range now {
-		place, v := resolve(after, p.Pointer)
-		k := key{place, p.Rule}
-		i := slices.IndexFunc(old[k], v.equal)
-		if i < 0 {
-			fresh = append(fresh, p)
-			continue
+		known := rest[p.Rule]
+		if !p.Stands() {
+			k := keyOf(to, p)
+			known = old[k] > 0
+			old[k]--
 		}
-		old[k] = slices.Delete(old[k], i, i+1)
+		if !known {
+			fresh = append(fresh, p)
+		}
 	}
 	return fresh
 }
 
-// resolve follows a JSON Pointer into o. The place is the pointer with "*" for
-// the indexes of lists.
-func resolve(o *Object, pointer string) (place string, found Maybe) {
-	found = Maybe{o, true}
+// A resolver follows JSON Pointers into the fields of an entry.
+type resolver struct {
+	fields  *Object
+	members map[*Object]func(string) (Value, bool)
+}
+
+func newResolver(fields *Object) *resolver {
+	return &resolver{fields, make(map[*Object]func(string) (Value, bool))}
+}
+
+func (r *resolver) get(o *Object, key string) (Value, bool) {
+	get := r.members[o]
+	if get == nil {
+		get = o.index()
+		r.members[o] = get
+	}
+	return get(key)
+}
+
+// resolve follows one. The place is the pointer with "*" for the indexes of lists.
+func (r *resolver) resolve(pointer string) (place string, found Maybe) {
+	found = Maybe{r.fields, true}
 	if pointer == "" {
 		return "", found
 	}
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
 	steps := strings.Split(pointer[1:], "/")
 	for i, step := range steps {
 		var next Maybe
 		switch x := found.Value.(type) {
 		case *Object:
-			next.Value, next.Present = x.Get(unescape.Replace(step))
+			next.Value, next.Present = r.get(x, unescape.Replace(step))
 		case []Value:
 			if at, err := strconv.Atoi(step); err == nil && at >= 0 && at < len(x) {
 				next = Maybe{x[at], true}

@@ -270,7 +270,7 @@ func TestValidateProblems(t *testing.T) {
 			if p.Detail == "" || p.Rule == "" || p.Field == "" {
 				rt.Fatalf("incomplete: %+v", p)
 			}
-			if _, at := resolve(o, p.Pointer); !at.Present && p.Rule != "required" {
+			if _, at := newResolver(o).resolve(p.Pointer); !at.Present && p.Rule != "required" {
 				rt.Fatalf("%+v points at nothing", p)
 			}
 		}

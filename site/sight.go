@@ -248,7 +248,9 @@ func digest(fields *content.Object, body string) string {
 // tellable are the problems that do not concern hidden fields, without their
 // places if there are such fields: a line tells how many there are before it.
 func tellable(hidden []string, problems []content.Problem) []content.Problem {
-	told := slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return slices.Contains(hidden, root(p)) })
+	told := slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool {
+		return slices.Contains(hidden, root(p)) || len(hidden) > 0 && p.Stands()
+	})
 	if len(hidden) > 0 {
 		told = unplaced(told)
 	}
