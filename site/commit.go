@@ -17,7 +17,11 @@ type transaction struct {
 	principal *auth.Principal
 	write     Write
 	edits     []*edit
+	cost      *effort // of the rehearsal; nil on the writer, which repeats what was paid for
 }
+
+// maxBatchBytes bounds the files that a batch reads and writes, together.
+const maxBatchBytes = 64 << 20
 
 // run rehearses the edits on what readers see, so that what is to be refused is
 // refused there, beside the writer, and what is costly is done before the edits
@@ -29,17 +33,22 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 		return nil, err
 	}
 	snap := t.site.repo.View()
+	t.cost = t.site.effort(ctx, t.principal, maxBatchBytes)
 	if err := t.site.repo.Rehearse(snap, t.write.DryRun, t.perform); err != nil {
 		return nil, refusal(err)
 	}
 	if t.write.DryRun {
-		return t.outcomes(repo.Result{Snapshot: snap}), nil
+		return t.outcomes(ctx, repo.Result{Snapshot: snap})
+	}
+	t.cost = nil
+	for _, e := range t.edits {
+		e.collection.effort = nil
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	return t.outcomes(res), nil
+	return t.outcomes(context.WithoutCancel(ctx), res)
 }
 
 // perform makes the edits, each on what those before it left.
@@ -49,6 +58,11 @@ func (t *transaction) perform(tx *repo.Tx) error {
 		if err := e.do(tx); err != nil {
 			return &OperationError{i, refusal(err)}
 		}
+		if err := t.cost.spend(sizeOf(e.before) + sizeOf(e.after)); refusedFor(err, Unavailable) {
+			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this reads and writes have more than %d bytes together. Make it in several requests.", maxBatchBytes)}
+		} else if err != nil {
+			return err
+		}
 	}
 	if len(t.edits) == 1 && t.write.Message == "" {
 		tx.SetMessage(t.edits[0].subject())
@@ -57,10 +71,17 @@ func (t *transaction) perform(tx *repo.Tx) error {
 }
 
 // outcomes tell what the edits themselves came to, whatever became of their
-// entries since. Nothing is read, as nothing may fail: they are saved.
-func (t *transaction) outcomes(res repo.Result) []*Outcome {
+// entries since. What was saved cannot fail: what would have to be read for it is left
+// out then. A dry run ends with ctx.
+func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome, error) {
+	cost := t.site.effort(ctx, t.principal, maxEffort)
+	defer cost.done()
 	all := make([]*Outcome, len(t.edits))
 	for i, e := range t.edits {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e.collection.effort = cost
 		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
 		switch {
 		case t.write.DryRun:
@@ -80,7 +101,7 @@ func (t *transaction) outcomes(res repo.Result) []*Outcome {
 		}
 		all[i] = out
 	}
-	return all
+	return all, nil
 }
 
 // maxSubject bounds the subject of a commit, in characters.

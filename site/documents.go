@@ -66,7 +66,7 @@ func (s *Site) document(ctx context.Context, hash repo.Hash) (*content.Document,
 // parsed is [Site.document], at the cost of an effort.
 func (s *Site) parsed(ctx context.Context, e *effort, hash repo.Hash) (*content.Document, error) {
 	if d := s.documents.get(hash); d != nil {
-		return d, e.spend(0)
+		return d, e.spend(len(d.Source()))
 	}
 	src, err := s.repo.Blob(ctx, hash)
 	if err != nil {

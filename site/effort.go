@@ -46,8 +46,8 @@ const (
 // the others wait for their turn, and nobody has many waiting.
 type efforts struct {
 	spent   atomic.Int64 // by all, ever
-	ended   atomic.Int64 // how many stopped because their caller had gone, or at their bound
 	running *semaphore.Weighted
+	part    int64 // of what a question may cost otherwise, one; more in tests
 
 	mu sync.Mutex
 	of map[string]int // questions that run or wait, by caller
@@ -58,17 +58,26 @@ type efforts struct {
 const maxTurns = 16
 
 func newEfforts() *efforts {
-	return &efforts{running: semaphore.NewWeighted(int64(max(2, runtime.GOMAXPROCS(0)))), of: map[string]int{}}
+	return &efforts{part: 1, running: semaphore.NewWeighted(int64(max(2, runtime.GOMAXPROCS(0)))), of: map[string]int{}}
 }
 
 // effort is that of a question of pr, which must be done in the end.
 func (s *Site) effort(ctx context.Context, pr *auth.Principal, most int64) *effort {
-	e := &effort{ctx: ctx, efforts: s.efforts, most: most}
+	e := &effort{ctx: ctx, efforts: s.efforts}
 	if pr != nil {
 		e.who = pr.Issuer + "\n" + pr.Subject
 	}
-	e.left.Store(most)
+	e.most = int64(e.share(int(most)))
+	e.left.Store(e.most)
 	return e
+}
+
+// share is how much of so many bytes is done at once.
+func (e *effort) share(bytes int) int {
+	if e == nil {
+		return bytes
+	}
+	return bytes / int(e.efforts.part)
 }
 
 // spend tells that so many bytes were, or are to be, looked at. What goes beyond the
@@ -82,9 +91,6 @@ func (e *effort) spend(bytes int) error {
 	err := e.ctx.Err()
 	if left := e.left.Add(-n) + n; err == nil && left <= 0 {
 		err = tooMuch()
-	}
-	if err != nil {
-		e.efforts.ended.Add(1)
 	}
 	return err
 }
@@ -136,7 +142,6 @@ func (all *efforts) take(ctx context.Context, who string) (func(), error) {
 	}
 	if err := all.running.Acquire(ctx, 1); err != nil {
 		all.leave(who)
-		all.ended.Add(1)
 		return nil, err
 	}
 	return func() {

@@ -49,9 +49,14 @@ type MediaPage struct {
 	Next  string // the path to go on after; "" at the end
 }
 
-// MediaList lists the files that pr may read and whose paths begin with prefix,
-// in the order of their paths, at most limit of them after the path after.
+// MediaList is [Site.MediaFiles] for those who wait as long as it takes.
 func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
+	return s.MediaFiles(context.Background(), pr, prefix, after, limit)
+}
+
+// MediaFiles lists the files that pr may read and whose paths begin with prefix,
+// in the order of their paths, at most limit of them after the path after.
+func (s *Site) MediaFiles(ctx context.Context, pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
 	}
@@ -61,16 +66,41 @@ func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*
 	if s.media.Folder.IsZero() || !s.policy.Can(pr, auth.Read, auth.Media) {
 		return nil, noMedia()
 	}
+	cost := s.effort(ctx, pr, maxMaking)
+	if err := cost.wait(); err != nil { // to list a folder takes reading it
+		return nil, err
+	}
+	defer cost.done()
 	files, err := s.repo.View().Files(s.media.Folder)
 	if err != nil {
 		return nil, refusal(err)
 	}
+	readable := map[string]bool{} // by folder, as roles are for folders
+	may := func(name string) bool {
+		folder := name[:strings.LastIndexByte(name, '/')+1]
+		ok, known := readable[folder]
+		if !known {
+			ok = s.policy.CanMedia(pr, auth.Read, name)
+			readable[folder] = ok
+		}
+		return ok
+	}
 	below := func(f repo.File) string { return strings.TrimPrefix(f.Path.String(), s.media.Folder.String()+"/") }
+	var ended error
 	files = slices.DeleteFunc(files, func(f repo.File) bool {
 		name := below(f)
+		if ended == nil {
+			ended = cost.spend(len(name))
+		}
+		if ended != nil || !strings.HasPrefix(name, prefix) {
+			return true
+		}
 		_, err := content.ParseSlug(name) // hidden files are none
-		return err != nil || s.owned(f.Path) || !strings.HasPrefix(name, prefix) || !s.policy.CanMedia(pr, auth.Read, name)
+		return err != nil || s.owned(f.Path) || !may(name)
 	})
+	if ended != nil {
+		return nil, ended
+	}
 	slices.SortFunc(files, func(a, b repo.File) int { return strings.Compare(below(a), below(b)) })
 	page := &MediaPage{Items: []*MediaFile{}, Total: len(files)}
 	for _, f := range files {

@@ -326,11 +326,11 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 
 // look is what l finds among some entries, in its order, as far as it gets.
 func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (p part) {
-	r := l.reader()
+	r, most := l.reader(), l.sight.effort.share(maxPart)
 	var keys []byte
 	var ends []int
 	for _, e := range entries {
-		if over(ctx) || r.looked > maxPart {
+		if over(ctx) || r.looked > most {
 			break
 		}
 		p.done++
