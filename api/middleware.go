@@ -28,6 +28,12 @@ func (a *API) observe(next http.Handler) http.Handler {
 		h.Set("X-Request-Id", c.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(r.URL.Path, "/v1/") { // what it tells is for who asks
+			h.Set("Cache-Control", "private, no-cache")
+		}
+		if a.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		rec := &recorder{ResponseWriter: w, body: &arriving{ReadCloser: r.Body, left: r.ContentLength}}
 		ctx := withCall(r.Context(), c)
 		start := time.Now()
@@ -36,13 +42,24 @@ func (a *API) observe(next http.Handler) http.Handler {
 			a.metrics.observe(r.Method, c.route, rec.status, took)
 			a.audit(ctx, r, c, rec.status)
 			a.log.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
+				slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", rec.status),
 				slog.Int64("bytes", rec.bytes), slog.String("duration", took.String()), slog.String("request_id", c.id))
 		}()
 		r = r.WithContext(ctx)
 		r.Body = rec.body
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// maxLogged is how much is logged of a text that a client chose.
+const maxLogged = 1024
+
+// brief is the beginning of a text, for the log.
+func brief(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "…"
 }
 
 // recorder remembers what was answered. It ends a connection on which there is a body

@@ -74,7 +74,7 @@ func codeOf(status int) string {
 		return string(site.PreconditionFailed)
 	case http.StatusRequestTimeout:
 		return "timeout"
-	case http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong:
 		return "too_large"
 	case http.StatusUnsupportedMediaType:
 		return "unsupported_media_type"
