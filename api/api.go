@@ -44,6 +44,7 @@ type API struct {
 	logins      *limiter
 	cookies     cookies
 	crossOrigin *http.CrossOriginProtection
+	secure      bool // clients reach the service over TLS
 
 	proxies    proxies
 	perAddress *limiter // nil for no limit, as perCaller
@@ -51,7 +52,8 @@ type API struct {
 	metrics    *metrics
 
 	huma    huma.API
-	openapi []byte // the document, made once
+	openapi []byte   // the document, made once
+	about   pageFile // the same, to be served
 	handler http.Handler
 
 	operationTime time.Duration // for one that names no other
@@ -85,10 +87,11 @@ type Options struct {
 
 	Proxies    []netip.Prefix       // whose X-Forwarded-For is believed
 	Origins    []string             // whose pages may call the API from browsers; "*" is all of them
-	PerAddress Limit                // of requests below /v1 from an address
+	PerAddress Limit                // of requests from an address, but for those about health
 	PerCaller  Limit                // of requests of whom a token names
 	Registry   *prometheus.Registry // gets the metrics of requests; nil counts for nobody
 	Metrics    bool                 // serve Registry at /metrics
+	Public     prometheus.Gatherer  // what is shown there beside it; may be nil
 }
 
 // DefaultMaxBodyBytes bounds request bodies where no other limit is configured.
@@ -118,6 +121,7 @@ func New(o Options) (*API, error) {
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
+		a.secure = u.Scheme == "https"
 		if err := a.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 			return nil, fmt.Errorf("api: %w", err)
 		}
@@ -162,12 +166,17 @@ func New(o Options) (*API, error) {
 		router.Handle(path, docs).Methods(http.MethodGet, http.MethodHead)
 	}
 	if o.Metrics && o.Registry != nil {
-		router.Handle("/metrics", MetricsHandler(o.Registry)).Methods(http.MethodGet, http.MethodHead)
+		shown := prometheus.Gatherers{o.Registry}
+		if o.Public != nil {
+			shown = append(shown, o.Public)
+		}
+		router.Handle("/metrics", MetricsHandler(shown)).Methods(http.MethodGet, http.MethodHead)
 	}
 
 	if a.openapi, err = document(a.huma.OpenAPI()); err != nil {
 		return nil, err
 	}
+	a.about = newPageFile(mediaJSON, a.openapi, nil)
 	a.handler = a.observe(a.recover(allowOrigins(o.Origins)(a.limitAddresses(compress(a.bound(router))))))
 	return a, nil
 }

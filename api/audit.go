@@ -20,6 +20,10 @@ func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
 		who = append(who, slog.String("issuer", c.principal.Issuer), slog.String("subject", c.principal.Subject),
 			slog.String("name", name), slog.String("email", email))
 	}
+	for i := range c.targets {
+		t := &c.targets[i]
+		t.Collection, t.Name = brief(t.Collection), brief(t.Name)
+	}
 	result := []slog.Attr{slog.Int("status", status)}
 	if c.code != "" {
 		result = append(result, slog.String("code", c.code))
@@ -33,7 +37,7 @@ func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Attr{Key: "audit", Value: slog.GroupValue(
 		slog.Attr{Key: "who", Value: slog.GroupValue(who...)},
-		slog.String("operation", c.operation), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("operation", c.operation), slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)),
 		slog.Attr{Key: "result", Value: slog.GroupValue(result...)},
 		slog.String("request_id", c.id),
 	)})

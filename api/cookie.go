@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -91,6 +92,9 @@ func (b *Browser) Resolve(ctx huma.Context) []error {
 func (a *API) sameOrigin(r *http.Request, byCookie bool) error {
 	if err := a.crossOrigin.Check(r); err != nil {
 		return forbidden("This comes from the page of another site. Send it from a page of this service.")
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); a.secure && (byCookie || site == "") && strings.HasPrefix(strings.ToLower(r.Header.Get("Origin")), "http:") {
+		return forbidden("This comes from a page that was not fetched over TLS, which anyone on the way could have changed. Use the https address of this service.")
 	}
 	if byCookie && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
 		return forbidden("A change that a cookie authenticates has to say where it comes from: send the header Origin with the address of this service, or use a bearer token.")

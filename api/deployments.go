@@ -129,8 +129,8 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	if !slices.Contains(webhooks.BuildStates(), state) {
 		b.wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
 	}
-	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
-		b.wrong("url", "url", "This must be an absolute http or https URL.")
+	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
+		b.wrong("url", "url", "This must be an absolute http or https URL without credentials.")
 	}
 	if err := b.problem(); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 	if res := deployment(`"x"`); res.status != 404 {
 		t.Errorf("before the first build: got %d %s", res.status, res.body)
 	}
-	if res := entry(`"x"`); res.status != 200 || res.header.Get("Cache-Control") != "no-cache" {
+	if res := entry(`"x"`); res.status != 200 || res.header.Get("Cache-Control") != "private, no-cache" {
 		t.Errorf("before the first build: got %d, Cache-Control %q", res.status, res.header.Get("Cache-Control"))
 	}
 	report := func(state string) {

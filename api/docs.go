@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -19,11 +20,27 @@ import (
 // ours. All of it is in the program, and it asks nobody but this service.
 type page struct{ files map[string]pageFile }
 
-// pageFile is a file of the page, plain and compressed.
+// pageFile is a file that anyone may have, plain and compressed, each made once.
 type pageFile struct {
 	media          string
-	plain, gzipped []byte
-	tag            string // tells versions apart
+	plain, gzipped func() []byte // gzipped is nil for what gains nothing by it
+	tag            string        // tells versions apart
+}
+
+// newPageFile is a file of which one form is given.
+func newPageFile(media string, plain, gzipped []byte) pageFile {
+	f := pageFile{media: media, tag: digest(string(plain), string(gzipped))[:32]}
+	switch {
+	case plain == nil:
+		f.gzipped = func() []byte { return gzipped }
+		f.plain = sync.OnceValue(func() []byte { return gunzip(gzipped) })
+	case strings.HasPrefix(media, "image/"):
+		f.plain = func() []byte { return plain }
+	default:
+		f.plain = func() []byte { return plain }
+		f.gzipped = sync.OnceValue(func() []byte { return zip(plain) })
+	}
+	return f
 }
 
 //go:embed docs
@@ -53,13 +70,11 @@ func newPage() (*page, error) {
 		if err != nil {
 			return nil, fmt.Errorf("api: %w", err)
 		}
-		file := pageFile{media: f.media, tag: digest(string(b))[:32]}
 		if strings.HasSuffix(f.path, ".gz") {
-			file.gzipped = b
+			p.files[f.name] = newPageFile(f.media, nil, b)
 		} else {
-			file.plain = b
+			p.files[f.name] = newPageFile(f.media, b, nil)
 		}
-		p.files[f.name] = file
 	}
 	return p, nil
 }
@@ -72,25 +87,25 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", f.media)
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	f.serve(w, r)
+}
+
+func (f pageFile) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.media)
 	body, tag := f.plain, f.tag
 	if f.gzipped != nil {
 		h.Add("Vary", "Accept-Encoding")
 		if acceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
 			body, tag = f.gzipped, tag+"-gzip"
-		} else {
-			var err error
-			if body, err = gunzip(f.gzipped); err != nil { // cannot be: it is part of the program
-				panic(err)
-			}
 		}
 	}
 	h.Set("ETag", etag(tag))
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body()))
 }
 
 // acceptsGzip says whether the client decodes gzip, as all browsers do.
@@ -104,10 +119,21 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-func gunzip(b []byte) ([]byte, error) {
+func gunzip(b []byte) []byte {
 	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b, err = io.ReadAll(z)
 	}
-	return io.ReadAll(z)
+	if err != nil { // cannot be: it is part of the program
+		panic(err)
+	}
+	return b
+}
+
+func zip(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	z.Write(b) // to memory, which does not fail
+	z.Close()
+	return out.Bytes()
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -89,11 +88,12 @@ func (l *limiter) admit(h http.Header, client string) *Problem {
 		with("Retry-After", strconv.Itoa(max(1, seconds)))
 }
 
-// limitAddresses bounds what each address may ask of /v1. An IPv6 client counts
-// by its network of 64 bits, of which it may have all addresses.
+// limitAddresses bounds what each address may ask of the service, at every door but
+// those of its health. An IPv6 client counts by its network of 64 bits, of which it
+// may have all addresses.
 func (a *API) limitAddresses(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.perAddress != nil && strings.HasPrefix(r.URL.Path, "/v1/") {
+		if a.perAddress != nil && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
 			if p := a.perAddress.admit(w.Header(), network(callOf(r.Context()).address)); p != nil {
 				writeProblem(w, r, p)
 				return

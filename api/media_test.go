@@ -50,7 +50,7 @@ func TestMedia(t *testing.T) {
 	}
 	res = get("photos/été.png", nil)
 	if string(res.body) != picture || res.header.Get("ETag") != tag || res.header.Get("Content-Type") != "image/png" ||
-		res.header.Get("X-Content-Type-Options") != "nosniff" || res.header.Get("Cache-Control") != "no-cache" {
+		res.header.Get("X-Content-Type-Options") != "nosniff" || res.header.Get("Cache-Control") != "private, no-cache" {
 		t.Errorf("got %d %v", res.status, res.header)
 	}
 	res = get("photos/été.png?revision="+strings.Trim(tag, `"`), map[string]string{"Range": "bytes=1-3"})

@@ -18,7 +18,7 @@ type metrics struct {
 
 // MetricsHandler answers with what is registered, in the text format of
 // Prometheus.
-func MetricsHandler(reg *prometheus.Registry) http.Handler {
+func MetricsHandler(reg prometheus.Gatherer) http.Handler {
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true}) // there is one for all
 }
 

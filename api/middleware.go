@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +28,12 @@ func (a *API) observe(next http.Handler) http.Handler {
 		h.Set("X-Request-Id", c.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(r.URL.Path, "/v1/") { // what it tells is for who asks
+			h.Set("Cache-Control", "private, no-cache")
+		}
+		if a.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		rec := &recorder{ResponseWriter: w, body: &arriving{ReadCloser: r.Body, left: r.ContentLength}}
 		ctx := withCall(r.Context(), c)
 		start := time.Now()
@@ -37,13 +42,24 @@ func (a *API) observe(next http.Handler) http.Handler {
 			a.metrics.observe(r.Method, c.route, rec.status, took)
 			a.audit(ctx, r, c, rec.status)
 			a.log.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
+				slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", rec.status),
 				slog.Int64("bytes", rec.bytes), slog.String("duration", took.String()), slog.String("request_id", c.id))
 		}()
 		r = r.WithContext(ctx)
 		r.Body = rec.body
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// maxLogged is how much is logged of a text that a client chose.
+const maxLogged = 1024
+
+// brief is the beginning of a text, for the log.
+func brief(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "…"
 }
 
 // recorder remembers what was answered. It ends a connection on which there is a body
@@ -128,7 +144,7 @@ func (a *API) recover(next http.Handler) http.Handler {
 func (a *API) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxTarget {
-			writeProblem(w, r, newProblem(http.StatusRequestURITooLong, "The address is longer than the "+strconv.Itoa(maxTarget)+" bytes that are read. Ask for less at once."))
+			writeProblem(w, r, newProblem(http.StatusRequestURITooLong, fmt.Sprintf("The path and the query of a URL have at most %d bytes together. Ask for less at once.", maxTarget)))
 			return
 		}
 		if p := checkQuery(r.URL.RawQuery); p != nil {
@@ -151,18 +167,11 @@ func joinLists(h http.Header) {
 	}
 }
 
-// Bounds of a query, in bytes and in parameters.
-const (
-	maxQuery      = 32 << 10
-	maxParameters = 64
-)
+// maxParameters is how many parameters a query may have.
+const maxParameters = 64
 
-// checkQuery says what is wrong with the form of a query, or nil. One that is too
-// long is not taken apart.
+// checkQuery says what is wrong with the form of a query, or nil.
 func checkQuery(raw string) *Problem {
-	if len(raw) > maxQuery {
-		return newProblem(http.StatusRequestURITooLong, fmt.Sprintf("The query of a URL has at most %d bytes. Ask for less at once.", maxQuery))
-	}
 	if strings.Count(raw, "&") >= maxParameters {
 		return newProblem(http.StatusBadRequest, fmt.Sprintf("A query has at most %d parameters.", maxParameters))
 	}

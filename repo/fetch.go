@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"regexp"
+	"strings"
 	"time"
 
 	gogit "github.com/go-git/go-git/v5"
@@ -38,6 +41,48 @@ func (m *Remote) auth() transport.AuthMethod {
 	}
 	return &githttp.BasicAuth{Username: name, Password: m.Token}
 }
+
+// plain is err without what authenticates at the remote, which libraries tell with
+// its URL: hosts take a token as the name of its user, too.
+func (m *Remote) plain(err error) error {
+	text := withUser.ReplaceAllString(err.Error(), "$1***@")
+	secrets := []string{m.Token}
+	if _, rest, ok := strings.Cut(m.URL, "://"); ok { // also of one that is no URL for a slip
+		if i := strings.LastIndex(rest, "@"); i >= 0 && !strings.HasPrefix(m.URL, "ssh:") { // where it is a name
+			name, password, _ := strings.Cut(rest[:i], ":")
+			secrets = append(secrets, rest[:i], name, password)
+		}
+	}
+	if u, parsed := url.Parse(m.URL); parsed == nil && u.User != nil && u.Scheme != "ssh" {
+		password, _ := u.User.Password()
+		secrets = append(secrets, u.User.Username(), password)
+	}
+	for _, s := range secrets {
+		if len(s) >= minHidden {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &plainError{text, err}
+}
+
+// minHidden is from how many bytes on a text is taken for a secret wherever it stands.
+const minHidden = 8
+
+var withUser = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/"']+@`)
+
+// plainError is an error in words that hold no secret.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+
+// Unwrap gives what it is, and not how it is told.
+func (e *plainError) Unwrap() error { return e.err }
 
 // Fetch brings the branch to where the remote's branch of the same name is. It
 // goes forward, and follows a history that was rewritten there as long as no
@@ -133,7 +178,7 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 		Auth:       f.repo.remote.auth(),
 	})
 	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
-		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), err)
+		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), f.repo.remote.plain(err))
 	}
 	ref, err := f.git.Reference(f.incoming, true)
 	if err != nil {

@@ -267,3 +267,43 @@ func TestFetchHTTP(t *testing.T) {
 		t.Error("no repository there: got no error")
 	}
 }
+
+// TestFetchTellsNoSecret: whatever fails at the remote, and however it is told, what
+// authenticates there is not.
+func TestFetchTellsNoSecret(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch req.URL.Path {
+		case "/401/info/refs":
+			w.WriteHeader(http.StatusUnauthorized)
+		case "/500/info/refs":
+			w.WriteHeader(http.StatusInternalServerError)
+			w.Write([]byte("what is " + req.Header.Get("Authorization")))
+		case "/away/info/refs":
+			http.Redirect(w, req, "http://glpat-0123456789abcdef@127.0.0.1:1/", http.StatusFound)
+		case "/odd/info/refs":
+			w.Write([]byte("no such thing"))
+		default:
+			http.NotFound(w, req)
+		}
+	}))
+	defer server.Close()
+	const token = "glpat-0123456789abcdef"
+	at := strings.TrimPrefix(server.URL, "http://")
+	for _, where := range []string{
+		"http://" + token + "@" + at + "/401", "http://" + token + "@" + at + "/500", "http://" + token + "@" + at + "/404", "http://" + token + "@" + at + "/odd",
+		"http://" + token + "@" + at + "/away", "http://" + token + ":x-oauth-basic@" + at + "/401", "http://oauth2:" + token + "@" + at + "/404",
+		"http://" + token + "@127.0.0.1:1/closed", "http://" + token + "@nowhere.invalid/", "http://" + token + "%40x@" + at + "/404",
+		"http://" + token + "@" + at + ":port/", "http://" + token + "@[::1/", "http://%zz" + token + "@" + at, "http://a@" + token + "@" + at + "/404",
+	} {
+		o := options(t.TempDir())
+		o.Remote = &Remote{URL: where}
+		err := start(t, o).Fetch(t.Context())
+		if err == nil {
+			t.Errorf("%s: got no error", where)
+			continue
+		}
+		if strings.Contains(err.Error(), "0123456789abcdef") {
+			t.Errorf("%s: told as %v", where, err)
+		}
+	}
+}

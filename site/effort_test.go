@@ -121,7 +121,7 @@ func asks(f *fixture) []ask {
 		})},
 		{"sort", "editor", list(func(int) site.Query { return site.Query{Limit: 5, Sort: orders("-title,secret")} })},
 		{"describe", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
-			_, err := s.Describe(ctx, pr, collectionOf(n))
+			_, err := s.Collection(ctx, pr, collectionOf(n))
 			return err
 		}},
 		{"read", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {

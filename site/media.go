@@ -39,6 +39,10 @@ type MediaFile struct {
 // Open opens the content.
 func (f *MediaFile) Open() (io.ReadSeekCloser, error) { return f.open() }
 
+// maxUploads is how many files are looked at, stripped and packed at once, which takes
+// some megabytes for each. Others wait.
+const maxUploads = 8
+
 // MediaLimit is how many bytes a file may have.
 func (s *Site) MediaLimit() int64 { return s.media.MaxBytes }
 
@@ -378,6 +382,12 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
 		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
+	}
+	select { // only now: a body that comes slowly is in nobody's way
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	case <-ctx.Done():
+		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved; try again in a moment.", Err: ctx.Err()}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, undone(err)

@@ -26,6 +26,7 @@ type Site struct {
 	byName      map[string]*content.Collection
 	preview     *preview.Renderer
 	media       MediaOptions
+	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
 	log         *slog.Logger
 	selections  selections
@@ -58,6 +59,7 @@ func New(o Options) (*Site, error) {
 		byName:  make(map[string]*content.Collection, len(o.Collections)),
 		preview: preview.New(),
 		media:   o.Media,
+		uploads: make(chan struct{}, maxUploads),
 		log:     o.Logger,
 	}
 	if s.log == nil {

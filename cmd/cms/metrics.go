@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"runtime"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -17,31 +19,61 @@ import (
 	"cms/repo"
 )
 
+// registries are the metrics of the service: those for everybody, and what tells more.
+type registries struct {
+	common *prometheus.Registry // the API adds those of its requests
+	public prometheus.Gatherer  // beside common, for whoever reaches the service
+	debug  prometheus.Gatherer  // beside common, for who is on this machine
+}
+
 // newRegistry has the metrics of the program and of what the service holds.
-// The API adds those of its requests.
-func newRegistry(r *repo.Repo, collections []config.Collection) *prometheus.Registry {
-	reg := prometheus.NewRegistry()
+func newRegistry(r *repo.Repo, collections []config.Collection) registries {
+	common, public, debug := prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "cms_build_info", Help: "Always 1; its labels tell the version.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&contents{r, collections})
-	return reg
+	common.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &contents{r})
+	public.MustRegister(&entries{repo: r, collections: collections})
+	debug.MustRegister(&entries{repo: r, collections: collections, named: true})
+	return registries{common, public, debug}
 }
 
-// contents counts what is in the repository, and what its writer does, when it is
-// asked.
-type contents struct {
+// entries counts them when it is asked. The names of collections are not for
+// everybody.
+type entries struct {
 	repo        *repo.Repo
 	collections []config.Collection
+	named       bool
 }
 
-// entriesDesc describes the one metric that has labels.
-func entriesDesc() *prometheus.Desc {
-	return prometheus.NewDesc("cms_entries", "Entries in the index, by collection.", []string{"collection"}, nil)
+func (e *entries) desc() *prometheus.Desc {
+	if e.named {
+		return prometheus.NewDesc("cms_entries", "Entries in the index, by collection.", []string{"collection"}, nil)
+	}
+	return prometheus.NewDesc("cms_entries", "Entries in the index.", nil, nil)
 }
+
+// Describe implements [prometheus.Collector].
+func (e *entries) Describe(ch chan<- *prometheus.Desc) { ch <- e.desc() }
+
+// Collect implements [prometheus.Collector].
+func (e *entries) Collect(ch chan<- prometheus.Metric) {
+	view, desc, all := e.repo.View(), e.desc(), 0
+	for _, col := range e.collections {
+		n := view.Len(col.Name)
+		if all += n; e.named {
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n), col.Name)
+		}
+	}
+	if !e.named {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(all))
+	}
+}
+
+// contents tells what the repository's writer does, when it is asked.
+type contents struct{ repo *repo.Repo }
 
 // A reading is one of the numbers that the repository tells of itself.
 type reading struct {
@@ -66,7 +98,6 @@ func readings(s repo.Stats) []reading {
 
 // Describe implements [prometheus.Collector].
 func (c *contents) Describe(ch chan<- *prometheus.Desc) {
-	ch <- entriesDesc()
 	for _, r := range readings(repo.Stats{}) {
 		ch <- r.desc
 	}
@@ -74,26 +105,40 @@ func (c *contents) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c *contents) Collect(ch chan<- prometheus.Metric) {
-	view, desc := c.repo.View(), entriesDesc()
-	for _, col := range c.collections {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(view.Len(col.Name)), col.Name)
-	}
 	for _, r := range readings(c.repo.Stats()) {
 		ch <- prometheus.MustNewConstMetric(r.desc, r.kind, r.is)
 	}
 }
 
 // debugHandler serves profiles, and the metrics also where the public address
-// does not.
-func debugHandler(reg *prometheus.Registry) http.Handler {
+// does not. It answers only to names of this machine: any other one is that of a page
+// that has its name lead here, to read what this browser's machine tells.
+func debugHandler(reg registries) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", api.MetricsHandler(reg))
+	mux.Handle("GET /metrics", api.MetricsHandler(prometheus.Gatherers{reg.common, reg.debug}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !local(r.Host) {
+			http.Error(w, "This address answers to localhost and to loopback addresses only.", http.StatusMisdirectedRequest)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// local says whether the Host of a request names this machine.
+func local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // serveDebug serves profiles until ctx ends.

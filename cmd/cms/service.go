@@ -29,6 +29,7 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = time.Minute // longer, so that a slow body can still be answered
 	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10        // of the request's line and header
 	shutdownTimeout   = 5 * time.Second // for requests under way; what is slower is cut off
 )
 
@@ -132,7 +133,8 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		PerAddress:   api.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
 		PerCaller:    api.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
 		Streams:      api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
-		Registry:     registry,
+		Registry:     registry.common,
+		Public:       registry.public,
 		Metrics:      c.Server.Metrics,
 	})
 	if err != nil {
@@ -155,6 +157,7 @@ func newServer(addr string, handler http.Handler, log *slog.Logger) *http.Server
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }

@@ -1,0 +1,40 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"cms/media"
+)
+
+// A file that is on its way takes nobody's turn; one that is there waits for its own,
+// as long as its request lasts.
+func TestUploadsWaitForTheirTurn(t *testing.T) {
+	s := &Site{media: MediaOptions{MaxBytes: 100, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"svg"}}}, uploads: make(chan struct{}, maxUploads)}
+	slow, end := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := s.receive(t.Context(), "a.svg", slow)
+		done <- err
+	}()
+	io.WriteString(end, "<svg") // and no more for now
+	if n := len(s.uploads); n != 0 {
+		t.Errorf("%d turns are taken by a body on its way", n)
+	}
+	for range maxUploads {
+		s.uploads <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := s.receive(ctx, "b.svg", strings.NewReader("<svg/>"))
+	if refused := (*Error)(nil); !errors.As(err, &refused) || refused.Code != Unavailable {
+		t.Errorf("got %v, want that it is refused for now", err)
+	}
+	end.CloseWithError(io.ErrUnexpectedEOF)
+	if err := <-done; !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+}
