@@ -25,10 +25,13 @@ func (r *Repo) keepLost(e *extension) error {
 	}
 	tip := r.history.tip
 	name, err := r.preserve(tip)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		r.log.Error("the branch was rewritten, and the commits that it was taken from are gone", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost))
 		return nil
-	} else if err != nil {
+	case errors.Is(err, ErrUnsure): // about the reference, and not about any update
+		return fmt.Errorf("%w: keep the commits that the branch was taken from: %s", ErrStorage, err.Error())
+	case err != nil:
 		return fmt.Errorf("keep the commits that the branch was taken from: %w", err)
 	}
 	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "kept", string(name))

@@ -66,11 +66,15 @@ type chosen struct {
 }
 
 // find is what l finds in the newest edition of its collection. While its entries are
-// read for the first time it waits, but not for long.
+// read for the first time it waits, but not for long where the time of ctx is bounded.
 func (s *Site) find(ctx context.Context, l *list) (*order, error) {
 	if l.needsFields() {
-		waiting, cancel := context.WithTimeout(ctx, readingPatience)
-		defer cancel()
+		waiting := ctx
+		if _, bounded := ctx.Deadline(); bounded {
+			var cancel context.CancelFunc
+			waiting, cancel = context.WithTimeout(ctx, readingPatience)
+			defer cancel()
+		}
 		if err := s.repo.AwaitReadings(waiting, l.sight.Name); err != nil {
 			return nil, readingFirst(err)
 		}
