@@ -311,6 +311,9 @@ func TestReadingsOutdated(t *testing.T) {
 
 // TestMemoryOfEntries bounds what an entry takes beside the budget.
 func TestMemoryOfEntries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 20,000 entries")
+	}
 	const n, most = 20_000, 700
 	dir := many(t, n)
 	o := options(dir)
