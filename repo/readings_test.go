@@ -312,8 +312,12 @@ func TestReadingsOutdated(t *testing.T) {
 // TestMemoryOfEntries bounds what an entry takes beside the budget, and what the first
 // reading of many takes beside them.
 func TestMemoryOfEntries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 20,000 entries")
+	}
 	const n, most, mostFirst = 20_000, 700, 24 << 20
-	o := options(many(t, n))
+	dir := many(t, n)
+	o := options(dir)
 	o.Memory = 1 << 10
 	peak, kept := firstStart(t, o)
 	if peak > mostFirst || kept > mostFirst/4 {

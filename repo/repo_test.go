@@ -145,21 +145,21 @@ func describe(t *testing.T, entries []*Entry) string {
 
 func fsck(t *testing.T, dir string) {
 	t.Helper()
-	out := git(t, dir, append(withoutProcesses(dir), "fsck", "--strict", "--full", "--no-dangling")...)
+	out := git(t, dir, fsckArgs(dir)...)
 	if out != "" {
 		t.Errorf("git fsck:\n%s", out)
 	}
 }
 
-// withoutProcesses keeps git fsck from starting a process of its own for each kind
-// of file that is not there.
-func withoutProcesses(dir string) (args []string) {
+// fsckArgs are for git fsck, without a process for each kind of file that is not there.
+func fsckArgs(dir string) []string {
+	var args []string
 	for key, pattern := range map[string]string{"core.commitGraph": "info/commit-graph*", "core.multiPackIndex": "pack/multi-pack-index*"} {
 		if there, err := filepath.Glob(filepath.Join(dir, "objects", pattern)); err == nil && len(there) == 0 {
 			args = append(args, "-c", key+"=false")
 		}
 	}
-	return args
+	return append(args, "fsck", "--strict", "--full", "--no-dangling")
 }
 
 // git runs the program in dir and gives back what it prints.

@@ -73,6 +73,9 @@ func allocated(before, do func()) uint64 {
 // TestAListAfterAnEditCostsTheEdit counts the bytes that lists take after one edit:
 // in a collection of 16 times the size, they are about as many.
 func TestAListAfterAnEditCostsTheEdit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 16,000 entries")
+	}
 	queries := []site.Query{
 		{Limit: 20},
 		{Limit: 20, Sort: orders("title")},

@@ -122,7 +122,7 @@ func TestDemo(t *testing.T) {
 	stop()
 
 	repository := filepath.Join(dir, "site.git")
-	if out, err := git(repository, "fsck", "--strict", "--no-dangling"); err != nil || out != "" {
+	if out, err := git(repository, fsckArgs(repository)...); err != nil || out != "" {
 		t.Errorf("git fsck says: %s %v", out, err)
 	}
 	before, err := git(repository, "log", "--format=%an: %s")

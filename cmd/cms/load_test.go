@@ -121,7 +121,7 @@ func (p *process) stop() {
 	if err := p.cmd.Wait(); err != nil {
 		p.Fatalf("the service ended with %v\n%s", err, p.log.String())
 	}
-	if out, err := git(p.git, "fsck", "--strict", "--no-dangling"); err != nil || out != "" {
+	if out, err := git(p.git, fsckArgs(p.git)...); err != nil || out != "" {
 		p.Errorf("git fsck says: %s %v", out, err)
 	}
 }
