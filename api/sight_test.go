@@ -101,7 +101,7 @@ func newWorld(t *testing.T, role string, other bool) *world {
 		"_consultations/deux.md":                          "---\ntitle: Deux\norganisateur: Ville de Valmont\n" + also + "---\nDeux\n",
 		"img/photos/a.png":                                encodedPNG(t),
 		w.either("pages/index.md", "pages/x/y.md"):        "---\ntitle: Pages valmont\n---\n",
-		w.either("img/b.png", "img/prive/c.png"):          encodedPNG(t),
+		w.either("img/b.png", "img/prive/c.png"):          "\x89PNG, d’ailleurs",
 		w.either("img/photos/l.md", "img/photos/m/n.MD"):  "valmont",
 		w.either("_data/x.yml", "_layouts/y.html"):        "valmont",
 		w.either("pages/casse.md", "img/photos/casse.md"): "---\na: [\n---\n",
