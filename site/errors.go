@@ -141,6 +141,9 @@ func withoutPlaces(err error) error {
 
 // refusedFor says whether err is a refusal of a kind.
 func refusedFor(err error, code Code) bool {
+	if err == nil { // as for most entries of a list
+		return false
+	}
 	refused := (*Error)(nil)
 	return errors.As(err, &refused) && refused.Code == code
 }
