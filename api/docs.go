@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -133,7 +134,9 @@ func gunzip(b []byte) []byte {
 func zip(b []byte) []byte {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
-	z.Write(b) // to memory, which does not fail
-	z.Close()
+	_, err := z.Write(b)
+	if err = errors.Join(err, z.Close()); err != nil { // cannot be: it is memory
+		panic(err)
+	}
 	return out.Bytes()
 }

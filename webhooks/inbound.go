@@ -152,7 +152,7 @@ func (in *Inbound) Receive(provider string, header http.Header, body io.Reader) 
 		return Push{}, err
 	}
 	sum := sha256.New()
-	io.WriteString(sum, provider+"\x00")
+	sum.Write([]byte(provider + "\x00"))
 	read := &failing{r: body}
 	passing := io.TeeReader(read, io.MultiWriter(given, sum))
 	moved := &moved{branch: in.branch}
@@ -161,7 +161,7 @@ func (in *Inbound) Receive(provider string, header http.Header, body io.Reader) 
 			err = errPick
 		}
 	}
-	io.Copy(io.Discard, passing) // the rest is signed, too
+	_, _ = io.Copy(io.Discard, passing) // the rest is signed, too; read knows what failed
 	switch {
 	case read.err != nil:
 		return Push{}, read.err

@@ -87,14 +87,15 @@ func (s *pickScanner) object(p *pick, depth int) error {
 	}
 	for first := true; ; first = false {
 		b, err := s.next()
-		if err == nil && b == ',' && !first {
+		switch {
+		case err == nil && b == ',' && !first:
 			b, err = s.next()
-		} else if err == nil && b == '}' {
+		case err == nil && b == '}':
 			if p != nil && p.end != nil {
 				p.end()
 			}
 			return nil
-		} else if !first {
+		case !first:
 			return errors.Join(errPick, err)
 		}
 		if err != nil || b != '"' {
@@ -178,7 +179,7 @@ func (s *pickScanner) take(b []byte, keep bool, limit int) bool {
 	if keep = keep && len(s.kept)+len(b) <= limit+2; keep {
 		s.kept = append(s.kept, b...)
 	}
-	s.r.Discard(len(b))
+	_, _ = s.r.Discard(len(b)) // which is there
 	return keep
 }
 
