@@ -374,4 +374,3 @@ func (p *process) forgetPeak(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
