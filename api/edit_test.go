@@ -258,6 +258,8 @@ func TestBrokenFiles(t *testing.T) {
 		"shared anchor":        {"---\ntitle: &t Un\nlieu: *t\n---\nCorps\n", 2, 8, "shared_anchor"},
 		"tab":                  {"---\ntitle: Un\ncontact:\n\tnom: x\n---\nCorps\n", 4, 1, "syntax"},
 		"second YAML document": {"---\ntitle: Un\n--- # suite\ntitle: Deux\n---\nCorps\n", 3, 1, "syntax"},
+		"too many values":      {"---\ntitle: Un\nliste:\n" + strings.Repeat("- 0\n", 100_001) + "---\nCorps\n", 2, 1, "too_large"},
+		"a long number":        {"+++\ntitle = \"Un\"\nn = 0." + strings.Repeat("1", 1000) + "\n+++\nCorps\n", 3, 5, "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -273,7 +275,7 @@ func TestBrokenFiles(t *testing.T) {
 			}
 			raw := s.do(request{method: "GET", path: entryPath("casse"), header: map[string]string{"Accept": "text/markdown"}})
 			if raw.status != http.StatusOK || string(raw.body) != tt.src {
-				t.Errorf("raw: got %d %q, want %q", raw.status, raw.body, tt.src)
+				t.Errorf("raw: got %d %.200q, want %.200q", raw.status, raw.body, tt.src)
 			}
 			before := s.head()
 			edit := s.do(request{method: "PATCH", path: entryPath("casse"), header: mergePatch("*"), body: `{"fields": {"title": "Trois"}}`})

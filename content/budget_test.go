@@ -212,7 +212,7 @@ var wrongSchema = &Schema{Defined: true, Strict: true, Fields: []Field{
 func TestWorkGrowsWithTheSize(t *testing.T) {
 	sizes := []int{160}
 	if os.Getenv("CMS_CONTENT_SHAPES") == "all" {
-		sizes = []int{200, 400, 1000, 4000, 16_000, 45_000}
+		sizes = []int{200, 400, 1000, 4000, 16_000}
 	}
 	for _, n := range sizes {
 		for _, shape := range slices.Sorted(maps.Keys(grown)) {
@@ -254,10 +254,10 @@ func TestWorkGrowsWithTheSize(t *testing.T) {
 }
 
 // checkGrowth holds the work at 2n against that at n.
-func checkGrowth(t *testing.T, shape string, n int, make func(n int) (base, d, other *Document)) {
+func checkGrowth(t *testing.T, shape string, n int, docs func(n int) (base, d, other *Document)) {
 	t.Helper()
-	base1, d1, other1 := make(n)
-	base2, d2, other2 := make(2 * n)
+	base1, d1, other1 := docs(n)
+	base2, d2, other2 := docs(2 * n)
 	for _, name := range slices.Sorted(maps.Keys(works)) {
 		work := works[name]
 		one := allocated(func() { work(t.Context(), base1, d1, other1) })

@@ -1,7 +1,8 @@
 package content
 
 import (
-	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -23,9 +24,9 @@ type Findings struct {
 	more     int
 }
 
-// Add adds a problem, or counts it.
+// Add adds a problem, or counts it. One that stands for others is always told.
 func (f *Findings) Add(p Problem) {
-	if f.Full() {
+	if f.Full() && !p.Stands() {
 		f.more++
 		return
 	}
@@ -54,18 +55,18 @@ func (f *Findings) Told() []Problem {
 	if f.more == 0 {
 		return f.problems
 	}
-	p := Problem{Rule: RuleMore, Detail: fmt.Sprintf("%d more of these are not told", f.more)}
+	p := Problem{Rule: RuleMore, Detail: strconv.Itoa(f.more) + notTold}
 	if f.rule != "" {
 		p.Rule = f.rule
 	}
 	return append(f.problems[:len(f.problems):len(f.problems)], p)
 }
 
-// Stands says whether p, a problem of a document, stands for others that are not told.
-// Which fields they concern nobody can tell.
-func (p Problem) Stands() bool {
-	return p.Pointer == "" && (p.Rule == RuleDuplicateKey || p.Rule == RuleSharedAnchor)
-}
+const notTold = " more of these are not told"
+
+// Stands says whether p stands for others that are not told. Which fields they concern
+// nobody can tell.
+func (p Problem) Stands() bool { return strings.HasSuffix(p.Detail, notTold) }
 
 // Told are problems as they are told: the first ones, and how many more there are.
 func Told(problems []Problem) []Problem {
