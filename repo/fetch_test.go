@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,18 +142,17 @@ func TestUpkeepBesideFetches(t *testing.T) {
 	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
 	done := make(chan struct{})
 	var upkeep sync.WaitGroup
-	for _, kind := range []string{"prune --expire=now", "gc -q --prune=now", "repack -q -a -d", "pack-refs --all"} {
-		upkeep.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					_, _ = tryGit(o.Path, strings.Fields(kind)...) // which may fail, as packs go
-				}
+	kinds := []string{"prune --expire=now", "gc -q --prune=now", "prune --expire=now", "repack -q -a -d", "pack-refs --all"}
+	upkeep.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				_, _ = tryGit(o.Path, strings.Fields(kinds[i%len(kinds)])...) // which may fail, as packs go
 			}
-		})
-	}
+		}
+	})
 	for i := range rounds {
 		tip := pushed(t, work, fmt.Sprintf("_consultations/p%d.md", i), fmt.Sprintf("---\ntitle: %d\n---\n", i))
 		comes(t, "the fetch", func() bool {
@@ -169,7 +169,8 @@ func TestUpkeepBesideFetches(t *testing.T) {
 	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
 	stop()
 	verify(t, r)
-	if l := leftBehind(o.Path); len(l) > 0 {
+	ours := func(name string) bool { return !strings.HasPrefix(filepath.Base(name), "tmp_") } // Git leaves those where it fails
+	if l := leftBehind(o.Path); slices.ContainsFunc(l, ours) {
 		t.Errorf("left behind: %v", l)
 	}
 }
