@@ -105,6 +105,10 @@ func TestUnifiedApplies(t *testing.T) {
 				if d.Unified == "" {
 					return
 				}
+				if rapid.Bool().Draw(rt, "of many lines") { // which are told as one change
+					header, _, _ := strings.Cut(d.Unified, "@@")
+					d.Unified = header + replaced(string(orEmpty(before).Source()), string(orEmpty(after).Source()))
+				}
 				file := filepath.Join(dir, name)
 				writeFile(rt, file, before)
 				cmd := exec.Command(program[0], program[1:]...)
