@@ -20,11 +20,14 @@ import (
 // TestModel does at random what users, scripts and Git may do, and compares
 // after each step the snapshot, the history and a fresh clone with a model.
 //
-// It is short unless -rapid.checks or -rapid.steps ask for more.
+// It is short unless -rapid.checks, -rapid.steps or CMS_CRASH_ROUNDS ask for more.
 func TestModel(t *testing.T) {
-	checks := "5"
-	if testing.Short() {
-		checks = "2"
+	checks := "3"
+	switch {
+	case os.Getenv("CMS_CRASH_ROUNDS") != "":
+		checks = "10"
+	case testing.Short():
+		checks = "1"
 	}
 	for name, few := range map[string]string{"rapid.checks": checks, "rapid.steps": "12"} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {

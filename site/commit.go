@@ -58,7 +58,7 @@ func (t *transaction) perform(tx *repo.Tx) error {
 		if err := e.do(tx); err != nil {
 			return &OperationError{i, refusal(err)}
 		}
-		if err := t.cost.spend(sizeOf(e.before) + sizeOf(e.after)); refusedFor(err, Unavailable) {
+		if err := t.cost.spend(sizeOf(e.before) + sizeOf(e.after)); refusedForNow(err) {
 			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this reads and writes have more than %d bytes together. Make it in several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err

@@ -139,13 +139,13 @@ func withoutPlaces(err error) error {
 	return &bare
 }
 
-// refusedFor says whether err is a refusal of a kind.
-func refusedFor(err error, code Code) bool {
+// refusedForNow says whether err is a refusal of what may be asked again.
+func refusedForNow(err error) bool {
 	if err == nil { // as for most entries of a list
 		return false
 	}
 	refused := (*Error)(nil)
-	return errors.As(err, &refused) && refused.Code == code
+	return errors.As(err, &refused) && refused.Code == Unavailable
 }
 
 func noEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }

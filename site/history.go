@@ -79,7 +79,7 @@ func (s *Site) Past(ctx context.Context, pr *auth.Principal, ref Ref, after stri
 	page := &Past{}
 	for i := from; i < len(p.of); i++ {
 		c, err := p.told(i)
-		if len(page.Items) > 0 && refusedFor(err, Unavailable) || c != nil && len(page.Items) == limit {
+		if len(page.Items) > 0 && refusedForNow(err) || c != nil && len(page.Items) == limit {
 			page.Next = page.Items[len(page.Items)-1].Commit
 			break
 		}

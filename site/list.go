@@ -96,7 +96,7 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 			break
 		}
 		item, err := s.views.of(v, reads, e)
-		if i > 0 && refusedFor(err, Unavailable) {
+		if i > 0 && refusedForNow(err) {
 			break
 		}
 		if err != nil {

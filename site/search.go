@@ -87,7 +87,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	size := 0
 	for _, e := range found {
 		hit, err := sights[e.Collection].hit(query, e)
-		if len(hits.Items) > 0 && refusedFor(err, Unavailable) {
+		if len(hits.Items) > 0 && refusedForNow(err) {
 			break
 		}
 		if err != nil {

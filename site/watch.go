@@ -139,7 +139,7 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 	next := min(at.Files, len(c.Changes))
 	for ; next < len(c.Changes) && next < at.Files+partFiles; next++ {
 		told, err := w.tell(ctx, *c, c.Changes[next])
-		if next > at.Files && refusedFor(err, Unavailable) {
+		if next > at.Files && refusedForNow(err) {
 			break
 		}
 		if err != nil {
