@@ -60,6 +60,7 @@ type Sessions struct {
 	store    state.Sessions
 	hashers  hashers
 	throttle throttle
+	now      func() time.Time // by which guesses are slowed down
 	o        SessionOptions
 }
 
@@ -81,7 +82,7 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Sessions{
-		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o,
+		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o, now: time.Now,
 		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
 }
@@ -151,7 +152,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 // pace lets an attempt through, or refuses it with a *TooManyError. Done is
 // called when it has succeeded.
 func (s *Sessions) pace(try Attempt, email string, known bool) (done func(), err error) {
-	now := time.Now()
+	now := s.now()
 	if known {
 		key := "device " + hashOf(try.Device)
 		return func() { s.throttle.forgive(key) }, s.throttle.begin(key, accountPace, now)
