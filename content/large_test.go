@@ -38,7 +38,7 @@ func TestLargeFiles(t *testing.T) {
 // An edit of a file of ten times the size takes about ten times as long:
 // "growth" is the ratio of the two times, divided by ten.
 func BenchmarkLargeFiles(b *testing.B) {
-	small, big := large(2000), large(20000)
+	small, big := large(1000), large(10_000)
 	for _, shape := range slices.Sorted(maps.Keys(small)) {
 		b.Run(shape, func(b *testing.B) {
 			benchmarkGrowth(b, 10,
@@ -187,7 +187,7 @@ func TestManyNewParts(t *testing.T) {
 
 // New keys, and new items, take time in proportion to their number.
 func BenchmarkManyNewParts(b *testing.B) {
-	small, big := manyFields(10_000), manyFields(40_000)
+	small, big := manyFields(5000), manyFields(20_000)
 	for _, name := range slices.Sorted(maps.Keys(manyEdits)) {
 		for _, format := range slices.Sorted(maps.Keys(manySources)) {
 			b.Run(name+"/"+format, func(b *testing.B) {
