@@ -95,7 +95,8 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	if r.remote == nil {
 		return r.adopt(ctx, Hash{}, Hash{})
 	}
-	for deadline := time.Now().Add(lockPatience); ; {
+	pause := firstPause
+	for deadline := time.Now().Add(lockPatience); ; pause = min(2*pause, longestPause) {
 		err := r.follow(ctx)
 		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
 		// were joined that it had listed.
@@ -104,7 +105,7 @@ func (r *Repo) Fetch(ctx context.Context) error {
 		if !again || !time.Now().Before(deadline) {
 			return err
 		}
-		if err := pauseFor(ctx, firstPause); err != nil {
+		if err := pauseFor(ctx, pause); err != nil {
 			return err
 		}
 	}
