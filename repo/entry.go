@@ -22,10 +22,6 @@ type Entry struct {
 // Fields are the front matter's, never nil; empty when it cannot be read.
 func (e *Entry) Fields() *content.Object { return e.text.read().fields }
 
-// Value is the one of a key of the fields. It costs less than all of them do when
-// they are not in memory.
-func (e *Entry) Value(key string) (content.Value, bool) { return e.text.value(key) }
-
 // A Glimpse is the fields of an entry for those who need few of them: what is not asked
 // for is not decoded.
 type Glimpse struct {

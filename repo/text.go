@@ -163,18 +163,6 @@ func (t *text) encoded() (string, bool) {
 	return s, true
 }
 
-// value is the one of a key of the fields.
-func (t *text) value(key string) (content.Value, bool) {
-	if t.reading.Load() == nil {
-		if s, ok := t.encoded(); ok {
-			if v, found, err := decodeMember(s, key); err == nil {
-				return v, found
-			}
-		}
-	}
-	return t.read().fields.Get(key)
-}
-
 // glimpse keeps the reading as long as there is much room, so that others need not
 // decode it again.
 func (t *text) glimpse() (Glimpse, bool) {
