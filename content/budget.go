@@ -1,8 +1,9 @@
 package content
 
 import (
-	"context"
 	"fmt"
+
+	"cms/bounded"
 )
 
 // What a document may be. No real one comes near, and within these bounds reading,
@@ -26,43 +27,10 @@ const maxJSONValues = 250_000
 // each as often as that is done.
 const maxSteps = 5_000_000
 
-// stride is how many steps are taken between two looks at the context.
-const stride = 1024
-
-// A budget is what one operation may still spend. It is asked as the work goes on,
-// and ends it by a panic that [budget.run] catches, so that no loop has to hand its
-// end on.
+// A budget is what one operation may still spend. It is asked as the work goes on.
 type budget struct {
-	ctx    context.Context
-	much   string // the refusal of what takes more steps
-	steps  int
-	looked int // at the context, in steps
-}
-
-// spent is what a panic carries out of the work.
-type spent struct{ err error }
-
-// run calls f, and gives the error that ended it when it was the budget's end.
-func (b *budget) run(f func() error) (err error) {
-	defer func() {
-		switch cause := recover().(type) {
-		case nil:
-		case spent:
-			err = cause.err
-		default:
-			panic(cause)
-		}
-	}()
-	b.check()
-	return f()
-}
-
-// check ends the work when its context has ended.
-func (b *budget) check() {
-	b.looked = b.steps
-	if err := b.ctx.Err(); err != nil {
-		panic(spent{err})
-	}
+	bounded.Work
+	much string // the refusal of what takes more steps
 }
 
 // step counts n steps. A nil budget has no end.
@@ -70,12 +38,10 @@ func (b *budget) step(n int) {
 	if b == nil {
 		return
 	}
-	if b.steps += n; b.steps > maxSteps {
-		panic(spent{&EditError{Kind: KindRefused, Detail: b.much}})
+	if b.Steps += n; b.Steps > maxSteps {
+		b.End(&EditError{Kind: KindRefused, Detail: b.much})
 	}
-	if b.steps-b.looked >= stride {
-		b.check()
-	}
+	b.Look()
 }
 
 // tooLarge is the error of what is beyond a bound.

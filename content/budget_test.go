@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cms/bounded"
 )
 
 // grown are fields that grow with n, each in a way that invites work which grows
@@ -341,11 +343,11 @@ func TestStepsGrowWithTheSize(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		steps := func(n int) int {
-			b := &budget{ctx: t.Context()}
-			if err := b.run(func() error { return all[name](n)(b) }); err != nil {
+			b := &budget{Work: bounded.New(t.Context())}
+			if err := b.Run(func() error { return all[name](n)(b) }); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			return b.steps
+			return b.Steps
 		}
 		if one, two := steps(300), steps(600); two > one*5/2+100 {
 			t.Errorf("%s: %d steps at 300, %d at twice that", name, one, two)
@@ -381,17 +383,17 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 		"merge": func(b *budget) error { _, err := merge(b, base, ours, theirs); return err },
 		"patch": func(b *budget) error { _, _, err := d.patched(b, operations, 0); return err },
 	} {
-		whole := &budget{ctx: t.Context()}
-		if err := whole.run(func() error { return work(whole) }); err != nil {
+		whole := &budget{Work: bounded.New(t.Context())}
+		if err := whole.Run(func() error { return work(whole) }); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for asked := range 4 {
-			b := &budget{ctx: &departing{t.Context(), asked}}
-			if err := b.run(func() error { return work(b) }); !errors.Is(err, context.Canceled) {
+			b := &budget{Work: bounded.New(&departing{t.Context(), asked})}
+			if err := b.Run(func() error { return work(b) }); !errors.Is(err, context.Canceled) {
 				t.Errorf("%s, asked %d times: got %v, want that it ends", name, asked, err)
 			}
-			if most := (asked + 1) * (stride + 8001); b.steps > most || b.steps >= whole.steps {
-				t.Errorf("%s, asked %d times: took %d steps of %d, want at most %d", name, asked, b.steps, whole.steps, most)
+			if most := (asked + 1) * (bounded.Stride + 8001); b.Steps > most || b.Steps >= whole.Steps {
+				t.Errorf("%s, asked %d times: took %d steps of %d, want at most %d", name, asked, b.Steps, whole.Steps, most)
 			}
 		}
 	}

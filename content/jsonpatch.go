@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"cms/bounded"
 )
 
 // ErrTestFailed is the error of a JSON Patch whose test operation fails.
@@ -44,8 +46,8 @@ func (d *Document) Patched(ctx context.Context, patch []byte) (fields *Object, b
 	if err != nil {
 		return nil, "", err
 	}
-	b := &budget{ctx: ctx, much: "so many operations on so large a document are too much; send the whole entry"}
-	err = b.run(func() error {
+	b := &budget{Work: bounded.New(ctx), much: "so many operations on so large a document are too much; send the whole entry"}
+	err = b.Run(func() error {
 		fields, body, err = d.patched(b, operations, len(patch))
 		return err
 	})

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"cms/bounded"
 )
 
 // Clash is a place that two edits changed in different ways.
@@ -43,7 +45,7 @@ type Clash struct {
 func Merge(ctx context.Context, base, ours, theirs *Document) (*Merged, error) {
 	var merged *Merged
 	b := newMergeBudget(ctx)
-	err := b.run(func() (err error) {
+	err := b.Run(func() (err error) {
 		merged, err = merge(b, base, ours, theirs)
 		return err
 	})
@@ -51,7 +53,7 @@ func Merge(ctx context.Context, base, ours, theirs *Document) (*Merged, error) {
 }
 
 func newMergeBudget(ctx context.Context) *budget {
-	return &budget{ctx: ctx, much: "so much was changed since its base that the edit cannot be merged; make it on the current revision"}
+	return &budget{Work: bounded.New(ctx), much: "so much was changed since its base that the edit cannot be merged; make it on the current revision"}
 }
 
 // Merged is the result of a merge.

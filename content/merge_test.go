@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"cms/bounded"
 )
 
 const mergeBase = `---
@@ -265,7 +267,7 @@ func TestDiff3Regions(t *testing.T) {
 		base, ours, theirs := sequence.Draw(rt, "base"), sequence.Draw(rt, "ours"), sequence.Draw(rt, "theirs")
 		touching := rapid.Bool().Draw(rt, "touching")
 		var end region
-		for i, r := range (&budget{ctx: t.Context()}).diff3(base, ours, theirs, touching) {
+		for i, r := range (&budget{Work: bounded.New(t.Context())}).diff3(base, ours, theirs, touching) {
 			if r.base.from != end.base.to || r.ours.from != end.ours.to || r.theirs.from != end.theirs.to {
 				rt.Fatalf("region %d, %+v, does not follow %+v", i, r, end)
 			}

@@ -5,6 +5,8 @@ import (
 	"context"
 
 	"github.com/yuin/goldmark/parser"
+
+	"cms/bounded"
 )
 
 // MaxBytes is the longest text that is shown.
@@ -35,18 +37,12 @@ const (
 	maxInlines = 500 // deep, with the blocks around them
 )
 
-// stride is how many steps are taken between two looks at the context.
-const stride = 1024
-
-// A budget is what one preview may still spend. It is spent as the parser goes,
-// and ends it by a panic that [budget.run] catches, for the parser knows no other
-// end.
+// A budget is what one preview may still spend. It is spent as the parser goes.
 type budget struct {
-	ctx context.Context
+	bounded.Work
 
-	steps, nodes, levels, again, output, memory int
-	maxAgain                                    int
-	looked                                      int // at the context, in steps
+	nodes, levels, again, output, memory int
+	maxAgain                             int
 
 	footnotes int // defined so far
 	spans     int // of code
@@ -64,50 +60,21 @@ type opener struct {
 	before    *parser.Delimiter
 }
 
-// spent is what a panic carries out of the parser.
-type spent struct{ err error }
-
 var budgetKey = parser.NewContextKey()
 
 // newBudget is that of a text of so many bytes.
 func newBudget(ctx context.Context, size int) *budget {
-	return &budget{ctx: ctx, maxAgain: againFree + againPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
+	return &budget{Work: bounded.New(ctx), maxAgain: againFree + againPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
 }
 
 // budgetOf is the budget that a parser spends from.
 func budgetOf(pc parser.Context) *budget { return pc.Get(budgetKey).(*budget) }
 
-// run calls f, and gives the error that ended it when it was the budget's end.
-func (b *budget) run(f func() error) (err error) {
-	defer func() {
-		switch cause := recover().(type) {
-		case nil:
-		case spent:
-			err = cause.err
-		default:
-			panic(cause)
-		}
-	}()
-	b.check()
-	return f()
-}
-
-// check ends the work when its context has ended.
-func (b *budget) check() {
-	b.looked = b.steps
-	if err := b.ctx.Err(); err != nil {
-		panic(spent{err})
-	}
-}
-
 func (b *budget) step(n int) {
-	b.steps += n
-	if b.steps > maxSteps {
+	if b.Steps += n; b.Steps > maxSteps {
 		b.refuse("The text is too intricate to be shown.")
 	}
-	if b.steps-b.looked >= stride {
-		b.check()
-	}
+	b.Look()
 }
 
 // node counts what the tree holds more.
@@ -162,5 +129,5 @@ func (b *budget) tags(html []byte) {
 }
 
 func (b *budget) refuse(format string, args ...any) {
-	panic(spent{refused(format, args...)})
+	b.End(refused(format, args...))
 }

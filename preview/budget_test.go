@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cms/bounded"
 )
 
 // shapes are texts that grow: each gives about n bytes of one kind of trouble.
@@ -227,7 +229,7 @@ func (r *Renderer) measure(t *testing.T, text string) work {
 	if err != nil && !errors.As(err, new(*RefusedError)) {
 		t.Fatal(err)
 	}
-	w := work{steps: b.steps, bytes: int(after.TotalAlloc - before.TotalAlloc), err: err}
+	w := work{steps: b.Steps, bytes: int(after.TotalAlloc - before.TotalAlloc), err: err}
 	if raced { // its detector allocates as well
 		w.bytes = 0
 	}
@@ -297,8 +299,8 @@ func TestLongDocumentsAreShown(t *testing.T) {
 		if html, err := r.render(b, text); err != nil || len(html) < len(text)*2/3 {
 			t.Errorf("%s, %d bytes: got %d bytes, %v", name, len(text), len(html), err)
 		}
-		if b.steps > maxSteps/2 || b.nodes > maxNodes/2 || b.again > b.maxAgain/2 {
-			t.Errorf("%s is near the end of its budget: %d steps, %d nodes, %d again", name, b.steps, b.nodes, b.again)
+		if b.Steps > maxSteps/2 || b.nodes > maxNodes/2 || b.again > b.maxAgain/2 {
+			t.Errorf("%s is near the end of its budget: %d steps, %d nodes, %d again", name, b.Steps, b.nodes, b.again)
 		}
 	}
 }
@@ -322,7 +324,7 @@ func TestWorkEndsWithItsRequest(t *testing.T) {
 	if _, err := r.render(whole, text); err != nil {
 		t.Fatal(err)
 	}
-	for asked := range whole.steps/stride/2 + 1 {
+	for asked := range whole.Steps/bounded.Stride/2 + 1 {
 		if asked%17 != 0 {
 			continue
 		}
@@ -331,8 +333,8 @@ func TestWorkEndsWithItsRequest(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("hung up at look %d: got %v", asked, err)
 		}
-		if longest := (asked + 1) * 8 * stride; b.steps > longest {
-			t.Errorf("hung up at look %d: %d steps were made, want at most %d", asked, b.steps, longest)
+		if longest := (asked + 1) * 8 * bounded.Stride; b.Steps > longest {
+			t.Errorf("hung up at look %d: %d steps were made, want at most %d", asked, b.Steps, longest)
 		}
 	}
 }
@@ -385,8 +387,8 @@ func FuzzBudget(f *testing.F) {
 		if _, err := r.render(b, text); err != nil && !errors.As(err, new(*RefusedError)) {
 			t.Fatal(err)
 		}
-		if b.steps > maxSteps+MaxBytes || b.nodes > maxNodes+MaxBytes || b.output > maxOutput+MaxBytes {
-			t.Errorf("%d bytes took %d steps, %d nodes and %d bytes of HTML", len(text), b.steps, b.nodes, b.output)
+		if b.Steps > maxSteps+MaxBytes || b.nodes > maxNodes+MaxBytes || b.output > maxOutput+MaxBytes {
+			t.Errorf("%d bytes took %d steps, %d nodes and %d bytes of HTML", len(text), b.Steps, b.nodes, b.output)
 		}
 	})
 }

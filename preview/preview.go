@@ -92,7 +92,7 @@ func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
 // render spends b on the HTML of a text.
 func (r *Renderer) render(b *budget, markdown string) (string, error) {
 	var shown string
-	err := b.run(func() error {
+	err := b.Run(func() error {
 		src := []byte(strings.ToValidUTF8(markdown, "\uFFFD"))
 		pc := parser.NewContext()
 		pc.Set(budgetKey, b)
