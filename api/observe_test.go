@@ -27,6 +27,14 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// take is what the log has since it was taken last.
+func (l *lines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
 // audit is a line of the audit log.
 type audit struct {
 	Who struct {

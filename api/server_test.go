@@ -27,6 +27,7 @@ import (
 	"cms/content"
 	"cms/media"
 	"cms/repo"
+	"cms/repo/repotest"
 	"cms/site"
 )
 
@@ -150,23 +151,12 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*api.Option
 		if err := s.repo.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		out := s.runGit(fsckArgs(s.git)...)
+		out := s.runGit(repotest.FsckArgs(s.git)...)
 		if out != "" && !strings.HasPrefix(out, "notice: HEAD points to an unborn branch") {
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
 	return s
-}
-
-// fsckArgs are for git fsck, without a process for each kind of file that is not there.
-func fsckArgs(dir string) []string {
-	var args []string
-	for key, pattern := range map[string]string{"core.commitGraph": "info/commit-graph*", "core.multiPackIndex": "pack/multi-pack-index*"} {
-		if there, err := filepath.Glob(filepath.Join(dir, "objects", pattern)); err == nil && len(there) == 0 {
-			args = append(args, "-c", key+"=false")
-		}
-	}
-	return append(args, "fsck", "--strict", "--no-dangling")
 }
 
 func ptr[T any](v T) *T { return &v }

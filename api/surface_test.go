@@ -1,14 +1,12 @@
 package api_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,28 +17,9 @@ import (
 	"cms/state/statetest"
 )
 
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
-}
-
 // TestLogIsBrief: what a client sends makes no long lines, wherever it stands.
 func TestLogIsBrief(t *testing.T) {
-	log := new(lockedBuffer)
+	log := new(lines)
 	s := newServerWith(t, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(log, nil)) })
 	long := strings.Repeat("é", 6<<10)
 	op := `{"op":"patch","collection":"` + strings.Repeat("c", 200<<10) + `","slug":"a","if_match":"*"}`

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/repo/repotest"
 )
 
 // collectionsForTest are those of an invented site.
@@ -145,21 +146,10 @@ func describe(t *testing.T, entries []*Entry) string {
 
 func fsck(t *testing.T, dir string) {
 	t.Helper()
-	out := git(t, dir, fsckArgs(dir)...)
+	out := git(t, dir, repotest.FsckArgs(dir)...)
 	if out != "" {
 		t.Errorf("git fsck:\n%s", out)
 	}
-}
-
-// fsckArgs are for git fsck, without a process for each kind of file that is not there.
-func fsckArgs(dir string) []string {
-	var args []string
-	for key, pattern := range map[string]string{"core.commitGraph": "info/commit-graph*", "core.multiPackIndex": "pack/multi-pack-index*"} {
-		if there, err := filepath.Glob(filepath.Join(dir, "objects", pattern)); err == nil && len(there) == 0 {
-			args = append(args, "-c", key+"=false")
-		}
-	}
-	return append(args, "fsck", "--strict", "--full", "--no-dangling")
 }
 
 // git runs the program in dir and gives back what it prints.

@@ -13,6 +13,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/repo/repotest"
 	"cms/site"
 )
 
@@ -82,7 +83,7 @@ func siteWithin(t testing.TB, memory int64, collections []content.Collection, ro
 		if err := errors.Join(<-done, r.Close()); err != nil {
 			t.Error(err)
 		}
-		if out := f.runGit(fsckArgs(f.git)...); out != "" && !strings.HasPrefix(out, "notice:") {
+		if out := f.runGit(repotest.FsckArgs(f.git)...); out != "" && !strings.HasPrefix(out, "notice:") {
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
@@ -96,17 +97,6 @@ func siteWithin(t testing.TB, memory int64, collections []content.Collection, ro
 	}
 	f.Site = f.fresh()
 	return f
-}
-
-// fsckArgs are for git fsck, without a process for each kind of file that is not there.
-func fsckArgs(dir string) []string {
-	var args []string
-	for key, pattern := range map[string]string{"core.commitGraph": "info/commit-graph*", "core.multiPackIndex": "pack/multi-pack-index*"} {
-		if there, err := filepath.Glob(filepath.Join(dir, "objects", pattern)); err == nil && len(there) == 0 {
-			args = append(args, "-c", key+"=false")
-		}
-	}
-	return append(args, "fsck", "--strict", "--no-dangling")
 }
 
 func person(name, role string) *auth.Principal {

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"cms/repo/repotest"
 )
 
 // startDemo runs the demo until it has shown its loop, and gives what it said.
@@ -122,7 +124,7 @@ func TestDemo(t *testing.T) {
 	stop()
 
 	repository := filepath.Join(dir, "site.git")
-	if out, err := git(repository, fsckArgs(repository)...); err != nil || out != "" {
+	if out, err := git(repository, repotest.FsckArgs(repository)...); err != nil || out != "" {
 		t.Errorf("git fsck says: %s %v", out, err)
 	}
 	before, err := git(repository, "log", "--format=%an: %s")

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"cms/repo/repotest"
 )
 
 // process is the real program, serving a repository of its own.
@@ -121,7 +123,7 @@ func (p *process) stop() {
 	if err := p.cmd.Wait(); err != nil {
 		p.Fatalf("the service ended with %v\n%s", err, p.log.String())
 	}
-	if out, err := git(p.git, fsckArgs(p.git)...); err != nil || out != "" {
+	if out, err := git(p.git, repotest.FsckArgs(p.git)...); err != nil || out != "" {
 		p.Errorf("git fsck says: %s %v", out, err)
 	}
 }

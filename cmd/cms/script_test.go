@@ -22,6 +22,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"cms/repo/repotest"
 )
 
 // TestMain puts this program on the PATH, as cms, so that tests run the real
@@ -192,19 +194,8 @@ func siteCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(makeSite(ts.MkAbs(args[0]), n))
 }
 
-// fsckArgs are for git fsck, without a process for each kind of file that is not there.
-func fsckArgs(dir string) []string {
-	var args []string
-	for key, pattern := range map[string]string{"core.commitGraph": "info/commit-graph*", "core.multiPackIndex": "pack/multi-pack-index*"} {
-		if there, err := filepath.Glob(filepath.Join(dir, "objects", pattern)); err == nil && len(there) == 0 {
-			args = append(args, "-c", key+"=false")
-		}
-	}
-	return append(args, "fsck", "--strict", "--no-dangling")
-}
-
 func fsckCommand(ts *testscript.TestScript, _ bool, args []string) {
-	out, err := git(ts.MkAbs(args[0]), fsckArgs(ts.MkAbs(args[0]))...)
+	out, err := git(ts.MkAbs(args[0]), repotest.FsckArgs(ts.MkAbs(args[0]))...)
 	ts.Check(err)
 	if out != "" {
 		ts.Fatalf("git fsck says: %s", out)
