@@ -52,7 +52,7 @@ func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*r
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Read(ctx, principal(ctx), ref)
+	e, err := a.site.Entry(ctx, principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Read(ctx, principal(ctx), ref)
+	e, err := a.site.Entry(ctx, principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -202,16 +202,16 @@ func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error
 	if err != nil {
 		return nil, err
 	}
-	past, err := a.site.Past(ctx, principal(ctx), ref, in.Cursor, in.Limit)
+	history, err := a.site.History(ctx, principal(ctx), ref, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	page := Changes{Items: []Change{}, Total: past.Total}
-	for _, c := range past.Items {
+	page := Changes{Items: []Change{}, Total: history.Total}
+	for _, c := range history.Items {
 		page.Items = append(page.Items, Change{c.Commit, c.At, Person(c.Author), c.Message, c.Action, c.Path.String(), c.Revision})
 	}
-	if past.Next != "" {
-		page.NextCursor = &past.Next
+	if history.Next != "" {
+		page.NextCursor = &history.Next
 	}
 	return answer(http.StatusOK, page)
 }

@@ -63,7 +63,7 @@ func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error)
 	if err != nil {
 		return nil, newProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
 	}
-	page, err := a.site.MediaFiles(ctx, principal(ctx), in.Prefix, string(after), in.Limit)
+	page, err := a.site.MediaList(ctx, principal(ctx), in.Prefix, string(after), in.Limit)
 	if err != nil {
 		return nil, err
 	}

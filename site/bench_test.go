@@ -36,7 +36,7 @@ func BenchmarkList(b *testing.B) {
 	}
 	list := func() time.Duration {
 		begin := time.Now()
-		page, err := s.Entries(s.editor, "consultations", q)
+		page, err := s.List(s.Context(), s.editor, "consultations", q)
 		took := time.Since(begin)
 		if err != nil || len(page.Items) != q.Limit {
 			b.Fatalf("got %v", err)

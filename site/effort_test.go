@@ -92,11 +92,11 @@ func asks(f *fixture) []ask {
 	// the first and the oldest revisions of the histories, as partial knows them
 	oldest := map[int]site.Change{}
 	for _, n := range []int{small, large} {
-		all, err := f.fresh().History(f.Context(), person("pat", "partial"), at(n, "history"))
-		if err != nil {
-			f.Fatal(err)
+		all, err := f.fresh().History(f.Context(), person("pat", "partial"), at(n, "history"), "", 1000)
+		if err != nil || all.Next != "" {
+			f.Fatal(all, err)
 		}
-		oldest[n] = all[len(all)-1]
+		oldest[n] = all.Items[len(all.Items)-1]
 	}
 	head, _ := f.Head()
 	commits := strings.Fields(f.runGit("rev-list", "main"))
@@ -125,15 +125,15 @@ func asks(f *fixture) []ask {
 			return err
 		}},
 		{"read", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
-			_, err := s.Read(ctx, pr, at(n, "history"))
+			_, err := s.Entry(ctx, pr, at(n, "history"))
 			return err
 		}},
 		{"history", "editor", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
-			_, err := s.Past(ctx, pr, at(n, "history"), "", n)
+			_, err := s.History(ctx, pr, at(n, "history"), "", n)
 			return err
 		}},
 		{"history of what is partly seen", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
-			_, err := s.Past(ctx, pr, at(n, "history"), "", n)
+			_, err := s.History(ctx, pr, at(n, "history"), "", n)
 			return err
 		}},
 		{"diff of the oldest", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
@@ -273,16 +273,17 @@ func TestWorkEndsWithItsCaller(t *testing.T) {
 func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 	f := newGrown(t)
 	pr, at := person("pat", "partial"), ref(t, collectionOf(large), "history")
-	want, err := f.fresh().History(t.Context(), pr, at)
-	if err != nil || len(want) != small {
-		t.Fatalf("got %d commits, %v", len(want), err)
+	history, err := f.fresh().History(t.Context(), pr, at, "", 1000)
+	if err != nil || len(history.Items) != small || history.Next != "" {
+		t.Fatalf("got %v, %v", history, err)
 	}
+	want := history.Items
 	s := f.fresh()
 	s.Grudge(2000)
 	var got []site.Change
 	pages, again := 0, 0
 	for cursor := ""; ; {
-		page, err := s.Past(t.Context(), pr, at, cursor, 1000)
+		page, err := s.History(t.Context(), pr, at, cursor, 1000)
 		if err != nil {
 			refused(t, err, site.Unavailable, "")
 			if again++; again > 1000 {
@@ -299,12 +300,12 @@ func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || pages < 3 {
 		t.Errorf("got %d commits in %d pages, want %d", len(got), pages, len(want))
 	}
-	if _, err := s.Past(t.Context(), pr, at, strings.Repeat("0", 40), 1000); err == nil {
+	if _, err := s.History(t.Context(), pr, at, strings.Repeat("0", 40), 1000); err == nil {
 		t.Error("a cursor of none is taken")
 	}
 
 	q := site.Query{Limit: 1000, Text: "concertation"}
-	list, err := f.fresh().Entries(pr, collectionOf(large), q)
+	list, err := f.fresh().List(t.Context(), pr, collectionOf(large), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,7 +433,7 @@ func TestManyValuesAreASet(t *testing.T) {
 	}
 	count := func(field string, op site.Op, value string) int {
 		t.Helper()
-		page, err := f.Entries(f.editor, "consultations", site.Query{Limit: 100, Filters: []site.Filter{{Field: field, Op: op, Value: value}}})
+		page, err := f.List(f.Context(), f.editor, "consultations", site.Query{Limit: 100, Filters: []site.Filter{{Field: field, Op: op, Value: value}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,13 +104,8 @@ func (e *Entry) Body() (string, error) {
 	return content.Body(src), err
 }
 
-// Entry is [Site.Read] for those who wait as long as it takes.
-func (s *Site) Entry(pr *auth.Principal, ref Ref) (*Entry, error) {
-	return s.Read(context.Background(), pr, ref)
-}
-
-// Read reads one entry.
-func (s *Site) Read(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, error) {
+// Entry reads one entry.
+func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, error) {
 	v, err := s.sight(pr, ref.Collection, auth.Read)
 	if err != nil {
 		return nil, err

@@ -133,7 +133,7 @@ func TestEntriesAreNoMedia(t *testing.T) {
 	f.pushFile("img/legendes/LU.MD", guardedEntry)
 	f.pushFile("img/legendes/parc.txt", "texte")
 	for _, pr := range []*auth.Principal{photos, f.editor} {
-		page, err := f.MediaList(pr, "", "", 10)
+		page, err := f.MediaList(f.Context(), pr, "", "", 10)
 		if err != nil || page.Total != 1 || page.Items[0].Path != "legendes/parc.txt" {
 			t.Errorf("the media of %s are %+v, %v", pr.Name, page, err)
 		}

@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -39,33 +38,21 @@ func change(c repo.Change) Change {
 	}
 }
 
-// Past is a page of the commits that touched an entry.
-type Past struct {
+// HistoryPage is a page of the commits that touched an entry.
+type HistoryPage struct {
 	Items []Change
 	Total int    // of all commits that are told; 0 where it would cost too much to know
 	Next  string // the cursor of the next page, which is the last commit of this one; "" at the end
 }
 
-// History is every commit that touched an entry, as [Site.Past] tells them.
-func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref) ([]Change, error) {
-	page, err := s.Past(ctx, pr, ref, "", math.MaxInt)
-	if err == nil && page.Next != "" {
-		err = tooMuch()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return page.Items, nil
-}
-
-// Past is the commits that touched an entry, newest first, through renames: limit
+// History is the commits that touched an entry, newest first, through renames: limit
 // of them at most, and fewer where more would cost too much, behind the commit
 // after, or from the newest on. It outlives the entry: what was deleted can still be
 // told, and one that went to another collection is deleted here. Who does not see
 // every entry of the collection with every field gets the commits whose outcome they
 // see. What commits say of themselves may be about anything, and is for those alone
 // who see everything in every collection.
-func (s *Site) Past(ctx context.Context, pr *auth.Principal, ref Ref, after string, limit int) (*Past, error) {
+func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref, after string, limit int) (*HistoryPage, error) {
 	p, err := s.past(ctx, pr, ref)
 	if err != nil {
 		return nil, err
@@ -76,7 +63,7 @@ func (s *Site) Past(ctx context.Context, pr *auth.Principal, ref Ref, after stri
 		return nil, err
 	}
 	messages := s.seesAll(pr)
-	page := &Past{}
+	page := &HistoryPage{}
 	for i := from; i < len(p.of); i++ {
 		c, err := p.told(i)
 		if len(page.Items) > 0 && refusedForNow(err) || c != nil && len(page.Items) == limit {

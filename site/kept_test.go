@@ -171,8 +171,8 @@ func TestKeptListsAreAsMadeAfresh(t *testing.T) {
 			}
 			pr := callers[random.IntN(len(callers))]
 			for { // every page of the list
-				got, err := s.Entries(pr, "consultations", q)
-				want, err2 := fresh.Entries(pr, "consultations", q)
+				got, err := s.List(s.Context(), pr, "consultations", q)
+				want, err2 := fresh.List(t.Context(), pr, "consultations", q)
 				if err != nil || err2 != nil {
 					t.Fatal(err, err2)
 				}
@@ -222,7 +222,7 @@ func TestListsBesideEdits(t *testing.T) {
 				if turn%3 == 0 {
 					q.Filters = []site.Filter{{Field: "note", Op: site.Gte, Value: fmt.Sprint(turn % 5)}}
 				}
-				page, err := s.Entries(s.editor, "consultations", q)
+				page, err := s.List(s.Context(), s.editor, "consultations", q)
 				if err != nil || len(page.Items) != page.Total || page.Total == 0 && q.Filters == nil {
 					t.Errorf("%+v: got %d entries of %d, %v", q, len(page.Items), page.Total, err)
 					return
@@ -281,7 +281,7 @@ func TestAListKeepsItsTime(t *testing.T) {
 			if page.Total != entries/2 || tries < 2 {
 				t.Errorf("got %d entries at try %d", page.Total, tries)
 			}
-			want, err := s.fresh().Entries(s.editor, "consultations", q)
+			want, err := s.fresh().List(s.Context(), s.editor, "consultations", q)
 			if err != nil || !reflect.DeepEqual(told(page), told(want)) {
 				t.Errorf("got %q, want %q", told(page), told(want))
 			}
@@ -345,7 +345,7 @@ func TestUniqueValuesAreComparedAsValues(t *testing.T) {
 	if err := s.patch("a", fields("code", "été")); err != nil {
 		t.Errorf("its own value in another normal form: %v", err)
 	}
-	if e, err := s.Entry(s.editor, ref(t, "consultations", "a")); err != nil {
+	if e, err := s.Entry(s.Context(), s.editor, ref(t, "consultations", "a")); err != nil {
 		t.Error(err)
 	} else if v, _ := e.Fields.Get("code"); v != "été" {
 		t.Errorf("the edit left %q", v)

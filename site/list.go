@@ -52,11 +52,6 @@ type Page struct {
 	Next  string // the cursor of the next page; "" at the end
 }
 
-// Entries is [Site.List] for those who wait as long as it takes.
-func (s *Site) Entries(pr *auth.Principal, collection string, q Query) (*Page, error) {
-	return s.List(context.Background(), pr, collection, q)
-}
-
 // List lists the entries of a collection that a query asks for. A page goes
 // on behind the values and the slug of the last entry of the one before, so
 // that none is shown twice and none that stays is left out while others come

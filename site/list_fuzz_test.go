@@ -16,7 +16,7 @@ import (
 // keeps its promises or a refusal that says what is wrong.
 func (f *fixture) page(t *testing.T, q site.Query) (*site.Page, bool) {
 	t.Helper()
-	page, err := f.Entries(f.editor, "consultations", q)
+	page, err := f.List(t.Context(), f.editor, "consultations", q)
 	if refused := (*site.Error)(nil); errors.As(err, &refused) {
 		if refused.Code != site.Malformed || refused.Detail == "" {
 			t.Fatalf("%+v: got %v, want a refusal as malformed that says why", q, err)
@@ -135,7 +135,7 @@ func FuzzCursor(f *testing.F) {
 	s := newSite(f)
 	s.various(rand.New(rand.NewPCG(3, 4)), 40)
 	for _, sort := range []string{"a", "-a,b", "title", "b.c,-title", "a,b", "a\x00b"} {
-		page, err := s.Entries(s.editor, "consultations", site.Query{Limit: 9, Sort: orders(sort)})
+		page, err := s.List(s.Context(), s.editor, "consultations", site.Query{Limit: 9, Sort: orders(sort)})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestWalkDuringEdits(t *testing.T) {
 		r := ref(t, "consultations", fmt.Sprintf("%c%d", "axz"[random.IntN(3)], random.IntN(4)))
 		w := site.Write{Precondition: site.Precondition{Any: true}}
 		var err error
-		switch _, gone := s.Entry(s.editor, r); {
+		switch _, gone := s.Entry(s.Context(), s.editor, r); {
 		case gone != nil:
 			_, err = s.Create(t.Context(), s.editor, r.Collection, site.Draft{Slug: r.Slug, Fields: fields("title", "Neuf", "a", "eclipse", "b", true)}, site.Write{})
 		case random.IntN(2) == 0:

@@ -53,14 +53,9 @@ type MediaPage struct {
 	Next  string // the path to go on after; "" at the end
 }
 
-// MediaList is [Site.MediaFiles] for those who wait as long as it takes.
-func (s *Site) MediaList(pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
-	return s.MediaFiles(context.Background(), pr, prefix, after, limit)
-}
-
-// MediaFiles lists the files that pr may read and whose paths begin with prefix,
+// MediaList lists the files that pr may read and whose paths begin with prefix,
 // in the order of their paths, at most limit of them after the path after.
-func (s *Site) MediaFiles(ctx context.Context, pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
+func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
 	if !s.policy.Knows(pr) {
 		return nil, noRole()
 	}

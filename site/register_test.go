@@ -136,7 +136,7 @@ func (m *registerModel) push(rt *rapid.T) {
 
 // count says of how many entries f holds.
 func (m *registerModel) count(rt *rapid.T, f func(slug string, code content.Value) bool) (n int) {
-	page, err := m.Entries(m.editor, "consultations", site.Query{Limit: site.MaxLimit})
+	page, err := m.List(m.Context(), m.editor, "consultations", site.Query{Limit: site.MaxLimit})
 	if err != nil {
 		rt.Fatal(err)
 	}

@@ -246,7 +246,7 @@ func TestPagesStayInStep(t *testing.T) {
 	var seen []string
 	page := func(after string) *site.Page {
 		t.Helper()
-		p, err := f.Entries(f.editor, "consultations", site.Query{Limit: 2, Cursor: after})
+		p, err := f.List(f.Context(), f.editor, "consultations", site.Query{Limit: 2, Cursor: after})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -326,12 +326,12 @@ func TestNobodyElse(t *testing.T) {
 	if cs, err := f.Collections(t.Context(), reader); err != nil || len(cs) != 1 || cs[0].Name != "consultations" || !reflect.DeepEqual(cs[0].Actions, []auth.Action{auth.Read}) {
 		t.Errorf("reader: got %+v, %v; want consultations alone, to read", cs, err)
 	}
-	_, err := f.Entries(reader, "rencontres", site.Query{Limit: 1})
+	_, err := f.List(f.Context(), reader, "rencontres", site.Query{Limit: 1})
 	refused(t, err, site.NotFound, "")
 	_, err = f.Create(t.Context(), reader, "consultations", site.Draft{Fields: fields("title", "A")}, site.Write{})
 	refused(t, err, site.Forbidden, "")
 	_, err = f.Collections(t.Context(), stranger)
 	refused(t, err, site.Forbidden, "")
-	_, err = f.Entry(stranger, ref(t, "consultations", "a"))
+	_, err = f.Entry(f.Context(), stranger, ref(t, "consultations", "a"))
 	refused(t, err, site.Forbidden, "")
 }

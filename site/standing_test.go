@@ -123,11 +123,11 @@ func TestWhatNobodySetsStands(t *testing.T) {
 	each(func(i int, pr *auth.Principal, alone bool, name string) {
 		un, deux, page := ref(t, "fiches", name), ref(t, "fiches", "deux-"+name), ref(t, "pages", name)
 		old := [2]string{"", commit}
-		history, err := f.History(t.Context(), pr, un)
+		history, err := f.History(t.Context(), pr, un, "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
-		old[0] = history[1].Revision
+		old[0] = history.Items[1].Revision
 		ops := cases[i].ops(un, deux, page, old)
 		if alone { // in requests of their own, as far as they go
 			for _, op := range ops {
@@ -176,7 +176,7 @@ func TestRevertKeepsBytes(t *testing.T) {
 	const own = "---\ntitle: Deux\nnote: 1\n---\n"
 	deux, clerk, whatever := ref(t, "fiches", "deux"), person("bob", "clerk"), site.Write{Precondition: site.Precondition{Any: true}}
 	f.pushFile("_fiches/deux.md", own)
-	e, err := f.Entry(clerk, deux)
+	e, err := f.Entry(f.Context(), clerk, deux)
 	if err != nil {
 		t.Fatal(err)
 	}

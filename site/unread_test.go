@@ -41,9 +41,9 @@ func TestEntriesThatCannotBeReadNow(t *testing.T) {
 	}
 	own := person("bob", "own")
 	away(func() {
-		_, err := f.Entry(f.editor, ref(t, "pages", "un"))
+		_, err := f.Entry(f.Context(), f.editor, ref(t, "pages", "un"))
 		refused(t, err, site.Unavailable, "")
-		_, err = f.Entry(own, ref(t, "pages", "un"))
+		_, err = f.Entry(f.Context(), own, ref(t, "pages", "un"))
 		refused(t, err, site.Unavailable, "")
 		refused(t, create(f.editor, "deux", fields("code", "a")), site.Unavailable, "")
 		refused(t, create(f.editor, "deux", fields("code", "b")), site.Unavailable, "")
@@ -51,7 +51,7 @@ func TestEntriesThatCannotBeReadNow(t *testing.T) {
 		_, err = f.PutMedia(t.Context(), f.editor, "a.pdf", strings.NewReader("%PDF-1.4"), site.Write{Precondition: site.Precondition{Absent: true}})
 		refused(t, err, site.Unavailable, "")
 	})
-	if _, err := f.Entry(own, ref(t, "pages", "un")); err != nil {
+	if _, err := f.Entry(f.Context(), own, ref(t, "pages", "un")); err != nil {
 		t.Error(err)
 	}
 	refused(t, create(f.editor, "deux", fields("code", "a")), site.Invalid, "unique")
