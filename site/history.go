@@ -261,13 +261,24 @@ func (s *Site) base(ctx context.Context, v *sight, slug content.Slug, revision s
 	return v.shown(d)
 }
 
-// lastState is the newest of the versions that can be read, nil if there is none.
-func (s *Site) lastState(ctx context.Context, cost *effort, p *past) (*content.Document, error) {
+// lastState is the last state of the entry that can be read, nil if there is none among
+// those that are looked at.
+func (p *past) lastState() (*content.Document, error) {
+	var blobs []repo.Hash
 	for _, c := range p.of[:min(len(p.of), maxLooked)] {
-		if c.Revision.IsZero() {
+		blobs = append(blobs, c.Revision)
+	}
+	return p.sight.site.lastReadable(p.ctx, p.sight.effort, blobs)
+}
+
+// lastReadable is the first of the documents, whose blobs are called so, that can be
+// read; nil if there is none. A blob that is zero is of no document.
+func (s *Site) lastReadable(ctx context.Context, cost *effort, blobs []repo.Hash) (*content.Document, error) {
+	for _, blob := range blobs {
+		if blob.IsZero() {
 			continue
 		}
-		if d, err := s.parsed(ctx, cost, c.Revision); err != nil || d.Err() == nil {
+		if d, err := s.parsed(ctx, cost, blob); err != nil || d.Err() == nil {
 			return d, err
 		}
 	}

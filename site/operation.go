@@ -151,7 +151,7 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		if err := e.checkBase(ctx); err != nil {
 			return nil, err
 		}
-		last, err := s.lastState(ctx, cost, found)
+		last, err := found.lastState()
 		if err != nil {
 			return nil, err
 		}

@@ -44,7 +44,8 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 }
 
 // schemaProblems are the rules of the collection that after breaks and before
-// did not. They are unsure when other entries, which they depend on, cannot be read.
+// did not. They are unsure when other entries, or earlier states, which they depend on,
+// cannot be read.
 func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsure *bool) []content.Problem {
 	schema := &e.collection.Schema
 	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees, unsure: unsure}.of(e.ref)
@@ -54,7 +55,9 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsu
 	l.before = before.Fields()
 	problems := schema.Validate(after.Fields(), l)
 	if before.Err() != nil {
-		return append(problems, e.readOnlyProblems(e.lastReadable(), after)...)
+		last, err := e.lastReadable()
+		*unsure = *unsure || err != nil
+		return append(problems, e.readOnlyProblems(last, after)...)
 	}
 	problems = content.NewProblems(before.Fields(), after.Fields(), schema.Validate(before.Fields(), l), problems)
 	return append(problems, e.readOnlyProblems(before, after)...)
@@ -81,21 +84,16 @@ func (e *edit) readOnlyProblems(was, after *content.Document) []content.Problem 
 // lastReadable is the last state of the entry, which cannot be read now, in which it
 // could be; nil if there is none that is not long ago. What it holds now nobody can
 // tell.
-func (e *edit) lastReadable() *content.Document {
+func (e *edit) lastReadable() (*content.Document, error) {
 	path, err := e.collection.Path(e.ref.Slug)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	ctx := context.Background()
+	var blobs []repo.Hash
 	for _, c := range e.site.repo.Recent(path, maxLooked) {
-		if c.Revision.IsZero() {
-			continue
-		}
-		if d, err := e.site.document(ctx, c.Revision); err == nil && d.Err() == nil {
-			return d
-		}
+		blobs = append(blobs, c.Revision)
 	}
-	return nil
+	return e.site.lastReadable(context.Background(), nil, blobs)
 }
 
 // sees says whether the principal may read an entry, of any collection.
