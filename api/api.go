@@ -52,8 +52,7 @@ type API struct {
 	metrics    *metrics
 
 	huma    huma.API
-	openapi []byte   // the document, made once
-	about   pageFile // the same, to be served
+	openapi pageFile // the document
 	handler http.Handler
 
 	operationTime time.Duration // for one that names no other
@@ -173,10 +172,11 @@ func New(o Options) (*API, error) {
 		router.Handle("/metrics", MetricsHandler(shown)).Methods(http.MethodGet, http.MethodHead)
 	}
 
-	if a.openapi, err = document(a.huma.OpenAPI()); err != nil {
+	about, err := document(a.huma.OpenAPI())
+	if err != nil {
 		return nil, err
 	}
-	a.about = newPageFile(mediaJSON, a.openapi, nil)
+	a.openapi = newPageFile(mediaJSON, about, nil)
 	a.handler = a.observe(a.recover(allowOrigins(o.Origins)(a.limitAddresses(compress(a.bound(router))))))
 	return a, nil
 }

@@ -35,6 +35,13 @@ func (in Writing) write(ctx context.Context) site.Write {
 	return writing(ctx, site.Write{Message: in.Message, DryRun: in.DryRun})
 }
 
+// writing is a write as it is made for the call that ctx belongs to.
+func writing(ctx context.Context, w site.Write) site.Write {
+	c := callOf(ctx)
+	w.Key, w.DryRun = c.key, w.DryRun || c.dry
+	return w
+}
+
 type createInput struct {
 	InCollection
 	Writing

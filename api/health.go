@@ -34,7 +34,7 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }
 
-func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) { a.about.serve(w, r) }
+func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) { a.openapi.serve(w, r) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", mediaJSON)

@@ -280,13 +280,6 @@ func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// writing is a write as it is made for the call that ctx belongs to.
-func writing(ctx context.Context, w site.Write) site.Write {
-	c := callOf(ctx)
-	w.Key, w.DryRun = c.key, w.DryRun || c.dry
-	return w
-}
-
 // mediaOutcome answers a write of a file.
 func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 	r := &reply{Status: http.StatusNoContent}
