@@ -58,12 +58,7 @@ func (all *documents) add(hash repo.Hash, d *content.Document) {
 	}
 }
 
-// document is the one whose blob is called hash.
-func (s *Site) document(ctx context.Context, hash repo.Hash) (*content.Document, error) {
-	return s.parsed(ctx, nil, hash)
-}
-
-// parsed is [Site.document], at the cost of an effort.
+// parsed is the document whose blob is called hash, at the cost of an effort.
 func (s *Site) parsed(ctx context.Context, e *effort, hash repo.Hash) (*content.Document, error) {
 	if d := s.documents.get(hash); d != nil {
 		return d, e.spend(len(d.Source()))
