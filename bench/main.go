@@ -159,7 +159,7 @@ type section struct {
 func (b *bench) sections() []section {
 	return []section{
 		{"edits", b.edits}, {"history", b.histories}, {"long", b.long}, {"fresh", b.fresh}, {"reads", b.reads}, {"lists", b.lists},
-		{"pushes", b.pushes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"million", b.million},
+		{"pushes", b.pushes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"attacks", b.attacks}, {"million", b.million},
 	}
 }
 
