@@ -127,6 +127,8 @@ type Repo struct {
 	skewed bool // the tip was dated ahead of the clock when it was last looked at
 	pace   pace
 	yield  yield
+
+	opens opens // by Git's commands
 }
 
 // Result is what came of an update.
@@ -242,6 +244,9 @@ func (r *Repo) Run(ctx context.Context) error {
 	var tended chan error     // nil while nobody tends the packs
 	var warmed chan struct{}  // nil while nothing is being warmed
 	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
+	if r.remote == nil {
+		beside.Go(func() { watchOpens(ctx, r.path, r.opens.note) })
+	}
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
 	for {

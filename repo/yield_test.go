@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -23,13 +24,21 @@ type scene struct {
 	tip     int       // how often the branch has moved
 	foreign bool      // commits of others that were not taken in yet
 	held    int       // how often updates began to be held
+	holding bool      // and whether they are
+	sees    bool      // it is known when Git looks at the repository
+}
+
+// looks says that Git looks at the repository.
+func (s *scene) looks() {
+	if s.sees {
+		s.y.see(s.now)
+	}
 }
 
 const moment = 5 * time.Millisecond
 
 // play lets time pass until then, five milliseconds at a time.
 func (s *scene) play(d time.Duration) {
-	holding := false
 	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(moment) {
 		if s.foreign {
 			s.foreign = false
@@ -43,13 +52,13 @@ func (s *scene) play(d time.Duration) {
 			continue
 		}
 		if s.y.hold(s.now, func() bool { return false }) {
-			if !holding {
+			if !s.holding {
 				s.held++
 			}
-			holding = true
+			s.holding = true
 			continue
 		}
-		holding = false
+		s.holding = false
 		done := s.now.Add(s.takes)
 		for _, at := range s.arrived {
 			s.waits = append(s.waits, done.Sub(at))
@@ -65,8 +74,10 @@ func (s *scene) play(d time.Duration) {
 func (s *scene) push(takes, pause time.Duration) time.Duration {
 	began := s.now
 	for {
+		s.looks()
 		fetched := s.tip
 		s.play(takes)
+		s.looks()
 		if s.tip == fetched {
 			s.tip++
 			s.foreign = true
@@ -102,6 +113,56 @@ func TestPushersGetThrough(t *testing.T) {
 					t.Errorf("an update every %d ms: one waited %s", every, longest)
 				}
 			}
+		}
+	}
+}
+
+// Where the system tells when Git looks at the repository, whoever takes up to two
+// seconds from fetch to push gets through within a few tries.
+func TestPushersAreSeen(t *testing.T) {
+	for _, every := range []time.Duration{3, 10, 40, 100, 250, 500} {
+		for _, takes := range []time.Duration{50, 150, 300, 700, 1200, 1900} {
+			for phase := range time.Duration(4) {
+				s := &scene{every: every * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0), sees: true}
+				s.y.see(time.Time{})
+				s.due = s.now
+				s.play(20*time.Second + phase*173*time.Millisecond)
+				if s.held > 0 {
+					t.Errorf("an update every %d ms: updates were held, and nobody has looked", every)
+				}
+				for loop := range 12 {
+					if took := s.push(takes*time.Millisecond, 100*time.Millisecond); took > 10*time.Second {
+						t.Errorf("an update every %d ms, %d ms from fetch to push, phase %d: loop %d took %s", every, takes, phase, loop, took)
+					}
+					s.play(3 * time.Second) // somebody types
+				}
+				slices.Sort(s.waits)
+				if median := s.waits[len(s.waits)/2]; median > 100*time.Millisecond {
+					t.Errorf("an update every %d ms, %d ms from fetch to push: the median is %s", every, takes, median)
+				}
+				if longest := s.waits[len(s.waits)-1]; longest > 5*s.y.window(len(windows)-1) {
+					t.Errorf("an update every %d ms: one waited %s", every, longest)
+				}
+			}
+		}
+	}
+}
+
+// Those who look again and again and never push are given few windows.
+func TestFetchesAloneAreIgnored(t *testing.T) {
+	s := &scene{every: 10 * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0), sees: true}
+	s.due = s.now
+	for range 3600 {
+		s.looks()
+		s.play(time.Second)
+	}
+	if s.held > 30 {
+		t.Errorf("updates were held %d times in an hour", s.held)
+	}
+	s.foreign = true // somebody pushes after all
+	for loop := range 5 {
+		if took := s.push(300*time.Millisecond, 100*time.Millisecond); took > 10*time.Second {
+			t.Errorf("loop %d took %s", loop, took)
 		}
 	}
 }
@@ -226,5 +287,32 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever looks at the repository with Git is seen.
+func TestGitIsSeen(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells who opens a file")
+	}
+	dir := filepath.Join(t.TempDir(), "site.git")
+	git(t, t.TempDir(), "init", "-q", "--bare", dir)
+	seen := make(chan time.Time, 1000)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		watchOpens(t.Context(), dir, func(at time.Time) { seen <- at })
+	}()
+	select {
+	case <-watching:
+		t.Skip("this machine has no inotify to spare")
+	case at := <-seen:
+		if !at.IsZero() {
+			t.Fatalf("the first note is of %s, want that somebody watches", at)
+		}
+	}
+	git(t, t.TempDir(), "ls-remote", dir)
+	if at := <-seen; time.Since(at) > time.Hour {
+		t.Errorf("Git was seen at %s", at)
 	}
 }
