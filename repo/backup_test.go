@@ -121,11 +121,11 @@ func TestBranchGoneAtStart(t *testing.T) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "1", "parc")
-		r.markIndex()
+		r.saveFirstIndex()
 		s.commit(t, "2", "bus")
 		tip := r.View().Commit()
 		if !killed {
-			r.keepIndex(1, mostSections)
+			r.flushIndex(1, maxSections)
 		}
 		known := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main")))
 		if killed {
@@ -234,7 +234,7 @@ func pushing(t *testing.T, s *script) {
 		}
 		raw, err := os.ReadFile(filepath.Join(r.path, "refs/heads", name))
 		if err == nil {
-			file := r.branch.file()
+			file := r.branch.path()
 			err = os.WriteFile(file, raw, 0o666)
 			if d, ok := r.disk.(*crashDisk); ok {
 				d.mu.Lock()

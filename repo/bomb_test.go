@@ -80,7 +80,7 @@ func TestUnsortedTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if good, err := tidied(raw); err != nil || !bytes.Equal(good, raw) {
+		if good, err := normalized(raw); err != nil || !bytes.Equal(good, raw) {
 			t.Errorf("tree %s is not in order: %v", tree, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestDeepTree(t *testing.T) {
 		p.add(2, h, tree)
 		tree = []byte(item("40000", "d", h.String()))
 	}
-	if err := p.save(osDisk{}, &r.keeps); err != nil {
+	if err := p.save(osDisk{}, &r.keepFiles); err != nil {
 		t.Fatal(err)
 	}
 	inner := object(t, o.Path, "tree", []byte(item("100644", "neu.md", object(t, o.Path, "blob", blob))))
@@ -156,13 +156,13 @@ func TestTreeBomb(t *testing.T) {
 				mode, at = "40000", object(t, dir, "tree", []byte(b.String()))
 			}
 			pushTree(t, dir, at)
-			r.history.most = 20_000
-			if _, err := r.catchUp(t.Context()); !errors.Is(err, ErrStorage) || !errors.Is(err, errTooMany) {
+			r.history.maxSteps = 20_000
+			if _, err := r.catchUp(t.Context()); !errors.Is(err, ErrStorage) || !errors.Is(err, errDiffTooLarge) {
 				t.Errorf("got error %v, want that there are too many", err)
 			}
 			r.store.Close()
 			r.store.dir = "nowhere" // the second time nothing is read
-			if _, err := r.catchUp(t.Context()); !errors.Is(err, errTooMany) {
+			if _, err := r.catchUp(t.Context()); !errors.Is(err, errDiffTooLarge) {
 				t.Errorf("the second time: got error %v, want the same", err)
 			}
 			r.store.dir = dir

@@ -276,7 +276,7 @@ func merge(a, b map[string]*inode) map[string]*inode {
 }
 
 // A script is a sequence of steps on a repository. Each commits a group of
-// updates, or does some upkeep.
+// updates, or does some maintenance.
 type script struct {
 	repo    *Repo
 	acked   map[string]string // slug to title
@@ -502,12 +502,12 @@ func TestEveryFaultOfJoin(t *testing.T) {
 				fsck(t, s.repo.path)
 				d.at = 0
 				for i := range time.Duration(4) { // each joins what the one before left
-					if err := s.repo.joins.tend(t.Context(), later().Add(i*time.Hour), true); err != nil {
+					if err := s.repo.repacker.maintain(t.Context(), later().Add(i*time.Hour), true); err != nil {
 						t.Errorf("join after the fault: %v", err)
 					}
 				}
-				if left, err := s.repo.joins.candidates(); err != nil || len(left) > 1 || len(s.repo.joins.kept) > 0 {
-					t.Errorf("%d packs are to be joined, and %d kept, error %v", len(left), len(s.repo.joins.kept), err)
+				if left, err := s.repo.repacker.candidates(); err != nil || len(left) > 1 || len(s.repo.repacker.obsolete) > 0 {
+					t.Errorf("%d packs are to be joined, and %d kept, error %v", len(left), len(s.repo.repacker.obsolete), err)
 				}
 				verify(t, s.repo)
 			})
@@ -521,17 +521,17 @@ func TestEveryCrashOfJoin(t *testing.T) {
 	eachFaultFrom(t, crash, nothing, joining, imageChecker())
 }
 
-// joining joins packs beside an upload that is under way, and removes the old ones
+// joining repacks packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
 func joining(t *testing.T, s *script) {
 	s.upload(t, "img/parc.jpg", "une photo")
 	u, err := s.repo.Upload(context.Background(), 4, strings.NewReader("plan"))
-	_ = s.repo.joins.join(context.Background()) // as the disk allows
+	_ = s.repo.repacker.repack(context.Background()) // as the disk allows
 	if err == nil {
 		s.place(t, "img/plan.jpg", "plan", u)
 	}
 	s.commit(t, "un", "a", "b")
-	_ = s.repo.joins.release(context.Background(), later())
+	_ = s.repo.repacker.removeExpired(context.Background(), later())
 	s.move(t, "img/parc.jpg", "img/place.jpg", "une photo")
 }
 
@@ -599,12 +599,12 @@ func TestEveryFaultOfIndex(t *testing.T) {
 				if err != nil || h.journal == nil || h.tip != s.repo.View().Commit() {
 					t.Errorf("the index lacks something: %v", err)
 				}
-				for x := range s.repo.View().texts() {
-					if p := at.find(x.blob); p == nil {
-						t.Errorf("the index lacks the reading of blob %s", x.blob)
-					} else if raw, err := p.reading(); err != nil {
+				for x := range s.repo.View().blobs() {
+					if p := at.find(x.hash); p == nil {
+						t.Errorf("the index lacks the reading of blob %s", x.hash)
+					} else if raw, err := p.record(); err != nil {
 						t.Error(err)
-					} else if got, err := decodeReading(raw); err != nil {
+					} else if got, err := decodeParsed(raw); err != nil {
 						t.Error(err)
 					} else {
 						sameReading(t, got, x.read())

@@ -19,7 +19,7 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 	if err != nil {
 		return nil, false, err
 	}
-	return h.take(e), len(e.lost) > 0, nil
+	return h.apply(e), len(e.lost) > 0, nil
 }
 
 // opened is a repository without a running writer: the test is the writer.
@@ -167,8 +167,8 @@ func TestTakenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(e.lost) != c.lost || len(e.news) != c.news {
-			t.Errorf("%s: %d commits dropped and %d read, want %d and %d", c.name, len(e.lost), len(e.news), c.lost, c.news)
+		if len(e.lost) != c.lost || len(e.added) != c.news {
+			t.Errorf("%s: %d commits dropped and %d read, want %d and %d", c.name, len(e.lost), len(e.added), c.lost, c.news)
 		}
 		taken(t, r)
 		if err := r.saveIndex(false); err != nil {

@@ -124,7 +124,7 @@ func TestFetchBesideEdits(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestUpkeepBesideFetches: Git's upkeep in a loop, pruning all that nothing leads to,
+// TestUpkeepBesideFetches: Git's maintenance in a loop, pruning all that nothing leads to,
 // loses nothing of what is fetched and edited meanwhile.
 func TestUpkeepBesideFetches(t *testing.T) {
 	rounds := 2
@@ -194,12 +194,12 @@ func TestFetchIsKept(t *testing.T) {
 	r.disk = renames{r.disk, func(to string) {
 		if name, pack := strings.CutSuffix(to, ".pack"); pack {
 			packs++
-			if note, err := os.ReadFile(name + ".keep"); err != nil || string(note) != keepNote {
+			if note, err := os.ReadFile(name + ".keep"); err != nil || string(note) != keepContent {
 				t.Errorf("%s is placed and not kept: %q, %v", filepath.Base(to), note, err)
 			}
 		}
 	}}
-	f.storage.keeps.disk = r.disk
+	f.storage.keepFiles.disk = r.disk
 	if got, err := f.fetch(t.Context()); err != nil || got.String() != tip || packs != 1 {
 		t.Fatalf("fetched %s, %v, as %d packs; want %s as one", got, err, packs, tip)
 	}

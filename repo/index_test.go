@@ -83,7 +83,7 @@ func orphan(t *testing.T, dir string) string {
 func TestDamagedIndex(t *testing.T) {
 	dir := indexed(t)
 	raw := readIndexFile(t, dir)
-	_, rest, _ := unsealed(raw[len(indexMagic):])
+	_, rest, _ := decodeSection(raw[len(indexMagic):])
 	second := len(raw) - len(rest) // where the second section begins
 	check := func(what string, bad []byte, at int) {
 		h, _, n, err := decodeIndex(bad)
@@ -120,7 +120,7 @@ func TestDamagedIndex(t *testing.T) {
 func TestIndexSections(t *testing.T) {
 	dir := t.TempDir()
 	most := 0
-	for i := range mostSections + 3 {
+	for i := range maxSections + 3 {
 		r, stop := run(t, options(dir))
 		put(t, r, "consultations", "parc", fmt.Sprint(i))
 		stop()
@@ -129,12 +129,12 @@ func TestIndexSections(t *testing.T) {
 			t.Fatal(err)
 		}
 		most = max(most, n)
-		if i == mostSections+2 && n > 3 {
+		if i == maxSections+2 && n > 3 {
 			t.Errorf("%d sections in the end", n)
 		}
 	}
-	if most != mostSections+1 {
-		t.Errorf("%d sections at most, want %d", most, mostSections+1)
+	if most != maxSections+1 {
+		t.Errorf("%d sections at most, want %d", most, maxSections+1)
 	}
 	verify(t, start(t, options(dir)))
 }
@@ -145,14 +145,14 @@ func FuzzIndex(f *testing.F) {
 	w := indexWriter{}
 	w.begin(part)
 	d := document("Un")
-	b, _ := encodeReading(&reading{d.Fields(), d.Problems()})
-	w.add(shelved{&text{}, b})
+	b, _ := encodeParsed(&parsed{d.Fields(), d.Problems()})
+	w.add(record{&cachedBlob{}, b})
 	body := []byte(w.body[8:])
 	f.Add(body, body)
 	f.Fuzz(func(t *testing.T, one, two []byte) {
 		file := []byte(indexMagic)
 		for _, body := range [][]byte{one, two} {
-			file = append(file, sealed(append(make([]byte, 8), body...))...)
+			file = append(file, encodeSection(append(make([]byte, 8), body...))...)
 		}
 		decodeIndex(file)
 	})
@@ -169,7 +169,7 @@ func TestMemoryBudget(t *testing.T) {
 		t.Helper()
 		kept := 0
 		for i, e := range r.View().Entries("consultations") {
-			if e.text.held() != nil {
+			if e.blob.cachedBytes() != nil {
 				kept++
 			}
 			src, err := e.Source()

@@ -73,10 +73,10 @@ func TestLateFailure(t *testing.T) {
 	if l, _ := filepath.Glob(filepath.Join(r.path, "objects/pack/*.keep")); len(l) != 1 {
 		t.Errorf("packs that are kept while nobody can tell: got %v, want one", l)
 	}
-	if err := r.examine(t.Context()); !errors.Is(err, ErrStorage) || r.View() != before {
+	if err := r.probe(t.Context()); !errors.Is(err, ErrStorage) || r.View() != before {
 		t.Errorf("while the folder cannot be synced: got error %v and the snapshot of %s", err, r.View().Commit())
 	}
-	if err := r.examine(t.Context()); err != nil {
+	if err := r.probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := r.View().Entry("consultations", slug(t, "b")); !ok {

@@ -126,7 +126,7 @@ func TestOddCommits(t *testing.T) {
 // the date of the committer does. The log tells of it once.
 func TestSkew(t *testing.T) {
 	const now = 1790000000
-	const most = int64(mostSkew / time.Second)
+	const most = int64(maxSkew / time.Second)
 	for _, c := range []struct{ tip, want int64 }{
 		{now - 1, now}, {now, now}, {now + 1, now + 1}, {now + most, now + most}, {now + most + 1, now}, {4102444800, now},
 	} {

@@ -241,7 +241,7 @@ func TestStaleLock(t *testing.T) {
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "parc", "1")
 	stop()
-	lock, draft := r.branch.lock(), r.branch.draft()
+	lock, draft := r.branch.lockPath(), r.branch.draftPath()
 	if err := os.WriteFile(draft, []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}

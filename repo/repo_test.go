@@ -88,7 +88,7 @@ func compare(t *testing.T, r *Repo) {
 	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeIfThere(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
+	if err := removeIfExists(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
 	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections, ReadOnly: true})
@@ -109,7 +109,7 @@ func compare(t *testing.T, r *Repo) {
 		t.Errorf("live history knows %d paths, fresh one %d", got, want)
 	}
 	for path := range fresh.history.touches {
-		got, want := fmt.Sprint(r.history.of(path, 0)), fmt.Sprint(fresh.history.of(path, 0))
+		got, want := fmt.Sprint(r.history.fileHistory(path, 0)), fmt.Sprint(fresh.history.fileHistory(path, 0))
 		if got != want {
 			t.Errorf("history of %s live:\n%s\nfresh:\n%s", path, got, want)
 		}

@@ -47,7 +47,7 @@ func readAll(t *testing.T, r *Repo, s *store, entries []*Entry) {
 	}
 }
 
-// TestReadAfterJoin: a store that knows the packs goes on when they were joined.
+// TestReadAfterJoin: a store that knows the packs goes on when they were repacked.
 func TestReadAfterJoin(t *testing.T) {
 	r, entries := manyPacks(t, 20)
 	s := &store{dir: r.path}
@@ -76,7 +76,7 @@ func (k *keeper) Remove(name string) error {
 }
 
 func (k *keeper) Rename(oldname, newname string) error {
-	if filepath.Ext(newname) == goneSuffix {
+	if filepath.Ext(newname) == removedSuffix {
 		return k.Remove(oldname)
 	}
 	return k.osDisk.Rename(oldname, newname)

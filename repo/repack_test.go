@@ -39,7 +39,7 @@ func TestJoinPacks(t *testing.T) {
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}
-	stop()                                                    // it would join packs too
+	stop()                                                    // it would repack packs too
 	git(t, dir, "hash-object", "-w", "--stdin", "-t", "tree") // nothing refers to this one
 	git(t, dir, "repack", "-q")
 	before := objects(t, dir)
@@ -117,7 +117,7 @@ func TestDamagedPackStays(t *testing.T) {
 	}
 }
 
-// TestPacksAreBounded: the writer joins packs by itself, while it is used.
+// TestPacksAreBounded: the writer repacks packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
 	o := options(t.TempDir())
 	o.KeepPacks = 1
@@ -133,20 +133,20 @@ func TestPacksAreBounded(t *testing.T) {
 			if most = max(most, len(packs)); len(packs) < packLimit+10 {
 				break
 			}
-			runtime.Gosched() // until the packs are joined
+			runtime.Gosched() // until the packs are repacked
 		}
 	}
 	t.Logf("%d packs at most", most)
 }
 
-// A slowDisk holds the joining of packs until it is let go.
+// A slowDisk holds repacking until it is let go.
 type slowDisk struct {
 	osDisk
 	hold chan struct{} // closed to let it go
 }
 
 func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
-	if strings.HasPrefix(filepath.Base(name), joinDraft) {
+	if strings.HasPrefix(filepath.Base(name), repackDraft) {
 		<-d.hold
 	}
 	f, err := d.osDisk.Create(name, mode)
@@ -163,7 +163,7 @@ func (unsynced) Sync() error { return nil }
 
 func (slowDisk) SyncDir(string) error { return nil }
 
-// TestUpdatesWaitForJoin: where packs come faster than they are joined, it hurries,
+// TestUpdatesWaitForJoin: where packs come faster than they are repacked, it hurries,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForJoin(t *testing.T) {
@@ -173,11 +173,11 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 		o.disk = d
 		r, stop := run(t, o)
 		defer stop()
-		rested := r.rest(time.Second)
-		for i := range packBound {
+		rested := r.repackPause(time.Second)
+		for i := range maxPacks {
 			put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
 		}
-		if hurried := r.rest(time.Second); rested != joinRest*time.Second || hurried != 0 {
+		if hurried := r.repackPause(time.Second); rested != repackRest*time.Second || hurried != 0 {
 			t.Errorf("joining rests for %v, and for %v at the bound", rested, hurried)
 		}
 		var committed atomic.Bool
@@ -194,11 +194,11 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 		if !committed.Load() {
 			t.Error("an update waits though packs are joined")
 		}
-		if s := r.Stats(); s.Packs > packLimit || s.Kept < packBound {
-			t.Errorf("%d packs are to be joined, and %d are kept, want %d at least", s.Packs, s.Kept, packBound)
+		if s := r.Stats(); s.Packs > packLimit || s.Kept < maxPacks {
+			t.Errorf("%d packs are to be joined, and %d are kept, want %d at least", s.Packs, s.Kept, maxPacks)
 		}
-		time.Sleep(r.joins.keep - 2*pollInterval)
-		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < packBound {
+		time.Sleep(r.repacker.grace - 2*pollInterval)
+		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < maxPacks {
 			t.Errorf("before their time %d packs are left, error %v", len(packs), err)
 		}
 		time.Sleep(4 * pollInterval)
@@ -231,10 +231,10 @@ func TestNoJoinBesideGitsIndex(t *testing.T) {
 	fsck(t, dir)
 }
 
-// TestChoose: the lightest packs are joined, as long as that is worth its work and
+// TestChoose: the lightest packs are repacked, as long as that is worth its work and
 // within its bounds.
 func TestChoose(t *testing.T) {
-	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, plain: true} }
+	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, repackable: true} }
 	many := func(n int, p packFile) (l []packFile) {
 		for range n {
 			l = append(l, p)
@@ -250,22 +250,22 @@ func TestChoose(t *testing.T) {
 		"alike":                {many(40, small), 40},
 		"one is heavier":       {append(many(40, small), pack(50<<20, 5000)), 40},
 		"one is lighter":       {append(many(40, small), pack(1<<20, 1000)), 41},
-		"too many objects":     {many(4, pack(50<<20, joinObjects/3)), 3},
-		"too many bytes":       {many(4, pack(joinBytes/3, 100)), 3},
-		"one of many objects":  {append(many(2, small), pack(50<<20, joinObjects)), 2},
-		"a large one, not one": {[]packFile{pack(2*joinBytes, 5)}, 0},
+		"too many objects":     {many(4, pack(50<<20, maxRepackObjects/3)), 3},
+		"too many bytes":       {many(4, pack(maxRepackBytes/3, 100)), 3},
+		"one of many objects":  {append(many(2, small), pack(50<<20, maxRepackObjects)), 2},
+		"a large one, not one": {[]packFile{pack(2*maxRepackBytes, 5)}, 0},
 	} {
-		if got := choose(c.packs); len(got) != c.want {
+		if got := chooseForRepack(c.packs); len(got) != c.want {
 			t.Errorf("%s: %d packs are joined, want %d", name, len(got), c.want)
 		}
 	}
 	kept := packFile{size: 10, objects: 3}
-	if got := choose([]packFile{kept, small, small}); len(got) != 2 {
+	if got := chooseForRepack([]packFile{kept, small, small}); len(got) != 2 {
 		t.Errorf("beside a pack that Git keeps: %d packs are joined, want 2", len(got))
 	}
 }
 
-// joinPacks joins packs once and keeps none.
+// joinPacks repacks packs once and keeps none.
 func joinPacks(ctx context.Context, d disk, folder string) error {
-	return (&joins{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).joinNow(ctx)
+	return (&repacker{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).repackNow(ctx)
 }

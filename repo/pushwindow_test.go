@@ -13,7 +13,7 @@ import (
 
 // A scene is updates at a rate and somebody who pushes, in a time of its own.
 type scene struct {
-	y       yield
+	y       pushWindow
 	every   time.Duration // between updates
 	takes   time.Duration // for the writer to do a group
 	now     time.Time
@@ -33,7 +33,7 @@ func (s *scene) play(d time.Duration) {
 	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(moment) {
 		if s.foreign {
 			s.foreign = false
-			s.y.met(s.now)
+			s.y.pushArrived(s.now)
 		}
 		for !s.due.After(s.now) {
 			s.arrived = append(s.arrived, s.due)
@@ -42,7 +42,7 @@ func (s *scene) play(d time.Duration) {
 		if len(s.arrived) == 0 {
 			continue
 		}
-		if s.y.hold(s.now, func() bool { return false }) {
+		if s.y.mustWait(s.now, func() bool { return false }) {
 			if !holding {
 				s.held++
 			}
@@ -54,7 +54,7 @@ func (s *scene) play(d time.Duration) {
 		for _, at := range s.arrived {
 			s.waits = append(s.waits, done.Sub(at))
 		}
-		s.y.wrote(s.now, done, len(s.arrived))
+		s.y.recordGroup(s.now, done, len(s.arrived))
 		s.arrived = s.arrived[:0]
 		s.tip++
 		s.now = done.Add(-moment)
@@ -98,7 +98,7 @@ func TestPushersGetThrough(t *testing.T) {
 				if median := s.waits[len(s.waits)/2]; median > 100*time.Millisecond {
 					t.Errorf("an update every %d ms, %d ms from fetch to push: the median is %s", every, takes, median)
 				}
-				if longest := s.waits[len(s.waits)-1]; longest > 2*s.y.window(len(windows)-1) {
+				if longest := s.waits[len(s.waits)-1]; longest > 2*s.y.length(len(windowLengths)-1) {
 					t.Errorf("an update every %d ms: one waited %s", every, longest)
 				}
 			}
@@ -137,7 +137,7 @@ func TestWindowsFollowSigns(t *testing.T) {
 			t.Errorf("loop %d took %s", loop, took)
 		}
 	}
-	s.play(pushesLast + 5*time.Second)
+	s.play(pushMemory + 5*time.Second)
 	s.held = 0
 	s.play(time.Minute)
 	if s.held > 0 {
@@ -148,17 +148,17 @@ func TestWindowsFollowSigns(t *testing.T) {
 // The end of a window waits for a push that is landing, but not for ever.
 func TestWindowWaitsForAPush(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	y := yield{steady: now.Add(-time.Minute), moved: now}
+	y := pushWindow{steadySince: now.Add(-time.Minute), lastMove: now}
 	landing := func() bool { return true }
-	if !y.hold(now, landing) {
+	if !y.mustWait(now, landing) {
 		t.Fatal("no window was left")
 	}
-	end := now.Add(y.window(0))
+	end := now.Add(y.length(0))
 	for _, c := range []struct {
 		after time.Duration
 		want  bool
-	}{{-time.Millisecond, true}, {time.Millisecond, true}, {yieldLate - time.Millisecond, true}, {yieldLate, false}} {
-		if got := y.hold(end.Add(c.after), landing); got != c.want {
+	}{{-time.Millisecond, true}, {time.Millisecond, true}, {pushGrace - time.Millisecond, true}, {pushGrace, false}} {
+		if got := y.mustWait(end.Add(c.after), landing); got != c.want {
 			t.Errorf("%s after the end of the window: held %v, want %v", c.after, got, c.want)
 		}
 	}
@@ -185,7 +185,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 		t.Fatal(err)
 	}
 	git(t, work, "pull", "-q", "--rebase", "origin", "main")
-	r.yield.longest = max(time.Second, 8*time.Since(began)) // a busy machine takes its time
+	r.window.max = max(time.Second, 8*time.Since(began)) // a busy machine takes its time
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

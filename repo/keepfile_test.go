@@ -49,8 +49,8 @@ func TestStaleLockWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		r.commit(context.Background(), []*request{q})
-		if took := time.Since(began); took < lockPatience || took > lockPatience+longestPause {
-			t.Errorf("gave up after %s, want %s", took, lockPatience)
+		if took := time.Since(began); took < lockTimeout || took > lockTimeout+longestPause {
+			t.Errorf("gave up after %s, want %s", took, lockTimeout)
 		}
 	})
 	if !errors.Is(q.err, ErrStorage) || errors.Is(q.err, ErrUnsure) {
@@ -68,7 +68,7 @@ func TestStaleLockWaits(t *testing.T) {
 			t.Errorf("while the lock was waited for: %s", op)
 		}
 	}
-	if tries < fewestTries || tries > 50 {
+	if tries < minLockTries || tries > 50 {
 		t.Errorf("tried %d times to take the lock", tries)
 	}
 	if got := files(); !slices.Equal(got, before) {
@@ -98,9 +98,9 @@ func TestKeeps(t *testing.T) {
 		t.Fatalf("packs: %v, %v", packs, err)
 	}
 	files := map[string]string{
-		packs[0].name + ".keep":                     keepNote, // ours
-		packs[1].name + ".keep":                     "",       // an operator's
-		"pack-" + strings.Repeat("1", 40) + ".keep": keepNote,
+		packs[0].name + ".keep":                     keepContent, // ours
+		packs[1].name + ".keep":                     "",          // an operator's
+		"pack-" + strings.Repeat("1", 40) + ".keep": keepContent,
 		"pack-" + strings.Repeat("1", 40) + ".pack": "killed before the index was in place",
 		"pack-" + strings.Repeat("2", 40) + ".pack": "on its way, of a push",
 		"cms_group_probe":                           "x",
@@ -133,7 +133,7 @@ func TestKeeps(t *testing.T) {
 }
 
 // TestPackNameTaken: a pack of the same bytes is there, of a write that failed, or
-// of a file that was uploaded before. An upkeep may be about to drop it, so that what
+// of a file that was uploaded before. An maintenance may be about to drop it, so that what
 // is committed stands in another one.
 func TestPackNameTaken(t *testing.T) {
 	dir := t.TempDir()
@@ -212,7 +212,7 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 	}
 }
 
-// TestUpkeepOfGit: Git's own upkeep, all of it at once, beside writers, readers,
+// TestUpkeepOfGit: Git's own maintenance, all of it at once, beside writers, readers,
 // uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
 func TestUpkeepOfGit(t *testing.T) {
 	rounds := 1

@@ -38,14 +38,14 @@ func (g *gate) Create(name string, mode os.FileMode) (diskFile, error) {
 // options are. Its index is to be renewed, at g.
 func renewing(t *testing.T, g *gate) (*Repo, Options, func()) {
 	t.Helper()
-	o := options(many(t, worthwhile))
+	o := options(many(t, warmThreshold))
 	warmed(t, o)
 	o.Memory = 1 << 10
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.disk, r.renewBeyond, r.sections = g, 0, mostSections+1
+	r.disk, r.rebuildBeyond, r.sections = g, 0, maxSections+1
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -114,7 +114,7 @@ func TestRenewal(t *testing.T) {
 	whole(t, o, 3)
 }
 
-// TestRenewalEnds: a stop does not wait for a renewal, of which nothing is left.
+// TestRenewalEnds: a stop does not wait for a rebuild, of which nothing is left.
 func TestRenewalEnds(t *testing.T) {
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := renewing(t, g)

@@ -45,7 +45,7 @@ func TestMendPacks(t *testing.T) {
 			}
 			c.leave(t, packs[1].name)
 			for range 2 { // the second time there is nothing to do
-				if err := mendPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+				if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -95,7 +95,7 @@ func TestOrphanGoes(t *testing.T) {
 			}
 			defer r.Close()
 			if how == "beside the service" {
-				err = errors.Join(r.joins.tend(t.Context(), later(), false), r.joins.release(t.Context(), later()))
+				err = errors.Join(r.repacker.maintain(t.Context(), later(), false), r.repacker.removeExpired(t.Context(), later()))
 			} else {
 				if how == "without git" {
 					t.Setenv("PATH", "/nowhere")
@@ -126,7 +126,7 @@ func TestMendMultiIndex(t *testing.T) {
 	}
 	mend := func() (there bool) {
 		t.Helper()
-		if err := mendPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+		if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := os.Stat(index)
