@@ -167,20 +167,20 @@ func (t *cachedBlob) encodedRecord() (string, bool) {
 
 // cachedFields keeps the parse result as long as there is much room, so that others need not
 // decode it again.
-func (t *cachedBlob) cachedFields() (Glimpse, bool) {
+func (t *cachedBlob) cachedFields() (CachedFields, bool) {
 	if r := t.parsed.Load(); r != nil {
-		return Glimpse{fields: r.fields}, true
+		return CachedFields{fields: r.fields}, true
 	}
 	if t.budget.used.Load() > t.budget.limit/8*7 {
 		s, ok := t.encodedRecord()
-		return Glimpse{encoded: s}, ok
+		return CachedFields{encoded: s}, ok
 	}
 	r := t.fromIndex()
 	if r == nil {
-		return Glimpse{}, false
+		return CachedFields{}, false
 	}
 	t.cacheParsed(r)
-	return Glimpse{fields: r.fields}, true
+	return CachedFields{fields: r.fields}, true
 }
 
 // weight is about how many bytes the parse result is of, 0 when only reading tells.

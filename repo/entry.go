@@ -22,15 +22,15 @@ type Entry struct {
 // Fields are the front matter's, never nil; empty when it cannot be read.
 func (e *Entry) Fields() *content.Object { return e.blob.read().fields }
 
-// A Glimpse is the fields of an entry for those who need few of them: what is not asked
-// for is not decoded.
-type Glimpse struct {
+// CachedFields are the fields of an entry for those who need few of them: only what is
+// asked for is decoded.
+type CachedFields struct {
 	fields  *content.Object
 	encoded string // as in the index, where fields is nil
 }
 
 // Get is the value of a key.
-func (g Glimpse) Get(key string) (content.Value, bool) {
+func (g CachedFields) Get(key string) (content.Value, bool) {
 	if g.fields != nil {
 		return g.fields.Get(key)
 	}
@@ -38,11 +38,11 @@ func (g Glimpse) Get(key string) (content.Value, bool) {
 	return v, ok && err == nil
 }
 
-// Glimpse is the entry's, false when the file would have to be read for it.
-func (e *Entry) Glimpse() (Glimpse, bool) { return e.blob.cachedFields() }
+// CachedFields are those of e; false when the file would have to be read for them.
+func (e *Entry) CachedFields() (CachedFields, bool) { return e.blob.cachedFields() }
 
-// Known says whether the fields can be had without reading the file.
-func (e *Entry) Known() bool { return e.blob.isCached() }
+// Cached says whether the fields can be had without reading the file.
+func (e *Entry) Cached() bool { return e.blob.isCached() }
 
 // Weight is about how many bytes are read for the fields, as far as that is known
 // without reading.

@@ -75,8 +75,8 @@ func (s *Snapshot) Files(folder content.Path) ([]File, error) {
 	return files, nil
 }
 
-// Past is the file at p as it was when its blob was the one that revision names.
-func (r *Repo) Past(p content.Path, revision Hash) File {
+// FileAt is the file at p as it was when its blob was the one that revision names.
+func (r *Repo) FileAt(p content.Path, revision Hash) File {
 	return File{p, revision, filemode.Regular, r}
 }
 

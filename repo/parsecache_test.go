@@ -399,21 +399,21 @@ func TestAwaitReadings(t *testing.T) {
 	go func() { done <- r.Run(ctx) }()
 	over, end := context.WithCancel(t.Context())
 	end()
-	comes(t, "the reading", func() bool { return r.Reading("consultations") })
+	comes(t, "the reading", func() bool { return r.Warming("consultations") })
 	comes(t, "its extent", func() bool { return r.warming.Load().total.Load() == n })
-	var told *ReadingError
-	if err := r.AwaitReadings(over, "consultations"); !errors.As(err, &told) || told.Done != 0 || told.Total != n {
+	var told *WarmingError
+	if err := r.AwaitWarm(over, "consultations"); !errors.As(err, &told) || told.Done != 0 || told.Total != n {
 		t.Errorf("got %v, want 0 of %d", err, n)
 	}
-	if err := r.AwaitReadings(over, "news"); err != nil {
+	if err := r.AwaitWarm(over, "news"); err != nil {
 		t.Errorf("a collection without entries: %v", err)
 	}
 	close(gate)
-	if err := r.AwaitReadings(t.Context(), "consultations"); err != nil || r.Reading("consultations") {
+	if err := r.AwaitWarm(t.Context(), "consultations"); err != nil || r.Warming("consultations") {
 		t.Errorf("afterwards: %v", err)
 	}
 	for _, e := range r.View().Entries("consultations") {
-		if g, ok := e.Glimpse(); !ok || !e.Known() {
+		if g, ok := e.CachedFields(); !ok || !e.Cached() {
 			t.Fatalf("%s is not known", e.Slug)
 		} else if v, ok := g.Get("title"); !ok || v == "" {
 			t.Fatalf("%s has the title %v", e.Slug, v)
@@ -439,7 +439,7 @@ func TestGlimpses(t *testing.T) {
 		r.budget.used.Add(memory / 10 * 9 * map[bool]int64{false: 1}[kept])
 		before := r.budget.used.Load()
 		for _, e := range r.View().Entries("consultations") {
-			g, ok := e.Glimpse()
+			g, ok := e.CachedFields()
 			v, found := g.Get("lieu")
 			want, _ := e.Fields().Get("lieu")
 			if _, none := g.Get("absent"); !ok || !found || none || !content.Equal(v, want) {
@@ -511,7 +511,7 @@ func TestPackOrder(t *testing.T) {
 
 // valueOf is the value of a field of an entry, as lists get it.
 func valueOf(e *Entry, key string) (content.Value, bool) {
-	if g, ok := e.Glimpse(); ok {
+	if g, ok := e.CachedFields(); ok {
 		return g.Get(key)
 	}
 	return e.Fields().Get(key)

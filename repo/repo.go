@@ -192,11 +192,11 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	}
 }
 
-// Rehearse runs fn on s as Update would on the tip, in the goroutine of its
+// DryRun runs fn on s as Update would on the tip, in the goroutine of its
 // caller and beside the writer, and commits nothing. The error is fn's. Unless it
 // is thorough, it takes for granted that nothing but an entry, such as a symbolic
-// link, is at the path of a new one: to know takes a reading of the tree.
-func (r *Repo) Rehearse(s *Snapshot, thorough bool, fn func(*Tx) error) error {
+// link, is at the path of a new one: to know that, the tree has to be read.
+func (r *Repo) DryRun(s *Snapshot, thorough bool, fn func(*Tx) error) error {
 	tx := newTx(r, s.tables())
 	tx.tree, tx.skipTreeCheck = s.tree, !thorough
 	return tx.call(fn)

@@ -18,24 +18,24 @@ const warmThreshold = 500
 // A batch of parse results is saved together when they have so many bytes.
 const batchBytes = 4 << 20
 
-// A warming is how far the parse result of many files has come.
+// A warming is how far the first reading of many files has come.
 type warming struct {
 	total, done atomic.Int64
 	over        chan struct{} // closed at its end
 }
 
-// A ReadingError says that the entries are being read for the first time, and how far
+// A WarmingError says that the entries are being read for the first time, and how far
 // that has come.
-type ReadingError struct{ Done, Total int64 }
+type WarmingError struct{ Done, Total int64 }
 
-func (e *ReadingError) Error() string {
+func (e *WarmingError) Error() string {
 	return fmt.Sprintf("the entries are being read for the first time, %d of %d until now", e.Done, e.Total)
 }
 
-// AwaitReadings waits while more than a few files of a collection have to be read and
+// AwaitWarm waits while more than a few files of a collection have to be read and
 // the writer has that done, in their order on disk: whoever read them one by one
-// would take far longer. A *ReadingError when ctx ends first.
-func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
+// would take far longer. A *WarmingError when ctx ends first.
+func (r *Repo) AwaitWarm(ctx context.Context, collection string) error {
 	for {
 		w := r.warming.Load()
 		if w == nil || !r.View().unread(collection, warmThreshold) {
@@ -46,13 +46,13 @@ func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
 		case <-r.stopped:
 			return nil
 		case <-ctx.Done():
-			return &ReadingError{w.done.Load(), w.total.Load()}
+			return &WarmingError{w.done.Load(), w.total.Load()}
 		}
 	}
 }
 
-// Reading says whether AwaitReadings would wait.
-func (r *Repo) Reading(collection string) bool {
+// Warming says whether AwaitWarm would wait.
+func (r *Repo) Warming(collection string) bool {
 	return r.warming.Load() != nil && r.View().unread(collection, warmThreshold)
 }
 
