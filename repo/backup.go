@@ -34,7 +34,7 @@ func (r *Repo) backupLost(e *extension) error {
 	case err != nil:
 		return fmt.Errorf("keep the commits that the branch was taken from: %w", err)
 	}
-	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "kept", string(name))
+	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "backup", string(name))
 	return nil
 }
 

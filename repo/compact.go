@@ -62,7 +62,7 @@ func (r *Repo) repack(ctx context.Context) error {
 			return err
 		}
 		if err := rp.repackNow(ctx); err != nil {
-			return fmt.Errorf("join packs: %w", err)
+			return fmt.Errorf("repack: %w", err)
 		}
 	}
 }

@@ -493,21 +493,21 @@ func TestEveryCrash(t *testing.T) {
 	eachFault(t, crash, scenario, imageChecker())
 }
 
-// TestEveryFaultOfJoin: what was not joined or removed is so the next time.
-func TestEveryFaultOfJoin(t *testing.T) {
+// TestEveryFaultOfRepack: what was not repacked or removed is so the next time.
+func TestEveryFaultOfRepack(t *testing.T) {
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, nothing, joining, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, nothing, repacking, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
 				for i := range time.Duration(4) { // each joins what the one before left
 					if err := s.repo.repacker.maintain(t.Context(), later().Add(i*time.Hour), true); err != nil {
-						t.Errorf("join after the fault: %v", err)
+						t.Errorf("repack after the fault: %v", err)
 					}
 				}
 				if left, err := s.repo.repacker.candidates(); err != nil || len(left) > 1 || len(s.repo.repacker.obsolete) > 0 {
-					t.Errorf("%d packs are to be joined, and %d kept, error %v", len(left), len(s.repo.repacker.obsolete), err)
+					t.Errorf("%d packs are to be repacked, and %d kept, error %v", len(left), len(s.repo.repacker.obsolete), err)
 				}
 				verify(t, s.repo)
 			})
@@ -515,15 +515,15 @@ func TestEveryFaultOfJoin(t *testing.T) {
 	}
 }
 
-// TestEveryCrashOfJoin: no copy of an object goes before another one is durable,
+// TestEveryCrashOfRepack: no copy of an object goes before another one is durable,
 // and nothing is left of a pack by half.
-func TestEveryCrashOfJoin(t *testing.T) {
-	eachFaultFrom(t, crash, nothing, joining, imageChecker())
+func TestEveryCrashOfRepack(t *testing.T) {
+	eachFaultFrom(t, crash, nothing, repacking, imageChecker())
 }
 
 // joining repacks packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
-func joining(t *testing.T, s *script) {
+func repacking(t *testing.T, s *script) {
 	s.upload(t, "img/parc.jpg", "une photo")
 	u, err := s.repo.Upload(context.Background(), 4, strings.NewReader("plan"))
 	_ = s.repo.repacker.repack(context.Background()) // as the disk allows

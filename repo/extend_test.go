@@ -116,9 +116,9 @@ func TestUnreadablePush(t *testing.T) {
 	verify(t, r)
 }
 
-// TestIndexAstray: an index that tells of commits which its tip does not follow upon
+// TestIndexUnreachable: an index that tells of commits which its tip does not follow upon
 // is put right.
-func TestIndexAstray(t *testing.T) {
+func TestIndexUnreachable(t *testing.T) {
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")

@@ -192,7 +192,7 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 // vain.
 func (f *fetch) release() {
 	if err := f.storage.keepFiles.release(); err != nil {
-		f.repo.log.Warn("a pack that was fetched stays kept until the next start", "error", err)
+		f.repo.log.Warn("the keep file of a fetched pack cannot be removed before the next start", "error", err)
 	}
 }
 

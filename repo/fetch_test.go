@@ -124,9 +124,9 @@ func TestFetchBesideEdits(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestUpkeepBesideFetches: Git's maintenance in a loop, pruning all that nothing leads to,
+// TestMaintenanceBesideFetches: Git's maintenance in a loop, pruning all that nothing leads to,
 // loses nothing of what is fetched and edited meanwhile.
-func TestUpkeepBesideFetches(t *testing.T) {
+func TestMaintenanceBesideFetches(t *testing.T) {
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		more, err := strconv.Atoi(s)

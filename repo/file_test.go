@@ -208,7 +208,7 @@ func TestLargeFile(t *testing.T) {
 	}
 	defer u.Close()
 	update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "img/film.mp4"), u) })
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	f, err := r.View().File(filePath(t, "img/film.mp4"))

@@ -75,7 +75,7 @@ func (r *Repo) failGroup(requests []*request, outcomes []outcome, err error) {
 func (r *Repo) releaseKeepFiles() {
 	if err := r.keepFiles.release(); err != nil {
 		r.dirty = true // clean tries again
-		r.log.Warn("packs stay kept for now", "error", err)
+		r.log.Warn("the keep files of packs cannot be removed yet", "error", err)
 	}
 }
 

@@ -373,11 +373,11 @@ func (r *Repo) loadIndex() *recordIndex {
 		})
 	}
 	if err != nil {
-		r.log.Warn("index is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
+		r.log.Warn("the index cannot be used, and is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
 		return nil
 	}
 	if h.journal == nil {
-		r.log.Warn("index ends early, and is continued", "file", indexFile, "commits", h.commits.len())
+		r.log.Warn("the index is cut short: what it lacks is read again", "file", indexFile, "commits", h.commits.len())
 	}
 	h.dropUnreachable()
 	r.history, r.indexed, r.sections, r.outdated = h, h.commits.len(), sections-len(file.data)/fullSection, at.outdated

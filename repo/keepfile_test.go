@@ -212,9 +212,9 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 	}
 }
 
-// TestUpkeepOfGit: Git's own maintenance, all of it at once, beside writers, readers,
+// TestMaintenanceOfGit: Git's own maintenance, all of it at once, beside writers, readers,
 // uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
-func TestUpkeepOfGit(t *testing.T) {
+func TestMaintenanceOfGit(t *testing.T) {
 	rounds := 1
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		var err error

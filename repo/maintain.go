@@ -29,7 +29,7 @@ func (r *Repo) countPacks(err error) {
 	if err = errors.Join(err, listErr); err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	r.log.Error("join packs", "error", err)
+	r.log.Error("packs cannot be repacked", "error", err)
 	r.failures.Add(1)
 	if !errors.Is(err, errDamaged) { // as that pack is passed over now
 		r.packs.Store(0) // try again after as many new ones
@@ -88,7 +88,7 @@ func (r *Repo) saveFirstIndex() {
 // indexSaved notes how saving the index went.
 func (r *Repo) indexSaved(err error) {
 	if err != nil {
-		r.log.Error("the next start will be slower", "error", err)
+		r.log.Error("the index cannot be saved: the next start will be slower", "error", err)
 		r.indexed = r.history.size() // no use to try again at once
 	}
 }

@@ -55,7 +55,7 @@ func TestModel(t *testing.T) {
 			"file":    m.doFile,
 			"push":    m.doPush,
 			"merge":   m.doMerge,
-			"join":    m.doJoin,
+			"repack":  m.doRepack,
 			"reopen":  m.doReopen,
 			"":        m.check,
 		})
@@ -304,8 +304,8 @@ func (m *model) outside(rt *rapid.T) {
 	git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Dehors")
 }
 
-func (m *model) doJoin(rt *rapid.T) {
-	if err := joinPacks(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
+func (m *model) doRepack(rt *rapid.T) {
+	if err := repackFolder(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
 		rt.Fatal(err)
 	}
 }

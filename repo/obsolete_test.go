@@ -23,8 +23,8 @@ import (
 // closed lets a slowDisk go on.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// joinsOf tends the packs of a repository, and keeps them for two minutes.
-func joinsOf(t *testing.T, r *Repo, d disk) *repacker {
+// repackerOf tends the packs of a repository, and keeps them for two minutes.
+func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
 	return &repacker{disk: d, folder: r.packFolder(), grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
 }
@@ -62,20 +62,20 @@ func noRemains(t *testing.T, folder string) {
 	}
 }
 
-// TestKeepPacks: joined packs stay for their time, are neither counted nor joined
+// TestKeepPacks: obsolete packs stay for their time, are neither counted nor repacked
 // again, and go then. A new process finds them, and their time begins anew.
 func TestKeepPacks(t *testing.T) {
 	r, entries := manyPacks(t, 6)
 	was := objects(t, r.path)
 	old := packNames(t, r.packFolder())
-	j := joinsOf(t, r, osDisk{})
+	j := repackerOf(t, r, osDisk{})
 	began := time.Now()
 	if err := j.repack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	left, err := j.candidates()
 	if err != nil || len(left) != 1 || j.obsoleteCount.Load() != 6 {
-		t.Errorf("%d packs are to be joined and %d are kept, error %v", len(left), j.obsoleteCount.Load(), err)
+		t.Errorf("%d packs are to be repacked and %d are kept, error %v", len(left), j.obsoleteCount.Load(), err)
 	}
 	stays := func(j *repacker, at time.Time) {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestKeepPacks(t *testing.T) {
 		}
 	}
 	stays(j, began.Add(2*time.Minute-time.Nanosecond))
-	again := joinsOf(t, r, osDisk{})
+	again := repackerOf(t, r, osDisk{})
 	stays(again, later())
 	if len(again.obsolete) != 6 {
 		t.Errorf("a new process found %d packs whose objects are elsewhere, want 6", len(again.obsolete))
@@ -114,9 +114,9 @@ func TestKeepPacks(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestGitReadsThroughJoin: a process of Git that looked at the packs before they
+// TestGitReadsThroughRepack: a process of Git that looked at the packs before they
 // were repacked reads while they are kept, and once they are gone.
-func TestGitReadsThroughJoin(t *testing.T) {
+func TestGitReadsThroughRepack(t *testing.T) {
 	r, entries := manyPacks(t, 6)
 	cat := exec.Command("git", "--git-dir", r.path, "cat-file", "--batch")
 	in, err := cat.StdinPipe()
@@ -143,7 +143,7 @@ func TestGitReadsThroughJoin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	j := joinsOf(t, r, osDisk{})
+	j := repackerOf(t, r, osDisk{})
 	read(entries[0])
 	if err := j.repack(t.Context()); err != nil {
 		t.Fatal(err)
@@ -163,9 +163,9 @@ func TestGitReadsThroughJoin(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestGitBesideJoins: whatever reads with Git beside edits never fails, however
+// TestGitBesideRepacks: whatever reads with Git beside edits never fails, however
 // often packs are repacked meanwhile.
-func TestGitBesideJoins(t *testing.T) {
+func TestGitBesideRepacks(t *testing.T) {
 	o := options(t.TempDir())
 	o.disk = slowDisk{hold: closed}
 	r := start(t, o)
@@ -219,23 +219,23 @@ func (d removalDisk) Rename(oldname, newname string) error {
 	return err
 }
 
-// TestMultiIndexDuringJoin: an index over several packs that Git writes while
+// TestMultiIndexDuringRepack: a multi-pack-index that Git writes while
 // they are repacked, kept or removed one by one is right to the end. That packs stay
 // for it is told once, and they go when it names them no longer.
-func TestMultiIndexDuringJoin(t *testing.T) {
+func TestMultiIndexDuringRepack(t *testing.T) {
 	for name, c := range map[string]struct {
 		join  bool // written while packs are repacked
 		hooks func(write func()) removalDisk
-		left  int // packs of 6, and the joined one
+		left  int // packs of 6, and the new one
 	}{
-		"while they are joined":    {true, func(func()) removalDisk { return removalDisk{} }, 7},
+		"while they are repacked":  {true, func(func()) removalDisk { return removalDisk{} }, 7},
 		"before one is removed":    {false, func(write func()) removalDisk { return removalDisk{before: func(string) { write() }} }, 7},
 		"when one is out of sight": {false, func(write func()) removalDisk { return removalDisk{after: func(string) { write() }} }, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 6)
 			write := sync.OnceFunc(func() { git(t, r.path, "multi-pack-index", "write") })
-			j := joinsOf(t, r, c.hooks(write))
+			j := repackerOf(t, r, c.hooks(write))
 			var log bytes.Buffer
 			j.log = slog.New(slog.NewTextHandler(&log, nil))
 			if c.join {
@@ -270,9 +270,9 @@ func TestMultiIndexDuringJoin(t *testing.T) {
 	}
 }
 
-// TestJoinBesideMultiIndex: beside an index over several packs those that it does
+// TestRepackBesideMultiIndex: beside a multi-pack-index those that it does
 // not name are repacked.
-func TestJoinBesideMultiIndex(t *testing.T) {
+func TestRepackBesideMultiIndex(t *testing.T) {
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 8 {
@@ -282,7 +282,7 @@ func TestJoinBesideMultiIndex(t *testing.T) {
 		}
 	}
 	stop()
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 3+1 {
@@ -311,11 +311,11 @@ func blobPacks(t *testing.T, folder string, n int) {
 // it, whether they were repacked before or not; the packs are kept once more for who
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
-	for name, join := range map[string]bool{"written before they are joined": false, "and after": true} {
+	for name, join := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)
 			blobPacks(t, r.packFolder(), maxPinned)
-			j := joinsOf(t, r, slowDisk{hold: closed})
+			j := repackerOf(t, r, slowDisk{hold: closed})
 			write := func() { git(t, r.path, "multi-pack-index", "write") }
 			if !join {
 				write()
@@ -389,14 +389,14 @@ func TestMultiIndexForms(t *testing.T) {
 	}
 }
 
-// TestJoinedPackIsDamaged: the packs that were repacked stay when the joined one is
+// TestNewPackIsDamaged: the packs that were repacked stay when the new one is
 // not what was written, and are repacked without it.
-func TestJoinedPackIsDamaged(t *testing.T) {
+func TestNewPackIsDamaged(t *testing.T) {
 	for _, ext := range []string{".pack", ".idx"} {
 		t.Run(ext, func(t *testing.T) {
 			r, _ := manyPacks(t, 4)
 			old := packNames(t, r.packFolder())
-			j := joinsOf(t, r, osDisk{})
+			j := repackerOf(t, r, osDisk{})
 			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -413,23 +413,23 @@ func TestJoinedPackIsDamaged(t *testing.T) {
 			}
 			left, err := j.candidates()
 			if err != nil || len(left) != len(old) || slices.ContainsFunc(left, func(p packFile) bool { return p.name == into }) {
-				t.Errorf("%d packs are to be joined, error %v", len(left), err)
+				t.Errorf("%d packs are to be repacked, error %v", len(left), err)
 			}
 			noRemains(t, r.packFolder())
 		})
 	}
 }
 
-// TestJoinGoesRoundDamage: a pack that is damaged is told of, and the others are
-// joined without it.
-func TestJoinGoesRoundDamage(t *testing.T) {
+// TestRepackSkipsDamage: a pack that is damaged is told of, and the others are
+// repacked without it.
+func TestRepackSkipsDamage(t *testing.T) {
 	r, _ := manyPacks(t, 5)
 	packs, err := listPacks(r.packFolder())
 	if err != nil {
 		t.Fatal(err)
 	}
 	damage(t, packs[2].name+".pack")
-	j := joinsOf(t, r, osDisk{})
+	j := repackerOf(t, r, osDisk{})
 	if err := j.repack(t.Context()); !errors.Is(err, errDamaged) {
 		t.Errorf("got error %v", err)
 	}
@@ -459,7 +459,7 @@ func damage(t *testing.T, name string) {
 // byte is tried.
 func TestReadBack(t *testing.T) {
 	r, _ := manyPacks(t, 2)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	packs, err := listPacks(r.packFolder())
@@ -521,13 +521,13 @@ func TestFullDiskReleases(t *testing.T) {
 }
 
 // TestReverseIndexIsNoReason: packs that Git gives an order of objects besides are
-// joined too, and it goes with them.
+// repacked too, and it goes with them.
 func TestReverseIndexIsNoReason(t *testing.T) {
 	r, _ := manyPacks(t, 4)
 	for name := range packNames(t, r.packFolder()) {
 		git(t, r.path, "index-pack", "--rev-index", name+".pack")
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 1 {
@@ -537,8 +537,8 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestKeptPacksAreBounded: of too many packs the oldest are due before their time.
-func TestKeptPacksAreBounded(t *testing.T) {
+// TestObsoletePacksAreBounded: of too many packs the oldest are due before their time.
+func TestObsoletePacksAreBounded(t *testing.T) {
 	now := time.Now()
 	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler)}
 	for i := range maxObsolete {

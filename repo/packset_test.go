@@ -293,7 +293,7 @@ func TestOpenPacksAreBounded(t *testing.T) {
 		t.Errorf("%d packs are open, want %d", n, most)
 	}
 	first := s.packs.known.Load().packs
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.set().refresh(); err != nil {

@@ -149,9 +149,9 @@ func warmed(t *testing.T, o Options) {
 	}
 }
 
-// TestReadingsAreKept: a start with the index reads no blob and parses none, and
+// TestParseResultsAreKept: a start with the index reads no blob and parses none, and
 // neither does what asks for fields; a page beyond the budget costs a page.
-func TestReadingsAreKept(t *testing.T) {
+func TestParseResultsAreKept(t *testing.T) {
 	const n = 2 * warmThreshold
 	dir := many(t, n)
 	o := options(dir)

@@ -21,9 +21,9 @@ func objects(t *testing.T, dir string) string {
 	return git(t, dir, "cat-file", "--batch-all-objects", "--batch-check")
 }
 
-// TestJoinPacks: all objects stay what they were, those of Git's own packs
+// TestRepack: all objects stay what they were, those of Git's own packs
 // included, nothing refers to or not; trees that were whole become deltas.
-func TestJoinPacks(t *testing.T) {
+func TestRepack(t *testing.T) {
 	dir := site(t)
 	r, stop := run(t, options(dir))
 	for i := range 200 {
@@ -56,7 +56,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+			if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -86,7 +86,7 @@ func TestJoinPacks(t *testing.T) {
 	put(t, start(t, options(dir)), "consultations", "parc", "après")
 }
 
-// TestDamagedPackStays: a pack that is not what its index says is not joined,
+// TestDamagedPackStays: a pack that is not what its index says is not repacked,
 // and none of the others goes.
 func TestDamagedPackStays(t *testing.T) {
 	dir := t.TempDir()
@@ -109,7 +109,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {
@@ -163,10 +163,10 @@ func (unsynced) Sync() error { return nil }
 
 func (slowDisk) SyncDir(string) error { return nil }
 
-// TestUpdatesWaitForJoin: where packs come faster than they are repacked, it hurries,
+// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it hurries,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
-func TestUpdatesWaitForJoin(t *testing.T) {
+func TestUpdatesWaitForRepack(t *testing.T) {
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		d := slowDisk{hold: make(chan struct{})}
@@ -192,10 +192,10 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 		close(d.hold)
 		synctest.Wait()
 		if !committed.Load() {
-			t.Error("an update waits though packs are joined")
+			t.Error("an update waits though packs are repacked")
 		}
 		if s := r.Stats(); s.Packs > packLimit || s.Kept < maxPacks {
-			t.Errorf("%d packs are to be joined, and %d are kept, want %d at least", s.Packs, s.Kept, maxPacks)
+			t.Errorf("%d packs are to be repacked, and %d are kept, want %d at least", s.Packs, s.Kept, maxPacks)
 		}
 		time.Sleep(r.repacker.grace - 2*pollInterval)
 		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < maxPacks {
@@ -210,9 +210,9 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 	fsck(t, o.Path)
 }
 
-// TestNoJoinBesideGitsIndex: packs that an index of Git's names stay, and are no
+// TestNoRepackBesideGitsIndex: packs that an index of Git's names stay, and are no
 // reason to wait.
-func TestNoJoinBesideGitsIndex(t *testing.T) {
+func TestNoRepackBesideGitsIndex(t *testing.T) {
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 4 {
@@ -220,13 +220,13 @@ func TestNoJoinBesideGitsIndex(t *testing.T) {
 	}
 	stop()
 	git(t, dir, "multi-pack-index", "write")
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	r.countPacks(nil)
 	packs, err := listPacks(r.packFolder())
 	if err != nil || len(packs) != 4 || r.packs.Load() != 0 {
-		t.Errorf("%d packs, of which %d are to be joined, error %v", len(packs), r.packs.Load(), err)
+		t.Errorf("%d packs, of which %d are to be repacked, error %v", len(packs), r.packs.Load(), err)
 	}
 	fsck(t, dir)
 }
@@ -256,16 +256,16 @@ func TestChoose(t *testing.T) {
 		"a large one, not one": {[]packFile{pack(2*maxRepackBytes, 5)}, 0},
 	} {
 		if got := chooseForRepack(c.packs); len(got) != c.want {
-			t.Errorf("%s: %d packs are joined, want %d", name, len(got), c.want)
+			t.Errorf("%s: %d packs are repacked, want %d", name, len(got), c.want)
 		}
 	}
 	kept := packFile{size: 10, objects: 3}
 	if got := chooseForRepack([]packFile{kept, small, small}); len(got) != 2 {
-		t.Errorf("beside a pack that Git keeps: %d packs are joined, want 2", len(got))
+		t.Errorf("beside a pack that Git keeps: %d packs are repacked, want 2", len(got))
 	}
 }
 
-// joinPacks repacks packs once and keeps none.
-func joinPacks(ctx context.Context, d disk, folder string) error {
+// repackFolder repacks packs once and keeps none.
+func repackFolder(ctx context.Context, d disk, folder string) error {
 	return (&repacker{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).repackNow(ctx)
 }

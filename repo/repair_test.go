@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestMendPacks: what is left of packs by who was killed while they came or went
+// TestRepairPacks: what is left of packs by who was killed while they came or went
 // is made whole at the start, and nothing that may be the only copy goes.
-func TestMendPacks(t *testing.T) {
+func TestRepairPacks(t *testing.T) {
 	rename := func(t *testing.T, from, to string) {
 		t.Helper()
 		if err := os.Rename(from, to); err != nil {
@@ -67,7 +67,7 @@ func TestMendPacks(t *testing.T) {
 	}
 }
 
-// TestOrphanGoes: a pack without index whose objects are all in a joined one goes,
+// TestOrphanGoes: a pack without index whose objects are all in a new one goes,
 // beside the service once it was kept, and with cms gc at once.
 func TestOrphanGoes(t *testing.T) {
 	for _, how := range []string{"beside the service", "with git", "without git"} {
@@ -85,7 +85,7 @@ func TestOrphanGoes(t *testing.T) {
 			orphan := packs[0].name + ".pack"
 			raw, err := os.ReadFile(orphan)
 			if err == nil {
-				err = joinPacks(t.Context(), osDisk{}, r.packFolder())
+				err = repackFolder(t.Context(), osDisk{}, r.packFolder())
 			}
 			if err = errors.Join(err, os.WriteFile(orphan, raw, 0o444)); err != nil {
 				t.Fatal(err)
@@ -113,9 +113,9 @@ func TestOrphanGoes(t *testing.T) {
 	}
 }
 
-// TestMendMultiIndex: an index over several packs that names one which is gone
+// TestRepairMultiIndex: a multi-pack-index that names one which is gone
 // fails git fsck, and goes at the start; one that is right stays.
-func TestMendMultiIndex(t *testing.T) {
+func TestRepairMultiIndex(t *testing.T) {
 	r, _ := manyPacks(t, 3)
 	old := packNames(t, r.packFolder())
 	git(t, r.path, "multi-pack-index", "write")
@@ -136,7 +136,7 @@ func TestMendMultiIndex(t *testing.T) {
 		t.Error("one that is right is gone")
 	}
 	os.Remove(index)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(index, raw, 0o444); err != nil {

@@ -438,7 +438,7 @@ func (r *Repo) applyIncoming(a *incoming) *Snapshot {
 	r.publish(next)
 	if !r.resolveDoubt(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
 		r.window.pushArrived(time.Now())
-		r.log.Info("took in commits of others", "from", a.from.commit.String(), "to", next.commit.String())
+		r.log.Info("took in commits that were made outside", "from", a.from.commit.String(), "to", next.commit.String())
 	}
 	if n := a.extension.skipped; n > 0 {
 		r.log.Warn("folders are nested too deep, and are left out", "folders", n, "commit", next.commit.String())

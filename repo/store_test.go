@@ -47,15 +47,15 @@ func readAll(t *testing.T, r *Repo, s *store, entries []*Entry) {
 	}
 }
 
-// TestReadAfterJoin: a store that knows the packs goes on when they were repacked.
-func TestReadAfterJoin(t *testing.T) {
+// TestReadAfterRepack: a store that knows the packs goes on when they were repacked.
+func TestReadAfterRepack(t *testing.T) {
 	r, entries := manyPacks(t, 20)
 	s := &store{dir: r.path}
 	defer s.Close()
 	if _, err := s.blob(entries[0].Revision); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	readAll(t, r, s, entries)
@@ -123,7 +123,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, entries := manyPacks(t, n)
 			k := &keeper{}
-			if err := joinPacks(t.Context(), k, r.packFolder()); err != nil {
+			if err := repackFolder(t.Context(), k, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if len(k.kept) != 2*n {
@@ -139,8 +139,8 @@ func TestReadWhilePacksGo(t *testing.T) {
 	}
 }
 
-// TestReadBesideJoins reads blobs and histories while packs are made and joined.
-func TestReadBesideJoins(t *testing.T) {
+// TestReadBesideRepacks reads blobs and histories while packs are made and repacked.
+func TestReadBesideRepacks(t *testing.T) {
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})
