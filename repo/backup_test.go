@@ -87,7 +87,7 @@ func TestRewritten(t *testing.T) {
 	}
 	verify(t, r)
 	stop()
-	if h, _, _, err := decodeIndex(readIndexFile(t, o.Path)); err != nil || h.tip != first {
+	if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)}); err != nil || h.tip != first {
 		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
 	}
 }

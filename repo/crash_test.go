@@ -595,7 +595,7 @@ func TestEveryFaultOfIndex(t *testing.T) {
 				if err := s.repo.saveIndex(false); err != nil {
 					t.Errorf("save after the fault: %v", err)
 				}
-				h, at, _, err := decodeIndex(readIndexFile(t, s.repo.path))
+				h, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, s.repo.path)})
 				if err != nil || h.journal == nil || h.tip != s.repo.View().Commit() {
 					t.Errorf("the index lacks something: %v", err)
 				}

@@ -185,13 +185,9 @@ func decodeSection(raw []byte) (body, rest []byte, ok bool) {
 	return raw[8 : 8+n], rest[sha1.Size:], bytes.Equal(sum[:], rest[:sha1.Size])
 }
 
-// decodeIndex reads a file of sections, and says how many there are. If those that
+// decodeIndexFile reads a file of sections, and says how many there are. If those that
 // follow one are damaged, the history ends before them and has no journal. If the
 // first is damaged, or one tells what cannot be, that is an error.
-func decodeIndex(raw []byte) (*history, *recordIndex, int, error) {
-	return decodeIndexFile(&mapping{raw})
-}
-
 func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, err error) {
 	rest, ok := bytes.CutPrefix(file.data, []byte(indexMagic))
 	if !ok {

@@ -29,7 +29,7 @@ func indexed(t *testing.T) (dir string) {
 	})
 	put(t, r, "news", "trois", "3")
 	stop()
-	if h, _, n, err := decodeIndex(readIndexFile(t, dir)); err != nil || n != 2 || h.journal == nil {
+	if h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || n != 2 || h.journal == nil {
 		t.Fatalf("index after two clean stops: %d sections, %v", n, err)
 	}
 	return dir
@@ -86,7 +86,7 @@ func TestDamagedIndex(t *testing.T) {
 	_, rest, _ := decodeSection(raw[len(indexMagic):])
 	second := len(raw) - len(rest) // where the second section begins
 	check := func(what string, bad []byte, at int) {
-		h, _, n, err := decodeIndex(bad)
+		h, _, n, err := decodeIndexFile(&mapping{bad})
 		switch {
 		case at < second && err == nil:
 			t.Errorf("an index with byte %d %s was taken", at, what)
@@ -110,7 +110,7 @@ func TestDamagedIndex(t *testing.T) {
 		verify(t, r)
 		put(t, r, "pages", "index", fmt.Sprint(size))
 		stop()
-		if h, _, _, err := decodeIndex(readIndexFile(t, dir)); err != nil || h.journal == nil || h.tip != r.View().Commit() {
+		if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || h.journal == nil || h.tip != r.View().Commit() {
 			t.Errorf("the index cut at %d of %d bytes was not mended: %v", size, len(raw), err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestIndexSections(t *testing.T) {
 		r, stop := run(t, options(dir))
 		put(t, r, "consultations", "parc", fmt.Sprint(i))
 		stop()
-		_, _, n, err := decodeIndex(readIndexFile(t, dir))
+		_, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, dir)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func FuzzIndex(f *testing.F) {
 		for _, body := range [][]byte{one, two} {
 			file = append(file, encodeSection(append(make([]byte, 8), body...))...)
 		}
-		decodeIndex(file)
+		decodeIndexFile(&mapping{file})
 	})
 }
 

@@ -303,7 +303,7 @@ func TestReadingsOutdated(t *testing.T) {
 		t.Fatal(err)
 	}
 	warmed(t, o)
-	_, at, _, err := decodeIndex(readIndexFile(t, dir))
+	_, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)})
 	if err != nil || at.outdated || len(at.of) != warmThreshold {
 		t.Errorf("they were not made again: %d of %d, %v", len(at.of), warmThreshold, err)
 	}

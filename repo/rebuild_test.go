@@ -65,7 +65,7 @@ func whole(t *testing.T, o Options, sections int) {
 	if _, err := os.Stat(filepath.Join(o.Path, indexFile+tmpSuffix)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file is left: %v", err)
 	}
-	h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+	h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 	if err != nil || sections > 0 && n != sections || h.journal == nil {
 		t.Fatalf("the index has %d sections, want %d: %v", n, sections, err)
 	}
@@ -106,7 +106,7 @@ func TestRebuild(t *testing.T) {
 	})
 	close(g.open)
 	comes(t, "the rebuild", func() bool {
-		h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+		h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 		return err == nil && n == 2 && h.tip == r.View().Commit()
 	})
 	put(t, r, "consultations", "ensuite", "Ensuite")
@@ -145,7 +145,7 @@ func TestRebuildRewritten(t *testing.T) {
 	put(t, r, "consultations", "pendant", "Pendant")
 	close(g.open)
 	comes(t, "another rebuild", func() bool {
-		h, _, _, err := decodeIndex(readIndexFile(t, o.Path))
+		h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 		return err == nil && h.tip == r.View().Commit()
 	})
 	stop()
