@@ -27,6 +27,7 @@ func pushTree(t *testing.T, dir, tree string) Hash {
 // TestUnsortedTree: a tree whose items are in no order, or twice there, reads the
 // same in each way, and an edit in it makes it a good one.
 func TestUnsortedTree(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")
@@ -89,6 +90,7 @@ func TestUnsortedTree(t *testing.T) {
 // TestDeepTree: folders that are nested deeper than a path can say are left out, and
 // the log says so.
 func TestDeepTree(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	o := options(t.TempDir())
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -138,6 +140,7 @@ func TestDeepTree(t *testing.T) {
 // within bounds, whatever it is made of, and what was there is served on. It can be
 // withdrawn.
 func TestTreeBomb(t *testing.T) {
+	t.Parallel()
 	for name, leaf := range map[string]func(dir string) (mode, hash string){
 		"of files":   func(dir string) (string, string) { return "100644", object(t, dir, "blob", document("x").Source()) },
 		"of folders": func(dir string) (string, string) { return "40000", object(t, dir, "tree", nil) },

@@ -437,14 +437,18 @@ func nothing(*testing.T, string) {}
 
 // few is the distance of the operations that fail, of which only CMS_CRASH_ROUNDS
 // has each fail.
-func few() int {
+func few() int { return scaled(1, 7, 23) }
+
+// scaled is whole for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
+// plain without it, and short with -short.
+func scaled(whole, plain, short int) int {
 	switch {
 	case os.Getenv("CMS_CRASH_ROUNDS") != "":
-		return 1
+		return whole
 	case testing.Short():
-		return 13
+		return short
 	}
-	return 5
+	return plain
 }
 
 // eachFaultFrom is eachFault from a repository to which begin has done something.
@@ -471,6 +475,7 @@ func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string),
 }
 
 func TestEveryFault(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, f, scenario, func(t *testing.T, s *script, d *crashDisk) {
@@ -490,11 +495,13 @@ func TestEveryFault(t *testing.T) {
 }
 
 func TestEveryCrash(t *testing.T) {
+	t.Parallel()
 	eachFault(t, crash, scenario, imageChecker())
 }
 
 // TestEveryFaultOfRepack: what was not repacked or removed is so the next time.
 func TestEveryFaultOfRepack(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFaultFrom(t, f, nothing, repacking, func(t *testing.T, s *script, d *crashDisk) {
@@ -518,6 +525,7 @@ func TestEveryFaultOfRepack(t *testing.T) {
 // TestEveryCrashOfRepack: no copy of an object goes before another one is durable,
 // and nothing is left of a pack by half.
 func TestEveryCrashOfRepack(t *testing.T) {
+	t.Parallel()
 	eachFaultFrom(t, crash, nothing, repacking, imageChecker())
 }
 
@@ -538,6 +546,7 @@ func repacking(t *testing.T, s *script) {
 // TestCrashAfterPush: an edit stands on what was pushed, of which Git has made
 // nothing durable.
 func TestCrashAfterPush(t *testing.T) {
+	t.Parallel()
 	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -587,6 +596,7 @@ func TestCrashAfterPush(t *testing.T) {
 
 // TestEveryFaultOfIndex: what could not be saved is saved the next time.
 func TestEveryFaultOfIndex(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, f, indexing, func(t *testing.T, s *script, d *crashDisk) {

@@ -10,6 +10,7 @@ import (
 // holds and what it did itself, meets what would stand in its way, and leaves
 // nothing behind.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	update(t, r, func(tx *Tx) error {
 		_, err := tx.Put("consultations", slug(t, "2026/parc"), document("Le parc"))

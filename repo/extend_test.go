@@ -51,6 +51,7 @@ func setMain(t *testing.T, dir string, to Hash) {
 // told: not now, not when the push is withdrawn, not after a start with the index
 // that was saved meanwhile. Once it can be read, all of it is.
 func TestUnreadablePush(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "1000")
@@ -119,6 +120,7 @@ func TestUnreadablePush(t *testing.T) {
 // TestIndexUnreachable: an index that tells of commits which its tip does not follow upon
 // is put right.
 func TestIndexUnreachable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")
@@ -143,6 +145,7 @@ func TestIndexUnreachable(t *testing.T) {
 // TestTakenBack: when commits are taken back, only they are dropped, and only what
 // took their place is read; the history before stays as it is.
 func TestTakenBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	for i := range 40 {
@@ -189,6 +192,7 @@ func orphanOf(t *testing.T, dir, name string) string {
 // merges, and compares each time what is known with what a fresh start reads; with
 // the journal, and without it.
 func TestBranchGoesAnywhere(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)

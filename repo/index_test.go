@@ -47,6 +47,7 @@ func readIndexFile(t *testing.T, dir string) []byte {
 // TestIndex: a start with the index is as one without, also when the branch has
 // gone on, or back, since it was saved.
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(dir string){
 		"current": func(string) {},
 		"behind": func(dir string) {
@@ -81,6 +82,7 @@ func orphan(t *testing.T, dir string) string {
 // TestDamagedIndex: whatever byte of it is wrong or missing, nothing wrong is taken
 // from it: all of it is refused, or what it says after its first section.
 func TestDamagedIndex(t *testing.T) {
+	t.Parallel()
 	dir := indexed(t)
 	raw := readIndexFile(t, dir)
 	_, rest, _ := decodeSection(raw[len(indexMagic):])
@@ -118,6 +120,7 @@ func TestDamagedIndex(t *testing.T) {
 
 // TestIndexSections: what is saved in many parts is made one again in time.
 func TestIndexSections(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	most := 0
 	for i := range maxSections + 3 {
@@ -160,6 +163,7 @@ func FuzzIndex(f *testing.F) {
 
 // TestMemoryBudget: beyond it files are read when they are asked for, and right.
 func TestMemoryBudget(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	size := int64(len(document("00").Source()))

@@ -88,6 +88,7 @@ func TestStaleLockWaits(t *testing.T) {
 // TestKeeps: what a killed process kept is free at the next start, and what
 // operators keep stays kept.
 func TestKeeps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "a", "un")
@@ -136,6 +137,7 @@ func TestKeeps(t *testing.T) {
 // of a file that was uploaded before. An maintenance may be about to drop it, so that what
 // is committed stands in another one.
 func TestPackNameTaken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
@@ -197,6 +199,7 @@ func (d *failingPlace) SyncDir(name string) error {
 // TestEmptyFolderOfBranchName: the branch stands in packed-refs, and an empty folder
 // is left where its file belongs.
 func TestEmptyFolderOfBranchName(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "a", "un")
@@ -215,6 +218,7 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 // TestMaintenanceOfGit: Git's own maintenance, all of it at once, beside writers, readers,
 // uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
 func TestMaintenanceOfGit(t *testing.T) {
+	t.Parallel()
 	rounds := 1
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		var err error

@@ -39,6 +39,7 @@ func (d *lateDisk) Rename(oldname, newname string) error {
 // TestLateFailure: what fails after the branch has moved is not told as not saved.
 // It is published when it is durable, and not before, and it can be found by its key.
 func TestLateFailure(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d
@@ -95,6 +96,7 @@ func TestLateFailure(t *testing.T) {
 
 // TestKeyAfterLateFailure: whoever asks for the key has it decided first.
 func TestKeyAfterLateFailure(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d
@@ -123,6 +125,7 @@ func TestKeyAfterLateFailure(t *testing.T) {
 // TestRenameThatWorked: a rename that tells a failure and had its effect, as over a
 // network, is none.
 func TestRenameThatWorked(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d

@@ -65,6 +65,7 @@ func noRemains(t *testing.T, folder string) {
 // TestKeepPacks: obsolete packs stay for their time, are neither counted nor repacked
 // again, and go then. A new process finds them, and their time begins anew.
 func TestKeepPacks(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 6)
 	was := objects(t, r.path)
 	old := packNames(t, r.packFolder())
@@ -117,6 +118,7 @@ func TestKeepPacks(t *testing.T) {
 // TestGitReadsThroughRepack: a process of Git that looked at the packs before they
 // were repacked reads while they are kept, and once they are gone.
 func TestGitReadsThroughRepack(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 6)
 	cat := exec.Command("git", "--git-dir", r.path, "cat-file", "--batch")
 	in, err := cat.StdinPipe()
@@ -166,6 +168,7 @@ func TestGitReadsThroughRepack(t *testing.T) {
 // TestGitBesideRepacks: whatever reads with Git beside edits never fails, however
 // often packs are repacked meanwhile.
 func TestGitBesideRepacks(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.disk = slowDisk{hold: closed}
 	r := start(t, o)
@@ -223,6 +226,7 @@ func (d removalDisk) Rename(oldname, newname string) error {
 // they are repacked, kept or removed one by one is right to the end. That packs stay
 // for it is told once, and they go when it names them no longer.
 func TestMultiIndexDuringRepack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		join  bool // written while packs are repacked
 		hooks func(write func()) removalDisk
@@ -273,6 +277,7 @@ func TestMultiIndexDuringRepack(t *testing.T) {
 // TestRepackBesideMultiIndex: beside a multi-pack-index those that it does
 // not name are repacked.
 func TestRepackBesideMultiIndex(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 8 {
@@ -311,6 +316,7 @@ func blobPacks(t *testing.T, folder string, n int) {
 // it, whether they were repacked before or not; the packs are kept once more for who
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
+	t.Parallel()
 	for name, join := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)
@@ -345,6 +351,7 @@ func TestMultiIndexIsBounded(t *testing.T) {
 // TestMultiIndexForms: names are read from each form of such an index, and from
 // none that is damaged, which then may name any pack.
 func TestMultiIndexForms(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 3)
 	packs := packNames(t, r.packFolder())
 	git(t, r.path, "multi-pack-index", "write")
@@ -392,6 +399,7 @@ func TestMultiIndexForms(t *testing.T) {
 // TestNewPackIsDamaged: the packs that were repacked stay when the new one is
 // not what was written, and are repacked without it.
 func TestNewPackIsDamaged(t *testing.T) {
+	t.Parallel()
 	for _, ext := range []string{".pack", ".idx"} {
 		t.Run(ext, func(t *testing.T) {
 			r, _ := manyPacks(t, 4)
@@ -423,6 +431,7 @@ func TestNewPackIsDamaged(t *testing.T) {
 // TestRepackSkipsDamage: a pack that is damaged is told of, and the others are
 // repacked without it.
 func TestRepackSkipsDamage(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 5)
 	packs, err := listPacks(r.packFolder())
 	if err != nil {
@@ -458,6 +467,7 @@ func damage(t *testing.T, name string) {
 // TestReadBack: no bit of a pack or of its index can change unseen; every seventh
 // byte is tried.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 2)
 	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
@@ -506,6 +516,7 @@ func TestReadBack(t *testing.T) {
 
 // TestFullDiskReleases: when the disk is full, kept packs go at once.
 func TestFullDiskReleases(t *testing.T) {
+	t.Parallel()
 	r, stop := run(t, options(t.TempDir()))
 	stop()
 	if r.repacker.due(r.expiryTime()) {
@@ -523,6 +534,7 @@ func TestFullDiskReleases(t *testing.T) {
 // TestReverseIndexIsNoReason: packs that Git gives an order of objects besides are
 // repacked too, and it goes with them.
 func TestReverseIndexIsNoReason(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 4)
 	for name := range packNames(t, r.packFolder()) {
 		git(t, r.path, "index-pack", "--rev-index", name+".pack")
@@ -539,6 +551,7 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 
 // TestObsoletePacksAreBounded: of too many packs the oldest are due before their time.
 func TestObsoletePacksAreBounded(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler)}
 	for i := range maxObsolete {

@@ -302,6 +302,12 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockFile gives the lock back. Closing alone would not do: a child process that is
+// just being started has the file open too, until it runs its program.
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // nameBranch decides on the branch.
 func (r *Repo) nameBranch(short string) error {
 	name := plumbing.NewBranchReferenceName(short)

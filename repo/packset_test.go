@@ -141,6 +141,7 @@ func changing(t *testing.T) string {
 // TestReadWhatGitPacks: whatever form Git gives to objects, they are what Git
 // reads.
 func TestReadWhatGitPacks(t *testing.T) {
+	t.Parallel()
 	dir := changing(t)
 	all := gitObjects(t, dir)
 	reindex := func(version string) {
@@ -201,6 +202,7 @@ func TestReadWhatGitPacks(t *testing.T) {
 // TestReadOwnCommits: what an edit made is read without a look at the folder, and
 // without an index being opened, however many packs and objects there are.
 func TestReadOwnCommits(t *testing.T) {
+	t.Parallel()
 	const n = 3 * mapFrom / indexItem / 2
 	r, w := watched(t, manyObjects(t, n))
 	old := NewHash(strings.TrimSpace(git(t, r.path, "rev-parse", "main:data/000/000001.bin")))
@@ -229,6 +231,7 @@ func TestReadOwnCommits(t *testing.T) {
 // TestKnownPacksAreBounded: a writer whose packs are repacked does not keep the
 // indexes of those that went.
 func TestKnownPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := &store{dir: dir}
 	if err := os.MkdirAll(filepath.Join(dir, "objects", "pack"), 0o777); err != nil {
@@ -276,6 +279,7 @@ func TestOpeningCostsByPack(t *testing.T) {
 // TestOpenPacksAreBounded: however many packs are read, few stay open; what
 // was opened is read on when its pack is gone.
 func TestOpenPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	const most = 10 // not openPacks, as the writer would join that many
 	r, entries := manyPacks(t, 4*most)
 	s := &store{dir: r.path, streamFrom: 10}
@@ -323,6 +327,7 @@ func TestOpenPacksAreBounded(t *testing.T) {
 // TestReadersDoNotWait: while one reader looks at the folder, others read what is
 // known.
 func TestReadersDoNotWait(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 3)
 	looking, goOn := make(chan struct{}), make(chan struct{})
 	looks := 0
@@ -451,6 +456,7 @@ func misplaced(index []byte, i int, offset uint32) []byte {
 // TestDamagedPacks: what cannot be read is a failure of the storage, and what can
 // be read is read, right.
 func TestDamagedPacks(t *testing.T) {
+	t.Parallel()
 	source := changing(t)
 	git(t, source, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq")
 	all := gitObjects(t, source)
@@ -516,6 +522,7 @@ func TestDamagedPacks(t *testing.T) {
 
 // TestDamagedLoose: the same for files of their own.
 func TestDamagedLoose(t *testing.T) {
+	t.Parallel()
 	dir := site(t)
 	h := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "HEAD^{commit}")))
 	git(t, dir, "config", "alias.loose", "!git cat-file commit HEAD >c && rm -rf objects/pack && git hash-object -w -t commit c")
@@ -544,6 +551,7 @@ func TestDamagedLoose(t *testing.T) {
 
 // TestIndexIsCut: a mapped index that is made shorter does not end the process.
 func TestIndexIsCut(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("indexes are not mapped here")
 	}
@@ -568,6 +576,7 @@ func TestIndexIsCut(t *testing.T) {
 
 // TestDeltaLoop: deltas that rest on each other end with an error.
 func TestDeltaLoop(t *testing.T) {
+	t.Parallel()
 	for name, bases := range map[string][]int{"on itself": {0}, "of two": {1, 0}, "of three": {1, 2, 0}} {
 		s := &store{dir: t.TempDir()}
 		var raw bytes.Buffer

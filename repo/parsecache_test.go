@@ -152,6 +152,7 @@ func warmed(t *testing.T, o Options) {
 // TestParseResultsAreKept: a start with the index reads no blob and parses none, and
 // neither does what asks for fields; a page beyond the budget costs a page.
 func TestParseResultsAreKept(t *testing.T) {
+	t.Parallel()
 	const n = 2 * warmThreshold
 	dir := many(t, n)
 	o := options(dir)
@@ -192,6 +193,7 @@ func TestParseResultsAreKept(t *testing.T) {
 // TestReadingsOfEdits: the index gets the parse results of what was edited, moved and
 // pushed since, and keeps the others.
 func TestReadingsOfEdits(t *testing.T) {
+	t.Parallel()
 	dir := many(t, warmThreshold)
 	o := options(dir)
 	warmed(t, o)
@@ -227,6 +229,7 @@ func TestReadingsOfEdits(t *testing.T) {
 
 // TestReadingsDamaged: what is wrong on the mapping, now or later, is parsed.
 func TestReadingsDamaged(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(name string, size int64) error{
 		"written over": func(name string, size int64) error {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -269,6 +272,7 @@ func TestReadingsDamaged(t *testing.T) {
 
 // TestReadingsOutdated: those of another version are not taken, and made again.
 func TestReadingsOutdated(t *testing.T) {
+	t.Parallel()
 	dir := many(t, warmThreshold)
 	o := options(dir)
 	warmed(t, o)
@@ -313,10 +317,11 @@ func TestReadingsOutdated(t *testing.T) {
 // reading of many takes beside them.
 func TestMemoryOfEntries(t *testing.T) {
 	if testing.Short() {
-		t.Skip("makes 20,000 entries")
+		t.Skip("makes thousands of entries")
 	}
-	const n, most, mostFirst = 20_000, 700, 24 << 20
-	dir := many(t, n)
+	n := int64(scaled(20_000, 5000, 0))
+	const most, mostFirst = 700, 24 << 20
+	dir := many(t, int(n))
 	o := options(dir)
 	o.Memory = 1 << 10
 	peak, kept := firstStart(t, o)
@@ -383,6 +388,7 @@ func liveHeap() int64 {
 // TestAwaitReadings: whoever needs the fields of many entries that are read for the first
 // time waits for that, or is told how far it has come when their time is over.
 func TestAwaitReadings(t *testing.T) {
+	t.Parallel()
 	const n = warmThreshold + 1
 	r, err := Open(t.Context(), options(many(t, n)))
 	if err != nil {
@@ -428,6 +434,7 @@ func TestAwaitReadings(t *testing.T) {
 // TestGlimpses: what is looked at of entries beyond the budget is taken from the index,
 // and neither read, parsed nor kept; with room it is kept.
 func TestGlimpses(t *testing.T) {
+	t.Parallel()
 	o := options(many(t, warmThreshold))
 	warmed(t, o)
 	for memory, kept := range map[int64]bool{1 << 10: false, 1 << 30: true} {
@@ -460,6 +467,7 @@ func TestGlimpses(t *testing.T) {
 
 // TestWarmEnds: it stops with its context, wherever it is.
 func TestWarmEnds(t *testing.T) {
+	t.Parallel()
 	r, err := Open(t.Context(), options(many(t, warmThreshold)))
 	if err != nil {
 		t.Fatal(err)
@@ -475,6 +483,7 @@ func TestWarmEnds(t *testing.T) {
 
 // TestPackOrder: what is read in one go is read as it lies in its pack.
 func TestPackOrder(t *testing.T) {
+	t.Parallel()
 	dir := many(t, 200)
 	git(t, dir, "repack", "-qad")
 	r, err := Open(t.Context(), options(dir))

@@ -83,6 +83,7 @@ func (s *scene) push(takes, pause time.Duration) time.Duration {
 // updates within ten seconds, the first time too, and the median of the updates
 // is below 100 ms.
 func TestPushersGetThrough(t *testing.T) {
+	t.Parallel()
 	for _, every := range []time.Duration{40, 100, 250, 500} {
 		for _, takes := range []time.Duration{50, 150, 250, 300} {
 			for phase := range time.Duration(4) {
@@ -109,6 +110,7 @@ func TestPushersGetThrough(t *testing.T) {
 // Nobody waits where there is no use in it: updates as fast as they can be done,
 // and a branch that stands still by itself.
 func TestNothingIsHeldInVain(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]*scene{
 		"300 a second":          {every: time.Second / 300, takes: 2 * time.Millisecond},
 		"100 a second":          {every: 10 * time.Millisecond, takes: 2 * time.Millisecond},
@@ -128,6 +130,7 @@ func TestNothingIsHeldInVain(t *testing.T) {
 // Beside heavy load windows are left once somebody has pushed, and no longer when
 // nobody has for a while.
 func TestWindowsFollowSigns(t *testing.T) {
+	t.Parallel()
 	s := &scene{every: 5 * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0)}
 	s.due = s.now
 	s.play(10 * time.Second)
@@ -147,6 +150,7 @@ func TestWindowsFollowSigns(t *testing.T) {
 
 // The end of a window waits for a push that is landing, but not for ever.
 func TestWindowWaitsForAPush(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	y := pushWindow{steadySince: now.Add(-time.Minute), lastMove: now}
 	landing := func() bool { return true }
@@ -167,6 +171,7 @@ func TestWindowWaitsForAPush(t *testing.T) {
 // Git pushes beside steady updates, as a developer would repeat it, and gets
 // through; nothing of either side is lost.
 func TestPushBesideSteadyUpdates(t *testing.T) {
+	t.Parallel()
 	r, err := Open(t.Context(), options(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)

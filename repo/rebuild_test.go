@@ -97,6 +97,7 @@ func comes(t *testing.T, what string, ok func() bool) {
 
 // TestRebuild: a large index is made anew while edits go on, and has those too.
 func TestRebuild(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := rebuilding(t, g)
 	<-g.reached
@@ -116,6 +117,7 @@ func TestRebuild(t *testing.T) {
 
 // TestRebuildEnds: a stop does not wait for a rebuild, of which nothing is left.
 func TestRebuildEnds(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := rebuilding(t, g)
 	<-g.reached
@@ -137,6 +139,7 @@ func TestRebuildEnds(t *testing.T) {
 
 // TestRebuildRewritten: what is rebuilt while commits are taken back is not used.
 func TestRebuildRewritten(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := rebuilding(t, g)
 	<-g.reached

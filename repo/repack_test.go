@@ -24,6 +24,7 @@ func objects(t *testing.T, dir string) string {
 // TestRepack: all objects stay what they were, those of Git's own packs
 // included, nothing refers to or not; trees that were whole become deltas.
 func TestRepack(t *testing.T) {
+	t.Parallel()
 	dir := site(t)
 	r, stop := run(t, options(dir))
 	for i := range 200 {
@@ -89,6 +90,7 @@ func TestRepack(t *testing.T) {
 // TestDamagedPackStays: a pack that is not what its index says is not repacked,
 // and none of the others goes.
 func TestDamagedPackStays(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 4 {
@@ -119,6 +121,7 @@ func TestDamagedPackStays(t *testing.T) {
 
 // TestPacksAreBounded: the writer repacks packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.KeepPacks = 1
 	r := start(t, o)
@@ -213,6 +216,7 @@ func TestUpdatesWaitForRepack(t *testing.T) {
 // TestNoRepackBesideGitsIndex: packs that an index of Git's names stay, and are no
 // reason to wait.
 func TestNoRepackBesideGitsIndex(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 4 {
@@ -234,6 +238,7 @@ func TestNoRepackBesideGitsIndex(t *testing.T) {
 // TestChoose: the lightest packs are repacked, as long as that is worth its work and
 // within its bounds.
 func TestChoose(t *testing.T) {
+	t.Parallel()
 	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, repackable: true} }
 	many := func(n int, p packFile) (l []packFile) {
 		for range n {

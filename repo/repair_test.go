@@ -12,6 +12,7 @@ import (
 // TestRepairPacks: what is left of packs by who was killed while they came or went
 // is made whole at the start, and nothing that may be the only copy goes.
 func TestRepairPacks(t *testing.T) {
+	t.Parallel()
 	rename := func(t *testing.T, from, to string) {
 		t.Helper()
 		if err := os.Rename(from, to); err != nil {
@@ -116,6 +117,7 @@ func TestOrphanGoes(t *testing.T) {
 // TestRepairMultiIndex: a multi-pack-index that names one which is gone
 // fails git fsck, and goes at the start; one that is right stays.
 func TestRepairMultiIndex(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 3)
 	old := packNames(t, r.packFolder())
 	git(t, r.path, "multi-pack-index", "write")

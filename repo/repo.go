@@ -355,7 +355,7 @@ func (r *Repo) Close() error {
 	r.queue.close()
 	err := errors.Join(r.store.Close(), r.streams.Close())
 	if r.lock != nil {
-		err = errors.Join(err, r.lock.Close())
+		err = errors.Join(err, unlockFile(r.lock))
 	}
 	return err
 }

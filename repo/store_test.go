@@ -49,6 +49,7 @@ func readAll(t *testing.T, r *Repo, s *store, entries []*Entry) {
 
 // TestReadAfterRepack: a store that knows the packs goes on when they were repacked.
 func TestReadAfterRepack(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 20)
 	s := &store{dir: r.path}
 	defer s.Close()
@@ -112,6 +113,7 @@ func (k *keeper) listWhole(folder string) ([]fs.DirEntry, error) {
 // TestReadWhilePacksGo: each time that a reader lists the packs, one of them is
 // gone before it is examined, or before it is opened.
 func TestReadWhilePacksGo(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	for name, c := range map[string]struct {
 		list func(*keeper, string) ([]fs.DirEntry, error)
@@ -141,6 +143,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 
 // TestReadBesideRepacks reads blobs and histories while packs are made and repacked.
 func TestReadBesideRepacks(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})
@@ -169,7 +172,7 @@ func TestReadBesideRepacks(t *testing.T) {
 			}
 		})
 	}
-	for i := range 6 * packLimit { // which the writer joins
+	for i := range scaled(6, 2, 2) * packLimit { // which the writer repacks
 		put(t, r, "consultations", fmt.Sprint("c", i%10), fmt.Sprint(i))
 	}
 	close(stop)
@@ -178,6 +181,7 @@ func TestReadBesideRepacks(t *testing.T) {
 
 // TestMissingObject: what is not there is ErrNotFound, not a failure of the disk.
 func TestMissingObject(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 2)
 	for name, h := range map[string]Hash{"no object": {1}, "of another kind": r.View().Commit()} {
 		if _, err := r.Blob(t.Context(), h); !errors.Is(err, ErrNotFound) {
