@@ -14,17 +14,17 @@ import (
 )
 
 // backups holds a reference for each tip that the branch was taken away from, so
-// that no upkeep of Git drops what was told of, and edits that were acknowledged.
+// that no maintenance of Git drops what was told of, and edits that were acknowledged.
 const backups = "refs/cms/backup/"
 
-// keepLost keeps the tip that the branch was at before what e says, durably, if the
+// backupLost keeps the tip that the branch was at before what e says, durably, if the
 // new one does not follow upon it.
-func (r *Repo) keepLost(e *extension) error {
+func (r *Repo) backupLost(e *extension) error {
 	if len(e.lost) == 0 || r.readOnly {
 		return nil
 	}
 	tip := r.history.tip
-	name, err := r.preserve(tip)
+	name, err := r.makeBackup(tip)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		r.log.Error("the branch was rewritten, and the commits that it was taken from are gone", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost))
@@ -34,32 +34,32 @@ func (r *Repo) keepLost(e *extension) error {
 	case err != nil:
 		return fmt.Errorf("keep the commits that the branch was taken from: %w", err)
 	}
-	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "kept", string(name))
+	r.log.Warn("the branch was rewritten", "from", tip.String(), "to", e.tip.String(), "commits", len(e.lost), "backup", string(name))
 	return nil
 }
 
-// preserve makes a reference to the commit, unless there is one, and says which.
+// makeBackup makes a reference to the commit, unless there is one, and says which.
 // ErrNotFound when the commit is not there.
-func (r *Repo) preserve(commit Hash) (plumbing.ReferenceName, error) {
+func (r *Repo) makeBackup(commit Hash) (plumbing.ReferenceName, error) {
 	fresh := &store{dir: r.path}
 	defer fresh.Close()
 	if _, err := fresh.commit(commit); err != nil {
 		return "", err
 	}
-	if name, err := r.lastingReference(commit); err != nil || name != "" {
+	if name, err := r.otherReference(commit); err != nil || name != "" {
 		return name, err
 	}
 	name := plumbing.ReferenceName(backups + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12])
 	b := branch{disk: r.disk, dir: r.path, name: name}
-	if err := b.recover(); err != nil {
+	if err := b.removeStaleLock(); err != nil {
 		return "", err
 	}
 	return name, b.move(Hash{}, commit)
 }
 
-// lastingReference is another branch, a tag or a backup that is at the commit; ""
+// otherReference is another branch, a tag or a backup that is at the commit; ""
 // when there is none.
-func (r *Repo) lastingReference(commit Hash) (plumbing.ReferenceName, error) {
+func (r *Repo) otherReference(commit Hash) (plumbing.ReferenceName, error) {
 	refs, err := references(r.path, "refs/heads", "refs/tags", strings.TrimSuffix(backups, "/"))
 	if err != nil {
 		return "", err
@@ -118,7 +118,7 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 		return "", storageError(fmt.Errorf("look for a backup of %s: %w", commit, err))
 	}
 	slices.Sort(names)
-	commits := r.store.beside()
+	commits := r.store.withOwnCache()
 	defer commits.Close()
 	seen := make(map[Hash]bool)
 	for _, name := range slices.Backward(names) { // the newest first
@@ -150,9 +150,9 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 	return "", nil
 }
 
-// gone says that the branch is not there any more, which was at the commit known or
+// branchGone says that the branch is not there any more, which was at the commit known or
 // further.
-func (r *Repo) gone(known Hash) error {
+func (r *Repo) branchGone(known Hash) error {
 	return fmt.Errorf("%w: %s, which was at %s when its history was last saved; "+
 		"put it back with \"git --git-dir %s update-ref %s %s\", or at a later commit of those that git fsck names as dangling",
 		ErrGone, r.Branch(), known, r.path, r.branch.name, known)
@@ -166,12 +166,12 @@ func Accept(ctx context.Context, o Options) (known Hash, kept string, err error)
 	o.ReadOnly = false
 	o.accept = func(r *Repo) error {
 		known = r.history.tip
-		name, err := r.preserve(known)
+		name, err := r.makeBackup(known)
 		if errors.Is(err, ErrNotFound) {
 			err = nil
 		}
 		if err == nil {
-			err = removeIfThere(r.disk, filepath.Join(r.path, indexFile))
+			err = removeIfExists(r.disk, filepath.Join(r.path, indexFile))
 		}
 		if err == nil {
 			err = r.disk.SyncDir(r.path)

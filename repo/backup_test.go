@@ -24,6 +24,7 @@ func backup(t *testing.T, dir string) string {
 // once, and not where another branch holds it. So it is when that happens while
 // nobody is here.
 func TestRewritten(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	o := options(t.TempDir())
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -37,7 +38,7 @@ func TestRewritten(t *testing.T) {
 	if got, want := backup(t, o.Path), name+" "+lost.String()+"\n"; got != want {
 		t.Errorf("kept %q, want %q", got, want)
 	}
-	want := fmt.Sprintf("level=WARN msg=\"the branch was rewritten\" from=%s to=%s commits=1 kept=%s", lost, first, name)
+	want := fmt.Sprintf("level=WARN msg=\"the branch was rewritten\" from=%s to=%s commits=1 backup=%s", lost, first, name)
 	if !strings.Contains(log.String(), want) {
 		t.Errorf("logged %s, want %s", log.String(), want)
 	}
@@ -87,7 +88,7 @@ func TestRewritten(t *testing.T) {
 	}
 	verify(t, r)
 	stop()
-	if h, _, _, err := decodeIndex(readIndexFile(t, o.Path)); err != nil || h.tip != first {
+	if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)}); err != nil || h.tip != first {
 		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
 	}
 }
@@ -95,6 +96,7 @@ func TestRewritten(t *testing.T) {
 // TestRewrittenAndGone: commits that the branch was taken from and that are no more
 // keep nobody from going on.
 func TestRewrittenAndGone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")
@@ -117,15 +119,16 @@ func TestRewrittenAndGone(t *testing.T) {
 // TestBranchGoneAtStart: a branch that was deleted while nobody was here is missed,
 // also when the process before was killed. It can be put back, or done without.
 func TestBranchGoneAtStart(t *testing.T) {
+	t.Parallel()
 	for _, killed := range []bool{false, true} {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "1", "parc")
-		r.markIndex()
+		r.saveFirstIndex()
 		s.commit(t, "2", "bus")
 		tip := r.View().Commit()
 		if !killed {
-			r.keepIndex(1, mostSections)
+			r.flushIndex(1, maxSections)
 		}
 		known := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main")))
 		if killed {
@@ -169,6 +172,7 @@ func TestBranchGoneAtStart(t *testing.T) {
 // TestHook: pushes cannot delete the branch nor take commits away from it; other
 // branches are free. What is somebody else's stays.
 func TestHook(t *testing.T) {
+	t.Parallel()
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Branch = "it's/live"
 	r, stop := run(t, o)
@@ -234,7 +238,7 @@ func pushing(t *testing.T, s *script) {
 		}
 		raw, err := os.ReadFile(filepath.Join(r.path, "refs/heads", name))
 		if err == nil {
-			file := r.branch.file()
+			file := r.branch.path()
 			err = os.WriteFile(file, raw, 0o666)
 			if d, ok := r.disk.(*crashDisk); ok {
 				d.mu.Lock()
@@ -289,6 +293,7 @@ func beside(t *testing.T, base string) {
 }
 
 func TestEveryFaultOfPushes(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFaultFrom(t, f, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
@@ -305,6 +310,7 @@ func TestEveryFaultOfPushes(t *testing.T) {
 }
 
 func TestEveryCrashOfPushes(t *testing.T) {
+	t.Parallel()
 	var seen sync.Map
 	eachFaultFrom(t, crash, beside, pushing, func(t *testing.T, s *script, d *crashDisk) {
 		for name, c := range cuts {

@@ -186,7 +186,7 @@ func manyObjects(tb testing.TB, n int) string {
 	if err := create(osDisk{}, dir, "main"); err != nil {
 		tb.Fatal(err)
 	}
-	p, root := newPack(), &folder{kids: make(map[string]*folder)}
+	p, root := newPack(), &folder{children: make(map[string]*folder)}
 	var edits []edit
 	for i := range n {
 		raw := fmt.Appendf(nil, "file %d\n", i)
@@ -200,7 +200,7 @@ func manyObjects(tb testing.TB, n int) string {
 	raw := encodeCommit(root.hash, Hash{}, ann, ann, 1790000000, 1790000000, "x\n")
 	tip := hashObject(plumbing.CommitObject, raw)
 	p.add(plumbing.CommitObject, tip, raw)
-	if err := p.save(osDisk{}, &keeps{disk: osDisk{}, folder: filepath.Join(dir, "objects/pack")}); err != nil {
+	if err := p.save(osDisk{}, &keepFiles{disk: osDisk{}, folder: filepath.Join(dir, "objects/pack")}); err != nil {
 		tb.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "refs/heads/main"), []byte(tip.String()+"\n"), 0o666); err != nil {
@@ -227,7 +227,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	o.ReadOnly = true
 	for b.Loop() {
-		if err := removeIfThere(osDisk{}, filepath.Join(r.path, indexFile)); err != nil {
+		if err := removeIfExists(osDisk{}, filepath.Join(r.path, indexFile)); err != nil {
 			b.Fatal(err)
 		}
 		r, err := Open(b.Context(), o)

@@ -27,6 +27,7 @@ func pushTree(t *testing.T, dir, tree string) Hash {
 // TestUnsortedTree: a tree whose items are in no order, or twice there, reads the
 // same in each way, and an edit in it makes it a good one.
 func TestUnsortedTree(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")
@@ -80,7 +81,7 @@ func TestUnsortedTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if good, err := tidied(raw); err != nil || !bytes.Equal(good, raw) {
+		if good, err := normalized(raw); err != nil || !bytes.Equal(good, raw) {
 			t.Errorf("tree %s is not in order: %v", tree, err)
 		}
 	}
@@ -89,6 +90,7 @@ func TestUnsortedTree(t *testing.T) {
 // TestDeepTree: folders that are nested deeper than a path can say are left out, and
 // the log says so.
 func TestDeepTree(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	o := options(t.TempDir())
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -110,7 +112,7 @@ func TestDeepTree(t *testing.T) {
 		p.add(2, h, tree)
 		tree = []byte(item("40000", "d", h.String()))
 	}
-	if err := p.save(osDisk{}, &r.keeps); err != nil {
+	if err := p.save(osDisk{}, &r.keepFiles); err != nil {
 		t.Fatal(err)
 	}
 	inner := object(t, o.Path, "tree", []byte(item("100644", "neu.md", object(t, o.Path, "blob", blob))))
@@ -138,6 +140,7 @@ func TestDeepTree(t *testing.T) {
 // within bounds, whatever it is made of, and what was there is served on. It can be
 // withdrawn.
 func TestTreeBomb(t *testing.T) {
+	t.Parallel()
 	for name, leaf := range map[string]func(dir string) (mode, hash string){
 		"of files":   func(dir string) (string, string) { return "100644", object(t, dir, "blob", document("x").Source()) },
 		"of folders": func(dir string) (string, string) { return "40000", object(t, dir, "tree", nil) },
@@ -156,13 +159,13 @@ func TestTreeBomb(t *testing.T) {
 				mode, at = "40000", object(t, dir, "tree", []byte(b.String()))
 			}
 			pushTree(t, dir, at)
-			r.history.most = 20_000
-			if _, err := r.catchUp(t.Context()); !errors.Is(err, ErrStorage) || !errors.Is(err, errTooMany) {
+			r.history.maxSteps = 20_000
+			if _, err := r.catchUp(t.Context()); !errors.Is(err, ErrStorage) || !errors.Is(err, errDiffTooLarge) {
 				t.Errorf("got error %v, want that there are too many", err)
 			}
 			r.store.Close()
 			r.store.dir = "nowhere" // the second time nothing is read
-			if _, err := r.catchUp(t.Context()); !errors.Is(err, errTooMany) {
+			if _, err := r.catchUp(t.Context()); !errors.Is(err, errDiffTooLarge) {
 				t.Errorf("the second time: got error %v, want the same", err)
 			}
 			r.store.dir = dir

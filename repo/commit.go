@@ -97,9 +97,9 @@ func (m Meta) message(subject string) string {
 	return b.String()
 }
 
-// mostSkew is by how much a commit is dated ahead of the clock, so as not to stand
+// maxSkew is by how much a commit is dated ahead of the clock, so as not to stand
 // before the one that it follows upon: clocks differ by so much.
-const mostSkew = 5 * time.Minute
+const maxSkew = 5 * time.Minute
 
 // committedAt is the committer's date, in Unix seconds like now, of a commit on top
 // of one that is dated tip. What a clock far ahead has dated does not date all that
@@ -110,7 +110,7 @@ func (r *Repo) committedAt(now, tip int64) int64 {
 		r.log.Warn("the commit at the tip is dated ahead of this machine's clock", "branch", r.Branch(), "tip", instant(tip), "clock", instant(now))
 	}
 	r.skewed = skewed
-	if skewed && tip-now <= int64(mostSkew/time.Second) {
+	if skewed && tip-now <= int64(maxSkew/time.Second) {
 		return tip
 	}
 	return now

@@ -40,13 +40,13 @@ func (r *Repo) Compact(ctx context.Context) (before, after Usage, err error) {
 	return before, after, err
 }
 
-// repack has Git join packs and loose objects, or joins packs itself, and removes
+// repack has Git repack packs and loose objects, or repacks packs itself, and removes
 // the packs whose objects are all in another one. Of Git's ways it takes the one
 // that never drops an object: others drop those whose reference has not moved yet.
 // No pack is kept.
 func (r *Repo) repack(ctx context.Context) error {
-	j := &joins{disk: r.disk, folder: r.packFolder(), log: r.log}
-	if err := errors.Join(j.recall(), j.release(ctx, time.Now())); err != nil {
+	rp := &repacker{disk: r.disk, folder: r.packFolder(), log: r.log}
+	if err := errors.Join(rp.findObsolete(), rp.removeExpired(ctx, time.Now())); err != nil {
 		return fmt.Errorf("remove packs: %w", err)
 	}
 	if git, err := exec.LookPath("git"); err == nil {
@@ -57,12 +57,12 @@ func (r *Repo) repack(ctx context.Context) error {
 		return r.disk.SyncDir(r.packFolder())
 	}
 	for {
-		packs, err := j.candidates()
+		packs, err := rp.candidates()
 		if err != nil || len(packs) < 2 {
 			return err
 		}
-		if err := j.joinNow(ctx); err != nil {
-			return fmt.Errorf("join packs: %w", err)
+		if err := rp.repackNow(ctx); err != nil {
+			return fmt.Errorf("repack: %w", err)
 		}
 	}
 }

@@ -276,7 +276,7 @@ func merge(a, b map[string]*inode) map[string]*inode {
 }
 
 // A script is a sequence of steps on a repository. Each commits a group of
-// updates, or does some upkeep.
+// updates, or does some maintenance.
 type script struct {
 	repo    *Repo
 	acked   map[string]string // slug to title
@@ -437,14 +437,18 @@ func nothing(*testing.T, string) {}
 
 // few is the distance of the operations that fail, of which only CMS_CRASH_ROUNDS
 // has each fail.
-func few() int {
+func few() int { return scaled(1, 7, 23) }
+
+// scaled is whole for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
+// plain without it, and short with -short.
+func scaled(whole, plain, short int) int {
 	switch {
 	case os.Getenv("CMS_CRASH_ROUNDS") != "":
-		return 1
+		return whole
 	case testing.Short():
-		return 13
+		return short
 	}
-	return 5
+	return plain
 }
 
 // eachFaultFrom is eachFault from a repository to which begin has done something.
@@ -471,6 +475,7 @@ func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string),
 }
 
 func TestEveryFault(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, f, scenario, func(t *testing.T, s *script, d *crashDisk) {
@@ -490,24 +495,26 @@ func TestEveryFault(t *testing.T) {
 }
 
 func TestEveryCrash(t *testing.T) {
+	t.Parallel()
 	eachFault(t, crash, scenario, imageChecker())
 }
 
-// TestEveryFaultOfJoin: what was not joined or removed is so the next time.
-func TestEveryFaultOfJoin(t *testing.T) {
+// TestEveryFaultOfRepack: what was not repacked or removed is so the next time.
+func TestEveryFaultOfRepack(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
-			eachFaultFrom(t, f, nothing, joining, func(t *testing.T, s *script, d *crashDisk) {
+			eachFaultFrom(t, f, nothing, repacking, func(t *testing.T, s *script, d *crashDisk) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
 				for i := range time.Duration(4) { // each joins what the one before left
-					if err := s.repo.joins.tend(t.Context(), later().Add(i*time.Hour), true); err != nil {
-						t.Errorf("join after the fault: %v", err)
+					if err := s.repo.repacker.maintain(t.Context(), later().Add(i*time.Hour), true); err != nil {
+						t.Errorf("repack after the fault: %v", err)
 					}
 				}
-				if left, err := s.repo.joins.candidates(); err != nil || len(left) > 1 || len(s.repo.joins.kept) > 0 {
-					t.Errorf("%d packs are to be joined, and %d kept, error %v", len(left), len(s.repo.joins.kept), err)
+				if left, err := s.repo.repacker.candidates(); err != nil || len(left) > 1 || len(s.repo.repacker.obsolete) > 0 {
+					t.Errorf("%d packs are to be repacked, and %d kept, error %v", len(left), len(s.repo.repacker.obsolete), err)
 				}
 				verify(t, s.repo)
 			})
@@ -515,29 +522,31 @@ func TestEveryFaultOfJoin(t *testing.T) {
 	}
 }
 
-// TestEveryCrashOfJoin: no copy of an object goes before another one is durable,
+// TestEveryCrashOfRepack: no copy of an object goes before another one is durable,
 // and nothing is left of a pack by half.
-func TestEveryCrashOfJoin(t *testing.T) {
-	eachFaultFrom(t, crash, nothing, joining, imageChecker())
+func TestEveryCrashOfRepack(t *testing.T) {
+	t.Parallel()
+	eachFaultFrom(t, crash, nothing, repacking, imageChecker())
 }
 
-// joining joins packs beside an upload that is under way, and removes the old ones
+// joining repacks packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
-func joining(t *testing.T, s *script) {
+func repacking(t *testing.T, s *script) {
 	s.upload(t, "img/parc.jpg", "une photo")
 	u, err := s.repo.Upload(context.Background(), 4, strings.NewReader("plan"))
-	_ = s.repo.joins.join(context.Background()) // as the disk allows
+	_ = s.repo.repacker.repack(context.Background()) // as the disk allows
 	if err == nil {
 		s.place(t, "img/plan.jpg", "plan", u)
 	}
 	s.commit(t, "un", "a", "b")
-	_ = s.repo.joins.release(context.Background(), later())
+	_ = s.repo.repacker.removeExpired(context.Background(), later())
 	s.move(t, "img/parc.jpg", "img/place.jpg", "une photo")
 }
 
 // TestCrashAfterPush: an edit stands on what was pushed, of which Git has made
 // nothing durable.
 func TestCrashAfterPush(t *testing.T) {
+	t.Parallel()
 	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -587,6 +596,7 @@ func TestCrashAfterPush(t *testing.T) {
 
 // TestEveryFaultOfIndex: what could not be saved is saved the next time.
 func TestEveryFaultOfIndex(t *testing.T) {
+	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, f, indexing, func(t *testing.T, s *script, d *crashDisk) {
@@ -595,16 +605,16 @@ func TestEveryFaultOfIndex(t *testing.T) {
 				if err := s.repo.saveIndex(false); err != nil {
 					t.Errorf("save after the fault: %v", err)
 				}
-				h, at, _, err := decodeIndex(readIndexFile(t, s.repo.path))
+				h, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, s.repo.path)})
 				if err != nil || h.journal == nil || h.tip != s.repo.View().Commit() {
 					t.Errorf("the index lacks something: %v", err)
 				}
-				for x := range s.repo.View().texts() {
-					if p := at.find(x.blob); p == nil {
-						t.Errorf("the index lacks the reading of blob %s", x.blob)
-					} else if raw, err := p.reading(); err != nil {
+				for x := range s.repo.View().blobs() {
+					if p := at.find(x.hash); p == nil {
+						t.Errorf("the index lacks the reading of blob %s", x.hash)
+					} else if raw, err := p.record(); err != nil {
 						t.Error(err)
-					} else if got, err := decodeReading(raw); err != nil {
+					} else if got, err := decodeParsed(raw); err != nil {
 						t.Error(err)
 					} else {
 						sameReading(t, got, x.read())

@@ -18,25 +18,25 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// longestChain bounds how many deltas are followed. Git makes no longer ones.
-const longestChain = 4095
+// maxDeltaChain bounds how many deltas are followed. Git makes no longer ones.
+const maxDeltaChain = 4095
 
-// bound is beyond how many bytes no object is held in memory.
-func (s *store) bound() int64 {
-	if s.most > 0 {
-		return s.most
+// maxObject is beyond how many bytes no object is held in memory.
+func (s *store) maxObject() int64 {
+	if s.maxInMemory > 0 {
+		return s.maxInMemory
 	}
 	return objectBound
 }
 
-// packed reads an object of a pack.
-func (s *store) packed(at address, upTo int64) (answer, error) {
+// readPacked reads an object of a pack.
+func (s *store) readPacked(at address, upTo int64) (foundObject, error) {
 	if kind, raw := s.bases.get(at.pack, at.offset); raw != nil {
-		return answer{kind: kind, size: int64(len(raw)), raw: shared(kind, raw)}, nil
+		return foundObject{kind: kind, size: int64(len(raw)), raw: copyIfBlob(kind, raw)}, nil
 	}
 	r, err := s.set().reader(at.pack)
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	a, err := s.decode(r, at, upTo)
 	if a.stream == nil {
@@ -45,9 +45,9 @@ func (s *store) packed(at address, upTo int64) (answer, error) {
 	return a, err
 }
 
-// shared is raw for one who must not spoil what the cache holds: blobs are for
+// copyIfBlob is raw for one who must not spoil what the cache holds: blobs are for
 // the caller to keep.
-func shared(kind plumbing.ObjectType, raw []byte) []byte {
+func copyIfBlob(kind plumbing.ObjectType, raw []byte) []byte {
 	if kind == plumbing.BlobObject {
 		return bytes.Clone(raw)
 	}
@@ -55,13 +55,13 @@ func shared(kind plumbing.ObjectType, raw []byte) []byte {
 }
 
 // decode reads an object by r, which belongs to the stream if it answers with one.
-func (s *store) decode(r *packReader, at address, upTo int64) (a answer, err error) {
+func (s *store) decode(r *packReader, at address, upTo int64) (a foundObject, err error) {
 	h, err := r.head(at.offset)
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	if h.deltified() {
-		return s.undelta(r, h, at, upTo)
+		return s.readDelta(r, h, at, upTo)
 	}
 	a.kind, a.size = h.kind, h.size
 	switch {
@@ -69,12 +69,12 @@ func (s *store) decode(r *packReader, at address, upTo int64) (a answer, err err
 	case h.size > upTo:
 		in, err := r.content(h.size, r.verify(at.crc))
 		if err != nil {
-			return answer{}, err
+			return foundObject{}, err
 		}
 		a.stream = &objectStream{in, func() error { r.close(); return nil }}
 	default:
-		if a.raw, err = r.whole(h, r.verify(at.crc), s.bound()); err != nil {
-			return answer{}, err
+		if a.raw, err = r.whole(h, r.verify(at.crc), s.maxObject()); err != nil {
+			return foundObject{}, err
 		}
 		if a.kind == plumbing.TreeObject {
 			s.bases.put(at.pack, at.offset, a.kind, a.raw)
@@ -83,18 +83,18 @@ func (s *store) decode(r *packReader, at address, upTo int64) (a answer, err err
 	return a, nil
 }
 
-// A chain is the deltas that make an object, its own first, and what they rest on.
-type chain struct {
+// A deltaChain is the deltas that make an object, its own first, and what they rest on.
+type deltaChain struct {
 	deltas []int64 // their offsets
 	kind   plumbing.ObjectType
 	base   packHead
 	raw    []byte // of the base, or of what is made of it and deltas that were left out; nil when it is to be read
 }
 
-// follow finds what the delta h rests on.
-func (s *store) follow(r *packReader, h packHead) (c chain, err error) {
+// resolve finds what the delta h rests on.
+func (s *store) resolve(r *packReader, h packHead) (c deltaChain, err error) {
 	for h.deltified() {
-		if c.deltas = append(c.deltas, h.offset); len(c.deltas) > longestChain {
+		if c.deltas = append(c.deltas, h.offset); len(c.deltas) > maxDeltaChain {
 			return c, errDamaged
 		}
 		to := h.offset - h.back
@@ -121,7 +121,7 @@ func (s *store) follow(r *packReader, h packHead) (c chain, err error) {
 }
 
 // has says whether the object at that offset is among the deltas.
-func (c *chain) has(offset int64) bool {
+func (c *deltaChain) has(offset int64) bool {
 	for _, d := range c.deltas {
 		if d == offset {
 			return true
@@ -130,8 +130,8 @@ func (c *chain) has(offset int64) bool {
 	return false
 }
 
-// undelta reads an object that is kept as the delta h.
-func (s *store) undelta(r *packReader, h packHead, at address, upTo int64) (a answer, err error) {
+// readDelta reads an object that is kept as the delta h.
+func (s *store) readDelta(r *packReader, h packHead, at address, upTo int64) (a foundObject, err error) {
 	a.size = -1 // not known
 	if upTo < unbounded {
 		// The delta tells the size; its first bytes are enough.
@@ -143,12 +143,12 @@ func (s *store) undelta(r *packReader, h packHead, at address, upTo int64) (a an
 			}
 		}
 		if err != nil {
-			return answer{}, err
+			return foundObject{}, err
 		}
 	}
-	c, err := s.follow(r, h)
+	c, err := s.resolve(r, h)
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	a.kind = c.kind
 	switch {
@@ -156,21 +156,21 @@ func (s *store) undelta(r *packReader, h packHead, at address, upTo int64) (a an
 	case a.size > upTo:
 		a.stream, err = s.streamDelta(r, c, at)
 	default:
-		a.raw, err = s.patch(r, c, at)
+		a.raw, err = s.applyDeltas(r, c, at)
 		a.size = int64(len(a.raw))
 	}
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	return a, nil
 }
 
-// patch makes an object in memory.
-func (s *store) patch(r *packReader, c chain, at address) (raw []byte, err error) {
+// applyDeltas makes an object in memory.
+func (s *store) applyDeltas(r *packReader, c deltaChain, at address) (raw []byte, err error) {
 	raw = c.raw
 	if raw == nil {
 		if _, err = r.head(c.base.offset); err == nil {
-			raw, err = r.whole(c.base, nil, s.bound())
+			raw, err = r.whole(c.base, nil, s.maxObject())
 		}
 		if err != nil {
 			return nil, err
@@ -186,7 +186,7 @@ func (s *store) patch(r *packReader, c chain, at address) (raw []byte, err error
 		if i == 0 {
 			check = r.verify(at.crc)
 		}
-		delta, err := r.whole(h, check, s.bound())
+		delta, err := r.whole(h, check, s.maxObject())
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +194,7 @@ func (s *store) patch(r *packReader, c chain, at address) (raw []byte, err error
 		if err != nil {
 			return nil, err
 		}
-		if raw, err = readExactly(p, size, s.bound()); err != nil {
+		if raw, err = readExactly(p, size, s.maxObject()); err != nil {
 			return nil, err
 		}
 		if i > 0 || c.kind == plumbing.TreeObject {
@@ -207,7 +207,7 @@ func (s *store) patch(r *packReader, c chain, at address) (raw []byte, err error
 // streamDelta makes a large object as a stream. A delta copies from anywhere in
 // its base, so that every object that it rests on is put on disk: else a large
 // one would have to be in memory, or be read anew for each copy.
-func (s *store) streamDelta(r *packReader, c chain, at address) (_ io.ReadCloser, err error) {
+func (s *store) streamDelta(r *packReader, c deltaChain, at address) (_ io.ReadCloser, err error) {
 	base := scratch{ReaderAt: bytes.NewReader(c.raw), size: int64(len(c.raw))}
 	defer func() {
 		if err != nil {
@@ -245,7 +245,7 @@ func (s *store) streamDelta(r *packReader, c chain, at address) (_ io.ReadCloser
 		}
 		if i == 0 {
 			last := base
-			return &objectStream{&exactly{in: p, left: size}, func() error {
+			return &objectStream{&exactReader{in: p, left: size}, func() error {
 				r.close()
 				return last.Close()
 			}}, nil
@@ -285,7 +285,7 @@ func (s *store) scratch(in io.Reader, size int64) (c scratch, err error) {
 	c = scratch{ReaderAt: f, size: size, file: f}
 	err = os.Remove(f.Name())
 	if err == nil {
-		_, err = io.Copy(f, &exactly{in: in, left: size})
+		_, err = io.Copy(f, &exactReader{in: in, left: size})
 	}
 	if err != nil {
 		return c, errors.Join(err, f.Close())
@@ -301,15 +301,15 @@ func (c scratch) Close() error {
 	return c.file.Close()
 }
 
-// loose reads an object that is a file of its own (gitrepository-layout(5)).
-func (s *store) loose(folders []string, h Hash, upTo int64) (a answer, err error) {
+// readLoose reads an object that is a file of its own (gitrepository-layout(5)).
+func (s *store) readLoose(folders []string, h Hash, upTo int64) (a foundObject, err error) {
 	name := hex.EncodeToString(h[:])
 	for _, folder := range folders {
 		f, err := s.set().openFile(filepath.Join(folder, name[:2], name[2:]))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
-			return answer{}, err
+			return foundObject{}, err
 		}
 		a, err = s.decodeLoose(f, h, upTo)
 		if a.stream == nil {
@@ -317,52 +317,52 @@ func (s *store) loose(folders []string, h Hash, upTo int64) (a answer, err error
 		}
 		return a, err
 	}
-	return answer{}, plumbing.ErrObjectNotFound
+	return foundObject{}, plumbing.ErrObjectNotFound
 }
 
 // decodeLoose reads the object h, which f is, and which belongs to the stream if it
 // answers with one.
-func (s *store) decodeLoose(f *os.File, h Hash, upTo int64) (a answer, err error) {
+func (s *store) decodeLoose(f *os.File, h Hash, upTo int64) (a foundObject, err error) {
 	z, err := zlib.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	const longestHead = 32 // a kind, a space, a size and a NUL
 	in := bufio.NewReaderSize(z, 4<<10)
 	ahead, err := in.Peek(longestHead)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	head, _, ok := bytes.Cut(ahead, []byte{0})
 	kind, size, spaced := bytes.Cut(head, []byte{' '})
 	if !ok || !spaced {
-		return answer{}, errDamaged
+		return foundObject{}, errDamaged
 	}
 	if a.kind, err = plumbing.ParseObjectType(string(kind)); err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	if a.size, err = strconv.ParseInt(string(size), 10, 64); err != nil || a.size < 0 {
-		return answer{}, errDamaged
+		return foundObject{}, errDamaged
 	}
 	if _, err := in.Discard(len(head) + 1); err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	sum := newHasher(a.kind, a.size)
-	whole := &exactly{in: io.TeeReader(in, sum), left: a.size, check: func() error { return named(sum, h) }}
+	whole := &exactReader{in: io.TeeReader(in, sum), left: a.size, check: func() error { return checkName(sum, h) }}
 	switch {
 	case upTo < 0:
 	case a.size > upTo:
 		a.stream = &objectStream{whole, f.Close}
 	default:
-		if a.raw, err = readExactly(whole, a.size, s.bound()); err != nil {
-			return answer{}, err
+		if a.raw, err = readExactly(whole, a.size, s.maxObject()); err != nil {
+			return foundObject{}, err
 		}
 	}
 	return a, nil
 }
 
-// named fails unless what was summed is the object h.
-func named(sum hash.Hash, h Hash) error {
+// checkName fails unless what was summed is the object h.
+func checkName(sum hash.Hash, h Hash) error {
 	if Hash(sum.Sum(nil)) != h {
 		return errDamaged
 	}
@@ -374,7 +374,7 @@ func named(sum hash.Hash, h Hash) error {
 // others need.
 type baseCache struct {
 	mu   sync.Mutex
-	kept *simplelru.LRU[baseKey, keptBase]
+	kept *simplelru.LRU[baseKey, cachedBase]
 	size int // in bytes
 }
 
@@ -384,7 +384,7 @@ type baseKey struct {
 	offset int64
 }
 
-type keptBase struct {
+type cachedBase struct {
 	kind plumbing.ObjectType
 	raw  []byte
 }
@@ -415,14 +415,14 @@ func (c *baseCache) put(p *knownPack, offset int64, kind plumbing.ObjectType, ra
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kept == nil {
-		c.kept, _ = simplelru.NewLRU(objectsKept, func(_ baseKey, b keptBase) { c.size -= len(b.raw) }) // fails for no size alone
+		c.kept, _ = simplelru.NewLRU(objectsKept, func(_ baseKey, b cachedBase) { c.size -= len(b.raw) }) // fails for no size alone
 	}
 	key := baseKey{p.name, offset}
 	if c.kept.Contains(key) {
 		return
 	}
 	c.size += len(raw)
-	c.kept.Add(key, keptBase{kind, raw})
+	c.kept.Add(key, cachedBase{kind, raw})
 	for c.size > objectCache {
 		c.kept.RemoveOldest()
 	}

@@ -23,61 +23,61 @@ const (
 	Moved   Action = "moved"
 )
 
-// A fileChange is the difference that a commit makes to a file.
-type fileChange struct {
+// A diffEntry is the difference that a commit makes to a file.
+type diffEntry struct {
 	path, from    string // from: where a moved file was
 	action        Action
 	before, after file // zero when there was none, or is none any more
 }
 
-// A differ finds the files in which two trees differ. Folders whose path is longer
+// A treeDiff finds the files in which two trees differ. Folders whose path is longer
 // than mostPath are passed over.
-type differ struct {
+type treeDiff struct {
 	tree    func(Hash) ([]byte, error)
 	want    func(folder string) bool // whether to look into a folder; nil is always
-	effort  *effort                  // of each diff
-	all     *effort                  // of this and others; nil is unbounded
-	emit    func(fileChange)         // nil is to collect them in out
-	out     []fileChange
-	distant int // how many folders were passed over
+	budget  *stepBudget              // of each diff
+	shared  *stepBudget              // of this and others; nil is unbounded
+	emit    func(diffEntry)          // nil is to collect them in out
+	out     []diffEntry
+	skipped int // how many folders were passed over
 }
 
-// mostPath is how long a path may be, in bytes, for what is there to be seen, as it
+// maxPathLen is how long a path may be, in bytes, for what is there to be seen, as it
 // is to operating systems. So trees may be nested as deep as one likes.
-const mostPath = 4096
+const maxPathLen = 4096
 
 // Few objects can stand for any number of files: trees of which each names the next
 // one many times. mostSteps is how many files and folders one comparison of trees
 // may come to; manyDiffs comparisons may be as large when a branch is taken in, and
 // each other commit has stepsOfCommit.
 const (
-	mostSteps     = 2 << 20
-	manyDiffs     = 8
-	stepsOfCommit = 256
+	maxDiffSteps   = 2 << 20
+	manyDiffs      = 8
+	stepsPerCommit = 256
 )
 
-// errTooMany: a comparison of trees was given up.
-var errTooMany = errors.New("more files and folders differ than can be taken in")
+// errDiffTooLarge: a comparison of trees was given up.
+var errDiffTooLarge = errors.New("more files and folders differ than can be taken in")
 
-// An effort bounds the steps of comparisons.
-type effort struct{ left atomic.Int64 }
+// A stepBudget bounds the steps of comparisons.
+type stepBudget struct{ left atomic.Int64 }
 
-func newEffort(steps int) *effort {
-	e := new(effort)
+func newStepBudget(steps int) *stepBudget {
+	e := new(stepBudget)
 	e.left.Store(int64(steps))
 	return e
 }
 
 // step takes one step, errTooMany when there is none left.
-func (d *differ) step() error {
-	if d.effort.left.Add(-1) < 0 || d.all != nil && d.all.left.Add(-1) < 0 {
-		return errTooMany
+func (d *treeDiff) step() error {
+	if d.budget.left.Add(-1) < 0 || d.shared != nil && d.shared.left.Add(-1) < 0 {
+		return errDiffTooLarge
 	}
 	return nil
 }
 
 // against lists what differs in tree from every one of the parents.
-func (d *differ) against(parents []Hash, tree Hash) (out []fileChange, err error) {
+func (d *treeDiff) against(parents []Hash, tree Hash) (out []diffEntry, err error) {
 	for k, parent := range parents {
 		d.out = nil
 		if err := d.diff(parent, tree, ""); err != nil {
@@ -86,7 +86,7 @@ func (d *differ) against(parents []Hash, tree Hash) (out []fileChange, err error
 		if k == 0 {
 			out = d.out
 		} else {
-			out = inBoth(out, d.out)
+			out = changedInBoth(out, d.out)
 		}
 	}
 	return classify(out), nil
@@ -94,12 +94,12 @@ func (d *differ) against(parents []Hash, tree Hash) (out []fileChange, err error
 
 // diff compares the trees a and b, found at the folder prefix ("" or ending in
 // a slash). Equal items, and with them equal folders, are passed over.
-func (d *differ) diff(a, b Hash, prefix string) error {
+func (d *treeDiff) diff(a, b Hash, prefix string) error {
 	if a == b || d.want != nil && !d.want(prefix) {
 		return nil
 	}
-	if len(prefix) > mostPath {
-		d.distant++
+	if len(prefix) > maxPathLen {
+		d.skipped++
 		return nil
 	}
 	if err := d.step(); err != nil {
@@ -147,7 +147,7 @@ func (d *differ) diff(a, b Hash, prefix string) error {
 }
 
 // item compares two items of one name and kind, or one item with nothing.
-func (d *differ) item(a, b treeItem, prefix string) error {
+func (d *treeDiff) item(a, b treeItem, prefix string) error {
 	name := a
 	if b != nil {
 		name = b
@@ -166,7 +166,7 @@ func (d *differ) item(a, b treeItem, prefix string) error {
 	if err := d.step(); err != nil {
 		return err
 	}
-	c := fileChange{path: full}
+	c := diffEntry{path: full}
 	if a != nil {
 		c.before = a.file()
 	}
@@ -224,9 +224,9 @@ func compareItems(a, b treeItem) int {
 // classify names what each change is and puts them in order of path. A deleted
 // and a created regular file of the same bytes become one moved file, told
 // apart by base name if there are several; empty files are not paired.
-func classify(changes []fileChange) []fileChange {
-	slices.SortFunc(changes, func(a, b fileChange) int { return cmp.Compare(a.path, b.path) })
-	gone := make(map[Hash][]*fileChange) // deleted files by content
+func classify(changes []diffEntry) []diffEntry {
+	slices.SortFunc(changes, func(a, b diffEntry) int { return cmp.Compare(a.path, b.path) })
+	gone := make(map[Hash][]*diffEntry) // deleted files by content
 	empty := hashObject(plumbing.BlobObject, nil)
 	for i := range changes {
 		c := &changes[i]
@@ -248,10 +248,10 @@ func classify(changes []fileChange) []fileChange {
 		if c.action != Created || len(from) == 0 || !c.after.regular() {
 			continue
 		}
-		k := max(0, slices.IndexFunc(from, func(d *fileChange) bool { return path.Base(d.path) == path.Base(c.path) }))
+		k := max(0, slices.IndexFunc(from, func(d *diffEntry) bool { return path.Base(d.path) == path.Base(c.path) }))
 		c.action, c.from, c.before = Moved, from[k].path, from[k].before
 		from[k].action = "" // now half of a move
 		gone[c.after.hash] = slices.Delete(from, k, k+1)
 	}
-	return slices.DeleteFunc(changes, func(c fileChange) bool { return c.action == "" })
+	return slices.DeleteFunc(changes, func(c diffEntry) bool { return c.action == "" })
 }

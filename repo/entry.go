@@ -16,21 +16,21 @@ type Entry struct {
 	Mode       filemode.FileMode // Regular or Executable
 
 	latest latest
-	text   *text
+	blob   *cachedBlob
 }
 
 // Fields are the front matter's, never nil; empty when it cannot be read.
-func (e *Entry) Fields() *content.Object { return e.text.read().fields }
+func (e *Entry) Fields() *content.Object { return e.blob.read().fields }
 
-// A Glimpse is the fields of an entry for those who need few of them: what is not asked
-// for is not decoded.
-type Glimpse struct {
+// CachedFields are the fields of an entry for those who need few of them: only what is
+// asked for is decoded.
+type CachedFields struct {
 	fields  *content.Object
 	encoded string // as in the index, where fields is nil
 }
 
 // Get is the value of a key.
-func (g Glimpse) Get(key string) (content.Value, bool) {
+func (g CachedFields) Get(key string) (content.Value, bool) {
 	if g.fields != nil {
 		return g.fields.Get(key)
 	}
@@ -38,22 +38,22 @@ func (g Glimpse) Get(key string) (content.Value, bool) {
 	return v, ok && err == nil
 }
 
-// Glimpse is the entry's, false when the file would have to be read for it.
-func (e *Entry) Glimpse() (Glimpse, bool) { return e.text.glimpse() }
+// CachedFields are those of e; false when the file would have to be read for them.
+func (e *Entry) CachedFields() (CachedFields, bool) { return e.blob.cachedFields() }
 
-// Known says whether the fields can be had without reading the file.
-func (e *Entry) Known() bool { return e.text.known() }
+// Cached says whether the fields can be had without reading the file.
+func (e *Entry) Cached() bool { return e.blob.isCached() }
 
 // Weight is about how many bytes are read for the fields, as far as that is known
 // without reading.
-func (e *Entry) Weight() int { return e.text.weight() }
+func (e *Entry) Weight() int { return e.blob.weight() }
 
 // Problems are those met in reading the file; a schema's are not among them.
-func (e *Entry) Problems() []content.Problem { return e.text.read().problems }
+func (e *Entry) Problems() []content.Problem { return e.blob.read().problems }
 
 // Source is the bytes of the file, which must not be changed. They are read from
 // the repository when they are not in memory; ErrStorage when that fails.
-func (e *Entry) Source() ([]byte, error) { return e.text.source() }
+func (e *Entry) Source() ([]byte, error) { return e.blob.source() }
 
 // Document is the entry parsed.
 func (e *Entry) Document() (*content.Document, error) {

@@ -17,7 +17,7 @@ var (
 	// symbolic link, a submodule, a folder, or a file where a folder is needed.
 	ErrConflict = errors.New("something else is in the way")
 	// ErrSize: an upload has not as many bytes as was said.
-	ErrSize = errors.New("content is shorter or longer than was said")
+	ErrSize = errors.New("content does not have the size that was announced")
 	// ErrBusy: the queue of updates is full. Nothing was done; try again later.
 	ErrBusy = errors.New("too many updates are waiting")
 	// ErrClosed: the writer has stopped, or stopped before this update.

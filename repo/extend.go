@@ -17,11 +17,11 @@ import (
 // takes reading, which may fail; to put it in does not.
 type extension struct {
 	tip     Hash
-	news    []newCommit // parents before children
-	changes [][]fileChange
+	added   []newCommit // parents before children
+	changes [][]diffEntry
 	lost    []int32  // commits of the history that do not lead to tip, the last one first
 	touched []string // paths that commits touched which are lost, or made one with others anew
-	distant int      // how many folders were passed over
+	skipped int      // how many folders were passed over
 }
 
 // A newCommit was read but is not part of the history yet.
@@ -38,22 +38,22 @@ func (h *history) extension(ctx context.Context, s *store, tip Hash) (*extension
 	if tip == h.tip {
 		return e, nil
 	}
-	met, err := e.read(ctx, h, s)
+	met, err := e.readCommits(ctx, h, s)
 	if err != nil {
 		return nil, err
 	}
 	if at, ok := h.number(h.tip); ok && !slices.Contains(met, at) {
-		e.lost = h.lost(at, met)
+		e.lost = h.lostFrom(at, met)
 	}
 	if n := len(e.lost); n > 0 {
 		e.touched = h.touchedFrom(e.lost[n-1])
 	}
-	return e, e.compare(ctx, s, h.most)
+	return e, e.diffCommits(ctx, s, h.maxSteps)
 }
 
-// read reads the commits that h does not hold, and says where it met those that it
+// readCommits reads the commits that h does not hold, and says where it met those that it
 // does.
-func (e *extension) read(ctx context.Context, h *history, s *store) (met []int32, err error) {
+func (e *extension) readCommits(ctx context.Context, h *history, s *store) (met []int32, err error) {
 	read := make(map[Hash]*newCommit) // nil once it is in news
 	for stack := []Hash{e.tip}; len(stack) > 0; {
 		top := stack[len(stack)-1]
@@ -66,7 +66,7 @@ func (e *extension) read(ctx context.Context, h *history, s *store) (met []int32
 			continue
 		}
 		if seen { // and so are its parents
-			e.news = append(e.news, *c)
+			e.added = append(e.added, *c)
 			read[top] = nil
 			stack = stack[:len(stack)-1]
 			continue
@@ -89,11 +89,11 @@ func (e *extension) read(ctx context.Context, h *history, s *store) (met []int32
 	return met, nil
 }
 
-// lost are the commits that lead to tip but to none of the commits that stay, the
+// lostFrom are the commits that lead to tip but to none of the commits that stay, the
 // last one first. It costs what is lost, and what stays of the same time.
-func (h *history) lost(tip int32, stay []int32) []int32 {
+func (h *history) lostFrom(tip int32, stay []int32) []int32 {
 	stays := map[int32]bool{tip: false}
-	queue := &numbers{tip}
+	queue := &commitHeap{tip}
 	for _, n := range stay {
 		if _, queued := stays[n]; !queued {
 			heap.Push(queue, n)
@@ -124,9 +124,9 @@ func (h *history) lost(tip int32, stay []int32) []int32 {
 	return lost
 }
 
-// dropAstray takes out what does not lead to the tip: an index may tell of it that
+// dropUnreachable takes out what does not lead to the tip: an index may tell of it that
 // was saved while a push was being taken in, which was then withdrawn.
-func (h *history) dropAstray() {
+func (h *history) dropUnreachable() {
 	leads := make([]bool, h.commits.len())
 	if tip, ok := h.number(h.tip); ok {
 		leads[tip] = true
@@ -146,14 +146,14 @@ func (h *history) dropAstray() {
 	}
 }
 
-// numbers is a heap of commits, the last one on top.
-type numbers []int32
+// commitHeap is a heap of commits, the last one on top.
+type commitHeap []int32
 
-func (q numbers) Len() int           { return len(q) }
-func (q numbers) Less(i, j int) bool { return q[i] > q[j] }
-func (q numbers) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *numbers) Push(n any)        { *q = append(*q, n.(int32)) } //nolint:forcetypeassert // heap's own
-func (q *numbers) Pop() any {
+func (q commitHeap) Len() int           { return len(q) }
+func (q commitHeap) Less(i, j int) bool { return q[i] > q[j] }
+func (q commitHeap) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *commitHeap) Push(n any)        { *q = append(*q, n.(int32)) } //nolint:forcetypeassert // heap's own
+func (q *commitHeap) Pop() any {
 	n := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]
 	return n
@@ -180,14 +180,14 @@ func (h *history) touchedFrom(n int32) (paths []string) {
 	return paths
 }
 
-// take puts e in and says which paths have another history than before. The
+// apply puts e in and says which paths have another history than before. The
 // commits that are lost are gone then, and what follows them has other numbers.
-func (h *history) take(e *extension) (touched []string) {
+func (h *history) apply(e *extension) (touched []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.drop(e.lost, e.touched)
 	touched = e.touched
-	for i, n := range e.news {
+	for i, n := range e.added {
 		var parents []int32
 		for _, p := range n.parents {
 			number, _ := h.number(p)
@@ -215,7 +215,7 @@ func (h *history) drop(lost []int32, paths []string) {
 		parents []Hash
 	}
 	type again struct {
-		journaled
+		pathTouch
 		other string
 	}
 	var commits []staying
@@ -239,10 +239,10 @@ func (h *history) drop(lost []int32, paths []string) {
 			if t.commit < from {
 				return false
 			}
-			at := end{t.commit, path}
+			at := moveEnd{t.commit, path}
 			if !gone[t.commit] {
 				hash := h.commits.at(t.commit).hash
-				entered[hash] = append(entered[hash], again{journaled{path, t}, h.ends[at]})
+				entered[hash] = append(entered[hash], again{pathTouch{path, t}, h.ends[at]})
 			}
 			delete(h.ends, at)
 			return true
@@ -251,8 +251,8 @@ func (h *history) drop(lost []int32, paths []string) {
 			delete(h.touches, path)
 		}
 	}
-	h.journal, h.next = h.journal.before(from), h.next.before(from)
-	h.cut(from)
+	h.journal, h.next = h.journal.truncatedAt(from), h.next.truncatedAt(from)
+	h.truncate(from)
 	for _, c := range commits {
 		n := int32(h.commits.len())
 		var parents []int32
@@ -268,21 +268,21 @@ func (h *history) drop(lost []int32, paths []string) {
 	}
 }
 
-// cut takes out the commits from n on, whose touches are gone.
-func (h *history) cut(n int32) {
+// truncate takes out the commits from n on, whose touches are gone.
+func (h *history) truncate(n int32) {
 	for i := int32(h.commits.len()) - 1; i >= n; i-- {
 		*h.slot(h.commits.at(i).hash) = 0 // right because those that came later are gone
 		delete(h.merged, i)
 		h.recent[i%recentCommits] = nil
 	}
-	h.commits.cut(int(n))
+	h.commits.truncate(int(n))
 }
 
-// compare finds what each of the news changed: what differs from its parent, or
+// diffCommits finds what each added commit changed: what differs from its parent, or
 // from every one of its parents. Of many commits, parts are done in parallel.
-func (e *extension) compare(ctx context.Context, s *store, most int) error {
-	trees := make(map[Hash]Hash, len(e.news))
-	for _, c := range e.news {
+func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
+	trees := make(map[Hash]Hash, len(e.added))
+	for _, c := range e.added {
 		trees[c.hash] = c.tree
 	}
 	treeOf := func(s *store, commit Hash) (Hash, error) {
@@ -291,9 +291,9 @@ func (e *extension) compare(ctx context.Context, s *store, most int) error {
 		}
 		return s.treeOf(commit)
 	}
-	e.changes = make([][]fileChange, len(e.news))
+	e.changes = make([][]diffEntry, len(e.added))
 	var distant atomic.Int64
-	all := newEffort(most*manyDiffs + len(e.news)*stepsOfCommit)
+	all := newStepBudget(most*manyDiffs + len(e.added)*stepsPerCommit)
 	part := func(ctx context.Context, s *store, from, to int) error {
 		read := cachedTrees(s)
 		for i := from; i < to; i++ {
@@ -301,9 +301,9 @@ func (e *extension) compare(ctx context.Context, s *store, most int) error {
 				return err
 			}
 			parents := []Hash{{}}
-			if len(e.news[i].parents) > 0 {
+			if len(e.added[i].parents) > 0 {
 				parents = parents[:0]
-				for _, p := range e.news[i].parents {
+				for _, p := range e.added[i].parents {
 					tree, err := treeOf(s, p)
 					if err != nil {
 						return err
@@ -311,27 +311,27 @@ func (e *extension) compare(ctx context.Context, s *store, most int) error {
 					parents = append(parents, tree)
 				}
 			}
-			d := differ{tree: read, effort: newEffort(most), all: all}
-			changes, err := d.against(parents, e.news[i].tree)
+			d := treeDiff{tree: read, budget: newStepBudget(most), shared: all}
+			changes, err := d.against(parents, e.added[i].tree)
 			if err != nil {
-				return fmt.Errorf("diff commit %s: %w", e.news[i].hash, err)
+				return fmt.Errorf("diff commit %s: %w", e.added[i].hash, err)
 			}
 			e.changes[i] = changes
-			distant.Add(int64(d.distant))
+			distant.Add(int64(d.skipped))
 		}
 		return nil
 	}
-	defer func() { e.distant = int(distant.Load()) }()
+	defer func() { e.skipped = int(distant.Load()) }()
 	const worthwhile = 1000
-	if len(e.news) < worthwhile {
-		return part(ctx, s, 0, len(e.news))
+	if len(e.added) < worthwhile {
+		return part(ctx, s, 0, len(e.added))
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	size := len(e.news)/runtime.GOMAXPROCS(0) + 1
-	for from := 0; from < len(e.news); from += size {
+	size := len(e.added)/runtime.GOMAXPROCS(0) + 1
+	for from := 0; from < len(e.added); from += size {
 		g.Go(func() error {
-			own := s.beside()
-			return errors.Join(part(ctx, own, from, min(from+size, len(e.news))), own.Close())
+			own := s.withOwnCache()
+			return errors.Join(part(ctx, own, from, min(from+size, len(e.added))), own.Close())
 		})
 	}
 	return g.Wait()

@@ -19,7 +19,7 @@ func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []str
 	if err != nil {
 		return nil, false, err
 	}
-	return h.take(e), len(e.lost) > 0, nil
+	return h.apply(e), len(e.lost) > 0, nil
 }
 
 // opened is a repository without a running writer: the test is the writer.
@@ -51,6 +51,7 @@ func setMain(t *testing.T, dir string, to Hash) {
 // told: not now, not when the push is withdrawn, not after a start with the index
 // that was saved meanwhile. Once it can be read, all of it is.
 func TestUnreadablePush(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "1000")
@@ -116,9 +117,10 @@ func TestUnreadablePush(t *testing.T) {
 	verify(t, r)
 }
 
-// TestIndexAstray: an index that tells of commits which its tip does not follow upon
+// TestIndexUnreachable: an index that tells of commits which its tip does not follow upon
 // is put right.
-func TestIndexAstray(t *testing.T) {
+func TestIndexUnreachable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	s.commit(t, "1", "parc")
@@ -143,6 +145,7 @@ func TestIndexAstray(t *testing.T) {
 // TestTakenBack: when commits are taken back, only they are dropped, and only what
 // took their place is read; the history before stays as it is.
 func TestTakenBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	for i := range 40 {
@@ -167,8 +170,8 @@ func TestTakenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(e.lost) != c.lost || len(e.news) != c.news {
-			t.Errorf("%s: %d commits dropped and %d read, want %d and %d", c.name, len(e.lost), len(e.news), c.lost, c.news)
+		if len(e.lost) != c.lost || len(e.added) != c.news {
+			t.Errorf("%s: %d commits dropped and %d read, want %d and %d", c.name, len(e.lost), len(e.added), c.lost, c.news)
 		}
 		taken(t, r)
 		if err := r.saveIndex(false); err != nil {
@@ -189,6 +192,7 @@ func orphanOf(t *testing.T, dir, name string) string {
 // merges, and compares each time what is known with what a fresh start reads; with
 // the journal, and without it.
 func TestBranchGoesAnywhere(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)

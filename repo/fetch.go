@@ -93,13 +93,13 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	r.fetching.Lock()
 	defer r.fetching.Unlock()
 	if r.remote == nil {
-		return r.adopt(ctx, Hash{}, Hash{})
+		return r.requestUpdate(ctx, Hash{}, Hash{})
 	}
 	pause := firstPause
-	for deadline := time.Now().Add(lockPatience); ; pause = min(2*pause, longestPause) {
+	for deadline := time.Now().Add(lockTimeout); ; pause = min(2*pause, longestPause) {
 		err := r.follow(ctx)
 		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
-		// were joined that it had listed.
+		// were repacked that it had listed.
 		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) ||
 			errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
 		if !again || !time.Now().Before(deadline) {
@@ -128,7 +128,7 @@ func (r *Repo) follow(ctx context.Context) error {
 		return err
 	}
 	if ok {
-		if err := r.adopt(ctx, from, tip); err != nil {
+		if err := r.requestUpdate(ctx, from, tip); err != nil {
 			return err
 		}
 	}
@@ -159,7 +159,7 @@ func (r *Repo) openFetch() (*fetch, error) {
 		return nil, fmt.Errorf("fetch: go-git keeps repositories as %T", g.Storer)
 	}
 	f := &fetch{
-		repo: r, git: g, storage: &fetchStorage{Storage: files, repo: r, keeps: keeps{disk: r.disk, folder: r.packFolder()}},
+		repo: r, git: g, storage: &fetchStorage{Storage: files, repo: r, keepFiles: keepFiles{disk: r.disk, folder: r.packFolder()}},
 		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
 		tracking: plumbing.NewRemoteReferenceName("cms", r.Branch()),
 	}
@@ -191,8 +191,8 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 // release ends the keeping of what was fetched: a reference leads to it, or it was in
 // vain.
 func (f *fetch) release() {
-	if err := f.storage.keeps.release(); err != nil {
-		f.repo.log.Warn("a pack that was fetched stays kept until the next start", "error", err)
+	if err := f.storage.keepFiles.release(); err != nil {
+		f.repo.log.Warn("the keep file of a fetched pack cannot be removed before the next start", "error", err)
 	}
 }
 
@@ -204,7 +204,7 @@ func (f *fetch) leads(from, tip Hash) (bool, error) {
 	case from.IsZero(), from == f.followed:
 		return true, nil
 	}
-	commits := f.repo.store.beside() // go-git's own storage loses sight of packs that are joined
+	commits := f.repo.store.withOwnCache() // go-git's own storage loses sight of packs that are repacked
 	defer commits.Close()
 	if found, err := commits.ancestor(from, tip); err != nil || found {
 		return found, err
@@ -215,18 +215,18 @@ func (f *fetch) leads(from, tip Hash) (bool, error) {
 	return false, ErrDiverged
 }
 
-// An adoption asks the writer to look at the branch and, unless to is zero, to
+// A refUpdate asks the writer to look at the branch and, unless to is zero, to
 // move it before.
-type adoption struct {
+type refUpdate struct {
 	from, to Hash
 	done     chan error
 }
 
-// adopt has the writer do an adoption.
-func (r *Repo) adopt(ctx context.Context, from, to Hash) error {
-	a := &adoption{from: from, to: to, done: make(chan error, 1)}
+// requestUpdate has the writer do a refUpdate.
+func (r *Repo) requestUpdate(ctx context.Context, from, to Hash) error {
+	a := &refUpdate{from: from, to: to, done: make(chan error, 1)}
 	select {
-	case r.adoptions <- a:
+	case r.refUpdates <- a:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.stopped:
@@ -235,8 +235,8 @@ func (r *Repo) adopt(ctx context.Context, from, to Hash) error {
 	return <-a.done
 }
 
-// take does an adoption. The branch only moves to what can be taken in.
-func (r *Repo) take(ctx context.Context, a *adoption) error {
+// updateRef does a refUpdate. The branch only moves to what can be taken in.
+func (r *Repo) updateRef(ctx context.Context, a *refUpdate) error {
 	s, err := r.catchUp(ctx)
 	if err != nil || a.to.IsZero() {
 		return err
@@ -244,9 +244,9 @@ func (r *Repo) take(ctx context.Context, a *adoption) error {
 	if s.commit != a.from {
 		return errMoved
 	}
-	coming, err := r.prepare(ctx, s, a.to, nil, nil)
+	coming, err := r.prepareIncoming(ctx, s, a.to, nil, nil)
 	if err == nil {
-		err = r.keepLost(coming.extension)
+		err = r.backupLost(coming.extension)
 	}
 	if err == nil {
 		err = r.branch.move(a.from, a.to)
@@ -257,6 +257,6 @@ func (r *Repo) take(ctx context.Context, a *adoption) error {
 	case err != nil:
 		return storageError(err)
 	}
-	r.arrive(coming)
+	r.applyIncoming(coming)
 	return nil
 }

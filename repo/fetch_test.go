@@ -50,6 +50,7 @@ func fetched(t *testing.T, r *Repo, want string) {
 }
 
 func TestFetch(t *testing.T) {
+	t.Parallel()
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -95,6 +96,7 @@ func TestFetch(t *testing.T) {
 
 // Edits go on beside fetches; whatever comes first, none is lost.
 func TestFetchBesideEdits(t *testing.T) {
+	t.Parallel()
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -124,9 +126,10 @@ func TestFetchBesideEdits(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestUpkeepBesideFetches: Git's upkeep in a loop, pruning all that nothing leads to,
+// TestMaintenanceBesideFetches: Git's maintenance in a loop, pruning all that nothing leads to,
 // loses nothing of what is fetched and edited meanwhile.
-func TestUpkeepBesideFetches(t *testing.T) {
+func TestMaintenanceBesideFetches(t *testing.T) {
+	t.Parallel()
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		more, err := strconv.Atoi(s)
@@ -178,6 +181,7 @@ func TestUpkeepBesideFetches(t *testing.T) {
 // TestFetchIsKept: a pack that is fetched is kept before it is in place, until a
 // reference leads to it; and what is left of a fetch that was cut off goes at the start.
 func TestFetchIsKept(t *testing.T) {
+	t.Parallel()
 	bare, work := host(t)
 	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
 	o := options(t.TempDir())
@@ -194,12 +198,12 @@ func TestFetchIsKept(t *testing.T) {
 	r.disk = renames{r.disk, func(to string) {
 		if name, pack := strings.CutSuffix(to, ".pack"); pack {
 			packs++
-			if note, err := os.ReadFile(name + ".keep"); err != nil || string(note) != keepNote {
+			if note, err := os.ReadFile(name + ".keep"); err != nil || string(note) != keepContent {
 				t.Errorf("%s is placed and not kept: %q, %v", filepath.Base(to), note, err)
 			}
 		}
 	}}
-	f.storage.keeps.disk = r.disk
+	f.storage.keepFiles.disk = r.disk
 	if got, err := f.fetch(t.Context()); err != nil || got.String() != tip || packs != 1 {
 		t.Fatalf("fetched %s, %v, as %d packs; want %s as one", got, err, packs, tip)
 	}
@@ -232,6 +236,7 @@ func (d renames) Rename(from, to string) error {
 
 // TestFetchHTTP fetches from Git's own server, which asks for a token.
 func TestFetchHTTP(t *testing.T) {
+	t.Parallel()
 	bare, work := host(t)
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -272,6 +277,7 @@ func TestFetchHTTP(t *testing.T) {
 // TestFetchTellsNoSecret: whatever fails at the remote, and however it is told, what
 // authenticates there is not.
 func TestFetchTellsNoSecret(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Path {
 		case "/401/info/refs":

@@ -15,13 +15,13 @@ import (
 )
 
 // A fetchStorage is where go-git puts what it fetches. It reads as go-git does, and
-// writes as we do: a pack is durable and kept before it is in place, so that Git's upkeep
+// writes as we do: a pack is durable and kept before it is in place, so that Git's maintenance
 // does not drop it before a reference leads to it, and references are moved by renaming,
 // durably, so that they never lead nowhere in between.
 type fetchStorage struct {
 	*filesystem.Storage
-	repo  *Repo
-	keeps keeps // of its own, as the writer owns the others
+	repo      *Repo
+	keepFiles keepFiles // of its own, as the writer owns the others
 }
 
 // fetchDraft begins the name of a pack that is being fetched.
@@ -31,7 +31,7 @@ const fetchDraft = drafts + "fetch"
 func (s *fetchStorage) PackfileWriter() (io.WriteCloser, error) {
 	draft := filepath.Join(s.repo.packFolder(), fetchDraft)
 	for _, name := range []string{draft + "_pack", draft + "_idx"} { // of a fetch that failed
-		if err := removeIfThere(s.repo.disk, name); err != nil {
+		if err := removeIfExists(s.repo.disk, name); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +88,7 @@ func (p *fetchedPack) Close() error {
 		}
 	}
 	d := p.storage.repo.disk
-	return errors.Join(err, removeIfThere(d, p.draft+"_pack"), removeIfThere(d, p.draft+"_idx"))
+	return errors.Join(err, removeIfExists(d, p.draft+"_pack"), removeIfExists(d, p.draft+"_idx"))
 }
 
 func (p *fetchedPack) place() error {
@@ -97,7 +97,7 @@ func (p *fetchedPack) place() error {
 	if err != nil {
 		return fmt.Errorf("read fetched pack: %w", err)
 	}
-	name, taken, err := s.keeps.reserve(sum)
+	name, taken, err := s.keepFiles.reserve(sum)
 	if err == nil && taken { // by the same fetch before; it is there, or on its way out
 		err = fmt.Errorf("pack %s: %w", sum, fs.ErrExist)
 	}

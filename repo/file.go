@@ -54,7 +54,7 @@ func (s *Snapshot) File(p content.Path) (File, error) {
 // Git sorts them. The zero folder is the root. Of a folder that is not there,
 // the list is empty.
 func (s *Snapshot) Files(folder content.Path) ([]File, error) {
-	d := differ{tree: s.repo.store.tree, effort: newEffort(s.repo.history.most)}
+	d := treeDiff{tree: s.repo.store.tree, budget: newStepBudget(s.repo.history.maxSteps)}
 	below := folder.String() + "/"
 	if folder.IsZero() {
 		below = ""
@@ -75,13 +75,13 @@ func (s *Snapshot) Files(folder content.Path) ([]File, error) {
 	return files, nil
 }
 
-// Past is the file at p as it was when its blob was the one that revision names.
-func (r *Repo) Past(p content.Path, revision Hash) File {
+// FileAt is the file at p as it was when its blob was the one that revision names.
+func (r *Repo) FileAt(p content.Path, revision Hash) File {
 	return File{p, revision, filemode.Regular, r}
 }
 
 // Size is how many bytes the file has. ErrStorage when that cannot be read.
-func (f File) Size() (int64, error) { return f.repo.files.size(f.Revision) }
+func (f File) Size() (int64, error) { return f.repo.streams.size(f.Revision) }
 
 // Updated is the last change of the file.
 func (f File) Updated() Change { return f.repo.history.last(f.Path.String(), f.Revision) }
@@ -89,7 +89,7 @@ func (f File) Updated() Change { return f.repo.history.last(f.Path.String(), f.R
 // Open opens the content. To seek costs as much as to read from the beginning
 // to there.
 func (f File) Open() (io.ReadSeekCloser, error) {
-	r := &fileReader{store: f.repo.files, blob: f.Revision}
+	r := &fileReader{store: f.repo.streams, blob: f.Revision}
 	return r, r.open()
 }
 

@@ -66,6 +66,7 @@ func upload(t testing.TB, r *Repo, text string) *Upload {
 }
 
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, options(dir))
 	put(t, r, "consultations", "parc", "Le parc")
@@ -130,6 +131,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestFilesRefused(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "parc", "Le parc")
 	update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "img/a.png"), upload(t, r, "a")) })
@@ -160,6 +162,7 @@ func TestFilesRefused(t *testing.T) {
 // TestUploadRefused: nothing is left of what did not arrive, nor of what no
 // update took.
 func TestUploadRefused(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	gone := errors.New("the line is dead")
 	for name, c := range map[string]struct {
@@ -208,7 +211,7 @@ func TestLargeFile(t *testing.T) {
 	}
 	defer u.Close()
 	update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "img/film.mp4"), u) })
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	f, err := r.View().File(filePath(t, "img/film.mp4"))
@@ -252,6 +255,7 @@ func TestLargeFile(t *testing.T) {
 
 // TestFileSeek reads a small file in the ways that net/http does.
 func TestFileSeek(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "a.txt"), upload(t, r, "0123456789")) })
 	f, err := r.View().File(filePath(t, "a.txt"))
@@ -303,6 +307,7 @@ func mustOpen(t *testing.T, f File) io.ReadSeekCloser {
 
 // TestUploadsAtOnce: the same content twice, and other ones, in one group.
 func TestUploadsAtOnce(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	errs := make(chan error)
 	for i := range 8 {

@@ -64,14 +64,14 @@ func (osDisk) SyncDir(name string) error {
 
 func (osDisk) SyncFile(name string) error { return osDisk{}.SyncDir(name) }
 
-// An askingDisk asks before it syncs a folder.
-type askingDisk struct {
+// A syncHookDisk asks before it syncs a folder.
+type syncHookDisk struct {
 	disk
-	before func(folder string) error
+	beforeSync func(folder string) error
 }
 
-func (d askingDisk) SyncDir(name string) error {
-	if err := d.before(name); err != nil {
+func (d syncHookDisk) SyncDir(name string) error {
+	if err := d.beforeSync(name); err != nil {
 		return err
 	}
 	return d.disk.SyncDir(name)
@@ -84,7 +84,7 @@ func writeFile(d disk, name string, b []byte, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(f, b); err != nil {
+	if err := writeSync(f, b); err != nil {
 		return errors.Join(err, d.Remove(name))
 	}
 	return nil
@@ -97,11 +97,11 @@ func appendFile(d disk, name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return fill(f, b)
+	return writeSync(f, b)
 }
 
-// fill writes b to f, durably, and closes it.
-func fill(f diskFile, b []byte) error {
+// writeSync writes b to f, durably, and closes it.
+func writeSync(f diskFile, b []byte) error {
 	_, err := f.Write(b)
 	if err == nil {
 		err = f.Sync()
@@ -109,7 +109,7 @@ func fill(f diskFile, b []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func removeIfThere(d disk, name string) error {
+func removeIfExists(d disk, name string) error {
 	if err := d.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -30,20 +30,20 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 		return // withdrawn meanwhile
 	}
 	outcomes := make([]outcome, len(requests))
-	deadline := time.Now().Add(lockPatience)
+	deadline := time.Now().Add(lockTimeout)
 	for tries := 1; ; tries++ {
 		next, err := r.attempt(ctx, requests, outcomes, deadline)
-		if errors.Is(err, errMoved) && (tries < fewestTries || time.Now().Before(deadline)) {
+		if errors.Is(err, errMoved) && (tries < minLockTries || time.Now().Before(deadline)) {
 			continue // on the new tip
 		}
 		if !errors.Is(err, ErrUnsure) {
-			r.release()
+			r.releaseKeepFiles()
 		}
 		if err != nil {
-			r.fail(requests, outcomes, storageError(err))
+			r.failGroup(requests, outcomes, storageError(err))
 			return
 		}
-		r.feel(nil)
+		r.setWriteErr(nil)
 		for i, q := range requests {
 			o := outcomes[i]
 			q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
@@ -52,15 +52,15 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 	}
 }
 
-// fail answers requests whose group has failed. If it may be saved nevertheless,
+// failGroup answers requests whose group has failed. If it may be saved nevertheless,
 // that is told to those who changed something: of the others nothing can be.
-func (r *Repo) fail(requests []*request, outcomes []outcome, err error) {
+func (r *Repo) failGroup(requests []*request, outcomes []outcome, err error) {
 	message := "commit failed"
 	if errors.Is(err, ErrUnsure) {
 		message = "commit failed late: it may be saved, which the branch will tell"
 	}
 	r.log.Error(message, "updates", len(requests), "error", err)
-	r.feel(err)
+	r.setWriteErr(err)
 	for i, q := range requests {
 		if errors.Is(err, ErrUnsure) && !outcomes[i].changed {
 			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))
@@ -70,12 +70,12 @@ func (r *Repo) fail(requests []*request, outcomes []outcome, err error) {
 	}
 }
 
-// release lets Git's upkeep have the packs that are in place, now that the branch
+// releaseKeepFiles lets Git's maintenance have the packs that are in place, now that the branch
 // leads to them or never will.
-func (r *Repo) release() {
-	if err := r.keeps.release(); err != nil {
+func (r *Repo) releaseKeepFiles() {
+	if err := r.keepFiles.release(); err != nil {
 		r.dirty = true // clean tries again
-		r.log.Warn("packs stay kept for now", "error", err)
+		r.log.Warn("the keep files of packs cannot be removed yet", "error", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 		r.root = nil // it holds what was not committed
 		r.dirty = r.dirty || !errors.Is(err, errMoved)
 		if errors.Is(err, ErrUnsure) {
-			r.doubt.Store(&g.commit)
+			r.inDoubt.Store(&g.commit)
 		}
 		return nil, err
 	}
@@ -146,31 +146,31 @@ func (g *group) run(q *request) (outcome, error) {
 	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
 	}
-	settled := tx.settle()
+	settled := tx.netChanges()
 	if len(settled) == 0 {
 		return o, nil
 	}
-	if err := g.seal(tx, settled, q.meta); err != nil {
+	if err := g.addCommit(tx, settled, q.meta); err != nil {
 		return o, err
 	}
 	return outcome{commit: g.commit, changed: true}, nil
 }
 
-// seal turns what tx did into a commit on top of the group's last one.
-func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
+// addCommit turns what tx did into a commit on top of the group's last one.
+func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error {
 	r := g.repo
 	edits := make([]edit, 0, len(changes))
-	diff := make([]fileChange, 0, len(changes))
+	diff := make([]diffEntry, 0, len(changes))
 	for _, path := range slices.Sorted(maps.Keys(changes)) {
 		c := changes[path]
-		if e := c.entry; e != nil && e.text.unsaved.Load() {
-			r.pack.add(plumbing.BlobObject, e.Revision, e.text.held())
+		if e := c.entry; e != nil && e.blob.unsaved.Load() {
+			r.pack.add(plumbing.BlobObject, e.Revision, e.blob.cachedBytes())
 		}
 		if c.upload != nil {
 			g.uploads = append(g.uploads, c.upload)
 		}
 		edits = append(edits, edit{path, c.after})
-		diff = append(diff, fileChange{path: path, before: c.before, after: c.after})
+		diff = append(diff, diffEntry{path: path, before: c.before, after: c.after})
 	}
 	if err := r.root.apply(edits, r.pack, r.store); err != nil {
 		return err
@@ -202,7 +202,7 @@ func (g *group) seal(tx *Tx, changes map[string]*change, m Meta) error {
 // persist makes the commits durable and moves the branch to the last one. Nothing
 // is written before the branch is this process's to move.
 func (g *group) persist(deadline time.Time) error {
-	h, err := g.repo.branch.take(g.base.commit, g.commit, deadline)
+	h, err := g.repo.branch.acquire(g.base.commit, g.commit, deadline)
 	if err != nil {
 		return err
 	}
@@ -214,27 +214,27 @@ func (g *group) persist(deadline time.Time) error {
 
 // save makes durable what the branch will lead to, and the value that it is to
 // have.
-func (g *group) save(h *grip) error {
+func (g *group) save(h *refLock) error {
 	r := g.repo
 	synced := make(chan error, 1)
 	go func() { synced <- h.sync() }()
-	err := g.place()
+	err := g.placeUploads()
 	if err == nil {
-		err = r.pack.save(r.disk, &r.keeps)
+		err = r.pack.save(r.disk, &r.keepFiles)
 	}
 	if err = errors.Join(err, <-synced); err != nil {
 		return err
 	}
-	for _, name := range r.keeps.names {
-		r.ledger.note(name)
+	for _, name := range r.keepFiles.names {
+		r.syncTracker.markSynced(name)
 	}
-	r.store.learn(r.pack.saved.name, r.pack.saved.index)
+	r.store.addPack(r.pack.saved.name, r.pack.saved.index)
 	r.packs.Add(int64(1 + len(g.uploads)))
 	return nil
 }
 
-// place makes packs of the uploads.
-func (g *group) place() error {
+// placeUploads makes packs of the uploads.
+func (g *group) placeUploads() error {
 	for _, u := range g.uploads {
 		if err := u.place(g); err != nil {
 			return err
@@ -250,7 +250,7 @@ func (g *group) publish() *Snapshot {
 	r.commits.Add(int64(len(g.commits)))
 	r.groups.Add(1)
 	for _, e := range g.entries {
-		r.unshelved = append(r.unshelved, e.text.release())
+		r.unindexed = append(r.unindexed, e.blob.markSaved())
 	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
 	r.publish(next)

@@ -46,6 +46,7 @@ func waiting(r *Repo, n int) {
 // TestGroup: what waits becomes one pack, a commit each, and one failing update
 // of the group fails alone.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "parc", "0")
 	packs := func() int {
@@ -106,6 +107,7 @@ func TestGroup(t *testing.T) {
 }
 
 func TestQueueLimits(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.Queue = 2
 	r := start(t, o)
@@ -140,6 +142,7 @@ func TestQueueLimits(t *testing.T) {
 // TestStop: what is queued when the writer is told to stop is still done; then
 // nothing is.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	release := hold(t, r)
@@ -199,6 +202,7 @@ func (d *failingDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 // TestStorageFails: all of the group learn of it, readers go on, and the next
 // group succeeds once the cause is gone.
 func TestStorageFails(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		cause error
 		full  bool
@@ -255,6 +259,7 @@ func TestStorageFails(t *testing.T) {
 
 // TestFolderDeleted: the repository goes away and comes back.
 func TestFolderDeleted(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "site.git")
 	r := start(t, options(dir))
 	put(t, r, "consultations", "parc", "0")
@@ -277,6 +282,7 @@ func TestFolderDeleted(t *testing.T) {
 // TestConcurrentUpdates: of those that change one entry from what they read, one
 // a round wins; those of different entries all do.
 func TestConcurrentUpdates(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "parc", "0")
 	stale := errors.New("stale")

@@ -53,19 +53,19 @@ type FileChange struct {
 // It is extended by the writer and read by everyone. As it grows with every
 // edit, what it keeps is packed: less than 200 bytes for a commit of one file.
 type history struct {
-	mu      sync.RWMutex
-	tip     Hash
-	commits commits            // parents before children
-	slots   []int32            // a hash table of the commits: the number of one, plus 1; see number
-	merged  map[int32][]int32  // the parents of merges, but for the first
-	touches map[string][]touch // by path, oldest first
-	ends    map[end]string     // of moves, the other one
-	recent  [recentCommits][]fileChange
-	texts   *strings.Builder // that there is room in; see keep
-	known   *[4096]string    // texts that were kept lately, by their sums
-	most    int              // steps of a comparison; see effort
-	journal *journal         // nil when the file of the index lacks more than what it tells
-	next    *journal         // what the file lacks that is being made in its stead; nil when none is, or that cannot be told
+	mu       sync.RWMutex
+	tip      Hash
+	commits  commits            // parents before children
+	slots    []int32            // a hash table of the commits: the number of one, plus 1; see number
+	merged   map[int32][]int32  // the parents of merges, but for the first
+	touches  map[string][]touch // by path, oldest first
+	ends     map[moveEnd]string // of moves, the other one
+	recent   [recentCommits][]diffEntry
+	arena    *strings.Builder // that there is room in; see intern
+	interned *[4096]string    // texts that were kept lately, by their sums
+	maxSteps int              // steps of a comparison; see stepBudget
+	journal  *journal         // nil when the file of the index lacks more than what it tells
+	next     *journal         // what the file lacks that is being made in its stead; nil when none is, or that cannot be told
 }
 
 // A commit is what the history keeps of a commit.
@@ -105,8 +105,8 @@ func (l *commits) append(c commit) {
 	*last = append(*last, c)
 }
 
-// cut leaves the first n.
-func (l *commits) cut(n int) {
+// truncate leaves the first n.
+func (l *commits) truncate(n int) {
 	whole := (n + commitBlock - 1) / commitBlock
 	clear(l.blocks[whole:])
 	l.blocks = l.blocks[:whole]
@@ -120,28 +120,28 @@ func (l *commits) cut(n int) {
 // A touch is one commit's change of one path.
 type touch struct {
 	commit int32
-	deed   deed
+	kind   touchKind
 	blob   Hash
 }
 
-// A deed is what was done to a path. A move has two ends: where the file came
+// A touchKind is what was done to a path. A move has two ends: where the file came
 // to, and what it left.
-type deed uint8
+type touchKind uint8
 
 const (
-	created deed = iota
+	created touchKind = iota
 	updated
 	deleted
 	moved
-	left
+	movedAway
 )
 
-var deeds = map[Action]deed{Created: created, Updated: updated, Deleted: deleted, Moved: moved}
+var touchKinds = map[Action]touchKind{Created: created, Updated: updated, Deleted: deleted, Moved: moved}
 
-func (d deed) action() Action { return [...]Action{Created, Updated, Deleted, Moved, Moved}[d] }
+func (d touchKind) action() Action { return [...]Action{Created, Updated, Deleted, Moved, Moved}[d] }
 
-// An end is a path that a commit moved a file to, or from.
-type end struct {
+// A moveEnd is a path that a commit moved a file to, or from.
+type moveEnd struct {
 	commit int32
 	path   string
 }
@@ -152,8 +152,8 @@ const recentCommits = 1024
 
 func newHistory() *history {
 	return &history{
-		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[end]string),
-		texts: new(strings.Builder), known: new([4096]string), most: mostSteps,
+		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[moveEnd]string),
+		arena: new(strings.Builder), interned: new([4096]string), maxSteps: maxDiffSteps,
 	}
 }
 
@@ -177,8 +177,8 @@ func (h *history) slot(hash Hash) *int32 {
 	}
 }
 
-// enter gives the last of the commits its slot.
-func (h *history) enter() {
+// addSlot gives the last of the commits its slot.
+func (h *history) addSlot() {
 	from := h.commits.len() - 1
 	if 4*h.commits.len() > 3*len(h.slots) {
 		h.slots, from = make([]int32, max(64, 2*len(h.slots))), 0
@@ -196,21 +196,21 @@ func (h *history) parents(n int32) []int32 {
 	return append([]int32{h.commits.at(n).parent}, h.merged[n]...)
 }
 
-// keep is a copy of s that lies beside those that were kept before, so that many
-// short ones take no more than they are long; or an equal one that was kept lately.
-func (h *history) keep(s string) string {
+// intern is a copy of s that lies beside those that were kept before, so that many
+// short ones take no more than they are long; or an equal one that was interned lately.
+func (h *history) intern(s string) string {
 	const block = 16 << 10
-	known := &h.known[maphash.String(textSeed, s)%uint64(len(h.known))]
+	known := &h.interned[maphash.String(textSeed, s)%uint64(len(h.interned))]
 	if *known == s {
 		return *known
 	}
-	if h.texts.Cap()-h.texts.Len() < len(s) {
-		h.texts = new(strings.Builder)
-		h.texts.Grow(max(block, len(s)))
+	if h.arena.Cap()-h.arena.Len() < len(s) {
+		h.arena = new(strings.Builder)
+		h.arena.Grow(max(block, len(s)))
 	}
-	from := h.texts.Len()
-	h.texts.WriteString(s)
-	*known = h.texts.String()[from:]
+	from := h.arena.Len()
+	h.arena.WriteString(s)
+	*known = h.arena.String()[from:]
 	return *known
 }
 
@@ -226,7 +226,7 @@ func (h *history) compare(a, b int32) int {
 }
 
 // add appends a commit on top of its parents, which are known, with its changes.
-func (h *history) add(c commit, parents []int32, changes []fileChange) {
+func (h *history) add(c commit, parents []int32, changes []diffEntry) {
 	n := int32(h.commits.len())
 	c.parent, c.generation, c.depth, c.merges = -1, 1, 0, 0
 	for i, p := range parents {
@@ -238,18 +238,18 @@ func (h *history) add(c commit, parents []int32, changes []fileChange) {
 			h.merged[n] = append(h.merged[n], p)
 		}
 	}
-	h.chain(&c, len(parents))
-	c.subject = h.keep(c.subject)
+	h.linkJump(&c, len(parents))
+	c.subject = h.intern(c.subject)
 	h.commits.append(c)
-	h.enter()
+	h.addSlot()
 	h.recent[n%recentCommits] = nil
 	for _, ch := range changes {
 		other := ""
 		if ch.action == Moved {
 			other = ch.from
-			h.touch(ch.from, touch{n, left, ch.after.hash}, ch.path)
+			h.touch(ch.from, touch{n, movedAway, ch.after.hash}, ch.path)
 		}
-		h.touch(ch.path, touch{n, deeds[ch.action], ch.after.hash}, other)
+		h.touch(ch.path, touch{n, touchKinds[ch.action], ch.after.hash}, other)
 	}
 }
 
@@ -257,11 +257,11 @@ func (h *history) add(c commit, parents []int32, changes []fileChange) {
 func (h *history) touch(path string, t touch, other string) {
 	for _, j := range []*journal{h.journal, h.next} {
 		if j != nil {
-			j.touches = append(j.touches, journaled{path, t})
+			j.touches = append(j.touches, pathTouch{path, t})
 		}
 	}
-	if t.deed >= moved {
-		h.ends[end{t.commit, path}] = other
+	if t.kind >= moved {
+		h.ends[moveEnd{t.commit, path}] = other
 	}
 	list := h.touches[path]
 	at := len(list)
@@ -271,13 +271,13 @@ func (h *history) touch(path string, t touch, other string) {
 	h.touches[path] = slices.Insert(list, at, t)
 }
 
-// inBoth keeps the changes of a whose path is changed in b too.
-func inBoth(a, b []fileChange) []fileChange {
+// changedInBoth keeps the changes of a whose path is changed in b too.
+func changedInBoth(a, b []diffEntry) []diffEntry {
 	paths := make(map[string]bool, len(b))
 	for _, c := range b {
 		paths[c.path] = true
 	}
-	return slices.DeleteFunc(a, func(c fileChange) bool { return !paths[c.path] })
+	return slices.DeleteFunc(a, func(c diffEntry) bool { return !paths[c.path] })
 }
 
 // cachedTrees reads trees and keeps some: the tree of a commit is wanted again
@@ -304,17 +304,17 @@ func cachedTrees(s *store) func(Hash) ([]byte, error) {
 
 // change is the touch t of path as callers see it.
 func (h *history) change(path string, t touch) Change {
-	f := fileChange{path: path, action: t.deed.action(), after: file{hash: t.blob}}
-	switch t.deed {
+	f := diffEntry{path: path, action: t.kind.action(), after: file{hash: t.blob}}
+	switch t.kind {
 	case moved:
-		f.from = h.ends[end{t.commit, path}]
-	case left:
-		f.path, f.from = h.ends[end{t.commit, path}], path
+		f.from = h.ends[moveEnd{t.commit, path}]
+	case movedAway:
+		f.path, f.from = h.ends[moveEnd{t.commit, path}], path
 	}
 	return h.commits.at(t.commit).change(f)
 }
 
-func (c *commit) change(f fileChange) Change {
+func (c *commit) change(f diffEntry) Change {
 	return Change{
 		Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
 		Action: f.action, Path: asPath(f.path), From: asPath(f.from), Revision: f.after.hash,
@@ -344,7 +344,7 @@ func (h *history) last(path string, blob Hash) Change {
 func (h *history) lastTouch(path string, blob Hash) (touch, bool) {
 	list := h.touches[path]
 	for _, t := range slices.Backward(list) {
-		if t.blob == blob && t.deed != left {
+		if t.blob == blob && t.kind != movedAway {
 			return t, true
 		}
 	}
@@ -354,9 +354,9 @@ func (h *history) lastTouch(path string, blob Hash) (touch, bool) {
 	return list[len(list)-1], true
 }
 
-// of lists the changes of path, newest first, and before it was moved there
+// fileHistory lists the changes of path, newest first, and before it was moved there
 // those of the path where it was: the last limit of them, or all when it is 0.
-func (h *history) of(path string, limit int) (out []Change) {
+func (h *history) fileHistory(path string, limit int) (out []Change) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for until := int32(-1); ; {
@@ -369,8 +369,8 @@ func (h *history) of(path string, limit int) (out []Change) {
 			if len(out) == limit {
 				return out
 			}
-			if t.deed == moved {
-				path, until, from = h.ends[end{t.commit, path}], t.commit, true
+			if t.kind == moved {
+				path, until, from = h.ends[moveEnd{t.commit, path}], t.commit, true
 				break
 			}
 		}
@@ -400,7 +400,7 @@ func (r *Repo) Position(commit Hash) (int, bool) {
 // A madeCommit was made here.
 type madeCommit struct {
 	commit
-	changes []fileChange
+	changes []diffEntry
 }
 
 // append takes in commits that were made here, on top of the tip.
@@ -423,11 +423,13 @@ func (h *history) append(list []madeCommit) {
 // follows it through moves to where it was before. It is empty for a path that
 // never was.
 func (r *Repo) History(ctx context.Context, path content.Path) ([]Change, error) {
-	return r.history.of(path.String(), 0), ctx.Err()
+	return r.history.fileHistory(path.String(), 0), ctx.Err()
 }
 
 // Recent is the last n of [Repo.History], at least one.
-func (r *Repo) Recent(path content.Path, n int) []Change { return r.history.of(path.String(), n) }
+func (r *Repo) Recent(path content.Path, n int) []Change {
+	return r.history.fileHistory(path.String(), n)
+}
 
 // Changes lists what each commit after since, up to until, changed, oldest
 // first. A zero since is before the first commit; a zero until is the tip of the
@@ -490,8 +492,8 @@ func (r *Repo) ChangesOf(ctx context.Context, commit Hash) (CommitChanges, error
 	return found[0], nil
 }
 
-// changesOf is what a commit changed against the one before it on the way.
-func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange, error) {
+// changesOf is what a commit changed against the one before it on the path.
+func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]diffEntry, error) {
 	if c.changes != nil {
 		return c.changes, nil
 	}
@@ -503,7 +505,7 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange,
 	if err != nil {
 		return nil, err
 	}
-	d := differ{tree: read, effort: newEffort(r.history.most)}
+	d := treeDiff{tree: read, budget: newStepBudget(r.history.maxSteps)}
 	return d.against([]Hash{base}, tree)
 }
 
@@ -513,8 +515,8 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]fileChange,
 // part of it. While it is in doubt what a write has saved that failed late, FindKey
 // has that decided first.
 func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
-	if r.doubt.Load() != nil {
-		if err := r.adopt(ctx, Hash{}, Hash{}); err != nil {
+	if r.inDoubt.Load() != nil {
+		if err := r.requestUpdate(ctx, Hash{}, Hash{}); err != nil {
 			return Hash{}, err
 		}
 	}
@@ -549,7 +551,7 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 	}
 }
 
-func (r *Repo) fileChanges(list []fileChange) []FileChange {
+func (r *Repo) fileChanges(list []diffEntry) []FileChange {
 	out := make([]FileChange, 0, len(list))
 	for _, c := range list {
 		p, err := content.ParsePath(c.path)

@@ -10,6 +10,7 @@ import (
 // TestHistoryOfManyCommits: so many that a fresh start reads them in parallel.
 // The check at the end compares that with what the writer noted one by one.
 func TestHistoryOfManyCommits(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	var wg sync.WaitGroup
 	for w := range 100 {
@@ -34,6 +35,7 @@ func TestHistoryOfManyCommits(t *testing.T) {
 // TestHistoryThroughMoves: an entry keeps its history under each new name, and a
 // new entry in its old place does not inherit what came before it left.
 func TestHistoryThroughMoves(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	const c = "consultations"
 	created := put(t, r, c, "a", "1")

@@ -52,7 +52,7 @@ func (r *Repo) protect(install bool) error {
 	}
 	err = r.disk.Mkdir(folder)
 	if err == nil {
-		err = removeIfThere(r.disk, name+".tmp")
+		err = removeIfExists(r.disk, name+".tmp")
 	}
 	if err == nil {
 		err = writeFile(r.disk, name+".tmp", []byte(r.hook()), 0o777)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// indexFile, in the repository's folder, keeps the history and the readings of the
+// indexFile, in the repository's folder, keeps the history and the parse results of the
 // entries from one start to the next. It can be deleted at any time: what it
 // lacks, or all of it when it is damaged or of another branch, is read from the
 // commits and parsed again.
@@ -26,7 +26,7 @@ import (
 //
 //	size     of the history, in bytes
 //	history  as below
-//	version  [content.ParseVersion] of the readings, and them: blob, checksum in 4
+//	version  [content.ParseVersion] of the parse results, and them: blob, checksum in 4
 //	         bytes, and the text that encodeReading makes
 //
 // and in the history
@@ -47,28 +47,28 @@ const (
 // tmpSuffix is that of a file which takes the place of the index when it is whole.
 const tmpSuffix = ".tmp"
 
-// mostSections is how many sections a file of the index may have, beside those
+// maxSections is how many sections a file of the index may have, beside those
 // that are full, when the repository is closed; else it is written anew.
-const mostSections = 32
+const maxSections = 32
 
 // A journal is what the file of the index lacks.
 type journal struct {
 	from    int // how many commits it holds
-	touches []journaled
+	touches []pathTouch
 }
 
-type journaled struct {
+type pathTouch struct {
 	path string
 	touch
 }
 
-// before is j when the commits from a number on are lost; nil when the file has some of
+// truncatedAt is j when the commits from a number on are lost; nil when the file has some of
 // them.
-func (j *journal) before(lost int32) *journal {
+func (j *journal) truncatedAt(lost int32) *journal {
 	if j == nil || j.from > int(lost) {
 		return nil
 	}
-	j.touches = slices.DeleteFunc(j.touches, func(t journaled) bool { return t.commit >= lost })
+	j.touches = slices.DeleteFunc(j.touches, func(t pathTouch) bool { return t.commit >= lost })
 	return j
 }
 
@@ -93,8 +93,8 @@ func (h *history) encode(anew bool) []byte {
 	return h.encodeFrom(from, touches)
 }
 
-// encodeNone is a part of the history without commits, behind one that holds so many.
-func encodeNone(from int, tip Hash) []byte {
+// encodeEmptyHistory is a part of the history without commits, behind one that holds so many.
+func encodeEmptyHistory(from int, tip Hash) []byte {
 	var e encoder
 	e.number(from)
 	e.hash(tip)
@@ -155,24 +155,24 @@ func (h *history) encodeTouches(e *encoder, path string, list []touch) {
 	e.number(len(list))
 	for _, t := range list {
 		e.number(int(t.commit))
-		e.number(int(t.deed))
+		e.number(int(t.kind))
 		e.hash(t.blob)
-		if t.deed >= moved {
-			e.text(h.ends[end{t.commit, path}])
+		if t.kind >= moved {
+			e.text(h.ends[moveEnd{t.commit, path}])
 		}
 	}
 }
 
-// sealed is a section of b, which begins with 8 bytes for its length.
-func sealed(b []byte) []byte {
+// encodeSection is a section of b, which begins with 8 bytes for its length.
+func encodeSection(b []byte) []byte {
 	binary.BigEndian.PutUint64(b, uint64(len(b)-8))
 	sum := sha1.Sum(b)
 	return append(b, sum[:]...)
 }
 
-// unsealed is the body of the section that raw begins with, and what follows it;
+// decodeSection is the body of the section that raw begins with, and what follows it;
 // not ok when that is not whole.
-func unsealed(raw []byte) (body, rest []byte, ok bool) {
+func decodeSection(raw []byte) (body, rest []byte, ok bool) {
 	if len(raw) < 8+sha1.Size {
 		return nil, nil, false
 	}
@@ -185,27 +185,25 @@ func unsealed(raw []byte) (body, rest []byte, ok bool) {
 	return raw[8 : 8+n], rest[sha1.Size:], bytes.Equal(sum[:], rest[:sha1.Size])
 }
 
-// decodeIndex reads a file of sections, and says how many there are. If those that
+// decodeIndexFile reads a file of sections, and says how many there are. If those that
 // follow one are damaged, the history ends before them and has no journal. If the
 // first is damaged, or one tells what cannot be, that is an error.
-func decodeIndex(raw []byte) (*history, *places, int, error) { return decodeShelf(&shelf{raw}) }
-
-func decodeShelf(file *shelf) (h *history, at *places, sections int, err error) {
+func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, err error) {
 	rest, ok := bytes.CutPrefix(file.data, []byte(indexMagic))
 	if !ok {
 		return nil, nil, 0, errors.New("another version")
 	}
-	bodies, ok := unsealAll(rest)
+	bodies, ok := decodeSections(rest)
 	if len(bodies) == 0 {
 		return nil, nil, 0, errors.New("checksum does not match")
 	}
-	h, at = newHistory(), newPlaces(file)
+	h, at = newHistory(), newRecordIndex(file)
 	var g errgroup.Group // the larger part of a start is this, so it is done on two cores
 	each := func(decode func(history, readings []byte) error) {
 		g.Go(func() error {
 			return file.read(func([]byte) error {
 				for _, body := range bodies {
-					history, readings, err := halves(body)
+					history, readings, err := splitSection(body)
 					if err == nil {
 						err = decode(history, readings)
 					}
@@ -228,11 +226,11 @@ func decodeShelf(file *shelf) (h *history, at *places, sections int, err error) 
 	return h, at, len(bodies), nil
 }
 
-// unsealAll is the bodies of the sections of which raw is made, up to the first that
+// decodeSections is the bodies of the sections of which raw is made, up to the first that
 // is not whole; ok says that there is none.
-func unsealAll(raw []byte) (bodies [][]byte, ok bool) {
+func decodeSections(raw []byte) (bodies [][]byte, ok bool) {
 	for len(raw) > 0 {
-		body, rest, ok := unsealed(raw)
+		body, rest, ok := decodeSection(raw)
 		if !ok {
 			return bodies, false
 		}
@@ -241,8 +239,8 @@ func unsealAll(raw []byte) (bodies [][]byte, ok bool) {
 	return bodies, true
 }
 
-// halves are the history and the readings in the body of a section.
-func halves(body []byte) (history, readings []byte, err error) {
+// splitSection are the history and the parse results in the body of a section.
+func splitSection(body []byte) (history, readings []byte, err error) {
 	size, n := binary.Varint(body)
 	if n <= 0 || size < 0 || size > int64(len(body)-n) {
 		return nil, nil, errors.New("values do not fit")
@@ -266,10 +264,10 @@ func (h *history) decode(part string) error {
 		c := commit{hash: d.hash()}
 		var parents []int32
 		for range d.count() {
-			parents = append(parents, int32(d.below(first+i, first+i-d.number())))
+			parents = append(parents, int32(d.checkBelow(first+i, first+i-d.number())))
 		}
 		c.date, c.at = int64(d.number()), int64(d.number())
-		author := d.below(len(authors), d.number())
+		author := d.checkBelow(len(authors), d.number())
 		c.subject = d.text()
 		if d.err != nil {
 			return d.err
@@ -283,7 +281,7 @@ func (h *history) decode(part string) error {
 	}
 	var room []touch // for the lists, which are short, in few pieces of memory
 	for range paths {
-		path, count := h.keep(d.text()), d.count()
+		path, count := h.intern(d.text()), d.count()
 		if list, ok := h.touches[path]; ok {
 			h.touches[path] = slices.Grow(list, count)
 		} else {
@@ -293,10 +291,10 @@ func (h *history) decode(part string) error {
 			h.touches[path], room = room[:0:count], room[count:]
 		}
 		for range count {
-			t := touch{int32(d.below(h.commits.len(), d.number())), deed(d.below(int(left)+1, d.number())), d.hash()}
+			t := touch{int32(d.checkBelow(h.commits.len(), d.number())), touchKind(d.checkBelow(int(movedAway)+1, d.number())), d.hash()}
 			other := ""
-			if t.deed >= moved {
-				other = h.keep(d.text())
+			if t.kind >= moved {
+				other = h.intern(d.text())
 			}
 			if d.err != nil {
 				return d.err
@@ -319,7 +317,7 @@ type decoder struct {
 	err  error
 }
 
-func (d *decoder) take(n int) string {
+func (d *decoder) next(n int) string {
 	if n < 0 || n > len(d.rest) {
 		d.err, d.rest, n = errors.New("values do not fit"), "", 0
 	}
@@ -328,73 +326,73 @@ func (d *decoder) take(n int) string {
 	return s
 }
 
-func (d *decoder) hash() (h Hash) { copy(h[:], d.take(len(h))); return h }
-func (d *decoder) text() string   { return d.take(d.number()) }
+func (d *decoder) hash() (h Hash) { copy(h[:], d.next(len(h))); return h }
+func (d *decoder) text() string   { return d.next(d.number()) }
 
 func (d *decoder) number() int {
 	n, size := binary.Varint([]byte(d.rest[:min(len(d.rest), binary.MaxVarintLen64)]))
-	d.take(max(size, -1)) // of what is cut short, Varint says 0 or less
+	d.next(max(size, -1)) // of what is cut short, Varint says 0 or less
 	if size <= 0 {
-		d.take(-1)
+		d.next(-1)
 	}
 	return int(n)
 }
 
 // count is the number of items of a list, of which each takes a byte or more.
-func (d *decoder) count() int { return d.below(len(d.rest)+1, d.number()) }
+func (d *decoder) count() int { return d.checkBelow(len(d.rest)+1, d.number()) }
 
-// below checks that 0 <= i < n.
-func (d *decoder) below(n, i int) int {
+// checkBelow checks that 0 <= i < n.
+func (d *decoder) checkBelow(n, i int) int {
 	if i < 0 || i >= n {
-		d.take(-1)
+		d.next(-1)
 		return 0
 	}
 	return i
 }
 
 // loadIndex begins with the history that was saved, if it can be read, and says
-// where the readings are that were.
-func (r *Repo) loadIndex() *places {
+// where the parse results are that were.
+func (r *Repo) loadIndex() *recordIndex {
 	file, err := openIndex(filepath.Join(r.path, indexFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	var (
 		h        *history
-		at       *places
+		at       *recordIndex
 		sections int
 	)
 	if err == nil {
 		err = file.read(func([]byte) (err error) {
-			h, at, sections, err = decodeShelf(file)
+			h, at, sections, err = decodeIndexFile(file)
 			return err
 		})
 	}
 	if err != nil {
-		r.log.Warn("index is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
+		r.log.Warn("the index cannot be used, and is built anew", "error", fmt.Errorf("read %s: %w", indexFile, err))
 		return nil
 	}
 	if h.journal == nil {
-		r.log.Warn("index ends early, and is continued", "file", indexFile, "commits", h.commits.len())
+		r.log.Warn("the index is cut short: what it lacks is read again", "file", indexFile, "commits", h.commits.len())
 	}
-	h.dropAstray()
+	h.dropUnreachable()
 	r.history, r.indexed, r.sections, r.outdated = h, h.commits.len(), sections-len(file.data)/fullSection, at.outdated
 	return at
 }
 
-// saveIndex adds what the file of the index lacks, or makes it anew. The readings
+// saveIndex adds what the file of the index lacks, or makes it anew. The parse results
 // in more are among what it lacks.
-func (r *Repo) saveIndex(anew bool, more ...shelved) error {
+func (r *Repo) saveIndex(anew bool, more ...record) error {
 	h := r.history
 	anew = anew || h.journal == nil
 	name, doing := filepath.Join(r.path, indexFile), "add to index"
 	w := indexWriter{disk: r.disk, name: name, from: h.commits.len(), tip: h.tip}
-	part, lacking := h.encode(anew), r.lacking(anew, more)
-	h.journal, r.unshelved = nil, nil // until all is well
+	part, lacking := h.encode(anew), r.unsavedRecords(anew, more)
+	h.journal, r.unindexed = nil, nil // until all is well
 	var err error
 	if anew {
 		w.name, doing = name+tmpSuffix, "save index"
-		err = removeIfThere(w.disk, w.name)
+		err = removeIfExists(w.disk, w.name)
 	}
 	if err == nil {
 		err = w.write(anew, part, lacking)

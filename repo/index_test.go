@@ -29,7 +29,7 @@ func indexed(t *testing.T) (dir string) {
 	})
 	put(t, r, "news", "trois", "3")
 	stop()
-	if h, _, n, err := decodeIndex(readIndexFile(t, dir)); err != nil || n != 2 || h.journal == nil {
+	if h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || n != 2 || h.journal == nil {
 		t.Fatalf("index after two clean stops: %d sections, %v", n, err)
 	}
 	return dir
@@ -47,6 +47,7 @@ func readIndexFile(t *testing.T, dir string) []byte {
 // TestIndex: a start with the index is as one without, also when the branch has
 // gone on, or back, since it was saved.
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(dir string){
 		"current": func(string) {},
 		"behind": func(dir string) {
@@ -81,12 +82,13 @@ func orphan(t *testing.T, dir string) string {
 // TestDamagedIndex: whatever byte of it is wrong or missing, nothing wrong is taken
 // from it: all of it is refused, or what it says after its first section.
 func TestDamagedIndex(t *testing.T) {
+	t.Parallel()
 	dir := indexed(t)
 	raw := readIndexFile(t, dir)
-	_, rest, _ := unsealed(raw[len(indexMagic):])
+	_, rest, _ := decodeSection(raw[len(indexMagic):])
 	second := len(raw) - len(rest) // where the second section begins
 	check := func(what string, bad []byte, at int) {
-		h, _, n, err := decodeIndex(bad)
+		h, _, n, err := decodeIndexFile(&mapping{bad})
 		switch {
 		case at < second && err == nil:
 			t.Errorf("an index with byte %d %s was taken", at, what)
@@ -110,7 +112,7 @@ func TestDamagedIndex(t *testing.T) {
 		verify(t, r)
 		put(t, r, "pages", "index", fmt.Sprint(size))
 		stop()
-		if h, _, _, err := decodeIndex(readIndexFile(t, dir)); err != nil || h.journal == nil || h.tip != r.View().Commit() {
+		if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || h.journal == nil || h.tip != r.View().Commit() {
 			t.Errorf("the index cut at %d of %d bytes was not mended: %v", size, len(raw), err)
 		}
 	}
@@ -118,23 +120,24 @@ func TestDamagedIndex(t *testing.T) {
 
 // TestIndexSections: what is saved in many parts is made one again in time.
 func TestIndexSections(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	most := 0
-	for i := range mostSections + 3 {
+	for i := range maxSections + 3 {
 		r, stop := run(t, options(dir))
 		put(t, r, "consultations", "parc", fmt.Sprint(i))
 		stop()
-		_, _, n, err := decodeIndex(readIndexFile(t, dir))
+		_, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, dir)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		most = max(most, n)
-		if i == mostSections+2 && n > 3 {
+		if i == maxSections+2 && n > 3 {
 			t.Errorf("%d sections in the end", n)
 		}
 	}
-	if most != mostSections+1 {
-		t.Errorf("%d sections at most, want %d", most, mostSections+1)
+	if most != maxSections+1 {
+		t.Errorf("%d sections at most, want %d", most, maxSections+1)
 	}
 	verify(t, start(t, options(dir)))
 }
@@ -145,21 +148,22 @@ func FuzzIndex(f *testing.F) {
 	w := indexWriter{}
 	w.begin(part)
 	d := document("Un")
-	b, _ := encodeReading(&reading{d.Fields(), d.Problems()})
-	w.add(shelved{&text{}, b})
+	b, _ := encodeParsed(&parsed{d.Fields(), d.Problems()})
+	w.add(record{&cachedBlob{}, b})
 	body := []byte(w.body[8:])
 	f.Add(body, body)
 	f.Fuzz(func(t *testing.T, one, two []byte) {
 		file := []byte(indexMagic)
 		for _, body := range [][]byte{one, two} {
-			file = append(file, sealed(append(make([]byte, 8), body...))...)
+			file = append(file, encodeSection(append(make([]byte, 8), body...))...)
 		}
-		decodeIndex(file)
+		decodeIndexFile(&mapping{file})
 	})
 }
 
 // TestMemoryBudget: beyond it files are read when they are asked for, and right.
 func TestMemoryBudget(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	size := int64(len(document("00").Source()))
@@ -169,7 +173,7 @@ func TestMemoryBudget(t *testing.T) {
 		t.Helper()
 		kept := 0
 		for i, e := range r.View().Entries("consultations") {
-			if e.text.held() != nil {
+			if e.blob.cachedBytes() != nil {
 				kept++
 			}
 			src, err := e.Source()

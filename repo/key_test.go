@@ -8,6 +8,7 @@ import (
 // TestFindKeyOfOthers: no line that somebody else wrote answers for a key, and the
 // one that the service wrote does, whatever stands beside it.
 func TestFindKeyOfOthers(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	find := func(key string) Hash {
 		t.Helper()
@@ -67,6 +68,7 @@ func TestFindKeyOfOthers(t *testing.T) {
 }
 
 func TestKeyOf(t *testing.T) {
+	t.Parallel()
 	for message, want := range map[string]string{
 		"":                                              "",
 		"Idempotency-Key: a":                            "",

@@ -39,6 +39,7 @@ func (d *lateDisk) Rename(oldname, newname string) error {
 // TestLateFailure: what fails after the branch has moved is not told as not saved.
 // It is published when it is durable, and not before, and it can be found by its key.
 func TestLateFailure(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d
@@ -73,10 +74,10 @@ func TestLateFailure(t *testing.T) {
 	if l, _ := filepath.Glob(filepath.Join(r.path, "objects/pack/*.keep")); len(l) != 1 {
 		t.Errorf("packs that are kept while nobody can tell: got %v, want one", l)
 	}
-	if err := r.examine(t.Context()); !errors.Is(err, ErrStorage) || r.View() != before {
+	if err := r.probe(t.Context()); !errors.Is(err, ErrStorage) || r.View() != before {
 		t.Errorf("while the folder cannot be synced: got error %v and the snapshot of %s", err, r.View().Commit())
 	}
-	if err := r.examine(t.Context()); err != nil {
+	if err := r.probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := r.View().Entry("consultations", slug(t, "b")); !ok {
@@ -95,6 +96,7 @@ func TestLateFailure(t *testing.T) {
 
 // TestKeyAfterLateFailure: whoever asks for the key has it decided first.
 func TestKeyAfterLateFailure(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d
@@ -123,6 +125,7 @@ func TestKeyAfterLateFailure(t *testing.T) {
 // TestRenameThatWorked: a rename that tells a failure and had its effect, as over a
 // network, is none.
 func TestRenameThatWorked(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	d := &lateDisk{}
 	o.disk = d

@@ -4,30 +4,30 @@ package repo
 // of them: commits are shared, and what the entry tells itself is left out.
 type latest struct {
 	by   *commit // nil when there is none yet
-	deed deed
-	odd  *Change // what is not of that form, such as a move
+	kind touchKind
+	full *Change // what is not of that form, such as a move
 }
 
 // change is that of e, whose latest it is.
 func (l latest) change(e *Entry) Change {
 	switch {
-	case l.odd != nil:
-		return *l.odd
+	case l.full != nil:
+		return *l.full
 	case l.by == nil:
 		return Change{}
 	}
-	c := l.by.change(fileChange{action: l.deed.action(), after: file{hash: e.Revision}})
+	c := l.by.change(diffEntry{action: l.kind.action(), after: file{hash: e.Revision}})
 	c.Path = e.Path
 	return c
 }
 
 // latestOf is the latest of e that c made, by the change f.
-func (c *commit) latestOf(e *Entry, f fileChange) latest {
+func (c *commit) latestOf(e *Entry, f diffEntry) latest {
 	if f.path == e.Path.String() && f.from == "" && f.after.hash == e.Revision {
-		return latest{by: c, deed: deeds[f.action]}
+		return latest{by: c, kind: touchKinds[f.action]}
 	}
 	odd := c.change(f)
-	return latest{odd: &odd}
+	return latest{full: &odd}
 }
 
 // A lastChanges looks up the latest of many entries.
@@ -48,9 +48,9 @@ func (l *lastChanges) of(e *Entry) latest {
 	switch {
 	case !ok:
 		return latest{}
-	case t.deed >= moved || t.blob != e.Revision:
+	case t.kind >= moved || t.blob != e.Revision:
 		odd := h.change(path, t)
-		return latest{odd: &odd}
+		return latest{full: &odd}
 	}
 	c := l.commits[t.commit]
 	if c == nil {
@@ -58,5 +58,5 @@ func (l *lastChanges) of(e *Entry) latest {
 		c = &copied
 		l.commits[t.commit] = c
 	}
-	return latest{by: c, deed: t.deed}
+	return latest{by: c, kind: t.kind}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,19 +23,21 @@ import (
 //
 // It is short unless -rapid.checks, -rapid.steps or CMS_CRASH_ROUNDS ask for more.
 func TestModel(t *testing.T) {
-	checks := "3"
-	switch {
-	case os.Getenv("CMS_CRASH_ROUNDS") != "":
-		checks = "10"
-	case testing.Short():
-		checks = "1"
-	}
-	for name, few := range map[string]string{"rapid.checks": checks, "rapid.steps": "12"} {
+	for name, few := range map[string]int{"rapid.checks": 1, "rapid.steps": scaled(12, 12, 8)} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
-			f.Value.Set(few)
+			f.Value.Set(strconv.Itoa(few))
 			t.Cleanup(func() { f.Value.Set(f.DefValue) })
 		}
 	}
+	for range scaled(10, 2, 1) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			checkModel(t)
+		})
+	}
+}
+
+func checkModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{t: t, rt: rt, files: make(map[string]string)}
 		m.dir = filepath.Join(mustTemp(t), "site.git")
@@ -55,7 +58,7 @@ func TestModel(t *testing.T) {
 			"file":    m.doFile,
 			"push":    m.doPush,
 			"merge":   m.doMerge,
-			"join":    m.doJoin,
+			"repack":  m.doRepack,
 			"reopen":  m.doReopen,
 			"":        m.check,
 		})
@@ -304,8 +307,8 @@ func (m *model) outside(rt *rapid.T) {
 	git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Dehors")
 }
 
-func (m *model) doJoin(rt *rapid.T) {
-	if err := joinPacks(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
+func (m *model) doRepack(rt *rapid.T) {
+	if err := repackFolder(context.Background(), osDisk{}, m.repo.packFolder()); err != nil {
 		rt.Fatal(err)
 	}
 }

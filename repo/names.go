@@ -11,10 +11,10 @@ import (
 // done so far. Of a folder that is not there, there are none; one that the update
 // itself has emptied is still named.
 func (tx *Tx) Names(in content.Path) (iter.Seq[string], error) {
-	at, err := tx.tip()
+	at, err := tx.tipTree()
 	for name := range strings.SplitSeq(in.String(), "/") {
 		if err == nil && at != nil {
-			at, err = at.kid(name, tx.repo.store)
+			at, err = at.child(name, tx.repo.store)
 		}
 	}
 	if err != nil {
@@ -28,14 +28,14 @@ func (tx *Tx) Names(in content.Path) (iter.Seq[string], error) {
 		}
 		for i := range items {
 			name := string(at.item(i).name())
-			if c := tx.changes[inside+name]; c != nil && c.after == (file{}) {
+			if c := tx.staged[inside+name]; c != nil && c.after == (file{}) {
 				continue
 			}
 			if !yield(name) {
 				return
 			}
 		}
-		for path, c := range tx.changes {
+		for path, c := range tx.staged {
 			name, below := strings.CutPrefix(path, inside)
 			if name, _, _ = strings.Cut(name, "/"); below && c.after != (file{}) && !yield(name) {
 				return
@@ -44,8 +44,8 @@ func (tx *Tx) Names(in content.Path) (iter.Seq[string], error) {
 	}, nil
 }
 
-// tip is the tree of the tip.
-func (tx *Tx) tip() (*folder, error) {
+// tipTree is the tree of the tip.
+func (tx *Tx) tipTree() (*folder, error) {
 	if tx.root == nil {
 		root, err := tx.repo.store.folder(tx.tree)
 		if err != nil {

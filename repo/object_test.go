@@ -45,6 +45,7 @@ func hexBytes(s string) []byte {
 // TestOddCommits: whatever Git can hold can be read, and told as JSON; edits on top
 // of it are dated by the clock.
 func TestOddCommits(t *testing.T) {
+	t.Parallel()
 	const now = 1790000000
 	day := func(at string) string { return at + "T00:00:00Z" }
 	o := options(t.TempDir())
@@ -125,8 +126,9 @@ func TestOddCommits(t *testing.T) {
 // TestSkew: commits follow one that is dated somewhat ahead of the clock, and only
 // the date of the committer does. The log tells of it once.
 func TestSkew(t *testing.T) {
+	t.Parallel()
 	const now = 1790000000
-	const most = int64(mostSkew / time.Second)
+	const most = int64(maxSkew / time.Second)
 	for _, c := range []struct{ tip, want int64 }{
 		{now - 1, now}, {now, now}, {now + 1, now + 1}, {now + most, now + most}, {now + most + 1, now}, {4102444800, now},
 	} {

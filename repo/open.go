@@ -30,11 +30,11 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
-		accept: o.accept, allowRewrite: o.AllowRewrite, renewBeyond: renewBeyond,
-		remote: o.Remote, adoptions: make(chan *adoption), readings: make(chan []shelved),
+		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
+		remote: o.Remote, refUpdates: make(chan *refUpdate), parsedBatches: make(chan []record),
 	}
-	r.files = r.store.beside()
-	r.files.large = streamBytes
+	r.streams = r.store.withOwnCache()
+	r.streams.streamFrom = streamBytes
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -45,10 +45,10 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		r.disk = osDisk{}
 	}
 	if o.BeforeSync != nil {
-		r.disk = askingDisk{r.disk, o.BeforeSync}
+		r.disk = syncHookDisk{r.disk, o.BeforeSync}
 	}
-	r.keeps = keeps{disk: r.disk, folder: r.packFolder()}
-	r.ledger = ledger{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*listed)}
+	r.keepFiles = keepFiles{disk: r.disk, folder: r.packFolder()}
+	r.syncTracker = syncTracker{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*syncedFolder)}
 	if o.Queue == 0 {
 		o.Queue = 1024
 	}
@@ -58,7 +58,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if o.KeepPacks == 0 {
 		o.KeepPacks = 2 * time.Minute
 	}
-	r.joins = &joins{disk: r.disk, folder: r.packFolder(), keep: o.KeepPacks, log: r.log, rest: r.rest}
+	r.repacker = &repacker{disk: r.disk, folder: r.packFolder(), grace: o.KeepPacks, log: r.log, pauseAfter: r.repackPause}
 	r.queue = newQueue(o.Queue)
 	r.budget = &budget{limit: o.Memory}
 	if err := r.open(ctx, o.Branch, o.Protect); err != nil {
@@ -77,7 +77,7 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if err := r.collections.check(); err != nil {
 		return err
 	}
-	if empty, err := vacant(r.path); err != nil {
+	if empty, err := isEmpty(r.path); err != nil {
 		return err
 	} else if empty && r.readOnly {
 		return fmt.Errorf("there is none: %w", ErrNotFound)
@@ -131,42 +131,42 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		found = nil
 	}
 	if !r.readOnly {
-		if err := r.settle(); err != nil {
+		if err := r.syncForeign(); err != nil {
 			return err
 		}
 	}
-	a, err := r.prepare(ctx, s, tip, found, known)
+	a, err := r.prepareIncoming(ctx, s, tip, found, known)
 	if err == nil {
-		err = r.keepLost(a.extension)
+		err = r.backupLost(a.extension)
 	}
 	if err != nil {
 		return err
 	}
-	r.arrive(a)
+	r.applyIncoming(a)
 	if !r.readOnly {
-		r.keepIndex(indexEvery, math.MaxInt)
+		r.flushIndex(indexEvery, math.MaxInt)
 	}
 	return nil
 }
 
 // readAll does the two halves of a start beside each other: it loads the index, and
 // finds the entries of the branch, if there is one.
-func (r *Repo) readAll(s *Snapshot) (found *comparison, known *places, err error) {
+func (r *Repo) readAll(s *Snapshot) (found *entryDiff, known *recordIndex, err error) {
 	tip, err := r.branch.read()
 	if err != nil {
 		return nil, nil, err
 	}
-	most := r.history.most
+	most := r.history.maxSteps
 	var g errgroup.Group
 	g.Go(func() error { known = r.loadIndex(); return nil })
 	if !tip.IsZero() {
-		g.Go(func() (err error) { found, err = r.compare(s, tip, most); return err })
+		g.Go(func() (err error) { found, err = r.diffEntries(s, tip, most); return err })
 	}
 	return found, known, g.Wait()
 }
 
-// vacant says whether nothing is at path: no folder, or an empty one.
-func vacant(path string) (bool, error) {
+// isEmpty says whether nothing is at path: no folder, or an empty one.
+func isEmpty(path string) (bool, error) {
 	names, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -302,6 +302,12 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockFile gives the lock back. Closing alone would not do: a child process that is
+// just being started has the file open too, until it runs its program.
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // nameBranch decides on the branch.
 func (r *Repo) nameBranch(short string) error {
 	name := plumbing.NewBranchReferenceName(short)
@@ -340,7 +346,7 @@ func (r *Repo) findBranch() error {
 	}
 	if known := r.history.tip; !known.IsZero() {
 		if r.accept == nil {
-			return r.gone(known)
+			return r.branchGone(known)
 		}
 		return r.accept(r)
 	}
@@ -373,7 +379,7 @@ func branches(path string) ([]string, error) {
 
 // removeLeftovers removes what a process that was killed left.
 func (r *Repo) removeLeftovers() error {
-	if err := errors.Join(r.branch.recover(), r.keeps.recover()); err != nil {
+	if err := errors.Join(r.branch.removeStaleLock(), r.keepFiles.releaseStale()); err != nil {
 		return err
 	}
 	files, err := os.ReadDir(r.packFolder())
@@ -382,12 +388,12 @@ func (r *Repo) removeLeftovers() error {
 	}
 	for _, f := range files {
 		if name, ok := strings.CutSuffix(f.Name(), "_idx"); ok && isDraft(name) {
-			err = errors.Join(err, cleanPacks(r.disk, r.packFolder(), name))
+			err = errors.Join(err, removeDrafts(r.disk, r.packFolder(), name))
 		} else if isDraft(f.Name()) {
-			err = errors.Join(err, removeIfThere(r.disk, filepath.Join(r.packFolder(), f.Name())))
+			err = errors.Join(err, removeIfExists(r.disk, filepath.Join(r.packFolder(), f.Name())))
 		}
 	}
-	return errors.Join(err, mendPacks(r.disk, r.packFolder(), r.log))
+	return errors.Join(err, repairPacks(r.disk, r.packFolder(), r.log))
 }
 
 // isDraft says whether a file in the folder of packs was being written, by this
@@ -397,13 +403,13 @@ func isDraft(name string) bool { return strings.HasPrefix(strings.TrimPrefix(nam
 // clean removes what a write that did not come to its end left behind. The lock is
 // held, so nobody else is at it.
 func (r *Repo) clean() error {
-	if err := cleanPacks(r.disk, r.packFolder(), groupDraft); err != nil {
+	if err := removeDrafts(r.disk, r.packFolder(), groupDraft); err != nil {
 		return err
 	}
-	if r.doubt.Load() == nil {
-		if err := r.keeps.release(); err != nil {
+	if r.inDoubt.Load() == nil {
+		if err := r.keepFiles.release(); err != nil {
 			return err
 		}
 	}
-	return r.branch.recover()
+	return r.branch.removeStaleLock()
 }

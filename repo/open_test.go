@@ -34,6 +34,7 @@ func site(t *testing.T) (dir string) {
 }
 
 func TestOpenExisting(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(dir string){
 		"packed":      func(dir string) {},
 		"packed refs": func(dir string) { git(t, dir, "pack-refs", "--all") },
@@ -85,6 +86,7 @@ func TestOpenExisting(t *testing.T) {
 }
 
 func TestOpenBranch(t *testing.T) {
+	t.Parallel()
 	dir := site(t)
 	o := options(dir)
 	o.Branch = "side"
@@ -115,6 +117,7 @@ func TestOpenBranch(t *testing.T) {
 // TestOpenEmpty: an empty repository of Git's gets its branch by the first
 // commit, also one in a folder.
 func TestOpenEmpty(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"main", "site/live"} {
 		dir := t.TempDir()
 		git(t, dir, "init", "-q", "--bare", "-b", name)
@@ -128,6 +131,7 @@ func TestOpenEmpty(t *testing.T) {
 
 // TestEmptyCommit: Git makes commits of the empty tree without storing that.
 func TestEmptyCommit(t *testing.T) {
+	t.Parallel()
 	work := t.TempDir()
 	git(t, work, "init", "-q", "-b", "main")
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "Rien")
@@ -139,6 +143,7 @@ func TestEmptyCommit(t *testing.T) {
 
 // TestOpenNone: the log tells of a repository that was made, once.
 func TestOpenNone(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	o := options(filepath.Join(t.TempDir(), "faute-de-frappe.git"))
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -158,6 +163,7 @@ func TestOpenNone(t *testing.T) {
 // TestOpenToRead: one who only reads needs no lock, sees the same, and makes
 // nothing.
 func TestOpenToRead(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, options(dir))
 	put(t, r, "pages", "index", "Accueil")
@@ -186,6 +192,7 @@ func TestOpenToRead(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare func(dir string) string
 		want    string
@@ -255,6 +262,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenTwice(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, options(dir))
 	put(t, r, "pages", "index", "x")
@@ -266,6 +274,7 @@ func TestOpenTwice(t *testing.T) {
 
 // TestOddFiles: what is no entry stays as it is, and is never written through.
 func TestOddFiles(t *testing.T) {
+	t.Parallel()
 	work := t.TempDir()
 	git(t, work, "init", "-q", "-b", "main")
 	write(t, work, "_consultations/run.md", "---\ntitle: x\n---\n")

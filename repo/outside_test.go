@@ -32,6 +32,7 @@ func await(t *testing.T, r *Repo, ok func(*Snapshot) bool) *Snapshot {
 }
 
 func TestPushFromOutside(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "parc", "Le parc")
 	put(t, r, "consultations", "gone", "x")
@@ -78,6 +79,7 @@ func TestPushFromOutside(t *testing.T) {
 
 // TestMergeFromOutside: somebody merges a branch, in both directions.
 func TestMergeFromOutside(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	base := put(t, r, "consultations", "parc", "Le parc").Commit
 	work := clone(t, r.path)
@@ -126,6 +128,7 @@ func TestMergeFromOutside(t *testing.T) {
 }
 
 func TestForcePushFromOutside(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "1").Commit
 	lost := put(t, r, "consultations", "parc", "2").Commit
@@ -142,6 +145,7 @@ func TestForcePushFromOutside(t *testing.T) {
 }
 
 func TestBranchDeletedFromOutside(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	defer stop()
@@ -162,6 +166,7 @@ func TestBranchDeletedFromOutside(t *testing.T) {
 // TestLostRace: another process moves the branch after the function ran. The
 // function runs again on the new tip.
 func TestLostRace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	d := &hookedDisk{}
@@ -207,6 +212,7 @@ func (d *hookedDisk) Link(oldname, newname string) error {
 // TestForeignLock: Git holds the lock of the branch for a moment. It is waited
 // for, not removed.
 func TestForeignLock(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	d := &hookedDisk{}
@@ -237,11 +243,12 @@ func TestForeignLock(t *testing.T) {
 
 // TestStaleLock: of the locks that are there at the start, only our own goes.
 func TestStaleLock(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "parc", "1")
 	stop()
-	lock, draft := r.branch.lock(), r.branch.draft()
+	lock, draft := r.branch.lockPath(), r.branch.draftPath()
 	if err := os.WriteFile(draft, []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +276,7 @@ func TestStaleLock(t *testing.T) {
 // TestPushesBesideWriters: sixteen writers here, a clone that pulls and pushes
 // there. Nothing that was acknowledged on either side is missing.
 func TestPushesBesideWriters(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, options(dir))
 	put(t, r, "pages", "index", "Accueil")
@@ -297,11 +305,7 @@ func TestPushesBesideWriters(t *testing.T) {
 		})
 	}
 	var theirs []string
-	pushes := 5
-	if testing.Short() {
-		pushes = 2
-	}
-	for i := range pushes {
+	for i := range scaled(5, 2, 1) {
 		write(t, work, fmt.Sprintf("dehors-%d.md", i), "x\n")
 		git(t, work, "add", ".")
 		git(t, work, "commit", "-q", "-m", "Dehors")

@@ -23,17 +23,17 @@ const maxDepth = 50
 
 // A pack gathers the objects of a group of commits in Git's pack format
 // (gitformat-pack(5)), version 2. Deltas have their base in the same pack, so
-// that packs can be joined by copying.
+// that packs can be repacked by copying.
 type pack struct {
 	buf     bytes.Buffer
-	objects []packed
+	objects []packedObject
 	index   map[Hash]int // into objects
 	deflate *zlib.Writer
 	stored  *zlib.Writer // for trees and deltas, which hardly get smaller
 	saved   savedPack
 }
 
-type packed struct {
+type packedObject struct {
 	hash   Hash
 	offset int64
 	crc    uint32
@@ -70,7 +70,7 @@ func (p *pack) add(kind plumbing.ObjectType, h Hash, raw []byte) {
 	if kind == plumbing.TreeObject {
 		w = p.stored
 	}
-	p.put(packed{hash: h}, kind, len(raw), nil, func() { p.write(w, raw) })
+	p.put(packedObject{hash: h}, kind, len(raw), nil, func() { p.write(w, raw) })
 }
 
 // addDelta appends the object h as the delta that turns base into it. It is
@@ -81,7 +81,7 @@ func (p *pack) addDelta(h, base Hash, delta []byte) bool {
 	if !ok || p.objects[i].depth >= maxDepth {
 		return false
 	}
-	o := packed{hash: h, depth: p.objects[i].depth + 1}
+	o := packedObject{hash: h, depth: p.objects[i].depth + 1}
 	back := offset(int64(p.buf.Len()) - p.objects[i].offset)
 	p.put(o, plumbing.OFSDeltaObject, len(delta), back, func() { p.write(p.stored, delta) })
 	return true
@@ -89,7 +89,7 @@ func (p *pack) addDelta(h, base Hash, delta []byte) bool {
 
 // put appends an object: its header, where the base of a delta is, and what
 // write makes of its content.
-func (p *pack) put(o packed, kind plumbing.ObjectType, size int, base []byte, write func()) {
+func (p *pack) put(o packedObject, kind plumbing.ObjectType, size int, base []byte, write func()) {
 	if _, ok := p.index[o.hash]; ok {
 		return
 	}
@@ -131,28 +131,28 @@ func offset(n int64) []byte {
 }
 
 // Beginnings of the names of files that are not in place yet: of the writer's
-// pack, of one that joins others beside it, and of those of uploads. Git would
+// pack, of one that takes the objects of others beside it, and of those of uploads. Git would
 // remove what is called tmp_….
 const (
 	drafts      = "cms_" // all of them
 	groupDraft  = drafts + "group"
-	joinDraft   = drafts + "join"
+	repackDraft = drafts + "join"
 	uploadDraft = drafts + "upload" // and a number
 )
 
 // save writes the pack and its index where k keeps it. When it returns nil, both
 // are durable and Git sees them.
-func (p *pack) save(d disk, k *keeps) error {
-	sum := p.seal()
+func (p *pack) save(d disk, k *keepFiles) error {
+	sum := p.finish()
 	name, taken, err := k.reserve(sum)
 	for taken {
-		sum = p.vary()
+		sum = p.changeChecksum()
 		name, taken, err = k.reserve(sum)
 	}
 	if err != nil {
 		return err
 	}
-	index, err := encodeIndex(p.objects, sum)
+	index, err := encodePackIndex(p.objects, sum)
 	if err != nil {
 		return err
 	}
@@ -167,17 +167,17 @@ func (p *pack) save(d disk, k *keeps) error {
 	return placeDrafts(d, draft, name)
 }
 
-// seal completes the pack, and says what its checksum is.
-func (p *pack) seal() Hash {
+// finish completes the pack, and says what its checksum is.
+func (p *pack) finish() Hash {
 	binary.BigEndian.PutUint32(p.buf.Bytes()[8:], uint32(len(p.objects)))
 	sum := Hash(sha1.Sum(p.buf.Bytes()))
 	p.buf.Write(sum[:])
 	return sum
 }
 
-// vary seals the pack anew, with the same objects and another checksum. Its last
+// changeChecksum finishes the pack anew, with the same objects and another checksum. Its last
 // object, a commit, is stored whole.
-func (p *pack) vary() Hash {
+func (p *pack) changeChecksum() Hash {
 	last := &p.objects[len(p.objects)-1]
 	raw := p.buf.Bytes()[:p.buf.Len()-sha1.Size]
 	at := int(last.offset) + 1
@@ -190,7 +190,7 @@ func (p *pack) vary() Hash {
 	p.buf.Write(emptyBlock)
 	p.buf.Write(rest)
 	last.crc = crc32.ChecksumIEEE(p.buf.Bytes()[last.offset:])
-	return p.seal()
+	return p.finish()
 }
 
 // A savedPack is what readers need to know of a pack that is in place: its name,
@@ -225,23 +225,23 @@ func placeDrafts(d disk, draft, name string) error {
 	return nil
 }
 
-// cleanPacks removes what a write that did not come to its end left in folder:
+// removeDrafts removes what a write that did not come to its end left in folder:
 // the drafts, and the pack that was in place when its index was not.
-func cleanPacks(d disk, folder, draft string) error {
+func removeDrafts(d disk, folder, draft string) error {
 	draft = filepath.Join(folder, draft)
 	if raw, err := os.ReadFile(draft + "_idx"); err == nil && len(raw) > 40 {
 		pack := filepath.Join(folder, fmt.Sprintf("pack-%x", raw[len(raw)-40:len(raw)-20]))
 		if _, err := os.Stat(pack + ".idx"); errors.Is(err, fs.ErrNotExist) {
-			if err := removeIfThere(d, pack+".pack"); err != nil {
+			if err := removeIfExists(d, pack+".pack"); err != nil {
 				return err
 			}
 		}
 	}
-	return errors.Join(removeIfThere(d, draft+"_pack"), removeIfThere(d, draft+"_idx"))
+	return errors.Join(removeIfExists(d, draft+"_pack"), removeIfExists(d, draft+"_idx"))
 }
 
-// encodeIndex is the index of a pack of those objects, whose checksum is sum.
-func encodeIndex(objects []packed, sum Hash) ([]byte, error) {
+// encodePackIndex is the index of a pack of those objects, whose checksum is sum.
+func encodePackIndex(objects []packedObject, sum Hash) ([]byte, error) {
 	var w idxfile.Writer
 	if err := w.OnHeader(uint32(len(objects))); err != nil {
 		return nil, err

@@ -164,7 +164,7 @@ func (r *packReader) content(size int64, check func() error) (io.Reader, error) 
 	} else {
 		err = r.inflate.(zlib.Resetter).Reset(r, nil)
 	}
-	return &exactly{in: r.inflate, left: size, check: check}, err
+	return &exactReader{in: r.inflate, left: size, check: check}, err
 }
 
 // verify is a check of the whole object against the sum that the index tells.
@@ -186,15 +186,15 @@ func (r *packReader) whole(h packHead, check func() error, most int64) ([]byte, 
 	return readExactly(in, h.size, most)
 }
 
-// An exactly reads what must have so many bytes left, no more and no less.
-type exactly struct {
+// An exactReader reads what must have so many bytes left, no more and no less.
+type exactReader struct {
 	in    io.Reader
 	left  int64
 	check func() error // at the end; nil is none
 	err   error        // of the end, once it was looked at
 }
 
-func (e *exactly) Read(b []byte) (n int, err error) {
+func (e *exactReader) Read(b []byte) (n int, err error) {
 	if e.left > 0 {
 		n, err = e.in.Read(b[:min(int64(len(b)), e.left)])
 		e.left -= int64(n)
@@ -217,7 +217,7 @@ func (e *exactly) Read(b []byte) (n int, err error) {
 }
 
 // end is io.EOF when nothing follows and all was right.
-func (e *exactly) end() error {
+func (e *exactReader) end() error {
 	var more [1]byte
 	n, err := io.ReadFull(e.in, more[:])
 	switch {

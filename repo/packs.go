@@ -10,24 +10,24 @@ import (
 	"strings"
 )
 
-// Bounds of what is joined at once. That of objects bounds the memory that it
+// Bounds of what is repacked at once. That of objects bounds the memory that it
 // takes, some 300 bytes for each.
 const (
-	joinBytes   = 1 << 30
-	joinObjects = 1 << 18
+	maxRepackBytes   = 1 << 30
+	maxRepackObjects = 1 << 18
 )
 
 // A packFile is a pack on disk.
 type packFile struct {
-	name    string // with its folder, without extension
-	size    int64  // in bytes
-	objects int64
-	made    int64 // Unix nanoseconds
-	plain   bool  // nothing says that it is to stay, so that it may be joined
+	name       string // with its folder, without extension
+	size       int64  // in bytes
+	objects    int64
+	made       int64 // Unix nanoseconds
+	repackable bool  // nothing says that it is to stay, so that it may be repacked
 }
 
 // weight is what it takes to copy the pack, in bytes. Its one tree that is stored
-// whole can be nearly all of it, and is next to nothing in the joined pack, whence
+// whole can be nearly all of it, and is next to nothing in the new pack, whence
 // the bound by the number of objects.
 func (p packFile) weight() int64 {
 	if p.objects == 1 {
@@ -41,10 +41,10 @@ func (p packFile) weight() int64 {
 const objectWeight = 2 << 10
 
 // listPacks lists the packs in folder that have an index, the lightest first.
-func listPacks(folder string) ([]packFile, error) { return listPacksBut(folder, nil) }
+func listPacks(folder string) ([]packFile, error) { return listPacksExcept(folder, nil) }
 
-// listPacksBut lists the packs that are not among those, which it does not look at.
-func listPacksBut(folder string, not map[string]bool) ([]packFile, error) {
+// listPacksExcept lists the packs that are not among those, which it does not look at.
+func listPacksExcept(folder string, not map[string]bool) ([]packFile, error) {
 	files, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func listPacksBut(folder string, not map[string]bool) ([]packFile, error) {
 		}
 		packs = append(packs, packFile{
 			name: filepath.Join(folder, name), size: info.Size(), objects: max(0, index.Size()-indexFrame) / indexItem,
-			made:  info.ModTime().UnixNano(),
-			plain: plain(ext) && !exists(filepath.Join(folder, name+".keep")), // which the listing may have missed
+			made:       info.ModTime().UnixNano(),
+			repackable: repackable(ext) && !exists(filepath.Join(folder, name+".keep")), // which the listing may have missed
 		})
 	}
 	slices.SortFunc(packs, func(a, b packFile) int {
@@ -79,11 +79,11 @@ func listPacksBut(folder string, not map[string]bool) ([]packFile, error) {
 	return packs, nil
 }
 
-// plain says whether those extensions are all that a pack has which may be joined:
+// repackable says whether those extensions are all that a pack has which may be repacked:
 // its index, and the order of its objects (.rev), which follows from that. Others
 // say that Git keeps it (.keep), or what it would not be without (.bitmap, .mtimes,
 // .promisor).
-func plain(extensions []string) bool {
+func repackable(extensions []string) bool {
 	return !slices.ContainsFunc(extensions, func(e string) bool { return e != "pack" && e != "idx" && e != "rev" })
 }
 
@@ -94,14 +94,14 @@ const (
 	indexItem  = 20 + 4 + 4
 )
 
-// choose picks the packs to join: the lightest ones, and each next one as long
+// chooseForRepack picks the packs to repack: the lightest ones, and each next one as long
 // as it is lighter than all before it together. So an object is copied about as
 // often as the logarithm of the number of packs.
-func choose(packs []packFile) []packFile {
-	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.plain })
+func chooseForRepack(packs []packFile) []packFile {
+	packs = slices.DeleteFunc(slices.Clone(packs), func(p packFile) bool { return !p.repackable })
 	var weight, size, objects int64
 	for i, p := range packs {
-		if size+p.size > joinBytes || objects+p.objects > joinObjects || i > 1 && p.weight() >= weight {
+		if size+p.size > maxRepackBytes || objects+p.objects > maxRepackObjects || i > 1 && p.weight() >= weight {
 			return packs[:i]
 		}
 		weight, size, objects = weight+p.weight(), size+p.size, objects+p.objects

@@ -219,9 +219,9 @@ func (l *packList) has(name string) bool {
 	return slices.ContainsFunc(l.packs, func(p *knownPack) bool { return p.name == name })
 }
 
-// learn takes in a pack that was just placed, with its index, so that nobody has
+// add takes in a pack that was just placed, with its index, so that nobody has
 // to look for it.
-func (s *packSet) learn(name string, index []byte) {
+func (s *packSet) add(name string, index []byte) {
 	x, err := parseIndex(index)
 	if err != nil {
 		return // whoever looks for it will be told
@@ -238,12 +238,12 @@ func (s *packSet) learn(name string, index []byte) {
 	many := s.learned > learnedPacks
 	s.mu.Unlock()
 	if many {
-		_ = s.refresh() // the next one may have more luck
+		_ = s.refresh() // the next refresh may succeed
 	}
 }
 
-// forget drops a pack, so that the next look takes it anew if it is there.
-func (s *packSet) forget(p *knownPack) {
+// drop drops a pack, so that the next look takes it anew if it is there.
+func (s *packSet) drop(p *knownPack) {
 	s.mu.Lock()
 	defer s.unlock()
 	s.files.Remove(p)

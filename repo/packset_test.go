@@ -74,9 +74,9 @@ func watched(t *testing.T, dir string) (*Repo, *watch) {
 
 // gitObjects is all objects of a repository, as Git reads them: by name, the kind
 // and the content.
-func gitObjects(t *testing.T, dir string) map[Hash]answer {
+func gitObjects(t *testing.T, dir string) map[Hash]foundObject {
 	t.Helper()
-	all := make(map[Hash]answer)
+	all := make(map[Hash]foundObject)
 	out := git(t, dir, "cat-file", "--batch-all-objects", "--batch")
 	for len(out) > 0 {
 		var name, kind string
@@ -89,17 +89,17 @@ func gitObjects(t *testing.T, dir string) map[Hash]answer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[NewHash(name)] = answer{kind: k, size: int64(size), raw: []byte(rest[:size])}
+		all[NewHash(name)] = foundObject{kind: k, size: int64(size), raw: []byte(rest[:size])}
 		out = rest[size+1:]
 	}
 	return all
 }
 
 // readWhole reads all objects in each way that there is.
-func readWhole(t *testing.T, s *store, all map[Hash]answer) {
+func readWhole(t *testing.T, s *store, all map[Hash]foundObject) {
 	t.Helper()
-	streams := s.beside()
-	streams.large = 10
+	streams := s.withOwnCache()
+	streams.streamFrom = 10
 	for h, want := range all {
 		if got, err := s.object(want.kind, h); err != nil || !bytes.Equal(got, want.raw) {
 			t.Errorf("%s %s: got %d bytes and error %v, want %d", want.kind, h, len(got), err, len(want.raw))
@@ -114,7 +114,7 @@ func readWhole(t *testing.T, s *store, all map[Hash]answer) {
 			t.Errorf("stream of %s %s: got %d bytes and error %v, want %d", want.kind, h, len(got), err, len(want.raw))
 		}
 		if want.kind == plumbing.BlobObject {
-			if size, err := s.beside().size(h); err != nil || size != want.size {
+			if size, err := s.withOwnCache().size(h); err != nil || size != want.size {
 				t.Errorf("size of %s: got %d and error %v, want %d", h, size, err, want.size)
 			}
 		}
@@ -141,6 +141,7 @@ func changing(t *testing.T) string {
 // TestReadWhatGitPacks: whatever form Git gives to objects, they are what Git
 // reads.
 func TestReadWhatGitPacks(t *testing.T) {
+	t.Parallel()
 	dir := changing(t)
 	all := gitObjects(t, dir)
 	reindex := func(version string) {
@@ -201,6 +202,7 @@ func TestReadWhatGitPacks(t *testing.T) {
 // TestReadOwnCommits: what an edit made is read without a look at the folder, and
 // without an index being opened, however many packs and objects there are.
 func TestReadOwnCommits(t *testing.T) {
+	t.Parallel()
 	const n = 3 * mapFrom / indexItem / 2
 	r, w := watched(t, manyObjects(t, n))
 	old := NewHash(strings.TrimSpace(git(t, r.path, "rev-parse", "main:data/000/000001.bin")))
@@ -226,9 +228,10 @@ func TestReadOwnCommits(t *testing.T) {
 	}
 }
 
-// TestKnownPacksAreBounded: a writer whose packs are joined does not keep the
+// TestKnownPacksAreBounded: a writer whose packs are repacked does not keep the
 // indexes of those that went.
 func TestKnownPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := &store{dir: dir}
 	if err := os.MkdirAll(filepath.Join(dir, "objects", "pack"), 0o777); err != nil {
@@ -238,12 +241,12 @@ func TestKnownPacksAreBounded(t *testing.T) {
 	if _, err := s.blob(Hash{1}); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
-	index, err := encodeIndex([]packed{{hash: Hash{2}, offset: 12}}, Hash{})
+	index, err := encodePackIndex([]packedObject{{hash: Hash{2}, offset: 12}}, Hash{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10 * learnedPacks {
-		s.learn(filepath.Join(dir, "objects", "pack", fmt.Sprint("pack-", i)), index)
+		s.addPack(filepath.Join(dir, "objects", "pack", fmt.Sprint("pack-", i)), index)
 		if n := len(s.packs.known.Load().packs); n > learnedPacks {
 			t.Fatalf("%d packs are known, want at most %d", n, learnedPacks)
 		}
@@ -276,9 +279,10 @@ func TestOpeningCostsByPack(t *testing.T) {
 // TestOpenPacksAreBounded: however many packs are read, few stay open; what
 // was opened is read on when its pack is gone.
 func TestOpenPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	const most = 10 // not openPacks, as the writer would join that many
 	r, entries := manyPacks(t, 4*most)
-	s := &store{dir: r.path, large: 10}
+	s := &store{dir: r.path, streamFrom: 10}
 	defer s.Close()
 	s.set().files.Resize(most)
 	var streams []io.ReadCloser
@@ -293,7 +297,7 @@ func TestOpenPacksAreBounded(t *testing.T) {
 		t.Errorf("%d packs are open, want %d", n, most)
 	}
 	first := s.packs.known.Load().packs
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.set().refresh(); err != nil {
@@ -323,6 +327,7 @@ func TestOpenPacksAreBounded(t *testing.T) {
 // TestReadersDoNotWait: while one reader looks at the folder, others read what is
 // known.
 func TestReadersDoNotWait(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 3)
 	looking, goOn := make(chan struct{}), make(chan struct{})
 	looks := 0
@@ -342,7 +347,7 @@ func TestReadersDoNotWait(t *testing.T) {
 		_, err := s.blob(Hash{1})
 		missing <- err
 	}()
-	for range looksForObject {
+	for range maxMisses {
 		<-looking
 		readAll(t, r, s, entries)
 		goOn <- struct{}{}
@@ -394,7 +399,7 @@ func TestLargeDelta(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]byte{raw, append(bytes.Clone(raw[half:]), raw[:half]...)}
-	s := &store{dir: dir, large: streamBytes}
+	s := &store{dir: dir, streamFrom: streamBytes}
 	defer s.Close()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -424,7 +429,7 @@ func TestLargeDelta(t *testing.T) {
 	if b, err := (&store{dir: dir}).blob(blobs[1]); err != nil || !bytes.Equal(b, want[1]) {
 		t.Errorf("in memory: got %d bytes and error %v", len(b), err)
 	}
-	if _, err := (&store{dir: dir, most: half}).blob(blobs[1]); !errors.Is(err, ErrStorage) {
+	if _, err := (&store{dir: dir, maxInMemory: half}).blob(blobs[1]); !errors.Is(err, ErrStorage) {
 		t.Errorf("beyond the bound of what is held in memory: got error %v, want ErrStorage", err)
 	}
 	fsck(t, dir)
@@ -451,6 +456,7 @@ func misplaced(index []byte, i int, offset uint32) []byte {
 // TestDamagedPacks: what cannot be read is a failure of the storage, and what can
 // be read is read, right.
 func TestDamagedPacks(t *testing.T) {
+	t.Parallel()
 	source := changing(t)
 	git(t, source, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq")
 	all := gitObjects(t, source)
@@ -516,6 +522,7 @@ func TestDamagedPacks(t *testing.T) {
 
 // TestDamagedLoose: the same for files of their own.
 func TestDamagedLoose(t *testing.T) {
+	t.Parallel()
 	dir := site(t)
 	h := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "HEAD^{commit}")))
 	git(t, dir, "config", "alias.loose", "!git cat-file commit HEAD >c && rm -rf objects/pack && git hash-object -w -t commit c")
@@ -544,6 +551,7 @@ func TestDamagedLoose(t *testing.T) {
 
 // TestIndexIsCut: a mapped index that is made shorter does not end the process.
 func TestIndexIsCut(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("indexes are not mapped here")
 	}
@@ -568,14 +576,15 @@ func TestIndexIsCut(t *testing.T) {
 
 // TestDeltaLoop: deltas that rest on each other end with an error.
 func TestDeltaLoop(t *testing.T) {
+	t.Parallel()
 	for name, bases := range map[string][]int{"on itself": {0}, "of two": {1, 0}, "of three": {1, 2, 0}} {
 		s := &store{dir: t.TempDir()}
 		var raw bytes.Buffer
 		fmt.Fprintf(&raw, "PACK\x00\x00\x00\x02\x00\x00\x00%c", len(bases))
 		p := newPack()
-		var objects []packed
+		var objects []packedObject
 		for i, base := range bases {
-			o := packed{hash: Hash{byte(i + 1)}, offset: int64(raw.Len())}
+			o := packedObject{hash: Hash{byte(i + 1)}, offset: int64(raw.Len())}
 			p.buf.Reset()
 			p.write(p.stored, (&delta{from: 1, to: 1, ops: []byte{1, 'x'}}).bytes())
 			raw.Write(objectHeader(plumbing.REFDeltaObject, 4))
@@ -584,7 +593,7 @@ func TestDeltaLoop(t *testing.T) {
 			objects = append(objects, o)
 		}
 		raw.Write(make([]byte, 20))
-		index, err := encodeIndex(objects, Hash{})
+		index, err := encodePackIndex(objects, Hash{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -613,7 +622,7 @@ func FuzzPack(f *testing.F) {
 	p.add(plumbing.BlobObject, Hash{0xff}, []byte("Le parc"))
 	objects := p.objects
 	p.buf.Write(make([]byte, 20))
-	index, err := encodeIndex(objects, Hash{})
+	index, err := encodePackIndex(objects, Hash{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -625,7 +634,7 @@ func FuzzPack(f *testing.F) {
 		if len(raw) > most || len(index) > most {
 			return
 		}
-		s := &store{dir: t.TempDir(), most: most, large: most / 2}
+		s := &store{dir: t.TempDir(), maxInMemory: most, streamFrom: most / 2}
 		defer s.Close()
 		x, err := parseIndex(index)
 		if err != nil {

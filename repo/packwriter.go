@@ -41,15 +41,15 @@ func (p *packWriter) Write(b []byte) (int, error) {
 
 // begin starts an object whose content, or delta, has that size; base is where
 // the base of a delta is. Its content follows, compressed, by Write, until end.
-func (p *packWriter) begin(kind plumbing.ObjectType, size int64, base []byte) (packed, error) {
-	o := packed{offset: p.at}
+func (p *packWriter) begin(kind plumbing.ObjectType, size int64, base []byte) (packedObject, error) {
+	o := packedObject{offset: p.at}
 	p.crc = 0
 	_, err := p.Write(append(objectHeader(kind, size), base...))
 	return o, err
 }
 
 // end completes the object that begin started.
-func (p *packWriter) end(o packed) packed {
+func (p *packWriter) end(o packedObject) packedObject {
 	o.crc = p.crc
 	return o
 }

@@ -49,8 +49,8 @@ func (u *queue) push(q *request) error {
 	return nil
 }
 
-// withdraw takes q out. It is false when the writer has it already.
-func (u *queue) withdraw(q *request) bool {
+// cancel takes q out. It is false when the writer has it already.
+func (u *queue) cancel(q *request) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	i := slices.Index(u.waiting, q)
@@ -60,8 +60,8 @@ func (u *queue) withdraw(q *request) bool {
 	return i >= 0
 }
 
-// take takes up to n requests, those that wait longest. It never blocks.
-func (u *queue) take(n int) []*request {
+// pop takes up to n requests, those that wait longest. It never blocks.
+func (u *queue) pop(n int) []*request {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	n = min(n, len(u.waiting))

@@ -19,11 +19,11 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
-// readBack reads a pack and its index from the disk, whole, and says which objects
+// verifyPack reads a pack and its index from the disk, whole, and says which objects
 // they have: after it, nothing stands between those and Git but what zlib streams
 // and deltas hold. It checks the sums of both files and of each object, and that
 // each delta has its base.
-func readBack(ctx context.Context, pack, index string) (map[Hash]struct{}, error) {
+func verifyPack(ctx context.Context, pack, index string) (map[Hash]struct{}, error) {
 	raw, err := os.ReadFile(index)
 	if err != nil {
 		return nil, err

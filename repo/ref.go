@@ -25,22 +25,22 @@ type branch struct {
 	name plumbing.ReferenceName // refs/heads/…
 }
 
-func (b *branch) file() string { return filepath.Join(b.dir, filepath.FromSlash(string(b.name))) }
-func (b *branch) lock() string { return b.file() + ".lock" }
+func (b *branch) path() string     { return filepath.Join(b.dir, filepath.FromSlash(string(b.name))) }
+func (b *branch) lockPath() string { return b.path() + ".lock" }
 
-// draft is where the lock is written before it is linked into place, so that a
+// draftPath is where the lock is written before it is linked into place, so that a
 // lock that a killed process left can be told from one that Git holds. Git
 // passes over names that end in ".lock", and no branch can be called "…~cms".
-func (b *branch) draft() string { return b.file() + "~cms.lock" }
+func (b *branch) draftPath() string { return b.path() + "~cms.lock" }
 
 // read says which commit the branch is at, zero when there is no such branch.
 func (b *branch) read() (Hash, error) {
-	raw, err := os.ReadFile(b.file())
+	raw, err := os.ReadFile(b.path())
 	if err == nil {
 		return parseRef(b.name, raw)
 	}
 	// A folder of this name is left from branches below it.
-	if info, statErr := os.Stat(b.file()); !errors.Is(err, fs.ErrNotExist) && (statErr != nil || !info.IsDir()) {
+	if info, statErr := os.Stat(b.path()); !errors.Is(err, fs.ErrNotExist) && (statErr != nil || !info.IsDir()) {
 		return Hash{}, fmt.Errorf("read branch: %w", err)
 	}
 	packed, err := packedRefs(b.dir)
@@ -87,9 +87,9 @@ func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 }
 
 // move sets the branch to the commit to, durably, if it is at the commit from
-// (zero: it does not exist). The errors are those of take and of grip.move.
+// (zero: it does not exist). The errors are those of acquire and of refLock.move.
 func (b *branch) move(from, to Hash) error {
-	h, err := b.take(from, to, time.Now().Add(lockPatience))
+	h, err := b.acquire(from, to, time.Now().Add(lockTimeout))
 	if err != nil {
 		return err
 	}
@@ -99,23 +99,23 @@ func (b *branch) move(from, to Hash) error {
 	return h.move()
 }
 
-// A grip is the lock of the branch in the hands of this process, who has made sure
+// A refLock is the lock of the branch in the hands of this process, who has made sure
 // that the branch is where it was expected. It ends with move or drop.
-type grip struct {
+type refLock struct {
 	branch *branch
 	file   diskFile // the lock, which holds the new value
 }
 
-// take takes the lock to set the branch from one commit to another. errMoved when
-// it is elsewhere. While another process holds the lock take waits, with pauses
+// acquire takes the lock to set the branch from one commit to another. errMoved when
+// it is elsewhere. While another process holds the lock acquire waits, with pauses
 // that grow, and gives up after the deadline with fs.ErrExist. What it writes is
 // not durable yet. If it fails, it leaves nothing behind.
-func (b *branch) take(from, to Hash, deadline time.Time) (_ *grip, err error) {
-	f, err := b.makeDraft()
+func (b *branch) acquire(from, to Hash, deadline time.Time) (_ *refLock, err error) {
+	f, err := b.createDraft()
 	if err != nil {
 		return nil, fmt.Errorf("write branch lock: %w", err)
 	}
-	h := &grip{b, f}
+	h := &refLock{b, f}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.drop())
@@ -124,7 +124,7 @@ func (b *branch) take(from, to Hash, deadline time.Time) (_ *grip, err error) {
 	if _, err := f.Write([]byte(to.String() + "\n")); err != nil {
 		return nil, fmt.Errorf("write branch lock: %w", err)
 	}
-	if err := b.link(deadline); err != nil {
+	if err := b.linkLock(deadline); err != nil {
 		return nil, fmt.Errorf("lock branch: %w", err)
 	}
 	now, err := b.read()
@@ -140,17 +140,17 @@ func (b *branch) take(from, to Hash, deadline time.Time) (_ *grip, err error) {
 	return h, nil
 }
 
-// makeDraft makes the draft of the lock, and its folder if need be. Git removes
+// createDraft makes the draft of the lock, and its folder if need be. Git removes
 // folders of branches that are empty, maybe in between.
-func (b *branch) makeDraft() (f diskFile, err error) {
-	if err := b.recover(); err != nil {
+func (b *branch) createDraft() (f diskFile, err error) {
+	if err := b.removeStaleLock(); err != nil {
 		return nil, err
 	}
-	for range fewestTries {
-		if err := b.makeFolder(filepath.Dir(b.file())); err != nil {
+	for range minLockTries {
+		if err := b.makeFolder(filepath.Dir(b.path())); err != nil {
 			return nil, fmt.Errorf("make branch folder: %w", err)
 		}
-		if f, err = b.disk.Create(b.draft(), 0o666); !errors.Is(err, fs.ErrNotExist) {
+		if f, err = b.disk.Create(b.draftPath(), 0o666); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
@@ -164,12 +164,12 @@ const (
 	longestPause = 250 * time.Millisecond
 )
 
-// link makes the draft the lock.
-func (b *branch) link(deadline time.Time) error {
+// linkLock makes the draft the lock.
+func (b *branch) linkLock(deadline time.Time) error {
 	pause := firstPause
 	for tries := 1; ; tries++ {
-		err := b.disk.Link(b.draft(), b.lock())
-		if !errors.Is(err, fs.ErrExist) || tries >= fewestTries && !time.Now().Before(deadline) {
+		err := b.disk.Link(b.draftPath(), b.lockPath())
+		if !errors.Is(err, fs.ErrExist) || tries >= minLockTries && !time.Now().Before(deadline) {
 			return err
 		}
 		// By chance up to half as long again or less, so that two who wait for
@@ -184,7 +184,7 @@ func (b *branch) link(deadline time.Time) error {
 // way.
 func (b *branch) removeEmptyFolder() error {
 	var folders []string
-	err := filepath.WalkDir(b.file(), func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(b.path(), func(path string, e fs.DirEntry, err error) error {
 		if err == nil && e.IsDir() {
 			folders = append(folders, path)
 		}
@@ -194,7 +194,7 @@ func (b *branch) removeEmptyFolder() error {
 		return fmt.Errorf("look for branches below: %w", err)
 	}
 	for _, path := range slices.Backward(folders) {
-		if err := removeIfThere(b.disk, path); err != nil {
+		if err := removeIfExists(b.disk, path); err != nil {
 			return fmt.Errorf("remove empty folder: %w", err)
 		}
 	}
@@ -203,7 +203,7 @@ func (b *branch) removeEmptyFolder() error {
 
 // sync makes the new value durable. It may run while what the branch will lead to
 // is being written.
-func (h *grip) sync() error {
+func (h *refLock) sync() error {
 	if err := h.file.Sync(); err != nil {
 		return fmt.Errorf("sync branch lock: %w", err)
 	}
@@ -212,49 +212,49 @@ func (h *grip) sync() error {
 
 // move sets the branch, durably, after sync. ErrUnsure when it may have been set,
 // and may not; after any other error it was not.
-func (h *grip) move() error {
+func (h *refLock) move() error {
 	b := h.branch
 	_ = h.file.Close() // synced
-	if err := b.disk.Rename(b.lock(), b.file()); err != nil {
+	if err := b.disk.Rename(b.lockPath(), b.path()); err != nil {
 		// It may have had its effect nevertheless, as over a network.
-		moved, known := b.renamed()
+		moved, known := b.wasRenamed()
 		if !known {
 			return fmt.Errorf("%w: move branch: %w", ErrUnsure, err)
 		}
 		if !moved {
-			return errors.Join(fmt.Errorf("move branch: %w", err), b.recover())
+			return errors.Join(fmt.Errorf("move branch: %w", err), b.removeStaleLock())
 		}
 	}
 	if err := b.syncFolder(); err != nil {
 		return fmt.Errorf("%w: sync branch folder: %w", ErrUnsure, err)
 	}
-	_ = b.disk.Remove(b.draft()) // else the next take does
+	_ = b.disk.Remove(b.draftPath()) // otherwise the next acquire does
 	return nil
 }
 
 // drop gives the lock back.
-func (h *grip) drop() error { return errors.Join(h.file.Close(), h.branch.recover()) }
+func (h *refLock) drop() error { return errors.Join(h.file.Close(), h.branch.removeStaleLock()) }
 
-// renamed says whether the lock has become the branch, and whether that is known.
-func (b *branch) renamed() (moved, known bool) {
-	draft, err := os.Stat(b.draft())
+// wasRenamed says whether the lock has become the branch, and whether that is known.
+func (b *branch) wasRenamed() (moved, known bool) {
+	draft, err := os.Stat(b.draftPath())
 	if err != nil {
 		return false, false
 	}
-	if now, err := os.Stat(b.file()); err == nil && os.SameFile(draft, now) {
+	if now, err := os.Stat(b.path()); err == nil && os.SameFile(draft, now) {
 		return true, true
 	}
-	lock, err := os.Stat(b.lock())
+	lock, err := os.Stat(b.lockPath())
 	return false, err == nil && os.SameFile(draft, lock)
 }
 
-// settle makes durable what others have set the branch to.
-func (b *branch) settle() error {
-	err := b.disk.SyncFile(b.file())
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !isFile(b.file()) {
-		err = errors.Join(ignoreGone(b.disk.SyncFile(filepath.Join(b.dir, "packed-refs"))), b.disk.SyncDir(b.dir))
+// syncForeign makes durable what others have set the branch to.
+func (b *branch) syncForeign() error {
+	err := b.disk.SyncFile(b.path())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !isFile(b.path()) {
+		err = errors.Join(ignoreNotExist(b.disk.SyncFile(filepath.Join(b.dir, "packed-refs"))), b.disk.SyncDir(b.dir))
 	}
-	if err = errors.Join(err, ignoreGone(b.syncFolder())); err != nil {
+	if err = errors.Join(err, ignoreNotExist(b.syncFolder())); err != nil {
 		return fmt.Errorf("sync branch: %w", err)
 	}
 	return nil
@@ -266,7 +266,7 @@ func isFile(name string) bool {
 }
 
 // syncFolder makes durable where the branch is.
-func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.file())) }
+func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.path())) }
 
 // makeFolder makes the folder of a branch such as site/live, durably.
 func (b *branch) makeFolder(folder string) error {
@@ -288,22 +288,22 @@ func (b *branch) makeFolder(folder string) error {
 	return nil
 }
 
-// recover removes what is left of a grip that failed or was cut short: its draft,
+// removeStaleLock removes what is left of a refLock that failed or was cut short: its draft,
 // and the lock if it is the same file. A lock that somebody else made stays.
-func (b *branch) recover() error {
-	draft, err := os.Stat(b.draft())
+func (b *branch) removeStaleLock() error {
+	draft, err := os.Stat(b.draftPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if lock, err := os.Stat(b.lock()); err == nil && os.SameFile(draft, lock) {
-		if err := b.disk.Remove(b.lock()); err != nil {
+	if lock, err := os.Stat(b.lockPath()); err == nil && os.SameFile(draft, lock) {
+		if err := b.disk.Remove(b.lockPath()); err != nil {
 			return err
 		}
 		if err := b.syncFolder(); err != nil { // else the draft may go alone
 			return err
 		}
 	}
-	return removeIfThere(b.disk, b.draft())
+	return removeIfExists(b.disk, b.draftPath())
 }

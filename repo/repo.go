@@ -18,7 +18,7 @@
 // Besides what is Git's, the folder of the repository holds three files: cms.lock,
 // which the process that has it open keeps locked, cms.index, which makes the next
 // start quick, and objects/info/cms.keep, of which the files that guard packs are
-// links (see keeps). The latter two can be deleted at any time.
+// links (see keepFiles). The latter two can be deleted at any time.
 package repo
 
 import (
@@ -49,7 +49,7 @@ type Options struct {
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
 	Memory      int64            // how many bytes of files and fields are kept in memory; 0 is 256 MiB
-	KeepPacks   time.Duration    // how long packs that were joined are kept for who reads them; 0 is two minutes
+	KeepPacks   time.Duration    // how long packs that were repacked are kept for those who read them; 0 is two minutes
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
 	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
@@ -81,52 +81,52 @@ type Repo struct {
 	lock     *os.File
 	branch   branch
 	store    *store
-	files    *store       // of large blobs, which are read as streams
+	streams  *store       // of large blobs, which are read as streams
 	uploads  atomic.Int64 // how many there were
 	queue    *queue
 	history  *history
 	budget   *budget
-	packs    atomic.Int64 // how many there are that could be joined, about
-	joins    *joins       // owned by who tends the packs, beside the writer
+	packs    atomic.Int64 // how many there are that could be repacked, about
+	repacker *repacker    // owned by who tends the packs, beside the writer
 	commits  atomic.Int64 // how many the writer made
 	groups   atomic.Int64 // and in how many groups
 	failures atomic.Int64 // how often packs could not be tended
 	view     atomic.Pointer[Snapshot]
 	running  atomic.Bool
-	ailment  atomic.Pointer[error] // what keeps updates from being done, as Run last found
+	writeErr atomic.Pointer[error] // what keeps updates from being done, as Run last found
 	stopped  chan struct{}         // closed when Run has returned
-	doubt    atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
+	inDoubt  atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
-	remote    *Remote
-	fetching  sync.Mutex              // one fetch at a time
-	adoptions chan *adoption          // asked of the writer by fetches
-	readings  chan []shelved          // found by warm, for the writer to save
-	warming   atomic.Pointer[warming] // nil while nothing is being warmed
+	remote        *Remote
+	fetching      sync.Mutex              // one fetch at a time
+	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	parsedBatches chan []record           // found by warm, for the writer to save
+	warming       atomic.Pointer[warming] // nil while nothing is being warmed
 
 	// Owned by the writer.
-	root      *folder // the branch's tree; nil when it must be read again
-	pack      *pack
-	keeps     keeps
-	ledger    ledger
-	dirty     bool      // a write failed and may have left something behind
-	indexed   int       // how many commits the saved index has
-	sections  int       // and in how many sections that are not full
-	outdated  bool      // whether it has readings of another version
-	unshelved []shelved // readings that it lacks, but for those that warm finds
-	unread    bool      // there may be entries for warm
+	root        *folder // the branch's tree; nil when it must be read again
+	pack        *pack
+	keepFiles   keepFiles
+	syncTracker syncTracker
+	dirty       bool     // a write failed and may have left something behind
+	indexed     int      // how many commits the saved index has
+	sections    int      // and in how many sections that are not full
+	outdated    bool     // whether it has parse results of another version
+	unindexed   []record // parse results that it lacks, but for those that warm finds
+	warmDue     bool     // there may be entries for warm
 
-	renewal     *renewal  // nil while there is none
-	renewAgain  time.Time // not before
-	renewBeyond int       // see large
+	rebuild       *indexRebuild // nil while there is none
+	rebuildAfter  time.Time     // not before
+	rebuildBeyond int           // see large
 
 	refused struct { // what cannot be taken in, so as not to try it again and again
 		tip Hash
 		err error
 	}
-	marked bool // a first index was saved; see markIndex
-	skewed bool // the tip was dated ahead of the clock when it was last looked at
-	pace   pace
-	yield  yield
+	firstSaved bool // a first index was saved; see saveFirstIndex
+	skewed     bool // the tip was dated ahead of the clock when it was last looked at
+	lastGroup  groupStats
+	window     pushWindow
 
 	opens opens // by Git's commands
 }
@@ -176,7 +176,7 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	case <-q.done:
 		return q.result, q.err
 	case <-ctx.Done():
-		if r.queue.withdraw(q) {
+		if r.queue.cancel(q) {
 			return Result{}, ctx.Err()
 		}
 	case <-r.stopped:
@@ -194,13 +194,13 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	}
 }
 
-// Rehearse runs fn on s as Update would on the tip, in the goroutine of its
+// DryRun runs fn on s as Update would on the tip, in the goroutine of its
 // caller and beside the writer, and commits nothing. The error is fn's. Unless it
 // is thorough, it takes for granted that nothing but an entry, such as a symbolic
-// link, is at the path of a new one: to know takes a reading of the tree.
-func (r *Repo) Rehearse(s *Snapshot, thorough bool, fn func(*Tx) error) error {
+// link, is at the path of a new one: to know that, the tree has to be read.
+func (r *Repo) DryRun(s *Snapshot, thorough bool, fn func(*Tx) error) error {
 	tx := newTx(r, s.tables())
-	tx.tree, tx.trusting = s.tree, !thorough
+	tx.tree, tx.skipTreeCheck = s.tree, !thorough
 	return tx.call(fn)
 }
 
@@ -210,8 +210,8 @@ func (r *Repo) Rehearse(s *Snapshot, thorough bool, fn func(*Tx) error) error {
 const (
 	pollInterval = time.Second
 	groupLimit   = 256
-	lockPatience = 5 * time.Second
-	fewestTries  = 3
+	lockTimeout  = 5 * time.Second
+	minLockTries = 3
 	indexEvery   = 5000
 )
 
@@ -219,10 +219,10 @@ const (
 // as it works; beyond packHurry, without a rest; and at packBound packs updates
 // wait for it.
 const (
-	packLimit = 50
-	joinRest  = 3
-	packHurry = 2 * packLimit
-	packBound = 20 * packLimit
+	packLimit  = 50
+	repackRest = 3
+	packUrgent = 2 * packLimit
+	maxPacks   = 20 * packLimit
 )
 
 // Run is the writer. It returns nil after ctx has ended and what was queued then
@@ -250,52 +250,52 @@ func (r *Repo) Run(ctx context.Context) error {
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
 	for {
-		if warmed == nil && r.unread && r.mayWarm(ctx) {
-			r.unread, warmed = false, make(chan struct{})
+		if warmed == nil && r.warmDue && r.mayWarm(ctx) {
+			r.warmDue, warmed = false, make(chan struct{})
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
 		if join := r.packs.Load() > packLimit; tended == nil && (join || due) {
 			tended, due = make(chan error, 1), false
-			now := r.releaseTime()
-			beside.Go(func() { tended <- r.joins.tend(ctx, now, join) })
+			now := r.expiryTime()
+			beside.Go(func() { tended <- r.repacker.maintain(ctx, now, join) })
 		}
 		wake := r.queue.wake
-		if tended != nil && r.packs.Load() >= packBound {
-			wake = nil // until the packs are joined
+		if tended != nil && r.packs.Load() >= maxPacks {
+			wake = nil // until the packs are repacked
 		}
 		if held != nil {
 			wake = nil // until the push has landed that they wait for
 		}
-		readings, renewed := r.readings, (chan error)(nil)
-		if r.renewal != nil {
-			readings, renewed = nil, r.renewal.done
+		readings, renewed := r.parsedBatches, (chan error)(nil)
+		if r.rebuild != nil {
+			readings, renewed = nil, r.rebuild.done
 		}
 		select {
 		case <-wake:
-			if r.yields() {
-				r.queue.signal() // for when they are let go
-				held = time.After(yieldLook)
+			if r.leavesWindow() {
+				r.queue.signal() // for when they may go on
+				held = time.After(windowPoll)
 				continue
 			}
 			r.gather()
 			r.commitNext(writing)
 		case <-held:
 			if _, err := r.catchUp(ctx); err != nil {
-				r.feel(err)
+				r.setWriteErr(err)
 			}
-			if held = nil; r.yields() {
-				held = time.After(yieldLook)
+			if held = nil; r.leavesWindow() {
+				held = time.After(windowPoll)
 			}
 		case <-poll.C:
-			r.feel(r.examine(ctx))
-			r.tendIndex(ctx)
-			due = tended == nil && r.joins.due(r.releaseTime())
-		case a := <-r.adoptions:
-			a.done <- r.take(writing, a)
+			r.setWriteErr(r.probe(ctx))
+			r.maintainIndex(ctx)
+			due = tended == nil && r.repacker.due(r.expiryTime())
+		case a := <-r.refUpdates:
+			a.done <- r.updateRef(writing, a)
 		case found := <-readings:
-			r.shelve(found)
+			r.saveParsed(found)
 		case err := <-renewed:
-			r.saved(r.renewed(err))
+			r.indexSaved(r.finishRebuild(err))
 		case <-warmed:
 			warmed = nil
 		case err := <-tended:
@@ -306,23 +306,23 @@ func (r *Repo) Run(ctx context.Context) error {
 			for r.queue.size() > 0 {
 				r.commitNext(writing)
 			}
-			if r.renewal != nil { // which ends with ctx
-				r.saved(r.renewed(<-r.renewal.done))
+			if r.rebuild != nil { // which ends with ctx
+				r.indexSaved(r.finishRebuild(<-r.rebuild.done))
 			}
-			r.keepIndex(1, mostSections)
+			r.flushIndex(1, maxSections)
 			return nil
 		}
 	}
 }
 
-// A pace is what the last group tells of the next one.
-type pace struct {
+// A groupStats is what the last group tells of the next one.
+type groupStats struct {
 	updates int           // in the group, or waiting when it was done
 	took    time.Duration // from its begin to its answers
 }
 
-// gatherAtMost bounds how long updates wait for others.
-const gatherAtMost = 5 * time.Millisecond
+// maxGather bounds how long updates wait for others.
+const maxGather = 5 * time.Millisecond
 
 // gather waits until those who were just answered have come back, so that they
 // make one group with those who waited meanwhile: what a group costs beside its
@@ -330,9 +330,9 @@ const gatherAtMost = 5 * time.Millisecond
 // of a group. Who writes alone is not kept waiting.
 func (r *Repo) gather() {
 	runtime.Gosched()
-	patience := time.NewTimer(min(r.pace.took/2, gatherAtMost))
+	patience := time.NewTimer(min(r.lastGroup.took/2, maxGather))
 	defer patience.Stop()
-	for r.queue.size() < min(r.pace.updates, groupLimit) {
+	for r.queue.size() < min(r.lastGroup.updates, groupLimit) {
 		select {
 		case <-r.queue.wake:
 		case <-patience.C:
@@ -344,13 +344,13 @@ func (r *Repo) gather() {
 // commitNext commits what waits, as a group.
 func (r *Repo) commitNext(ctx context.Context) {
 	began := time.Now()
-	group := r.queue.take(groupLimit)
+	group := r.queue.pop(groupLimit)
 	tip := r.View().commit
 	r.commit(ctx, group)
 	if r.View().commit != tip {
-		r.yield.wrote(began, time.Now(), len(group))
+		r.window.recordGroup(began, time.Now(), len(group))
 	}
-	r.pace = pace{len(group) + r.queue.size(), time.Since(began)}
+	r.lastGroup = groupStats{len(group) + r.queue.size(), time.Since(began)}
 }
 
 func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pack") }
@@ -358,9 +358,9 @@ func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pa
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
 	r.queue.close()
-	err := errors.Join(r.store.Close(), r.files.Close())
+	err := errors.Join(r.store.Close(), r.streams.Close())
 	if r.lock != nil {
-		err = errors.Join(err, r.lock.Close())
+		err = errors.Join(err, unlockFile(r.lock))
 	}
 	return err
 }
@@ -378,7 +378,7 @@ func (r *Repo) Blob(ctx context.Context, h Hash) ([]byte, error) {
 // others made are taken in and published.
 func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	s := r.View()
-	if err := r.secure(); err != nil {
+	if err := r.syncBranch(); err != nil {
 		return nil, storageError(err)
 	}
 	tip, err := r.branch.read()
@@ -386,7 +386,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	case err != nil:
 		return nil, storageError(err)
 	case tip == s.commit:
-		r.decide(tip)
+		r.resolveDoubt(tip)
 		return s, nil
 	case tip.IsZero():
 		return nil, storageError(fmt.Errorf("branch %s is gone; it was at %s", r.branch.name.Short(), s.commit))
@@ -394,79 +394,79 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if tip == r.refused.tip {
 		return nil, r.refused.err
 	}
-	if err := r.settle(); err != nil {
+	if err := r.syncForeign(); err != nil {
 		return nil, storageError(err)
 	}
-	a, err := r.prepare(ctx, s, tip, nil, nil)
+	a, err := r.prepareIncoming(ctx, s, tip, nil, nil)
 	if err == nil {
-		err = r.keepLost(a.extension)
+		err = r.backupLost(a.extension)
 	}
 	if err != nil {
 		err = storageError(fmt.Errorf("take in commits of others up to %s: %w", tip, err))
-		if errors.Is(err, errTooMany) {
+		if errors.Is(err, errDiffTooLarge) {
 			r.refused.tip, r.refused.err = tip, err
 		}
 		return nil, err
 	}
-	return r.arrive(a), nil
+	return r.applyIncoming(a), nil
 }
 
-// An arrival is what is needed to take in commits of others, all of it read.
-type arrival struct {
+// An incoming is what is needed to take in commits of others, all of it read.
+type incoming struct {
 	from      *Snapshot
 	extension *extension
-	settle    func(touched []string) *Snapshot
+	finish    func(touched []string) *Snapshot
 }
 
-// prepare reads what leads to tip, and what it has that s has not, unless that was
+// prepareIncoming reads what leads to tip, and what it has that s has not, unless that was
 // found already. Nothing is changed by that: a history never tells of commits that
 // no snapshot is of. What has a place at is not read.
-func (r *Repo) prepare(ctx context.Context, s *Snapshot, tip Hash, found *comparison, at *places) (*arrival, error) {
+func (r *Repo) prepareIncoming(ctx context.Context, s *Snapshot, tip Hash, found *entryDiff, at *recordIndex) (*incoming, error) {
 	e, err := r.history.extension(ctx, r.store, tip)
 	if err != nil {
 		return nil, err
 	}
 	if found == nil {
-		if found, err = r.compare(s, tip, r.history.most); err != nil {
+		if found, err = r.diffEntries(s, tip, r.history.maxSteps); err != nil {
 			return nil, err
 		}
 	}
-	settle, err := r.load(ctx, s, found, at)
-	return &arrival{s, e, settle}, err
+	settle, err := r.prepareSnapshot(ctx, s, found, at)
+	return &incoming{s, e, settle}, err
 }
 
-// arrive extends the history by what was prepared last and publishes the snapshot.
+// applyIncoming extends the history by what was prepared last and publishes the snapshot.
 // It cannot fail.
-func (r *Repo) arrive(a *arrival) *Snapshot {
-	next := a.settle(r.history.take(a.extension))
+func (r *Repo) applyIncoming(a *incoming) *Snapshot {
+	next := a.finish(r.history.apply(a.extension))
 	r.indexed = min(r.indexed, r.history.size())
 	r.publish(next)
-	if !r.decide(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
-		r.yield.met(time.Now())
-		r.log.Info("took in commits of others", "from", a.from.commit.String(), "to", next.commit.String())
+	if !r.resolveDoubt(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
+		r.window.pushArrived(time.Now())
+		r.log.Info("took in commits that were made outside", "from", a.from.commit.String(), "to", next.commit.String())
 	}
-	if n := a.extension.distant; n > 0 {
+	if n := a.extension.skipped; n > 0 {
 		r.log.Warn("folders are nested too deep, and are left out", "folders", n, "commit", next.commit.String())
 	}
 	return next
 }
 
-// settle makes durable what others have brought, and where they have moved the
+// syncForeign makes durable what others have brought, and where they have moved the
 // branch.
-func (r *Repo) settle() error {
-	if err := r.ledger.settle(); err != nil {
+func (r *Repo) syncForeign() error {
+	if err := r.syncTracker.syncNew(); err != nil {
 		return fmt.Errorf("sync objects of others: %w", err)
 	}
-	return r.branch.settle()
+	return r.branch.syncForeign()
 }
 
-// secure makes durable where the branch is, after a write failed so late that it
+// syncBranch makes durable where the branch is, after a write failed so late that it
 // may have moved it.
-func (r *Repo) secure() error {
-	if r.doubt.Load() == nil {
+func (r *Repo) syncBranch() error {
+	if r.inDoubt.Load() == nil {
 		return nil
 	}
-	if err := r.branch.recover(); err != nil {
+	if err := r.branch.removeStaleLock(); err != nil {
 		return err
 	}
 	if err := r.branch.syncFolder(); err != nil {
@@ -475,11 +475,11 @@ func (r *Repo) secure() error {
 	return nil
 }
 
-// decide ends the doubt about a write that failed late, if there is any: what was
+// resolveDoubt ends the doubt about a write that failed late, if there is any: what was
 // published last, of which tip is the newest commit, holds it or not. It reports
 // whether that is the newest commit.
-func (r *Repo) decide(tip Hash) bool {
-	doubt := r.doubt.Load()
+func (r *Repo) resolveDoubt(tip Hash) bool {
+	doubt := r.inDoubt.Load()
 	if doubt == nil {
 		return false
 	}
@@ -488,8 +488,8 @@ func (r *Repo) decide(tip Hash) bool {
 	} else {
 		r.log.Warn("a commit that failed late is not saved", "commit", doubt.String())
 	}
-	r.doubt.Store(nil)
-	r.release()
+	r.inDoubt.Store(nil)
+	r.releaseKeepFiles()
 	return *doubt == tip
 }
 

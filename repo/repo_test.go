@@ -88,7 +88,7 @@ func compare(t *testing.T, r *Repo) {
 	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeIfThere(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
+	if err := removeIfExists(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
 	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections, ReadOnly: true})
@@ -109,7 +109,7 @@ func compare(t *testing.T, r *Repo) {
 		t.Errorf("live history knows %d paths, fresh one %d", got, want)
 	}
 	for path := range fresh.history.touches {
-		got, want := fmt.Sprint(r.history.of(path, 0)), fmt.Sprint(fresh.history.of(path, 0))
+		got, want := fmt.Sprint(r.history.fileHistory(path, 0)), fmt.Sprint(fresh.history.fileHistory(path, 0))
 		if got != want {
 			t.Errorf("history of %s live:\n%s\nfresh:\n%s", path, got, want)
 		}
@@ -229,6 +229,7 @@ func update(t *testing.T, r *Repo, fn func(*Tx) error) Result {
 }
 
 func TestFirstCommit(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "site.git")
 	o := options(dir)
 	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
@@ -279,6 +280,7 @@ func TestFirstCommit(t *testing.T) {
 }
 
 func TestSubjects(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	s := func(x string) content.Slug { return slug(t, x) }
 	for _, c := range []struct {
@@ -310,6 +312,7 @@ func TestSubjects(t *testing.T) {
 }
 
 func TestPersonInCommit(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ in, want Person }{
 		{Person{"Anne", "anne@ville.example"}, Person{"Anne", "anne@ville.example"}},
 		{Person{"A <b>\nc\x00", "x y<z>\n@e"}, Person{"A b c", "xyz@e"}},
@@ -334,6 +337,7 @@ func TestPersonInCommit(t *testing.T) {
 }
 
 func TestNoChangeNoCommit(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "Le parc")
 	for name, fn := range map[string]func(tx *Tx) error{
@@ -367,6 +371,7 @@ func TestNoChangeNoCommit(t *testing.T) {
 }
 
 func TestErrorsLeaveNoTrace(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "parc", "Le parc")
 	tip := r.View()
@@ -434,6 +439,7 @@ func TestErrorsLeaveNoTrace(t *testing.T) {
 // TestTransactionReadsItself: what a function did, it sees; what it failed to do,
 // the next one does not see.
 func TestTransactionReadsItself(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	for _, s := range []string{"a", "b", "c"} {
 		put(t, r, "consultations", s, s)
@@ -479,6 +485,7 @@ func TestTransactionReadsItself(t *testing.T) {
 // TestRestoredInTransaction: an entry that a function changed and restored was
 // not updated by the commit that the function makes.
 func TestRestoredInTransaction(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "1")
 	res := update(t, r, func(tx *Tx) error {
@@ -499,6 +506,7 @@ func TestRestoredInTransaction(t *testing.T) {
 }
 
 func TestDeleteEverything(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	put(t, r, "consultations", "2026/parc", "x")
 	update(t, r, func(tx *Tx) error { return tx.Delete("consultations", slug(t, "2026/parc")) })
@@ -510,6 +518,7 @@ func TestDeleteEverything(t *testing.T) {
 
 // TestTimesNeverGoBack: the clock does, by less than mostSkew, the log does not.
 func TestTimesNeverGoBack(t *testing.T) {
+	t.Parallel()
 	now := int64(1790000000)
 	o := options(t.TempDir())
 	o.Clock = func() time.Time { now -= 10; return time.Unix(now, 0) }

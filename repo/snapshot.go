@@ -144,30 +144,30 @@ func (cs collections) check() error {
 	return nil
 }
 
-// A comparison is the entries in which a commit differs from a snapshot.
-type comparison struct {
+// An entryDiff is the entries in which a commit differs from a snapshot.
+type entryDiff struct {
 	commit, tree Hash
 	date         int64
-	fresh        []*Entry // without their latest and their text
-	gone         []*Entry // of them there are collection and slug
+	added        []*Entry // without their latest and their text
+	removed      []*Entry // of them there are collection and slug
 }
 
-// compare reads the trees of what differs, in so many steps at most.
-func (r *Repo) compare(s *Snapshot, commit Hash, most int) (*comparison, error) {
+// diffEntries reads the trees of what differs, in so many steps at most.
+func (r *Repo) diffEntries(s *Snapshot, commit Hash, most int) (*entryDiff, error) {
 	c, err := r.store.commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	found := &comparison{commit: commit, tree: c.tree, date: c.committed}
-	d := differ{tree: r.store.tree, want: r.collections.within, effort: newEffort(most), emit: func(ch fileChange) {
+	found := &entryDiff{commit: commit, tree: c.tree, date: c.committed}
+	d := treeDiff{tree: r.store.tree, want: r.collections.within, budget: newStepBudget(most), emit: func(ch diffEntry) {
 		e, ok := r.entryAt(ch.path)
 		switch {
 		case !ok:
 		case ch.after.regular():
 			e.Revision, e.Mode = ch.after.hash, ch.after.mode
-			found.fresh = append(found.fresh, e)
+			found.added = append(found.added, e)
 		default:
-			found.gone = append(found.gone, e)
+			found.removed = append(found.removed, e)
 		}
 	}}
 	if err := d.diff(s.tree, c.tree, ""); err != nil {
@@ -176,36 +176,36 @@ func (r *Repo) compare(s *Snapshot, commit Hash, most int) (*comparison, error) 
 	return found, nil
 }
 
-// load reads what was found that the snapshot of a commit has and s, which it
+// prepareSnapshot reads what was found that the snapshot of a commit has and s, which it
 // follows, has not. settle makes the snapshot of it, and cannot fail, once the
 // history holds the commit; touched are paths whose last change may be another one
 // than in s. What the files say is read later, if it has a place in the index or
 // there are many of them.
-func (r *Repo) load(ctx context.Context, s *Snapshot, found *comparison, at *places) (settle func(touched []string) *Snapshot, err error) {
+func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDiff, at *recordIndex) (settle func(touched []string) *Snapshot, err error) {
 	tables := s.tables()
-	for _, e := range found.gone {
+	for _, e := range found.removed {
 		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
 	}
-	inParts(found.fresh, func(part []*Entry) {
+	inParts(found.added, func(part []*Entry) {
 		for _, e := range part {
-			e.text = r.newText(e.Revision)
+			e.blob = r.newCachedBlob(e.Revision)
 			if known := at.find(e.Revision); known != nil {
-				e.text.place.Store(known)
+				e.blob.pos.Store(known)
 			}
 		}
 	})
 	var unread []*Entry
-	for _, e := range found.fresh {
-		if e.text.place.Load() == nil {
+	for _, e := range found.added {
+		if e.blob.pos.Load() == nil {
 			unread = append(unread, e)
 		}
 	}
 	if err := r.readSources(ctx, unread); err != nil {
 		return nil, err
 	}
-	putAll(tables, found.fresh)
+	putAll(tables, found.added)
 	return func(touched []string) *Snapshot {
-		inParts(found.fresh, func(part []*Entry) {
+		inParts(found.added, func(part []*Entry) {
 			last := r.history.latest()
 			for _, e := range part {
 				e.latest = last.of(e)
@@ -244,7 +244,7 @@ func (r *Repo) entryAt(path string) (*Entry, bool) {
 // all cores.
 func inParts(entries []*Entry, do func(part []*Entry)) {
 	var wg sync.WaitGroup
-	for part := range slices.Chunk(entries, max(worthwhile, len(entries)/runtime.GOMAXPROCS(0)+1)) {
+	for part := range slices.Chunk(entries, max(warmThreshold, len(entries)/runtime.GOMAXPROCS(0)+1)) {
 		wg.Go(func() { do(part) })
 	}
 	wg.Wait()
@@ -253,19 +253,19 @@ func inParts(entries []*Entry, do func(part []*Entry)) {
 // readSources reads and parses entries, unless there are so many that it is left
 // to warm.
 func (r *Repo) readSources(ctx context.Context, entries []*Entry) error {
-	if len(entries) >= worthwhile {
-		r.unread = true
+	if len(entries) >= warmThreshold {
+		r.warmDue = true
 		return nil
 	}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		src, err := e.text.load(r.store)
+		src, err := e.blob.load(r.store)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", e.Path, err)
 		}
-		r.unshelved = append(r.unshelved, e.text.remembered(e.text.parse(src)))
+		r.unindexed = append(r.unindexed, e.blob.toRecord(e.blob.parse(src)))
 	}
 	return nil
 }

@@ -5,19 +5,19 @@ type Stats struct {
 	Commits int64 // that the writer made since Open
 	Groups  int64 // in which it made them durable
 	Queue   int   // updates that wait for it now
-	Packs   int   // that could be joined, about; those that were joined to large ones do not count
-	Kept    int   // packs that were joined, and stay for a while for who reads them
-	Held    int   // packs that are neither joined nor removed, because Git's index over several packs names them
+	Packs   int   // about how many are small enough to be repacked
+	Kept    int   // obsolete packs, whose objects were repacked and which stay for their grace period
+	Held    int   // packs that are neither repacked nor removed, because a multi-pack-index names them
 	Indexed int   // commits that the history holds
 
-	JoinFailures int64 // how often packs could not be joined or removed since Open
+	RepackFailures int64 // how often repacking failed since Open
 }
 
 // Stats is cheap, and may be called at any time.
 func (r *Repo) Stats() Stats {
 	return Stats{
 		Commits: r.commits.Load(), Groups: r.groups.Load(), Queue: r.queue.size(),
-		Packs: int(r.packs.Load()), Kept: int(r.joins.size.Load()), Held: int(r.joins.held.Load()),
-		Indexed: r.history.size(), JoinFailures: r.failures.Load(),
+		Packs: int(r.packs.Load()), Kept: int(r.repacker.obsoleteCount.Load()), Held: int(r.repacker.pinned.Load()),
+		Indexed: r.history.size(), RepackFailures: r.failures.Load(),
 	}
 }

@@ -17,11 +17,11 @@ import (
 // finds the packs that came, and does without those that went, after it looked
 // at the folder.
 type store struct {
-	dir   string
-	large int64                                      // beyond how many bytes objects are read as streams; 0 is never
-	most  int64                                      // beyond how many bytes no object is held in memory; 0 is objectBound
-	list  func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
-	open  func(name string) (*os.File, error)        // nil is os.Open
+	dir         string
+	streamFrom  int64                                      // beyond how many bytes objects are read as streams; 0 is never
+	maxInMemory int64                                      // beyond how many bytes no object is held in memory; 0 is objectBound
+	list        func(folder string) ([]fs.DirEntry, error) // nil is os.ReadDir
+	open        func(name string) (*os.File, error)        // nil is os.Open
 
 	once     sync.Once
 	packs    *packSet
@@ -37,12 +37,12 @@ const streamBytes = 512 << 10
 const objectBound = 1 << 30
 
 // How many looks at the folder have to lack an object until it is not there: while
-// packs are joined, one listing of the folder may show neither the old packs nor
+// packs are repacked, one listing of the folder may show neither the old packs nor
 // the new one. And how many may meet a pack that is gone: each of them a pack
-// that was listed and then removed, of which one joining removes many in a row.
+// that was listed and then removed, of which one repack removes many in a row.
 const (
-	looksForObject = 2
-	looksForPack   = 100
+	maxMisses   = 2
+	maxVanished = 100
 )
 
 // set is the packs of the store.
@@ -55,15 +55,15 @@ func (s *store) set() *packSet {
 	return s.packs
 }
 
-// beside is a store of the same packs, whose indexes are opened once for all. It
+// withOwnCache is a store of the same packs, whose indexes are opened once for all. It
 // has a cache of its own, for one who reads much.
-func (s *store) beside() *store {
-	return &store{dir: s.dir, most: s.most, packs: s.set(), borrowed: true}
+func (s *store) withOwnCache() *store {
+	return &store{dir: s.dir, maxInMemory: s.maxInMemory, packs: s.set(), borrowed: true}
 }
 
-// learn tells of a pack that was just placed, by its name without extension, and
+// addPack tells of a pack that was just placed, by its name without extension, and
 // its index, which belongs to the store from now on.
-func (s *store) learn(name string, index []byte) { s.set().learn(name, index) }
+func (s *store) addPack(name string, index []byte) { s.set().add(name, index) }
 
 // object is the content of the object h, which others may have too: it must not
 // be changed. ErrNotFound when there is none of that kind.
@@ -75,7 +75,7 @@ func (s *store) object(kind plumbing.ObjectType, h Hash) ([]byte, error) {
 // stream reads the object h, whose size it tells too, from the disk bit by bit if
 // it is large. What was opened can be read when its pack is gone.
 func (s *store) stream(kind plumbing.ObjectType, h Hash) (r io.ReadCloser, size int64, err error) {
-	upTo := s.large
+	upTo := s.streamFrom
 	if upTo == 0 {
 		upTo = unbounded
 	}
@@ -95,20 +95,20 @@ func (s *store) size(h Hash) (int64, error) {
 	return a.size, err
 }
 
-// An answer is an object that was found.
-type answer struct {
+// A foundObject is an object that was found.
+type foundObject struct {
 	kind   plumbing.ObjectType
 	size   int64
 	raw    []byte        // the content
 	stream io.ReadCloser // the content of one that is larger than was asked for; nil otherwise
 }
 
-// find finds the object h, also while the packs that hold it are being joined,
+// find finds the object h, also while the packs that hold it are being repacked,
 // with its content if that has at most upTo bytes, else with a stream; of -1,
 // with its size alone. ErrNotFound when there is none of that kind.
-func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (answer, error) {
+func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (foundObject, error) {
 	a, err := s.read(h, upTo)
-	for missing, gone := 0, 0; err != nil && missing < looksForObject && gone < looksForPack; {
+	for missing, gone := 0, 0; err != nil && missing < maxMisses && gone < maxVanished; {
 		if err = s.set().refresh(); err == nil {
 			a, err = s.read(h, upTo)
 		}
@@ -120,35 +120,35 @@ func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (answer, erro
 	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
-		return answer{}, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
+		return foundObject{}, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
 	case err != nil:
-		return answer{}, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
+		return foundObject{}, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
 	case a.kind != kind:
 		if a.stream != nil {
 			a.stream.Close()
 		}
-		return answer{}, fmt.Errorf("%s %s is a %s: %w", kind, h, a.kind, ErrNotFound)
+		return foundObject{}, fmt.Errorf("%s %s is a %s: %w", kind, h, a.kind, ErrNotFound)
 	}
 	return a, nil
 }
 
 // read looks for the object in the packs that are known, and then among those
 // that are files of their own.
-func (s *store) read(h Hash, upTo int64) (answer, error) {
+func (s *store) read(h Hash, upTo int64) (foundObject, error) {
 	list, err := s.set().list()
 	if err != nil {
-		return answer{}, err
+		return foundObject{}, err
 	}
 	at, ok, damage := list.find(h)
 	if ok {
-		a, err := s.packed(at, upTo)
+		a, err := s.readPacked(at, upTo)
 		if err != nil {
-			s.set().forget(at.pack)
+			s.set().drop(at.pack)
 			err = fmt.Errorf("%s: %w", filepath.Base(at.pack.name), err)
 		}
 		return a, err
 	}
-	a, err := s.loose(list.folders, h, upTo)
+	a, err := s.readLoose(list.folders, h, upTo)
 	if errors.Is(err, plumbing.ErrObjectNotFound) && damage != nil {
 		err = damage // it may be there
 	}
@@ -221,7 +221,7 @@ func (s *store) tree(h Hash) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if raw, err = tidied(raw); err != nil {
+	if raw, err = normalized(raw); err != nil {
 		return nil, fmt.Errorf("tree %s: %w", h, err)
 	}
 	return raw, nil

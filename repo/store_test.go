@@ -47,15 +47,16 @@ func readAll(t *testing.T, r *Repo, s *store, entries []*Entry) {
 	}
 }
 
-// TestReadAfterJoin: a store that knows the packs goes on when they were joined.
-func TestReadAfterJoin(t *testing.T) {
+// TestReadAfterRepack: a store that knows the packs goes on when they were repacked.
+func TestReadAfterRepack(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 20)
 	s := &store{dir: r.path}
 	defer s.Close()
 	if _, err := s.blob(entries[0].Revision); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	readAll(t, r, s, entries)
@@ -76,7 +77,7 @@ func (k *keeper) Remove(name string) error {
 }
 
 func (k *keeper) Rename(oldname, newname string) error {
-	if filepath.Ext(newname) == goneSuffix {
+	if filepath.Ext(newname) == removedSuffix {
 		return k.Remove(oldname)
 	}
 	return k.osDisk.Rename(oldname, newname)
@@ -112,6 +113,7 @@ func (k *keeper) listWhole(folder string) ([]fs.DirEntry, error) {
 // TestReadWhilePacksGo: each time that a reader lists the packs, one of them is
 // gone before it is examined, or before it is opened.
 func TestReadWhilePacksGo(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	for name, c := range map[string]struct {
 		list func(*keeper, string) ([]fs.DirEntry, error)
@@ -123,7 +125,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, entries := manyPacks(t, n)
 			k := &keeper{}
-			if err := joinPacks(t.Context(), k, r.packFolder()); err != nil {
+			if err := repackFolder(t.Context(), k, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if len(k.kept) != 2*n {
@@ -139,8 +141,9 @@ func TestReadWhilePacksGo(t *testing.T) {
 	}
 }
 
-// TestReadBesideJoins reads blobs and histories while packs are made and joined.
-func TestReadBesideJoins(t *testing.T) {
+// TestReadBesideRepacks reads blobs and histories while packs are made and repacked.
+func TestReadBesideRepacks(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})
@@ -169,7 +172,7 @@ func TestReadBesideJoins(t *testing.T) {
 			}
 		})
 	}
-	for i := range 6 * packLimit { // which the writer joins
+	for i := range scaled(6, 2, 2) * packLimit { // which the writer repacks
 		put(t, r, "consultations", fmt.Sprint("c", i%10), fmt.Sprint(i))
 	}
 	close(stop)
@@ -178,6 +181,7 @@ func TestReadBesideJoins(t *testing.T) {
 
 // TestMissingObject: what is not there is ErrNotFound, not a failure of the disk.
 func TestMissingObject(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 2)
 	for name, h := range map[string]Hash{"no object": {1}, "of another kind": r.View().Commit()} {
 		if _, err := r.Blob(t.Context(), h); !errors.Is(err, ErrNotFound) {

@@ -12,6 +12,7 @@ import (
 // TestTable compares tables with a map, through splits and the loss of chunks,
 // and checks that the versions before stay as they were.
 func TestTable(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		want := make(map[string]*Entry)
 		var initial []*Entry
@@ -92,6 +93,7 @@ func compareTable(rt rapid.TB, tab table, want map[string]*Entry) {
 
 // TestTableBlocks: so many entries that blocks are split, and go.
 func TestTableBlocks(t *testing.T) {
+	t.Parallel()
 	const n = 5 * blockSize * chunkSize
 	want := make(map[string]*Entry)
 	tab := newTable(nil)
@@ -125,6 +127,7 @@ func TestTableBlocks(t *testing.T) {
 // TestTableShares: of a hundred thousand entries, a change copies a chunk, a block and
 // the list of blocks.
 func TestTableShares(t *testing.T) {
+	t.Parallel()
 	const n = 100_000
 	const most = 2*chunkSize + 3*2*blockSize + 2*3*n/chunkSize/blockSize // words
 	var entries []*Entry

@@ -19,11 +19,11 @@ import (
 // A folder is a Git tree with its bytes at hand, patched in place by edits. It
 // belongs to the writer. An empty folder has no bytes and the zero hash.
 type folder struct {
-	hash Hash
-	raw  []byte
-	sums sums
-	at   []int32            // where each item begins in raw
-	kids map[string]*folder // those that were read so far
+	hash     Hash
+	raw      []byte
+	states   hashStates
+	at       []int32            // where each item begins in raw
+	children map[string]*folder // those that were read so far
 }
 
 // A file is a leaf of a tree: a regular file, a symbolic link or a submodule.
@@ -42,7 +42,7 @@ type edit struct {
 }
 
 func parseFolder(h Hash, raw []byte) (*folder, error) {
-	f := &folder{hash: h, raw: raw, kids: make(map[string]*folder)}
+	f := &folder{hash: h, raw: raw, children: make(map[string]*folder)}
 	for rest := raw; len(rest) > 0; {
 		item, err := nextItem(rest)
 		if err != nil {
@@ -54,9 +54,9 @@ func parseFolder(h Hash, raw []byte) (*folder, error) {
 	return f, nil
 }
 
-// kid is the folder name below f, nil when there is none.
-func (f *folder) kid(name string, s *store) (*folder, error) {
-	if k := f.kids[name]; k != nil {
+// child is the folder name below f, nil when there is none.
+func (f *folder) child(name string, s *store) (*folder, error) {
+	if k := f.children[name]; k != nil {
 		return k, nil
 	}
 	i, ok := f.find(name, true)
@@ -65,7 +65,7 @@ func (f *folder) kid(name string, s *store) (*folder, error) {
 	}
 	k, err := s.folder(f.item(i).hash())
 	if err == nil {
-		f.kids[name] = k
+		f.children[name] = k
 	}
 	return k, err
 }
@@ -78,7 +78,7 @@ func (f *folder) lookup(p string, s *store) (file, error) {
 		if _, ok := at.find(name, false); ok {
 			return file{}, fmt.Errorf("%w: %q of %s is no folder", ErrConflict, name, p)
 		}
-		kid, err := at.kid(name, s)
+		kid, err := at.child(name, s)
 		if err != nil || kid == nil {
 			return file{}, err
 		}
@@ -110,20 +110,20 @@ func (f *folder) apply(edits []edit, p *pack, s *store) error {
 			n++
 		}
 		edits = edits[n:]
-		kid, err := f.kid(name, s)
+		kid, err := f.child(name, s)
 		if err != nil {
 			return err
 		}
 		if kid == nil {
-			kid = &folder{kids: make(map[string]*folder)}
-			f.kids[name] = kid
+			kid = &folder{children: make(map[string]*folder)}
+			f.children[name] = kid
 		}
 		if err := kid.apply(below, p, s); err != nil {
 			return err
 		}
 		e := edit{name, file{filemode.Dir, kid.hash}}
 		if len(kid.raw) == 0 {
-			delete(f.kids, name)
+			delete(f.children, name)
 			e.file.hash = Hash{}
 		}
 		own = append(own, e)
@@ -192,22 +192,22 @@ func (f *folder) splice(edits []edit, p *pack) {
 	if inPlace && len(patches) > 0 {
 		unchanged = patches[0].at
 	}
-	f.hash = f.sums.name(f.raw, unchanged)
+	f.hash = f.states.name(f.raw, unchanged)
 	if len(d.ops) >= len(f.raw)/2 || !p.addDelta(f.hash, before, d.bytes()) {
 		p.add(plumbing.TreeObject, f.hash, f.raw)
 	}
 }
 
-// sums are what the sum over a tree was after every stride of its bytes, so that
+// hashStates are what the sum over a tree was after every stride of its bytes, so that
 // a change costs the sum over what follows it. There is none for a tree that was
 // not named yet.
-type sums []hash.Cloner
+type hashStates []hash.Cloner
 
 const stride = 16 << 10
 
 // name is the name of a tree whose size, unless unchanged is 0, and whose first
 // bytes are those that it had when it was named before.
-func (s *sums) name(raw []byte, unchanged int) (h Hash) {
+func (s *hashStates) name(raw []byte, unchanged int) (h Hash) {
 	if unchanged == 0 || len(*s) == 0 {
 		head, _ := newHasher(plumbing.TreeObject, int64(len(raw))).(hash.Cloner)
 		*s = append((*s)[:0], head)
@@ -296,19 +296,19 @@ func nextItem(raw []byte) (treeItem, error) {
 	return raw[:nul+21], nil
 }
 
-// tidied is the tree raw with its items in Git's order and each name once, the first
+// normalized is the tree raw with its items in Git's order and each name once, the first
 // item of it, and without names that hold a slash, which are at no path: raw itself,
 // as Git makes them. Others can be pushed, and would be read
 // in one way here and in another there. The next edit in such a folder makes it a
 // tree in order.
-func tidied(raw []byte) ([]byte, error) {
+func normalized(raw []byte) ([]byte, error) {
 	var last treeItem
 	for rest := raw; len(rest) > 0; {
 		item, err := nextItem(rest)
 		if err != nil {
 			return nil, err
 		}
-		if last != nil && compareItems(last, item) >= 0 || item.nowhere() {
+		if last != nil && compareItems(last, item) >= 0 || item.hasSlash() {
 			return sorted(raw)
 		}
 		last, rest = item, rest[len(item):]
@@ -323,7 +323,7 @@ func sorted(raw []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if rest = rest[len(item):]; !item.nowhere() {
+		if rest = rest[len(item):]; !item.hasSlash() {
 			items = append(items, item)
 		}
 	}
@@ -353,8 +353,8 @@ func (it treeItem) mode() (m filemode.FileMode) {
 	return m
 }
 
-// nowhere says whether the item is at no path.
-func (it treeItem) nowhere() bool { return bytes.IndexByte(it.name(), '/') >= 0 }
+// hasSlash says whether the item is at no path.
+func (it treeItem) hasSlash() bool { return bytes.IndexByte(it.name(), '/') >= 0 }
 
 func (it treeItem) name() []byte   { return it[bytes.IndexByte(it, ' ')+1 : len(it)-21] }
 func (it treeItem) hash() (h Hash) { copy(h[:], it[len(it)-20:]); return h }

@@ -14,6 +14,7 @@ import (
 // TestLargeFolders: groups of edits, additions and deletions in folders that are
 // large enough for deltas, whose names sort otherwise as folders than as files.
 func TestLargeFolders(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	random := rand.New(rand.NewPCG(1, 2))
 	name := func() string {

@@ -20,26 +20,26 @@ import (
 // what it did itself. It is valid until its function returns, and for the
 // goroutine of that function only.
 type Tx struct {
-	repo     *Repo
-	root     *folder          // of the tip; not changed. nil until a rehearsal needs it
-	tree     Hash             // of the tip
-	trusting bool             // that nothing but entries is where entries can be
-	tables   map[string]table // of the tip and what was done
-	changes  map[string]*change
-	folders  map[string]int // how many new files there are below a folder
-	message  string
-	done     bool
+	repo          *Repo
+	root          *folder          // of the tip; not changed. nil until a dry run needs it
+	tree          Hash             // of the tip
+	skipTreeCheck bool             // that nothing but entries is where entries can be
+	tables        map[string]table // of the tip and what was done
+	staged        map[string]*stagedFile
+	folders       map[string]int // how many new files there are below a folder
+	message       string
+	done          bool
 }
 
-// A change is what an update does to a file.
-type change struct {
+// A stagedFile is what an update does to a file.
+type stagedFile struct {
 	before, after file
 	was, entry    *Entry  // of the tip, and what is put; nil when there is none
 	upload        *Upload // of which the file is made, if it is
 }
 
 func newTx(r *Repo, tables map[string]table) *Tx {
-	return &Tx{repo: r, tables: tables, changes: make(map[string]*change), folders: make(map[string]int)}
+	return &Tx{repo: r, tables: tables, staged: make(map[string]*stagedFile), folders: make(map[string]int)}
 }
 
 // call runs fn. A panic is an error of fn.
@@ -70,7 +70,7 @@ func (tx *Tx) SetMessage(subject string) { tx.message = subject }
 // An equal file is no change. The file's mode stays. ErrConflict when the file
 // would stand where something else is.
 func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*Entry, error) {
-	e, err := tx.place(collection, slug)
+	e, err := tx.newEntry(collection, slug)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +85,8 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 	}
 	src := d.Source()
 	e.Revision = hashObject(plumbing.BlobObject, src)
-	e.text = tx.repo.newText(e.Revision)
-	e.text.hold(d)
+	e.blob = tx.repo.newCachedBlob(e.Revision)
+	e.blob.setUnsaved(d)
 	return e, tx.put(e)
 }
 
@@ -99,7 +99,7 @@ func (tx *Tx) Delete(collection string, slug content.Slug) error {
 	if !ok {
 		return fmt.Errorf("entry %s of %s: %w", slug, collection, ErrNotFound)
 	}
-	if err := tx.set(e.Path, e, &change{}); err != nil {
+	if err := tx.set(e.Path, e, &stagedFile{}); err != nil {
 		return err
 	}
 	tx.tables[collection] = tx.tables[collection].remove(slug)
@@ -117,11 +117,11 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 	if _, taken := tx.Entry(target, to); taken {
 		return fmt.Errorf("entry %s of %s: %w", to, target, ErrExists)
 	}
-	e, err := tx.place(target, to)
+	e, err := tx.newEntry(target, to)
 	if err != nil {
 		return err
 	}
-	e.Mode, e.Revision, e.text = old.Mode, old.Revision, old.text
+	e.Mode, e.Revision, e.blob = old.Mode, old.Revision, old.blob
 	if err := tx.put(e); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 // when there is none. What PutFile has put can be read when it is committed.
 func (tx *Tx) File(p content.Path) (File, error) {
 	f, err := tx.fileAt(p, nil)
-	if c := tx.changes[p.String()]; c != nil {
+	if c := tx.staged[p.String()]; c != nil {
 		f, err = c.after, nil
 	}
 	if errors.Is(err, ErrConflict) || err == nil && !f.regular() {
@@ -145,7 +145,7 @@ func (tx *Tx) File(p content.Path) (File, error) {
 // entry's: ErrConflict then, and when something else than a file is there. Equal
 // content is no change. The file's mode stays.
 func (tx *Tx) PutFile(p content.Path, u *Upload) error {
-	if err := tx.free(p); err != nil {
+	if err := tx.checkNotEntry(p); err != nil {
 		return err
 	}
 	if u.group != nil {
@@ -155,26 +155,26 @@ func (tx *Tx) PutFile(p content.Path, u *Upload) error {
 	if now, err := tx.File(p); err == nil {
 		mode = now.Mode
 	}
-	return tx.set(p, nil, &change{after: file{mode, u.blob}, upload: u})
+	return tx.set(p, nil, &stagedFile{after: file{mode, u.blob}, upload: u})
 }
 
 // DeleteFile removes the file at p, which must be no entry's. ErrNotFound when
 // there is none.
 func (tx *Tx) DeleteFile(p content.Path) error {
-	if err := tx.free(p); err != nil {
+	if err := tx.checkNotEntry(p); err != nil {
 		return err
 	}
 	if _, err := tx.File(p); err != nil {
 		return err
 	}
-	return tx.set(p, nil, &change{})
+	return tx.set(p, nil, &stagedFile{})
 }
 
 // MoveFile gives the file at from the path to, with the same bytes and mode.
 // Neither may be an entry's. ErrNotFound when there is no such file, ErrExists
 // when one is at to.
 func (tx *Tx) MoveFile(from, to content.Path) error {
-	if err := errors.Join(tx.free(from), tx.free(to)); err != nil {
+	if err := errors.Join(tx.checkNotEntry(from), tx.checkNotEntry(to)); err != nil {
 		return err
 	}
 	f, err := tx.File(from)
@@ -184,18 +184,18 @@ func (tx *Tx) MoveFile(from, to content.Path) error {
 	if _, err := tx.File(to); err == nil {
 		return fmt.Errorf("file %s: %w", to, ErrExists)
 	}
-	moved := &change{after: file{f.Mode, f.Revision}}
-	if c := tx.changes[from.String()]; c != nil {
+	moved := &stagedFile{after: file{f.Mode, f.Revision}}
+	if c := tx.staged[from.String()]; c != nil {
 		moved.upload = c.upload
 	}
 	if err := tx.set(to, nil, moved); err != nil {
 		return err
 	}
-	return tx.set(from, nil, &change{})
+	return tx.set(from, nil, &stagedFile{})
 }
 
-// free says why no file that is no entry can be at p, or nil.
-func (tx *Tx) free(p content.Path) error {
+// checkNotEntry says why no file that is no entry can be at p, or nil.
+func (tx *Tx) checkNotEntry(p content.Path) error {
 	if tx.done {
 		return errTxDone
 	}
@@ -207,8 +207,8 @@ func (tx *Tx) free(p content.Path) error {
 
 var errTxDone = fmt.Errorf("update is over: %w", ErrClosed)
 
-// place is an entry without content at its path.
-func (tx *Tx) place(collection string, slug content.Slug) (*Entry, error) {
+// newEntry is an entry without content at its path.
+func (tx *Tx) newEntry(collection string, slug content.Slug) (*Entry, error) {
 	if tx.done {
 		return nil, errTxDone
 	}
@@ -229,7 +229,7 @@ func (tx *Tx) place(collection string, slug content.Slug) (*Entry, error) {
 // put makes e the file at its path.
 func (tx *Tx) put(e *Entry) error {
 	was, _ := tx.Entry(e.Collection, e.Slug)
-	if err := tx.set(e.Path, was, &change{after: file{e.Mode, e.Revision}, entry: e}); err != nil {
+	if err := tx.set(e.Path, was, &stagedFile{after: file{e.Mode, e.Revision}, entry: e}); err != nil {
 		return err
 	}
 	tx.tables[e.Collection] = tx.tables[e.Collection].put(e)
@@ -237,32 +237,32 @@ func (tx *Tx) put(e *Entry) error {
 }
 
 // set makes what to says the file at p, where the entry was is now.
-func (tx *Tx) set(p content.Path, was *Entry, to *change) error {
-	c, err := tx.change(p, was)
+func (tx *Tx) set(p content.Path, was *Entry, to *stagedFile) error {
+	c, err := tx.stage(p, was)
 	if err != nil {
 		return err
 	}
 	if none := (file{}); c.before == none && c.after == none && to.after != none {
-		tx.count(p, +1)
+		tx.countNew(p, +1)
 	} else if c.before == none && c.after != none && to.after == none {
-		tx.count(p, -1)
+		tx.countNew(p, -1)
 	}
 	c.after, c.entry, c.upload = to.after, to.entry, to.upload
 	return nil
 }
 
-// change is what was done to the file at p so far, if a regular file is or can be
+// stage is what was done to the file at p so far, if a regular file is or can be
 // there; was is the entry there.
-func (tx *Tx) change(p content.Path, was *Entry) (*change, error) {
+func (tx *Tx) stage(p content.Path, was *Entry) (*stagedFile, error) {
 	name := p.String()
-	if c := tx.changes[name]; c != nil && c.after != (file{}) {
+	if c := tx.staged[name]; c != nil && c.after != (file{}) {
 		return c, nil
 	}
 	if tx.folders[name] > 0 {
 		return nil, fmt.Errorf("%w: %s is a folder", ErrConflict, name)
 	}
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if c := tx.changes[dir]; c != nil && c.after != (file{}) {
+		if c := tx.staged[dir]; c != nil && c.after != (file{}) {
 			return nil, fmt.Errorf("%w: %s is a file", ErrConflict, dir)
 		}
 	}
@@ -273,10 +273,10 @@ func (tx *Tx) change(p content.Path, was *Entry) (*change, error) {
 	if f != (file{}) && !f.regular() {
 		return nil, fmt.Errorf("%w: %s is a symbolic link or a submodule", ErrConflict, name)
 	}
-	c := tx.changes[name]
+	c := tx.staged[name]
 	if c == nil {
-		c = &change{before: f, after: f, was: was}
-		tx.changes[name] = c
+		c = &stagedFile{before: f, after: f, was: was}
+		tx.staged[name] = c
 	}
 	return c, nil
 }
@@ -287,38 +287,38 @@ func (tx *Tx) fileAt(p content.Path, was *Entry) (file, error) {
 	if was != nil {
 		return file{was.Mode, was.Revision}, nil
 	}
-	if _, _, entry := tx.repo.collections.owner(p); entry && tx.trusting {
+	if _, _, entry := tx.repo.collections.owner(p); entry && tx.skipTreeCheck {
 		return file{}, nil
 	}
-	root, err := tx.tip()
+	root, err := tx.tipTree()
 	if err != nil {
 		return file{}, err
 	}
 	return root.lookup(p.String(), tx.repo.store)
 }
 
-// count notes that the new files below each folder of p become more or fewer.
-func (tx *Tx) count(p content.Path, n int) {
+// countNew notes that the new files below each folder of p become more or fewer.
+func (tx *Tx) countNew(p content.Path, n int) {
 	for dir := path.Dir(p.String()); dir != "."; dir = path.Dir(dir) {
 		tx.folders[dir] += n
 	}
 }
 
-// settle is what the update comes to: its changes without those that left
+// netChanges is what the update comes to: its changes without those that left
 // everything as it was.
-func (tx *Tx) settle() map[string]*change {
-	maps.DeleteFunc(tx.changes, func(_ string, c *change) bool {
+func (tx *Tx) netChanges() map[string]*stagedFile {
+	maps.DeleteFunc(tx.staged, func(_ string, c *stagedFile) bool {
 		same := c.before == c.after
 		if same && c.was != nil {
 			tx.tables[c.was.Collection] = tx.tables[c.was.Collection].put(c.was)
 		}
 		return same
 	})
-	return tx.changes
+	return tx.staged
 }
 
 // subject is the commit's: what the function or meta said, or what was done.
-func (tx *Tx) subject(m Meta, changes []fileChange) string {
+func (tx *Tx) subject(m Meta, changes []diffEntry) string {
 	for _, s := range []string{tx.message, m.Message} {
 		if s = oneLine(s); s != "" {
 			return s

@@ -17,7 +17,7 @@ import (
 // An Upload is the content of a file to be, on disk already and durable, but not
 // in the repository yet: a pack of its own, under a draft's name. The update
 // that makes a file of it puts the pack in place. It is good for one update, because
-// Git's upkeep may drop what an update has put in place and not committed.
+// Git's maintenance may drop what an update has put in place and not committed.
 type Upload struct {
 	blob  Hash
 	disk  disk
@@ -55,19 +55,19 @@ func (u *Upload) Close() error {
 	if u.placed {
 		return nil
 	}
-	return storageError(errors.Join(removeIfThere(u.disk, u.draft+"_pack"), removeIfThere(u.disk, u.draft+"_idx")))
+	return storageError(errors.Join(removeIfExists(u.disk, u.draft+"_pack"), removeIfExists(u.disk, u.draft+"_idx")))
 }
 
 // write makes the drafts of the pack and its index.
 func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error {
 	u.size = size
-	return u.draw(func(w *packWriter) (packed, error) {
-		return w.blob(size, &source{ctx: ctx, Reader: content, left: size})
+	return u.writeDraft(func(w *packWriter) (packedObject, error) {
+		return w.blob(size, &sizedReader{ctx: ctx, Reader: content, left: size})
 	})
 }
 
-// draw makes the drafts of a pack of the object that blob writes.
-func (u *Upload) draw(blob func(*packWriter) (packed, error)) error {
+// writeDraft makes the drafts of a pack of the object that blob writes.
+func (u *Upload) writeDraft(blob func(*packWriter) (packedObject, error)) error {
 	f, err := u.disk.Create(u.draft+"_pack", 0o444)
 	if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
@@ -84,7 +84,7 @@ func (u *Upload) draw(blob func(*packWriter) (packed, error)) error {
 	err = errors.Join(err, f.Close())
 	var index []byte
 	if err == nil {
-		index, err = encodeIndex([]packed{object}, sum)
+		index, err = encodePackIndex([]packedObject{object}, sum)
 	}
 	if err == nil {
 		err = writeFile(u.disk, u.draft+"_idx", index, 0o444)
@@ -98,8 +98,8 @@ func (u *Upload) draw(blob func(*packWriter) (packed, error)) error {
 	return nil
 }
 
-// vary makes drafts of the same blob, whose pack has another checksum.
-func (u *Upload) vary() error {
+// changeChecksum makes drafts of the same blob, whose pack has another checksum.
+func (u *Upload) changeChecksum() error {
 	old := *u
 	f, err := os.Open(old.draft + "_pack")
 	if err != nil {
@@ -112,7 +112,7 @@ func (u *Upload) vary() error {
 	}
 	start := int64(packHeader + len(objectHeader(plumbing.BlobObject, u.size)))
 	u.draft += "v"
-	err = u.draw(func(w *packWriter) (packed, error) {
+	err = u.writeDraft(func(w *packWriter) (packedObject, error) {
 		o, err := w.begin(plumbing.BlobObject, u.size, nil)
 		if err != nil {
 			return o, err
@@ -128,7 +128,7 @@ func (u *Upload) vary() error {
 }
 
 // blob appends a blob of that size.
-func (p *packWriter) blob(size int64, content io.Reader) (packed, error) {
+func (p *packWriter) blob(size int64, content io.Reader) (packedObject, error) {
 	o, err := p.begin(plumbing.BlobObject, size, nil)
 	if err != nil {
 		return o, err
@@ -146,9 +146,9 @@ func (p *packWriter) blob(size int64, content io.Reader) (packed, error) {
 	return p.end(o), err
 }
 
-// A source reads content that must have so many bytes left. Its errors are told
+// A sizedReader reads content that must have so many bytes left. Its errors are told
 // from those of the disk.
-type source struct {
+type sizedReader struct {
 	io.Reader
 	ctx  context.Context
 	left int64
@@ -156,7 +156,7 @@ type source struct {
 
 type sourceError struct{ error }
 
-func (s *source) Read(b []byte) (int, error) {
+func (s *sizedReader) Read(b []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, &sourceError{err}
 	}
@@ -178,12 +178,12 @@ func (u *Upload) place(g *group) error {
 		return nil // it is two files of the group
 	}
 	u.group = g
-	name, taken, err := g.repo.keeps.reserve(u.sum)
+	name, taken, err := g.repo.keepFiles.reserve(u.sum)
 	for taken { // the same content was uploaded before
-		if err := u.vary(); err != nil {
+		if err := u.changeChecksum(); err != nil {
 			return fmt.Errorf("write upload again: %w", err)
 		}
-		name, taken, err = g.repo.keeps.reserve(u.sum)
+		name, taken, err = g.repo.keepFiles.reserve(u.sum)
 	}
 	if err == nil {
 		err = u.disk.Rename(u.draft+"_pack", name+".pack")
@@ -195,6 +195,6 @@ func (u *Upload) place(g *group) error {
 		return fmt.Errorf("place upload: %w", err)
 	}
 	u.placed = true
-	g.repo.store.learn(name, u.index)
+	g.repo.store.addPack(name, u.index)
 	return nil
 }

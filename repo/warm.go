@@ -11,34 +11,34 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// worthwhile is how many files are read in one go: of more, the reading is left to
+// warmThreshold is how many files are read in one go: of more, the parse result is left to
 // warm, and is no part of a start or of an update.
-const worthwhile = 500
+const warmThreshold = 500
 
-// A batch of readings is saved together when they have so many bytes.
+// A batch of parse results is saved together when they have so many bytes.
 const batchBytes = 4 << 20
 
-// A warming is how far the reading of many files has come.
+// A warming is how far the first reading of many files has come.
 type warming struct {
 	total, done atomic.Int64
 	over        chan struct{} // closed at its end
 }
 
-// A ReadingError says that the entries are being read for the first time, and how far
+// A WarmingError says that the entries are being read for the first time, and how far
 // that has come.
-type ReadingError struct{ Done, Total int64 }
+type WarmingError struct{ Done, Total int64 }
 
-func (e *ReadingError) Error() string {
+func (e *WarmingError) Error() string {
 	return fmt.Sprintf("the entries are being read for the first time, %d of %d until now", e.Done, e.Total)
 }
 
-// AwaitReadings waits while more than a few files of a collection have to be read and
+// AwaitWarm waits while more than a few files of a collection have to be read and
 // the writer has that done, in their order on disk: whoever read them one by one
-// would take far longer. A *ReadingError when ctx ends first.
-func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
+// would take far longer. A *WarmingError when ctx ends first.
+func (r *Repo) AwaitWarm(ctx context.Context, collection string) error {
 	for {
 		w := r.warming.Load()
-		if w == nil || !r.View().unread(collection, worthwhile) {
+		if w == nil || !r.View().unread(collection, warmThreshold) {
 			return nil
 		}
 		select {
@@ -46,14 +46,14 @@ func (r *Repo) AwaitReadings(ctx context.Context, collection string) error {
 		case <-r.stopped:
 			return nil
 		case <-ctx.Done():
-			return &ReadingError{w.done.Load(), w.total.Load()}
+			return &WarmingError{w.done.Load(), w.total.Load()}
 		}
 	}
 }
 
-// Reading says whether AwaitReadings would wait.
-func (r *Repo) Reading(collection string) bool {
-	return r.warming.Load() != nil && r.View().unread(collection, worthwhile)
+// Warming says whether AwaitWarm would wait.
+func (r *Repo) Warming(collection string) bool {
+	return r.warming.Load() != nil && r.View().unread(collection, warmThreshold)
 }
 
 // unread says whether more than most entries of a collection have to be read.
@@ -64,7 +64,7 @@ func (s *Snapshot) unread(collection string, most int) bool {
 	}
 	n := 0
 	for e := range l.all() {
-		if !e.text.known() {
+		if !e.blob.isCached() {
 			if n++; n > most {
 				return true
 			}
@@ -84,19 +84,19 @@ func (r *Repo) warm(ctx context.Context) {
 	}
 	defer close(progress.over)
 	defer r.warming.Store(nil)
-	var unread []*text
-	for t := range r.View().texts() {
-		if !t.known() {
+	var unread []*cachedBlob
+	for t := range r.View().blobs() {
+		if !t.isCached() {
 			unread = append(unread, t)
 		}
 	}
 	progress.total.Store(int64(len(unread)))
-	many := len(unread) >= worthwhile
+	many := len(unread) >= warmThreshold
 	if many {
 		r.log.Info("entries are being read for the first time", "entries", len(unread))
 		unread = r.store.inPackOrder(unread)
 	}
-	parts := make(chan []*text)
+	parts := make(chan []*cachedBlob)
 	var g errgroup.Group
 	workers := 1
 	if many {
@@ -104,7 +104,7 @@ func (r *Repo) warm(ctx context.Context) {
 	}
 	for range workers {
 		g.Go(func() error {
-			w := warmer{repo: r, store: r.store.beside(), saving: many}
+			w := warmer{repo: r, store: r.store.withOwnCache(), saving: many}
 			defer w.store.Close()
 			for part := range parts {
 				w.read(ctx, part)
@@ -114,7 +114,7 @@ func (r *Repo) warm(ctx context.Context) {
 			return nil
 		})
 	}
-	for part := range slices.Chunk(unread, worthwhile) {
+	for part := range slices.Chunk(unread, warmThreshold) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -132,20 +132,20 @@ type warmer struct {
 	repo   *Repo
 	store  *store
 	saving bool
-	found  []shelved
+	found  []record
 	bytes  int
 }
 
-func (w *warmer) read(ctx context.Context, texts []*text) {
+func (w *warmer) read(ctx context.Context, texts []*cachedBlob) {
 	for _, t := range texts {
 		if ctx.Err() != nil {
 			return
 		}
 		runtime.Gosched() // whoever waits for an answer goes first
-		if t.known() {
+		if t.isCached() {
 			continue
 		}
-		src := t.held()
+		src := t.cachedBytes()
 		if src == nil {
 			var err error
 			if src, err = t.load(w.store); err != nil {
@@ -153,12 +153,12 @@ func (w *warmer) read(ctx context.Context, texts []*text) {
 			}
 		}
 		rd := t.parse(src)
-		t.remember(rd)
+		t.cacheParsed(rd)
 		if !w.saving {
 			continue
 		}
-		if b, ok := encodeReading(rd); ok {
-			w.found = append(w.found, shelved{t, b})
+		if b, ok := encodeParsed(rd); ok {
+			w.found = append(w.found, record{t, b})
 			if w.bytes += len(b); w.bytes >= batchBytes {
 				w.save(ctx)
 			}
@@ -172,7 +172,7 @@ func (w *warmer) save(ctx context.Context) {
 		return
 	}
 	select {
-	case w.repo.readings <- w.found:
+	case w.repo.parsedBatches <- w.found:
 	case <-ctx.Done():
 	case <-w.repo.stopped:
 	}
@@ -182,13 +182,13 @@ func (w *warmer) save(ctx context.Context) {
 // inPackOrder is texts in the order in which they are in packs, so that to read
 // them goes forward through few files; what is in none comes last. Packs are asked by
 // their mapped indexes, of which nothing is kept.
-func (s *store) inPackOrder(texts []*text) []*text {
+func (s *store) inPackOrder(texts []*cachedBlob) []*cachedBlob {
 	list, err := s.set().list()
 	if err != nil {
 		return texts // they are only slower to read
 	}
 	type placedText struct {
-		*text
+		*cachedBlob
 		pack int32 // that it is in, or the number of packs
 		at   int64
 	}
@@ -198,14 +198,14 @@ func (s *store) inPackOrder(texts []*text) []*text {
 	}
 	sorted := make([]placedText, len(texts))
 	for i, t := range texts {
-		sorted[i] = placedText{text: t, pack: int32(len(list.packs))}
-		if at, ok, _ := list.find(t.blob); ok {
+		sorted[i] = placedText{cachedBlob: t, pack: int32(len(list.packs))}
+		if at, ok, _ := list.find(t.hash); ok {
 			sorted[i].pack, sorted[i].at = numbers[at.pack], at.offset
 		}
 	}
 	slices.SortFunc(sorted, func(a, b placedText) int { return cmp.Or(cmp.Compare(a.pack, b.pack), cmp.Compare(a.at, b.at)) })
 	for i, p := range sorted {
-		texts[i] = p.text
+		texts[i] = p.cachedBlob
 	}
 	return texts
 }

@@ -34,7 +34,7 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 	}
 	snap := t.site.repo.View()
 	t.cost = t.site.effort(ctx, t.principal, maxBatchBytes)
-	if err := t.site.repo.Rehearse(snap, t.write.DryRun, t.perform); err != nil {
+	if err := t.site.repo.DryRun(snap, t.write.DryRun, t.perform); err != nil {
 		return nil, refusal(err)
 	}
 	if t.write.DryRun {

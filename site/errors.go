@@ -50,7 +50,7 @@ var ErrStorage = repo.ErrStorage
 
 // readingFirst refuses what has to wait until entries were read for the first time.
 func readingFirst(err error) error {
-	var reading *repo.ReadingError
+	var reading *repo.WarmingError
 	if !errors.As(err, &reading) {
 		return err
 	}

@@ -162,7 +162,7 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	if i < 0 || revision == "" {
 		return nil, &Error{Code: NotFound, Detail: "The file was never at that revision. Ask for it without one."}
 	}
-	file, err := mediaFile(name, s.repo.Past(path, changes[i].Revision))
+	file, err := mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
 	return file, refusal(err)
 }
 
@@ -265,7 +265,7 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 		return w.holdsFile(now)
 	}
 	// What can be refused before the body is read is refused here.
-	if err := s.repo.Rehearse(s.repo.View(), true, check); err != nil {
+	if err := s.repo.DryRun(s.repo.View(), true, check); err != nil {
 		return nil, mediaRefusal(err)
 	}
 	upload, size, err := s.receive(ctx, name, body)
@@ -281,14 +281,14 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 		return tx.PutFile(path, upload)
 	}
 	if w.DryRun {
-		return out, mediaRefusal(s.repo.Rehearse(s.repo.View(), true, put))
+		return out, mediaRefusal(s.repo.DryRun(s.repo.View(), true, put))
 	}
 	res, err := s.repo.Update(ctx, meta, put)
 	if err != nil {
 		return nil, mediaRefusal(err)
 	}
 	// From here on nothing may fail: the file is saved.
-	left := s.repo.Past(path, upload.Revision())
+	left := s.repo.FileAt(path, upload.Revision())
 	updated := left.Updated()
 	if res.Changed {
 		out.Commit = hexOrEmpty(res.Commit)
@@ -467,7 +467,7 @@ func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string,
 	}
 	out := &MediaOutcome{Changed: true}
 	if w.DryRun {
-		return out, mediaRefusal(s.repo.Rehearse(s.repo.View(), true, remove))
+		return out, mediaRefusal(s.repo.DryRun(s.repo.View(), true, remove))
 	}
 	res, err := s.repo.Update(ctx, meta, remove)
 	out.Commit = hexOrEmpty(res.Commit)

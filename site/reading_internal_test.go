@@ -13,7 +13,7 @@ import (
 // to ask again.
 func TestReadingFirst(t *testing.T) {
 	var refused *Error
-	err := readingFirst(&repo.ReadingError{Done: 1200, Total: 50_000})
+	err := readingFirst(&repo.WarmingError{Done: 1200, Total: 50_000})
 	if !errors.As(err, &refused) || refused.Code != Unavailable || refused.Retry < time.Second || !strings.Contains(refused.Detail, "1200 of 50000") {
 		t.Errorf("got %+v", err)
 	}

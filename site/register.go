@@ -120,7 +120,7 @@ func (all *registers) open(in entries, collection string) *register {
 func (r *register) follow(to repo.Edition) {
 	unread := 0
 	for e, gone := range to.Since(r.at) {
-		if !gone && !e.Known() {
+		if !gone && !e.Cached() {
 			if unread++; unread == mostUnread {
 				clear(r.owners) // they are made anew when the entries were read
 			}
@@ -158,7 +158,7 @@ func (r *register) release(name string) {
 
 // add is false when the entry could not be read now.
 func (o *owners) add(e *repo.Entry, field string) bool {
-	g, known := e.Glimpse()
+	g, known := e.CachedFields()
 	v, ok := g.Get(field)
 	if !known {
 		v, ok = e.Fields().Get(field)

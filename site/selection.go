@@ -75,7 +75,7 @@ func (s *Site) find(ctx context.Context, l *list) (*order, error) {
 			waiting, cancel = context.WithTimeout(ctx, readingPatience)
 			defer cancel()
 		}
-		if err := s.repo.AwaitReadings(waiting, l.sight.Name); err != nil {
+		if err := s.repo.AwaitWarm(waiting, l.sight.Name); err != nil {
 			return nil, readingFirst(err)
 		}
 	}
@@ -415,7 +415,7 @@ func (l *list) reader() *reader { return &reader{list: l, sort: l.typed()} }
 // glimpse is the fields of an entry for filters and sorts alone. What only cannot be
 // read now is noted.
 func (r *reader) glimpse(e *repo.Entry) values {
-	if g, ok := e.Glimpse(); ok {
+	if g, ok := e.CachedFields(); ok {
 		return g
 	}
 	fields, _ := r.read(e)

@@ -75,7 +75,7 @@ func New(o Options) (*Site, error) {
 	}
 	s.words = newWordIndex(s.collections)
 	s.views, s.names, s.efforts = newViews(), newNames(), newEfforts()
-	s.registers.reading = s.repo.Reading
+	s.registers.reading = s.repo.Warming
 	return s, nil
 }
 

@@ -57,7 +57,7 @@ func (p *program) checkCommand() *cobra.Command {
 					fmt.Fprintf(p.stdout, "%s: %s (%s)\n", where, pr.Detail, pr.Rule)
 				}
 			}
-			if err := p.tellStrays(r.View()); err != nil {
+			if err := p.tellMisplaced(r.View()); err != nil {
 				return err
 			}
 			for _, told := range s.Overlaps() {
@@ -75,13 +75,13 @@ func (p *program) checkCommand() *cobra.Command {
 	return c
 }
 
-// tellStrays names the files that somebody may take for entries.
-func (p *program) tellStrays(snap *repo.Snapshot) error {
-	strays, err := snap.Strays()
+// tellMisplaced names the files that somebody may take for entries.
+func (p *program) tellMisplaced(snap *repo.Snapshot) error {
+	misplaced, err := snap.Misplaced()
 	if err != nil {
 		return err
 	}
-	for _, s := range strays {
+	for _, s := range misplaced {
 		name := s.Path
 		if quoted := strconv.Quote(name); quoted != `"`+name+`"` { // what a terminal would act upon, too
 			name = quoted

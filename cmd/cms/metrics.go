@@ -88,10 +88,10 @@ func readings(s repo.Stats) []reading {
 		{about("cms_commits_total", "Commits made since the start."), prometheus.CounterValue, float64(s.Commits)},
 		{about("cms_commit_groups_total", "Groups in which those became durable."), prometheus.CounterValue, float64(s.Groups)},
 		{about("cms_write_queue", "Writes that wait."), prometheus.GaugeValue, float64(s.Queue)},
-		{about("cms_packs", "Packs that are small enough to be joined, about."), prometheus.GaugeValue, float64(s.Packs)},
-		{about("cms_packs_kept", "Packs that were joined, kept for a while for who reads them."), prometheus.GaugeValue, float64(s.Kept)},
-		{about("cms_packs_held", "Packs that are neither joined nor removed because Git's index over several packs names them."), prometheus.GaugeValue, float64(s.Held)},
-		{about("cms_pack_failures_total", "Times that packs could not be joined or removed since the start."), prometheus.CounterValue, float64(s.JoinFailures)},
+		{about("cms_packs", "About how many packs are small enough to be repacked."), prometheus.GaugeValue, float64(s.Packs)},
+		{about("cms_packs_kept", "Obsolete packs, whose objects were repacked, and which stay for repository.keep_packs."), prometheus.GaugeValue, float64(s.Kept)},
+		{about("cms_packs_held", "Packs that are neither repacked nor removed because a multi-pack-index of Git's names them."), prometheus.GaugeValue, float64(s.Held)},
+		{about("cms_pack_failures_total", "Times that packs could not be repacked or removed since the start."), prometheus.CounterValue, float64(s.RepackFailures)},
 		{about("cms_history_commits", "Commits in the index of history."), prometheus.GaugeValue, float64(s.Indexed)},
 	}
 }

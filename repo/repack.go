@@ -21,57 +21,57 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// join puts the objects of many small packs into one, which is in place, durably,
-// when it returns nil; the others are kept from then on. It may run beside the
+// repack puts the objects of many small packs into one, which is in place, durably,
+// when it returns nil; the others are obsolete from then on. It may run beside the
 // writer and beside Git. No object is left out, whether something refers to it or
 // not.
-func (j *joins) join(ctx context.Context) error {
-	packs, err := j.candidates()
+func (rp *repacker) repack(ctx context.Context) error {
+	packs, err := rp.candidates()
 	if err != nil || len(packs) < 2 {
 		return err
 	}
 	slices.SortFunc(packs, func(a, b packFile) int { return cmp.Or(cmp.Compare(a.made, b.made), cmp.Compare(a.name, b.name)) })
-	sum, err := j.write(ctx, packs)
+	sum, err := rp.write(ctx, packs)
 	var name string
 	if err == nil {
-		name, err = placePack(j.disk, j.folder, joinDraft, sum)
+		name, err = placePack(rp.disk, rp.folder, repackDraft, sum)
 	}
 	if err != nil {
-		return errors.Join(err, cleanPacks(j.disk, j.folder, joinDraft))
+		return errors.Join(err, removeDrafts(rp.disk, rp.folder, repackDraft))
 	}
-	j.keepAll(packs, name)
+	rp.markObsolete(packs, name)
 	return nil
 }
 
 // write makes the drafts of the pack of all objects of packs, reads them back, and
 // says the sum of the pack.
-func (j *joins) write(ctx context.Context, packs []packFile) (sum Hash, err error) {
+func (rp *repacker) write(ctx context.Context, packs []packFile) (sum Hash, err error) {
 	objects := make(map[Hash]int)
 	indexes := make([][]idxfile.Entry, len(packs))
 	for i, p := range packs {
 		if indexes[i], err = readIndex(p.name + ".idx"); err != nil {
-			return sum, j.failed(p, err)
+			return sum, rp.packError(p, err)
 		}
 		for _, e := range indexes[i] {
 			objects[e.Hash] = -1
 		}
 	}
-	draft := filepath.Join(j.folder, joinDraft)
-	f, err := j.disk.Create(draft+"_pack", 0o444)
+	draft := filepath.Join(rp.folder, repackDraft)
+	f, err := rp.disk.Create(draft+"_pack", 0o444)
 	if err != nil {
 		return sum, fmt.Errorf("write pack: %w", err)
 	}
-	c := joiner{
-		out: newPackWriter(f, len(objects)), objects: make([]packed, 0, len(objects)), number: objects,
-		heads: make(map[string]head), writers: make(map[int]*zlib.Writer),
+	c := packMerger{
+		out: newPackWriter(f, len(objects)), objects: make([]packedObject, 0, len(objects)), indexOf: objects,
+		lastTrees: make(map[string]lastTree), writers: make(map[int]*zlib.Writer),
 	}
 	for i, p := range packs {
 		began := time.Now()
-		if err = c.take(p, indexes[i]); err != nil {
-			err = j.failed(p, err)
+		if err = c.copyPack(p, indexes[i]); err != nil {
+			err = rp.packError(p, err)
 			break
 		}
-		if err = j.pause(ctx, began); err != nil {
+		if err = rp.pause(ctx, began); err != nil {
 			break
 		}
 	}
@@ -84,29 +84,29 @@ func (j *joins) write(ctx context.Context, packs []packFile) (sum Hash, err erro
 	if err = errors.Join(err, f.Close()); err != nil {
 		return sum, err
 	}
-	index, err := encodeIndex(c.objects, sum)
+	index, err := encodePackIndex(c.objects, sum)
 	if err == nil {
-		err = writeFile(j.disk, draft+"_idx", index, 0o444)
+		err = writeFile(rp.disk, draft+"_idx", index, 0o444)
 	}
 	if err == nil {
-		err = newest(draft+"_pack", packs)
+		err = makeNewest(draft+"_pack", packs)
 	}
 	if err != nil {
 		return sum, fmt.Errorf("write index: %w", err)
 	}
 	began := time.Now()
-	written, err := readBack(ctx, draft+"_pack", draft+"_idx")
-	if err == nil && (len(written) != len(objects) || !within(objects, written)) {
+	written, err := verifyPack(ctx, draft+"_pack", draft+"_idx")
+	if err == nil && (len(written) != len(objects) || !containsAll(objects, written)) {
 		err = errors.New("it lacks objects")
 	}
 	if err != nil {
-		return sum, fmt.Errorf("read joined pack back: %s", err.Error()) // not the error of one of packs
+		return sum, fmt.Errorf("read new pack back: %s", err.Error()) // not the error of one of packs
 	}
-	return sum, j.pause(ctx, began)
+	return sum, rp.pause(ctx, began)
 }
 
-// within says whether all objects of a are in b.
-func within[T any](a map[Hash]T, b map[Hash]struct{}) bool {
+// containsAll says whether all objects of a are in b.
+func containsAll[T any](a map[Hash]T, b map[Hash]struct{}) bool {
 	for h := range a {
 		if _, ok := b[h]; !ok {
 			return false
@@ -115,9 +115,9 @@ func within[T any](a map[Hash]T, b map[Hash]struct{}) bool {
 	return true
 }
 
-// newest makes a pack look newer than others, whatever the clock did: Git reads
+// makeNewest makes a pack look newer than others, whatever the clock did: Git reads
 // objects from the newest pack that has them, and takes others as not needed.
-func newest(name string, others []packFile) error {
+func makeNewest(name string, others []packFile) error {
 	at := time.Now()
 	for _, p := range others {
 		if made := time.Unix(0, p.made); !made.Before(at) {
@@ -127,19 +127,19 @@ func newest(name string, others []packFile) error {
 	return os.Chtimes(name, at, at)
 }
 
-// A joiner copies the objects of packs, from old to new, into one.
-type joiner struct {
-	out     *packWriter
-	objects []packed
-	number  map[Hash]int    // into objects; -1 of those that are not there yet
-	heads   map[string]head // the last tree that was stored whole, by what is alike in those of a folder
+// A packMerger copies the objects of packs, from old to new, into one.
+type packMerger struct {
+	out       *packWriter
+	objects   []packedObject
+	indexOf   map[Hash]int        // into objects; -1 of those that are not there yet
+	lastTrees map[string]lastTree // the last tree that was stored whole, by what is alike in those of a folder
 
 	// The pack that is being copied.
-	in      window
-	size    int64
-	entries []idxfile.Entry // by offset
-	moved   []int           // the number of each entry's object
-	deepest int             // how many deltas its longest chain has
+	in       window
+	size     int64
+	entries  []idxfile.Entry // by offset
+	copiedTo []int           // the number of each entry's object
+	deepest  int             // how many deltas its longest chain has
 
 	// Memory that is used again.
 	object, spare []byte
@@ -147,22 +147,22 @@ type joiner struct {
 	writers       map[int]*zlib.Writer // by level
 }
 
-type head struct {
+type lastTree struct {
 	number int // into objects
 	raw    []byte
 }
 
-// take copies the objects of p that are not there yet, as they are: deltas stay
+// copyPack copies the objects of p that are not there yet, as they are: deltas stay
 // deltas. Only trees that were stored whole become deltas where they can.
-func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
+func (m *packMerger) copyPack(p packFile, entries []idxfile.Entry) error {
 	f, err := os.Open(p.name + ".pack")
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	j.in.open(f)
-	j.size, j.entries, j.moved = p.size, entries, j.moved[:0]
-	if err := j.measure(); err != nil {
+	m.in.open(f)
+	m.size, m.entries, m.copiedTo = p.size, entries, m.copiedTo[:0]
+	if err := m.measureChains(); err != nil {
 		return err
 	}
 	for i, e := range entries {
@@ -170,23 +170,23 @@ func (j *joiner) take(p packFile, entries []idxfile.Entry) error {
 		if i+1 < len(entries) {
 			end = int64(entries[i+1].Offset)
 		}
-		if j.number[e.Hash] < 0 {
-			if err := j.copy(e, end); err != nil {
+		if m.indexOf[e.Hash] < 0 {
+			if err := m.copy(e, end); err != nil {
 				return fmt.Errorf("object %s: %w", e.Hash, err)
 			}
 		}
-		j.moved = append(j.moved, j.number[e.Hash])
+		m.copiedTo = append(m.copiedTo, m.indexOf[e.Hash])
 		runtime.Gosched() // whoever waits for a commit goes first
 	}
 	return nil
 }
 
-// measure finds out how many deltas the longest chain of the pack has.
-func (j *joiner) measure() error {
-	j.deepest = 0
-	depths := make([]int, len(j.entries)) // of the deltas
-	for i, e := range j.entries {
-		kind, _, rest, _, err := j.header(e)
+// measureChains finds out how many deltas the longest chain of the pack has.
+func (m *packMerger) measureChains() error {
+	m.deepest = 0
+	depths := make([]int, len(m.entries)) // of the deltas
+	for i, e := range m.entries {
+		kind, _, rest, _, err := m.header(e)
 		if err != nil {
 			return fmt.Errorf("object %s: %w", e.Hash, err)
 		}
@@ -194,9 +194,9 @@ func (j *joiner) measure() error {
 			continue
 		}
 		back, _ := parseOffset(rest)
-		if base, ok := entryAt(j.entries[:i], int64(e.Offset)-back); ok {
+		if base, ok := entryAt(m.entries[:i], int64(e.Offset)-back); ok {
 			depths[i] = depths[base] + 1
-			j.deepest = max(j.deepest, depths[i])
+			m.deepest = max(m.deepest, depths[i])
 		}
 	}
 	return nil
@@ -208,12 +208,12 @@ const maxHeader = 10 + 20
 
 // header reads the header of an object, which is n bytes long, and says what
 // follows it.
-func (j *joiner) header(e idxfile.Entry) (kind plumbing.ObjectType, size int64, rest []byte, n int, err error) {
+func (m *packMerger) header(e idxfile.Entry) (kind plumbing.ObjectType, size int64, rest []byte, n int, err error) {
 	at := int64(e.Offset)
-	if at < 0 || at >= j.size-20 {
+	if at < 0 || at >= m.size-20 {
 		return 0, 0, nil, 0, errDamaged
 	}
-	b, err := j.in.read(at, int(min(maxHeader, j.size-at)))
+	b, err := m.in.read(at, int(min(maxHeader, m.size-at)))
 	if err != nil {
 		return 0, 0, nil, 0, err
 	}
@@ -222,8 +222,8 @@ func (j *joiner) header(e idxfile.Entry) (kind plumbing.ObjectType, size int64, 
 }
 
 // copy appends one object, which ends in its old pack before end.
-func (j *joiner) copy(e idxfile.Entry, end int64) error {
-	kind, size, rest, header, err := j.header(e)
+func (m *packMerger) copy(e idxfile.Entry, end int64) error {
+	kind, size, rest, header, err := m.header(e)
 	if err != nil {
 		return err
 	}
@@ -234,30 +234,30 @@ func (j *joiner) copy(e idxfile.Entry, end int64) error {
 	depth := 0
 	switch kind {
 	case plumbing.TreeObject:
-		return j.tree(e, size, end, header)
+		return m.tree(e, size, end, header)
 	case plumbing.OFSDeltaObject:
 		back, length := parseOffset(rest)
-		i, ok := entryAt(j.entries[:len(j.moved)], int64(e.Offset)-back)
+		i, ok := entryAt(m.entries[:len(m.copiedTo)], int64(e.Offset)-back)
 		if !ok {
 			return fmt.Errorf("%w: its delta has no base", errDamaged)
 		}
-		to := j.objects[j.moved[i]]
+		to := m.objects[m.copiedTo[i]]
 		depth = to.depth + 1
-		base = offset(j.out.at - to.offset)
+		base = offset(m.out.at - to.offset)
 		header += length
 	}
-	o, err := j.out.begin(kind, size, base)
+	o, err := m.out.begin(kind, size, base)
 	if err != nil {
 		return err
 	}
 	var sum uint32
 	for at, skip := int64(e.Offset), header; at < end; skip = 0 {
-		b, err := j.in.read(at, int(min(end-at, windowBytes)))
+		b, err := m.in.read(at, int(min(end-at, windowBytes)))
 		if err != nil {
 			return err
 		}
 		sum = crc32.Update(sum, crc32.IEEETable, b)
-		if _, err := j.out.Write(b[min(skip, len(b)):]); err != nil {
+		if _, err := m.out.Write(b[min(skip, len(b)):]); err != nil {
 			return err
 		}
 		at += int64(len(b))
@@ -266,7 +266,7 @@ func (j *joiner) copy(e idxfile.Entry, end int64) error {
 		return errDamaged
 	}
 	o.hash, o.depth = e.Hash, depth
-	j.done(o)
+	m.added(o)
 	return nil
 }
 
@@ -301,109 +301,109 @@ func (w *window) read(at int64, n int) ([]byte, error) {
 	return w.held[from : from+n], nil
 }
 
-// done notes the object that was written.
-func (j *joiner) done(o packed) {
-	j.number[o.hash] = len(j.objects)
-	j.objects = append(j.objects, j.out.end(o))
+// added notes the object that was written.
+func (m *packMerger) added(o packedObject) {
+	m.indexOf[o.hash] = len(m.objects)
+	m.objects = append(m.objects, m.out.end(o))
 }
 
 // tree appends a tree that was stored whole: as a delta of the one that was so
 // before, which is of the same folder if they begin alike. With the chains that
 // its own pack may hang on it, that makes twice maxDepth at most.
-func (j *joiner) tree(e idxfile.Entry, size, end int64, header int) error {
-	object, err := j.whole(int64(e.Offset), end)
+func (m *packMerger) tree(e idxfile.Entry, size, end int64, header int) error {
+	object, err := m.whole(int64(e.Offset), end)
 	if err != nil {
 		return err
 	}
 	if crc32.ChecksumIEEE(object) != e.CRC32 {
 		return errDamaged
 	}
-	raw, err := j.inflated(object[header:], size)
+	raw, err := m.inflated(object[header:], size)
 	if err != nil {
 		return err
 	}
 	alike := string(raw[:max(0, bytes.IndexByte(raw, 0))])
-	last, ok := j.heads[alike]
-	j.spare = last.raw
-	j.heads[alike] = head{len(j.objects), raw}
-	if ok && j.objects[last.number].depth < 2*maxDepth-j.deepest {
-		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 && makes(last.raw, d, raw) {
-			to := j.objects[last.number]
-			o, err := j.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(j.out.at-to.offset))
+	last, ok := m.lastTrees[alike]
+	m.spare = last.raw
+	m.lastTrees[alike] = lastTree{len(m.objects), raw}
+	if ok && m.objects[last.number].depth < 2*maxDepth-m.deepest {
+		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 && deltaMakes(last.raw, d, raw) {
+			to := m.objects[last.number]
+			o, err := m.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(m.out.at-to.offset))
 			if err != nil {
 				return err
 			}
 			o.hash, o.depth = e.Hash, to.depth+1
-			if err := j.deflate(zlib.NoCompression, d); err != nil {
+			if err := m.deflate(zlib.NoCompression, d); err != nil {
 				return err
 			}
-			j.done(o)
+			m.added(o)
 			return nil
 		}
 	}
-	o, err := j.out.begin(plumbing.TreeObject, size, nil)
+	o, err := m.out.begin(plumbing.TreeObject, size, nil)
 	if err != nil {
 		return err
 	}
 	o.hash = e.Hash
 	if int64(len(object)) < size { // it is compressed
-		_, err = j.out.Write(object[header:])
+		_, err = m.out.Write(object[header:])
 	} else {
-		err = j.deflate(zlib.BestSpeed, raw)
+		err = m.deflate(zlib.BestSpeed, raw)
 	}
 	if err == nil {
-		j.done(o)
+		m.added(o)
 	}
 	return err
 }
 
-// makes says whether the delta d makes the object to of from.
-func makes(from, d, to []byte) bool {
+// deltaMakes says whether the delta d makes the object to of from.
+func deltaMakes(from, d, to []byte) bool {
 	got, err := packfile.PatchDelta(from, d)
 	return err == nil && bytes.Equal(got, to)
 }
 
 // whole is the part of the pack between two offsets. It is good until the next.
-func (j *joiner) whole(at, end int64) ([]byte, error) {
+func (m *packMerger) whole(at, end int64) ([]byte, error) {
 	n := int(end - at)
 	if n <= windowBytes {
-		return j.in.read(at, n)
+		return m.in.read(at, n)
 	}
-	j.object = slices.Grow(j.object[:0], n)[:n]
-	_, err := io.ReadFull(io.NewSectionReader(j.in.file, at, int64(n)), j.object)
-	return j.object, err
+	m.object = slices.Grow(m.object[:0], n)[:n]
+	_, err := io.ReadFull(io.NewSectionReader(m.in.file, at, int64(n)), m.object)
+	return m.object, err
 }
 
 // deflate appends b, compressed at that level. The writers are kept: each takes
 // much memory.
-func (j *joiner) deflate(level int, b []byte) (err error) {
-	z := j.writers[level]
+func (m *packMerger) deflate(level int, b []byte) (err error) {
+	z := m.writers[level]
 	if z == nil {
-		if z, err = zlib.NewWriterLevel(j.out, level); err != nil {
+		if z, err = zlib.NewWriterLevel(m.out, level); err != nil {
 			return err
 		}
-		j.writers[level] = z
+		m.writers[level] = z
 	}
-	z.Reset(j.out)
+	z.Reset(m.out)
 	_, err = z.Write(b)
 	return errors.Join(err, z.Close())
 }
 
 // inflated is the content of an object of that size.
-func (j *joiner) inflated(b []byte, size int64) ([]byte, error) {
-	raw := slices.Grow(j.spare[:0], int(size))[:size]
-	j.spare = nil
-	if unstore(raw, b) {
+func (m *packMerger) inflated(b []byte, size int64) ([]byte, error) {
+	raw := slices.Grow(m.spare[:0], int(size))[:size]
+	m.spare = nil
+	if inflateStored(raw, b) {
 		return raw, nil
 	}
 	var err error
-	if j.inflate == nil {
-		j.inflate, err = zlib.NewReader(bytes.NewReader(b))
+	if m.inflate == nil {
+		m.inflate, err = zlib.NewReader(bytes.NewReader(b))
 	} else {
-		err = j.inflate.(zlib.Resetter).Reset(bytes.NewReader(b), nil)
+		err = m.inflate.(zlib.Resetter).Reset(bytes.NewReader(b), nil)
 	}
 	if err == nil {
-		_, err = io.ReadFull(j.inflate, raw)
+		_, err = io.ReadFull(m.inflate, raw)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errDamaged, err)
@@ -411,10 +411,10 @@ func (j *joiner) inflated(b []byte, size int64) ([]byte, error) {
 	return raw, err
 }
 
-// unstore fills raw with what the zlib stream b holds (RFC 1950), if it is only
+// inflateStored fills raw with what the zlib stream b holds (RFC 1950), if it is only
 // stored there (RFC 1951, 3.2.4), as trees of the writer's packs are. The sum at
 // the end is not looked at: that of the pack's index covers the same.
-func unstore(raw, b []byte) bool {
+func inflateStored(raw, b []byte) bool {
 	for b = b[min(2, len(b)):]; len(b) >= 5 && b[0]&^1 == 0; {
 		last, n := b[0] == 1, int(binary.LittleEndian.Uint16(b[1:]))
 		if b = b[5:]; n > len(b) || n > len(raw) {

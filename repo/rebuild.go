@@ -13,13 +13,13 @@ import (
 	"unique"
 )
 
-// A renewal makes the file of the index anew, beside the writer: of a million entries
+// An indexRebuild makes the file of the index anew, beside the writer: of a million entries
 // that takes a minute. It is of one moment. What comes later is added when it is done,
 // and only then it takes the place of the file; so that is whole at any time.
-type renewal struct {
+type indexRebuild struct {
 	view    *Snapshot
 	history *history
-	lacks   *journal // what came since it began; that of the history while it is of use
+	since   *journal // what came since it began; that of the history while it is of use
 	tip     Hash
 	paths   []string
 	writer  indexWriter
@@ -31,12 +31,12 @@ type renewal struct {
 // by the writer itself, nor when the repository is closed. renewPause is how long after a
 // failure it is tried again.
 const (
-	renewBeyond = 20_000
-	renewPause  = time.Minute
+	rebuildBeyond = 20_000
+	rebuildPause  = time.Minute
 )
 
-// errOutrun: the branch was taken back behind what a renewal has.
-var errOutrun = errors.New("history was rewritten meanwhile")
+// errRewritten: the branch was taken back behind what a rebuild has.
+var errRewritten = errors.New("history was rewritten meanwhile")
 
 // large says whether the index is.
 func (r *Repo) large() bool {
@@ -44,39 +44,39 @@ func (r *Repo) large() bool {
 	for _, l := range r.View().listings {
 		n += l.size
 	}
-	return n > r.renewBeyond
+	return n > r.rebuildBeyond
 }
 
-// tendIndex saves the index if it lacks much, and renews it where that has to be done.
-func (r *Repo) tendIndex(ctx context.Context) {
-	if r.renewal != nil {
+// maintainIndex saves the index if it lacks much, and rebuilds it where that has to be done.
+func (r *Repo) maintainIndex(ctx context.Context) {
+	if r.rebuild != nil {
 		return
 	}
-	worn := r.history.journal == nil || r.sections > mostSections || r.outdated
+	worn := r.history.journal == nil || r.sections > maxSections || r.outdated
 	if !worn || r.history.size() == 0 || !r.large() {
-		r.markIndex()
-		r.keepIndex(indexEvery, math.MaxInt)
+		r.saveFirstIndex()
+		r.flushIndex(indexEvery, math.MaxInt)
 		return
 	}
-	if now := time.Now(); !now.Before(r.renewAgain) && r.warming.Load() == nil && !r.unread {
-		r.renewAgain = now.Add(renewPause)
-		r.renew(ctx)
+	if now := time.Now(); !now.Before(r.rebuildAfter) && r.warming.Load() == nil && !r.warmDue {
+		r.rebuildAfter = now.Add(rebuildPause)
+		r.startRebuild(ctx)
 	}
 }
 
-// renew begins a renewal.
-func (r *Repo) renew(ctx context.Context) {
+// startRebuild begins a rebuild.
+func (r *Repo) startRebuild(ctx context.Context) {
 	h := r.history
-	n := &renewal{
-		view: r.View(), history: h, lacks: &journal{from: h.commits.len()}, tip: h.tip, done: make(chan error, 1),
+	n := &indexRebuild{
+		view: r.View(), history: h, since: &journal{from: h.commits.len()}, tip: h.tip, done: make(chan error, 1),
 		paths:  slices.AppendSeq(make([]string, 0, len(h.touches)), maps.Keys(h.touches)),
 		writer: indexWriter{disk: r.disk, name: filepath.Join(r.path, indexFile+tmpSuffix), from: h.commits.len(), tip: h.tip},
 	}
 	h.mu.Lock()
-	h.next = n.lacks
+	h.next = n.since
 	h.mu.Unlock()
 	ctx, n.cancel = context.WithCancel(ctx)
-	r.renewal = n
+	r.rebuild = n
 	go func() { n.done <- n.write(ctx) }()
 }
 
@@ -88,45 +88,45 @@ func (r *Repo) mayWarm(ctx context.Context) bool {
 	}
 	lacking := r.history.journal == nil && r.history.size() > 0
 	switch now := time.Now(); {
-	case r.renewal != nil && !lacking:
-		r.renewal.cancel() // it is tried again
+	case r.rebuild != nil && !lacking:
+		r.rebuild.cancel() // it is tried again
 		return false
-	case r.renewal != nil:
+	case r.rebuild != nil:
 		return false
-	case lacking && r.large() && !now.Before(r.renewAgain):
-		r.renewAgain = now.Add(renewPause)
-		r.renew(ctx)
+	case lacking && r.large() && !now.Before(r.rebuildAfter):
+		r.rebuildAfter = now.Add(rebuildPause)
+		r.startRebuild(ctx)
 		return false
 	}
 	return true
 }
 
-// shelve adds readings to the index. Where that has to be renewed first, which failed
+// saveParsed adds parse results to the index. Where that has to be rebuilt first, which failed
 // lately, they are read again at the next start.
-func (r *Repo) shelve(found []shelved) {
+func (r *Repo) saveParsed(found []record) {
 	if r.history.journal != nil || !r.large() {
-		r.saved(r.saveIndex(false, found...))
+		r.indexSaved(r.saveIndex(false, found...))
 	}
 }
 
 // write makes the file.
-func (n *renewal) write(ctx context.Context) error {
-	if err := removeIfThere(n.writer.disk, n.writer.name); err != nil {
+func (n *indexRebuild) write(ctx context.Context) error {
+	if err := removeIfExists(n.writer.disk, n.writer.name); err != nil {
 		return err
 	}
 	part, err := n.encode(ctx)
 	if err != nil {
 		return err
 	}
-	if err := n.writer.write(true, part, until(ctx, lackingOf(n.view, true, nil))); err != nil {
+	if err := n.writer.write(true, part, untilDone(ctx, unsavedRecordsOf(n.view, true, nil))); err != nil {
 		return err
 	}
 	return ctx.Err()
 }
 
-// until is all until ctx ends.
-func until(ctx context.Context, all iter.Seq[shelved]) iter.Seq[shelved] {
-	return func(yield func(shelved) bool) {
+// untilDone is all until ctx ends.
+func untilDone(ctx context.Context, all iter.Seq[record]) iter.Seq[record] {
+	return func(yield func(record) bool) {
 		for s := range all {
 			if ctx.Err() != nil || !yield(s) {
 				return
@@ -135,24 +135,24 @@ func until(ctx context.Context, all iter.Seq[shelved]) iter.Seq[shelved] {
 	}
 }
 
-// encode is the history up to the moment of the renewal. The lock is held for some of it
+// encode is the history up to the moment of the rebuild. The lock is held for some of it
 // at a time, and the writer goes between.
-func (n *renewal) encode(ctx context.Context) ([]byte, error) {
+func (n *indexRebuild) encode(ctx context.Context) ([]byte, error) {
 	const some = 1024
-	h, count := n.history, n.lacks.from
+	h, count := n.history, n.since.from
 	inParts := func(total int, do func(from, to int)) error {
 		for from := 0; from < total; from += some {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			h.mu.RLock()
-			outrun := h.next != n.lacks
+			outrun := h.next != n.since
 			if !outrun {
 				do(from, min(from+some, total))
 			}
 			h.mu.RUnlock()
 			if outrun {
-				return errOutrun
+				return errRewritten
 			}
 		}
 		return nil
@@ -196,35 +196,35 @@ func (n *renewal) encode(ctx context.Context) ([]byte, error) {
 	return e, err
 }
 
-// renewed ends a renewal: what came since is added, and it becomes the index.
-func (r *Repo) renewed(err error) error {
-	n, h := r.renewal, r.history
-	r.renewal = nil
+// finishRebuild ends a rebuild: what came since is added, and it becomes the index.
+func (r *Repo) finishRebuild(err error) error {
+	n, h := r.rebuild, r.history
+	r.rebuild = nil
 	n.cancel()
-	if h != n.history || h.next != n.lacks {
-		err = errors.Join(err, errOutrun)
+	if h != n.history || h.next != n.since {
+		err = errors.Join(err, errRewritten)
 	}
 	h.mu.Lock()
 	h.next = nil
 	h.mu.Unlock()
 	w := &n.writer
 	if err == nil {
-		err = w.write(false, h.encodeFrom(n.lacks.from, n.lacks.byPath()), lackingOf(nil, false, r.unshelved))
+		err = w.write(false, h.encodeFrom(n.since.from, n.since.byPath()), unsavedRecordsOf(nil, false, r.unindexed))
 	}
 	if err == nil {
 		err = r.disk.Rename(w.name, filepath.Join(r.path, indexFile))
 	}
 	if err != nil {
-		removed := removeIfThere(r.disk, w.name)
-		if errors.Is(err, errOutrun) || errors.Is(err, context.Canceled) { // it was called off, and comes again
-			r.renewAgain, err = time.Time{}, nil
+		removed := removeIfExists(r.disk, w.name)
+		if errors.Is(err, errRewritten) || errors.Is(err, context.Canceled) { // it was called off, and comes again
+			r.rebuildAfter, err = time.Time{}, nil
 		}
 		if err = errors.Join(err, removed); err != nil {
 			err = fmt.Errorf("renew index: %w", err)
 		}
 		return err
 	}
-	r.unshelved, r.outdated, r.marked = nil, false, true
+	r.unindexed, r.outdated, r.firstSaved = nil, false, true
 	r.indexed, r.sections = h.size(), w.sections-w.full
 	h.journal = &journal{from: r.indexed}
 	return nil

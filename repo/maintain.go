@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// examine takes in what others committed and, after a write failed, tries
+// probe takes in what others committed and, after a write failed, tries
 // whether writing works again.
-func (r *Repo) examine(ctx context.Context) error {
+func (r *Repo) probe(ctx context.Context) error {
 	if _, err := r.catchUp(ctx); err != nil || !r.dirty {
 		return err
 	}
 	err := r.clean()
 	if probe := filepath.Join(r.packFolder(), groupDraft+"_probe"); err == nil {
 		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
-		err = errors.Join(err, removeIfThere(r.disk, probe))
+		err = errors.Join(err, removeIfExists(r.disk, probe))
 	}
 	r.dirty = err != nil
 	return storageError(err)
@@ -24,87 +24,87 @@ func (r *Repo) examine(ctx context.Context) error {
 
 // countPacks counts the packs after they were tended, err saying how that went.
 func (r *Repo) countPacks(err error) {
-	packs, listErr := r.joins.candidates()
+	packs, listErr := r.repacker.candidates()
 	r.packs.Store(int64(len(packs)))
 	if err = errors.Join(err, listErr); err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	r.log.Error("join packs", "error", err)
+	r.log.Error("packs cannot be repacked", "error", err)
 	r.failures.Add(1)
 	if !errors.Is(err, errDamaged) { // as that pack is passed over now
 		r.packs.Store(0) // try again after as many new ones
 	}
 }
 
-// releaseTime is the time by which kept packs are removed: all of them when the
+// expiryTime is the time by which kept packs are removed: all of them when the
 // disk is full.
-func (r *Repo) releaseTime() time.Time {
+func (r *Repo) expiryTime() time.Time {
 	now := time.Now()
-	if err := r.ailment.Load(); err != nil && errors.Is(*err, ErrFull) {
-		return now.Add(r.joins.keep)
+	if err := r.writeErr.Load(); err != nil && errors.Is(*err, ErrFull) {
+		return now.Add(r.repacker.grace)
 	}
 	return now
 }
 
-// rest is how long the joining of packs rests after it has worked so long: not
+// repackPause is how long repacking rests after it has worked so long: not
 // at all while more of them come than it joins.
-func (r *Repo) rest(worked time.Duration) time.Duration {
-	if r.packs.Load() > packHurry {
+func (r *Repo) repackPause(worked time.Duration) time.Duration {
+	if r.packs.Load() > packUrgent {
 		return 0
 	}
-	return joinRest * worked
+	return repackRest * worked
 }
 
-// keepIndex saves the index if it lacks n commits or more, and makes it anew if it
+// flushIndex saves the index if it lacks n commits or more, and makes it anew if it
 // has more sections than that. At the end, with n of 1, it also does when the index
-// lacks readings, has those of another version, or tells of commits that are no
-// more. A large one is not made anew here: see renewal.
-func (r *Repo) keepIndex(n, sections int) {
+// lacks parse results, has those of another version, or tells of commits that are no
+// more. A large one is not made anew here: see indexRebuild.
+func (r *Repo) flushIndex(n, sections int) {
 	closing := n == 1
 	anew := r.sections > sections || closing && (r.outdated || r.history.journal == nil && r.history.size() > 0)
 	if r.large() {
 		if r.history.journal == nil {
-			return // until it is renewed
+			return // until it is rebuilt
 		}
 		anew = false
 	}
-	lacking := r.history.size()-r.indexed >= n || closing && len(r.unshelved) > 0
+	lacking := r.history.size()-r.indexed >= n || closing && len(r.unindexed) > 0
 	if !lacking && !anew {
 		return
 	}
-	r.saved(r.saveIndex(anew))
+	r.indexSaved(r.saveIndex(anew))
 }
 
-// markIndex saves an index as soon as there is a commit, so that the next start
+// saveFirstIndex saves an index as soon as there is a commit, so that the next start
 // knows that there is a branch, however this one ends.
-func (r *Repo) markIndex() {
-	if r.marked || r.sections > 0 || r.history.size() == 0 {
+func (r *Repo) saveFirstIndex() {
+	if r.firstSaved || r.sections > 0 || r.history.size() == 0 {
 		return
 	}
-	r.marked = true
-	r.saved(r.saveIndex(true))
+	r.firstSaved = true
+	r.indexSaved(r.saveIndex(true))
 }
 
-// saved notes how saving the index went.
-func (r *Repo) saved(err error) {
+// indexSaved notes how saving the index went.
+func (r *Repo) indexSaved(err error) {
 	if err != nil {
-		r.log.Error("the next start will be slower", "error", err)
+		r.log.Error("the index cannot be saved: the next start will be slower", "error", err)
 		r.indexed = r.history.size() // no use to try again at once
 	}
 }
 
-// feel notes what keeps updates from being done, nil if nothing does, and logs
+// setWriteErr notes what keeps updates from being done, nil if nothing does, and logs
 // when that changes.
-func (r *Repo) feel(err error) {
-	was := r.ailment.Load()
+func (r *Repo) setWriteErr(err error) {
+	was := r.writeErr.Load()
 	switch {
 	case err != nil:
-		r.ailment.Store(&err)
+		r.writeErr.Store(&err)
 		if was == nil {
 			r.log.Error("repository cannot be written", "error", err)
 		}
 	case was != nil:
-		r.ailment.Store(nil)
+		r.writeErr.Store(nil)
 		r.log.Info("repository can be written again")
 	}
 }
@@ -119,7 +119,7 @@ func (r *Repo) Ready() error {
 	if !r.running.Load() {
 		return errors.New("repository has no writer yet")
 	}
-	if err := r.ailment.Load(); err != nil {
+	if err := r.writeErr.Load(); err != nil {
 		return *err
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A multiIndex is what Git's indexes over several packs name: the one of the
+// A multiIndex is the packs that Git's multi-pack-indexes name: the one of the
 // folder, or the layers of a chain of them (gitformat-pack(5)). Git keeps them for
 // speed alone, and takes one away when it removes a pack that it names.
 type multiIndex struct {
@@ -94,7 +94,7 @@ func (m multiIndex) names(pack string) bool {
 // multiIndexChain is the folder of a chain of indexes.
 const multiIndexChain = "multi-pack-index.d"
 
-// clearMultiIndex removes Git's indexes over several packs, and what belongs to
+// clearMultiIndex removes Git's multi-pack-indexes, and what belongs to
 // them.
 func clearMultiIndex(d disk, folder string) error {
 	chain := filepath.Join(folder, multiIndexChain)
@@ -102,17 +102,17 @@ func clearMultiIndex(d disk, folder string) error {
 	layers, chainErr := filesLike(chain, "*.midx", "*.bitmap", "*.rev")
 	list := filepath.Join(chain, "multi-pack-index-chain") // of the layers, so that it goes before them
 	for _, name := range slices.Concat([]string{list}, layers, files) {
-		err = errors.Join(err, removeIfThere(d, name))
+		err = errors.Join(err, removeIfExists(d, name))
 	}
 	if err = errors.Join(err, chainErr); err != nil {
-		return fmt.Errorf("remove index over several packs: %w", err)
+		return fmt.Errorf("remove multi-pack-index: %w", err)
 	}
 	return nil
 }
 
-// mendMultiIndex takes an index over several packs away that names one which is
+// dropStaleMultiIndex removes a multi-pack-index that names a pack which is
 // gone: Git was writing it while that pack went.
-func mendMultiIndex(d disk, folder string, log *slog.Logger) error {
+func dropStaleMultiIndex(d disk, folder string, log *slog.Logger) error {
 	gone := func() string {
 		for name := range readMultiIndex(folder).packs {
 			if _, err := os.Stat(filepath.Join(folder, name+".pack")); errors.Is(err, fs.ErrNotExist) {
@@ -128,6 +128,6 @@ func mendMultiIndex(d disk, folder string, log *slog.Logger) error {
 	if name == "" {
 		return nil
 	}
-	log.Warn("removed an index over several packs, which named one that is gone", "pack", name)
+	log.Warn("removed a multi-pack-index that named a missing pack", "pack", name)
 	return clearMultiIndex(d, folder)
 }

@@ -23,10 +23,10 @@ import (
 // closed lets a slowDisk go on.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// joinsOf tends the packs of a repository, and keeps them for two minutes.
-func joinsOf(t *testing.T, r *Repo, d disk) *joins {
+// repackerOf tends the packs of a repository, and keeps them for two minutes.
+func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
-	return &joins{disk: d, folder: r.packFolder(), keep: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
+	return &repacker{disk: d, folder: r.packFolder(), grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
 }
 
 // later is a time at which all that is kept now may go.
@@ -62,24 +62,25 @@ func noRemains(t *testing.T, folder string) {
 	}
 }
 
-// TestKeepPacks: joined packs stay for their time, are neither counted nor joined
+// TestKeepPacks: obsolete packs stay for their time, are neither counted nor repacked
 // again, and go then. A new process finds them, and their time begins anew.
 func TestKeepPacks(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 6)
 	was := objects(t, r.path)
 	old := packNames(t, r.packFolder())
-	j := joinsOf(t, r, osDisk{})
+	j := repackerOf(t, r, osDisk{})
 	began := time.Now()
-	if err := j.join(t.Context()); err != nil {
+	if err := j.repack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	left, err := j.candidates()
-	if err != nil || len(left) != 1 || j.size.Load() != 6 {
-		t.Errorf("%d packs are to be joined and %d are kept, error %v", len(left), j.size.Load(), err)
+	if err != nil || len(left) != 1 || j.obsoleteCount.Load() != 6 {
+		t.Errorf("%d packs are to be repacked and %d are kept, error %v", len(left), j.obsoleteCount.Load(), err)
 	}
-	stays := func(j *joins, at time.Time) {
+	stays := func(j *repacker, at time.Time) {
 		t.Helper()
-		if err := j.tend(t.Context(), at, true); err != nil {
+		if err := j.maintain(t.Context(), at, true); err != nil {
 			t.Fatal(err)
 		}
 		now := packNames(t, r.packFolder())
@@ -90,19 +91,19 @@ func TestKeepPacks(t *testing.T) {
 		}
 	}
 	stays(j, began.Add(2*time.Minute-time.Nanosecond))
-	again := joinsOf(t, r, osDisk{})
+	again := repackerOf(t, r, osDisk{})
 	stays(again, later())
-	if len(again.kept) != 6 {
-		t.Errorf("a new process found %d packs whose objects are elsewhere, want 6", len(again.kept))
+	if len(again.obsolete) != 6 {
+		t.Errorf("a new process found %d packs whose objects are elsewhere, want 6", len(again.obsolete))
 	}
-	if err := again.release(t.Context(), later()); err != nil {
+	if err := again.removeExpired(t.Context(), later()); err != nil {
 		t.Fatal(err)
 	}
-	if now := packNames(t, r.packFolder()); len(now) != 1 || again.size.Load() != 0 {
-		t.Errorf("%d packs are left, %d kept", len(now), again.size.Load())
+	if now := packNames(t, r.packFolder()); len(now) != 1 || again.obsoleteCount.Load() != 0 {
+		t.Errorf("%d packs are left, %d kept", len(now), again.obsoleteCount.Load())
 	}
-	if err := j.release(t.Context(), later()); err != nil || j.size.Load() != 0 { // they are gone already
-		t.Errorf("%d are kept, error %v", j.size.Load(), err)
+	if err := j.removeExpired(t.Context(), later()); err != nil || j.obsoleteCount.Load() != 0 { // they are gone already
+		t.Errorf("%d are kept, error %v", j.obsoleteCount.Load(), err)
 	}
 	if got := objects(t, r.path); got != was {
 		t.Errorf("objects after:\n%s\nbefore:\n%s", got, was)
@@ -114,9 +115,10 @@ func TestKeepPacks(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestGitReadsThroughJoin: a process of Git that looked at the packs before they
-// were joined reads while they are kept, and once they are gone.
-func TestGitReadsThroughJoin(t *testing.T) {
+// TestGitReadsThroughRepack: a process of Git that looked at the packs before they
+// were repacked reads while they are kept, and once they are gone.
+func TestGitReadsThroughRepack(t *testing.T) {
+	t.Parallel()
 	r, entries := manyPacks(t, 6)
 	cat := exec.Command("git", "--git-dir", r.path, "cat-file", "--batch")
 	in, err := cat.StdinPipe()
@@ -143,14 +145,14 @@ func TestGitReadsThroughJoin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	j := joinsOf(t, r, osDisk{})
+	j := repackerOf(t, r, osDisk{})
 	read(entries[0])
-	if err := j.join(t.Context()); err != nil {
+	if err := j.repack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	read(entries[1])
 	read(entries[2])
-	if err := j.release(t.Context(), later()); err != nil {
+	if err := j.removeExpired(t.Context(), later()); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries[3:] {
@@ -163,9 +165,10 @@ func TestGitReadsThroughJoin(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestGitBesideJoins: whatever reads with Git beside edits never fails, however
-// often packs are joined meanwhile.
-func TestGitBesideJoins(t *testing.T) {
+// TestGitBesideRepacks: whatever reads with Git beside edits never fails, however
+// often packs are repacked meanwhile.
+func TestGitBesideRepacks(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.disk = slowDisk{hold: closed}
 	r := start(t, o)
@@ -208,7 +211,7 @@ type removalDisk struct {
 }
 
 func (d removalDisk) Rename(oldname, newname string) error {
-	name, hide := strings.CutSuffix(newname, goneSuffix)
+	name, hide := strings.CutSuffix(newname, removedSuffix)
 	if hide && d.before != nil {
 		d.before(name)
 	}
@@ -219,38 +222,39 @@ func (d removalDisk) Rename(oldname, newname string) error {
 	return err
 }
 
-// TestMultiIndexDuringJoin: an index over several packs that Git writes while
-// they are joined, kept or removed one by one is right to the end. That packs stay
+// TestMultiIndexDuringRepack: a multi-pack-index that Git writes while
+// they are repacked, kept or removed one by one is right to the end. That packs stay
 // for it is told once, and they go when it names them no longer.
-func TestMultiIndexDuringJoin(t *testing.T) {
+func TestMultiIndexDuringRepack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
-		join  bool // written while packs are joined
+		join  bool // written while packs are repacked
 		hooks func(write func()) removalDisk
-		left  int // packs of 6, and the joined one
+		left  int // packs of 6, and the new one
 	}{
-		"while they are joined":    {true, func(func()) removalDisk { return removalDisk{} }, 7},
+		"while they are repacked":  {true, func(func()) removalDisk { return removalDisk{} }, 7},
 		"before one is removed":    {false, func(write func()) removalDisk { return removalDisk{before: func(string) { write() }} }, 7},
 		"when one is out of sight": {false, func(write func()) removalDisk { return removalDisk{after: func(string) { write() }} }, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 6)
 			write := sync.OnceFunc(func() { git(t, r.path, "multi-pack-index", "write") })
-			j := joinsOf(t, r, c.hooks(write))
+			j := repackerOf(t, r, c.hooks(write))
 			var log bytes.Buffer
 			j.log = slog.New(slog.NewTextHandler(&log, nil))
 			if c.join {
-				j.rest = func(time.Duration) time.Duration { write(); return 0 }
+				j.pauseAfter = func(time.Duration) time.Duration { write(); return 0 }
 			}
-			if err := j.join(t.Context()); err != nil {
+			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if err := j.release(t.Context(), later()); err != nil {
+				if err := j.removeExpired(t.Context(), later()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if now := packNames(t, r.packFolder()); len(now) != c.left || int(j.held.Load()) != c.left-1 {
-				t.Errorf("%d packs are left, %d held, want %d and all old ones", len(now), j.held.Load(), c.left)
+			if now := packNames(t, r.packFolder()); len(now) != c.left || int(j.pinned.Load()) != c.left-1 {
+				t.Errorf("%d packs are left, %d held, want %d and all old ones", len(now), j.pinned.Load(), c.left)
 			}
 			if told := strings.Count(log.String(), "level=WARN"); told != 1 {
 				t.Errorf("told %d times:\n%s", told, log.String())
@@ -258,11 +262,11 @@ func TestMultiIndexDuringJoin(t *testing.T) {
 			git(t, r.path, "multi-pack-index", "verify")
 			fsck(t, r.path)
 			os.Remove(filepath.Join(r.packFolder(), "multi-pack-index"))
-			if err := j.release(t.Context(), later()); err != nil {
+			if err := j.removeExpired(t.Context(), later()); err != nil {
 				t.Fatal(err)
 			}
-			if now := packNames(t, r.packFolder()); len(now) != 1 || j.held.Load() != 0 {
-				t.Errorf("without the index %d packs are left, %d held", len(now), j.held.Load())
+			if now := packNames(t, r.packFolder()); len(now) != 1 || j.pinned.Load() != 0 {
+				t.Errorf("without the index %d packs are left, %d held", len(now), j.pinned.Load())
 			}
 			noRemains(t, r.packFolder())
 			fsck(t, r.path)
@@ -270,9 +274,10 @@ func TestMultiIndexDuringJoin(t *testing.T) {
 	}
 }
 
-// TestJoinBesideMultiIndex: beside an index over several packs those that it does
-// not name are joined.
-func TestJoinBesideMultiIndex(t *testing.T) {
+// TestRepackBesideMultiIndex: beside a multi-pack-index those that it does
+// not name are repacked.
+func TestRepackBesideMultiIndex(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 8 {
@@ -282,7 +287,7 @@ func TestJoinBesideMultiIndex(t *testing.T) {
 		}
 	}
 	stop()
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 3+1 {
@@ -296,7 +301,7 @@ func TestJoinBesideMultiIndex(t *testing.T) {
 func blobPacks(t *testing.T, folder string, n int) {
 	t.Helper()
 	d := slowDisk{hold: closed}
-	k := &keeps{disk: d, folder: folder}
+	k := &keepFiles{disk: d, folder: folder}
 	for i := range n {
 		p := newPack()
 		raw := []byte(fmt.Sprint("blob ", i))
@@ -308,26 +313,27 @@ func blobPacks(t *testing.T, folder string, n int) {
 }
 
 // TestMultiIndexIsBounded: one that holds too many packs goes, as git repack has
-// it, whether they were joined before or not; the packs are kept once more for who
+// it, whether they were repacked before or not; the packs are kept once more for who
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
-	for name, join := range map[string]bool{"written before they are joined": false, "and after": true} {
+	t.Parallel()
+	for name, join := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)
-			blobPacks(t, r.packFolder(), multiIndexBound)
-			j := joinsOf(t, r, slowDisk{hold: closed})
+			blobPacks(t, r.packFolder(), maxPinned)
+			j := repackerOf(t, r, slowDisk{hold: closed})
 			write := func() { git(t, r.path, "multi-pack-index", "write") }
 			if !join {
 				write()
 			}
-			if err := j.join(t.Context()); err != nil {
+			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if join {
 				write()
 			}
-			for round, want := range []int{multiIndexBound + 2, 1} {
-				if err := j.release(t.Context(), later().Add(time.Duration(round)*2*time.Minute)); err != nil {
+			for round, want := range []int{maxPinned + 2, 1} {
+				if err := j.removeExpired(t.Context(), later().Add(time.Duration(round)*2*time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 				if now := packNames(t, r.packFolder()); len(now) != want {
@@ -345,6 +351,7 @@ func TestMultiIndexIsBounded(t *testing.T) {
 // TestMultiIndexForms: names are read from each form of such an index, and from
 // none that is damaged, which then may name any pack.
 func TestMultiIndexForms(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 3)
 	packs := packNames(t, r.packFolder())
 	git(t, r.path, "multi-pack-index", "write")
@@ -389,20 +396,21 @@ func TestMultiIndexForms(t *testing.T) {
 	}
 }
 
-// TestJoinedPackIsDamaged: the packs that were joined stay when the joined one is
-// not what was written, and are joined without it.
-func TestJoinedPackIsDamaged(t *testing.T) {
+// TestNewPackIsDamaged: the packs that were repacked stay when the new one is
+// not what was written, and are repacked without it.
+func TestNewPackIsDamaged(t *testing.T) {
+	t.Parallel()
 	for _, ext := range []string{".pack", ".idx"} {
 		t.Run(ext, func(t *testing.T) {
 			r, _ := manyPacks(t, 4)
 			old := packNames(t, r.packFolder())
-			j := joinsOf(t, r, osDisk{})
-			if err := j.join(t.Context()); err != nil {
+			j := repackerOf(t, r, osDisk{})
+			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			into := j.kept[0].into
+			into := j.obsolete[0].into
 			damage(t, into+ext)
-			if err := j.release(t.Context(), later()); !errors.Is(err, errDamaged) {
+			if err := j.removeExpired(t.Context(), later()); !errors.Is(err, errDamaged) {
 				t.Errorf("got error %v", err)
 			}
 			now := packNames(t, r.packFolder())
@@ -413,27 +421,28 @@ func TestJoinedPackIsDamaged(t *testing.T) {
 			}
 			left, err := j.candidates()
 			if err != nil || len(left) != len(old) || slices.ContainsFunc(left, func(p packFile) bool { return p.name == into }) {
-				t.Errorf("%d packs are to be joined, error %v", len(left), err)
+				t.Errorf("%d packs are to be repacked, error %v", len(left), err)
 			}
 			noRemains(t, r.packFolder())
 		})
 	}
 }
 
-// TestJoinGoesRoundDamage: a pack that is damaged is told of, and the others are
-// joined without it.
-func TestJoinGoesRoundDamage(t *testing.T) {
+// TestRepackSkipsDamage: a pack that is damaged is told of, and the others are
+// repacked without it.
+func TestRepackSkipsDamage(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 5)
 	packs, err := listPacks(r.packFolder())
 	if err != nil {
 		t.Fatal(err)
 	}
 	damage(t, packs[2].name+".pack")
-	j := joinsOf(t, r, osDisk{})
-	if err := j.join(t.Context()); !errors.Is(err, errDamaged) {
+	j := repackerOf(t, r, osDisk{})
+	if err := j.repack(t.Context()); !errors.Is(err, errDamaged) {
 		t.Errorf("got error %v", err)
 	}
-	if err := errors.Join(j.join(t.Context()), j.release(t.Context(), later())); err != nil {
+	if err := errors.Join(j.repack(t.Context()), j.removeExpired(t.Context(), later())); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 2 || !now[packs[2].name] {
@@ -458,8 +467,9 @@ func damage(t *testing.T, name string) {
 // TestReadBack: no bit of a pack or of its index can change unseen; every seventh
 // byte is tried.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 2)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	packs, err := listPacks(r.packFolder())
@@ -476,7 +486,7 @@ func TestReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := readBack(t.Context(), name+".pack", name+".idx"); err != nil || int64(len(got)) != packs[0].objects {
+	if got, err := verifyPack(t.Context(), name+".pack", name+".idx"); err != nil || int64(len(got)) != packs[0].objects {
 		t.Fatalf("got %d objects of %d, error %v", len(got), packs[0].objects, err)
 	}
 	for ext, raw := range files {
@@ -485,7 +495,7 @@ func TestReadBack(t *testing.T) {
 			if err := os.WriteFile(name+ext, raw, 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := readBack(t.Context(), name+".pack", name+".idx"); !errors.Is(err, errDamaged) {
+			if _, err := verifyPack(t.Context(), name+".pack", name+".idx"); !errors.Is(err, errDamaged) {
 				t.Errorf("byte %d of the %s: got error %v", i, ext, err)
 			}
 			raw[i] ^= 0x10
@@ -494,7 +504,7 @@ func TestReadBack(t *testing.T) {
 			if err := os.WriteFile(name+ext, raw[:cut], 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := readBack(t.Context(), name+".pack", name+".idx"); err == nil {
+			if _, err := verifyPack(t.Context(), name+".pack", name+".idx"); err == nil {
 				t.Errorf("%s of %d bytes: no error", ext, cut)
 			}
 		}
@@ -506,28 +516,30 @@ func TestReadBack(t *testing.T) {
 
 // TestFullDiskReleases: when the disk is full, kept packs go at once.
 func TestFullDiskReleases(t *testing.T) {
+	t.Parallel()
 	r, stop := run(t, options(t.TempDir()))
 	stop()
-	if r.joins.due(r.releaseTime()) {
+	if r.repacker.due(r.expiryTime()) {
 		t.Error("something is due")
 	}
-	r.joins.kept = []keptPack{{since: time.Now()}}
-	before := r.joins.due(r.releaseTime())
+	r.repacker.obsolete = []obsoletePack{{since: time.Now()}}
+	before := r.repacker.due(r.expiryTime())
 	full := fmt.Errorf("write: %w", ErrFull)
-	r.ailment.Store(&full)
-	if after := r.joins.due(r.releaseTime()); before || !after {
+	r.writeErr.Store(&full)
+	if after := r.repacker.due(r.expiryTime()); before || !after {
 		t.Errorf("kept packs are due: %t, and %t on a full disk", before, after)
 	}
 }
 
 // TestReverseIndexIsNoReason: packs that Git gives an order of objects besides are
-// joined too, and it goes with them.
+// repacked too, and it goes with them.
 func TestReverseIndexIsNoReason(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 4)
 	for name := range packNames(t, r.packFolder()) {
 		git(t, r.path, "index-pack", "--rev-index", name+".pack")
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if now := packNames(t, r.packFolder()); len(now) != 1 {
@@ -537,18 +549,19 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestKeptPacksAreBounded: of too many packs the oldest are due before their time.
-func TestKeptPacksAreBounded(t *testing.T) {
+// TestObsoletePacksAreBounded: of too many packs the oldest are due before their time.
+func TestObsoletePacksAreBounded(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
-	j := &joins{disk: osDisk{}, folder: t.TempDir(), keep: time.Hour, log: slog.New(slog.DiscardHandler)}
-	for i := range mostKept {
-		j.kept = append(j.kept, keptPack{packFile: packFile{name: fmt.Sprint(i)}, since: now})
+	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler)}
+	for i := range maxObsolete {
+		j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: fmt.Sprint(i)}, since: now})
 	}
-	if due, err := j.dueNow(now); len(due) > 0 || err != nil {
-		t.Errorf("%d of %d packs are due, %v", len(due), mostKept, err)
+	if due, err := j.expiredNow(now); len(due) > 0 || err != nil {
+		t.Errorf("%d of %d packs are due, %v", len(due), maxObsolete, err)
 	}
-	j.kept = append(j.kept, keptPack{packFile: packFile{name: "another"}, since: now}, keptPack{packFile: packFile{name: "one more"}, since: now})
-	due, err := j.dueNow(now)
+	j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: "another"}, since: now}, obsoletePack{packFile: packFile{name: "one more"}, since: now})
+	due, err := j.expiredNow(now)
 	if err != nil || len(due) != 2 || due[0].name != "0" || due[1].name != "1" {
 		t.Errorf("due are %v, %v; want the two oldest", due, err)
 	}

@@ -15,38 +15,38 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// mendPacks makes whole what a removal of packs left in folder that was cut short,
+// repairPacks makes whole what a removal of packs left in folder that was cut short,
 // by whomever. It must not run beside the writer, but may beside Git. No pack is
 // removed: one without an index gets one, and so becomes a pack like any other,
-// which is joined, or removed once its objects are seen to be in another one.
-func mendPacks(d disk, folder string, log *slog.Logger) error {
-	err := errors.Join(removeIfThere(d, filepath.Join(folder, indexDraft)), restorePacks(d, folder))
+// which is repacked, or removed once its objects are seen to be in another one.
+func repairPacks(d disk, folder string, log *slog.Logger) error {
+	err := errors.Join(removeIfExists(d, filepath.Join(folder, indexDraft)), undoRemovals(d, folder))
 	packs, listErr := filesLike(folder, "pack-*.pack")
 	for _, file := range packs {
-		err = errors.Join(err, mendPack(d, strings.TrimSuffix(file, ".pack"), log))
+		err = errors.Join(err, addMissingIndex(d, strings.TrimSuffix(file, ".pack"), log))
 	}
 	indexes, indexErr := filesLike(folder, "pack-*.idx")
 	for _, file := range indexes {
-		err = errors.Join(err, mendIndex(d, strings.TrimSuffix(file, ".idx"), log))
+		err = errors.Join(err, removeOrphanIndex(d, strings.TrimSuffix(file, ".idx"), log))
 	}
-	return errors.Join(err, listErr, indexErr, mendMultiIndex(d, folder, log))
+	return errors.Join(err, listErr, indexErr, dropStaleMultiIndex(d, folder, log))
 }
 
 // indexDraft is the name of an index until it is in place.
 const indexDraft = "cms_index"
 
-// mendBytes bounds the packs that get an index, which takes a second for some 20 MB.
-const mendBytes = 256 << 20
+// maxIndexPack bounds the packs that get an index, which takes a second for some 20 MB.
+const maxIndexPack = 256 << 20
 
-// mendPack makes an index for a pack that has none. If Git is about to place its
+// addMissingIndex makes an index for a pack that has none. If Git is about to place its
 // own, that one takes the place of ours, and is the same.
-func mendPack(d disk, name string, log *slog.Logger) error {
+func addMissingIndex(d disk, name string, log *slog.Logger) error {
 	for _, ext := range []string{".idx", ".keep"} {
 		if _, err := os.Stat(name + ext); !errors.Is(err, fs.ErrNotExist) {
 			return err // nil: it has one, or somebody is at work on it
 		}
 	}
-	index, _, err := indexPack(name+".pack", mendBytes)
+	index, _, err := indexPack(name+".pack", maxIndexPack)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -57,7 +57,7 @@ func mendPack(d disk, name string, log *slog.Logger) error {
 	if err := writeFile(d, draft, index, 0o444); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
-	if _, err := readBack(context.Background(), name+".pack", draft); err != nil {
+	if _, err := verifyPack(context.Background(), name+".pack", draft); err != nil {
 		log.Warn("a pack has no index, and is left alone", "pack", filepath.Base(name), "error", err)
 		return d.Remove(draft)
 	}
@@ -98,21 +98,21 @@ func indexPack(name string, most int64) (_ []byte, sum Hash, err error) {
 	return b.Bytes(), sum, err
 }
 
-// mendIndex removes an index whose pack is gone, on which Git fails.
-func mendIndex(d disk, name string, log *slog.Logger) error {
+// removeOrphanIndex removes an index whose pack is gone, on which Git fails.
+func removeOrphanIndex(d disk, name string, log *slog.Logger) error {
 	if _, err := os.Stat(name + ".pack"); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	log.Info("removed the index of a pack that is gone", "pack", filepath.Base(name))
-	return errors.Join(removeIfThere(d, name+".rev"), removeIfThere(d, name+".idx"), d.SyncDir(filepath.Dir(name)))
+	return errors.Join(removeIfExists(d, name+".rev"), removeIfExists(d, name+".idx"), d.SyncDir(filepath.Dir(name)))
 }
 
-// restorePacks makes packs whole whose removal was cut short, and completes it
+// undoRemovals makes packs whole whose removal was cut short, and completes it
 // where the pack itself is gone.
-func restorePacks(d disk, folder string) error {
-	files, err := filesLike(folder, "pack-*"+goneSuffix)
+func undoRemovals(d disk, folder string) error {
+	files, err := filesLike(folder, "pack-*"+removedSuffix)
 	for _, file := range files {
-		name := strings.TrimSuffix(file, goneSuffix)
+		name := strings.TrimSuffix(file, removedSuffix)
 		if _, statErr := os.Stat(name + ".pack"); statErr == nil {
 			err = errors.Join(err, d.Rename(file, name+".idx"))
 		} else if errors.Is(statErr, fs.ErrNotExist) {

@@ -6,10 +6,11 @@ import (
 	"testing"
 )
 
-// TestRehearse: beside a writer that is busy, a rehearsal sees what the snapshot
+// TestDryRun: beside a writer that is busy, a dry run sees what the snapshot
 // holds and what it did itself, meets what would stand in its way, and leaves
 // nothing behind.
-func TestRehearse(t *testing.T) {
+func TestDryRun(t *testing.T) {
+	t.Parallel()
 	r := start(t, options(t.TempDir()))
 	update(t, r, func(tx *Tx) error {
 		_, err := tx.Put("consultations", slug(t, "2026/parc"), document("Le parc"))
@@ -18,7 +19,7 @@ func TestRehearse(t *testing.T) {
 	before := r.View()
 	release := hold(t, r)
 	defer release()
-	err := r.Rehearse(before, true, func(tx *Tx) error {
+	err := r.DryRun(before, true, func(tx *Tx) error {
 		if err := tx.Move("consultations", slug(t, "2026/parc"), "consultations", slug(t, "parc")); err != nil {
 			return err
 		}
@@ -41,16 +42,16 @@ func TestRehearse(t *testing.T) {
 		_, err := tx.Put("consultations", slug(t, "2026/parc.md/x"), document("x"))
 		return err
 	}
-	if err := r.Rehearse(before, true, below); !errors.Is(err, ErrConflict) {
+	if err := r.DryRun(before, true, below); !errors.Is(err, ErrConflict) {
 		t.Errorf("a file below a file: got %v, want %v", err, ErrConflict)
 	}
-	if err := r.Rehearse(before, false, below); err != nil {
+	if err := r.DryRun(before, false, below); err != nil {
 		t.Errorf("a file below a file, taken for granted not to be: got %v", err)
 	}
-	if err := r.Rehearse(before, true, func(*Tx) error { return os.ErrDeadlineExceeded }); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := r.DryRun(before, true, func(*Tx) error { return os.ErrDeadlineExceeded }); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want the function's error", err)
 	}
 	if now := r.View(); now != before || len(now.Entries("consultations")) != 1 {
-		t.Error("the rehearsal has left something behind")
+		t.Error("the dry run has left something behind")
 	}
 }

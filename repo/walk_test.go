@@ -50,6 +50,7 @@ func plainWay(h *history, first, last int32) []int32 {
 // TestWay: in histories of all shapes, the way between any two commits is the one
 // that its definition says, whole and by pages.
 func TestWay(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		h := newHistory()

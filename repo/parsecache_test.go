@@ -64,7 +64,7 @@ func same(a, b content.Value) bool {
 	return a == b
 }
 
-func sameReading(t *testing.T, got, want *reading) {
+func sameReading(t *testing.T, got, want *parsed) {
 	t.Helper()
 	if !same(got.fields, want.fields) {
 		t.Errorf("fields: got %v, want %v", got.fields, want.fields)
@@ -75,21 +75,21 @@ func sameReading(t *testing.T, got, want *reading) {
 }
 
 // FuzzReading: what is kept of a file is what parsing it gave, as a whole and by
-// key, and whatever else is decoded is an error or a reading, not a crash.
+// key, and whatever else is decoded is an error or a parse result, not a crash.
 func FuzzReading(f *testing.F) {
 	for _, src := range front {
 		f.Add([]byte(src))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		_, _ = decodeReading(string(src))
+		_, _ = decodeParsed(string(src))
 		_, _, _ = decodeMember(string(src), "a")
 		d := content.Parse(bytes.Clone(src))
-		want := &reading{d.Fields(), d.Problems()}
-		b, ok := encodeReading(want)
+		want := &parsed{d.Fields(), d.Problems()}
+		b, ok := encodeParsed(want)
 		if !ok {
 			return
 		}
-		got, err := decodeReading(string(b))
+		got, err := decodeParsed(string(b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func FuzzReading(f *testing.F) {
 			t.Errorf("a key that is not there: %v, %v", v, err)
 		}
 		if n := len(b); n > 0 {
-			if _, err := decodeReading(string(b[:n-1])); err == nil {
+			if _, err := decodeParsed(string(b[:n-1])); err == nil {
 				t.Error("a reading that is cut short was taken")
 			}
 		}
@@ -130,7 +130,7 @@ func many(t *testing.T, n int) (dir string) {
 }
 
 // warmed opens a repository of many entries and lets its writer run until the index
-// has all readings.
+// has all parse results.
 func warmed(t *testing.T, o Options) {
 	t.Helper()
 	r, stop := run(t, o)
@@ -139,8 +139,8 @@ func warmed(t *testing.T, o Options) {
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	lacks := func(x *text) bool { return x.place.Load() == nil }
-	for slices.ContainsFunc(slices.Collect(r.View().texts()), lacks) {
+	lacks := func(x *cachedBlob) bool { return x.pos.Load() == nil }
+	for slices.ContainsFunc(slices.Collect(r.View().blobs()), lacks) {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
@@ -149,10 +149,11 @@ func warmed(t *testing.T, o Options) {
 	}
 }
 
-// TestReadingsAreKept: a start with the index reads no blob and parses none, and
+// TestParseResultsAreKept: a start with the index reads no blob and parses none, and
 // neither does what asks for fields; a page beyond the budget costs a page.
-func TestReadingsAreKept(t *testing.T) {
-	const n = 2 * worthwhile
+func TestParseResultsAreKept(t *testing.T) {
+	t.Parallel()
+	const n = 2 * warmThreshold
 	dir := many(t, n)
 	o := options(dir)
 	o.Memory = 1 << 10 // next to nothing
@@ -162,17 +163,17 @@ func TestReadingsAreKept(t *testing.T) {
 	if len(entries) != n {
 		t.Fatalf("%d entries, want %d", len(entries), n)
 	}
-	if read, parsed, taken := r.budget.read.Load(), r.budget.parsed.Load(), r.budget.taken.Load(); read+parsed+taken > 0 {
+	if read, parsed, taken := r.budget.read.Load(), r.budget.parsed.Load(), r.budget.fromIndex.Load(); read+parsed+taken > 0 {
 		t.Errorf("the start read %d blobs, parsed %d and took %d readings; want none", read, parsed, taken)
 	}
 	for range 2 {
-		before := r.budget.taken.Load()
+		before := r.budget.fromIndex.Load()
 		for _, e := range entries[100:150] {
 			if v, _ := e.Fields().Get("status"); v != "draft" && v != "published" {
 				t.Errorf("%s: status %v", e.Slug, v)
 			}
 		}
-		if taken := r.budget.taken.Load() - before; taken > 50 {
+		if taken := r.budget.fromIndex.Load() - before; taken > 50 {
 			t.Errorf("a page of 50 took %d readings", taken)
 		}
 	}
@@ -189,10 +190,11 @@ func TestReadingsAreKept(t *testing.T) {
 	}
 }
 
-// TestReadingsOfEdits: the index gets the readings of what was edited, moved and
+// TestReadingsOfEdits: the index gets the parse results of what was edited, moved and
 // pushed since, and keeps the others.
 func TestReadingsOfEdits(t *testing.T) {
-	dir := many(t, worthwhile)
+	t.Parallel()
+	dir := many(t, warmThreshold)
 	o := options(dir)
 	warmed(t, o)
 	r, stop := run(t, o)
@@ -225,8 +227,9 @@ func TestReadingsOfEdits(t *testing.T) {
 	}
 }
 
-// TestReadingsDamaged: what is wrong on the shelf, now or later, is parsed.
+// TestReadingsDamaged: what is wrong on the mapping, now or later, is parsed.
 func TestReadingsDamaged(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(name string, size int64) error{
 		"written over": func(name string, size int64) error {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -240,7 +243,7 @@ func TestReadingsDamaged(t *testing.T) {
 		"removed":   func(name string, _ int64) error { return os.Remove(name) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := many(t, worthwhile)
+			dir := many(t, warmThreshold)
 			o := options(dir)
 			warmed(t, o)
 			r := start(t, o)
@@ -260,7 +263,7 @@ func TestReadingsDamaged(t *testing.T) {
 					t.Errorf("%s has no title among its fields", e.Slug)
 				}
 			}
-			if err := removeIfThere(osDisk{}, file); err != nil { // which nobody would do to a file that is in use
+			if err := removeIfExists(osDisk{}, file); err != nil { // which nobody would do to a file that is in use
 				t.Fatal(err)
 			}
 		})
@@ -269,15 +272,16 @@ func TestReadingsDamaged(t *testing.T) {
 
 // TestReadingsOutdated: those of another version are not taken, and made again.
 func TestReadingsOutdated(t *testing.T) {
-	dir := many(t, worthwhile)
+	t.Parallel()
+	dir := many(t, warmThreshold)
 	o := options(dir)
 	warmed(t, o)
 	file := filepath.Join(dir, indexFile)
 	raw := readIndexFile(t, dir)
 	out := []byte(indexMagic)
-	bodies, _ := unsealAll(raw[len(indexMagic):])
+	bodies, _ := decodeSections(raw[len(indexMagic):])
 	for _, body := range bodies {
-		history, readings, err := halves(body)
+		history, readings, err := splitSection(body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +291,7 @@ func TestReadingsOutdated(t *testing.T) {
 		e.number(content.ParseVersion + 1)
 		_, version := binary.Varint(readings)
 		e = append(e, readings[version:]...)
-		out = append(out, sealed(e)...)
+		out = append(out, encodeSection(e)...)
 	}
 	if err := os.WriteFile(file, out, 0o666); err != nil {
 		t.Fatal(err)
@@ -296,16 +300,16 @@ func TestReadingsOutdated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if known := r.View().Entries("consultations")[0].text.known(); known || !r.outdated {
+	if known := r.View().Entries("consultations")[0].blob.isCached(); known || !r.outdated {
 		t.Error("readings of another version were taken")
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
 	warmed(t, o)
-	_, at, _, err := decodeIndex(readIndexFile(t, dir))
-	if err != nil || at.outdated || len(at.of) != worthwhile {
-		t.Errorf("they were not made again: %d of %d, %v", len(at.of), worthwhile, err)
+	_, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)})
+	if err != nil || at.outdated || len(at.of) != warmThreshold {
+		t.Errorf("they were not made again: %d of %d, %v", len(at.of), warmThreshold, err)
 	}
 }
 
@@ -313,10 +317,11 @@ func TestReadingsOutdated(t *testing.T) {
 // reading of many takes beside them.
 func TestMemoryOfEntries(t *testing.T) {
 	if testing.Short() {
-		t.Skip("makes 20,000 entries")
+		t.Skip("makes thousands of entries")
 	}
-	const n, most, mostFirst = 20_000, 700, 24 << 20
-	dir := many(t, n)
+	n := int64(scaled(20_000, 5000, 0))
+	const most, mostFirst = 700, 24 << 20
+	dir := many(t, int(n))
 	o := options(dir)
 	o.Memory = 1 << 10
 	peak, kept := firstStart(t, o)
@@ -353,7 +358,7 @@ func firstStart(t *testing.T, o Options) (peak, kept int64) {
 	go func() { defer close(warm); r.warm(t.Context()) }()
 	for done := false; !done; {
 		select {
-		case found := <-r.readings:
+		case found := <-r.parsedBatches:
 			peak = max(peak, liveHeap()-before)
 			if err := r.saveIndex(false, found...); err != nil {
 				t.Error(err)
@@ -383,7 +388,8 @@ func liveHeap() int64 {
 // TestAwaitReadings: whoever needs the fields of many entries that are read for the first
 // time waits for that, or is told how far it has come when their time is over.
 func TestAwaitReadings(t *testing.T) {
-	const n = worthwhile + 1
+	t.Parallel()
+	const n = warmThreshold + 1
 	r, err := Open(t.Context(), options(many(t, n)))
 	if err != nil {
 		t.Fatal(err)
@@ -399,21 +405,21 @@ func TestAwaitReadings(t *testing.T) {
 	go func() { done <- r.Run(ctx) }()
 	over, end := context.WithCancel(t.Context())
 	end()
-	comes(t, "the reading", func() bool { return r.Reading("consultations") })
+	comes(t, "the reading", func() bool { return r.Warming("consultations") })
 	comes(t, "its extent", func() bool { return r.warming.Load().total.Load() == n })
-	var told *ReadingError
-	if err := r.AwaitReadings(over, "consultations"); !errors.As(err, &told) || told.Done != 0 || told.Total != n {
+	var told *WarmingError
+	if err := r.AwaitWarm(over, "consultations"); !errors.As(err, &told) || told.Done != 0 || told.Total != n {
 		t.Errorf("got %v, want 0 of %d", err, n)
 	}
-	if err := r.AwaitReadings(over, "news"); err != nil {
+	if err := r.AwaitWarm(over, "news"); err != nil {
 		t.Errorf("a collection without entries: %v", err)
 	}
 	close(gate)
-	if err := r.AwaitReadings(t.Context(), "consultations"); err != nil || r.Reading("consultations") {
+	if err := r.AwaitWarm(t.Context(), "consultations"); err != nil || r.Warming("consultations") {
 		t.Errorf("afterwards: %v", err)
 	}
 	for _, e := range r.View().Entries("consultations") {
-		if g, ok := e.Glimpse(); !ok || !e.Known() {
+		if g, ok := e.CachedFields(); !ok || !e.Cached() {
 			t.Fatalf("%s is not known", e.Slug)
 		} else if v, ok := g.Get("title"); !ok || v == "" {
 			t.Fatalf("%s has the title %v", e.Slug, v)
@@ -428,7 +434,8 @@ func TestAwaitReadings(t *testing.T) {
 // TestGlimpses: what is looked at of entries beyond the budget is taken from the index,
 // and neither read, parsed nor kept; with room it is kept.
 func TestGlimpses(t *testing.T) {
-	o := options(many(t, worthwhile))
+	t.Parallel()
+	o := options(many(t, warmThreshold))
 	warmed(t, o)
 	for memory, kept := range map[int64]bool{1 << 10: false, 1 << 30: true} {
 		o.Memory = memory
@@ -439,7 +446,7 @@ func TestGlimpses(t *testing.T) {
 		r.budget.used.Add(memory / 10 * 9 * map[bool]int64{false: 1}[kept])
 		before := r.budget.used.Load()
 		for _, e := range r.View().Entries("consultations") {
-			g, ok := e.Glimpse()
+			g, ok := e.CachedFields()
 			v, found := g.Get("lieu")
 			want, _ := e.Fields().Get("lieu")
 			if _, none := g.Get("absent"); !ok || !found || none || !content.Equal(v, want) {
@@ -460,7 +467,8 @@ func TestGlimpses(t *testing.T) {
 
 // TestWarmEnds: it stops with its context, wherever it is.
 func TestWarmEnds(t *testing.T) {
-	r, err := Open(t.Context(), options(many(t, worthwhile)))
+	t.Parallel()
+	r, err := Open(t.Context(), options(many(t, warmThreshold)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -475,6 +483,7 @@ func TestWarmEnds(t *testing.T) {
 
 // TestPackOrder: what is read in one go is read as it lies in its pack.
 func TestPackOrder(t *testing.T) {
+	t.Parallel()
 	dir := many(t, 200)
 	git(t, dir, "repack", "-qad")
 	r, err := Open(t.Context(), options(dir))
@@ -482,8 +491,8 @@ func TestPackOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var texts []*text
-	for x := range r.View().texts() {
+	var texts []*cachedBlob
+	for x := range r.View().blobs() {
 		texts = append(texts, x)
 	}
 	packs, err := listPacks(r.packFolder())
@@ -500,7 +509,7 @@ func TestPackOrder(t *testing.T) {
 	}
 	ordered := r.store.inPackOrder(texts)
 	for i, x := range ordered {
-		if i > 0 && at[x.blob] <= at[ordered[i-1].blob] {
+		if i > 0 && at[x.hash] <= at[ordered[i-1].hash] {
 			t.Fatalf("text %d lies before the one ahead of it", i)
 		}
 	}
@@ -511,7 +520,7 @@ func TestPackOrder(t *testing.T) {
 
 // valueOf is the value of a field of an entry, as lists get it.
 func valueOf(e *Entry, key string) (content.Value, bool) {
-	if g, ok := e.Glimpse(); ok {
+	if g, ok := e.CachedFields(); ok {
 		return g.Get(key)
 	}
 	return e.Fields().Get(key)

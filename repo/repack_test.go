@@ -21,9 +21,10 @@ func objects(t *testing.T, dir string) string {
 	return git(t, dir, "cat-file", "--batch-all-objects", "--batch-check")
 }
 
-// TestJoinPacks: all objects stay what they were, those of Git's own packs
+// TestRepack: all objects stay what they were, those of Git's own packs
 // included, nothing refers to or not; trees that were whole become deltas.
-func TestJoinPacks(t *testing.T) {
+func TestRepack(t *testing.T) {
+	t.Parallel()
 	dir := site(t)
 	r, stop := run(t, options(dir))
 	for i := range 200 {
@@ -39,7 +40,7 @@ func TestJoinPacks(t *testing.T) {
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}
-	stop()                                                    // it would join packs too
+	stop()                                                    // it would repack packs too
 	git(t, dir, "hash-object", "-w", "--stdin", "-t", "tree") // nothing refers to this one
 	git(t, dir, "repack", "-q")
 	before := objects(t, dir)
@@ -56,7 +57,7 @@ func TestJoinPacks(t *testing.T) {
 			t.Errorf("%d packs are left", len(packs))
 		}
 		for i == 0 && len(packs) > 5 {
-			if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+			if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 				t.Fatal(err)
 			}
 			if packs, err = listPacks(r.packFolder()); err != nil {
@@ -86,9 +87,10 @@ func TestJoinPacks(t *testing.T) {
 	put(t, start(t, options(dir)), "consultations", "parc", "après")
 }
 
-// TestDamagedPackStays: a pack that is not what its index says is not joined,
+// TestDamagedPackStays: a pack that is not what its index says is not repacked,
 // and none of the others goes.
 func TestDamagedPackStays(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 4 {
@@ -109,7 +111,7 @@ func TestDamagedPackStays(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want one that says the pack is damaged", err)
 	}
 	if after, _ := listPacks(r.packFolder()); len(after) != len(packs) {
@@ -117,8 +119,9 @@ func TestDamagedPackStays(t *testing.T) {
 	}
 }
 
-// TestPacksAreBounded: the writer joins packs by itself, while it is used.
+// TestPacksAreBounded: the writer repacks packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
+	t.Parallel()
 	o := options(t.TempDir())
 	o.KeepPacks = 1
 	r := start(t, o)
@@ -133,20 +136,20 @@ func TestPacksAreBounded(t *testing.T) {
 			if most = max(most, len(packs)); len(packs) < packLimit+10 {
 				break
 			}
-			runtime.Gosched() // until the packs are joined
+			runtime.Gosched() // until the packs are repacked
 		}
 	}
 	t.Logf("%d packs at most", most)
 }
 
-// A slowDisk holds the joining of packs until it is let go.
+// A slowDisk holds repacking until it is let go.
 type slowDisk struct {
 	osDisk
 	hold chan struct{} // closed to let it go
 }
 
 func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
-	if strings.HasPrefix(filepath.Base(name), joinDraft) {
+	if strings.HasPrefix(filepath.Base(name), repackDraft) {
 		<-d.hold
 	}
 	f, err := d.osDisk.Create(name, mode)
@@ -163,21 +166,21 @@ func (unsynced) Sync() error { return nil }
 
 func (slowDisk) SyncDir(string) error { return nil }
 
-// TestUpdatesWaitForJoin: where packs come faster than they are joined, it hurries,
+// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it hurries,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
-func TestUpdatesWaitForJoin(t *testing.T) {
+func TestUpdatesWaitForRepack(t *testing.T) {
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		d := slowDisk{hold: make(chan struct{})}
 		o.disk = d
 		r, stop := run(t, o)
 		defer stop()
-		rested := r.rest(time.Second)
-		for i := range packBound {
+		rested := r.repackPause(time.Second)
+		for i := range maxPacks {
 			put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
 		}
-		if hurried := r.rest(time.Second); rested != joinRest*time.Second || hurried != 0 {
+		if hurried := r.repackPause(time.Second); rested != repackRest*time.Second || hurried != 0 {
 			t.Errorf("joining rests for %v, and for %v at the bound", rested, hurried)
 		}
 		var committed atomic.Bool
@@ -192,13 +195,13 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 		close(d.hold)
 		synctest.Wait()
 		if !committed.Load() {
-			t.Error("an update waits though packs are joined")
+			t.Error("an update waits though packs are repacked")
 		}
-		if s := r.Stats(); s.Packs > packLimit || s.Kept < packBound {
-			t.Errorf("%d packs are to be joined, and %d are kept, want %d at least", s.Packs, s.Kept, packBound)
+		if s := r.Stats(); s.Packs > packLimit || s.Kept < maxPacks {
+			t.Errorf("%d packs are to be repacked, and %d are kept, want %d at least", s.Packs, s.Kept, maxPacks)
 		}
-		time.Sleep(r.joins.keep - 2*pollInterval)
-		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < packBound {
+		time.Sleep(r.repacker.grace - 2*pollInterval)
+		if packs, err := listPacks(r.packFolder()); err != nil || len(packs) < maxPacks {
 			t.Errorf("before their time %d packs are left, error %v", len(packs), err)
 		}
 		time.Sleep(4 * pollInterval)
@@ -210,9 +213,10 @@ func TestUpdatesWaitForJoin(t *testing.T) {
 	fsck(t, o.Path)
 }
 
-// TestNoJoinBesideGitsIndex: packs that an index of Git's names stay, and are no
+// TestNoRepackBesideGitsIndex: packs that an index of Git's names stay, and are no
 // reason to wait.
-func TestNoJoinBesideGitsIndex(t *testing.T) {
+func TestNoRepackBesideGitsIndex(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	for i := range 4 {
@@ -220,21 +224,22 @@ func TestNoJoinBesideGitsIndex(t *testing.T) {
 	}
 	stop()
 	git(t, dir, "multi-pack-index", "write")
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	r.countPacks(nil)
 	packs, err := listPacks(r.packFolder())
 	if err != nil || len(packs) != 4 || r.packs.Load() != 0 {
-		t.Errorf("%d packs, of which %d are to be joined, error %v", len(packs), r.packs.Load(), err)
+		t.Errorf("%d packs, of which %d are to be repacked, error %v", len(packs), r.packs.Load(), err)
 	}
 	fsck(t, dir)
 }
 
-// TestChoose: the lightest packs are joined, as long as that is worth its work and
+// TestChoose: the lightest packs are repacked, as long as that is worth its work and
 // within its bounds.
 func TestChoose(t *testing.T) {
-	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, plain: true} }
+	t.Parallel()
+	pack := func(size, objects int64) packFile { return packFile{size: size, objects: objects, repackable: true} }
 	many := func(n int, p packFile) (l []packFile) {
 		for range n {
 			l = append(l, p)
@@ -250,22 +255,22 @@ func TestChoose(t *testing.T) {
 		"alike":                {many(40, small), 40},
 		"one is heavier":       {append(many(40, small), pack(50<<20, 5000)), 40},
 		"one is lighter":       {append(many(40, small), pack(1<<20, 1000)), 41},
-		"too many objects":     {many(4, pack(50<<20, joinObjects/3)), 3},
-		"too many bytes":       {many(4, pack(joinBytes/3, 100)), 3},
-		"one of many objects":  {append(many(2, small), pack(50<<20, joinObjects)), 2},
-		"a large one, not one": {[]packFile{pack(2*joinBytes, 5)}, 0},
+		"too many objects":     {many(4, pack(50<<20, maxRepackObjects/3)), 3},
+		"too many bytes":       {many(4, pack(maxRepackBytes/3, 100)), 3},
+		"one of many objects":  {append(many(2, small), pack(50<<20, maxRepackObjects)), 2},
+		"a large one, not one": {[]packFile{pack(2*maxRepackBytes, 5)}, 0},
 	} {
-		if got := choose(c.packs); len(got) != c.want {
-			t.Errorf("%s: %d packs are joined, want %d", name, len(got), c.want)
+		if got := chooseForRepack(c.packs); len(got) != c.want {
+			t.Errorf("%s: %d packs are repacked, want %d", name, len(got), c.want)
 		}
 	}
 	kept := packFile{size: 10, objects: 3}
-	if got := choose([]packFile{kept, small, small}); len(got) != 2 {
-		t.Errorf("beside a pack that Git keeps: %d packs are joined, want 2", len(got))
+	if got := chooseForRepack([]packFile{kept, small, small}); len(got) != 2 {
+		t.Errorf("beside a pack that Git keeps: %d packs are repacked, want 2", len(got))
 	}
 }
 
-// joinPacks joins packs once and keeps none.
-func joinPacks(ctx context.Context, d disk, folder string) error {
-	return (&joins{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).joinNow(ctx)
+// repackFolder repacks packs once and keeps none.
+func repackFolder(ctx context.Context, d disk, folder string) error {
+	return (&repacker{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).repackNow(ctx)
 }

@@ -14,7 +14,7 @@ import (
 
 // A scene is updates at a rate and somebody who pushes, in a time of its own.
 type scene struct {
-	y       yield
+	y       pushWindow
 	every   time.Duration // between updates
 	takes   time.Duration // for the writer to do a group
 	now     time.Time
@@ -31,7 +31,7 @@ type scene struct {
 // looks says that Git looks at the repository.
 func (s *scene) looks() {
 	if s.sees {
-		s.y.see(s.now)
+		s.y.opened(s.now)
 	}
 }
 
@@ -42,7 +42,7 @@ func (s *scene) play(d time.Duration) {
 	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(moment) {
 		if s.foreign {
 			s.foreign = false
-			s.y.met(s.now)
+			s.y.pushArrived(s.now)
 		}
 		for !s.due.After(s.now) {
 			s.arrived = append(s.arrived, s.due)
@@ -51,7 +51,7 @@ func (s *scene) play(d time.Duration) {
 		if len(s.arrived) == 0 {
 			continue
 		}
-		if s.y.hold(s.now, func() bool { return false }) {
+		if s.y.mustWait(s.now, func() bool { return false }) {
 			if !s.holding {
 				s.held++
 			}
@@ -63,7 +63,7 @@ func (s *scene) play(d time.Duration) {
 		for _, at := range s.arrived {
 			s.waits = append(s.waits, done.Sub(at))
 		}
-		s.y.wrote(s.now, done, len(s.arrived))
+		s.y.recordGroup(s.now, done, len(s.arrived))
 		s.arrived = s.arrived[:0]
 		s.tip++
 		s.now = done.Add(-moment)
@@ -94,6 +94,7 @@ func (s *scene) push(takes, pause time.Duration) time.Duration {
 // updates within ten seconds, the first time too, and the median of the updates
 // is below 100 ms.
 func TestPushersGetThrough(t *testing.T) {
+	t.Parallel()
 	for _, every := range []time.Duration{40, 100, 250, 500} {
 		for _, takes := range []time.Duration{50, 150, 250, 300} {
 			for phase := range time.Duration(4) {
@@ -109,7 +110,7 @@ func TestPushersGetThrough(t *testing.T) {
 				if median := s.waits[len(s.waits)/2]; median > 100*time.Millisecond {
 					t.Errorf("an update every %d ms, %d ms from fetch to push: the median is %s", every, takes, median)
 				}
-				if longest := s.waits[len(s.waits)-1]; longest > 2*s.y.window(len(windows)-1) {
+				if longest := s.waits[len(s.waits)-1]; longest > 2*s.y.length(len(windowLengths)-1) {
 					t.Errorf("an update every %d ms: one waited %s", every, longest)
 				}
 			}
@@ -124,7 +125,7 @@ func TestPushersAreSeen(t *testing.T) {
 		for _, takes := range []time.Duration{50, 150, 300, 700, 1200, 1900} {
 			for phase := range time.Duration(4) {
 				s := &scene{every: every * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0), sees: true}
-				s.y.see(time.Time{})
+				s.y.opened(time.Time{})
 				s.due = s.now
 				s.play(20*time.Second + phase*173*time.Millisecond)
 				if s.held > 0 {
@@ -140,7 +141,7 @@ func TestPushersAreSeen(t *testing.T) {
 				if median := s.waits[len(s.waits)/2]; median > 100*time.Millisecond {
 					t.Errorf("an update every %d ms, %d ms from fetch to push: the median is %s", every, takes, median)
 				}
-				if longest := s.waits[len(s.waits)-1]; longest > 5*s.y.window(len(windows)-1) {
+				if longest := s.waits[len(s.waits)-1]; longest > 5*s.y.length(len(windowLengths)-1) {
 					t.Errorf("an update every %d ms: one waited %s", every, longest)
 				}
 			}
@@ -170,6 +171,7 @@ func TestFetchesAloneAreIgnored(t *testing.T) {
 // Nobody waits where there is no use in it: updates as fast as they can be done,
 // and a branch that stands still by itself.
 func TestNothingIsHeldInVain(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]*scene{
 		"300 a second":          {every: time.Second / 300, takes: 2 * time.Millisecond},
 		"100 a second":          {every: 10 * time.Millisecond, takes: 2 * time.Millisecond},
@@ -189,6 +191,7 @@ func TestNothingIsHeldInVain(t *testing.T) {
 // Beside heavy load windows are left once somebody has pushed, and no longer when
 // nobody has for a while.
 func TestWindowsFollowSigns(t *testing.T) {
+	t.Parallel()
 	s := &scene{every: 5 * time.Millisecond, takes: 2 * time.Millisecond, now: time.Unix(1_800_000_000, 0)}
 	s.due = s.now
 	s.play(10 * time.Second)
@@ -198,7 +201,7 @@ func TestWindowsFollowSigns(t *testing.T) {
 			t.Errorf("loop %d took %s", loop, took)
 		}
 	}
-	s.play(pushesLast + 5*time.Second)
+	s.play(pushMemory + 5*time.Second)
 	s.held = 0
 	s.play(time.Minute)
 	if s.held > 0 {
@@ -208,18 +211,19 @@ func TestWindowsFollowSigns(t *testing.T) {
 
 // The end of a window waits for a push that is landing, but not for ever.
 func TestWindowWaitsForAPush(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
-	y := yield{steady: now.Add(-time.Minute), moved: now}
+	y := pushWindow{steadySince: now.Add(-time.Minute), lastMove: now}
 	landing := func() bool { return true }
-	if !y.hold(now, landing) {
+	if !y.mustWait(now, landing) {
 		t.Fatal("no window was left")
 	}
-	end := now.Add(y.window(0))
+	end := now.Add(y.length(0))
 	for _, c := range []struct {
 		after time.Duration
 		want  bool
-	}{{-time.Millisecond, true}, {time.Millisecond, true}, {yieldLate - time.Millisecond, true}, {yieldLate, false}} {
-		if got := y.hold(end.Add(c.after), landing); got != c.want {
+	}{{-time.Millisecond, true}, {time.Millisecond, true}, {pushGrace - time.Millisecond, true}, {pushGrace, false}} {
+		if got := y.mustWait(end.Add(c.after), landing); got != c.want {
 			t.Errorf("%s after the end of the window: held %v, want %v", c.after, got, c.want)
 		}
 	}
@@ -228,6 +232,7 @@ func TestWindowWaitsForAPush(t *testing.T) {
 // Git pushes beside steady updates, as a developer would repeat it, and gets
 // through; nothing of either side is lost.
 func TestPushBesideSteadyUpdates(t *testing.T) {
+	t.Parallel()
 	r, err := Open(t.Context(), options(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +251,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 		t.Fatal(err)
 	}
 	git(t, work, "pull", "-q", "--rebase", "origin", "main")
-	r.yield.longest = max(time.Second, 8*time.Since(began)) // a busy machine takes its time
+	r.window.max = max(time.Second, 8*time.Since(began)) // a busy machine takes its time
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

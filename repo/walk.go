@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// A step is a commit on the way from one to another.
+// A step is a commit on the path from one to another.
 type step struct {
 	commit
-	base    Hash         // the commit that it is compared with, zero for the first of all
-	changes []fileChange // against base, if they are at hand
+	base    Hash        // the commit that it is compared with, zero for the first of all
+	changes []diffEntry // against base, if they are at hand
 }
 
 // stepsAtOnce is how many steps are looked up under one lock.
@@ -18,8 +18,8 @@ const stepsAtOnce = 64
 // steps begins the list of the commits that lead from since (not included; zero is
 // before the first) to until, oldest first: along first parents where they lead
 // there. There are most of them, or fewer when until is reached. It costs what it
-// lists, and a little for the merges beside the way. What follows upon the last one
-// is the way from there to until.
+// lists, and a little for the merges beside the path. What follows upon the last one
+// is the path from there to until.
 func (h *history) steps(since, until Hash, most int) ([]step, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -35,10 +35,10 @@ func (h *history) steps(since, until Hash, most int) ([]step, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
 	}
-	stretches := []stretch{{last, 0}}
+	stretches := []segment{{last, 0}}
 	if first >= 0 {
-		w := way{h, first, make(map[int32]bool)}
-		if stretches, ok = w.to(last); !ok {
+		w := walk{h, first, make(map[int32]bool)}
+		if stretches, ok = w.pathTo(last); !ok {
 			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
 		}
 	}
@@ -80,46 +80,46 @@ func (h *history) parentOf(commit Hash) (Hash, error) {
 	return h.commits.at(n).hash, nil
 }
 
-// A stretch is a part of a way that goes along first parents: up to top, from the
+// A segment is a part of a path that goes along first parents: up to top, from the
 // one of them that is at the depth low. It may be empty.
-type stretch struct{ top, low int32 }
+type segment struct{ top, low int32 }
 
-// A way leads from the commit first to others.
-type way struct {
+// A walk leads from the commit first to others.
+type walk struct {
 	*history
-	first int32
-	aside map[int32]bool // merges that first does not lead to by another parent than the first
+	first  int32
+	notVia map[int32]bool // merges that first does not lead to by another parent than the first
 }
 
-// to is the way to last, in order, the stretches that are nearest to first first.
+// pathTo is the path to last, in order, the segments that are nearest to first first.
 // Where several parents lead to first, it is by the one that is named first.
-func (w way) to(last int32) ([]stretch, bool) {
+func (w walk) pathTo(last int32) ([]segment, bool) {
 	if last < w.first {
 		return nil, false
 	}
 	depth := w.commits.at(w.first).depth
 	if w.ancestor(last, depth) == w.first {
-		return []stretch{{last, depth + 1}}, true
+		return []segment{{last, depth + 1}}, true
 	}
-	for n := w.above(last, func(c *commit, n int32) bool { return n > w.first }); n >= 0; {
+	for n := w.furthest(last, func(c *commit, n int32) bool { return n > w.first }); n >= 0; {
 		merges := w.commits.at(n).merges
 		for _, p := range w.merged[n] {
-			if w.aside[n] {
+			if w.notVia[n] {
 				break
 			}
-			if found, ok := w.to(p); ok {
-				return append(found, stretch{last, w.commits.at(n).depth}), true
+			if found, ok := w.pathTo(p); ok {
+				return append(found, segment{last, w.commits.at(n).depth}), true
 			}
 		}
-		w.aside[n] = true
-		n = w.above(last, func(c *commit, _ int32) bool { return c.merges > merges })
+		w.notVia[n] = true
+		n = w.furthest(last, func(c *commit, _ int32) bool { return c.merges > merges })
 	}
 	return nil, false
 }
 
-// above is the furthest of the first parents of n, itself included, of which ok is
+// furthest is the last of the first parents of n, itself included, of which ok is
 // true, as it is of those between; -1 if it is false of n.
-func (h *history) above(n int32, ok func(*commit, int32) bool) int32 {
+func (h *history) furthest(n int32, ok func(*commit, int32) bool) int32 {
 	c := h.commits.at(n)
 	if !ok(c, n) {
 		return -1
@@ -140,16 +140,16 @@ func (h *history) above(n int32, ok func(*commit, int32) bool) int32 {
 // ancestor is the one of the first parents of n, itself included, that is at the
 // depth, or n if it is not as deep.
 func (h *history) ancestor(n, depth int32) int32 {
-	if found := h.above(n, func(c *commit, _ int32) bool { return c.depth >= depth }); found >= 0 {
+	if found := h.furthest(n, func(c *commit, _ int32) bool { return c.depth >= depth }); found >= 0 {
 		return found
 	}
 	return n
 }
 
-// chain gives c, the next commit, its place among its first parents. Their jumps
+// linkJump gives c, the next commit, its place among its first parents. Their jumps
 // lead back in strides that grow and shrink, so that whichever is wanted is found in
 // about log n of them, and each commit has but one.
-func (h *history) chain(c *commit, parents int) {
+func (h *history) linkJump(c *commit, parents int) {
 	if c.parent < 0 {
 		c.jump = int32(h.commits.len())
 	} else {

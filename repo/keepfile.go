@@ -10,35 +10,37 @@ import (
 )
 
 // Keeps are the files pack-….keep that guard our packs: a pack is in place before
-// the branch leads to it, and Git's upkeep would drop what nothing leads to. They
+// the branch leads to it, and Git's maintenance would drop what nothing leads to. They
 // are other names of one file, whose content tells them from those of others, so
 // that to make one writes nothing, and none is ever cut short. Owned by the writer.
-type keeps struct {
+type keepFiles struct {
 	disk   disk
 	folder string   // of packs
 	names  []string // of the packs that are kept, with their folder, without extension
 }
 
-// keepNote is the content of our files.
-const keepNote = "cms: kept until the branch leads to it\n"
+// keepContent is the content of our files.
+const keepContent = "cms: kept until the branch leads to it\n"
 
-// note is the file that ours are other names of. Git looks for no packs there.
-func (k *keeps) note() string { return filepath.Join(filepath.Dir(k.folder), "info", "cms.keep") }
+// templatePath is the file that ours are other names of. Git looks for no packs there.
+func (k *keepFiles) templatePath() string {
+	return filepath.Join(filepath.Dir(k.folder), "info", "cms.keep")
+}
 
 // reserve is the name of the pack with that checksum, which is kept from now on. It
-// is taken when there is such a pack, or an upkeep of others: an upkeep that is under
+// is taken when there is such a pack, or maintenance by others: maintenance that is under
 // way may have made up its mind to drop what has that name.
-func (k *keeps) reserve(sum Hash) (name string, taken bool, err error) {
+func (k *keepFiles) reserve(sum Hash) (name string, taken bool, err error) {
 	name = filepath.Join(k.folder, packName(sum))
 	if exists(name+".pack") || exists(name+".idx") {
 		return "", true, nil
 	}
-	err = k.disk.Link(k.note(), name+".keep")
+	err = k.disk.Link(k.templatePath(), name+".keep")
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := k.begin(); err != nil {
+		if err := k.makeTemplate(); err != nil {
 			return "", false, fmt.Errorf("keep packs: %w", err)
 		}
-		err = k.disk.Link(k.note(), name+".keep")
+		err = k.disk.Link(k.templatePath(), name+".keep")
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return "", true, nil
@@ -58,15 +60,15 @@ func packName(sum Hash) string { return "pack-" + sum.String() }
 // objects another checksum.
 var emptyBlock = []byte{0, 0, 0, 0xff, 0xff}
 
-// begin makes the note, durably.
-func (k *keeps) begin() error {
+// makeTemplate makes it, durably.
+func (k *keepFiles) makeTemplate() error {
 	if _, err := os.Stat(k.folder); err != nil {
 		return err
 	}
-	if err := k.disk.Mkdir(filepath.Dir(k.note())); err != nil {
+	if err := k.disk.Mkdir(filepath.Dir(k.templatePath())); err != nil {
 		return err
 	}
-	err := writeFile(k.disk, k.note(), []byte(keepNote), 0o444)
+	err := writeFile(k.disk, k.templatePath(), []byte(keepContent), 0o444)
 	if errors.Is(err, fs.ErrExist) { // somebody else makes it now
 		err = nil
 	}
@@ -75,9 +77,9 @@ func (k *keeps) begin() error {
 
 // release ends the keeping of all packs. One whose index is not in place was none
 // yet, and goes. What fails is tried again by the next call.
-func (k *keeps) release() error {
+func (k *keepFiles) release() error {
 	for len(k.names) > 0 {
-		if err := k.end(k.names[0]); err != nil {
+		if err := k.remove(k.names[0]); err != nil {
 			return fmt.Errorf("end the keeping of a pack: %w", err)
 		}
 		k.names = k.names[1:]
@@ -85,24 +87,24 @@ func (k *keeps) release() error {
 	return nil
 }
 
-func (k *keeps) end(name string) error {
+func (k *keepFiles) remove(name string) error {
 	note, err := os.ReadFile(name + ".keep")
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && string(note) != keepNote:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && string(note) != keepContent:
 		return nil // somebody else decides about it
 	case err != nil:
 		return err
 	}
 	if !exists(name + ".idx") {
-		if err := removeIfThere(k.disk, name+".pack"); err != nil {
+		if err := removeIfExists(k.disk, name+".pack"); err != nil {
 			return err
 		}
 	}
-	return removeIfThere(k.disk, name+".keep")
+	return removeIfExists(k.disk, name+".keep")
 }
 
-// recover ends what an earlier process kept.
-func (k *keeps) recover() error {
+// releaseStale ends what an earlier process kept.
+func (k *keepFiles) releaseStale() error {
 	files, err := os.ReadDir(k.folder)
 	if err != nil {
 		return err
@@ -115,8 +117,8 @@ func (k *keeps) recover() error {
 	if err := k.release(); err != nil {
 		return err
 	}
-	if note, err := os.ReadFile(k.note()); err == nil && string(note) != keepNote { // cut short
-		return k.disk.Remove(k.note())
+	if note, err := os.ReadFile(k.templatePath()); err == nil && string(note) != keepContent { // cut short
+		return k.disk.Remove(k.templatePath())
 	}
 	return nil
 }

@@ -10,33 +10,33 @@ import (
 	"cms/content"
 )
 
-// A Stray is a file that stands where the entries of a collection do, has their
+// A MisplacedFile is a file that stands where the entries of a collection do, has their
 // extension in some case, and is none of them.
-type Stray struct {
+type MisplacedFile struct {
 	Path   string // as the tree has it, which may be any bytes
 	Reason string // a clause: "the path is not UTF-8"
 }
 
-// Strays are the strays of all collections, ordered as in the tree. What is
+// Misplaced are the misplaced files of all collections, ordered as in the tree. What is
 // hidden, by a dot at the beginning of its name or of a folder's, is meant to be
 // no entry, and is none.
-func (s *Snapshot) Strays() ([]Stray, error) {
-	d := differ{tree: s.repo.store.tree, want: s.repo.collections.within, effort: newEffort(s.repo.history.most)}
+func (s *Snapshot) Misplaced() ([]MisplacedFile, error) {
+	d := treeDiff{tree: s.repo.store.tree, want: s.repo.collections.within, budget: newStepBudget(s.repo.history.maxSteps)}
 	if err := d.diff(Hash{}, s.tree, ""); err != nil {
 		return nil, fmt.Errorf("read tree of %s: %w", s.commit, err)
 	}
-	var strays []Stray
+	var found []MisplacedFile
 	for _, ch := range d.out {
-		if reason := s.repo.collections.strays(ch.path, ch.after); reason != "" {
-			strays = append(strays, Stray{ch.path, reason})
+		if reason := s.repo.collections.misplaced(ch.path, ch.after); reason != "" {
+			found = append(found, MisplacedFile{ch.path, reason})
 		}
 	}
-	return strays, nil
+	return found, nil
 }
 
-// strays says why f at path is a stray, or "".
-func (cs collections) strays(path string, f file) string {
-	i := slices.IndexFunc(cs, func(c content.Collection) bool { return resembles(c, path) })
+// misplaced says why f at path is a misplaced file, or "".
+func (cs collections) misplaced(path string, f file) string {
+	i := slices.IndexFunc(cs, func(c content.Collection) bool { return looksLikeEntry(c, path) })
 	if i < 0 {
 		return ""
 	}
@@ -55,9 +55,9 @@ func (cs collections) strays(path string, f file) string {
 	return ""
 }
 
-// resembles says whether path is in the folder of c, not hidden, and has the
+// looksLikeEntry says whether path is in the folder of c, not hidden, and has the
 // extension of c in some case.
-func resembles(c content.Collection, path string) bool {
+func looksLikeEntry(c content.Collection, path string) bool {
 	rest, inside := path, true
 	if c.Folder != "" {
 		rest, inside = strings.CutPrefix(path, c.Folder+"/")

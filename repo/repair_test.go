@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// TestMendPacks: what is left of packs by who was killed while they came or went
+// TestRepairPacks: what is left of packs by who was killed while they came or went
 // is made whole at the start, and nothing that may be the only copy goes.
-func TestMendPacks(t *testing.T) {
+func TestRepairPacks(t *testing.T) {
+	t.Parallel()
 	rename := func(t *testing.T, from, to string) {
 		t.Helper()
 		if err := os.Rename(from, to); err != nil {
@@ -45,7 +46,7 @@ func TestMendPacks(t *testing.T) {
 			}
 			c.leave(t, packs[1].name)
 			for range 2 { // the second time there is nothing to do
-				if err := mendPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+				if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -67,7 +68,7 @@ func TestMendPacks(t *testing.T) {
 	}
 }
 
-// TestOrphanGoes: a pack without index whose objects are all in a joined one goes,
+// TestOrphanGoes: a pack without index whose objects are all in a new one goes,
 // beside the service once it was kept, and with cms gc at once.
 func TestOrphanGoes(t *testing.T) {
 	for _, how := range []string{"beside the service", "with git", "without git"} {
@@ -85,7 +86,7 @@ func TestOrphanGoes(t *testing.T) {
 			orphan := packs[0].name + ".pack"
 			raw, err := os.ReadFile(orphan)
 			if err == nil {
-				err = joinPacks(t.Context(), osDisk{}, r.packFolder())
+				err = repackFolder(t.Context(), osDisk{}, r.packFolder())
 			}
 			if err = errors.Join(err, os.WriteFile(orphan, raw, 0o444)); err != nil {
 				t.Fatal(err)
@@ -95,7 +96,7 @@ func TestOrphanGoes(t *testing.T) {
 			}
 			defer r.Close()
 			if how == "beside the service" {
-				err = errors.Join(r.joins.tend(t.Context(), later(), false), r.joins.release(t.Context(), later()))
+				err = errors.Join(r.repacker.maintain(t.Context(), later(), false), r.repacker.removeExpired(t.Context(), later()))
 			} else {
 				if how == "without git" {
 					t.Setenv("PATH", "/nowhere")
@@ -113,9 +114,10 @@ func TestOrphanGoes(t *testing.T) {
 	}
 }
 
-// TestMendMultiIndex: an index over several packs that names one which is gone
+// TestRepairMultiIndex: a multi-pack-index that names one which is gone
 // fails git fsck, and goes at the start; one that is right stays.
-func TestMendMultiIndex(t *testing.T) {
+func TestRepairMultiIndex(t *testing.T) {
+	t.Parallel()
 	r, _ := manyPacks(t, 3)
 	old := packNames(t, r.packFolder())
 	git(t, r.path, "multi-pack-index", "write")
@@ -126,7 +128,7 @@ func TestMendMultiIndex(t *testing.T) {
 	}
 	mend := func() (there bool) {
 		t.Helper()
-		if err := mendPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+		if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := os.Stat(index)
@@ -136,7 +138,7 @@ func TestMendMultiIndex(t *testing.T) {
 		t.Error("one that is right is gone")
 	}
 	os.Remove(index)
-	if err := joinPacks(t.Context(), osDisk{}, r.packFolder()); err != nil {
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(index, raw, 0o444); err != nil {

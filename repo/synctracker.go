@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// A ledger knows which files of objects are durable. Those that others bring may
+// A syncTracker knows which files of objects are durable. Those that others bring may
 // not be: Git leaves loose objects, folders and references to the system. They are
 // synced before anything that stands on them is published. Owned by the writer.
-type ledger struct {
+type syncTracker struct {
 	disk    disk
-	objects string             // the folder
-	folders map[string]*listed // by name: pack, and 00 to ff
+	objects string                   // the folder
+	folders map[string]*syncedFolder // by name: pack, and 00 to ff
 }
 
-// listed is a folder whose files are durable.
-type listed struct {
+// syncedFolder is a folder whose files are durable.
+type syncedFolder struct {
 	changed time.Time // of the folder, when it was listed
 	files   map[string]bool
 }
@@ -28,19 +28,19 @@ type listed struct {
 // written by the system long ago. A folder may change again without a later time
 // while that is younger than blurred.
 const (
-	settled = 10 * time.Minute
-	blurred = 2 * time.Second
+	trustedAge      = 10 * time.Minute
+	mtimeResolution = 2 * time.Second
 )
 
-// mostKnown bounds how many names of files are remembered of the folder of packs.
-const mostKnown = 10 * packBound
+// maxTracked bounds how many names of files are remembered of the folder of packs.
+const maxTracked = 10 * maxPacks
 
-// note says that a pack of ours, with its folder and without extension, is durable.
-func (l *ledger) note(pack string) {
+// markSynced says that a pack of ours, with its folder and without extension, is durable.
+func (l *syncTracker) markSynced(pack string) {
 	f := l.folders["pack"]
 	switch {
 	case f == nil:
-	case len(f.files) >= mostKnown: // most of them have been joined
+	case len(f.files) >= maxTracked: // most of them have been repacked
 		delete(l.folders, "pack")
 	default:
 		name := filepath.Base(pack)
@@ -48,8 +48,8 @@ func (l *ledger) note(pack string) {
 	}
 }
 
-// settle makes durable what is not known to be.
-func (l *ledger) settle() error {
+// syncNew makes durable what is not known to be.
+func (l *syncTracker) syncNew() error {
 	entries, err := os.ReadDir(l.objects)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (l *ledger) settle() error {
 	synced := false
 	for _, e := range entries {
 		if name := e.Name(); e.IsDir() && (name == "pack" || len(name) == 2) {
-			did, err := l.settleFolder(name)
+			did, err := l.syncFolder(name)
 			if err != nil {
 				return err
 			}
@@ -70,30 +70,30 @@ func (l *ledger) settle() error {
 	return nil
 }
 
-// settleFolder makes the files in a folder durable, and reports whether there was
+// syncFolder makes the files in a folder durable, and reports whether there was
 // something to do.
-func (l *ledger) settleFolder(name string) (did bool, err error) {
+func (l *syncTracker) syncFolder(name string) (did bool, err error) {
 	path := filepath.Join(l.objects, name)
 	info, err := os.Stat(path)
 	if err != nil {
-		return false, ignoreGone(err)
+		return false, ignoreNotExist(err)
 	}
 	known := l.folders[name]
 	if known != nil && known.changed.Equal(info.ModTime()) {
 		return false, nil
 	}
 	now := time.Now()
-	fresh := func(t time.Time) bool { return now.Sub(t).Abs() < settled || t.After(now) }
+	fresh := func(t time.Time) bool { return now.Sub(t).Abs() < trustedAge || t.After(now) }
 	if known == nil && name != "pack" && !fresh(info.ModTime()) {
-		l.folders[name] = &listed{changed: info.ModTime()}
+		l.folders[name] = &syncedFolder{changed: info.ModTime()}
 		return false, nil
 	}
 	files, err := os.ReadDir(path)
 	if err != nil {
-		return false, ignoreGone(err)
+		return false, ignoreNotExist(err)
 	}
-	next := &listed{files: make(map[string]bool, len(files))}
-	if now.Sub(info.ModTime()).Abs() > blurred {
+	next := &syncedFolder{files: make(map[string]bool, len(files))}
+	if now.Sub(info.ModTime()).Abs() > mtimeResolution {
 		next.changed = info.ModTime()
 	}
 	for _, f := range files {
@@ -104,12 +104,12 @@ func (l *ledger) settleFolder(name string) (did bool, err error) {
 			continue
 		}
 		if info, err := f.Info(); err != nil || (known == nil || known.files == nil) && !fresh(info.ModTime()) {
-			if err = ignoreGone(err); err != nil {
+			if err = ignoreNotExist(err); err != nil {
 				return did, err
 			}
 			continue
 		}
-		if err := ignoreGone(l.disk.SyncFile(filepath.Join(path, f.Name()))); err != nil {
+		if err := ignoreNotExist(l.disk.SyncFile(filepath.Join(path, f.Name()))); err != nil {
 			return did, err
 		}
 		did = true
@@ -123,9 +123,9 @@ func (l *ledger) settleFolder(name string) (did bool, err error) {
 	return did, nil
 }
 
-// ignoreGone is err, unless it says that the file is gone, as packs go that are
+// ignoreNotExist is err, unless it says that the file is gone, as packs go that are
 // joined.
-func ignoreGone(err error) error {
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -34,18 +34,18 @@ func (g *gate) Create(name string, mode os.FileMode) (diskFile, error) {
 	return g.disk.Create(name, mode)
 }
 
-// renewing is a repository whose index is large, with some entries in it, and what its
-// options are. Its index is to be renewed, at g.
-func renewing(t *testing.T, g *gate) (*Repo, Options, func()) {
+// rebuilding is a repository whose index is large, with some entries in it, and what its
+// options are. Its index is to be rebuilt, at g.
+func rebuilding(t *testing.T, g *gate) (*Repo, Options, func()) {
 	t.Helper()
-	o := options(many(t, worthwhile))
+	o := options(many(t, warmThreshold))
 	warmed(t, o)
 	o.Memory = 1 << 10
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.disk, r.renewBeyond, r.sections = g, 0, mostSections+1
+	r.disk, r.rebuildBeyond, r.sections = g, 0, maxSections+1
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -65,7 +65,7 @@ func whole(t *testing.T, o Options, sections int) {
 	if _, err := os.Stat(filepath.Join(o.Path, indexFile+tmpSuffix)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file is left: %v", err)
 	}
-	h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+	h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 	if err != nil || sections > 0 && n != sections || h.journal == nil {
 		t.Fatalf("the index has %d sections, want %d: %v", n, sections, err)
 	}
@@ -95,18 +95,19 @@ func comes(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestRenewal: a large index is made anew while edits go on, and has those too.
-func TestRenewal(t *testing.T) {
+// TestRebuild: a large index is made anew while edits go on, and has those too.
+func TestRebuild(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
-	r, o, stop := renewing(t, g)
+	r, o, stop := rebuilding(t, g)
 	<-g.reached
 	put(t, r, "consultations", "pendant", "Pendant")
 	update(t, r, func(tx *Tx) error {
 		return tx.Move("consultations", slug(t, "f01/e00001"), "consultations", slug(t, "ailleurs"))
 	})
 	close(g.open)
-	comes(t, "the renewal", func() bool {
-		h, _, n, err := decodeIndex(readIndexFile(t, o.Path))
+	comes(t, "the rebuild", func() bool {
+		h, _, n, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 		return err == nil && n == 2 && h.tip == r.View().Commit()
 	})
 	put(t, r, "consultations", "ensuite", "Ensuite")
@@ -114,10 +115,11 @@ func TestRenewal(t *testing.T) {
 	whole(t, o, 3)
 }
 
-// TestRenewalEnds: a stop does not wait for a renewal, of which nothing is left.
-func TestRenewalEnds(t *testing.T) {
+// TestRebuildEnds: a stop does not wait for a rebuild, of which nothing is left.
+func TestRebuildEnds(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
-	r, o, stop := renewing(t, g)
+	r, o, stop := rebuilding(t, g)
 	<-g.reached
 	before := len(readIndexFile(t, o.Path))
 	put(t, r, "consultations", "pendant", "Pendant")
@@ -135,17 +137,18 @@ func TestRenewalEnds(t *testing.T) {
 	whole(t, o, 0)
 }
 
-// TestRenewalOutrun: what is renewed while commits are taken back is not used.
-func TestRenewalOutrun(t *testing.T) {
+// TestRebuildRewritten: what is rebuilt while commits are taken back is not used.
+func TestRebuildRewritten(t *testing.T) {
+	t.Parallel()
 	g := newGate(indexFile + tmpSuffix)
-	r, o, stop := renewing(t, g)
+	r, o, stop := rebuilding(t, g)
 	<-g.reached
 	first := strings.TrimSpace(git(t, o.Path, "commit-tree", "-m", "Autre", "trunk^{tree}"))
 	git(t, o.Path, "update-ref", "refs/heads/trunk", first)
 	put(t, r, "consultations", "pendant", "Pendant")
 	close(g.open)
-	comes(t, "another renewal", func() bool {
-		h, _, _, err := decodeIndex(readIndexFile(t, o.Path))
+	comes(t, "another rebuild", func() bool {
+		h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)})
 		return err == nil && h.tip == r.View().Commit()
 	})
 	stop()

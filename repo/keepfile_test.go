@@ -49,8 +49,8 @@ func TestStaleLockWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		r.commit(context.Background(), []*request{q})
-		if took := time.Since(began); took < lockPatience || took > lockPatience+longestPause {
-			t.Errorf("gave up after %s, want %s", took, lockPatience)
+		if took := time.Since(began); took < lockTimeout || took > lockTimeout+longestPause {
+			t.Errorf("gave up after %s, want %s", took, lockTimeout)
 		}
 	})
 	if !errors.Is(q.err, ErrStorage) || errors.Is(q.err, ErrUnsure) {
@@ -68,7 +68,7 @@ func TestStaleLockWaits(t *testing.T) {
 			t.Errorf("while the lock was waited for: %s", op)
 		}
 	}
-	if tries < fewestTries || tries > 50 {
+	if tries < minLockTries || tries > 50 {
 		t.Errorf("tried %d times to take the lock", tries)
 	}
 	if got := files(); !slices.Equal(got, before) {
@@ -88,6 +88,7 @@ func TestStaleLockWaits(t *testing.T) {
 // TestKeeps: what a killed process kept is free at the next start, and what
 // operators keep stays kept.
 func TestKeeps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "a", "un")
@@ -98,9 +99,9 @@ func TestKeeps(t *testing.T) {
 		t.Fatalf("packs: %v, %v", packs, err)
 	}
 	files := map[string]string{
-		packs[0].name + ".keep":                     keepNote, // ours
-		packs[1].name + ".keep":                     "",       // an operator's
-		"pack-" + strings.Repeat("1", 40) + ".keep": keepNote,
+		packs[0].name + ".keep":                     keepContent, // ours
+		packs[1].name + ".keep":                     "",          // an operator's
+		"pack-" + strings.Repeat("1", 40) + ".keep": keepContent,
 		"pack-" + strings.Repeat("1", 40) + ".pack": "killed before the index was in place",
 		"pack-" + strings.Repeat("2", 40) + ".pack": "on its way, of a push",
 		"cms_group_probe":                           "x",
@@ -133,9 +134,10 @@ func TestKeeps(t *testing.T) {
 }
 
 // TestPackNameTaken: a pack of the same bytes is there, of a write that failed, or
-// of a file that was uploaded before. An upkeep may be about to drop it, so that what
+// of a file that was uploaded before. An maintenance may be about to drop it, so that what
 // is committed stands in another one.
 func TestPackNameTaken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := options(dir)
 	o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
@@ -197,6 +199,7 @@ func (d *failingPlace) SyncDir(name string) error {
 // TestEmptyFolderOfBranchName: the branch stands in packed-refs, and an empty folder
 // is left where its file belongs.
 func TestEmptyFolderOfBranchName(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))
 	put(t, r, "consultations", "a", "un")
@@ -212,9 +215,10 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 	}
 }
 
-// TestUpkeepOfGit: Git's own upkeep, all of it at once, beside writers, readers,
+// TestMaintenanceOfGit: Git's own maintenance, all of it at once, beside writers, readers,
 // uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
-func TestUpkeepOfGit(t *testing.T) {
+func TestMaintenanceOfGit(t *testing.T) {
+	t.Parallel()
 	rounds := 1
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		var err error

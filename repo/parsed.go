@@ -8,8 +8,8 @@ import (
 	"cms/content"
 )
 
-// A reading is what parsing gives.
-type reading struct {
+// A parsed is what parsing gives.
+type parsed struct {
 	fields   *content.Object
 	problems []content.Problem
 }
@@ -36,12 +36,12 @@ const (
 	isObject
 )
 
-// longestReading bounds what is kept of one file, as aliases may stand for far
+// maxParsed bounds what is kept of one file, as aliases may stand for far
 // more than is written. What is longer is parsed when it is asked for.
-const longestReading = 1 << 20
+const maxParsed = 1 << 20
 
-// encodeReading is false for what is too long.
-func encodeReading(r *reading) ([]byte, bool) {
+// encodeParsed is false for what is too long.
+func encodeParsed(r *parsed) ([]byte, bool) {
 	var e encoder
 	e.object(r.fields)
 	e.number(len(r.problems))
@@ -52,7 +52,7 @@ func encodeReading(r *reading) ([]byte, bool) {
 		e.number(p.Line)
 		e.number(p.Column)
 	}
-	if len(e) > longestReading {
+	if len(e) > maxParsed {
 		return nil, false
 	}
 	return e, true
@@ -116,10 +116,10 @@ func (e *encoder) sized(write func(*encoder)) {
 	*e = append(*e, inner...)
 }
 
-// decodeReading is the reading that was encoded to s, of which its texts are parts.
-func decodeReading(s string) (*reading, error) {
+// decodeParsed is the parse result that was encoded to s, of which its texts are parts.
+func decodeParsed(s string) (*parsed, error) {
 	d := decoder{rest: s}
-	r := &reading{fields: d.object()}
+	r := &parsed{fields: d.object()}
 	for range d.count() {
 		r.problems = append(r.problems, content.Problem{
 			Field: d.text(), Pointer: d.text(), Rule: d.text(), Detail: d.text(), Line: d.number(), Column: d.number(),
@@ -203,15 +203,15 @@ func (d *decoder) skip() {
 
 // kind is the byte that begins a value; what is none is null.
 func (d *decoder) kind() byte {
-	if s := d.take(1); s != "" {
+	if s := d.next(1); s != "" {
 		return s[0]
 	}
 	return isNull
 }
 
-// weight is about how many bytes of memory a reading takes, with what it costs to
+// weight is about how many bytes of memory a parse result takes, with what it costs to
 // give them back.
-func (r *reading) weight() int64 {
+func (r *parsed) weight() int64 {
 	n := int64(256) + weigh(r.fields)
 	for _, p := range r.problems {
 		n += int64(96 + len(p.Field) + len(p.Pointer) + len(p.Detail))

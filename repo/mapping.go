@@ -10,13 +10,13 @@ import (
 	"syscall"
 )
 
-// A shelf is a part of a file of the index, mapped. Readings are taken from it
+// A mapping is a part of a file of the index, mapped. Records are read from it
 // when they are asked for, so that they take memory which the system may have
 // back. It outlives the name of the file, and ends when nothing refers to it.
-type shelf struct{ data []byte }
+type mapping struct{ data []byte }
 
-// openShelf maps a file but for its first bytes.
-func openShelf(name string, first int64) (*shelf, error) {
+// openMapping maps a file but for its first bytes.
+func openMapping(name string, first int64) (*mapping, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -35,14 +35,14 @@ func openShelf(name string, first int64) (*shelf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", name, err)
 	}
-	s := &shelf{mapped[first-from:]}
+	s := &mapping{mapped[first-from:]}
 	runtime.AddCleanup(s, func(mapped []byte) { _ = syscall.Munmap(mapped) }, mapped)
 	return s, nil
 }
 
-// read calls use with what is on the shelf, of which it must keep nothing. It is an
+// read calls use with what is mapped, of which it must keep nothing. It is an
 // error when the file was cut short, or the disk fails.
-func (s *shelf) read(use func(data []byte) error) (err error) {
+func (s *mapping) read(use func(data []byte) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if v := recover(); v != nil {
@@ -56,9 +56,9 @@ func (s *shelf) read(use func(data []byte) error) (err error) {
 	return use(s.data)
 }
 
-// A place is where on a shelf a reading is, and the checksum over it.
-type place struct {
-	shelf     *shelf
+// A recordPos is where in a mapping a record is, and the checksum over it.
+type recordPos struct {
+	file      *mapping
 	at        int64
 	size, sum uint32
 }
@@ -67,10 +67,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(reading []byte) uint32 { return crc32.Checksum(reading, castagnoli) }
 
-// reading is a copy of what is at p. What is another by now, as the file was
+// record is a copy of what is at p. What is another by now, as the file was
 // written over, is an error.
-func (p *place) reading() (s string, err error) {
-	err = p.shelf.read(func(data []byte) error {
+func (p *recordPos) record() (s string, err error) {
+	err = p.file.read(func(data []byte) error {
 		b := data[p.at:][:p.size]
 		if checksum(b) != p.sum {
 			return errors.New("checksum of a reading does not match")
