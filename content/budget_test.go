@@ -298,7 +298,7 @@ func TestStepsGrowWithTheSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func(b *budget) error {
-			_, _, err := d.patched(b, operations, 0)
+			_, _, err := newPatcher(b, &Schema{}).patched(d, operations, 0)
 			return err
 		}
 	}
@@ -381,7 +381,7 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 	}
 	for name, work := range map[string]func(b *budget) error{
 		"merge": func(b *budget) error { _, err := merge(b, base, ours, theirs); return err },
-		"patch": func(b *budget) error { _, _, err := d.patched(b, operations, 0); return err },
+		"patch": func(b *budget) error { _, _, err := newPatcher(b, &Schema{}).patched(d, operations, 0); return err },
 	} {
 		whole := &budget{Work: bounded.New(t.Context())}
 		if err := whole.Run(func() error { return work(whole) }); err != nil {
@@ -402,8 +402,8 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 	if _, err := Merge(ctx, base, ours, theirs); !errors.Is(err, context.Canceled) {
 		t.Errorf("Merge: got %v", err)
 	}
-	if _, _, err := d.Patched(ctx, []byte("[]")); !errors.Is(err, context.Canceled) {
-		t.Errorf("Patched: got %v", err)
+	if _, err := d.JSONPatch(ctx, []byte("[]"), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("JSONPatch: got %v", err)
 	}
 }
 
