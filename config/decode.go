@@ -176,7 +176,7 @@ func (d *decoder) mapping(n *yaml.Node, pl place) {
 }
 
 // members yields the keys of a mapping and their values, without those that
-// stand there twice.
+// are duplicated.
 func (d *decoder) members(n *yaml.Node, path []any) func(func(k, v *yaml.Node) bool) {
 	return func(yield func(k, v *yaml.Node) bool) {
 		first := map[string]*yaml.Node{}
@@ -186,7 +186,7 @@ func (d *decoder) members(n *yaml.Node, path []any) func(func(k, v *yaml.Node) b
 			case k.Kind != yaml.ScalarNode:
 				d.addAt(at, path, "has a key that is %s; use a text", kind(k))
 			case first[k.Value] != nil:
-				d.addAt(at, join(path, k.Value), "stands twice, here and in line %d; remove one", first[k.Value].Line)
+				d.addAt(at, join(path, k.Value), "is duplicated, here and in line %d; remove one", first[k.Value].Line)
 			default:
 				first[k.Value] = k
 				if !yield(k, n.Content[i+1]) {

@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
 			`:3:18: webhooks[0].uri: there is no such key; did you mean "url"?`,
 		}},
-		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
+		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: is duplicated, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
 		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, body_memory, trusted_proxies, cors_origins, rate_limit, streams, metrics, debug_listen, private_webhooks"}},
 
@@ -57,12 +57,12 @@ func TestProblems(t *testing.T) {
 		{"infinite minimum", field("type: t, min: .inf"), nil, []string{":1:69: collections[0].fields[0].min: is not a number that can be compared with"}},
 		{"infinite default", field("type: t, default: [.nan]"), nil, []string{":1:73: collections[0].fields[0].default: is not a number that JSON can hold"}},
 		{"cycle", "collections: [{name: a, folder: a, fields: &f [{name: x, type: object, fields: *f, of: *f}]}]", nil, []string{
-			":1:80: the alias *f stands within what it stands for; write it out",
+			":1:80: the alias *f refers to itself; write it out",
 		}},
-		{"cycle in a default", field("type: t, default: &d [*d]"), nil, []string{":1:77: the alias *d stands within what it stands for; write it out"}},
+		{"cycle in a default", field("type: t, default: &d [*d]"), nil, []string{":1:77: the alias *d refers to itself; write it out"}},
 		{"a billion values", "server: &a [1,2,3,4,5,6,7,8,9]\nmedia: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nlog: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
 			"auth: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nstate: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nwebhooks: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n", nil, []string{
-			":1:1: has aliases that stand for more than 100000 values; write them out",
+			":1:1: has aliases that expand to more than 100000 values; write them out",
 		}},
 
 		{"address", "server: {listen: localhost}", nil, []string{`:1:18: server.listen: "localhost" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
@@ -109,8 +109,8 @@ func TestProblems(t *testing.T) {
 		{"collection without anything", "collections:\n  - strict: true\n", nil, []string{
 			":2:5: collections[0].name: is missing", ":2:5: collections[0].folder: is missing",
 		}},
-		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" stands twice; take another name`}},
-		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" is what roles call something else; take another name`}},
+		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" is duplicated; choose another name`}},
+		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" has another meaning in roles; choose another name`}},
 		{"collection's name", "collections: [{name: a/b, folder: a}]", nil, []string{`:1:22: collections[0].name: "a/b" is not a name of letters, digits, - and _`}},
 		{"same folder", "collections: [{name: a, folder: x}, {name: b, folder: x/}]", nil, []string{
 			`:1:55: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,
@@ -150,13 +150,13 @@ func TestProblems(t *testing.T) {
 			":1:79: auth.issuers[0].discovery: does not go with the algorithms: HS256 needs secret_env or secret_file",
 		}},
 		{"discovery beside a key set", issuer("algorithms: [EdDSA], discovery: true, jwks_url: https://id.example.org/jwks"), nil, []string{
-			":1:95: auth.issuers[0].jwks_url: stands beside discovery; an issuer has one source of keys: remove one",
+			":1:95: auth.issuers[0].jwks_url: cannot be used together with discovery; an issuer has one source of keys: remove one",
 		}},
 		{"map to no role", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/jwks, role_map: {/editors: editr}"), nil, []string{
 			`:1:128: auth.issuers[0].role_map./editors: there is no role "editr"; add it to auth.roles`,
 		}},
 		{"two keys", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, jwks_file: x"), nil, []string{
-			":1:78: auth.issuers[0].jwks_url: stands beside jwks_file; an issuer has one source of keys: remove one",
+			":1:78: auth.issuers[0].jwks_url: cannot be used together with jwks_file; an issuer has one source of keys: remove one",
 		}},
 		{"secret for a key pair", issuer("algorithms: [RS256], secret_env: CMS_JWT_SECRET"), nil, []string{
 			":1:80: auth.issuers[0].secret_env: does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file",
@@ -207,7 +207,7 @@ func TestProblems(t *testing.T) {
 			":2:86: webhooks[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
 		}},
 		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
-			`:2:13: webhooks[1].name: "site" stands twice; take another name`,
+			`:2:13: webhooks[1].name: "site" is duplicated; choose another name`,
 		}},
 	}
 	for _, test := range tests {

@@ -501,7 +501,7 @@ func TestToldIsBounded(t *testing.T) {
 	} {
 		d := Parse([]byte(src))
 		told, err := json.Marshal(Told(d.Problems()))
-		if err != nil || len(told) > 400<<10 || len(d.Problems()) > 2*maxTold+2 {
+		if err != nil || len(told) > 400<<10 || len(d.Problems()) > 2*maxListed+2 {
 			t.Errorf("%s: %d problems in %d bytes, %v", name, len(d.Problems()), len(told), err)
 		}
 		if last := d.Problems()[len(d.Problems())-1]; !last.Stands() || !strings.Contains(last.Detail, " more ") {
@@ -515,7 +515,7 @@ func TestToldIsBounded(t *testing.T) {
 		return Parse([]byte("---\na: {" + strings.Repeat("k", 1000) + ": {" + numbered("k%d: "+who+", ", 1000) + "}}\n---\n"))
 	}
 	m, err := Merge(t.Context(), side("b"), side("o"), side("t"))
-	if err != nil || len(m.Clashes) > maxTold || len(m.Clashes)+m.More != 1000 {
+	if err != nil || len(m.Clashes) > maxListed || len(m.Clashes)+m.More != 1000 {
 		t.Errorf("got %d clashes and %d more, %v", len(m.Clashes), m.More, err)
 	}
 }

@@ -253,7 +253,7 @@ func (s *jsonScanner) object(n *node) error {
 		case !again:
 			at.add(Member{key.text, val.value})
 		case s.strict:
-			return s.fail(key.from, fmt.Sprintf("the member %q is there twice", key.text))
+			return s.fail(key.from, fmt.Sprintf("the member %q is duplicated", key.text))
 		default:
 			n.doubled = true
 			s.duplicates = append(s.duplicates, key)

@@ -82,7 +82,7 @@ func (p *patcher) patched(d *Document, operations []operation, size int) (fields
 		}
 		p.edits = append(p.edits, edits...)
 	}
-	p.settle()
+	p.compact()
 	o, _ := p.root.(*Object)
 	f, _ := o.Get("fields")
 	text, _ := o.Get("body")
@@ -268,7 +268,7 @@ func (p *patcher) apply(o operation) error {
 		if err != nil {
 			return err
 		}
-		p.settle()
+		p.compact()
 		c, err := p.copy(*v, maxDepth+1)
 		if err != nil {
 			return err
@@ -284,13 +284,13 @@ func (p *patcher) apply(o operation) error {
 
 func (p *patcher) equal(v, other Value) bool {
 	if !scalars([]Value{v}) {
-		p.settle()
+		p.compact()
 	}
 	return comparison{times: sameTime, budget: p.budget}.equal(v, other)
 }
 
-// settle drops the members that are gone.
-func (p *patcher) settle() {
+// compact drops the members that are gone.
+func (p *patcher) compact() {
 	for o := range p.holed {
 		p.step(o.Len())
 		o.Members = slices.DeleteFunc(o.Members, func(m Member) bool { return m.Value == gone{} })
@@ -344,7 +344,7 @@ func (p *patcher) find(v Value, token string) (int, error) {
 		case token == "-":
 			return len(x), nil
 		case token == "" || strings.Trim(token, "0123456789") != "" || len(token) > 1 && token[0] == '0':
-			return 0, &EditError{Kind: KindRefused, Detail: "it points into a list by what is no index: digits without a leading zero"}
+			return 0, &EditError{Kind: KindRefused, Detail: "its index into a list is not valid: use digits without a leading zero"}
 		case err == nil && i <= len(x):
 			return i, nil
 		}

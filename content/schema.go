@@ -231,7 +231,7 @@ func (c fieldCheck) checkOptions() {
 			c.errorAt(c.below("options", i), "option %d must be a text, a number or a boolean", i+1)
 		}
 		if slices.ContainsFunc(c.Options[:i], func(w Value) bool { return Equal(v, w) }) {
-			c.errorAt(c.below("options", i), "option %d stands there twice", i+1)
+			c.errorAt(c.below("options", i), "option %d is duplicated", i+1)
 		}
 	}
 }
