@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/content"
 	"cms/webhooks"
 )
 
@@ -163,8 +164,8 @@ func (d *decoder) collections(all []Collection) {
 			d.add(join(at, "name"), "%q has another meaning in roles; choose another name", c.Name)
 		}
 		c.Folder = d.folder(c.Folder, join(at, "folder"))
-		if !strings.HasPrefix(c.Extension, ".") || c.Extension == "." || strings.ContainsAny(c.Extension, `/\ `) {
-			d.add(join(at, "extension"), "%q is not an extension; write .md", c.Extension)
+		if err := content.CheckExtension(c.Extension); err != nil {
+			d.add(join(at, "extension"), "%q %v", c.Extension, err)
 		}
 		for j := range i {
 			if overlap(c, &all[j]) {

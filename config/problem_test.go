@@ -128,6 +128,19 @@ func TestProblems(t *testing.T) {
 			`:1:81: collections[2].folder: "z/.GIT/hooks" is not a folder within the repository; write one such as _consultations, or . for the repository itself`,
 		}},
 		{"extension", "collections: [{name: a, folder: a, extension: md}]", nil, []string{`:1:47: collections[0].extension: "md" is not an extension; write .md`}},
+		{"extensions", "collections: [{name: a, folder: a, extension: .}, {name: b, folder: b, extension: .md.}, {name: c, folder: c, extension: a.md}]", nil, []string{
+			`:1:47: collections[0].extension: "." is not an extension; write .md`,
+			`:1:83: collections[1].extension: ".md." is not an extension; write .md`,
+			`:1:122: collections[2].extension: "a.md" is not an extension; write .md`,
+		}},
+		{"extensions of data", "collections: [{name: a, folder: a, extension: .json}, {name: b, folder: b, extension: .YML}, {name: c, folder: c, extension: .fr.yaml}, {name: d, folder: d, extension: .toml}, {name: e, folder: e, extension: .csv}]", nil, []string{
+			`:1:47: collections[0].extension: ".json" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:87: collections[1].extension: ".YML" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:126: collections[2].extension: ".fr.yaml" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:169: collections[3].extension: ".toml" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:209: collections[4].extension: ".csv" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+		}},
+		{"extensions of texts", "collections: [{name: a, folder: a, extension: .html}, {name: b, folder: b, extension: .fr.md}, {name: c, folder: c, extension: .markdown}, {name: d, folder: d, extension: .txt}, {name: e, folder: e, extension: .xml}, {name: f, folder: f, extension: .yml.md}]", nil, nil},
 
 		{"references", "collections:\n- name: a\n  folder: a\n  fields:\n  - {name: r, type: reference, collection: as}\n  - {name: l, type: list, of: {type: object, fields: [{name: r, type: reference, collection: b}]}}\n", nil, []string{
 			`:5:44: collections[0].fields[0].collection: there is no collection "as"; the collections are a`,
