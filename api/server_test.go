@@ -94,7 +94,7 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*api.Option
 		}}},
 		{Name: "pages", Folder: "pages", Extension: ".md"},
 	}
-	all := auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)
+	all := auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}
 	editor, known := map[string]auth.Grant{"consultations": all, "pages": all, auth.Media: all}, []string{"consultations", "pages"}
 	for _, c := range others {
 		editor[c.Name] = all
@@ -102,14 +102,14 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*api.Option
 	}
 	policy, err := auth.NewPolicy(map[string]map[string]auth.Grant{
 		"editor": editor,
-		"reader": {"consultations": auth.Allow(auth.Read)},
+		"reader": {"consultations": auth.Grant{Actions: []auth.Action{auth.Read}}},
 		"limited": {"consultations": {
 			Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete},
 			Hide:    []string{"note"}, ReadOnly: []string{"in_progress"},
 			Where: []auth.Condition{{Field: "organisateur", Claim: "org"}},
 		}},
-		"operator":     {auth.Webhooks: auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
-		"auditor":      {auth.Webhooks: auth.Allow(auth.Read)},
+		"operator":     {auth.Webhooks: auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}},
+		"auditor":      {auth.Webhooks: auth.Grant{Actions: []auth.Action{auth.Read}}},
 		"photographer": {auth.Media: {Actions: []auth.Action{auth.Read, auth.Create}, Paths: []string{"photos"}}},
 	}, known)
 	if err != nil {

@@ -32,9 +32,6 @@ type Condition struct {
 	Claim  string          // the claim of the caller's token that holds the values, instead of Values
 }
 
-// Allow is a grant of actions, without conditions.
-func Allow(actions ...Action) Grant { return Grant{Actions: actions} }
-
 // Allows says whether the grant is of the action a.
 func (g Grant) Allows(a Action) bool { return slices.Contains(g.Actions, a) }
 

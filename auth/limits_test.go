@@ -10,7 +10,7 @@ import (
 
 func TestLimitsNarrowRoles(t *testing.T) {
 	policy, err := NewPolicy(map[string]map[string]Grant{
-		"editor": {"consultations": Allow(Read, Create, Update), "pages": Allow(Read, Update), Media: Allow(Read, Create)},
+		"editor": {"consultations": Grant{Actions: []Action{Read, Create, Update}}, "pages": Grant{Actions: []Action{Read, Update}}, Media: Grant{Actions: []Action{Read, Create}}},
 	}, []string{"consultations", "pages"})
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 
 func TestPolicyCan(t *testing.T) {
 	p, err := NewPolicy(map[string]map[string]Grant{
-		"editor": {"consultations": Allow(Read, Create, Update, Delete), "media": Allow(Read, Create)},
-		"reader": {"*": Allow(Read)},
+		"editor": {"consultations": Grant{Actions: []Action{Read, Create, Update, Delete}}, "media": Grant{Actions: []Action{Read, Create}}},
+		"reader": {"*": Grant{Actions: []Action{Read}}},
 		"nobody": {},
 	}, []string{"consultations", "actualites"})
 	if err != nil {
@@ -51,8 +51,8 @@ func TestPolicyCan(t *testing.T) {
 
 func TestNewPolicyNamesWhatIsUnknown(t *testing.T) {
 	_, err := NewPolicy(map[string]map[string]Grant{
-		"editor": {"consultation": Allow(Read), "consultations": Allow(Read, "write")},
-		"bot":    {"consultations": Allow("Read")},
+		"editor": {"consultation": Grant{Actions: []Action{Read}}, "consultations": Grant{Actions: []Action{Read, "write"}}},
+		"bot":    {"consultations": Grant{Actions: []Action{"Read"}}},
 	}, []string{"consultations"})
 	want := `role "bot", "consultations": there is no "read", without which nothing can be edited or answered
 role "bot", "consultations": there is no action "Read"; use read, create, update, delete, publish
@@ -65,8 +65,8 @@ role "editor", "consultations": there is no action "write"; use read, create, up
 
 func TestPolicyActions(t *testing.T) {
 	p, err := NewPolicy(map[string]map[string]Grant{
-		"editor": {"consultations": Allow(Delete, Read, Create)},
-		"reader": {"*": Allow(Read)},
+		"editor": {"consultations": Grant{Actions: []Action{Delete, Read, Create}}},
+		"reader": {"*": Grant{Actions: []Action{Read}}},
 		"nobody": {},
 	}, []string{"consultations", "actualites"})
 	if err != nil {

@@ -60,7 +60,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), revoked: o.Revoked, verified: known}
 	for _, is := range o.Issuers {
 		if v.issuers[is.Issuer] != nil {
-			return nil, fmt.Errorf("issuer %q stands twice", is.Issuer)
+			return nil, fmt.Errorf("issuer %q is duplicated", is.Issuer)
 		}
 		if is.Issuer == AccountIssuer {
 			return nil, fmt.Errorf("issuer %q: the name is that of accounts here; take another", is.Issuer)

@@ -11,19 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// What stands beside the names of collections in a role.
-const (
-	media    = "media"
-	webhooks = "webhooks"
-	every    = "*"
-)
-
-// Limits of tokens and their secrets; package auth holds to the same.
-const (
-	minTokenSecret = 32
-	maxLeeway      = 30 * time.Second
+	"cms/auth"
+	"cms/content"
+	"cms/webhooks"
 )
 
 // check finds what is wrong with values that are each of the right type, and
@@ -169,12 +160,12 @@ func (d *decoder) collections(all []Collection) {
 	for i := range all {
 		c, at := &all[i], []any{"collections", i}
 		d.name(c.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Collection) bool { return o.Name == c.Name }))
-		if c.Name == media || c.Name == webhooks {
-			d.add(join(at, "name"), "%q is what roles call something else; take another name", c.Name)
+		if c.Name == auth.Media || c.Name == auth.Webhooks {
+			d.add(join(at, "name"), "%q has another meaning in roles; choose another name", c.Name)
 		}
 		c.Folder = d.folder(c.Folder, join(at, "folder"))
-		if !strings.HasPrefix(c.Extension, ".") || c.Extension == "." || strings.ContainsAny(c.Extension, `/\ `) {
-			d.add(join(at, "extension"), "%q is not an extension; write .md", c.Extension)
+		if err := content.CheckExtension(c.Extension); err != nil {
+			d.add(join(at, "extension"), "%q %v", c.Extension, err)
 		}
 		for j := range i {
 			if overlap(c, &all[j]) {
@@ -241,12 +232,12 @@ func (d *decoder) issuers(all []Issuer, roles map[string]map[string]Grant) {
 	for i := range all {
 		is, at := &all[i], []any{"auth", "issuers", i}
 		if slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Issuer == is.Issuer }) {
-			d.add(join(at, "issuer"), "%q stands twice; give it all its settings in one place", is.Issuer)
+			d.add(join(at, "issuer"), "%q is duplicated; give it all its settings in one place", is.Issuer)
 		}
-		if is.Leeway < 0 || is.Leeway > maxLeeway {
-			d.add(join(at, "leeway"), "is not between 0s and %s", maxLeeway)
+		if is.Leeway < 0 || is.Leeway > auth.MaxLeeway {
+			d.add(join(at, "leeway"), "is not between 0s and %s", auth.MaxLeeway)
 		}
-		symmetric := slices.Contains(is.Algorithms, "HS256")
+		symmetric := slices.Contains(is.Algorithms, auth.HS256)
 		if len(is.Algorithms) == 0 || symmetric && len(is.Algorithms) > 1 {
 			d.add(join(at, "algorithms"), "has to be [HS256], with a secret, or some of the others, with a key set")
 		}
@@ -263,10 +254,10 @@ func (d *decoder) login(is *Issuer, at []any, taken bool) {
 	l := is.Login
 	d.name(l.Name, join(at, "name"), taken)
 	if absolute(is.Issuer) == nil {
-		d.add(at, "stands with an issuer that is no URL, so that nobody can log in there")
+		d.add(at, "needs an issuer that is a URL: nobody can log in at another one")
 	}
 	if l.SecretEnv != "" && l.SecretFile != "" {
-		d.add(join(at, "secret_file"), "stands beside secret_env; remove one")
+		d.add(join(at, "secret_file"), "cannot be used together with secret_env; remove one")
 	} else if l.SecretEnv+l.SecretFile != "" {
 		l.Secret = d.secret(l.SecretEnv, l.SecretFile, at)
 	}
@@ -305,7 +296,7 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 	case is.Discovery && symmetric:
 		d.add(join(at, "discovery"), "does not go with the algorithms: HS256 needs secret_env or secret_file")
 	case is.Discovery && len(given) > 0:
-		d.add(join(at, given[0]), "stands beside discovery; an issuer has one source of keys: remove one")
+		d.add(join(at, given[0]), "cannot be used together with discovery; an issuer has one source of keys: remove one")
 	case len(given) == 0 && symmetric:
 		d.add(at, "has no key: name its secret with secret_env or secret_file")
 	case is.Discovery || len(given) == 0 && absolute(is.Issuer) != nil:
@@ -314,13 +305,13 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 	case len(given) == 0:
 		d.add(at, "has no key: name its key set with jwks_url or jwks_file, or its URL as issuer")
 	case len(given) > 1:
-		d.add(join(at, given[1]), "stands beside %s; an issuer has one source of keys: remove one", given[0])
+		d.add(join(at, given[1]), "cannot be used together with %s; an issuer has one source of keys: remove one", given[0])
 	case symmetric != strings.HasPrefix(given[0], "secret"):
 		d.add(join(at, given[0]), "does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file")
 	case symmetric:
 		is.Secret = d.secret(is.SecretEnv, is.SecretFile, at)
-		if len(is.Secret) < minTokenSecret {
-			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), minTokenSecret)
+		if len(is.Secret) < auth.MinSecret {
+			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), auth.MinSecret)
 		}
 	case is.JWKSFile != "":
 		is.JWKS = d.contents(is.JWKSFile, join(at, "jwks_file"))
@@ -354,7 +345,7 @@ func (d *decoder) roles(roles map[string]map[string]Grant, collections []Collect
 				for field := range grant.Where {
 					d.field(field, collections[i], join(join(at, "where"), field))
 				}
-			case target != media && target != webhooks && target != every:
+			case target != auth.Media && target != auth.Webhooks && target != auth.Every:
 				d.collection(target, at, collections)
 			}
 		}
@@ -397,7 +388,7 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		if w.TokenEnv != "" || w.TokenFile != "" {
 			w.Token = d.secret(w.TokenEnv, w.TokenFile, at)
 		}
-		if w.Type != "" && w.Type != "generic" && w.SecretEnv == "" && w.SecretFile == "" {
+		if !webhooks.Signed(w.Type) && w.SecretEnv == "" && w.SecretFile == "" {
 			continue // such a service is sent nothing that is signed
 		}
 		if (w.SecretEnv == "") == (w.SecretFile == "") {
@@ -412,7 +403,7 @@ func (d *decoder) hooks(all []Hook) {
 	for i := range all {
 		h, at := &all[i], []any{"hooks", i}
 		if slices.ContainsFunc(all[:i], func(o Hook) bool { return o.Provider == h.Provider }) {
-			d.add(join(at, "provider"), "%q stands twice; both secrets may stand in one variable, a line each", h.Provider)
+			d.add(join(at, "provider"), "%q is duplicated; one variable may hold both secrets, each on a line of its own", h.Provider)
 		}
 		if (h.SecretEnv == "") == (h.SecretFile == "") {
 			d.add(at, "needs the secret that was given to the host: either secret_env or secret_file")
@@ -429,7 +420,7 @@ func (d *decoder) name(s string, at []any, taken bool) {
 		d.add(at, "%q is not a name of letters, digits, - and _", s)
 	}
 	if taken {
-		d.add(at, "%q stands twice; take another name", s)
+		d.add(at, "%q is duplicated; choose another name", s)
 	}
 }
 

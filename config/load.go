@@ -22,8 +22,8 @@ func Load(path string, environ []string) (*Config, error) {
 	d := &decoder{
 		environ: map[string]string{},
 		problems: problems{
-			source: source{file: path, overrides: map[string]string{}},
-			told:   map[string]bool{},
+			source:   source{file: path, overrides: map[string]string{}},
+			reported: map[string]bool{},
 		},
 	}
 	for _, kv := range environ {
@@ -70,7 +70,7 @@ func (d *decoder) parse(src []byte) *yaml.Node {
 	}
 	root := document.Content[0]
 	if d.size(root, map[*yaml.Node]int{}) > maxNodes {
-		d.addAt(d.at(root), nil, "has aliases that stand for more than %d values; write them out", maxNodes)
+		d.addAt(d.at(root), nil, "has aliases that expand to more than %d values; write them out", maxNodes)
 	}
 	return root
 }
@@ -85,7 +85,7 @@ const maxNodes = 100_000
 func (d *decoder) size(n *yaml.Node, seen map[*yaml.Node]int) int {
 	if n.Kind == yaml.AliasNode {
 		if seen[n.Alias] == 0 {
-			d.addAt(d.at(n), nil, "the alias *%s stands within what it stands for; write it out", n.Value)
+			d.addAt(d.at(n), nil, "the alias *%s refers to itself; write it out", n.Value)
 		}
 		return seen[n.Alias]
 	}

@@ -149,8 +149,8 @@ func key(path []any) string {
 // problems gathers what is wrong.
 type problems struct {
 	source
-	found []Problem
-	told  map[string]bool // keys of which nothing more is to be said; true if neither of what is below them
+	found    []Problem
+	reported map[string]bool // keys of which nothing more is to be said; true if neither of what is below them
 }
 
 // add blames the value at path, unless something was said of it before: the
@@ -161,20 +161,20 @@ func (p *problems) add(path []any, format string, args ...any) {
 
 func (p *problems) addAt(at Position, path []any, format string, args ...any) {
 	for i := range path {
-		if p.told[key(path[:i])] {
+		if p.reported[key(path[:i])] {
 			return
 		}
 	}
 	k := key(path)
-	if _, ok := p.told[k]; ok {
+	if _, ok := p.reported[k]; ok {
 		return
 	}
-	p.told[k] = false
+	p.reported[k] = false
 	p.found = append(p.found, Problem{Position: at, Key: k, Detail: fmt.Sprintf(format, args...)})
 }
 
 // unread blames the value at path, which could not be read at all.
 func (p *problems) unread(path []any, format string, args ...any) {
 	p.add(path, format, args...)
-	p.told[key(path)] = true
+	p.reported[key(path)] = true
 }

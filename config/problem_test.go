@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
 			`:3:18: webhooks[0].uri: there is no such key; did you mean "url"?`,
 		}},
-		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: stands twice, here and in line 1; remove one"}},
+		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: is duplicated, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
 		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, body_memory, trusted_proxies, cors_origins, rate_limit, streams, metrics, debug_listen, private_webhooks"}},
 
@@ -57,12 +57,12 @@ func TestProblems(t *testing.T) {
 		{"infinite minimum", field("type: t, min: .inf"), nil, []string{":1:69: collections[0].fields[0].min: is not a number that can be compared with"}},
 		{"infinite default", field("type: t, default: [.nan]"), nil, []string{":1:73: collections[0].fields[0].default: is not a number that JSON can hold"}},
 		{"cycle", "collections: [{name: a, folder: a, fields: &f [{name: x, type: object, fields: *f, of: *f}]}]", nil, []string{
-			":1:80: the alias *f stands within what it stands for; write it out",
+			":1:80: the alias *f refers to itself; write it out",
 		}},
-		{"cycle in a default", field("type: t, default: &d [*d]"), nil, []string{":1:77: the alias *d stands within what it stands for; write it out"}},
+		{"cycle in a default", field("type: t, default: &d [*d]"), nil, []string{":1:77: the alias *d refers to itself; write it out"}},
 		{"a billion values", "server: &a [1,2,3,4,5,6,7,8,9]\nmedia: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nlog: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
 			"auth: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nstate: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nwebhooks: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n", nil, []string{
-			":1:1: has aliases that stand for more than 100000 values; write them out",
+			":1:1: has aliases that expand to more than 100000 values; write them out",
 		}},
 
 		{"address", "server: {listen: localhost}", nil, []string{`:1:18: server.listen: "localhost" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
@@ -109,8 +109,8 @@ func TestProblems(t *testing.T) {
 		{"collection without anything", "collections:\n  - strict: true\n", nil, []string{
 			":2:5: collections[0].name: is missing", ":2:5: collections[0].folder: is missing",
 		}},
-		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" stands twice; take another name`}},
-		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" is what roles call something else; take another name`}},
+		{"collections twice", "collections:\n  - {name: a, folder: a}\n  - {name: a, folder: b}\n", nil, []string{`:3:12: collections[1].name: "a" is duplicated; choose another name`}},
+		{"collection called media", "collections: [{name: media, folder: a}]", nil, []string{`:1:22: collections[0].name: "media" has another meaning in roles; choose another name`}},
 		{"collection's name", "collections: [{name: a/b, folder: a}]", nil, []string{`:1:22: collections[0].name: "a/b" is not a name of letters, digits, - and _`}},
 		{"same folder", "collections: [{name: a, folder: x}, {name: b, folder: x/}]", nil, []string{
 			`:1:55: collections[1].folder: overlaps with that of collection "a", so that a file would be an entry of both; give them separate folders, or different extensions`,
@@ -128,6 +128,19 @@ func TestProblems(t *testing.T) {
 			`:1:81: collections[2].folder: "z/.GIT/hooks" is not a folder within the repository; write one such as _consultations, or . for the repository itself`,
 		}},
 		{"extension", "collections: [{name: a, folder: a, extension: md}]", nil, []string{`:1:47: collections[0].extension: "md" is not an extension; write .md`}},
+		{"extensions", "collections: [{name: a, folder: a, extension: .}, {name: b, folder: b, extension: .md.}, {name: c, folder: c, extension: a.md}]", nil, []string{
+			`:1:47: collections[0].extension: "." is not an extension; write .md`,
+			`:1:83: collections[1].extension: ".md." is not an extension; write .md`,
+			`:1:122: collections[2].extension: "a.md" is not an extension; write .md`,
+		}},
+		{"extensions of data", "collections: [{name: a, folder: a, extension: .json}, {name: b, folder: b, extension: .YML}, {name: c, folder: c, extension: .fr.yaml}, {name: d, folder: d, extension: .toml}, {name: e, folder: e, extension: .csv}]", nil, []string{
+			`:1:47: collections[0].extension: ".json" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:87: collections[1].extension: ".YML" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:126: collections[2].extension: ".fr.yaml" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:169: collections[3].extension: ".toml" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+			`:1:209: collections[4].extension: ".csv" is the extension of data files, which have no front matter: entries are texts that begin with it; write .md`,
+		}},
+		{"extensions of texts", "collections: [{name: a, folder: a, extension: .html}, {name: b, folder: b, extension: .fr.md}, {name: c, folder: c, extension: .markdown}, {name: d, folder: d, extension: .txt}, {name: e, folder: e, extension: .xml}, {name: f, folder: f, extension: .yml.md}]", nil, nil},
 
 		{"references", "collections:\n- name: a\n  folder: a\n  fields:\n  - {name: r, type: reference, collection: as}\n  - {name: l, type: list, of: {type: object, fields: [{name: r, type: reference, collection: b}]}}\n", nil, []string{
 			`:5:44: collections[0].fields[0].collection: there is no collection "as"; the collections are a`,
@@ -150,13 +163,13 @@ func TestProblems(t *testing.T) {
 			":1:79: auth.issuers[0].discovery: does not go with the algorithms: HS256 needs secret_env or secret_file",
 		}},
 		{"discovery beside a key set", issuer("algorithms: [EdDSA], discovery: true, jwks_url: https://id.example.org/jwks"), nil, []string{
-			":1:95: auth.issuers[0].jwks_url: stands beside discovery; an issuer has one source of keys: remove one",
+			":1:95: auth.issuers[0].jwks_url: cannot be used together with discovery; an issuer has one source of keys: remove one",
 		}},
 		{"map to no role", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/jwks, role_map: {/editors: editr}"), nil, []string{
 			`:1:128: auth.issuers[0].role_map./editors: there is no role "editr"; add it to auth.roles`,
 		}},
 		{"two keys", issuer("algorithms: [EdDSA], jwks_url: https://id.example.org/, jwks_file: x"), nil, []string{
-			":1:78: auth.issuers[0].jwks_url: stands beside jwks_file; an issuer has one source of keys: remove one",
+			":1:78: auth.issuers[0].jwks_url: cannot be used together with jwks_file; an issuer has one source of keys: remove one",
 		}},
 		{"secret for a key pair", issuer("algorithms: [RS256], secret_env: CMS_JWT_SECRET"), nil, []string{
 			":1:80: auth.issuers[0].secret_env: does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file",
@@ -207,7 +220,7 @@ func TestProblems(t *testing.T) {
 			":2:86: webhooks[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
 		}},
 		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
-			`:2:13: webhooks[1].name: "site" stands twice; take another name`,
+			`:2:13: webhooks[1].name: "site" is duplicated; choose another name`,
 		}},
 	}
 	for _, test := range tests {

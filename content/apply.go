@@ -89,7 +89,7 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 // against what is meant, so that a value which stays is the same in a block
 // that was written anew, or the edit is refused.
 func (d *Document) write(root *intent) (*Document, error) {
-	root.settle()
+	root.compact()
 	if err := root.storable(d.block.format); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (d *Document) widen(root *intent) (*intent, error) {
 		if at := block.comment(part.val.was); at >= 0 && !part.val.was.table {
 			line, column := position(d.src, at)
 			return nil, &EditError{Kind: KindRefused, Path: FieldPath{part.name}, Line: line, Column: column,
-				Detail: "the value would have to be written anew, and this comment would be lost; edit the source"}
+				Detail: "the value would have to be rewritten, and this comment would be lost; edit the source"}
 		}
 		part.val = part.val.anew()
 	}

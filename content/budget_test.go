@@ -298,7 +298,7 @@ func TestStepsGrowWithTheSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func(b *budget) error {
-			_, _, err := d.patched(b, operations, 0)
+			_, _, err := newPatcher(b, &Schema{}).patched(d, operations, 0)
 			return err
 		}
 	}
@@ -381,7 +381,7 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 	}
 	for name, work := range map[string]func(b *budget) error{
 		"merge": func(b *budget) error { _, err := merge(b, base, ours, theirs); return err },
-		"patch": func(b *budget) error { _, _, err := d.patched(b, operations, 0); return err },
+		"patch": func(b *budget) error { _, _, err := newPatcher(b, &Schema{}).patched(d, operations, 0); return err },
 	} {
 		whole := &budget{Work: bounded.New(t.Context())}
 		if err := whole.Run(func() error { return work(whole) }); err != nil {
@@ -402,8 +402,8 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 	if _, err := Merge(ctx, base, ours, theirs); !errors.Is(err, context.Canceled) {
 		t.Errorf("Merge: got %v", err)
 	}
-	if _, _, err := d.Patched(ctx, []byte("[]")); !errors.Is(err, context.Canceled) {
-		t.Errorf("Patched: got %v", err)
+	if _, err := d.JSONPatch(ctx, []byte("[]"), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("JSONPatch: got %v", err)
 	}
 }
 
@@ -501,7 +501,7 @@ func TestToldIsBounded(t *testing.T) {
 	} {
 		d := Parse([]byte(src))
 		told, err := json.Marshal(Told(d.Problems()))
-		if err != nil || len(told) > 400<<10 || len(d.Problems()) > 2*maxTold+2 {
+		if err != nil || len(told) > 400<<10 || len(d.Problems()) > 2*maxListed+2 {
 			t.Errorf("%s: %d problems in %d bytes, %v", name, len(d.Problems()), len(told), err)
 		}
 		if last := d.Problems()[len(d.Problems())-1]; !last.Stands() || !strings.Contains(last.Detail, " more ") {
@@ -515,7 +515,7 @@ func TestToldIsBounded(t *testing.T) {
 		return Parse([]byte("---\na: {" + strings.Repeat("k", 1000) + ": {" + numbered("k%d: "+who+", ", 1000) + "}}\n---\n"))
 	}
 	m, err := Merge(t.Context(), side("b"), side("o"), side("t"))
-	if err != nil || len(m.Clashes) > maxTold || len(m.Clashes)+m.More != 1000 {
+	if err != nil || len(m.Clashes) > maxListed || len(m.Clashes)+m.More != 1000 {
 		t.Errorf("got %d clashes and %d more, %v", len(m.Clashes), m.More, err)
 	}
 }

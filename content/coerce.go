@@ -31,20 +31,10 @@ func coerceMembers(fields []Field, o *Object) *Object {
 }
 
 func (f *Field) coerce(v Value) Value {
+	if coerce := f.Type.rules().coerce; coerce != nil {
+		return coerce(v)
+	}
 	switch x := v.(type) {
-	case string:
-		if f.Type != TypeDate && f.Type != TypeDatetime {
-			return v
-		}
-		if t, ok := ParseTime(x); ok && (t.DateOnly || f.Type == TypeDatetime) {
-			return t
-		}
-	case Number:
-		if f.Type == TypeInteger {
-			if n, ok := asInteger(x); ok {
-				return n
-			}
-		}
 	case []Value:
 		if f.Type == TypeList && f.Of != nil {
 			items := make([]Value, len(x))
@@ -59,6 +49,31 @@ func (f *Field) coerce(v Value) Value {
 		}
 	}
 	return v
+}
+
+// coerceAt is v with the type of the field that path leads to.
+func (s *Schema) coerceAt(path FieldPath, v Value) Value {
+	fields, f := s.Fields, (*Field)(nil)
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == step })
+			if i < 0 {
+				return v
+			}
+			f = &fields[i]
+		case int:
+			if f == nil || f.Of == nil {
+				return v
+			}
+			f = f.Of
+		}
+		fields = f.Fields
+	}
+	if f == nil {
+		return v
+	}
+	return f.coerce(v)
 }
 
 // asInteger is n without fraction and exponent: 5 for 5.0, 300 for 3e2. It is

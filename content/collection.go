@@ -1,6 +1,11 @@
 package content
 
-import "strings"
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+)
 
 // Collection is a folder of entries and what is expected of them.
 type Collection struct {
@@ -10,6 +15,25 @@ type Collection struct {
 	Label     map[string]string // by language tag; may be empty
 	Schema    Schema
 	Publish   []string // the top-level fields that publish an entry, which not everyone may change
+}
+
+// dataExtensions are those of files that are data as a whole, so that no reader of theirs
+// knows front matter. They are read only.
+var dataExtensions = []string{
+	".json", ".json5", ".jsonc", ".jsonl", ".ndjson", ".geojson", ".webmanifest",
+	".yml", ".yaml", ".toml", ".csv", ".tsv", ".ini", ".bib", ".ics",
+}
+
+// CheckExtension says why files with the extension, which has its dot, cannot be
+// entries, or nil.
+func CheckExtension(extension string) error {
+	switch last := strings.ToLower(path.Ext(extension)); {
+	case !strings.HasPrefix(extension, ".") || last == "." || strings.ContainsAny(extension, `/\ `):
+		return errors.New("is not an extension; write .md")
+	case slices.Contains(dataExtensions, last):
+		return errors.New("is the extension of data files, which have no front matter: entries are texts that begin with it; write .md")
+	}
+	return nil
 }
 
 // Path is where the entry s is kept.

@@ -76,7 +76,7 @@ func (v *validator) spelling(fields []Field, was, is []pair) {
 	if slices.ContainsFunc(fields, func(f Field) bool { return f.ReadOnly }) {
 		for _, name := range respelled(was, is, readOnly) {
 			v.within(name, func() {
-				v.problemf("read_only", "must stay as it is written: some readers of front matter would take it, or a field that is not for editing, for something else")
+				v.problemf("read_only", "must stay as it is written: some readers of front matter would read it, or a field that is not for editing, differently")
 			})
 		}
 	}
@@ -103,7 +103,7 @@ func pairsIn(pairs []pair, name string) []pair {
 // the symbols of Ruby. A nil before is an empty file. The first ones are told.
 func Disputed(before, after *Document) []Problem {
 	told := Findings{rule: RuleDisputed}
-	tell := func(at int, detail string) {
+	report := func(at int, detail string) {
 		if told.Full() {
 			told.more++
 			return
@@ -119,11 +119,11 @@ func Disputed(before, after *Document) []Problem {
 		before.oddities(same, func(_ int, spelling, _ string) { known[spelling] = true })
 	}
 	if is != was && (was.format != None || !is.agreed) {
-		tell(0, "the front matter is not set apart as before, or not in a way that every generator knows: write it in YAML between two lines of ---")
+		report(0, "the front matter is not set apart as before, or not in a way that every generator knows: write it in YAML between two lines of ---")
 	}
 	after.oddities(same, func(at int, spelling, detail string) {
 		if !known[spelling] {
-			tell(at, detail)
+			report(at, detail)
 		}
 	})
 	return told.Told()
@@ -314,7 +314,7 @@ func (d *Document) oddities(same spellings, yield func(at int, spelling, detail 
 		return
 	}
 	lines := newLineIndex(d.src, d.block.from, d.block.to)
-	tell := func(n *node, spelling, detail string) { yield(lines.offset(n.line, n.column), spelling, detail) }
+	report := func(n *node, spelling, detail string) { yield(lines.offset(n.line, n.column), spelling, detail) }
 	for line := d.block.from; line < d.block.to; {
 		if d.src[line] == '%' {
 			end, _ := lineEnd(d.src, line)
@@ -326,21 +326,21 @@ func (d *Document) oddities(same spellings, yield func(at int, spelling, detail 
 	walk = func(n *node, top bool) {
 		switch {
 		case n.kind == alias:
-			tell(n, "*"+n.target.anchor, "some readers refuse aliases: write the value out")
+			report(n, "*"+n.target.anchor, "some readers refuse aliases: write the value out")
 			return
 		case n.tagged:
-			tell(n, same.spelling(n), "some readers take a value with a tag for something else: leave the tag out")
+			report(n, same.spelling(n), "some readers read a value with a tag differently: leave the tag out")
 		case n.kind == scalar && n.style == plain && len(n.text) > 1 && n.text[0] == ':':
-			tell(n, n.text, "some readers take this for a symbol: put it in quotes")
+			report(n, n.text, "some readers take this for a symbol: put it in quotes")
 		}
 		for i := range n.pairs {
 			switch p := &n.pairs[i]; {
 			case p.key.tagged, p.key.kind == alias: // told below
 			case !p.key.named():
-				tell(p.key, same.spelling(p.key, p.val),
+				report(p.key, same.spelling(p.key, p.val),
 					"some readers take this key for one that brings the fields of another mapping, or for no name: name the fields themselves")
 			case top && !p.key.agreedName():
-				tell(p.key, same.spelling(p.key), "some readers take this key for something else than a text: put it in quotes")
+				report(p.key, same.spelling(p.key), "some readers do not read this key as text: put it in quotes")
 			}
 			walk(n.pairs[i].key, false)
 			walk(n.pairs[i].val, false)

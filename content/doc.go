@@ -7,4 +7,17 @@
 //
 // The package also holds what a collection expects of its documents ([Schema]),
 // and how two edits of one document come together ([Merge]).
+//
+// Its files, from the bottom up:
+//
+//   - values: value.go, number.go, time.go, json.go, fieldpath.go, maybe.go
+//   - names of entries: path.go, collection.go
+//   - what is expected of values: type.go, schema.go, coerce.go, validate.go, findings.go
+//   - reading: document.go, budget.go, split.go, format.go, then yaml.go, toml.go and json.go to node.go's
+//     tree, with locate.go for where each value begins and ends
+//   - editing: edit.go, apply.go, replace.go, patch.go and jsonpatch.go say what, intent.go
+//     what that makes of the tree, splice.go, render.go, scalar.go and flow.go which
+//     bytes, range.go and verify.go whether they are right
+//   - comparing: diff.go, difference.go, diff3.go, merge.go, members.go, identity.go
+//   - what readers take otherwise: dispute.go
 package content

@@ -111,20 +111,20 @@ func (d *Document) decode() {
 	if t.root == nil {
 		return
 	}
-	d.tell(&t, t.duplicates, RuleDuplicateKey, func(*node) string {
+	d.report(&t, t.duplicates, RuleDuplicateKey, func(*node) string {
 		return "the key stands in its mapping already; the last one counts"
 	})
-	d.tell(&t, t.shared, RuleSharedAnchor, func(n *node) string {
+	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
 	})
 }
 
 // tell adds a problem with each of the nodes, of the first ones if they are many.
-func (d *Document) tell(t *tree, nodes []*node, rule string, detail func(*node) string) {
+func (d *Document) report(t *tree, nodes []*node, rule string, detail func(*node) string) {
 	told := Findings{rule: rule}
-	paths := t.root.pathsTo(nodes[:min(len(nodes), maxTold)])
+	paths := t.root.pathsTo(nodes[:min(len(nodes), maxListed)])
 	for i, n := range nodes {
-		if i >= maxTold || told.Full() {
+		if i >= maxListed || told.Full() {
 			told.more += len(nodes) - i
 			break
 		}

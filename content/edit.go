@@ -66,7 +66,7 @@ type Kind string
 // Why edits are not made.
 const (
 	KindRefused       Kind = "refused"         // it would touch more than it should
-	KindAmbiguous     Kind = "ambiguous"       // the key stands there more than once
+	KindAmbiguous     Kind = "ambiguous"       // the key is duplicated
 	KindSyntax        Kind = "syntax"          // the front matter cannot be read
 	KindNotFound      Kind = "not_found"       // the path leads nowhere
 	KindNoFrontMatter Kind = "no_front_matter" // there is nothing to edit

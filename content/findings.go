@@ -9,8 +9,8 @@ import (
 // What is told of what is wrong: so many problems at most, of so many bytes together,
 // so that no answer is many times as long as what it is about.
 const (
-	maxTold      = 100
-	maxToldBytes = 64 << 10
+	maxListed      = 100
+	maxListedBytes = 64 << 10
 )
 
 // RuleMore is that of a problem that stands for others, and says how many.
@@ -47,7 +47,7 @@ func (f *Findings) Join(part *Findings, at string) {
 func (f *Findings) Len() int { return len(f.problems) + f.more }
 
 // Full says whether problems are only counted from now on.
-func (f *Findings) Full() bool { return len(f.problems) >= maxTold || f.bytes >= maxToldBytes }
+func (f *Findings) Full() bool { return len(f.problems) >= maxListed || f.bytes >= maxListedBytes }
 
 // Told are the problems that were added, of which the last says how many more there
 // are, if there are more.
@@ -55,18 +55,18 @@ func (f *Findings) Told() []Problem {
 	if f.more == 0 {
 		return f.problems
 	}
-	p := Problem{Rule: RuleMore, Detail: strconv.Itoa(f.more) + notTold}
+	p := Problem{Rule: RuleMore, Detail: strconv.Itoa(f.more) + notListed}
 	if f.rule != "" {
 		p.Rule = f.rule
 	}
 	return append(f.problems[:len(f.problems):len(f.problems)], p)
 }
 
-const notTold = " more of these are not told"
+const notListed = " more of these are not listed"
 
 // Stands says whether p stands for others that are not told. Which fields they concern
 // nobody can tell.
-func (p Problem) Stands() bool { return strings.HasSuffix(p.Detail, notTold) }
+func (p Problem) Stands() bool { return strings.HasSuffix(p.Detail, notListed) }
 
 // Told are problems as they are told: the first ones, and how many more there are.
 func Told(problems []Problem) []Problem {

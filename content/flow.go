@@ -154,7 +154,7 @@ func (f *flow) lines(stays []bool, comment int) error {
 	if !ok {
 		line, column := position(f.src, comment)
 		return &EditError{Kind: KindRefused, Path: slices.Clone(f.path), Line: line, Column: column,
-			Detail: "this comment would be lost or come to stand beside another item; edit the source"}
+			Detail: "this comment would be lost or end up beside another item; edit the source"}
 	}
 	trailing := commas[len(stays)-1] >= 0
 	indent := string(f.src[f.lineStart(f.start(0)):f.start(0)])

@@ -255,8 +255,8 @@ func (e *editor) find(it *intent, step any) (int, error) {
 // ambiguous names the lines of the keys of n that are called name.
 func (e *editor) ambiguous(n *node, name string) error {
 	_, all := n.find(name)
-	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: "the key stands there more than once; remove all but one of them in the source"}
-	for _, i := range all[:min(len(all), maxTold)] {
+	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: "the key is duplicated; remove all but one of them in the source"}
+	for _, i := range all[:min(len(all), maxListed)] {
 		line, _ := position(e.d.src, n.pairs[i].start)
 		err.Lines = append(err.Lines, line)
 	}
@@ -583,7 +583,7 @@ func (c *valueCheck) value(v Value, depth int) error {
 		for i := range x.Len() {
 			m := x.Members[i]
 			if seen[m.Key] {
-				return fmt.Errorf("the key %q is there twice", m.Key)
+				return fmt.Errorf("the key %q is duplicated", m.Key)
 			}
 			seen[m.Key] = true
 			if err := checkKey(m.Key); err != nil {

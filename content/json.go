@@ -86,14 +86,8 @@ func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for _, r := range s {
 		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
+		case escape(r) != "":
+			b = append(b, escape(r)...)
 		case r < 0x20 || r == 0x2028 || r == 0x2029:
 			b = fmt.Appendf(b, `\u%04x`, r)
 		default:
@@ -259,7 +253,7 @@ func (s *jsonScanner) object(n *node) error {
 		case !again:
 			at.add(Member{key.text, val.value})
 		case s.strict:
-			return s.fail(key.from, fmt.Sprintf("the member %q is there twice", key.text))
+			return s.fail(key.from, fmt.Sprintf("the member %q is duplicated", key.text))
 		default:
 			n.doubled = true
 			s.duplicates = append(s.duplicates, key)

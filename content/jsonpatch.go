@@ -24,51 +24,65 @@ const (
 )
 
 // JSONPatch applies a JSON Patch (RFC 6902) to {"fields": …, "body": …}, as a
-// whole or not at all. Its errors name the operation, from 0, and nothing of
-// what it says. A test that fails is ErrTestFailed.
-func (d *Document) JSONPatch(ctx context.Context, patch []byte, order []string) (*Document, error) {
-	fields, body, err := d.Patched(ctx, patch)
-	if err != nil {
-		return nil, err
-	}
-	return d.Replace(fields, body, order)
-}
-
-// Patched is the fields and the body that a JSON Patch (RFC 6902) makes, for
-// callers that look at them before they Replace those of d. It takes a bounded number
-// of steps, and ends when ctx does.
-func (d *Document) Patched(ctx context.Context, patch []byte) (fields *Object, body string, err error) {
+// whole or not at all, with values of the types that the schema, which may be nil, has.
+// Its errors name the operation, from 0, and nothing of what it says. A test that fails
+// is ErrTestFailed. It takes a bounded number of steps, and ends when ctx does.
+func (d *Document) JSONPatch(ctx context.Context, patch []byte, s *Schema) (*Document, error) {
 	if d.err != nil {
 		_, err := d.edit(nil)
-		return nil, "", err
+		return nil, err
 	}
 	operations, err := parsePatch(patch)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	b := &budget{Work: bounded.New(ctx), much: "so many operations on so large a document are too much; send the whole entry"}
-	err = b.Run(func() error {
-		fields, body, err = d.patched(b, operations, len(patch))
+	if s == nil {
+		s = &Schema{}
+	}
+	p := newPatcher(&budget{Work: bounded.New(ctx), much: "so many operations on so large a document are too much; send the whole entry"}, s)
+	var (
+		fields *Object
+		body   string
+	)
+	err = p.Run(func() error {
+		fields, body, err = p.patched(d, operations, len(patch))
 		return err
 	})
-	return fields, body, err
+	if err != nil {
+		return nil, err
+	}
+	fields = s.Coerce(fields)
+	if len(p.edits) > 0 {
+		if moved, err := d.Apply(p.edits...); err == nil {
+			if out, err := moved.Replace(fields, body, s.Order()); err == nil {
+				return out, nil
+			}
+		}
+	}
+	return d.Replace(fields, body, s.Order())
 }
 
-// patched makes the operations of a patch of so many bytes.
-func (d *Document) patched(b *budget, operations []operation, size int) (fields *Object, body string, err error) {
-	p := patcher{budget: b, indexes: make(map[*Object]map[string]int), holed: make(map[*Object]bool), room: math.MaxInt}
+// patched is the fields and the body that the operations of a patch of so many bytes
+// make. It notes the edits that they are, as far as that can be told.
+func (p *patcher) patched(d *Document, operations []operation, size int) (fields *Object, body string, err error) {
 	was, err := p.copy(d.fields, maxDepth)
 	if err != nil {
 		return nil, "", refusePatch("the document is nested too deep")
 	}
 	p.room = min(copyRoom, 8*(size+len(d.src)+math.MaxInt-p.room))
 	p.root = &Object{Members: []Member{{"fields", was}, {"body", asJSON(d.Body())}}}
+	told := true
 	for i, o := range operations {
+		var edits []Edit
+		if told {
+			edits, told = p.editsOf(o)
+		}
 		if err := p.apply(o); err != nil {
 			return nil, "", atOperation(i, err)
 		}
+		p.edits = append(p.edits, edits...)
 	}
-	p.settle()
+	p.compact()
 	o, _ := p.root.(*Object)
 	f, _ := o.Get("fields")
 	text, _ := o.Get("body")
@@ -214,10 +228,16 @@ const few = 16
 // those that are removed stay, as gone, until it is looked at as a whole.
 type patcher struct {
 	*budget
+	schema  *Schema
 	root    Value
+	edits   []Edit                     // what the operations so far are, as edits
 	room    int                        // bytes that copies may add
 	indexes map[*Object]map[string]int // where members are, of objects in which one was looked for
 	holed   map[*Object]bool           // with members that are gone
+}
+
+func newPatcher(b *budget, s *Schema) *patcher {
+	return &patcher{budget: b, schema: s, indexes: make(map[*Object]map[string]int), holed: make(map[*Object]bool), room: math.MaxInt}
 }
 
 // gone is the value of a member that was removed.
@@ -248,7 +268,7 @@ func (p *patcher) apply(o operation) error {
 		if err != nil {
 			return err
 		}
-		p.settle()
+		p.compact()
 		c, err := p.copy(*v, maxDepth+1)
 		if err != nil {
 			return err
@@ -264,13 +284,13 @@ func (p *patcher) apply(o operation) error {
 
 func (p *patcher) equal(v, other Value) bool {
 	if !scalars([]Value{v}) {
-		p.settle()
+		p.compact()
 	}
 	return comparison{times: sameTime, budget: p.budget}.equal(v, other)
 }
 
-// settle drops the members that are gone.
-func (p *patcher) settle() {
+// compact drops the members that are gone.
+func (p *patcher) compact() {
 	for o := range p.holed {
 		p.step(o.Len())
 		o.Members = slices.DeleteFunc(o.Members, func(m Member) bool { return m.Value == gone{} })
@@ -324,7 +344,7 @@ func (p *patcher) find(v Value, token string) (int, error) {
 		case token == "-":
 			return len(x), nil
 		case token == "" || strings.Trim(token, "0123456789") != "" || len(token) > 1 && token[0] == '0':
-			return 0, &EditError{Kind: KindRefused, Detail: "it points into a list by what is no index: digits without a leading zero"}
+			return 0, &EditError{Kind: KindRefused, Detail: "its index into a list is not valid: use digits without a leading zero"}
 		case err == nil && i <= len(x):
 			return i, nil
 		}

@@ -67,10 +67,10 @@ func TestJSONPatchRefusals(t *testing.T) {
 		{`[{"op":"test","path":"/fields/titre","value":"Le port"},{"op":"remove","path":"/fields/SECRET"}]`, KindNotFound, "operation 1 of the patch: there is no value"},
 		{`[{"op":"replace","path":"/fields/SECRET","value":"SECRET"}]`, KindNotFound, "there is no value"},
 		{`[{"op":"add","path":"/fields/titre/SECRET","value":"SECRET"}]`, KindNotFound, "there is no value"},
-		{`[{"op":"add","path":"/fields/liste/01","value":"SECRET"}]`, KindRefused, "what is no index"},
-		{`[{"op":"add","path":"/fields/liste/+1","value":"SECRET"}]`, KindRefused, "what is no index"},
-		{`[{"op":"add","path":"/fields/liste/-1","value":"SECRET"}]`, KindRefused, "what is no index"},
-		{`[{"op":"add","path":"/fields/liste/","value":"SECRET"}]`, KindRefused, "what is no index"},
+		{`[{"op":"add","path":"/fields/liste/01","value":"SECRET"}]`, KindRefused, "is not valid"},
+		{`[{"op":"add","path":"/fields/liste/+1","value":"SECRET"}]`, KindRefused, "is not valid"},
+		{`[{"op":"add","path":"/fields/liste/-1","value":"SECRET"}]`, KindRefused, "is not valid"},
+		{`[{"op":"add","path":"/fields/liste/","value":"SECRET"}]`, KindRefused, "is not valid"},
 		{`[{"op":"add","path":"/fields/liste/3","value":"SECRET"}]`, KindNotFound, "there is no value"},
 		{`[{"op":"add","path":"/fields/liste/99999999999999999999","value":"SECRET"}]`, KindNotFound, "there is no value"},
 		{`[{"op":"remove","path":"/fields/liste/2"}]`, KindNotFound, "there is no value"},
@@ -105,7 +105,7 @@ func TestJSONPatchBoundsItsWork(t *testing.T) {
 	for items, want := range map[int]Kind{60_000: KindRefused, 1_000_000: KindTooLarge} {
 		b := []byte(`[{"op":"add","path":"/fields/liste","value":[` + strings.Repeat("0,", items) + `0]}`)
 		b = append(b, strings.Repeat(`,{"op":"add","path":"/fields/liste/0","value":1}`, maxOperations-1)...)
-		_, _, err := doc("titre: Le port\n").Patched(t.Context(), append(b, ']'))
+		_, err := doc("titre: Le port\n").JSONPatch(t.Context(), append(b, ']'), nil)
 		if kindOf(err) != want || want == KindRefused && !strings.Contains(err.Error(), "too much") {
 			t.Errorf("%d items: got %v, want it to be %s", items, err, want)
 		}
@@ -133,7 +133,7 @@ func TestJSONPatchAgrees(t *testing.T) {
 			operations = append(operations, fmt.Sprintf(`{"op":%q,"path":%q,"from":%q,"value":%s}`, op, path("path"), path("from"), value))
 		}
 		patch := "[" + strings.Join(operations, ",") + "]"
-		fields, body, err := d.Patched(t.Context(), []byte(patch))
+		patched, err := d.JSONPatch(t.Context(), []byte(patch), nil)
 		other, err2 := jsonpatch.DecodePatch([]byte(patch))
 		var after []byte
 		if err2 == nil {
@@ -146,8 +146,39 @@ func TestJSONPatchAgrees(t *testing.T) {
 			return
 		}
 		want, err := ParseJSON(after)
-		if got := (&Object{Members: []Member{{"fields", fields}, {"body", body}}}); err != nil || !Equal(got, want) {
+		if got := (&Object{Members: []Member{{"fields", patched.Fields()}, {"body", patched.Body()}}}); err != nil || !Equal(got, want) {
 			t.Fatalf("%s: got %v, want %s", patch, got, after)
 		}
 	})
+}
+
+// What a patch says of the structure keeps the lines of what it moves, renames and
+// leaves, where a difference of before and after could not tell.
+func TestJSONPatchKeepsLines(t *testing.T) {
+	const fm = "titre: 'Le port' # nom\nnom: x\nl:\n- a # 1\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"
+	schema := &Schema{Fields: []Field{{Name: "jours", Type: TypeList, Of: &Field{Type: TypeDate}}}}
+	for name, tt := range map[string]struct{ patch, want string }{
+		"rename":            {`{"op":"move","from":"/fields/titre","path":"/fields/title"}`, "title: 'Le port' # nom\nnom: x\nl:\n- a # 1\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"},
+		"rename inside":     {`{"op":"move","from":"/fields/m/k","path":"/fields/m/kk"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- a # 1\n- b # 2\n- a # 3\nm: {kk: 0x1f, n: 1}\n"},
+		"rename and set":    {`{"op":"move","from":"/fields/titre","path":"/fields/title"},{"op":"replace","path":"/fields/title","value":"Le phare"}`, "title: 'Le phare' # nom\nnom: x\nl:\n- a # 1\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"},
+		"rename onto":       {`{"op":"move","from":"/fields/titre","path":"/fields/nom"}`, "nom: 'Le port' # nom\nl:\n- a # 1\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"},
+		"remove one of two": {`{"op":"remove","path":"/fields/l/0"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"},
+		"remove the other":  {`{"op":"remove","path":"/fields/l/2"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- a # 1\n- b # 2\nm: {k: 0x1f, n: 1}\n"},
+		"move equals":       {`{"op":"move","from":"/fields/l/2","path":"/fields/l/0"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- a # 3\n- a # 1\n- b # 2\nm: {k: 0x1f, n: 1}\n"},
+		"move to the end":   {`{"op":"move","from":"/fields/l/0","path":"/fields/l/-"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- b # 2\n- a # 3\n- a # 1\nm: {k: 0x1f, n: 1}\n"},
+		"insert an equal":   {`{"op":"add","path":"/fields/l/0","value":"a"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- a\n- a # 1\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\n"},
+		"append":            {`{"op":"add","path":"/fields/l/-","value":"a"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- a # 1\n- b # 2\n- a # 3\n- a\nm: {k: 0x1f, n: 1}\n"},
+		"of another list":   {`{"op":"move","from":"/fields/l/0","path":"/fields/premier"}`, "titre: 'Le port' # nom\nnom: x\nl:\n- b # 2\n- a # 3\nm: {k: 0x1f, n: 1}\npremier: a\n"},
+		"new, then renamed": {`{"op":"add","path":"/fields/n","value":1},{"op":"move","from":"/fields/n","path":"/fields/o"}`, fm + "o: 1\n"},
+		"a list of days":    {`{"op":"add","path":"/fields/jours","value":["2024-01-02"]},{"op":"add","path":"/fields/jours/0","value":"2024-01-01"}`, fm + "jours:\n- 2024-01-01\n- 2024-01-02\n"},
+	} {
+		got, err := doc(fm).JSONPatch(t.Context(), []byte("["+tt.patch+"]"), schema)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if want := string(doc(tt.want).Source()); string(got.Source()) != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got.Source(), want)
+		}
+	}
 }

@@ -86,8 +86,8 @@ func (it *intent) renameMember(i int, name string) {
 	p.name, p.renamed = name, p.at >= 0
 }
 
-// settle puts the parts of all that was edited into their order.
-func (it *intent) settle() {
+// compact puts the parts of all that was edited into their order.
+func (it *intent) compact() {
 	if m := it.members; m != nil {
 		parts := make([]part, 0, len(it.parts))
 		for i := m.head; i >= 0; i = m.next[i] {
@@ -99,7 +99,7 @@ func (it *intent) settle() {
 	}
 	for i := range it.parts {
 		if v := it.parts[i].val; v != nil {
-			v.settle()
+			v.compact()
 			if old := it.old(i); old != nil && old.kind == alias && v.copied && identical(v.result(), old.value) {
 				it.parts[i].val = nil // it says what it said, so it stays an alias
 			}

@@ -38,11 +38,11 @@ func TestMembersKeepTheirOrder(t *testing.T) {
 				it.renameMember(i, other)
 				want[at] = other
 			}
-			if rapid.IntRange(0, 5).Draw(t, "settle") == 0 {
-				it.settle()
+			if rapid.IntRange(0, 5).Draw(t, "compact") == 0 {
+				it.compact()
 			}
 		}
-		it.settle()
+		it.compact()
 		got := []string{}
 		for i := range it.parts {
 			got = append(got, it.parts[i].name)

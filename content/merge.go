@@ -132,7 +132,7 @@ func (m *merger) clash(base, ours, theirs Maybe) Maybe {
 }
 
 // full says whether clashes are only counted from now on.
-func (n *noted) full() bool { return len(n.clashes) >= maxTold || n.bytes >= maxToldBytes }
+func (n *noted) full() bool { return len(n.clashes) >= maxListed || n.bytes >= maxListedBytes }
 
 // note adds a clash, or counts it.
 func (n *noted) note(c Clash) {

@@ -1,7 +1,7 @@
 package content
 
 // MergePatch applies a JSON Merge Patch (RFC 7396) to {"fields": …, "body": …}.
-// New keys go where Replace puts them.
+// New keys go where Replace puts them. A file without front matter gets one.
 func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) {
 	body := d.Body()
 	var e *editor
@@ -19,11 +19,12 @@ func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) 
 			if !ok {
 				return nil, &EditError{Kind: KindRefused, Detail: `"fields" is an object; null cannot remove it`}
 			}
-			if fields.Len() == 0 {
+			framed := d.framed()
+			if fields.Len() == 0 || framed != d && withoutNulls(fields).(*Object).Len() == 0 {
 				continue
 			}
 			var err error
-			if e, err = d.edit(nil); err != nil {
+			if e, err = framed.edit(nil); err != nil {
 				return nil, err
 			}
 			if err := e.mergePatch(fields, order); err != nil {
@@ -36,7 +37,7 @@ func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) 
 	out := d
 	if e != nil {
 		var err error
-		if out, err = d.write(e.root); err != nil {
+		if out, err = e.d.write(e.root); err != nil {
 			return nil, err
 		}
 	}

@@ -349,7 +349,7 @@ func (p *planner) copyText(n *node, flow bool) (string, error) {
 func (p *planner) uncopied(n *node, what string) error {
 	line, column := position(p.src, n.start)
 	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
-		Detail: what + " would have to be written anew, and cannot be so faithfully; edit the source"}
+		Detail: what + " would have to be rewritten, and cannot be copied faithfully; edit the source"}
 }
 
 func (p *planner) timeText(it *intent, t Time) string {

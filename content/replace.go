@@ -22,9 +22,7 @@ func (d *Document) replace(fields *Object, body string, order []string, same com
 	if same.equal(d.fields, fields) {
 		return d.setBody(body)
 	}
-	if d.block.format == None && !d.block.unclosed {
-		return d.withFrontMatter(fields, body, order)
-	}
+	d = d.framed()
 	e, err := d.edit(nil)
 	if err != nil {
 		return nil, err
@@ -56,12 +54,13 @@ func (e *editor) replace(fields *Object, order keyOrder) error {
 	return err
 }
 
-// withFrontMatter adds one to a file that has none.
-func (d *Document) withFrontMatter(fields *Object, body string, order []string) (*Document, error) {
-	body = withLineEndings(body, d.Body(), d.block.eol)
-	eol := d.block.eol
-	start := string(d.src[:d.block.body]) + "---" + eol + "---" + eol
-	return Parse([]byte(start+body)).Replace(fields, body, order)
+// framed is the document with an empty front matter where it has none.
+func (d *Document) framed() *Document {
+	if d.block.format != None || d.block.unclosed {
+		return d
+	}
+	fence := "---" + d.block.eol
+	return Parse([]byte(string(d.src[:d.block.body]) + fence + fence + d.Body()))
 }
 
 // ReplaceSource makes the document what src says. If both can be read and have

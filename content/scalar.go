@@ -92,19 +92,31 @@ func inline(s string, like, habit style, strict bool) string {
 
 func quoteSingle(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
+// escape is how JSON, TOML and the double quotes of YAML all escape r, "" for what each
+// writes in a way of its own.
+func escape(r rune) string {
+	switch r {
+	case '"':
+		return `\"`
+	case '\\':
+		return `\\`
+	case '\n':
+		return `\n`
+	case '\r':
+		return `\r`
+	case '\t':
+		return `\t`
+	}
+	return ""
+}
+
 func quoteDouble(s string) string {
 	b := make([]byte, 0, len(s)+2)
 	b = append(b, '"')
 	for _, r := range s {
 		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
+		case escape(r) != "":
+			b = append(b, escape(r)...)
 		case printable(r):
 			b = utf8.AppendRune(b, r)
 		case r <= 0xff:

@@ -102,7 +102,7 @@ func TestSchemaCheck(t *testing.T) {
 		{"look-ahead", Field{Name: "a", Type: TypeText, Pattern: "(?=b)"}, "fields[0].pattern without look-around"},
 		{"select without options", Field{Name: "a", Type: TypeSelect}, "fields[0].options needs options"},
 		{"options without select", Field{Name: "a", Type: TypeText, Options: []Value{"b"}}, "fields[0].options select only"},
-		{"option twice", Field{Name: "a", Type: TypeSelect, Options: []Value{Number("1"), "b", Number("1.0")}}, "fields[0].options[2] twice"},
+		{"option twice", Field{Name: "a", Type: TypeSelect, Options: []Value{Number("1"), "b", Number("1.0")}}, "fields[0].options[2] duplicated"},
 		{"option of parts", Field{Name: "a", Type: TypeSelect, Options: []Value{[]Value{}}}, "fields[0].options[0] must be a text"},
 		{"reference to nowhere", Field{Name: "a", Type: TypeReference}, "fields[0].collection needs the collection"},
 		{"collection without reference", Field{Name: "a", Type: TypeText, Collection: "b"}, "fields[0].collection reference only"},

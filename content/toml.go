@@ -554,14 +554,8 @@ func tomlString(s string, like style, eol string) string {
 	b := []byte{'"'}
 	for _, r := range s {
 		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case r == '\r':
-			b = append(b, `\r`...)
+		case escape(r) != "":
+			b = append(b, escape(r)...)
 		case !printable(r) && r <= 0xffff:
 			b = fmt.Appendf(b, `\u%04X`, r)
 		case !printable(r):

@@ -33,7 +33,7 @@ func newGrown(t *testing.T) *fixture {
 		collections = append(collections, content.Collection{Name: collectionOf(n), Folder: "_" + collectionOf(n), Extension: ".md"})
 	}
 	f := siteOf(t, collections, map[string]map[string]auth.Grant{
-		"editor":  {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
+		"editor":  {"*": auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}},
 		"partial": {"*": {Actions: []auth.Action{auth.Read, auth.Update}, Hide: []string{"secret"}}},
 	})
 	var b strings.Builder

@@ -17,7 +17,7 @@ import (
 // secret and leave ordre as it is.
 func newGuardedSite(t testing.TB) (f *fixture, writer *auth.Principal) {
 	every := []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}
-	plain := auth.Allow(every...)
+	plain := auth.Grant{Actions: every}
 	plain.ReadOnly = []string{"ordre"}
 	f = siteOf(t, []content.Collection{
 		{Name: "consultations", Folder: "_consultations", Extension: ".md", Publish: []string{"publiee"}},
@@ -27,9 +27,9 @@ func newGuardedSite(t testing.TB) (f *fixture, writer *auth.Principal) {
 			{Name: "source", Type: content.TypeString, ReadOnly: true}}}},
 		{Name: "legendes", Folder: "img/legendes", Extension: ".md"},
 	}, map[string]map[string]auth.Grant{
-		"editor": {"*": auth.Allow(append(every, auth.Publish)...), "media": auth.Allow(every...)},
+		"editor": {"*": auth.Grant{Actions: append(every, auth.Publish)}, "media": auth.Grant{Actions: every}},
 		"writer": {"consultations": plain},
-		"photos": {"media": auth.Allow(auth.Read)},
+		"photos": {"media": auth.Grant{Actions: []auth.Action{auth.Read}}},
 	})
 	return f, person("bob", "writer")
 }

@@ -56,11 +56,7 @@ func MergePatch(patch *content.Object) Revise {
 // JSONPatch is an edit by RFC 6902 on {"fields": …, "body": …}.
 func JSONPatch(patch []byte) Revise {
 	return func(ctx context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
-		fields, body, err := d.Patched(ctx, patch)
-		if err != nil {
-			return nil, err
-		}
-		return d.Replace(schema.Coerce(fields), body, schema.Order())
+		return d.JSONPatch(ctx, patch, schema)
 	}
 }
 

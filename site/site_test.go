@@ -40,8 +40,8 @@ func newSite(t testing.TB) *fixture {
 			{Name: "consultation", Type: content.TypeReference, Collection: "consultations"},
 		}}},
 	}, map[string]map[string]auth.Grant{
-		"editor": {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete)},
-		"reader": {"consultations": auth.Allow(auth.Read)},
+		"editor": {"*": auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}},
+		"reader": {"consultations": auth.Grant{Actions: []auth.Action{auth.Read}}},
 		"partial": {"consultations": {Actions: []auth.Action{auth.Read}, Hide: []string{"b"},
 			Where: []auth.Condition{{Field: "a", Claim: "values"}}}},
 	})

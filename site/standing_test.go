@@ -14,7 +14,7 @@ import (
 // clerks neither see note nor set etat. In pages all of them are free.
 func newStandingSite(t testing.TB) *fixture {
 	every := []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}
-	clerk := auth.Allow(every...)
+	clerk := auth.Grant{Actions: every}
 	clerk.Hide, clerk.ReadOnly = []string{"note"}, []string{"etat"}
 	return siteOf(t, []content.Collection{
 		{Name: "fiches", Folder: "_fiches", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
@@ -26,8 +26,8 @@ func newStandingSite(t testing.TB) *fixture {
 		}}},
 		{Name: "pages", Folder: "pages", Extension: ".md"},
 	}, map[string]map[string]auth.Grant{
-		"editor": {"*": auth.Allow(every...)},
-		"clerk":  {"fiches": clerk, "pages": auth.Allow(every...)},
+		"editor": {"*": auth.Grant{Actions: every}},
+		"clerk":  {"fiches": clerk, "pages": auth.Grant{Actions: every}},
 	})
 }
 

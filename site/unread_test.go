@@ -18,7 +18,7 @@ func TestEntriesThatCannotBeReadNow(t *testing.T) {
 		{Name: "code", Type: content.TypeString, Unique: true},
 		{Name: "next", Type: content.TypeReference, Collection: "pages"},
 	}}}}, map[string]map[string]auth.Grant{
-		"editor": {"*": auth.Allow(auth.Read, auth.Create, auth.Update, auth.Delete), auth.Media: auth.Allow(auth.Create)},
+		"editor": {"*": auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}, auth.Media: auth.Grant{Actions: []auth.Action{auth.Create}}},
 		"own":    {"pages": {Actions: []auth.Action{auth.Read, auth.Create}, Where: []auth.Condition{{Field: "code", Values: []content.Value{"a", "c"}}}}},
 	})
 	create := func(pr *auth.Principal, slug string, of *content.Object) error {

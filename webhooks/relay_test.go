@@ -332,11 +332,12 @@ func TestBuildRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
+	type build struct {
 		e          Endpoint
 		path, body string
 		header     map[string]string
-	}{
+	}
+	tests := []build{
 		{Endpoint{Type: Netlify, URL: "/build_hooks/5c23"}, "/build_hooks/5c23", "{}", nil},
 		{Endpoint{Type: CloudflarePages, URL: "/client/v4/pages/webhooks/deploy_hooks/7"}, "/client/v4/pages/webhooks/deploy_hooks/7", "", nil},
 		{Endpoint{Type: Vercel, URL: "/v1/integrations/deploy/prj_1/x"}, "/v1/integrations/deploy/prj_1/x", "", nil},
@@ -348,6 +349,11 @@ func TestBuildRequests(t *testing.T) {
 		{Endpoint{Type: Jenkins, URL: "/job/site/buildWithParameters?token=t", Token: "cms:jeton"}, "/job/site/buildWithParameters?CMS_COMMIT=abc123&token=t", "",
 			map[string]string{"Authorization": "Basic Y21zOmpldG9u"}},
 		{Endpoint{Type: Generic, URL: "/hook", Secret: secret}, "/hook", string(event), map[string]string{"Content-Type": "application/cloudevents+json"}},
+	}
+	for _, kind := range Kinds() {
+		if !slices.ContainsFunc(tests, func(b build) bool { return b.e.Type == kind }) {
+			t.Errorf("%s has no row here", kind)
+		}
 	}
 	for _, tt := range tests {
 		t.Run(tt.e.Type, func(t *testing.T) {
