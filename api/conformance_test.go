@@ -29,6 +29,7 @@ import (
 	"cms/content"
 	"cms/state/statetest"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // TestDocument holds the document against the schema of OpenAPI 3.1. With
@@ -160,7 +161,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inbound, err := webhooks.NewInbound(webhooks.InboundOptions{Hooks: []webhooks.Hook{{Provider: "github", Secrets: []string{pushSecret}}}, Branch: "main"})
+	inbound, err := inbound.New(inbound.Options{Hooks: []inbound.Hook{{Provider: "github", Secrets: []string{pushSecret}}}, Branch: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}

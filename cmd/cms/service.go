@@ -21,6 +21,7 @@ import (
 	"cms/site"
 	"cms/state"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // How long the parts of the service may take.
@@ -43,7 +44,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
-	inbound  *webhooks.Inbound
+	inbound  *inbound.Receiver
 	server   *http.Server
 	debug    *http.Server // nil unless it is asked for
 }
@@ -100,7 +101,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	s.inbound, err = webhooks.NewInbound(webhooks.InboundOptions{
+	s.inbound, err = inbound.New(inbound.Options{
 		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Logger: log,
 	})
 	if err != nil {

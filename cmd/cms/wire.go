@@ -14,6 +14,7 @@ import (
 	"cms/media"
 	"cms/site"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // parts are what the configuration says, in the terms of the packages that do
@@ -24,7 +25,7 @@ type parts struct {
 	policy      *auth.Policy
 	collections []content.Collection
 	endpoints   []webhooks.Endpoint
-	inbound     []webhooks.Hook
+	inbound     []inbound.Hook
 }
 
 // partsOf translates the configuration. The error is a *config.Error that tells
@@ -88,7 +89,7 @@ func partsOf(c *config.Config) (*parts, error) {
 		p.endpoints = append(p.endpoints, e)
 	}
 	for i, h := range c.Hooks {
-		hook := webhooks.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
+		hook := inbound.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
 		if err := hook.Check(); err != nil {
 			wrong = append(wrong, c.Problem(err.Error(), "hooks", i))
 		}
