@@ -78,7 +78,7 @@ func (s *sender) post(ctx context.Context, id string, event []byte) (answer, err
 	defer cancel()
 	req, err := s.endpoint.request(ctx, event)
 	if err != nil {
-		return answer{}, bare(err)
+		return answer{}, withoutURL(err)
 	}
 	req.Header.Set("User-Agent", "cms-webhooks")
 	now := time.Now()
@@ -87,7 +87,7 @@ func (s *sender) post(ctx context.Context, id string, event []byte) (answer, err
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return answer{}, bare(err)
+		return answer{}, withoutURL(err)
 	}
 	defer resp.Body.Close()
 	// Read to its end, the connection can be used again; a failure here takes
@@ -174,8 +174,8 @@ func retryAfter(v string, now time.Time) time.Duration {
 	return 0
 }
 
-// bare takes the URL out of an error of net/http.
-func bare(err error) error {
+// withoutURL takes the URL out of an error of net/http.
+func withoutURL(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err
 	}

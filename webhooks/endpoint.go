@@ -44,10 +44,10 @@ type Endpoint struct {
 	Fields []string `json:"fields,omitempty"`
 
 	// Type is "" for a receiver of events, or the kind of a service that builds
-	// the newest commit: see build.go.
+	// the newest commit: one of [Presets].
 	Type string `json:"type,omitempty"`
 
-	// Token authorises a build at GitHub, GitLab or Jenkins.
+	// Token authorises a build, where the preset has one.
 	Token string `json:"token,omitempty"`
 
 	// Ref is the branch that GitLab builds, and the event's type for GitHub.

@@ -53,7 +53,7 @@ func (b *bench) enqueued(endpoint string) []Event {
 func TestThereAndBackAgain(t *testing.T) {
 	each(t, func(b *bench) {
 		second, builds := b.e, b.e
-		second.Name, builds.Name, builds.Type = "second", "builds", Generic
+		second.Name, builds.Name, builds.Type = "second", "builds", generic
 		endpoints := []Endpoint{b.e, second, builds}
 		b.h.commit("avant")
 		base := b.h.state()
