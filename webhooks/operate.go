@@ -118,7 +118,7 @@ func (r *Relay) Test(ctx context.Context, name string) (delivery string, err err
 	if !s.Endpoint.builds() {
 		ev.Type, ev.Data.Action = testEvent, "tested"
 	}
-	d, err := deliveryOf(ev, now)
+	d, err := s.Endpoint.delivery(ev, now)
 	if err != nil {
 		return "", err
 	}

@@ -183,8 +183,10 @@ func (e *Endpoint) request(ctx context.Context, event []byte) (*http.Request, er
 	if m.media != "" {
 		req.Header.Set("Content-Type", m.media)
 	}
-	for name, value := range m.header {
-		req.Header.Set(name, value)
+	for _, header := range []map[string]string{e.Headers, m.header} {
+		for name, value := range header {
+			req.Header.Set(name, value)
+		}
 	}
 	return req, nil
 }

@@ -311,7 +311,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 		if err != nil {
 			return false, err
 		}
-		d, err := deliveryOf(buildEvent(in, tip, depth, now), now)
+		d, err := e.delivery(buildEvent(in, tip, depth, now), now)
 		if err != nil {
 			return false, err
 		}
@@ -320,7 +320,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 	}
 	var ds []state.Delivery
 	for _, ev := range events {
-		d, err := deliveryOf(ev, now)
+		d, err := e.delivery(ev, now)
 		if err != nil {
 			return false, err
 		}
@@ -329,10 +329,14 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 	return r.store.Advance(ctx, e.Name, at, end, now, ds)
 }
 
-// deliveryOf is ev to be delivered now. Events of no entry share a path, and so
+// delivery is ev to be delivered to e now. Events of no entry share a path, and so
 // keep their order.
-func deliveryOf(ev Event, now time.Time) (state.Delivery, error) {
-	body, err := ev.encode()
+func (e *Endpoint) delivery(ev Event, now time.Time) (state.Delivery, error) {
+	prefixed := ev
+	if e.EventTypePrefix != "" {
+		prefixed.Type = e.EventTypePrefix + "." + ev.Type
+	}
+	body, err := prefixed.encode()
 	if err != nil {
 		return state.Delivery{}, err
 	}

@@ -81,7 +81,11 @@ func partsOf(c *config.Config) (*parts, error) {
 			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
 			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
-			OldSecret: string(w.OldSecret), Token: string(w.Token),
+			OldSecret: string(w.OldSecret), Token: string(w.Token), EventTypePrefix: w.EventTypePrefix,
+			Headers: map[string]string{},
+		}
+		for name, h := range w.Headers {
+			e.Headers[name] = string(h.Secret)
 		}
 		for _, err := range each(e.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
