@@ -15,7 +15,7 @@ import (
 // Status is an endpoint and how it does.
 type Status struct {
 	Endpoint   Endpoint
-	Configured bool      // it stands in the configuration, and can be changed only there
+	Configured bool      // it is in the configuration, and can be changed only there
 	Disabled   time.Time // zero while it is enabled
 	Reason     string    // why it is disabled
 	Succeeded  time.Time // the last time that it took something; zero when never
