@@ -29,7 +29,7 @@ type parts struct {
 }
 
 // partsOf translates the configuration. The error is a *config.Error that tells
-// all that those packages find wrong, and where it stands.
+// all that those packages find wrong, and where.
 func partsOf(c *config.Config) (*parts, error) {
 	var (
 		p     parts

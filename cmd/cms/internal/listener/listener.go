@@ -236,7 +236,7 @@ func (l *Listener) report(ctx context.Context, source, commit string, s state) {
 		return
 	}
 	if err := l.reporter.send(ctx, source, commit, s); err != nil {
-		l.o.Logger.Warn("the service was not told", "commit", commit, "state", string(s), "error", err)
+		l.o.Logger.Warn("the build could not be reported", "commit", commit, "state", string(s), "error", err)
 	}
 }
 
