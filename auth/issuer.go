@@ -42,17 +42,6 @@ type Issuer struct {
 // Format writes the issuer's name, whatever the verb, and so never its secret.
 func (is Issuer) Format(f fmt.State, _ rune) { fmt.Fprint(f, is.Issuer) }
 
-// Algorithms lists the signature algorithms (RFC 7518) that an issuer may use.
-func Algorithms() []string {
-	return append([]string{"EdDSA", "ES256", "ES384", "HS256"}, rsaAlgorithms()...)
-}
-
-func rsaAlgorithms() []string {
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-}
-
-const hs256 = "HS256"
-
 // Check says everything that is wrong with the issuer's settings. It does not
 // fetch JWKSURL.
 func (is Issuer) Check() error {
@@ -93,8 +82,8 @@ func (is Issuer) checkAlgorithms() error {
 			return fmt.Errorf("algorithm %q is not one of %s", alg, strings.Join(Algorithms(), ", "))
 		}
 	}
-	if slices.Contains(is.Algorithms, hs256) && slices.ContainsFunc(is.Algorithms, func(a string) bool { return a != hs256 }) {
-		return fmt.Errorf("%s, which has a shared secret, cannot stand beside algorithms that have key pairs", hs256)
+	if slices.Contains(is.Algorithms, HS256) && slices.ContainsFunc(is.Algorithms, func(a string) bool { return a != HS256 }) {
+		return fmt.Errorf("%s, which has a shared secret, cannot stand beside algorithms that have key pairs", HS256)
 	}
 	return nil
 }
@@ -107,15 +96,15 @@ func (is Issuer) keys(o Options) (keySource, error) {
 			given++
 		}
 	}
-	switch symmetric := is.Algorithms[0] == hs256; {
+	switch symmetric := is.Algorithms[0] == HS256; {
 	case given > 1:
 		return nil, errors.New("a secret, a key set, the URL of a key set and discovery exclude each other")
 	case symmetric && given == 1 && len(is.Secret) == 0:
-		return nil, fmt.Errorf("%s needs a secret, not a key set", hs256)
+		return nil, fmt.Errorf("%s needs a secret, not a key set", HS256)
 	case symmetric && len(is.Secret) < MinSecret:
-		return nil, fmt.Errorf("the secret has %d bytes; %s needs at least %d", len(is.Secret), hs256, MinSecret)
+		return nil, fmt.Errorf("the secret has %d bytes; %s needs at least %d", len(is.Secret), HS256, MinSecret)
 	case symmetric:
-		return keySet{{algorithms: []string{hs256}, public: is.Secret, private: is.Secret}}, nil
+		return keySet{{algorithms: []string{HS256}, public: is.Secret, private: is.Secret}}, nil
 	case len(is.JWKS) > 0:
 		keys, err := parseKeySet(is.JWKS, is.Algorithms)
 		if err == nil && len(keys) == 0 {

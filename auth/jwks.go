@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -117,17 +116,4 @@ func bind(jwk jwkset.JWK, algorithms []string) (key, error) {
 		}
 	}
 	return k, nil
-}
-
-// fits says whether the type and the curve of a public key are those of alg.
-func fits(public any, alg string) bool {
-	switch k := public.(type) {
-	case ed25519.PublicKey:
-		return alg == "EdDSA"
-	case *ecdsa.PublicKey:
-		return alg == "ES256" && k.Curve == elliptic.P256() || alg == "ES384" && k.Curve == elliptic.P384()
-	case *rsa.PublicKey:
-		return slices.Contains(rsaAlgorithms(), alg)
-	}
-	return false
 }

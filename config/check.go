@@ -12,19 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// What stands beside the names of collections in a role.
-const (
-	media    = "media"
-	webhooks = "webhooks"
-	every    = "*"
-)
-
-// Limits of tokens and their secrets; package auth holds to the same.
-const (
-	minTokenSecret = 32
-	maxLeeway      = 30 * time.Second
+	"cms/auth"
+	"cms/webhooks"
 )
 
 // check finds what is wrong with values that are each of the right type, and
@@ -170,7 +160,7 @@ func (d *decoder) collections(all []Collection) {
 	for i := range all {
 		c, at := &all[i], []any{"collections", i}
 		d.name(c.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Collection) bool { return o.Name == c.Name }))
-		if c.Name == media || c.Name == webhooks {
+		if c.Name == auth.Media || c.Name == auth.Webhooks {
 			d.add(join(at, "name"), "%q is what roles call something else; take another name", c.Name)
 		}
 		c.Folder = d.folder(c.Folder, join(at, "folder"))
@@ -244,10 +234,10 @@ func (d *decoder) issuers(all []Issuer, roles map[string]map[string]Grant) {
 		if slices.ContainsFunc(all[:i], func(o Issuer) bool { return o.Issuer == is.Issuer }) {
 			d.add(join(at, "issuer"), "%q stands twice; give it all its settings in one place", is.Issuer)
 		}
-		if is.Leeway < 0 || is.Leeway > maxLeeway {
-			d.add(join(at, "leeway"), "is not between 0s and %s", maxLeeway)
+		if is.Leeway < 0 || is.Leeway > auth.MaxLeeway {
+			d.add(join(at, "leeway"), "is not between 0s and %s", auth.MaxLeeway)
 		}
-		symmetric := slices.Contains(is.Algorithms, "HS256")
+		symmetric := slices.Contains(is.Algorithms, auth.HS256)
 		if len(is.Algorithms) == 0 || symmetric && len(is.Algorithms) > 1 {
 			d.add(join(at, "algorithms"), "has to be [HS256], with a secret, or some of the others, with a key set")
 		}
@@ -320,8 +310,8 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 		d.add(join(at, given[0]), "does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file")
 	case symmetric:
 		is.Secret = d.secret(is.SecretEnv, is.SecretFile, at)
-		if len(is.Secret) < minTokenSecret {
-			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), minTokenSecret)
+		if len(is.Secret) < auth.MinSecret {
+			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), auth.MinSecret)
 		}
 	case is.JWKSFile != "":
 		is.JWKS = d.contents(is.JWKSFile, join(at, "jwks_file"))
@@ -355,7 +345,7 @@ func (d *decoder) roles(roles map[string]map[string]Grant, collections []Collect
 				for field := range grant.Where {
 					d.field(field, collections[i], join(join(at, "where"), field))
 				}
-			case target != media && target != webhooks && target != every:
+			case target != auth.Media && target != auth.Webhooks && target != auth.Every:
 				d.collection(target, at, collections)
 			}
 		}
@@ -401,7 +391,7 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		for _, name := range slices.Sorted(maps.Keys(w.Headers)) {
 			w.Headers[name] = d.header(w.Headers[name], join(join(at, "headers"), name))
 		}
-		if w.Type != "" && w.Type != "generic" && w.SecretEnv == "" && w.SecretFile == "" {
+		if !webhooks.Signed(w.Type) && w.SecretEnv == "" && w.SecretFile == "" {
 			continue // such a service is sent nothing that is signed
 		}
 		if (w.SecretEnv == "") == (w.SecretFile == "") {

@@ -30,8 +30,8 @@ type decoder struct {
 type place struct {
 	path  []any
 	value reflect.Value
-	oneof string // space-separated; of the scalars below
-	fixed bool   // within a list or a map: the environment cannot override it
+	oneof []string // of the scalars below; none: any
+	fixed bool     // within a list or a map: the environment cannot override it
 }
 
 func (pl place) at(step any, v reflect.Value) place {
@@ -80,7 +80,7 @@ func (d *decoder) structure(n *yaml.Node, pl place) {
 	if n.Kind == yaml.SequenceNode {
 		for i := range t.NumField() {
 			if tag := t.Field(i).Tag; tag.Get("alone") != "" {
-				d.list(n, place{path: pl.path, value: pl.value.Field(i), oneof: tag.Get("oneof")})
+				d.list(n, place{path: pl.path, value: pl.value.Field(i), oneof: options(tag)})
 				return
 			}
 		}
@@ -107,7 +107,7 @@ func (d *decoder) structure(n *yaml.Node, pl place) {
 			continue
 		}
 		field := pl.at(name, pl.value.Field(i))
-		field.oneof = tag.Get("oneof")
+		field.oneof = options(tag)
 		node := given[name]
 		if o := d.override(field); o != nil {
 			node = o
@@ -271,11 +271,10 @@ func (d *decoder) scalar(n *yaml.Node, pl place) {
 
 // allowed says whether s is one of the values that pl has to choose from.
 func (d *decoder) allowed(s string, pl place) bool {
-	options := strings.Fields(pl.oneof)
-	if len(options) == 0 || slices.Contains(options, s) {
+	if len(pl.oneof) == 0 || slices.Contains(pl.oneof, s) {
 		return true
 	}
-	d.add(pl.path, "%q is not one of %s", s, strings.Join(options, ", "))
+	d.add(pl.path, "%q is not one of %s", s, strings.Join(pl.oneof, ", "))
 	return false
 }
 

@@ -31,20 +31,10 @@ func coerceMembers(fields []Field, o *Object) *Object {
 }
 
 func (f *Field) coerce(v Value) Value {
+	if coerce := f.Type.rules().coerce; coerce != nil {
+		return coerce(v)
+	}
 	switch x := v.(type) {
-	case string:
-		if f.Type != TypeDate && f.Type != TypeDatetime {
-			return v
-		}
-		if t, ok := ParseTime(x); ok && (t.DateOnly || f.Type == TypeDatetime) {
-			return t
-		}
-	case Number:
-		if f.Type == TypeInteger {
-			if n, ok := asInteger(x); ok {
-				return n
-			}
-		}
 	case []Value:
 		if f.Type == TypeList && f.Of != nil {
 			items := make([]Value, len(x))

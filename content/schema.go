@@ -172,15 +172,15 @@ func (c fieldCheck) checkParts() {
 }
 
 func (c fieldCheck) checkBounds() {
-	applies, counts := c.Type.bounded()
+	limits := c.Type.rules().limits
 	check := func(option string, bound *float64) {
 		switch {
 		case bound == nil:
-		case !applies:
+		case limits == unlimited:
 			c.errorf(option, "%s does not apply to type %s", option, c.Type)
 		case math.IsNaN(*bound) || math.IsInf(*bound, 0):
 			c.errorf(option, "%s must be a number", option)
-		case counts && (*bound < 0 || *bound != math.Trunc(*bound)):
+		case limits == byCount && (*bound < 0 || *bound != math.Trunc(*bound)):
 			c.errorf(option, "%s counts, so it must be a whole number from 0", option)
 		}
 	}

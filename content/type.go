@@ -33,118 +33,161 @@ const (
 	TypeReference Type = "reference" // the slug of an entry of another collection
 )
 
+// Scalar is what the values of a type are to those who compare them.
+type Scalar int
+
+// The kinds of scalars.
+const (
+	Mixed Scalar = iota // lists, objects, and what may be of several kinds
+	Texts
+	Numbers
+	Booleans
+	Times
+)
+
+// typeRules are what is particular to a type. All that depends on a type is said here,
+// but for the structure of lists, objects and selects.
+type typeRules struct {
+	name    Type
+	scalar  Scalar
+	limits  limits
+	admits  func(Value) bool  // whether a value that is not null is one of the type
+	coerce  func(Value) Value // gives a value the type, where it reads as it; nil leaves it as it is
+	expects string            // what it must be, to an editor
+}
+
+// limits are what Min and Max mean.
+type limits int
+
+const (
+	unlimited limits = iota // nothing
+	byValue
+	byCount // of the characters or items
+)
+
+const (
+	expectsText = "text; in the file, what reads as a number, a date or a boolean needs quotes to be text"
+	expectsFile = "the name or path of a file, without .. and without a scheme, or an address beginning with https:// or http://"
+)
+
+// types are the rules of all types, in the order in which documentation lists them.
+// They are read only.
+var types = []typeRules{
+	{TypeString, Texts, byCount, textThat(anyText), nil, expectsText},
+	{TypeText, Texts, byCount, textThat(anyText), nil, expectsText},
+	{TypeMarkdown, Texts, byCount, textThat(anyText), nil, expectsText},
+	{TypeInteger, Numbers, byValue, numberThat(whole), toInteger, "a whole number, without quotes"},
+	{TypeNumber, Numbers, byValue, numberThat(finite), nil, "a number, without quotes"},
+	{TypeBoolean, Booleans, unlimited, isA[bool], nil, "true or false, without quotes"},
+	{TypeDate, Times, unlimited, isDate, toDate, "a date without a time, like 2019-01-15"},
+	{TypeDatetime, Times, unlimited, isTime, toTime, "a date and time, like 2019-01-15T09:30:00+01:00, or a date, like 2019-01-15"},
+	{TypeURL, Texts, unlimited, textThat(webAddress), nil, "the address of a web page, beginning with https:// or http://, or a path of this site, beginning with /"},
+	{TypeEmail, Texts, unlimited, textThat(mailAddress), nil, "an email address alone, like name@example.org"},
+	{TypeSelect, Mixed, unlimited, isScalar, nil, "a single value"},
+	{TypeList, Mixed, byCount, isA[[]Value], nil, "a list"},
+	{TypeObject, Mixed, unlimited, isA[*Object], nil, "a mapping of keys to values"},
+	{TypeImage, Texts, unlimited, textThat(fileName), nil, expectsFile},
+	{TypeFile, Texts, unlimited, textThat(fileName), nil, expectsFile},
+	{TypeReference, Texts, unlimited, textThat(slugText), nil, "the slug of an entry"},
+}
+
 // Types are all types, in the order in which documentation lists them.
 func Types() []Type {
-	return []Type{
-		TypeString, TypeText, TypeMarkdown, TypeInteger, TypeNumber, TypeBoolean, TypeDate, TypeDatetime,
-		TypeURL, TypeEmail, TypeSelect, TypeList, TypeObject, TypeImage, TypeFile, TypeReference,
+	names := make([]Type, len(types))
+	for i := range types {
+		names[i] = types[i].name
 	}
+	return names
+}
+
+// rules are those of the type; those of one that does not exist admit texts.
+func (t Type) rules() typeRules {
+	for i := range types {
+		if types[i].name == t {
+			return types[i]
+		}
+	}
+	return typeRules{admits: textThat(anyText), expects: expectsText}
+}
+
+// Scalar is what the values of the type are to those who compare them.
+func (t Type) Scalar() Scalar { return t.rules().scalar }
+
+// textual says whether values of the type are strings of the editor's own, to
+// which a pattern can apply.
+func (t Type) textual() bool { return t.Scalar() == Texts }
+
+func isA[T any](x Value) bool {
+	_, ok := x.(T)
+	return ok
+}
+
+func isScalar(x Value) bool { return scalars([]Value{x}) }
+
+func isDate(x Value) bool {
+	t, ok := asTime(x)
+	return ok && t.DateOnly
+}
+
+func isTime(x Value) bool {
+	_, ok := asTime(x)
+	return ok
+}
+
+func textThat(admits func(string) bool) func(Value) bool {
+	return func(x Value) bool {
+		s, ok := x.(string)
+		return ok && admits(s)
+	}
+}
+
+func numberThat(admits func(Number) bool) func(Value) bool {
+	return func(x Value) bool {
+		n, ok := x.(Number)
+		return ok && admits(n)
+	}
+}
+
+func anyText(string) bool { return true }
+
+func slugText(s string) bool {
+	_, err := ParseSlug(s)
+	return err == nil
+}
+
+func mailAddress(s string) bool {
+	if len(s) > maxAddress {
+		return false
+	}
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
 }
 
 // maxAddress is how long an email address can be (RFC 5321): the name, the at sign and
 // the domain.
 const maxAddress = 64 + 1 + 255
 
-// textual says whether values of the type are strings of the editor's own, to
-// which a pattern can apply.
-func (t Type) textual() bool {
-	switch t {
-	case TypeString, TypeText, TypeMarkdown, TypeURL, TypeEmail, TypeImage, TypeFile, TypeReference:
-		return true
+func toTime(x Value) Value {
+	if t, ok := asTime(x); ok {
+		return t
 	}
-	return false
+	return x
 }
 
-// bounded says whether Min and Max mean something, and if they count.
-func (t Type) bounded() (ok, counts bool) {
-	switch t {
-	case TypeInteger, TypeNumber:
-		return true, false
-	case TypeString, TypeText, TypeMarkdown, TypeList:
-		return true, true
+func toDate(x Value) Value {
+	if t, ok := asTime(x); ok && t.DateOnly {
+		return t
 	}
-	return false, false
+	return x
 }
 
-// admits says whether x, which is not null, is a value of the type.
-func (t Type) admits(x Value) bool {
-	switch t {
-	case TypeBoolean:
-		_, ok := x.(bool)
-		return ok
-	case TypeInteger:
-		n, ok := x.(Number)
-		return ok && whole(n)
-	case TypeNumber:
-		n, ok := x.(Number)
-		return ok && finite(n)
-	case TypeDate:
-		d, ok := asTime(x)
-		return ok && d.DateOnly
-	case TypeDatetime:
-		_, ok := asTime(x)
-		return ok
-	case TypeList:
-		_, ok := x.([]Value)
-		return ok
-	case TypeObject:
-		_, ok := x.(*Object)
-		return ok
-	case TypeSelect:
-		return scalars([]Value{x})
-	}
-	s, ok := x.(string)
-	return ok && t.admitsText(s)
-}
-
-func (t Type) admitsText(s string) bool {
-	switch t {
-	case TypeURL:
-		return webAddress(s)
-	case TypeEmail:
-		if len(s) > maxAddress {
-			return false
+func toInteger(x Value) Value {
+	if n, ok := x.(Number); ok {
+		if n, ok := asInteger(n); ok {
+			return n
 		}
-		a, err := mail.ParseAddress(s)
-		return err == nil && a.Address == s
-	case TypeImage, TypeFile:
-		return fileName(s)
-	case TypeReference:
-		_, err := ParseSlug(s)
-		return err == nil
 	}
-	return true
-}
-
-// expectation says to an editor what a value of the type must be.
-func (t Type) expectation() string {
-	switch t {
-	case TypeBoolean:
-		return "true or false, without quotes"
-	case TypeInteger:
-		return "a whole number, without quotes"
-	case TypeNumber:
-		return "a number, without quotes"
-	case TypeDate:
-		return "a date without a time, like 2019-01-15"
-	case TypeDatetime:
-		return "a date and time, like 2019-01-15T09:30:00+01:00, or a date, like 2019-01-15"
-	case TypeURL:
-		return "the address of a web page, beginning with https:// or http://, or a path of this site, beginning with /"
-	case TypeEmail:
-		return "an email address alone, like name@example.org"
-	case TypeSelect:
-		return "a single value"
-	case TypeList:
-		return "a list"
-	case TypeObject:
-		return "a mapping of keys to values"
-	case TypeImage, TypeFile:
-		return "the name or path of a file, without .. and without a scheme, or an address beginning with https:// or http://"
-	case TypeReference:
-		return "the slug of an entry"
-	}
-	return "text; in the file, what reads as a number, a date or a boolean needs quotes to be text"
+	return x
 }
 
 // webAddress accepts absolute http and https addresses and paths from the

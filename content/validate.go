@@ -85,8 +85,8 @@ func (v *validator) value(f *Field, x Value) {
 			return
 		}
 	}
-	if !f.Type.admits(x) {
-		v.problemf("type", "must be %s", f.Type.expectation())
+	if rules := f.Type.rules(); !rules.admits(x) {
+		v.problemf("type", "must be %s", rules.expects)
 		return
 	}
 	switch x := x.(type) {

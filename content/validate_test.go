@@ -242,7 +242,7 @@ func TestAddresses(t *testing.T) {
 			of   Type
 			want bool
 		}{{TypeURL, tt.url}, {TypeImage, tt.image}, {TypeFile, tt.image}, {TypeEmail, tt.mail}} {
-			if got := c.of.admits(tt.value); got != c.want {
+			if got := c.of.rules().admits(tt.value); got != c.want {
 				t.Errorf("%s %q: got %t, want %t", c.of, tt.value, got, c.want)
 			}
 		}

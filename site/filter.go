@@ -147,17 +147,10 @@ func (f *filter) ordered(c *cell) bool {
 
 // kindOf is the kind of the values of a type, if they are all of one.
 func kindOf(typ content.Type) (kind, bool) {
-	switch typ {
-	case content.TypeInteger, content.TypeNumber:
-		return number, true
-	case content.TypeBoolean:
-		return boolean, true
-	case content.TypeDate, content.TypeDatetime:
-		return moment, true
-	case content.TypeString, content.TypeText, content.TypeMarkdown, content.TypeURL, content.TypeEmail, content.TypeImage, content.TypeFile, content.TypeReference:
-		return text, true
-	}
-	return absent, false
+	k, ok := map[content.Scalar]kind{
+		content.Texts: text, content.Numbers: number, content.Booleans: boolean, content.Times: moment,
+	}[typ.Scalar()]
+	return k, ok
 }
 
 // typeAt is the type of the field at path, or of its items if it is a list; ""

@@ -44,7 +44,7 @@ type Endpoint struct {
 	Fields []string `json:"fields,omitempty"`
 
 	// Type is "" for a receiver of events, or the kind of a service that builds
-	// the newest commit: one of [Presets].
+	// the newest commit: one of [Kinds].
 	Type string `json:"type,omitempty"`
 
 	// Token authorises a build, where the preset has one.

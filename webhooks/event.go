@@ -212,6 +212,20 @@ func clip(s string) string {
 	return s[:n]
 }
 
+// Patterns are what an endpoint can ask for: all events, all of a kind, or those of one
+// type.
+func Patterns() []string {
+	all, last := []string{"*"}, ""
+	for _, t := range eventTypes {
+		kind, _, _ := strings.Cut(t, ".")
+		if kind != last {
+			all = append(all, kind+".*")
+		}
+		all, last = append(all, t), kind
+	}
+	return all
+}
+
 // matching are the event types that pattern names: one of them, all of a kind
 // as in "entry.*", or all as "*".
 func matching(pattern string) []string {

@@ -18,7 +18,7 @@ import (
 // documentation of build hooks, repository_dispatch, pipeline triggers or remote
 // builds.
 type preset struct {
-	name    string
+	kind    string
 	signed  bool      // it is sent CloudEvents with a signature
 	token   tokenRule // what authorises the build
 	message func(*Endpoint, build) (message, error)
@@ -38,24 +38,24 @@ const generic = "generic"
 // presets are those that there are: a new one is a row here, and one in the table of
 // TestBuildRequests.
 var presets = []preset{
-	{name: "netlify", message: func(e *Endpoint, _ build) (message, error) {
+	{kind: "netlify", message: func(e *Endpoint, _ build) (message, error) {
 		return message{url: e.URL, body: "{}", media: "application/json"}, nil
 	}},
-	{name: "cloudflare-pages", message: urlAlone},
-	{name: "vercel", message: urlAlone},
-	{name: "github", token: needsToken, message: dispatch},
-	{name: "gitlab", token: needsToken, message: trigger},
-	{name: "jenkins", token: mayHaveLogin, message: remoteBuild},
-	{name: generic, signed: true, message: func(e *Endpoint, b build) (message, error) {
+	{kind: "cloudflare-pages", message: urlAlone},
+	{kind: "vercel", message: urlAlone},
+	{kind: "github", token: needsToken, message: dispatch},
+	{kind: "gitlab", token: needsToken, message: trigger},
+	{kind: "jenkins", token: mayHaveLogin, message: remoteBuild},
+	{kind: generic, signed: true, message: func(e *Endpoint, b build) (message, error) {
 		return cloudEvent(e, b.event), nil
 	}},
 }
 
 // Presets are the names of the services that build, as an endpoint's Type.
-func Presets() []string {
+func Kinds() []string {
 	names := make([]string, len(presets))
 	for i, p := range presets {
-		names[i] = p.name
+		names[i] = p.kind
 	}
 	return names
 }
@@ -64,7 +64,7 @@ func Presets() []string {
 func withToken() (names []string) {
 	for _, p := range presets {
 		if p.token != noToken {
-			names = append(names, p.name)
+			names = append(names, p.kind)
 		}
 	}
 	return names
@@ -126,8 +126,11 @@ func cloudEvent(e *Endpoint, event []byte) message {
 const maxCoalesce = time.Hour
 
 // preset is that of e; nil for a receiver of events.
-func (e *Endpoint) preset() *preset {
-	if i := slices.IndexFunc(presets, func(p preset) bool { return p.name == e.Type }); i >= 0 {
+func (e *Endpoint) preset() *preset { return presetOf(e.Type) }
+
+// presetOf is the preset of a kind; nil where there is none.
+func presetOf(kind string) *preset {
+	if i := slices.IndexFunc(presets, func(p preset) bool { return p.kind == kind }); i >= 0 {
 		return &presets[i]
 	}
 	return nil
@@ -138,16 +141,20 @@ func (e *Endpoint) preset() *preset {
 func (e *Endpoint) builds() bool { return e.Type != "" }
 
 // signed says whether e gets CloudEvents with a signature.
-func (e *Endpoint) signed() bool {
-	p := e.preset()
-	return e.Type == "" || p != nil && p.signed
+func (e *Endpoint) signed() bool { return Signed(e.Type) }
+
+// Signed says whether endpoints of a kind, "" for those that get events, are sent
+// CloudEvents with a signature.
+func Signed(kind string) bool {
+	p := presetOf(kind)
+	return kind == "" || p != nil && p.signed
 }
 
 func (e *Endpoint) checkBuild() error {
 	p := e.preset()
 	switch {
 	case e.Type != "" && p == nil:
-		return fmt.Errorf("there is no type %q; there are %s", e.Type, strings.Join(Presets(), ", "))
+		return fmt.Errorf("there is no type %q; there are %s", e.Type, strings.Join(Kinds(), ", "))
 	case e.Coalesce != 0 && !e.builds():
 		return errors.New("coalesce is for endpoints with a type, which build")
 	case e.Coalesce < 0 || e.Coalesce > maxCoalesce:

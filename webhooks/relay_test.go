@@ -350,7 +350,7 @@ func TestBuildRequests(t *testing.T) {
 			map[string]string{"Authorization": "Basic Y21zOmpldG9u"}},
 		{Endpoint{Type: generic, URL: "/hook", Secret: secret}, "/hook", string(event), map[string]string{"Content-Type": "application/cloudevents+json"}},
 	}
-	for _, name := range Presets() {
+	for _, name := range Kinds() {
 		if !slices.ContainsFunc(tests, func(tt buildTest) bool { return tt.e.Type == name }) {
 			t.Errorf("nothing shows what %s is sent", name)
 		}
