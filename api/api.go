@@ -23,13 +23,14 @@ import (
 	"cms/site"
 	"cms/state"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // API serves a site over HTTP.
 type API struct {
 	site        *site.Site
 	verifier    *auth.Verifier
-	inbound     *webhooks.Inbound
+	inbound     *inbound.Receiver
 	outbound    *webhooks.Relay       // nil for none
 	deployments *webhooks.Deployments // nil for none
 	keys        *state.Keys           // nil where no write can be repeated
@@ -66,7 +67,7 @@ type API struct {
 type Options struct {
 	Site         *site.Site
 	Verifier     *auth.Verifier
-	Inbound      *webhooks.Inbound     // push hooks; nil knows none
+	Inbound      *inbound.Receiver     // push hooks; nil knows none
 	Webhooks     *webhooks.Relay       // what operators look at; nil for none
 	Deployments  *webhooks.Deployments // whether entries are on the public site; nil does not tell
 	Keys         *state.Keys           // of writes that may be repeated; nil ignores Idempotency-Key

@@ -29,6 +29,7 @@ import (
 	"cms/content"
 	"cms/state/statetest"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // TestDocument holds the document against the schema of OpenAPI 3.1. With
@@ -160,7 +161,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inbound, err := webhooks.NewInbound(webhooks.InboundOptions{Hooks: []webhooks.Hook{{Provider: "github", Secrets: []string{pushSecret}}}, Branch: "main"})
+	inbound, err := inbound.New(inbound.Options{Hooks: []inbound.Hook{{Provider: "github", Secrets: []string{pushSecret}}}, Branch: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 		o.Sessions, o.Providers, o.PublicURL = sessions, []*auth.Provider{w.provider.provider()}, "http://127.0.0.1"
 		o.Keys, o.Inbound, o.Logger = &keys, inbound, slog.New(slog.DiscardHandler)
 		relay, err = webhooks.New(t.Context(), webhooks.Options{
-			Source: feed{o.Site}, State: db, PublicURL: "http://cms.example.org", Private: true, Logger: o.Logger,
+			Source: o.Site, State: db, PublicURL: "http://cms.example.org", Private: true, Logger: o.Logger,
 			Endpoints: []webhooks.Endpoint{{Name: "site", URL: w.receiver, Secret: hookSecret, AllowPrivate: true}},
 		})
 		if err != nil {

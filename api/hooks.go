@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 
-	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 var receiveHookDoc = doc{
@@ -15,7 +15,7 @@ var receiveHookDoc = doc{
 	requests:  map[string]any{mediaJSON: map[string]any{}},
 	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
-	bounds:    bounds{body: webhooks.MaxBody},
+	bounds:    bounds{body: inbound.MaxBody},
 	streamed:  true,
 }
 
@@ -27,9 +27,9 @@ type hookInput struct {
 // admit refuses who cannot have the secret, by the header alone.
 func (in *hookInput) admit(_ context.Context, a *API) error {
 	if a.inbound == nil {
-		return hookProblem(webhooks.ErrUnknownHook)
+		return hookProblem(inbound.ErrUnknown)
 	}
-	if err := a.inbound.Expect(in.Provider, in.request.Header); err != nil {
+	if err := a.inbound.CheckHeader(in.Provider, in.request.Header); err != nil {
 		return hookProblem(err)
 	}
 	return nil
@@ -47,17 +47,17 @@ func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
 	if err != nil {
 		return nil, hookProblem(err)
 	}
-	return answer(http.StatusAccepted, hookAnswer{Fetch: push.Follow, Repeated: push.Repeated})
+	return answer(http.StatusAccepted, hookAnswer{Fetch: push.Fetch, Repeated: push.Repeated})
 }
 
 func hookProblem(err error) error {
 	switch {
-	case errors.Is(err, webhooks.ErrUnknownHook):
+	case errors.Is(err, inbound.ErrUnknown):
 		return newProblem(http.StatusNotFound, "No hook of this provider is configured.")
-	case errors.Is(err, webhooks.ErrForged):
+	case errors.Is(err, inbound.ErrForged):
 		return newProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
 			with("WWW-Authenticate", `Webhook realm="cms"`)
-	case errors.Is(err, webhooks.ErrNoPush):
+	case errors.Is(err, inbound.ErrMalformed):
 		return newProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
 	}
 	return bodyProblem(err)

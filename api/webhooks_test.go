@@ -17,27 +17,11 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"cms/api"
-	"cms/site"
 	"cms/state"
 	"cms/webhooks"
 )
 
 const hookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-
-// feed gives a site's history to the webhooks.
-type feed struct{ *site.Site }
-
-func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]webhooks.Change, error) {
-	found, err := f.Site.Changes(ctx, since, until, limit)
-	if errors.Is(err, site.ErrUnknownCommit) {
-		return nil, webhooks.ErrUnknownCommit
-	}
-	var changes []webhooks.Change
-	for _, c := range found {
-		changes = append(changes, webhooks.Change{Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), Action: c.Action, Revision: c.Revision, Commit: c.Commit, Depth: c.Depth, At: c.At, Changed: c.Changed})
-	}
-	return changes, err
-}
 
 // builder takes webhooks, and answers with the status that it is told to.
 type builder struct {
@@ -107,7 +91,7 @@ func newServerWithHooks(t *testing.T, log io.Writer) (*server, *builder) {
 		}
 		t.Cleanup(func() { db.Close() })
 		relay, err = webhooks.New(t.Context(), webhooks.Options{
-			Source: feed{o.Site}, State: db, PublicURL: "http://cms.example.org", Private: true, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Source: o.Site, State: db, PublicURL: "http://cms.example.org", Private: true, Logger: slog.New(slog.NewTextHandler(log, nil)),
 			Endpoints: []webhooks.Endpoint{{Name: "site", URL: receiver.URL + "/jeton-secret", Secret: hookSecret, AllowPrivate: true, Events: []string{"entry.*"}}},
 		})
 		if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -383,10 +384,13 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 			d.collection(name, join(join(at, "collections"), j), collections)
 		}
 		if w.OldSecretEnv != "" || w.OldSecretFile != "" {
-			w.OldSecret = d.secret(w.OldSecretEnv, w.OldSecretFile, at)
+			w.OldSecret = d.secretOf("old_secret", w.OldSecretEnv, w.OldSecretFile, at)
 		}
 		if w.TokenEnv != "" || w.TokenFile != "" {
-			w.Token = d.secret(w.TokenEnv, w.TokenFile, at)
+			w.Token = d.secretOf("token", w.TokenEnv, w.TokenFile, at)
+		}
+		for _, name := range slices.Sorted(maps.Keys(w.Headers)) {
+			w.Headers[name] = d.header(w.Headers[name], join(join(at, "headers"), name))
 		}
 		if !webhooks.Signed(w.Type) && w.SecretEnv == "" && w.SecretFile == "" {
 			continue // such a service is sent nothing that is signed
@@ -397,6 +401,19 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 			w.Secret = d.secret(w.SecretEnv, w.SecretFile, at)
 		}
 	}
+}
+
+// header is h with the value that it names.
+func (d *decoder) header(h Header, at []any) Header {
+	switch given := []bool{h.Value != "", h.SecretEnv != "", h.SecretFile != ""}; {
+	case slices.Index(given, true) < 0 || slices.Contains(given[slices.Index(given, true)+1:], true):
+		d.add(at, "needs one of value, secret_env and secret_file")
+	case h.Value != "":
+		h.Secret = Secret(h.Value)
+	default:
+		h.Secret = d.secret(h.SecretEnv, h.SecretFile, at)
+	}
+	return h
 }
 
 func (d *decoder) hooks(all []Hook) {

@@ -230,9 +230,21 @@ type Webhook struct {
 	OldSecretEnv  string        `yaml:"old_secret_env"`
 	OldSecretFile string        `yaml:"old_secret_file"`
 
+	Headers         map[string]Header `yaml:"headers"`           // of every request
+	EventTypePrefix string            `yaml:"event_type_prefix"` // org.example.cms
+
 	Secret    Secret // what SecretEnv or SecretFile holds
 	OldSecret Secret
 	Token     Secret
+}
+
+// Header is the value of a header that a webhook is sent with.
+type Header struct {
+	Value      string `yaml:"value"`
+	SecretEnv  string `yaml:"secret_env"`
+	SecretFile string `yaml:"secret_file"`
+
+	Secret Secret // what one of them holds
 }
 
 // Hook is a push hook that a Git host sends here.

@@ -219,6 +219,11 @@ func TestProblems(t *testing.T) {
 			":2:30: webhooks[0].url: is plain http; use https, or say allow_private: true",
 			":2:86: webhooks[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
 		}},
+		{"headers", hook("url: https://builds.example.org, secret_env: S, headers: {A: {}, B: {value: x, secret_env: S}, C: {secret_env: CMS_NONE}, D: {secret_env: S}}"), []string{"S=" + secret}, []string{
+			":2:86: webhooks[0].headers.A: needs one of value, secret_env and secret_file",
+			":2:93: webhooks[0].headers.B: needs one of value, secret_env and secret_file",
+			":2:136: webhooks[0].headers.C.secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
+		}},
 		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
 			`:2:13: webhooks[1].name: "site" is duplicated; choose another name`,
 		}},

@@ -272,7 +272,7 @@ func TestPruneMany(t *testing.T) {
 func TestDeleteMany(t *testing.T) {
 	statetest.Each(t, func(t *testing.T, address string) {
 		_, w := queueOf(t, address)
-		if err := w.Create(t.Context(), state.Endpoint{Name: "other", Created: began}); err != nil {
+		if err := w.Create(t.Context(), state.Endpoint{Name: "other", Created: began}, 10); err != nil {
 			t.Fatal(err)
 		}
 		var ds []state.Delivery

@@ -163,8 +163,9 @@ func (w *Webhooks) forgetEndpoint(ctx context.Context, name string) error {
 }
 
 // Create adds an endpoint that is not configured. ErrNameTaken when there is one of
-// its name.
-func (w *Webhooks) Create(ctx context.Context, e Endpoint) error {
+// its name; ErrTooMany when there are so many of its kind that it would be one more
+// than most.
+func (w *Webhooks) Create(ctx context.Context, e Endpoint, most int) error {
 	return w.db.Tx(ctx, func(tx *sql.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ?`), e.Name).Scan(&n); err != nil {
@@ -172,6 +173,12 @@ func (w *Webhooks) Create(ctx context.Context, e Endpoint) error {
 		}
 		if n > 0 {
 			return ErrNameTaken
+		}
+		if err := tx.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE configured = ?`), madeByAPI).Scan(&n); err != nil {
+			return fmt.Errorf("create webhook endpoint: %w", err)
+		}
+		if n >= most {
+			return ErrTooMany
 		}
 		return w.insert(ctx, tx, e)
 	})

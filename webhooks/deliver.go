@@ -34,6 +34,7 @@ type sender struct {
 	dialer   *net.Dialer
 	client   *http.Client
 	signers  []*standardwebhooks.Webhook
+	masker   *strings.Replacer // of what is told of an attempt
 }
 
 func newSender(e Endpoint) (*sender, error) {
@@ -50,6 +51,7 @@ func newSender(e Endpoint) (*sender, error) {
 		endpoint: e,
 		dialer:   dialer,
 		signers:  signers,
+		masker:   e.masker(),
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil,
@@ -78,26 +80,38 @@ func (s *sender) post(ctx context.Context, id string, event []byte) (answer, err
 	defer cancel()
 	req, err := s.endpoint.request(ctx, event)
 	if err != nil {
-		return answer{}, bare(err)
+		return answer{}, withoutURL(err)
 	}
-	req.Header.Set("User-Agent", "cms-webhooks")
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "cms-webhooks")
+	}
 	now := time.Now()
 	if err := s.sign(req, id, now, event); err != nil {
 		return answer{}, err
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return answer{}, bare(err)
+		return answer{}, withoutURL(err)
 	}
 	defer resp.Body.Close()
 	// Read to its end, the connection can be used again; a failure here takes
 	// nothing back of the status.
 	read, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
-	a := answer{resp.StatusCode, strings.ToValidUTF8(strings.ReplaceAll(string(read[:min(len(read), keptResponse)]), "\x00", ""), "")}
+	a := answer{resp.StatusCode, s.told(read)}
 	if resp.StatusCode/100 == 2 {
 		return a, nil
 	}
 	return a, &refusal{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+}
+
+// told is the beginning of an answer, as text without the secrets that it repeats; one
+// that was cut at the end of what was read goes with what is around it.
+func (s *sender) told(read []byte) string {
+	text := s.masker.Replace(string(read))
+	if len(read) == maxResponse {
+		text = text[:max(0, len(text)-maxHeaderValue)]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), keptResponse)], "\x00", ""), "")
 }
 
 // sign signs with every secret that is in use, the new one first, by Standard
@@ -174,8 +188,8 @@ func retryAfter(v string, now time.Time) time.Duration {
 	return 0
 }
 
-// bare takes the URL out of an error of net/http.
-func bare(err error) error {
+// withoutURL takes the URL out of an error of net/http.
+func withoutURL(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err
 	}

@@ -14,6 +14,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"cms/state"
+	"cms/webhooks/inbound"
 )
 
 // What a build can be reported as, and PendingBuild, what nothing was reported of.
@@ -116,7 +117,7 @@ type Signature struct {
 // MaySign says whether a report may have the signature of an endpoint's secret: one
 // that there is, in form, and not too old.
 func (d *Deployments) MaySign(header http.Header) bool {
-	_, ok := standardHeader(header)
+	_, ok := inbound.ReadStandard(header)
 	return ok && len(d.signers) > 0
 }
 

@@ -44,10 +44,10 @@ type Endpoint struct {
 	Fields []string `json:"fields,omitempty"`
 
 	// Type is "" for a receiver of events, or the kind of a service that builds
-	// the newest commit: see build.go.
+	// the newest commit: one of [Kinds].
 	Type string `json:"type,omitempty"`
 
-	// Token authorises a build at GitHub, GitLab or Jenkins.
+	// Token authorises a build, where the preset has one.
 	Token string `json:"token,omitempty"`
 
 	// Ref is the branch that GitLab builds, and the event's type for GitHub.
@@ -55,6 +55,14 @@ type Endpoint struct {
 
 	// Coalesce is how long a build waits for more edits, which become part of it.
 	Coalesce time.Duration `json:"coalesce,omitempty"`
+
+	// Headers are sent with every request, such as an Authorization for a gateway
+	// before the receiver. Their values may be secrets.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// EventTypePrefix, "org.example.cms", makes entry.updated the CloudEvents type
+	// org.example.cms.entry.updated.
+	EventTypePrefix string `json:"event_type_prefix,omitempty"`
 
 	// AllowPrivate allows plain http and addresses that are not public.
 	AllowPrivate bool `json:"-"`
@@ -90,7 +98,10 @@ func (e *Endpoint) Check() error {
 	if _, err := e.signers(); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, e.checkBuild())
+	errs = append(errs, e.checkBuild(), e.checkHeaders())
+	if p := e.EventTypePrefix; p != "" && (!e.signed() || !prefixes.MatchString(p)) {
+		errs = append(errs, errors.New("event_type_prefix is not a reverse DNS name such as org.example.cms, of an endpoint that is sent events"))
+	}
 	for _, p := range e.Events {
 		if len(matching(p)) == 0 {
 			errs = append(errs, fmt.Errorf("unknown event %q; there are %s", p, strings.Join(eventTypes, ", ")))
@@ -100,6 +111,8 @@ func (e *Endpoint) Check() error {
 }
 
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
 
 func (e *Endpoint) checkURL() error {
 	u, err := url.Parse(e.URL)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"cms/site"
 )
 
 // Limits of an event, in bytes. Receivers of the trade take 20 KB and more;
@@ -48,10 +50,11 @@ type Event struct {
 	Data            Data   `json:"data"`
 }
 
-// Data is what changed. An event of an entry has everything but Previous, Backup, From
-// only when the entry was moved, Revision only when there is one left; one of
-// media lacks what only entries have. A
-// repository.updated has the action and the commit, and
+// Data is what changed, in the shape that event streams tell it too. An event of an
+// entry has everything but Media, Previous and Backup, one of media has Media in the
+// place of Collection and Slug, and no fields that changed; both have From only when
+// something was moved, and Revision only when there is one left. A repository.updated
+// has the action and the commit, and
 //
 //   - the author, when the commit changed files that are neither entries nor media;
 //   - Previous, when history was rewritten: the commit up to which events had
@@ -61,6 +64,7 @@ type Event struct {
 type Data struct {
 	Collection string   `json:"collection,omitempty"`
 	Slug       string   `json:"slug,omitempty"`
+	Media      string   `json:"media,omitempty"` // the path below the media folder
 	Path       string   `json:"path,omitempty"`
 	From       string   `json:"from,omitempty"`
 	Action     string   `json:"action"`
@@ -97,48 +101,52 @@ type Author struct {
 // eventsOf makes the events of one commit: one for each entry and each media file
 // that changed, in the order given, and one for all other files together. The changes are of
 // one commit and at least one.
-func eventsOf(t turn, commit []Change) []Event {
+func eventsOf(t turn, commit []site.FileChange) []Event {
 	var events []Event
-	var other *Change
-	for i, c := range commit {
+	var other *site.FileChange
+	for i := range commit {
+		c := &commit[i]
 		switch {
 		case c.Collection != "":
 			events = append(events, entryEvent(t, c))
 		case c.Media != "":
 			events = append(events, mediaEvent(t, c))
 		default:
-			other = &commit[i]
+			other = c
 		}
 	}
 	if other != nil {
 		events = append(events, Event{
 			ID: t.id(other.Commit), Source: t.source, Type: repositoryUpdated, Time: stamp(other.At), Sequence: t.sequence(other.Depth),
-			Data: Data{Action: "updated", Commit: other.Commit, Author: other.Author.clip()},
+			Data: Data{Action: "updated", Commit: other.Commit, Author: authorOf(other)},
 		}.common())
 	}
 	return events
 }
 
-func entryEvent(t turn, c Change) Event {
+func entryEvent(t turn, c *site.FileChange) Event {
 	return Event{
-		ID:       t.id(c.Commit, c.Path),
+		ID:       t.id(c.Commit, c.Path.String()),
 		Source:   t.source,
 		Type:     "entry." + c.Action,
 		Subject:  c.Collection + "/" + c.Slug,
 		Time:     stamp(c.At),
 		Sequence: t.sequence(c.Depth),
 		Data: Data{
-			Collection: c.Collection, Slug: c.Slug, Path: c.Path, From: c.From,
+			Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From,
 			Action: c.Action, Revision: c.Revision, Commit: c.Commit,
-			Author: c.Author.clip(), Changed: append([]string{}, c.Changed...),
+			Author: authorOf(c), Changed: append([]string{}, c.Changed...),
 		},
 	}.common()
 }
 
-func mediaEvent(t turn, c Change) Event {
+func mediaEvent(t turn, c *site.FileChange) Event {
 	return Event{
-		ID: t.id(c.Commit, c.Path), Source: t.source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At), Sequence: t.sequence(c.Depth),
-		Data: Data{Path: c.Path, From: c.From, Action: c.Action, Revision: c.Revision, Commit: c.Commit, Author: c.Author.clip()},
+		ID: t.id(c.Commit, c.Path.String()), Source: t.source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At), Sequence: t.sequence(c.Depth),
+		Data: Data{
+			Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action, Revision: c.Revision, Commit: c.Commit,
+			Author: authorOf(c), Changed: []string{},
+		},
 	}.common()
 }
 
@@ -191,7 +199,7 @@ func eventID(parts ...string) string {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func (a Author) clip() Author { return Author{clip(a.Name), clip(a.Email)} }
+func authorOf(c *site.FileChange) Author { return Author{clip(c.Author.Name), clip(c.Author.Email)} }
 
 func clip(s string) string {
 	if len(s) <= maxName {

@@ -8,38 +8,41 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"cms/site"
 )
 
 func TestEventJSON(t *testing.T) {
 	at := time.Date(2024, 3, 5, 11, 30, 0, 0, time.FixedZone("", 3600))
-	ann := Author{"Ann Éditrice", "ann@example.org"}
+	change := func(where, action, revision string) site.Change {
+		return site.Change{Path: path(where), Action: action, Revision: revision, Commit: "c0ffee", Depth: 12, At: at, Author: ann}
+	}
 	tests := []struct {
 		name    string
-		changes []Change
+		changes []site.FileChange
 		want    string
 	}{
 		{"an entry that was updated",
-			[]Change{{Collection: "consultations", Slug: "budget-participatif", Path: "_consultations/budget-participatif.md",
-				Action: "updated", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann, Changed: []string{"title", "body"}}},
+			[]site.FileChange{{Change: change("_consultations/budget-participatif.md", "updated", "b10b"),
+				Collection: "consultations", Slug: "budget-participatif", Changed: []string{"title", "body"}}},
 			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "_consultations/budget-participatif.md") + `","source":"https://cms.example.org","type":"entry.updated",` +
 				`"subject":"consultations/budget-participatif","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"collection":"consultations","slug":"budget-participatif","path":"_consultations/budget-participatif.md",` +
 				`"action":"updated","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":["title","body"]}}`},
 		{"an entry that was moved",
-			[]Change{{Collection: "consultations", Slug: "2024/budget", Path: "_consultations/2024/budget.md", From: "_consultations/budget.md",
-				Action: "moved", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			[]site.FileChange{{Change: change("_consultations/2024/budget.md", "moved", "b10b"),
+				Collection: "consultations", Slug: "2024/budget", From: "_consultations/budget.md"}},
 			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "_consultations/2024/budget.md") + `","source":"https://cms.example.org","type":"entry.moved",` +
 				`"subject":"consultations/2024/budget","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"collection":"consultations","slug":"2024/budget","path":"_consultations/2024/budget.md","from":"_consultations/budget.md",` +
 				`"action":"moved","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":[]}}`},
 		{"a media file that was created",
-			[]Change{{Media: "photos/a.jpg", Path: "img/photos/a.jpg", Action: "created", Revision: "b10b", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			[]site.FileChange{{Change: change("img/photos/a.jpg", "created", "b10b"), Media: "photos/a.jpg"}},
 			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee", "img/photos/a.jpg") + `","source":"https://cms.example.org","type":"media.created",` +
 				`"subject":"media/photos/a.jpg","time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
-				`"data":{"path":"img/photos/a.jpg","action":"created","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
+				`"data":{"media":"photos/a.jpg","path":"img/photos/a.jpg","action":"created","revision":"b10b","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"},"changed":[]}}`},
 		{"files that are no entries",
-			[]Change{{Path: "_layouts/page.html", Action: "updated", Commit: "c0ffee", Depth: 12, At: at, Author: ann},
-				{Path: "index.md", Action: "deleted", Commit: "c0ffee", Depth: 12, At: at, Author: ann}},
+			[]site.FileChange{{Change: change("_layouts/page.html", "updated", "")}, {Change: change("index.md", "deleted", "")}},
 			`{"specversion":"1.0","id":"` + eventID("7", "c0ffee") + `","source":"https://cms.example.org","type":"repository.updated",` +
 				`"time":"2024-03-05T10:30:00Z","sequence":"0000000007-0000000012","datacontenttype":"application/json",` +
 				`"data":{"action":"updated","commit":"c0ffee","author":{"name":"Ann Éditrice","email":"ann@example.org"}}}`},
@@ -65,14 +68,17 @@ func TestEventJSON(t *testing.T) {
 // lacks names of fields says so.
 func TestEventIsSmall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		path := rapid.StringN(0, 1024, 1024)
-		c := Change{
-			Collection: "c", Slug: path.Draw(t, "slug"), Path: path.Draw(t, "path"), From: path.Draw(t, "from"), Action: "updated",
-			Commit:  strings.Repeat("c", 40),
-			Author:  Author{strings.Repeat(rapid.String().Draw(t, "name"), 100), strings.Repeat("é", rapid.IntRange(0, 1e4).Draw(t, "email"))},
+		name := rapid.StringN(0, 1024, 1024)
+		where := strings.Repeat(rapid.SampledFrom([]string{"a", "é", "&", "\u2028"}).Draw(t, "letter"), rapid.IntRange(1, 60).Draw(t, "letters"))
+		c := site.FileChange{
+			Change: site.Change{
+				Path: path(where + strings.Repeat("/"+where, rapid.IntRange(0, 3).Draw(t, "folders"))), Action: "updated", Commit: strings.Repeat("c", 40),
+				Author: site.Person{Name: strings.Repeat(rapid.String().Draw(t, "name"), 100), Email: strings.Repeat("é", rapid.IntRange(0, 1e4).Draw(t, "email"))},
+			},
+			Collection: "c", Slug: name.Draw(t, "slug"), From: name.Draw(t, "from"),
 			Changed: rapid.SliceOfN(rapid.StringN(0, 60, -1), 0, 1500).Draw(t, "changed"),
 		}
-		ev := eventsOf(turn{"https://cms.example.org", 7}, []Change{c})[0]
+		ev := eventsOf(turn{"https://cms.example.org", 7}, []site.FileChange{c})[0]
 		b, err := ev.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -118,9 +124,9 @@ func TestMatching(t *testing.T) {
 
 func TestWants(t *testing.T) {
 	entry := func(collection, action string) Event {
-		return entryEvent(turn{}, Change{Collection: collection, Slug: "x", Action: action})
+		return entryEvent(turn{}, &site.FileChange{Change: site.Change{Action: action}, Collection: collection, Slug: "x"})
 	}
-	files := eventsOf(turn{}, []Change{{Path: "index.html"}})[0]
+	files := eventsOf(turn{}, []site.FileChange{{Change: site.Change{Path: path("index.html")}}})[0]
 	rewritten := rewrittenEvent(turn{}, "old", "refs/cms/backup/old", "new", 1)
 	tests := []struct {
 		name     string

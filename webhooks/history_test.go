@@ -11,20 +11,35 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
+
+	"cms/content"
+	"cms/site"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var ann = site.Person{Name: "Ann Éditrice", Email: "ann@example.org"}
+
+// path is a path that is right.
+func path(s string) content.Path {
+	p, err := content.ParsePath(s)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 // history is a Source in memory. The zero history is a branch without commits.
 type history struct {
 	mu         sync.Mutex
-	changes    []Change
+	changes    []site.FileChange
 	tip        string
 	made       int
 	superseded chan struct{}
@@ -41,7 +56,7 @@ func (h *history) Head() (string, <-chan struct{}) {
 	return h.tip, h.superseded
 }
 
-func (h *history) Changes(ctx context.Context, since, until string, limit int) ([]Change, error) {
+func (h *history) Changes(ctx context.Context, since, until string, limit int) ([]site.FileChange, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.failures > 0 {
@@ -50,16 +65,16 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 	}
 	from := 0
 	if since != "" {
-		from = 1 + slices.IndexFunc(h.changes, func(c Change) bool { return c.Commit == since })
+		from = 1 + slices.IndexFunc(h.changes, func(c site.FileChange) bool { return c.Commit == since })
 		if from == 0 {
-			return nil, fmt.Errorf("since %s: %w", since, ErrUnknownCommit)
+			return nil, fmt.Errorf("since %s: %w", since, site.ErrUnknownCommit)
 		}
 		for from < len(h.changes) && h.changes[from].Commit == since {
 			from++
 		}
 	}
-	if !slices.ContainsFunc(h.changes, func(c Change) bool { return c.Commit == until }) && until != since {
-		return nil, fmt.Errorf("until %s: %w", until, ErrUnknownCommit)
+	if !slices.ContainsFunc(h.changes, func(c site.FileChange) bool { return c.Commit == until }) && until != since {
+		return nil, fmt.Errorf("until %s: %w", until, site.ErrUnknownCommit)
 	}
 	to := len(h.changes)
 	for to > from && h.changes[to-1].Commit != until {
@@ -79,7 +94,7 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 func (h *history) Depth(commit string) (int, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i := slices.IndexFunc(h.changes, func(c Change) bool { return c.Commit == commit })
+	i := slices.IndexFunc(h.changes, func(c site.FileChange) bool { return c.Commit == commit })
 	if i < 0 {
 		return 0, false
 	}
@@ -108,9 +123,9 @@ func (h *history) commit(slugs ...string) string {
 		depth += h.changes[n-1].Depth
 	}
 	for _, s := range slugs {
-		c := Change{Commit: h.tip, Depth: depth, Action: "updated", At: time.Unix(int64(h.made), 0), Author: Author{"Ann Éditrice", "ann@example.org"}, Changed: []string{"title"}}
-		if c.Path = s[1:]; s[0] != '/' {
-			c.Collection, c.Slug, c.Path = "consultations", s, "_consultations/"+s+".md"
+		c := site.FileChange{Change: site.Change{Commit: h.tip, Depth: depth, Action: "updated", At: time.Unix(int64(h.made), 0), Author: ann}, Changed: []string{"title"}}
+		if c.Path = path(strings.TrimPrefix(s, "/")); s[0] != '/' {
+			c.Collection, c.Slug, c.Path = "consultations", s, path("_consultations/"+s+".md")
 		}
 		h.changes = append(h.changes, c)
 	}
@@ -127,14 +142,14 @@ func (h *history) rewrite(slug string) string {
 }
 
 // state is all of the history, for force.
-func (h *history) state() []Change {
+func (h *history) state() []site.FileChange {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.changes)
 }
 
 // force makes the history what it was before.
-func (h *history) force(was []Change) {
+func (h *history) force(was []site.FileChange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changes, h.tip = slices.Clone(was), was[len(was)-1].Commit

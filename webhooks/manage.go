@@ -13,12 +13,16 @@ import (
 )
 
 // What endpoints that operators make can be refused for. Their settings are in the
-// database, and every service that shares it heeds them.
+// database, and count for every service that shares it.
 var (
 	ErrNameTaken  = state.ErrNameTaken
-	ErrConfigured = errors.New("the endpoint stands in the configuration")
+	ErrConfigured = errors.New("the endpoint is in the configuration")
 	ErrUnsigned   = errors.New("the endpoint is sent nothing that is signed")
 )
+
+// MaxEndpoints is how many endpoints operators can make: each costs every service a
+// goroutine and every commit a look at its history.
+const MaxEndpoints = 100
 
 // SettingsError says what is wrong with the settings of an endpoint, without
 // repeating its URL or a secret.
@@ -28,8 +32,9 @@ func (e *SettingsError) Error() string { return "webhook endpoint: " + e.Err.Err
 func (e *SettingsError) Unwrap() error { return e.Err }
 
 // Create adds an endpoint, which hears of the commits after the present tip, and
-// gives the secret that signs its events: made here, told only now, and "" for a
-// service that is sent nothing signed. ErrNameTaken, or a *SettingsError.
+// gives the secret that signs its events: made here, shown once, and "" for a
+// service that is sent nothing signed. ErrNameTaken, or a *SettingsError, also beyond
+// [MaxEndpoints].
 func (r *Relay) Create(ctx context.Context, e Endpoint) (Status, string, error) {
 	e.Secret, e.OldSecret, e.AllowPrivate = "", "", r.allowPrivate
 	if e.signed() {
@@ -40,7 +45,11 @@ func (r *Relay) Create(ctx context.Context, e Endpoint) (Status, string, error) 
 		return Status{}, "", err
 	}
 	tip, _ := r.source.Head()
-	if err := r.store.Create(ctx, state.Endpoint{Name: e.Name, Settings: settings, Cursor: state.Cursor{Commit: tip}, Created: time.Now()}); err != nil {
+	err = r.store.Create(ctx, state.Endpoint{Name: e.Name, Settings: settings, Cursor: state.Cursor{Commit: tip}, Created: time.Now()}, MaxEndpoints)
+	if errors.Is(err, state.ErrTooMany) {
+		err = &SettingsError{fmt.Errorf("there are %d endpoints that were made so: delete one that is not needed", MaxEndpoints)}
+	}
+	if err != nil {
 		return Status{}, "", err
 	}
 	poke(r.changed)

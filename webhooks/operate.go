@@ -15,7 +15,7 @@ import (
 // Status is an endpoint and how it does.
 type Status struct {
 	Endpoint   Endpoint
-	Configured bool      // it stands in the configuration, and can be changed only there
+	Configured bool      // it is in the configuration, and can be changed only there
 	Disabled   time.Time // zero while it is enabled
 	Reason     string    // why it is disabled
 	Succeeded  time.Time // the last time that it took something; zero when never
@@ -69,23 +69,24 @@ func (r *Relay) Endpoint(ctx context.Context, name string) (Status, error) {
 // Enable lets an endpoint have what it missed, and what is on its way to it at
 // once. It is no error when it is enabled.
 func (r *Relay) Enable(ctx context.Context, name string) (Status, error) {
-	return r.turn(ctx, name, func(now time.Time) error { return r.store.Enable(ctx, name, now) })
+	return r.set(ctx, name, func(now time.Time) error { return r.store.Enable(ctx, name, now) })
 }
 
 // Disable keeps an endpoint from getting more; attempts under way come to their
 // end. It is no error when it is disabled.
 func (r *Relay) Disable(ctx context.Context, name string) (Status, error) {
-	return r.turn(ctx, name, func(now time.Time) error {
+	return r.set(ctx, name, func(now time.Time) error {
 		_, err := r.store.Disable(ctx, name, "an operator disabled it", now)
 		return err
 	})
 }
 
-func (r *Relay) turn(ctx context.Context, name string, turn func(now time.Time) error) (Status, error) {
+// set enables or disables an endpoint.
+func (r *Relay) set(ctx context.Context, name string, set func(now time.Time) error) (Status, error) {
 	if _, err := r.Endpoint(ctx, name); err != nil {
 		return Status{}, err
 	}
-	if err := turn(time.Now()); err != nil {
+	if err := set(time.Now()); err != nil {
 		return Status{}, err
 	}
 	poke(r.changed)
@@ -117,7 +118,7 @@ func (r *Relay) Test(ctx context.Context, name string) (delivery string, err err
 	if !s.Endpoint.builds() {
 		ev.Type, ev.Data.Action = testEvent, "tested"
 	}
-	d, err := deliveryOf(ev, now)
+	d, err := s.Endpoint.delivery(ev, now)
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"cms/site"
 	"cms/state"
 )
 
@@ -32,8 +33,8 @@ import (
 // they are delivered; a commit is never divided.
 const pageSize = 1000
 
-// Source is the history that events are made of. It is used by several
-// goroutines at once.
+// Source is the history that events are made of: that of a [site.Site]. It is used by
+// several goroutines at once.
 type Source interface {
 	// Head is the tip, "" for a branch without commits, and a channel that is
 	// closed when there is a newer one.
@@ -50,33 +51,14 @@ type Source interface {
 	// Changes are those of the commits after since, or of all when since is
 	// "", up to until, along first parents: oldest first, those of one commit
 	// together, one for each file, always in the same order. The error is
-	// ErrUnknownCommit when until does not follow upon since.
+	// [site.ErrUnknownCommit] when until does not follow upon since.
 	//
 	// The last commit is the first one that brings their number to limit, if
 	// there is one before until; a limit of 0 is none. So fewer changes than
 	// limit are all there are. The cost should follow what is returned, not
 	// what is left out.
-	Changes(ctx context.Context, since, until string, limit int) ([]Change, error)
+	Changes(ctx context.Context, since, until string, limit int) ([]site.FileChange, error)
 }
-
-// Change is what one commit did to one file.
-type Change struct {
-	Collection, Slug string // both empty for a file that is no entry
-	Media            string // the path below the media folder, of a file there; else empty
-	Path             string // at most 1024 bytes
-	From             string // the former path of a moved file
-	Action           string // created, updated, deleted, moved
-	Revision         string // the blob's id; may be empty for a deleted file
-	Commit           string
-	Depth            int // of the commit
-	At               time.Time
-	Author           Author
-	Changed          []string // names of fields, "body" for the body
-}
-
-// ErrUnknownCommit says that a cursor is no commit of the branch's history,
-// which was rewritten then.
-var ErrUnknownCommit = errors.New("unknown commit")
 
 // Options are the parts of a Relay. The source, the state and the public URL are
 // required.
@@ -258,7 +240,7 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 		}
 		var events []Event
 		switch {
-		case errors.Is(err, ErrUnknownCommit):
+		case errors.Is(err, site.ErrUnknownCommit):
 			if r.behind(ctx, at.Commit, tip, row.MovedAt) {
 				return nil
 			}
@@ -301,7 +283,7 @@ func (r *Relay) behind(ctx context.Context, at, tip string, then time.Time) bool
 }
 
 // wanted are the events of changes that e asked for.
-func (r *Relay) wanted(e Endpoint, now turn, changes []Change) []Event {
+func (r *Relay) wanted(e Endpoint, now turn, changes []site.FileChange) []Event {
 	var events []Event
 	for len(changes) > 0 {
 		n := 1
@@ -329,7 +311,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 		if err != nil {
 			return false, err
 		}
-		d, err := deliveryOf(buildEvent(in, tip, depth, now), now)
+		d, err := e.delivery(buildEvent(in, tip, depth, now), now)
 		if err != nil {
 			return false, err
 		}
@@ -338,7 +320,7 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 	}
 	var ds []state.Delivery
 	for _, ev := range events {
-		d, err := deliveryOf(ev, now)
+		d, err := e.delivery(ev, now)
 		if err != nil {
 			return false, err
 		}
@@ -347,10 +329,14 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 	return r.store.Advance(ctx, e.Name, at, end, now, ds)
 }
 
-// deliveryOf is ev to be delivered now. Events of no entry share a path, and so
+// delivery is ev to be delivered to e now. Events of no entry share a path, and so
 // keep their order.
-func deliveryOf(ev Event, now time.Time) (state.Delivery, error) {
-	body, err := ev.encode()
+func (e *Endpoint) delivery(ev Event, now time.Time) (state.Delivery, error) {
+	prefixed := ev
+	if e.EventTypePrefix != "" {
+		prefixed.Type = e.EventTypePrefix + "." + ev.Type
+	}
+	body, err := prefixed.encode()
 	if err != nil {
 		return state.Delivery{}, err
 	}

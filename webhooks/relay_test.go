@@ -244,7 +244,7 @@ func TestBuildsCoalesce(t *testing.T) {
 			case <-r.Context().Done():
 			}
 		}
-		b.e.Type, b.e.Coalesce = Generic, 300*time.Millisecond
+		b.e.Type, b.e.Coalesce = generic, 300*time.Millisecond
 		stop := start(b.relay())
 		defer stop()
 		var last string
@@ -332,27 +332,27 @@ func TestBuildRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type build struct {
+	type buildTest struct {
 		e          Endpoint
 		path, body string
 		header     map[string]string
 	}
-	tests := []build{
-		{Endpoint{Type: Netlify, URL: "/build_hooks/5c23"}, "/build_hooks/5c23", "{}", nil},
-		{Endpoint{Type: CloudflarePages, URL: "/client/v4/pages/webhooks/deploy_hooks/7"}, "/client/v4/pages/webhooks/deploy_hooks/7", "", nil},
-		{Endpoint{Type: Vercel, URL: "/v1/integrations/deploy/prj_1/x"}, "/v1/integrations/deploy/prj_1/x", "", nil},
-		{Endpoint{Type: GitHub, URL: "/repos/o/r/dispatches", Token: "jeton"}, "/repos/o/r/dispatches",
+	tests := []buildTest{
+		{Endpoint{Type: "netlify", URL: "/build_hooks/5c23"}, "/build_hooks/5c23", "{}", nil},
+		{Endpoint{Type: "cloudflare-pages", URL: "/client/v4/pages/webhooks/deploy_hooks/7"}, "/client/v4/pages/webhooks/deploy_hooks/7", "", nil},
+		{Endpoint{Type: "vercel", URL: "/v1/integrations/deploy/prj_1/x"}, "/v1/integrations/deploy/prj_1/x", "", nil},
+		{Endpoint{Type: "github", URL: "/repos/o/r/dispatches", Token: "jeton"}, "/repos/o/r/dispatches",
 			`{"client_payload":{"commit":"abc123","event":"` + eventID("7", "build", "abc123") + `"},"event_type":"cms"}`,
 			map[string]string{"Authorization": "Bearer jeton", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}},
-		{Endpoint{Type: GitLab, URL: "/api/v4/projects/1/trigger/pipeline", Token: "jeton", Ref: "site"}, "/api/v4/projects/1/trigger/pipeline",
+		{Endpoint{Type: "gitlab", URL: "/api/v4/projects/1/trigger/pipeline", Token: "jeton", Ref: "site"}, "/api/v4/projects/1/trigger/pipeline",
 			"ref=site&token=jeton&variables%5BCMS_COMMIT%5D=abc123", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
-		{Endpoint{Type: Jenkins, URL: "/job/site/buildWithParameters?token=t", Token: "cms:jeton"}, "/job/site/buildWithParameters?CMS_COMMIT=abc123&token=t", "",
+		{Endpoint{Type: "jenkins", URL: "/job/site/buildWithParameters?token=t", Token: "cms:jeton"}, "/job/site/buildWithParameters?CMS_COMMIT=abc123&token=t", "",
 			map[string]string{"Authorization": "Basic Y21zOmpldG9u"}},
-		{Endpoint{Type: Generic, URL: "/hook", Secret: secret}, "/hook", string(event), map[string]string{"Content-Type": "application/cloudevents+json"}},
+		{Endpoint{Type: generic, URL: "/hook", Secret: secret}, "/hook", string(event), map[string]string{"Content-Type": "application/cloudevents+json"}},
 	}
-	for _, kind := range Kinds() {
-		if !slices.ContainsFunc(tests, func(b build) bool { return b.e.Type == kind }) {
-			t.Errorf("%s has no row here", kind)
+	for _, name := range Kinds() {
+		if !slices.ContainsFunc(tests, func(tt buildTest) bool { return tt.e.Type == name }) {
+			t.Errorf("nothing shows what %s is sent", name)
 		}
 	}
 	for _, tt := range tests {

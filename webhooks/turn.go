@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cms/site"
 )
 
 // turnAt is the turn in which the branch is at tip: a new one where tip does not
@@ -30,7 +32,7 @@ func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
 	}
 	if before.Commit != tip {
 		switch _, err := r.source.Changes(ctx, before.Commit, tip, 1); {
-		case errors.Is(err, ErrUnknownCommit):
+		case errors.Is(err, site.ErrUnknownCommit):
 			if _, err := r.depth(tip); err != nil {
 				return turn{}, err
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/site"
 	"cms/state"
 )
 
@@ -53,7 +54,7 @@ func (b *bench) enqueued(endpoint string) []Event {
 func TestThereAndBackAgain(t *testing.T) {
 	each(t, func(b *bench) {
 		second, builds := b.e, b.e
-		second.Name, builds.Name, builds.Type = "second", "builds", Generic
+		second.Name, builds.Name, builds.Type = "second", "builds", generic
 		endpoints := []Endpoint{b.e, second, builds}
 		b.h.commit("avant")
 		base := b.h.state()
@@ -61,7 +62,7 @@ func TestThereAndBackAgain(t *testing.T) {
 		b.look(one, two)
 		b.h.commit("plan-velo", "/_config.yml")
 		b.h.mu.Lock()
-		b.h.changes = append(b.h.changes, Change{Commit: b.h.tip, Depth: 2, Action: "created", Media: "a.jpg", Path: "img/a.jpg"})
+		b.h.changes = append(b.h.changes, site.FileChange{Change: site.Change{Commit: b.h.tip, Depth: 2, Action: "created", Path: path("img/a.jpg")}, Media: "a.jpg"})
 		b.h.mu.Unlock()
 		there := b.h.state()
 		want := []string{"consultations/plan-velo", "media/a.jpg", ""} // and of the way back ""

@@ -164,7 +164,7 @@ func (w *worker) attempt(ctx context.Context, d state.Delivery) outcome {
 	if err == nil {
 		return r
 	}
-	r.Attempt.Error, r.asked = err.Error(), asked(err)
+	r.Attempt.Error, r.asked = w.sender.masker.Replace(err.Error()), asked(err)
 	r.State = state.Pending
 	first := d.Started
 	if first.IsZero() {

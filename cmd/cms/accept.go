@@ -12,11 +12,11 @@ import (
 func (p *program) acceptCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "accept",
-		Short: "Begin without the branch that is gone",
-		Long: "Takes the repository as it is, when the service refuses to start because its\n" +
-			"branch was deleted: the next start begins with an empty branch. The newest commit\n" +
-			"that is known of the old one is kept below refs/cms/backup/. To have the branch\n" +
-			"back, put it back instead, as the refusal says.",
+		Short: "Start over after the branch was deleted",
+		Long: "Accepts the repository as it is when the service refuses to start because its\n" +
+			"branch was deleted: the next start begins with an empty branch. The newest known\n" +
+			"commit of the old one is kept below refs/cms/backup/. To get the branch back,\n" +
+			"restore it instead, as the refusal says.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
 			if err != nil {

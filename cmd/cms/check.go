@@ -21,9 +21,9 @@ func (p *program) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and every file of every collection",
 		Long: "Checks the configuration and every file of every collection, and prints what is\n" +
-			"wrong, a line each, and the files that look like entries and are none.\n" +
+			"wrong, a line each, and the files that look like entries but are not.\n" +
 			"Changes nothing, and works beside a running service.\n" +
-			"Ends with 0 when all is well, 2 when the configuration is wrong, 3 when files have problems.",
+			"Exits with 0 when nothing is wrong, 2 when the configuration is, 3 when files have problems.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
 			if err != nil {
@@ -86,7 +86,7 @@ func (p *program) tellMisplaced(snap *repo.Snapshot) error {
 		if quoted := strconv.Quote(name); quoted != `"`+name+`"` { // what a terminal would act upon, too
 			name = quoted
 		}
-		fmt.Fprintf(p.stdout, "%s: is no entry: %s\n", name, s.Reason)
+		fmt.Fprintf(p.stdout, "%s: is not an entry: %s\n", name, s.Reason)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (p *program) adviseFolders(snap *repo.Snapshot, collections []content.Colle
 	}
 	for _, folder := range slices.Sorted(maps.Keys(in)) {
 		if n := in[folder]; n > crowded {
-			fmt.Fprintf(p.stdout, "%s: %d entries in one folder slow every edit there down; spread them over subfolders, such as one for each year\n", folder, n)
+			fmt.Fprintf(p.stdout, "%s: %d entries in one folder slow down every edit there; spread them over subfolders, such as one for each year\n", folder, n)
 		}
 	}
 }

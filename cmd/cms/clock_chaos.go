@@ -13,7 +13,7 @@ import (
 )
 
 // chaosClock is the variable that names a file with the seconds by which clock is
-// ahead of the system's. Only a program built for "make chaos" heeds it.
+// ahead of the system's. Only a program built for "make chaos" reads it.
 const chaosClock = "CMS_CHAOS_CLOCK"
 
 // ahead is what the file said last, for when it cannot be read.

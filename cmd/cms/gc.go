@@ -14,12 +14,12 @@ import (
 func (p *program) gcCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "gc",
-		Short: "Bring the repository's objects into few packs",
-		Long: "Brings the repository's objects into few packs, loose ones too where the git\n" +
-			"program is installed, removes what a killed service left, saves the index anew,\n" +
-			"and prints what that changed. No object goes, whether something refers to it or\n" +
-			"not, so that pushes may go on. It refuses beside a running service, which joins\n" +
-			"packs by itself.",
+		Short: "Compact the repository",
+		Long: "Repacks the repository's objects into few packs, loose ones too where the git\n" +
+			"program is installed, removes what a killed service left behind, rewrites the\n" +
+			"index, and prints the numbers before and after. No object is dropped, whether\n" +
+			"something refers to it or not, so pushes may continue. It refuses to run beside\n" +
+			"a service, which repacks by itself.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
 			if err != nil {

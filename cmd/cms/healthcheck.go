@@ -18,7 +18,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask a running service whether it is ready, for containers and monitors",
 		Long: "Asks /readyz of the service that the configuration describes, or of --url.\n" +
-			"Ends with 0 when it is ready, 1 when it is not.",
+			"Exits with 0 when it is ready, 1 when it is not.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
 				c, err := p.load()

@@ -25,15 +25,15 @@ func (p *program) listenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "listen",
 		Short: "Build a site on this machine whenever its content changes",
-		Long: `Takes the webhooks of a service and runs a command for them: one at a time, once
-for events that come close together, and again for what came meanwhile, so that
+		Long: `Receives the webhooks of a service and runs a command for them: one at a time, once
+for events that come close together, and again for what came in the meantime, so
 the last build is of the newest commit. The command finds that commit in
 $CMS_COMMIT. Each build is reported back to the service.
 
 With --repository, the folder is a clone that is kept at the newest commit, and
 the site is built once at the start too. Without it, give the endpoint the type
 generic: its events come one at a time and are of the newest commit, whereas the
-commits of one second cannot be told apart when events of several entries cross.`,
+commits of one second cannot be ordered when events of several entries cross.`,
 		Example: `  cms listen --secret-env CMS_HOOK_SECRET --repository git@example.org:site.git --dir site --exec "bundle exec jekyll build"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if secretEnv == "" || o.Command == "" {
@@ -55,7 +55,7 @@ commits of one second cannot be told apart when events of several entries cross.
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the `address` at which webhooks are taken")
+	f.StringVar(&listen, "listen", "127.0.0.1:9000", "the `address` to receive webhooks at")
 	f.StringVar(&secretEnv, "secret-env", "", "the `variable` with the webhook's secret; during a rotation with both, the new one first")
 	f.StringVar(&o.Command, "exec", "", "the shell `command` that builds")
 	f.StringVar(&o.Dir, "dir", "", "the `folder` it runs in (default: this one)")

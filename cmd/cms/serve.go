@@ -14,7 +14,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the HTTP API",
 		Long: "Serves the HTTP API on the repository that the configuration names, which is\n" +
-			"created when there is none. SIGTERM and Ctrl-C stop it when what is under way is done.",
+			"created if there is none. SIGTERM and Ctrl-C stop it once requests in progress are done.",
 		Example: "  cms serve --config config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()

@@ -21,6 +21,7 @@ import (
 	"cms/site"
 	"cms/state"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // How long the parts of the service may take.
@@ -43,7 +44,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
-	inbound  *webhooks.Inbound
+	inbound  *inbound.Receiver
 	server   *http.Server
 	debug    *http.Server // nil unless it is asked for
 }
@@ -90,7 +91,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		}
 	}()
 	s.hooks, err = webhooks.New(ctx, webhooks.Options{
-		Source:    feed{s.site},
+		Source:    s.site,
 		State:     s.state,
 		Endpoints: p.endpoints,
 		PublicURL: c.Server.PublicURL,
@@ -100,7 +101,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	s.inbound, err = webhooks.NewInbound(webhooks.InboundOptions{
+	s.inbound, err = inbound.New(inbound.Options{
 		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Logger: log,
 	})
 	if err != nil {
@@ -260,34 +261,6 @@ func (s *service) checks() []api.Check {
 		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
 		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
 	}
-}
-
-// feed gives the site's history to the webhooks.
-type feed struct{ site *site.Site }
-
-func (f feed) Head() (string, <-chan struct{}) { return f.site.Head() }
-
-func (f feed) Depth(commit string) (int, bool) { return f.site.Depth(commit) }
-
-func (f feed) Backup(ctx context.Context, commit string) (string, error) {
-	return f.site.Backup(ctx, commit)
-}
-
-func (f feed) Changes(ctx context.Context, since, until string, limit int) ([]webhooks.Change, error) {
-	found, err := f.site.Changes(ctx, since, until, limit)
-	if errors.Is(err, site.ErrUnknownCommit) {
-		return nil, webhooks.ErrUnknownCommit
-	}
-	changes := make([]webhooks.Change, len(found))
-	for i, c := range found {
-		changes[i] = webhooks.Change{
-			Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
-			Revision: c.Revision, Commit: c.Commit, Depth: c.Depth, At: c.At,
-			Author:  webhooks.Author{Name: c.Author.Name, Email: c.Author.Email},
-			Changed: c.Changed,
-		}
-	}
-	return changes, err
 }
 
 // newLogger writes JSON, unless a person reads at a terminal.

@@ -27,7 +27,7 @@ func (p *program) tokenCommand() *cobra.Command {
 		Use:   "token",
 		Short: "Print a token for someone, or for a bot",
 		Long: "Prints a token of an issuer whose secret or private key the configuration names.\n" +
-			"With --collection and --action it can do less than its roles can.",
+			"With --collection and --action it may do less than its roles allow.",
 		Example: `  cms token --issuer cms --subject bot --name "Content bot" --email bot@example.org --role editor --ttl 1h
   cms token --subject watcher --role editor --collection consultations --action read`,
 		RunE: func(*cobra.Command, []string) error {
@@ -54,7 +54,7 @@ func (p *program) tokenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stderr, "cms: to take it back: cms token revoke --issuer %q --id %s\n", issuer, claims.ID)
+			fmt.Fprintf(p.stderr, "cms: to revoke it: cms token revoke --issuer %q --id %s\n", issuer, claims.ID)
 			_, err = fmt.Fprintln(p.stdout, token)
 			return err
 		},
@@ -67,8 +67,8 @@ func (p *program) tokenCommand() *cobra.Command {
 	f.StringVar(&claims.Name, "name", "", "the `name` that commits show")
 	f.StringVar(&claims.Email, "email", "", "the `address` that commits show")
 	f.StringSliceVar(&claims.Roles, "role", nil, "a `role` of the configuration; may be repeated")
-	f.StringSliceVar(&collections, "collection", nil, "only this `collection`, or media; may be repeated")
-	f.StringSliceVar(&actions, "action", nil, "only this `action`: read, create, update, delete or publish; may be repeated")
+	f.StringSliceVar(&collections, "collection", nil, "limit the token to this `collection`, or media; may be repeated")
+	f.StringSliceVar(&actions, "action", nil, "limit the token to this `action`: read, create, update, delete or publish; may be repeated")
 	f.DurationVar(&claims.TTL, "ttl", time.Hour, "how long the token is valid")
 	return c
 }
@@ -111,7 +111,7 @@ func limits(c *config.Config, collections, actions []string) (auth.Limits, error
 	return l, nil
 }
 
-// revokeCommand takes a token back.
+// revokeCommand revokes a token.
 func (p *program) revokeCommand() *cobra.Command {
 	var (
 		issuer, id string
@@ -119,9 +119,9 @@ func (p *program) revokeCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "revoke",
-		Short: "Take a token back before it expires",
-		Long: "Takes back the token that stands on standard input or, with --id, the one whose\n" +
-			"claim jti that is, of whatever issuer. Running services hear of it within seconds.",
+		Short: "Revoke a token before it expires",
+		Long: "Revokes the token on standard input or, with --id, the one with that id (its claim\n" +
+			"jti), of any issuer. Running services refuse it within seconds.",
 		Example: "  cms token revoke <token.txt\n  cms token revoke --issuer https://id.example.org --id 4f2c",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

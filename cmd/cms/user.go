@@ -63,7 +63,7 @@ func (p *program) userAdd() *cobra.Command {
 	)
 	c := p.userWork(&cobra.Command{
 		Use:     "add EMAIL",
-		Short:   "Make an account; the password is asked for, or read from standard input",
+		Short:   "Create an account; the password is asked for, or read from standard input",
 		Example: `  cms user add camille@example.org --name "Camille Moreau" --role editor`,
 	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
 		password, err := p.password()
@@ -84,7 +84,7 @@ func (p *program) userAdd() *cobra.Command {
 func (p *program) userPasswd() *cobra.Command {
 	return p.userWork(&cobra.Command{
 		Use:   "passwd EMAIL",
-		Short: "Set another password, and end the sessions of the account",
+		Short: "Change the password of an account and end its sessions",
 	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
 		password, err := p.password()
 		if err != nil {
@@ -98,7 +98,7 @@ func (p *program) userRole() *cobra.Command {
 	var roles, claims []string
 	c := p.userWork(&cobra.Command{
 		Use:     "role EMAIL",
-		Short:   "Give an account other roles and claims, in running sessions too",
+		Short:   "Set the roles and claims of an account, also for its sessions",
 		Example: `  cms user role camille@example.org --role editor --claim organisation=Valmont`,
 	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
 		given, err := claimsOf(claims)
@@ -115,11 +115,11 @@ func (p *program) userDisable() *cobra.Command {
 	var enable bool
 	c := p.userWork(&cobra.Command{
 		Use:   "disable EMAIL",
-		Short: "Shut an account, and end its sessions",
+		Short: "Disable an account and end its sessions",
 	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
 		return accounts.SetDisabled(ctx, email, !enable)
 	})
-	c.Flags().BoolVar(&enable, "undo", false, "open it again")
+	c.Flags().BoolVar(&enable, "undo", false, "enable it again")
 	return c
 }
 
@@ -164,13 +164,13 @@ func rightsFlags(c *cobra.Command, roles, claims *[]string) {
 	c.Flags().StringArrayVar(claims, "claim", nil, "a `name=value` for the conditions of roles; may be repeated")
 }
 
-// claimsOf reads name=value; a name that stands twice has a list.
+// claimsOf reads name=value; a name that is given twice has a list.
 func claimsOf(given []string) (*content.Object, error) {
 	lists := map[string][]content.Value{}
 	for _, claim := range given {
 		name, value, ok := strings.Cut(claim, "=")
 		if !ok || name == "" {
-			return nil, &usageError{errors.New("--claim is not name=value")}
+			return nil, &usageError{errors.New("--claim needs the form name=value")}
 		}
 		lists[name] = append(lists[name], value)
 	}
@@ -185,7 +185,7 @@ func claimsOf(given []string) (*content.Object, error) {
 	return o, nil
 }
 
-// password is asked for twice at a terminal; else it is the first line of
+// password is asked for twice at a terminal; otherwise it is the first line of
 // standard input.
 func (p *program) password() (string, error) {
 	if f, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

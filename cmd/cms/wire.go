@@ -14,6 +14,7 @@ import (
 	"cms/media"
 	"cms/site"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // parts are what the configuration says, in the terms of the packages that do
@@ -24,11 +25,11 @@ type parts struct {
 	policy      *auth.Policy
 	collections []content.Collection
 	endpoints   []webhooks.Endpoint
-	inbound     []webhooks.Hook
+	inbound     []inbound.Hook
 }
 
 // partsOf translates the configuration. The error is a *config.Error that tells
-// all that those packages find wrong, and where it stands.
+// all that those packages find wrong, and where.
 func partsOf(c *config.Config) (*parts, error) {
 	var (
 		p     parts
@@ -80,7 +81,11 @@ func partsOf(c *config.Config) (*parts, error) {
 			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
 			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
-			OldSecret: string(w.OldSecret), Token: string(w.Token),
+			OldSecret: string(w.OldSecret), Token: string(w.Token), EventTypePrefix: w.EventTypePrefix,
+			Headers: map[string]string{},
+		}
+		for name, h := range w.Headers {
+			e.Headers[name] = string(h.Secret)
 		}
 		for _, err := range each(e.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
@@ -88,7 +93,7 @@ func partsOf(c *config.Config) (*parts, error) {
 		p.endpoints = append(p.endpoints, e)
 	}
 	for i, h := range c.Hooks {
-		hook := webhooks.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
+		hook := inbound.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
 		if err := hook.Check(); err != nil {
 			wrong = append(wrong, c.Problem(err.Error(), "hooks", i))
 		}

@@ -236,14 +236,15 @@ func (l *Listener) report(ctx context.Context, source, commit string, s state) {
 		return
 	}
 	if err := l.reporter.send(ctx, source, commit, s); err != nil {
-		l.o.Logger.Warn("the service was not told", "commit", commit, "state", string(s), "error", err)
+		l.o.Logger.Warn("the build could not be reported", "commit", commit, "state", string(s), "error", err)
 	}
 }
 
-// content reports whether events of the type tell of new content.
+// content reports whether events of the type tell of new content. A prefix in front of
+// it is a setting of the endpoint.
 func content(eventType string) bool {
-	kind, _, _ := strings.Cut(eventType, ".")
-	return slices.Contains([]string{"entry", "media", "repository"}, kind)
+	parts := strings.Split(eventType, ".")
+	return len(parts) > 1 && slices.Contains([]string{"entry", "media", "repository"}, parts[len(parts)-2])
 }
 
 // isCommit says whether s can be the whole id of a commit, by SHA-1 or SHA-256. A

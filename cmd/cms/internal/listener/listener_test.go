@@ -344,3 +344,14 @@ func gitIn(t *testing.T, dir string, args ...string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+func TestContent(t *testing.T) {
+	for eventType, want := range map[string]bool{
+		"entry.updated": true, "media.created": true, "repository.updated": true, "org.example.cms.entry.moved": true,
+		"webhook.test": false, "org.example.cms.webhook.test": false, "entry": false, "": false, "entry.example.webhook.test": false,
+	} {
+		if got := content(eventType); got != want {
+			t.Errorf("content(%q) = %v, want %v", eventType, got, want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package webhooks
+package inbound
 
 import (
 	"bytes"
@@ -59,13 +59,13 @@ func vectors() []vector {
 	}
 }
 
-// inbound is an Inbound with the hook of one provider. fetched counts.
-func inbound(t *testing.T, provider string, fetch func(context.Context) error, secrets ...string) *Inbound {
+// receiver is one with the hook of one provider. fetched counts.
+func receiver(t *testing.T, provider string, fetch func(context.Context) error, secrets ...string) *Receiver {
 	t.Helper()
 	if fetch == nil {
 		fetch = func(context.Context) error { return nil }
 	}
-	in, err := NewInbound(InboundOptions{
+	in, err := New(Options{
 		Hooks: []Hook{{provider, secrets}}, Branch: "main", Fetch: fetch, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -74,18 +74,18 @@ func inbound(t *testing.T, provider string, fetch func(context.Context) error, s
 	return in
 }
 
-func TestInboundVectors(t *testing.T) {
+func TestVectors(t *testing.T) {
 	for _, v := range vectors() {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				in := inbound(t, v.provider, nil, "an older secret of theirs", v.secret)
+				in := receiver(t, v.provider, nil, "an older secret of theirs", v.secret)
 				push, err := in.Receive(v.provider, v.header, strings.NewReader(v.body))
-				if err != nil || !push.Follow || push.Repeated || !slices.Equal(push.Branches, []string{"main"}) {
+				if err != nil || !push.Fetch || push.Repeated || !slices.Equal(push.Branches, []string{"main"}) {
 					t.Fatalf("got %+v, %v; want a push of main", push, err)
 				}
 				// The same again, under another delivery's name.
 				v.header.Set("X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
-				if push, err = in.Receive(v.provider, v.header, strings.NewReader(v.body)); err != nil || !push.Repeated || push.Follow {
+				if push, err = in.Receive(v.provider, v.header, strings.NewReader(v.body)); err != nil || !push.Repeated || push.Fetch {
 					t.Errorf("replayed: got %+v, %v; want it told as repeated, and no fetch", push, err)
 				}
 			})
@@ -93,7 +93,7 @@ func TestInboundVectors(t *testing.T) {
 	}
 }
 
-func TestInboundForgeries(t *testing.T) {
+func TestForgeries(t *testing.T) {
 	for _, v := range vectors() {
 		proof := v.header.Get(v.signed)
 		forged := map[string]func(h http.Header, body []byte){
@@ -119,7 +119,7 @@ func TestInboundForgeries(t *testing.T) {
 		for name, forge := range forged {
 			t.Run(v.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					in := inbound(t, v.provider, nil, v.secret)
+					in := receiver(t, v.provider, nil, v.secret)
 					header, body := v.header.Clone(), []byte(v.body)
 					forge(header, body)
 					if push, err := in.Receive(v.provider, header, bytes.NewReader(body)); !errors.Is(err, ErrForged) {
@@ -137,8 +137,8 @@ func flip(s string, i int) string {
 	return string(b)
 }
 
-func TestInboundOther(t *testing.T) {
-	in := inbound(t, "gitlab", nil, agreed)
+func TestOther(t *testing.T) {
+	in := receiver(t, "gitlab", nil, agreed)
 	event := func(kind string) http.Header {
 		return http.Header{"X-Gitlab-Token": {agreed}, "X-Gitlab-Event": {kind}}
 	}
@@ -146,15 +146,15 @@ func TestInboundOther(t *testing.T) {
 		name, provider, kind, body string
 		want                       string
 	}{
-		{"not configured", "github", "Push Hook", pushBody, "{[] false false} " + ErrUnknownHook.Error()},
-		{"unknown", "sourceforge", "Push Hook", pushBody, "{[] false false} " + ErrUnknownHook.Error()},
+		{"not configured", "github", "Push Hook", pushBody, "{[] false false} " + ErrUnknown.Error()},
+		{"unknown", "sourceforge", "Push Hook", pushBody, "{[] false false} " + ErrUnknown.Error()},
 		{"no push", "gitlab", "Issue Hook", `{"object_kind":"issue"}`, "{[] false false} <nil>"},
 		{"other system event", "gitlab", "System Hook", `{"event_name":"project_create"}`, "{[] false false} <nil>"},
 		{"another branch", "gitlab", "Push Hook", `{"ref":"refs/heads/essai"}`, "{[essai] false false} <nil>"},
 		{"a tag", "gitlab", "Push Hook", `{"ref":"refs/tags/main"}`, "{[] false false} <nil>"},
-		{"a form", "gitlab", "Push Hook", `payload=%7B%7D`, "{[] false false} " + ErrNoPush.Error()},
-		{"no ref", "gitlab", "Push Hook", `{}`, "{[] false false} " + ErrNoPush.Error()},
-		{"a number", "gitlab", "Push Hook", `{"ref":1}`, "{[] false false} " + ErrNoPush.Error()},
+		{"a form", "gitlab", "Push Hook", `payload=%7B%7D`, "{[] false false} " + ErrMalformed.Error()},
+		{"no ref", "gitlab", "Push Hook", `{}`, "{[] false false} " + ErrMalformed.Error()},
+		{"a number", "gitlab", "Push Hook", `{"ref":1}`, "{[] false false} " + ErrMalformed.Error()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			push, err := in.Receive(tt.provider, event(tt.kind), strings.NewReader(tt.body))
@@ -167,18 +167,18 @@ func TestInboundOther(t *testing.T) {
 		{{"sourceforge", []string{agreed}}}, {{"github", nil}}, {{"github", []string{"short"}}},
 		{{"github", []string{agreed}}, {"github", []string{agreed}}},
 	} {
-		if _, err := NewInbound(InboundOptions{Hooks: hooks}); err == nil {
+		if _, err := New(Options{Hooks: hooks}); err == nil {
 			t.Errorf("%v: got no error", hooks)
 		}
 	}
 }
 
 // A push during a fetch leads to one more; a fetch that fails is tried again.
-func TestInboundFetches(t *testing.T) {
+func TestFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fetches atomic.Int64
 		var fails atomic.Bool
-		in := inbound(t, "gitlab", func(ctx context.Context) error {
+		in := receiver(t, "gitlab", func(ctx context.Context) error {
 			fetches.Add(1)
 			select {
 			case <-time.After(time.Second):
@@ -196,7 +196,7 @@ func TestInboundFetches(t *testing.T) {
 			t.Helper()
 			body := fmt.Sprintf(`{"ref":"refs/heads/main","n":%d}`, n)
 			header := http.Header{"X-Gitlab-Token": {agreed}, "X-Gitlab-Event": {"Push Hook"}}
-			if push, err := in.Receive("gitlab", header, strings.NewReader(body)); err != nil || !push.Follow {
+			if push, err := in.Receive("gitlab", header, strings.NewReader(body)); err != nil || !push.Fetch {
 				t.Fatalf("push %d: got %+v, %v", n, push, err)
 			}
 		}

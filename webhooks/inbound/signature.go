@@ -1,4 +1,4 @@
-package webhooks
+package inbound
 
 import (
 	"crypto/hmac"
@@ -17,21 +17,21 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// proof tells whether a request was made by who has a secret. The body is written to
-// it as it goes by.
-type proof interface {
+// A verifier tells whether a request was made by who has a secret. The body is
+// written to it as it goes by.
+type verifier interface {
 	io.Writer
-	holds() bool
+	valid() bool
 }
 
-// signed is the proof that a MAC of the body is one of those that were given.
-type signed struct {
+// macVerifier asks that the MAC of the body is one of those that were given.
+type macVerifier struct {
 	hash.Hash
 	given [][]byte
 }
 
-// holds compares with each of them, so that time tells nothing.
-func (s *signed) holds() bool {
+// valid compares with each of them, so that time tells nothing.
+func (s *macVerifier) valid() bool {
 	want, same := s.Sum(nil), 0
 	for _, given := range s.given {
 		same |= subtle.ConstantTimeCompare(given, want)
@@ -39,15 +39,15 @@ func (s *signed) holds() bool {
 	return same == 1
 }
 
-// granted is the proof that the header alone gives.
-type granted struct{ io.Writer }
+// headerVerifier is of a request whose header alone has proved it.
+type headerVerifier struct{ io.Writer }
 
-func (granted) holds() bool { return true }
+func (headerVerifier) valid() bool { return true }
 
 // hexHMAC is for a header that holds, after the prefix, the HMAC-SHA256 of the body
 // in hexadecimal.
-func hexHMAC(name, prefix string) func(string, http.Header) proof {
-	return func(secret string, header http.Header) proof {
+func hexHMAC(name, prefix string) func(string, http.Header) verifier {
+	return func(secret string, header http.Header) verifier {
 		digits, ok := strings.CutPrefix(header.Get(name), prefix)
 		if !ok || len(header.Values(name)) != 1 || len(digits) != hex.EncodedLen(sha256.Size) {
 			return nil
@@ -56,21 +56,21 @@ func hexHMAC(name, prefix string) func(string, http.Header) proof {
 		if err != nil {
 			return nil
 		}
-		return &signed{hmac.New(sha256.New, []byte(secret)), [][]byte{given}}
+		return &macVerifier{hmac.New(sha256.New, []byte(secret)), [][]byte{given}}
 	}
 }
 
-// gitlabProof is for the signature of a hook that has a signing token ("whsec_…"),
+// gitlabVerifier is for the signature of a hook that has a signing token ("whsec_…"),
 // which is that of Standard Webhooks, and for the bare secret token of one that has
 // none.
-func gitlabProof(secret string, header http.Header) proof {
+func gitlabVerifier(secret string, header http.Header) verifier {
 	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
 		key, err := base64.StdEncoding.DecodeString(encoded)
-		s, shaped := standardHeader(header)
-		if err != nil || !shaped {
+		s, ok := ReadStandard(header)
+		if err != nil || !ok {
 			return nil
 		}
-		return s.proof(key)
+		return s.verifier(key)
 	}
 	given := header.Values("X-Gitlab-Token")
 	want := sha256.Sum256([]byte(secret))
@@ -81,14 +81,14 @@ func gitlabProof(secret string, header http.Header) proof {
 	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 		return nil
 	}
-	return granted{io.Discard}
+	return headerVerifier{io.Discard}
 }
 
-// standard is what the header of a request that is signed by Standard Webhooks says.
-type standard struct {
-	id, made string
-	at       time.Time
-	macs     [][]byte
+// Standard is what the header of a request that is signed by Standard Webhooks says.
+type Standard struct {
+	id, seconds string
+	at          time.Time
+	macs        [][]byte
 }
 
 // Bounds of that header.
@@ -97,9 +97,9 @@ const (
 	maxStandardMACs   = 10
 )
 
-// standardHeader reads it; ok is false for one that cannot be right, or is too old,
+// ReadStandard reads it; ok is false for one that cannot be valid, or is too old,
 // whatever the body.
-func standardHeader(header http.Header) (s standard, ok bool) {
+func ReadStandard(header http.Header) (s Standard, ok bool) {
 	var field [3]string
 	for i, name := range []string{standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature} {
 		if values := header.Values(name); len(values) == 1 {
@@ -110,7 +110,7 @@ func standardHeader(header http.Header) (s standard, ok bool) {
 		}
 	}
 	seconds, err := strconv.ParseInt(field[1], 10, 64)
-	s = standard{id: field[0], made: strconv.FormatInt(seconds, 10), at: time.Unix(seconds, 0)}
+	s = Standard{id: field[0], seconds: strconv.FormatInt(seconds, 10), at: time.Unix(seconds, 0)}
 	if now := time.Now(); err != nil || now.Sub(s.at) > standardTolerance || s.at.After(now.Add(standardTolerance)) {
 		return s, false
 	}
@@ -124,25 +124,21 @@ func standardHeader(header http.Header) (s standard, ok bool) {
 	return s, len(s.macs) > 0
 }
 
-// proof is that the body is signed with key.
-func (s standard) proof(key []byte) proof {
-	p := &signed{hmac.New(sha256.New, key), s.macs}
-	p.Hash.Write([]byte(s.id + "." + s.made + "."))
+// verifier asks that the body is signed with key.
+func (s Standard) verifier(key []byte) verifier {
+	p := &macVerifier{hmac.New(sha256.New, key), s.macs}
+	p.Hash.Write([]byte(s.id + "." + s.seconds + "."))
 	return p
 }
 
-// proofs are several, of which one has to hold. Those that are nil cannot.
-type proofs []proof
+// verifiers are several, of which one has to be satisfied.
+type verifiers []verifier
 
-func proofsOf(all ...proof) proofs {
-	return slices.DeleteFunc(all, func(p proof) bool { return p == nil })
-}
-
-func (ps proofs) Write(b []byte) (int, error) {
-	for _, p := range ps {
-		_, _ = p.Write(b) // a hash takes everything
+func (vs verifiers) Write(b []byte) (int, error) {
+	for _, v := range vs {
+		_, _ = v.Write(b) // a hash takes everything
 	}
 	return len(b), nil
 }
 
-func (ps proofs) hold() bool { return slices.ContainsFunc(ps, proof.holds) }
+func (vs verifiers) valid() bool { return slices.ContainsFunc(vs, verifier.valid) }

@@ -1,4 +1,4 @@
-package webhooks
+package inbound
 
 import (
 	"crypto/hmac"
@@ -29,7 +29,7 @@ func (c *counted) Read(b []byte) (int, error) {
 }
 
 // Nothing of a body is read where no body could make the request a true one.
-func TestInboundRefusesBeforeTheBody(t *testing.T) {
+func TestRefusesBeforeTheBody(t *testing.T) {
 	for _, v := range vectors() {
 		proof := v.header.Get(v.signed)
 		with := func(value ...string) http.Header {
@@ -46,12 +46,12 @@ func TestInboundRefusesBeforeTheBody(t *testing.T) {
 			refused["no time"].Del("webhook-timestamp")
 		}
 		for name, header := range refused {
-			in := inbound(t, v.provider, nil, v.secret, "another secret of theirs")
+			in := receiver(t, v.provider, nil, v.secret, "another secret of theirs")
 			body := &counted{Reader: strings.NewReader(v.body)}
 			if _, err := in.Receive(v.provider, header, body); !errors.Is(err, ErrForged) || body.n > 0 {
 				t.Errorf("%s/%s: got %v and %d bytes read, want %v and none", v.name, name, err, body.n, ErrForged)
 			}
-			if err := in.Expect(v.provider, header); !errors.Is(err, ErrForged) {
+			if err := in.CheckHeader(v.provider, header); !errors.Is(err, ErrForged) {
 				t.Errorf("%s/%s: got %v expected", v.name, name, err)
 			}
 		}
@@ -60,7 +60,7 @@ func TestInboundRefusesBeforeTheBody(t *testing.T) {
 			if provider == v.provider {
 				continue
 			}
-			if _, err := inbound(t, v.provider, nil, v.secret).Receive(provider, v.header, body); !errors.Is(err, ErrUnknownHook) || body.n > 0 {
+			if _, err := receiver(t, v.provider, nil, v.secret).Receive(provider, v.header, body); !errors.Is(err, ErrUnknown) || body.n > 0 {
 				t.Errorf("%s at %q: got %v and %d bytes read", v.name, provider, err, body.n)
 			}
 		}
@@ -68,7 +68,7 @@ func TestInboundRefusesBeforeTheBody(t *testing.T) {
 }
 
 // Of a long push next to nothing is held.
-func TestInboundHoldsLittle(t *testing.T) {
+func TestHoldsLittle(t *testing.T) {
 	long := strings.Repeat("x", 4<<20)
 	deep := strings.Repeat(`{"a":[`, 20) + "1" + strings.Repeat(`]}`, 20)
 	many := `[` + strings.Repeat(`"0123456789abcdef0123456789abcdef01234567",`, (4<<20)/43) + `1]`
@@ -77,7 +77,7 @@ func TestInboundHoldsLittle(t *testing.T) {
 		"a long key":  `{"` + long + `":1,"ref":"refs/heads/main"}`,
 		"many":        `{"commits":` + many + `,"a":` + deep + `,"ref":"refs/heads/main"}`,
 	} {
-		in := inbound(t, "github", nil, agreed)
+		in := receiver(t, "github", nil, agreed)
 		mac := hmac.New(sha256.New, []byte(agreed))
 		io.WriteString(mac, body)
 		header := http.Header{"X-Github-Event": {"push"}, "X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))}}
@@ -86,7 +86,7 @@ func TestInboundHoldsLittle(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		push, err := in.Receive("github", header, reader)
 		runtime.ReadMemStats(&after)
-		if err != nil || !push.Follow {
+		if err != nil || !push.Fetch {
 			t.Fatalf("%s: got %+v, %v", name, push, err)
 		}
 		if got := after.TotalAlloc - before.TotalAlloc; got > 256<<10 {
@@ -100,21 +100,21 @@ func TestInboundHoldsLittle(t *testing.T) {
 }
 
 // A body that cannot be read to its end says so, whatever came of it.
-func TestInboundTellsWhyABodyEnds(t *testing.T) {
+func TestTellsWhyABodyEnds(t *testing.T) {
 	cut := errors.New("cut off")
-	in := inbound(t, "gitlab", nil, agreed)
+	in := receiver(t, "gitlab", nil, agreed)
 	header := http.Header{"X-Gitlab-Event": {"Push Hook"}, "X-Gitlab-Token": {agreed}}
 	for _, part := range []string{"", pushBody[:20], pushBody} {
-		body := io.MultiReader(strings.NewReader(part), iotestErr{cut})
+		body := io.MultiReader(strings.NewReader(part), failingReader{cut})
 		if push, err := in.Receive("gitlab", header, body); !errors.Is(err, cut) {
 			t.Errorf("after %q: got %+v, %v", part, push, err)
 		}
 	}
 }
 
-type iotestErr struct{ error }
+type failingReader struct{ error }
 
-func (e iotestErr) Read([]byte) (int, error) { return 0, e.error }
+func (e failingReader) Read([]byte) (int, error) { return 0, e.error }
 
 // The scanner takes what encoding/json takes, and picks the same.
 func TestPickReadsAsJSON(t *testing.T) {
@@ -167,8 +167,8 @@ func deref(s *string) string {
 	return *s
 }
 
-func TestInboundManyBranches(t *testing.T) {
-	in := inbound(t, "bitbucket", nil, agreed)
+func TestManyBranches(t *testing.T) {
+	in := receiver(t, "bitbucket", nil, agreed)
 	var changes []string
 	for i := range 500 {
 		changes = append(changes, fmt.Sprintf(`{"refId":"refs/heads/b%d"}`, i))
@@ -179,7 +179,7 @@ func TestInboundManyBranches(t *testing.T) {
 	io.WriteString(mac, body)
 	header := http.Header{"X-Event-Key": {"repo:refs_changed"}, "X-Hub-Signature": {"sha256=" + hex.EncodeToString(mac.Sum(nil))}}
 	push, err := in.Receive("bitbucket", header, strings.NewReader(body))
-	if err != nil || !push.Follow || len(push.Branches) != maxBranches || slices.Contains(push.Branches, "main") {
-		t.Errorf("got %d branches, followed %v, %v", len(push.Branches), push.Follow, err)
+	if err != nil || !push.Fetch || len(push.Branches) != maxBranches || slices.Contains(push.Branches, "main") {
+		t.Errorf("got %d branches, fetch %v, %v", len(push.Branches), push.Fetch, err)
 	}
 }
