@@ -7,10 +7,12 @@ package site
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"cms/auth"
 	"cms/content"
@@ -37,6 +39,13 @@ type Site struct {
 	efforts     *efforts
 	registers   registers
 	seen        seen
+	head        atomic.Pointer[headName]
+}
+
+// headName is a commit that readers see, and its name, which many ask for.
+type headName struct {
+	hash repo.Hash
+	name string
 }
 
 // Options are what a Site is made of. All but Media and Logger are required.
@@ -175,12 +184,25 @@ func noRole() error {
 // one, and a channel that is closed when there is a newer one.
 func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 	snap := s.repo.View()
-	return hexOrEmpty(snap.Commit()), snap.Superseded()
+	known := s.head.Load()
+	if known == nil || known.hash != snap.Commit() {
+		known = &headName{snap.Commit(), hexOrEmpty(snap.Commit())}
+		s.head.Store(known)
+	}
+	return known.name, snap.Superseded()
 }
 
 // Position is the place of a commit in the history of the branch, as
 // [repo.Repo.Position] has it; false for one that is not there.
-func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo.NewHash(commit)) }
+func (s *Site) Position(commit string) (int, bool) {
+	var hash repo.Hash
+	if len(commit) == hex.EncodedLen(len(hash)) { // repo.NewHash without what it allocates
+		if _, err := hex.Decode(hash[:], []byte(commit)); err != nil {
+			hash = repo.Hash{}
+		}
+	}
+	return s.repo.Position(hash)
+}
 
 // Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
 // for one that is not there.
