@@ -29,8 +29,8 @@ const (
 	// What is looked at again, in bytes and nodes, beyond once for each that is
 	// there. It grows with the text, and costs a quarter of what reading it does, so
 	// that no text of twice the length takes much more than twice the time.
-	againPerByte = 16
-	againFree    = 64 << 10
+	rescanPerByte = 16
+	rescanFree    = 64 << 10
 
 	maxBlocks  = 100 // deep: quotes, lists, their items, definitions and footnotes
 	maxOpen    = 500 // brackets that wait for their other half
@@ -41,8 +41,8 @@ const (
 type budget struct {
 	bounded.Work
 
-	nodes, levels, again, output, memory int
-	maxAgain                             int
+	nodes, levels, rescanned, output, memory int
+	maxRescan                                int
 
 	footnotes int // defined so far
 	spans     int // of code
@@ -64,7 +64,7 @@ var budgetKey = parser.NewContextKey()
 
 // newBudget is that of a text of so many bytes.
 func newBudget(ctx context.Context, size int) *budget {
-	return &budget{Work: bounded.New(ctx), maxAgain: againFree + againPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
+	return &budget{Work: bounded.New(ctx), maxRescan: rescanFree + rescanPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
 }
 
 // budgetOf is the budget that a parser spends from.
@@ -97,8 +97,8 @@ func (b *budget) level() {
 }
 
 // lookAgain counts bytes and nodes that were looked at before.
-func (b *budget) lookAgain(n int) {
-	if b.again += n; b.again > b.maxAgain {
+func (b *budget) rescan(n int) {
+	if b.rescanned += n; b.rescanned > b.maxRescan {
 		b.refuse("The text is too intricate to be shown: too much of it can only be told from what stands far away.")
 	}
 	b.step(n / 64)

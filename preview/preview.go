@@ -21,8 +21,8 @@ import (
 
 // How many previews are made at once, and how many more may wait for their turn.
 const (
-	atOnce  = 2
-	waiting = 16
+	maxRunning = 2
+	maxWaiting = 16
 )
 
 // ErrBusy is what a preview gets when too many wait.
@@ -61,8 +61,8 @@ func New() *Renderer {
 			goldmark.WithRendererOptions(html.WithUnsafe()), // the policy makes it safe
 		),
 		policy:  newPolicy(),
-		running: semaphore.NewWeighted(atOnce),
-		queue:   make(chan struct{}, atOnce+waiting),
+		running: semaphore.NewWeighted(maxRunning),
+		queue:   make(chan struct{}, maxRunning+maxWaiting),
 	}
 	r.markdown.Parser().AddOptions(metered{})
 	return r

@@ -23,7 +23,7 @@ type Made struct {
 	Changed    bool   `json:"changed,omitempty"`
 }
 
-func (e *edit) made() Made {
+func (e *edit) record() Made {
 	m := Made{Collection: e.ref.Collection, Slug: e.ref.Slug.String(), Path: e.path.String(), Created: e.created, Changed: e.changed()}
 	if e.from.Collection != e.ref.Collection {
 		m.From = e.from.Collection
@@ -57,10 +57,10 @@ var ErrGone = repo.ErrNotFound
 func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all []Made) ([]*Outcome, error) {
 	outcomes := make([]*Outcome, len(all))
 	for i, m := range all {
-		out, err := s.again(ctx, pr, commit, m, len(all) > 1)
+		out, err := s.replay(ctx, pr, commit, m, len(all) > 1)
 		if err != nil {
 			if !errors.Is(err, ErrGone) {
-				err = &OperationError{i, refusal(err)}
+				err = &OperationError{i, asError(err)}
 			}
 			return nil, err
 		}
@@ -71,13 +71,13 @@ func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all
 
 // again is Again of one operation, or of one of several, of which another may have
 // replaced what this one left before Git had it.
-func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
+func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
 	if m.From != "" {
-		if _, err := s.sight(pr, m.From, auth.Delete); err != nil {
+		if _, err := s.access(pr, m.From, auth.Delete); err != nil {
 			return nil, err
 		}
 	}
-	v, err := s.sight(pr, m.Collection, m.action())
+	acc, err := s.access(pr, m.Collection, m.action())
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 	hash := repo.NewHash(m.Blob)
 	src, err := s.repo.Blob(ctx, hash)
 	switch {
-	case errors.Is(err, repo.ErrNotFound) && several && v.whole:
+	case errors.Is(err, repo.ErrNotFound) && several && acc.full:
 		if !m.Deleted {
 			out.Entry = &Entry{Ref: out.Ref, Revision: m.Blob}
 		}
@@ -100,28 +100,28 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 		return nil, err
 	}
 	d := content.Parse(src)
-	if !v.whole && !v.terms(d.Fields()).allow(m.action()) {
-		return nil, v.outOfReach(m.action())
+	if !acc.full && !acc.grantsFor(d.Fields()).allows(m.action()) {
+		return nil, acc.outsideConditions(m.action())
 	}
-	if m.Deleted || !v.shows(d.Fields(), d.Problems()) {
+	if m.Deleted || !acc.canReadFields(d.Fields(), d.Problems()) {
 		return out, nil
 	}
 	path, err := content.ParsePath(m.Path)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := s.madeBy(ctx, v, path, hash, commit)
+	updated, err := s.madeBy(ctx, acc, path, hash, commit)
 	if err != nil {
 		return nil, err
 	}
-	out.Entry = v.show(Entry{Ref: out.Ref, Path: path, Revision: v.revisionOf(d, hash), Updated: updated,
+	out.Entry = acc.newEntry(Entry{Ref: out.Ref, Path: path, Revision: acc.documentRevision(d, hash), Updated: updated,
 		source: func() ([]byte, error) { return src, nil }}, d.Fields(), d.Problems())
 	return out, nil
 }
 
 // madeBy is the change that made the file at path what the caller sees of it after
 // commit.
-func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash repo.Hash, commit string) (Change, error) {
+func (s *Site) madeBy(ctx context.Context, acc *access, path content.Path, hash repo.Hash, commit string) (Change, error) {
 	until, ok := s.Position(commit)
 	if !ok {
 		return Change{}, ErrGone
@@ -137,7 +137,7 @@ func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash rep
 	if i < 0 {
 		return Change{Commit: commit}, nil
 	}
-	last, err := v.lastSeen(ctx, changes[i:])
+	last, err := acc.lastVisible(ctx, changes[i:])
 	return change(last), err
 }
 

@@ -17,7 +17,7 @@ type transaction struct {
 	principal *auth.Principal
 	write     Write
 	edits     []*edit
-	cost      *effort // of the rehearsal; nil on the writer, which repeats what was paid for
+	budget    *budget // of the rehearsal; nil on the writer, which repeats what was paid for
 }
 
 // maxBatchBytes bounds the files that a batch reads and writes, together.
@@ -33,20 +33,20 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 		return nil, err
 	}
 	snap := t.site.repo.View()
-	t.cost = t.site.effort(ctx, t.principal, maxBatchBytes)
+	t.budget = t.site.budget(ctx, t.principal, maxBatchBytes)
 	if err := t.site.repo.Rehearse(snap, t.write.DryRun, t.perform); err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	if t.write.DryRun {
 		return t.outcomes(ctx, repo.Result{Snapshot: snap})
 	}
-	t.cost = nil
+	t.budget = nil
 	for _, e := range t.edits {
-		e.collection.effort = nil
+		e.access.budget = nil
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	return t.outcomes(context.WithoutCancel(ctx), res)
 }
@@ -56,9 +56,9 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	for i, e := range t.edits {
 		e.result = result{}
 		if err := e.do(tx); err != nil {
-			return &OperationError{i, refusal(err)}
+			return &OperationError{i, asError(err)}
 		}
-		if err := t.cost.spend(sizeOf(e.before) + sizeOf(e.after)); refusedForNow(err) {
+		if err := t.budget.spend(sizeOf(e.before) + sizeOf(e.after)); isUnavailable(err) {
 			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this reads and writes have more than %d bytes together. Make it in several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err
@@ -74,30 +74,30 @@ func (t *transaction) perform(tx *repo.Tx) error {
 // entries since. What was saved cannot fail: what would have to be read for it is left
 // out then. A dry run ends with ctx.
 func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome, error) {
-	cost := t.site.effort(ctx, t.principal, maxEffort)
-	defer cost.done()
+	budget := t.site.budget(ctx, t.principal, pageBudget)
+	defer budget.release()
 	all := make([]*Outcome, len(t.edits))
 	for i, e := range t.edits {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.collection.effort = cost
+		e.access.budget = budget
 		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
 		switch {
 		case t.write.DryRun:
-			diff := e.collection.diff(e.before, e.after, e.path.String())
+			diff := e.access.diff(e.before, e.after, e.path.String())
 			out.Diff = &diff
-		case e.now != nil && e.collection.shows(e.after.Fields(), e.after.Problems()):
+		case e.now != nil && e.access.canReadFields(e.after.Fields(), e.after.Problems()):
 			now := e.now
 			if now.Updated().Commit.IsZero() { // not what the batch left in the end
 				if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
 					now = s
 				}
 			}
-			out.Entry = e.collection.viewOf(now, e.after)
+			out.Entry = e.access.viewDocument(now, e.after)
 		}
 		if !t.write.DryRun {
-			out.Made = e.made()
+			out.Made = e.record()
 		}
 		all[i] = out
 	}

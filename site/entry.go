@@ -106,24 +106,24 @@ func (e *Entry) Body() (string, error) {
 
 // Entry reads one entry.
 func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, error) {
-	v, err := s.sight(pr, ref.Collection, auth.Read)
+	acc, err := s.access(pr, ref.Collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
-	v.effort = s.effort(ctx, pr, maxEffort)
-	defer v.effort.done()
+	acc.budget = s.budget(ctx, pr, pageBudget)
+	defer acc.budget.release()
 	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
 	if !ok {
-		return nil, noEntry()
+		return nil, errNoEntry()
 	}
 	fields, problems := e.Fields(), e.Problems()
 	switch {
-	case unread(problems):
-		return nil, unreadNow()
-	case !v.shows(fields, problems):
-		return nil, noEntry()
+	case storageFailed(problems):
+		return nil, errUnreadable()
+	case !acc.canReadFields(fields, problems):
+		return nil, errNoEntry()
 	}
-	return v.view(e)
+	return acc.view(e)
 }
 
 // unreadable says whether a file could not be read for its fields, so that to
@@ -142,7 +142,7 @@ func unreadable(problems []content.Problem) bool {
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 	snap := s.repo.View()
-	l := lookup{entries: snap, registers: &s.registers}
+	l := lookup{entries: snap, unique: &s.unique}
 	var broken []*Entry
 	total := 0
 	for _, c := range s.collections {
@@ -151,12 +151,12 @@ func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 				return nil, 0, err
 			}
 			total++
-			shown, err := (&sight{Collection: c, whole: true}).view(e)
+			shown, err := (&access{Collection: c, full: true}).view(e)
 			if err != nil {
 				return nil, 0, err
 			}
 			if c.Schema.Defined && !unreadable(shown.Problems) {
-				shown.Problems = append(e.Problems(), c.Schema.Validate(shown.Fields, l.of(shown.Ref))...)
+				shown.Problems = append(e.Problems(), c.Schema.Validate(shown.Fields, l.forEntry(shown.Ref))...)
 			}
 			if len(shown.Problems) > 0 {
 				broken = append(broken, shown)

@@ -48,8 +48,8 @@ type filter struct {
 }
 
 // filter reads f by the type that the schema gives its field.
-func (v *sight) filter(f Filter) (filter, error) {
-	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(v.Schema.Fields, f.Field)}, given: f.Value, closed: v.closed(f.Field)}
+func (acc *access) filter(f Filter) (filter, error) {
+	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(acc.Schema.Fields, f.Field)}, given: f.Value, closed: acc.hides(f.Field)}
 	values := []string{f.Value}
 	switch f.Op {
 	case Exists:

@@ -13,7 +13,7 @@ import (
 // to ask again.
 func TestReadingFirst(t *testing.T) {
 	var refused *Error
-	err := readingFirst(&repo.ReadingError{Done: 1200, Total: 50_000})
+	err := firstReadError(&repo.ReadingError{Done: 1200, Total: 50_000})
 	if !errors.As(err, &refused) || refused.Code != Unavailable || refused.Retry < time.Second || !strings.Contains(refused.Detail, "1200 of 50000") {
 		t.Errorf("got %+v", err)
 	}
@@ -22,7 +22,7 @@ func TestReadingFirst(t *testing.T) {
 // A unique value is not taken for free while entries are read for the first time, nor
 // are they all read for it.
 func TestRegisterWhileReading(t *testing.T) {
-	all := registers{reading: func(collection string) bool { return collection == "pages" }}
+	all := uniqueIndexes{reading: func(collection string) bool { return collection == "pages" }}
 	if taken, sure := all.taken(&repo.Snapshot{}, Ref{Collection: "pages"}, "code", "a"); taken || sure {
 		t.Errorf("taken: %t, sure: %t; want neither", taken, sure)
 	}

@@ -80,21 +80,21 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	if err != nil {
 		return nil, err
 	}
-	shown, err := e.collection.shown(before)
+	shown, err := e.access.visibleDocument(before)
 	if err != nil {
 		return nil, err
 	}
 	var edited *content.Document
-	if base := e.pre.Base; base != "" && base != e.collection.revisionOf(before, now.Revision) {
+	if base := e.pre.Base; base != "" && base != e.access.documentRevision(before, now.Revision) {
 		edited, err = e.merge(ctx, shown, revise)
 	} else {
-		edited, err = revise(ctx, shown, &e.collection.Schema)
+		edited, err = revise(ctx, shown, &e.access.Schema)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &revised{of: now.Revision, before: before}
-	if r.after, err = e.collection.restore(ctx, before, shown, edited); err != nil {
+	if r.after, err = e.access.keepHidden(ctx, before, shown, edited); err != nil {
 		return nil, err
 	}
 	e.revised = r
@@ -105,7 +105,7 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 // happened since.
 func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise) (*content.Document, error) {
 	old := e.base
-	theirs, err := revise(ctx, old, &e.collection.Schema)
+	theirs, err := revise(ctx, old, &e.access.Schema)
 	if err != nil {
 		return nil, err
 	}

@@ -31,14 +31,14 @@ type Site struct {
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
 	log         *slog.Logger
-	selections  selections
-	views       *views
-	documents   documents
-	steps       steps
-	names       *names
-	efforts     *efforts
-	registers   registers
-	seen        seen
+	selections  selectionCache
+	views       *viewCache
+	documents   documentCache
+	commits     commitCache
+	revisions   *revisionCache
+	budgets     *budgets
+	unique      uniqueIndexes
+	updates     updateCache
 	head        atomic.Pointer[headName]
 }
 
@@ -83,8 +83,8 @@ func New(o Options) (*Site, error) {
 		s.byName[c.Name] = c
 	}
 	s.words = newWordIndex(s.collections)
-	s.views, s.names, s.efforts = newViews(), newNames(), newEfforts()
-	s.registers.reading = s.repo.Reading
+	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
+	s.unique.reading = s.repo.Reading
 	return s, nil
 }
 
@@ -100,7 +100,7 @@ type Collection struct {
 // configuration.
 func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collection, error) {
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
 	var cs []Collection
 	for _, c := range s.collections {
@@ -137,7 +137,7 @@ func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	switch {
 	case !s.policy.Knows(pr):
-		return noRole()
+		return errNoRole()
 	case !s.policy.Can(pr, a, auth.Webhooks):
 		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
 	}
@@ -162,21 +162,21 @@ func (s *Site) Has(name string) bool {
 // that is not all of them, may take longer than ctx, and then what was done for it is
 // not lost to the next one who asks.
 func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) (Collection, error) {
-	v, err := s.sight(pr, name)
+	acc, err := s.access(pr, name)
 	if err != nil {
 		return Collection{}, err
 	}
-	c := Collection{v.described(), 0, s.policy.Actions(pr, name)}
-	if c.Total = s.repo.View().Len(name); v.whole {
+	c := Collection{acc.describe(), 0, s.policy.Actions(pr, name)}
+	if c.Total = s.repo.View().Len(name); acc.full {
 		return c, nil
 	}
-	v.effort = s.effort(ctx, pr, maxMaking)
-	seen, err := s.find(ctx, &list{sight: v})
+	acc.budget = s.budget(ctx, pr, scanBudget)
+	seen, err := s.find(ctx, &list{access: acc})
 	c.Total = seen.len()
 	return c, err
 }
 
-func noRole() error {
+func errNoRole() error {
 	return &Error{Code: Forbidden, Detail: "Your token holds no role that this site knows. Ask for a token with one of its roles."}
 }
 

@@ -16,7 +16,7 @@ const maxTitleSlug = 80
 func slugFromTitle(fields *content.Object) (content.Slug, error) {
 	v, _ := fields.Get("title")
 	title, _ := v.(string)
-	s := slug.MakeLang(strings.Map(apart, title), "fr")
+	s := slug.MakeLang(strings.Map(apostropheToSpace, title), "fr")
 	if len(s) > maxTitleSlug {
 		s = s[:maxTitleSlug+1]
 		if i := strings.LastIndexByte(s, '-'); i > 0 {
@@ -35,7 +35,7 @@ func slugFromTitle(fields *content.Object) (content.Slug, error) {
 }
 
 // apart is r with apostrophes, and what is typed for them, as blanks.
-func apart(r rune) rune {
+func apostropheToSpace(r rune) rune {
 	if strings.ContainsRune("'’‘ʼ`´′", r) {
 		return ' '
 	}
@@ -47,12 +47,12 @@ func apart(r rune) rune {
 // instead of its own.
 func (s *Site) checkNew(in entries, ref, self Ref) error {
 	if _, err := s.byName[ref.Collection].Path(ref.Slug); err != nil {
-		return tooLong()
+		return errSlugTooLong()
 	}
 	if err := ref.Slug.Portable(); err != nil {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so that it could not be checked out on every system. Choose another slug."}
 	}
-	if s.registers.twin(in, ref, self) {
+	if s.unique.caseConflict(in, ref, self) {
 		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs in case, or in the way that its accents are written, alone. On some systems the two would be one file. Choose another slug."}
 	}
 	return nil
@@ -60,7 +60,7 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 
 // tooLong refuses a slug with which the path of the file, or a segment of it with its
 // extension, would be longer than paths may be.
-func tooLong() error {
+func errSlugTooLong() error {
 	return &Error{Code: Invalid, Detail: "The slug is too long for a file of this collection. Choose a shorter one.",
 		Problems: []content.Problem{{Rule: "slug", Detail: "With its extension, the name of the file would be longer than 240 bytes, or its path longer than 1,024."}}}
 }

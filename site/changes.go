@@ -29,7 +29,7 @@ type Seen struct {
 // much, it stops. NotFound when since is no commit of the branch.
 func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limit int) (*Seen, error) {
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
 	head, _ := s.Head()
 	seen := &Seen{Until: head}
@@ -39,21 +39,21 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), limit)
 	switch {
 	case errors.Is(err, ErrUnknownCommit):
-		return nil, unknownCommit(err)
+		return nil, errUnknownCommit(err)
 	case err != nil:
 		return nil, err
 	}
-	w := s.watcher(ctx, pr, math.MaxInt64)
-	defer w.effort.done()
+	r := s.changeReader(ctx, pr, math.MaxInt64)
+	defer r.effort.release()
 	for i, c := range commits {
 		for _, f := range c.Changes {
-			told, err := w.tell(ctx, c, f)
+			told, err := r.changes(ctx, c, f)
 			if err != nil {
 				return nil, err
 			}
 			seen.Changes = append(seen.Changes, told...)
 		}
-		if w.effort.cost() > maxEffort {
+		if r.effort.spent() > pageBudget {
 			commits = commits[:i+1]
 			break
 		}
@@ -73,21 +73,21 @@ func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string
 	} else if err != nil {
 		return false, err
 	}
-	w := watcher{site: s, principal: pr, sights: map[string]*sight{}}
+	r := changeReader{site: s, principal: pr, accesses: map[string]*access{}}
 	for _, f := range c.Changes {
 		from := f.Path
 		if f.Action == repo.Moved {
 			from = f.From
 		}
-		told, err := w.tell(ctx, c, f)
+		told, err := r.changes(ctx, c, f)
 		if err != nil || len(told) == 0 {
 			return false, err
 		}
-		before, err := w.sees(ctx, from, f.Previous)
+		before, err := r.canRead(ctx, from, f.Previous)
 		if err != nil || !before {
 			return false, err
 		}
-		after, err := w.sees(ctx, f.Path, f.Revision)
+		after, err := r.canRead(ctx, f.Path, f.Revision)
 		if err != nil || !after {
 			return false, err
 		}
@@ -97,12 +97,12 @@ func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string
 
 // sees says whether the caller may see the file at path, whose blob is hash; there is
 // none where that is zero.
-func (w *watcher) sees(ctx context.Context, path content.Path, hash repo.Hash) (bool, error) {
+func (r *changeReader) canRead(ctx context.Context, path content.Path, hash repo.Hash) (bool, error) {
 	if hash.IsZero() {
 		return true, nil
 	}
-	at, err := w.state(ctx, path, hash)
-	return at.sight != nil || w.media(path, hash) != "", err
+	at, err := r.state(ctx, path, hash)
+	return at.access != nil || r.media(path, hash) != "", err
 }
 
 // A Place is one in the history of the branch: behind a commit, "" for before the
@@ -127,19 +127,19 @@ const partFiles = 200
 // commit is empty.
 func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, error) {
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
-	c, err := s.step(ctx, at.Commit)
+	c, err := s.nextCommit(ctx, at.Commit)
 	if err != nil || c == nil {
 		return &Part{Next: at}, err
 	}
-	w := s.watcher(ctx, pr, maxEffort)
-	defer w.effort.done()
+	r := s.changeReader(ctx, pr, pageBudget)
+	defer r.effort.release()
 	part := &Part{}
 	next := min(at.Files, len(c.Changes))
 	for ; next < len(c.Changes) && next < at.Files+partFiles; next++ {
-		told, err := w.tell(ctx, *c, c.Changes[next])
-		if next > at.Files && refusedForNow(err) {
+		told, err := r.changes(ctx, *c, c.Changes[next])
+		if next > at.Files && isUnavailable(err) {
 			break
 		}
 		if err != nil {
@@ -157,48 +157,48 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 
 // step is the first commit behind another one that changed files, or the newest of
 // all; nil when there is none. NotFound when the other is not of the branch.
-func (s *Site) step(ctx context.Context, since string) (*repo.CommitChanges, error) {
+func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChanges, error) {
 	head, _ := s.Head()
 	if since == head {
 		return nil, nil
 	}
-	name := stepName{since, head}
-	if c := s.steps.get(name); c != nil {
+	name := commitKey{since, head}
+	if c := s.commits.get(name); c != nil {
 		return c, nil
 	}
 	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), 1)
 	switch {
 	case errors.Is(err, ErrUnknownCommit):
-		return nil, unknownCommit(err)
+		return nil, errUnknownCommit(err)
 	case err != nil || len(commits) == 0:
 		return nil, err
 	}
 	c := &commits[len(commits)-1]
-	s.steps.add(name, c)
+	s.commits.add(name, c)
 	return c, nil
 }
 
-func unknownCommit(err error) error {
+func errUnknownCommit(err error) error {
 	return &Error{Code: NotFound, Detail: "There is no such commit in the history, which may have been rewritten. Read what you need afresh, and go on from a newer commit.", Err: err}
 }
 
 // steps are the commits that were told of lately: of those of few files some, and the
 // last one of many, which is told in parts. The zero value is ready.
-type steps struct {
+type commitCache struct {
 	mu   sync.Mutex
-	kept []keptStep // the newest last
+	kept []cachedCommit // the newest last
 }
 
-type stepName struct{ since, head string }
+type commitKey struct{ since, head string }
 
-type keptStep struct {
-	name   stepName
+type cachedCommit struct {
+	name   commitKey
 	commit *repo.CommitChanges
 }
 
-const maxSteps = 16
+const maxCachedCommits = 16
 
-func (all *steps) get(name stepName) *repo.CommitChanges {
+func (all *commitCache) get(name commitKey) *repo.CommitChanges {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for _, k := range all.kept {
@@ -209,27 +209,27 @@ func (all *steps) get(name stepName) *repo.CommitChanges {
 	return nil
 }
 
-func (all *steps) add(name stepName, c *repo.CommitChanges) {
+func (all *commitCache) add(name commitKey, c *repo.CommitChanges) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	all.kept = slices.DeleteFunc(all.kept, func(k keptStep) bool {
+	all.kept = slices.DeleteFunc(all.kept, func(k cachedCommit) bool {
 		return k.name == name || len(c.Changes) > partFiles && len(k.commit.Changes) > partFiles
 	})
-	if len(all.kept) >= maxSteps {
+	if len(all.kept) >= maxCachedCommits {
 		all.kept = slices.Delete(all.kept, 0, 1)
 	}
-	all.kept = append(all.kept, keptStep{name, c})
+	all.kept = append(all.kept, cachedCommit{name, c})
 }
 
 // Sees names what pr sees of changes: those of whom it is the same are told the same.
 func (s *Site) Sees(pr *auth.Principal) (string, error) {
 	if !s.policy.Knows(pr) {
-		return "", noRole()
+		return "", errNoRole()
 	}
 	h := sha256.New()
 	for _, c := range s.collections {
-		if v, err := s.sight(pr, c.Name, auth.Read); err == nil {
-			fmt.Fprintf(h, "%s: %q\n", c.Name, v.reads())
+		if acc, err := s.access(pr, c.Name, auth.Read); err == nil {
+			fmt.Fprintf(h, "%s: %q\n", c.Name, acc.visible())
 		}
 	}
 	for _, g := range s.policy.Grants(pr, auth.Media) {
@@ -241,21 +241,21 @@ func (s *Site) Sees(pr *auth.Principal) (string, error) {
 }
 
 // watcher tells one caller what commits did.
-type watcher struct {
+type changeReader struct {
 	site      *Site
 	principal *auth.Principal
-	effort    *effort
-	sights    map[string]*sight // by collection; nil for one that the caller may not read
-	messages  bool              // are for the caller, as they may be about anything
+	effort    *budget
+	accesses  map[string]*access // by collection; nil for one that the caller may not read
+	messages  bool               // are for the caller, as they may be about anything
 }
 
-func (s *Site) watcher(ctx context.Context, pr *auth.Principal, most int64) *watcher {
-	return &watcher{site: s, principal: pr, effort: s.effort(ctx, pr, most), sights: map[string]*sight{}, messages: s.seesAll(pr)}
+func (s *Site) changeReader(ctx context.Context, pr *auth.Principal, most int64) *changeReader {
+	return &changeReader{site: s, principal: pr, effort: s.budget(ctx, pr, most), accesses: map[string]*access{}, messages: s.seesAll(pr)}
 }
 
 // state is an entry before or after a commit, as the caller sees it.
-type state struct {
-	sight    *sight // nil when there is nothing to see
+type entryState struct {
+	access   *access // nil when there is nothing to see
 	ref      Ref
 	path     content.Path
 	document *content.Document
@@ -264,18 +264,18 @@ type state struct {
 
 // tell is what one commit did to one file: nothing where the caller sees
 // nothing of it, two changes where a file went from one collection to another.
-func (w *watcher) tell(ctx context.Context, c repo.CommitChanges, f repo.FileChange) ([]FileChange, error) {
+func (r *changeReader) changes(ctx context.Context, c repo.CommitChanges, f repo.FileChange) ([]FileChange, error) {
 	from := f.Path
 	if f.Action == repo.Moved {
 		from = f.From
 	}
-	told, err := w.tellEntry(ctx, c, f, from)
-	return append(told, w.tellMedia(c, f, from)...), err
+	told, err := r.entryChanges(ctx, c, f, from)
+	return append(told, r.mediaChanges(c, f, from)...), err
 }
 
 // tellMedia is tell of a file that was at from, as far as it is of the media folder.
-func (w *watcher) tellMedia(c repo.CommitChanges, f repo.FileChange, from content.Path) []FileChange {
-	before, after := w.media(from, f.Previous), w.media(f.Path, f.Revision)
+func (r *changeReader) mediaChanges(c repo.CommitChanges, f repo.FileChange, from content.Path) []FileChange {
+	before, after := r.media(from, f.Previous), r.media(f.Path, f.Revision)
 	told := FileChange{
 		Change: Change{Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message, Action: string(f.Action), Path: f.Path, Revision: hexOrEmpty(f.Revision), Depth: c.Depth},
 		Media:  after,
@@ -290,7 +290,7 @@ func (w *watcher) tellMedia(c repo.CommitChanges, f repo.FileChange, from conten
 	case f.Action == repo.Moved:
 		told.From = from.String()
 	}
-	if !w.messages {
+	if !r.messages {
 		told.Message = subject(repo.Action(told.Action), auth.Media, told.Media)
 	}
 	return []FileChange{told}
@@ -298,71 +298,71 @@ func (w *watcher) tellMedia(c repo.CommitChanges, f repo.FileChange, from conten
 
 // media is the path below the media folder of a file whose blob is hash, if the
 // caller may read it; else "".
-func (w *watcher) media(path content.Path, hash repo.Hash) string {
-	if c, _ := w.site.owner(path); c != nil || hash.IsZero() {
+func (r *changeReader) media(path content.Path, hash repo.Hash) string {
+	if c, _ := r.site.owner(path); c != nil || hash.IsZero() {
 		return ""
 	}
-	name := w.site.mediaName("", path)
-	if name == "" || !w.site.policy.CanMedia(w.principal, auth.Read, name) {
+	name := r.site.mediaName("", path)
+	if name == "" || !r.site.policy.CanMedia(r.principal, auth.Read, name) {
 		return ""
 	}
 	return name
 }
 
 // tellEntry is tell of a file that was at from, as far as it is of collections.
-func (w *watcher) tellEntry(ctx context.Context, c repo.CommitChanges, f repo.FileChange, from content.Path) ([]FileChange, error) {
-	before, err := w.state(ctx, from, f.Previous)
+func (r *changeReader) entryChanges(ctx context.Context, c repo.CommitChanges, f repo.FileChange, from content.Path) ([]FileChange, error) {
+	before, err := r.state(ctx, from, f.Previous)
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.state(ctx, f.Path, f.Revision)
+	after, err := r.state(ctx, f.Path, f.Revision)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case before.sight == nil && after.sight == nil:
+	case before.access == nil && after.access == nil:
 		return nil, nil
-	case before.sight == nil:
-		return []FileChange{w.change(c, repo.Created, before, after)}, nil
-	case after.sight == nil:
-		return []FileChange{w.change(c, repo.Deleted, before, after)}, nil
+	case before.access == nil:
+		return []FileChange{r.change(c, repo.Created, before, after)}, nil
+	case after.access == nil:
+		return []FileChange{r.change(c, repo.Deleted, before, after)}, nil
 	case before.ref.Collection != after.ref.Collection:
-		return []FileChange{w.change(c, repo.Deleted, before, state{}), w.change(c, repo.Created, state{}, after)}, nil
+		return []FileChange{r.change(c, repo.Deleted, before, entryState{}), r.change(c, repo.Created, entryState{}, after)}, nil
 	}
-	told := w.change(c, f.Action, before, after)
+	told := r.change(c, f.Action, before, after)
 	if f.Action == repo.Moved {
 		told.From = from.String()
-	} else if len(told.Changed) == 0 && (!before.sight.whole || before.revision == after.revision) {
+	} else if len(told.Changed) == 0 && (!before.access.full || before.revision == after.revision) {
 		return nil, nil
 	}
 	return []FileChange{told}, nil
 }
 
 // state is what the file at path, whose blob is hash, is to the caller.
-func (w *watcher) state(ctx context.Context, path content.Path, hash repo.Hash) (state, error) {
-	c, slug := w.site.owner(path)
+func (r *changeReader) state(ctx context.Context, path content.Path, hash repo.Hash) (entryState, error) {
+	c, slug := r.site.owner(path)
 	if c == nil || hash.IsZero() {
-		return state{}, nil
+		return entryState{}, nil
 	}
-	v, known := w.sights[c.Name]
+	acc, known := r.accesses[c.Name]
 	if !known {
-		v, _ = w.site.sight(w.principal, c.Name, auth.Read) // nil for those who may not
-		w.sights[c.Name] = v
+		acc, _ = r.site.access(r.principal, c.Name, auth.Read) // nil for those who may not
+		r.accesses[c.Name] = acc
 	}
-	if v == nil {
-		return state{}, nil
+	if acc == nil {
+		return entryState{}, nil
 	}
-	d, err := w.site.parsed(ctx, w.effort, hash)
-	if err != nil || !v.shows(d.Fields(), d.Problems()) {
-		return state{}, err
+	d, err := r.site.parsed(ctx, r.effort, hash)
+	if err != nil || !acc.canReadFields(d.Fields(), d.Problems()) {
+		return entryState{}, err
 	}
-	return state{v, Ref{c.Name, slug}, path, d, v.revisionOf(d, hash)}, nil
+	return entryState{acc, Ref{c.Name, slug}, path, d, acc.documentRevision(d, hash)}, nil
 }
 
 // change is told of what lies between two states, of which one may be nothing.
-func (w *watcher) change(c repo.CommitChanges, action repo.Action, before, after state) FileChange {
+func (r *changeReader) change(c repo.CommitChanges, action repo.Action, before, after entryState) FileChange {
 	at := after
-	if at.sight == nil {
+	if at.access == nil {
 		at = before
 	}
 	told := FileChange{
@@ -373,15 +373,15 @@ func (w *watcher) change(c repo.CommitChanges, action repo.Action, before, after
 		Collection: at.ref.Collection,
 		Slug:       at.ref.Slug.String(),
 	}
-	if !w.messages {
+	if !r.messages {
 		told.Message = subject(action, at.ref.Collection, at.ref.Slug.String())
 	}
 	var hidden []string
 	docs := [2]*content.Document{content.Parse(nil), content.Parse(nil)}
-	for i, s := range []state{before, after} {
-		if s.sight != nil {
+	for i, s := range []entryState{before, after} {
+		if s.access != nil {
 			docs[i] = s.document
-			hidden = append(hidden, s.sight.hidden(s.document.Fields())...)
+			hidden = append(hidden, s.access.hidden(s.document.Fields())...)
 		}
 	}
 	told.Changed = slices.DeleteFunc(changed(docs[0], docs[1]), func(f string) bool { return slices.Contains(hidden, f) })
