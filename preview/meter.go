@@ -74,7 +74,7 @@ func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node
 		}
 	}
 	if len(pc.OpenedBlocks()) >= maxBlocks && depth(pc) >= maxBlocks {
-		b.refuse("The text has quotes and lists nested more than %d deep.", maxBlocks)
+		b.refuse("The text has quotes and lists nested more than %d levels deep.", maxBlocks)
 	}
 	return node, state
 }
@@ -195,7 +195,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 	default:
 		if p.links() { // a bracket that waits
 			if b.open = append(b.open, opener{seg.Start, b.nodes, pc.LastDelimiter()}); len(b.open) > maxOpen {
-				b.refuse("The text has a block with more than %d brackets that nothing closes.", maxOpen)
+				b.refuse("The text has a block with more than %d unclosed brackets.", maxOpen)
 			}
 		}
 	}
@@ -337,7 +337,7 @@ func (trees) Transform(doc *ast.Document, r text.Reader, pc parser.Context) {
 		b.step(1)
 		if child := n.FirstChild(); child != nil {
 			if deep++; deep > maxInlines {
-				b.refuse("The text has emphasis and links nested more than %d deep.", maxInlines)
+				b.refuse("The text has emphasis and links nested more than %d levels deep.", maxInlines)
 			}
 			n = child
 			continue

@@ -1,4 +1,4 @@
-// Package preview shows Markdown as the site will roughly show it: as safe HTML,
+// Package preview renders Markdown roughly as the site will, as HTML that is safe
 // whoever wrote the Markdown.
 package preview
 
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// How many previews are made at once, and how many more may wait for their turn.
+// How many previews are made at once, and how many more may wait.
 const (
 	maxRunning = 2
 	maxWaiting = 16
@@ -74,7 +74,7 @@ func New() *Renderer {
 // many wait. It ends with ctx.
 func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
 	if len(markdown) > MaxBytes {
-		return "", refused("The text is longer than the %d bytes of a preview.", MaxBytes)
+		return "", refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
 	}
 	select {
 	case r.queue <- struct{}{}:

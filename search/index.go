@@ -44,7 +44,7 @@ type field struct {
 	weight float64
 }
 
-// list holds for one term, in ascending order, triples of the difference to the
+// postings holds for one term, in ascending order, triples of the difference to the
 // document before, the field, and how often the term is there, as varints.
 type postings struct {
 	triples []byte
@@ -87,7 +87,7 @@ func (x *Index[K]) Put(key K, texts []Text) {
 	x.length += length
 }
 
-// list is the list of a term.
+// postings are those of a term.
 func (x *Index[K]) list(term string) *postings {
 	l := x.lists[term]
 	if l == nil {
@@ -185,11 +185,11 @@ func (x *Index[K]) compact() {
 	x.docs = living
 }
 
-// See says which fields of a document a reader does not see, or that they do not
-// see the document. An error of it ends the search.
+// Visible says which fields of a document are hidden from the reader, and whether the
+// document is visible at all. An error ends the search.
 type Visible[K comparable] func(key K) (hidden []string, ok bool, err error)
 
-// The parameters of BM25, at their usual values.
+// The parameters of BM25.
 const (
 	bm25K1 = 1.2
 	bm25B  = 0.5
@@ -234,7 +234,7 @@ type hit struct {
 	score float64
 }
 
-// stretch is how much of a list is read without asking whether there is time.
+// checkInterval is how many postings are read without a look at the context.
 const checkInterval = 4096
 
 // hits are the documents that have the term in what the reader sees of them, in
@@ -276,7 +276,7 @@ func (x *Index[K]) hits(ctx context.Context, term string, see Visible[K]) ([]hit
 	return hits, nil
 }
 
-// both are the documents of a that b has too, with the scores of both.
+// intersect is the documents of a that b has too, with the sum of the scores.
 func intersect(a, b []hit) []hit {
 	out := a[:0]
 	for _, h := range a {
@@ -290,7 +290,7 @@ func intersect(a, b []hit) []hit {
 	return out
 }
 
-// first are the n first of list in order.
+// topN is the n first of list in order.
 func topN(list []hit, n int, compare func(a, b hit) int) []hit {
 	const few = 16 // times n, from where on it pays not to order all
 	if n <= 0 {

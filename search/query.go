@@ -66,7 +66,7 @@ func (q *Query) Snippet(text string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// edge is the beginning of a word at or shortly behind i.
+// wordBoundary is the beginning of a word at or shortly behind i.
 func wordBoundary(text string, i int) int {
 	if i <= 0 {
 		return 0

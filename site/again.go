@@ -10,8 +10,8 @@ import (
 	"cms/repo"
 )
 
-// Made is what an operation did, by names alone: to be kept, and told again to
-// those who may see it then.
+// Made records what an operation did, by names alone, so that a retry can be answered
+// by the permissions that hold then.
 type Made struct {
 	Collection string `json:"collection"`
 	Slug       string `json:"slug"`
@@ -36,7 +36,7 @@ func (e *edit) record() Made {
 	return m
 }
 
-// action is what someone must be allowed to do to have it made.
+// action is the permission that the operation needs.
 func (m Made) action() auth.Action {
 	switch {
 	case m.Deleted:
@@ -47,13 +47,12 @@ func (m Made) action() auth.Action {
 	return auth.Update
 }
 
-// ErrGone is the error of what Git has no more, as after someone has rewritten the
+// ErrGone is the error of what Git does not have any more, as after a rewritten
 // history.
 var ErrGone = repo.ErrNotFound
 
-// Again is what the operations of a commit led to, as pr sees now what each left
-// then. It is refused to those who could not make them any more; ErrGone
-// when it cannot be told.
+// Again is the outcome of the operations of a commit, as pr sees it now. It is refused
+// to callers who could not make the operations any more; ErrGone when it is unknown.
 func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all []Made) ([]*Outcome, error) {
 	outcomes := make([]*Outcome, len(all))
 	for i, m := range all {
@@ -69,8 +68,8 @@ func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all
 	return outcomes, nil
 }
 
-// again is Again of one operation, or of one of several, of which another may have
-// replaced what this one left before Git had it.
+// replay is Again of one operation. If it is one of several, a later one may have
+// replaced its result, so that Git never had it.
 func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
 	if m.From != "" {
 		if _, err := s.access(pr, m.From, auth.Delete); err != nil {
@@ -141,7 +140,7 @@ func (s *Site) madeBy(ctx context.Context, acc *access, path content.Path, hash 
 	return change(last), err
 }
 
-// MediaMade is what a write of a file did, by names alone.
+// MediaMade records what a write of a file did, by names alone.
 type MediaMade struct {
 	Path    string `json:"path"` // below the media folder
 	Blob    string `json:"blob,omitempty"`
@@ -149,7 +148,7 @@ type MediaMade struct {
 	Changed bool   `json:"changed,omitempty"`
 }
 
-// MediaAgain is what a write of a file led to, for someone who may still do so.
+// MediaAgain is the outcome of a write of a file, for a caller who may still make it.
 func (s *Site) MediaAgain(pr *auth.Principal, commit string, m MediaMade) (*MediaOutcome, error) {
 	action := auth.Update
 	switch {

@@ -14,19 +14,19 @@ import (
 	"cms/repo"
 )
 
-// Seen is what someone sees of the changes after a commit, oldest first. A
-// commit is told whole or not at all.
+// Seen is a page of the changes after a commit that a caller sees, oldest first. The
+// changes of one commit are never split.
 type Seen struct {
 	Changes []FileChange // of entries and media
-	Until   string       // the last commit that was looked at, where to go on
+	Until   string       // the last commit that was looked at, from which to continue
 	More    bool         // there are later commits
 }
 
 // Since is what the commits after since did to entries and media, as far as pr
-// sees it; an empty since stands before the first commit. What comes into pr's
-// sight is created to them, what leaves it is deleted; of hidden fields nothing
-// is told. After about limit changes, seen or not, or a commit by which it has cost
-// much, it stops. NotFound when since is no commit of the branch.
+// sees it; an empty since stands before the first commit. What becomes visible to pr
+// is reported as created, what becomes invisible as deleted; hidden fields are left
+// out. It stops after about limit changes, visible or not, or when it has cost much.
+// NotFound when since is no commit of the branch.
 func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limit int) (*Seen, error) {
 	if !s.policy.Knows(pr) {
 		return nil, errNoRole()
@@ -64,8 +64,8 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	return seen, nil
 }
 
-// SeesCommit says whether pr sees what a commit did to every file that it changed, and
-// each of them before and after it; false for one that the branch does not have.
+// SeesCommit says whether pr may read every file that a commit changed, before and
+// after it; false for a commit that the branch does not have.
 func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string) (bool, error) {
 	c, err := s.repo.ChangesOf(ctx, repo.NewHash(commit))
 	if errors.Is(err, ErrUnknownCommit) || !s.policy.Knows(pr) {
@@ -95,8 +95,8 @@ func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string
 	return true, nil
 }
 
-// sees says whether the caller may see the file at path, whose blob is hash; there is
-// none where that is zero.
+// canRead says whether the caller may read the file at path, whose blob is hash; a
+// zero hash is no file.
 func (r *changeReader) canRead(ctx context.Context, path content.Path, hash repo.Hash) (bool, error) {
 	if hash.IsZero() {
 		return true, nil
@@ -105,26 +105,25 @@ func (r *changeReader) canRead(ctx context.Context, path content.Path, hash repo
 	return at.access != nil || r.media(path, hash) != "", err
 }
 
-// A Place is one in the history of the branch: behind a commit, "" for before the
-// first one, and behind so many of the files that were changed next.
+// A Place is a position in the history of the branch: behind a commit, "" for before
+// the first one, and behind so many of the files that the next commit changed.
 type Place struct {
 	Commit string
 	Files  int
 }
 
-// Part is what someone sees of the changes behind a place, at most one commit.
+// Part is the changes behind a place that a caller sees, of at most one commit.
 type Part struct {
 	Changes []FileChange
-	Next    Place  // where to go on
+	Next    Place  // where to continue
 	Commit  string // that ends with them; "" when it goes on
 }
 
 // partFiles bounds the files of a part.
 const partFiles = 200
 
-// After is what happened behind a place, as [Site.Since] tells it, to those who take
-// it in parts: a commit of many files is never held whole. What is behind the newest
-// commit is empty.
+// After is [Site.Since] in parts, so that a commit of many files is never in memory as
+// a whole. The part behind the newest commit is empty.
 func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, error) {
 	if !s.policy.Knows(pr) {
 		return nil, errNoRole()
@@ -155,8 +154,8 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 	return part, nil
 }
 
-// step is the first commit behind another one that changed files, or the newest of
-// all; nil when there is none. NotFound when the other is not of the branch.
+// nextCommit is the first commit behind another one that changed files, or the newest
+// of all; nil when there is none. NotFound when the other is not of the branch.
 func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChanges, error) {
 	head, _ := s.Head()
 	if since == head {
@@ -179,11 +178,11 @@ func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChange
 }
 
 func errUnknownCommit(err error) error {
-	return &Error{Code: NotFound, Detail: "There is no such commit in the history, which may have been rewritten. Read what you need afresh, and go on from a newer commit.", Err: err}
+	return &Error{Code: NotFound, Detail: "There is no such commit in the history. The history may have been rewritten. Read everything that you need again, and continue from a newer commit.", Err: err}
 }
 
-// steps are the commits that were told of lately: of those of few files some, and the
-// last one of many, which is told in parts. The zero value is ready.
+// commitCache holds recent commits: some of few files, and the last one of many, which
+// is read in parts. The zero value is ready.
 type commitCache struct {
 	mu   sync.Mutex
 	kept []cachedCommit // the newest last
@@ -221,7 +220,7 @@ func (all *commitCache) add(name commitKey, c *repo.CommitChanges) {
 	all.kept = append(all.kept, cachedCommit{name, c})
 }
 
-// Sees names what pr sees of changes: those of whom it is the same are told the same.
+// Sees identifies what pr sees of changes. Callers who see the same share it.
 func (s *Site) Sees(pr *auth.Principal) (string, error) {
 	if !s.policy.Knows(pr) {
 		return "", errNoRole()
@@ -240,20 +239,20 @@ func (s *Site) Sees(pr *auth.Principal) (string, error) {
 	return string(h.Sum(nil)), nil
 }
 
-// watcher tells one caller what commits did.
+// changeReader reads what commits did, for one caller.
 type changeReader struct {
 	site      *Site
 	principal *auth.Principal
 	effort    *budget
 	accesses  map[string]*access // by collection; nil for one that the caller may not read
-	messages  bool               // are for the caller, as they may be about anything
+	messages  bool               // the caller gets commit messages, which may be about anything
 }
 
 func (s *Site) changeReader(ctx context.Context, pr *auth.Principal, most int64) *changeReader {
 	return &changeReader{site: s, principal: pr, effort: s.budget(ctx, pr, most), accesses: map[string]*access{}, messages: s.seesAll(pr)}
 }
 
-// state is an entry before or after a commit, as the caller sees it.
+// entryState is an entry before or after a commit, as the caller sees it.
 type entryState struct {
 	access   *access // nil when there is nothing to see
 	ref      Ref
@@ -262,8 +261,8 @@ type entryState struct {
 	revision string
 }
 
-// tell is what one commit did to one file: nothing where the caller sees
-// nothing of it, two changes where a file went from one collection to another.
+// changes are what one commit did to one file: none where the caller sees nothing of
+// it, two where the file was moved from one collection to another.
 func (r *changeReader) changes(ctx context.Context, c repo.CommitChanges, f repo.FileChange) ([]FileChange, error) {
 	from := f.Path
 	if f.Action == repo.Moved {
@@ -273,7 +272,7 @@ func (r *changeReader) changes(ctx context.Context, c repo.CommitChanges, f repo
 	return append(told, r.mediaChanges(c, f, from)...), err
 }
 
-// tellMedia is tell of a file that was at from, as far as it is of the media folder.
+// mediaChanges are the changes of a file that was at from, if it is in the media folder.
 func (r *changeReader) mediaChanges(c repo.CommitChanges, f repo.FileChange, from content.Path) []FileChange {
 	before, after := r.media(from, f.Previous), r.media(f.Path, f.Revision)
 	told := FileChange{
@@ -297,7 +296,7 @@ func (r *changeReader) mediaChanges(c repo.CommitChanges, f repo.FileChange, fro
 }
 
 // media is the path below the media folder of a file whose blob is hash, if the
-// caller may read it; else "".
+// caller may read it; otherwise "".
 func (r *changeReader) media(path content.Path, hash repo.Hash) string {
 	if c, _ := r.site.owner(path); c != nil || hash.IsZero() {
 		return ""
@@ -309,7 +308,7 @@ func (r *changeReader) media(path content.Path, hash repo.Hash) string {
 	return name
 }
 
-// tellEntry is tell of a file that was at from, as far as it is of collections.
+// entryChanges are the changes of a file that was at from, if it is in a collection.
 func (r *changeReader) entryChanges(ctx context.Context, c repo.CommitChanges, f repo.FileChange, from content.Path) ([]FileChange, error) {
 	before, err := r.state(ctx, from, f.Previous)
 	if err != nil {
@@ -359,7 +358,7 @@ func (r *changeReader) state(ctx context.Context, path content.Path, hash repo.H
 	return entryState{acc, Ref{c.Name, slug}, path, d, acc.documentRevision(d, hash)}, nil
 }
 
-// change is told of what lies between two states, of which one may be nothing.
+// change is the change between two states, of which one may be zero.
 func (r *changeReader) change(c repo.CommitChanges, action repo.Action, before, after entryState) FileChange {
 	at := after
 	if at.access == nil {

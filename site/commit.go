@@ -17,16 +17,15 @@ type transaction struct {
 	principal *auth.Principal
 	write     Write
 	edits     []*edit
-	budget    *budget // of the rehearsal; nil on the writer, which repeats what was paid for
+	budget    *budget // of the first run; nil on the writer, which repeats work that was counted
 }
 
 // maxBatchBytes bounds the files that a batch reads and writes, together.
 const maxBatchBytes = 64 << 20
 
-// run rehearses the edits on what readers see, so that what is to be refused is
-// refused there, beside the writer, and what is costly is done before the edits
-// wait for it. A dry run ends here. On the writer they run once more; what a
-// document becomes is worked out again only if it has moved on meanwhile.
+// run first makes the edits on the snapshot that readers see, so that refusals and
+// costly work do not occupy the writer. A dry run ends here. Then the writer runs them
+// again; a new document is only computed again if its entry has changed meanwhile.
 func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 	meta, err := t.meta()
 	if err != nil {
@@ -59,7 +58,7 @@ func (t *transaction) perform(tx *repo.Tx) error {
 			return &OperationError{i, asError(err)}
 		}
 		if err := t.budget.spend(sizeOf(e.before) + sizeOf(e.after)); isUnavailable(err) {
-			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this reads and writes have more than %d bytes together. Make it in several requests.", maxBatchBytes)}
+			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this request reads and writes have more than %d bytes in total. Split it into several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err
 		}
@@ -70,9 +69,8 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	return nil
 }
 
-// outcomes tell what the edits themselves came to, whatever became of their
-// entries since. What was saved cannot fail: what would have to be read for it is left
-// out then. A dry run ends with ctx.
+// outcomes are those of the edits themselves, whatever later edits did. What was saved
+// cannot fail: what cannot be read is left out. A dry run ends with ctx.
 func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome, error) {
 	budget := t.site.budget(ctx, t.principal, pageBudget)
 	defer budget.release()

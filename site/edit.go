@@ -24,7 +24,7 @@ type edit struct {
 	base         *content.Document    // of a merge, as the principal sees it; nil when none is asked for
 	do           func(*repo.Tx) error // may run again, on another tip
 	hiddenFields []string             // the fields of a restored entry that the principal does not see
-	restored     *content.Document    // the last state of an entry that comes back, whose read-only fields it keeps; nil else
+	restored     *content.Document    // the last state of an entry that is restored, whose read-only fields it keeps; otherwise nil
 	inherited    *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
 	ref Ref // of the entry in the end
@@ -32,7 +32,7 @@ type edit struct {
 	revised *revised // what revise made last
 }
 
-// result is what a run of an edit came to.
+// result is that of a run of an edit.
 type result struct {
 	verb          string            // for the subject
 	path          content.Path      // of the file in the end
@@ -47,7 +47,7 @@ func (e *edit) changed() bool {
 	return e.from != Ref{} || e.before == nil || e.after == nil || !bytes.Equal(e.before.Source(), e.after.Source())
 }
 
-// subject tells what the edit did, for the commit.
+// subject describes the edit, for the commit.
 func (e *edit) subject() string {
 	if e.from != (Ref{}) {
 		return fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
@@ -96,7 +96,7 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 			}
 			return preconditionFailed(revision)
 		}
-		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
+		return &Error{Code: Conflict, Detail: "An entry with that slug already exists. Choose another slug, or edit the entry."}
 	}
 	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 		return err
 	}
 	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
-		return &Error{Code: Conflict, Detail: "An entry of the new slug exists already. Choose another slug."}
+		return &Error{Code: Conflict, Detail: "An entry with the new slug already exists. Choose another slug."}
 	}
 	if err := e.site.checkNew(tx, to, e.ref); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (e *edit) mayMove(doc *content.Document, target *access) error {
 		return e.access.authorize(auth.Update, doc, doc)
 	}
 	if len(e.access.hidden(doc.Fields())) > 0 {
-		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show you. Someone who sees them all can move it."}
+		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show. Ask someone who sees all of them to move it."}
 	}
 	if err := e.access.authorize(auth.Delete, doc, nil); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Docum
 		return err
 	}
 	if e.pre.asked() {
-		return &Error{Code: Conflict, Detail: "The entry is gone, so that it is at no revision. To restore it, leave If-Match and base out."}
+		return &Error{Code: Conflict, Detail: "The entry was deleted, so it has no revision. To restore it, leave out If-Match and base."}
 	}
 	if err := e.may(auth.Create); err != nil {
 		return err

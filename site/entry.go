@@ -93,7 +93,7 @@ func (e *Entry) only(keys map[string]bool) *Entry {
 // those who do not see all fields.
 func (e *Entry) Source() ([]byte, error) {
 	if e.partial {
-		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot have it as it is. Ask for application/json instead."}
+		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot read its source. Ask for application/json instead."}
 	}
 	return e.source()
 }

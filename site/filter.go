@@ -68,13 +68,13 @@ func (acc *access) filter(f Filter) (filter, error) {
 		values = strings.Split(f.Value, ",")
 	case Eq, Ne, Lt, Lte, Gt, Gte:
 	default:
-		return out, &Error{Code: Malformed, Detail: "A filter has an operator that there is not. The operators are " + opNames() + "."}
+		return out, &Error{Code: Malformed, Detail: "A filter has an unknown operator. The operators are " + opNames() + "."}
 	}
 	var c cells
 	for _, value := range values {
 		read := c.readings(value, out.typed.typ)
 		if len(read) == 0 {
-			return out, &Error{Code: Malformed, Detail: "A filter compares a field of the type " + string(out.typed.typ) + " with something of another type."}
+			return out, &Error{Code: Malformed, Detail: "A filter compares a field of type " + string(out.typed.typ) + " with a value of another type."}
 		}
 		out.values = append(out.values, read...)
 	}

@@ -386,5 +386,5 @@ func (p *timeline) find(parameter, name string, absent int, gone bool) (int, err
 			return i, err
 		}
 	}
-	return 0, &Error{Code: Malformed, Detail: fmt.Sprintf("What %q names is no commit or revision of this entry. Its history lists them.", parameter)}
+	return 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The parameter %q is not a commit or revision of this entry. The history lists them.", parameter)}
 }

@@ -160,7 +160,7 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	}
 	i := slices.IndexFunc(changes, func(c repo.Change) bool { return c.Path == path && hexOrEmpty(c.Revision) == revision })
 	if i < 0 || revision == "" {
-		return nil, &Error{Code: NotFound, Detail: "The file was never at that revision. Ask for it without one."}
+		return nil, &Error{Code: NotFound, Detail: "The file never had that revision. Ask for it without a revision."}
 	}
 	file, err := mediaFile(name, s.repo.Past(path, changes[i].Revision))
 	return file, asError(err)
@@ -178,7 +178,7 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	}
 	slug, err := content.ParseSlug(name)
 	if err != nil {
-		return content.Path{}, &Error{Code: Malformed, Detail: "The path cannot name a file of the media folder: no segment may be empty, begin with a dot, or lead outside."}
+		return content.Path{}, &Error{Code: Malformed, Detail: "The path is not a valid path of a media file: no segment may be empty, begin with a dot, or lead outside."}
 	}
 	if !may(action) {
 		return content.Path{}, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this file.", action)}
@@ -188,7 +188,7 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 		if action != auth.Create {
 			return content.Path{}, errNoMedia() // nor can there be one
 		}
-		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. With the media folder before it, it may have 1,024 bytes, and each segment 240."}
+		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. It may have 1,024 bytes, including the media folder, and each segment 240."}
 	}
 	if s.owned(path) {
 		if action == auth.Create || action == auth.Update {
@@ -301,7 +301,7 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	return out, nil
 }
 
-// mediaRefusal is refusal, in the words of files.
+// asMediaError is [asError] for media files.
 func asMediaError(err error) error {
 	switch {
 	case err == nil:
@@ -315,7 +315,7 @@ func asMediaError(err error) error {
 }
 
 func errMediaConflict(err error) error {
-	return &Error{Code: Conflict, Detail: "Something else is in the way of the file: an entry, a folder, a link or a submodule. Choose another path.", Err: err}
+	return &Error{Code: Conflict, Detail: "An entry, a folder, a link or a submodule is in the place of the file. Choose another path.", Err: err}
 }
 
 // holdsFile compares the precondition with the file that is there.
@@ -331,7 +331,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 		err = slug.Portable()
 	}
 	if err != nil {
-		return &Error{Code: Malformed, Detail: "The path is not one that every system could check out: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a blank."}
+		return &Error{Code: Malformed, Detail: "The path cannot be checked out on every system: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a space."}
 	}
 	folder := s.media.Folder
 	for segment := range strings.SplitSeq(name, "/") {
@@ -341,7 +341,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 		}
 		for other := range names {
 			if caseConflict(other, segment) {
-				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs in case, or in the way that its accents are written, alone. Choose another path."}
+				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs only in case or in the Unicode form of its accents. Choose another path."}
 			}
 		}
 		if folder, err = content.ParsePath(folder.String() + "/" + segment); err != nil {
@@ -351,7 +351,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 	return nil
 }
 
-// twins says whether two names differ, but are one on some system.
+// caseConflict says whether two names differ, but are the same on some system.
 func caseConflict(a, b string) bool {
 	return a != b && (strings.EqualFold(a, b) || !(ascii(a) && ascii(b)) && caseFold(a) == caseFold(b))
 }
@@ -376,13 +376,13 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 	case err != nil:
 		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
-		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
+		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than %d bytes.", s.media.MaxBytes)}
 	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	case <-ctx.Done():
-		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved; try again in a moment.", Err: ctx.Err()}
+		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved. Try again in a moment.", Err: ctx.Err()}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, uploadError(err)
@@ -418,7 +418,7 @@ func mediaError(err error) error {
 	return uploadError(err)
 }
 
-// heard notes that its reader failed.
+// bodyReader notes that its reader failed.
 type bodyReader struct {
 	io.Reader
 	err error

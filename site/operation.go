@@ -142,7 +142,7 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 			return nil, errNoEntry()
 		}
 		if found.versions[at].gone {
-			return nil, &Error{Code: Malformed, Detail: "After that commit the entry was not there. Name one after which it was, or delete the entry."}
+			return nil, &Error{Code: Malformed, Detail: "The entry did not exist after that commit. Give another commit, or delete the entry."}
 		}
 		old, err := s.parsed(ctx, budget, found.versions[at].Revision)
 		if err != nil {
@@ -171,7 +171,7 @@ func (s *Site) edit(pr *auth.Principal, budget *budget, ref Ref, p Precondition,
 }
 
 // checkBase finds the base of a merge, which has to be a revision of the entry, so
-// that no clash shows what another entry holds.
+// that no conflict shows what another entry holds.
 func (e *edit) checkBase(ctx context.Context) (err error) {
 	if e.pre.Base != "" {
 		e.base, err = e.site.base(ctx, e.access, e.ref.Slug, e.pre.Base)

@@ -28,7 +28,7 @@ func Replace(fields *content.Object, body string) Revise {
 func ReplaceSource(src []byte, exact bool) Revise {
 	given := content.Parse(src)
 	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
-		if exact || len(faults(given.Problems())) > 0 { // which validation then tells
+		if exact || len(faults(given.Problems())) > 0 { // which validation then reports
 			return given, nil
 		}
 		after, err := d.ReplaceSource(src, schema.Order())
@@ -71,7 +71,7 @@ type revised struct {
 }
 
 // revise makes the edit of the entry as it is now: once for each revision, so
-// that the writer finds done what the rehearsal did.
+// that the writer does not repeat the work.
 func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*revised, error) {
 	if e.revised != nil && e.revised.of == now.Revision {
 		return e.revised, nil
@@ -115,9 +115,9 @@ func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise)
 	}
 	if len(merged.Clashes) > 0 {
 		clash := &Error{Code: Conflict, Clashes: merged.Clashes,
-			Detail: "Others have changed the same parts since the base revision. Resolve each clash and send the edit again, on the current revision."}
+			Detail: "Others have changed the same parts since the base revision. Resolve each conflict and send the edit again, based on the current revision."}
 		if merged.More > 0 {
-			clash.Detail += fmt.Sprintf(" There are %d clashes more than are told.", merged.More)
+			clash.Detail += fmt.Sprintf(" There are %d more conflicts.", merged.More)
 		}
 		return nil, clash
 	}

@@ -51,7 +51,7 @@ type Highlight struct {
 	HTML  string
 }
 
-// searchPatience is how long a search waits for the index.
+// indexWait is how long a search waits for the index.
 const indexWait = 10 * time.Second
 
 // Search finds entries by the words of their fields and bodies, as far as pr
@@ -78,7 +78,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	defer cancel()
 	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, visibleIn(sights))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, &Error{Code: Unavailable, Detail: "The index is still being made. Try again in a moment.", Err: err}
+		return nil, &Error{Code: Unavailable, Detail: "The search index is still being built. Try again in a moment.", Err: err}
 	} else if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,8 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	return hits, nil
 }
 
-// sightsOf is what the caller sees of an entry, for the index, which asks for each of
-// many words: what takes reading is read once.
+// visibleIn says what the caller sees of an entry, for the index, which asks for each
+// of many words: each entry is read once.
 func visibleIn(sights map[string]*access) search.Visible[*repo.Entry] {
 	type seen struct {
 		hidden []string
@@ -166,7 +166,7 @@ func (s *Site) searchable(pr *auth.Principal, only string, budget *budget) (map[
 	}
 	sights := map[string]*access{}
 	for _, c := range s.collections {
-		if acc, err := s.access(pr, c.Name, auth.Read); err == nil { // else it does not exist for them
+		if acc, err := s.access(pr, c.Name, auth.Read); err == nil { // otherwise it does not exist for them
 			acc.budget = budget
 			sights[c.Name] = acc
 		}
@@ -174,7 +174,7 @@ func (s *Site) searchable(pr *auth.Principal, only string, budget *budget) (map[
 	return sights, nil
 }
 
-// rank is where a page of hits begins, in the search that it belongs to.
+// hitsCursor is where a page of hits begins, and the id of its search.
 type hitsCursor struct {
 	Search string `json:"q"`
 	Start  int    `json:"n"`
@@ -189,7 +189,7 @@ func (q Search) parse() (*search.Query, int, error) {
 	}
 	query, ok := search.ParseQuery(q.Text)
 	if !ok {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, beside those that stand in every text.", search.MaxTerms)}
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, not counting words that are in every text.", search.MaxTerms)}
 	}
 	if q.Cursor == "" {
 		return query, 0, nil
@@ -200,7 +200,7 @@ func (q Search) parse() (*search.Query, int, error) {
 		err = json.Unmarshal(raw, &r)
 	}
 	if err != nil || r.Search != q.id() || r.Start < 0 || r.Start > math.MaxInt32 {
-		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not one that this search gave. Leave it out to start from the beginning."}
+		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not from this search. Leave it out to start from the beginning."}
 	}
 	return query, r.Start, nil
 }
@@ -234,7 +234,7 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 		}
 		texts = append(texts, search.Text{Field: m.Key, Text: b.String(), Weight: weight})
 	}
-	if src, err := e.Source(); err == nil { // else the fields alone are searched
+	if src, err := e.Source(); err == nil { // otherwise only the fields are searched
 		texts = append(texts, search.Text{Field: bodyField, Text: markup.ReplaceAllString(content.Body(src), " "), Weight: 1})
 	}
 	return texts

@@ -497,7 +497,7 @@ func (r *reader) mentions(e *repo.Entry, fields *content.Object) bool {
 	}
 	if src, err := e.Source(); err == nil {
 		r.folded = appendFolded(r.folded, content.Body(src))
-	} else { // the fields alone are searched
+	} else { // only the fields are searched
 		r.unread = true
 	}
 	r.looked += len(r.folded)

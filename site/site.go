@@ -139,7 +139,7 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	case !s.policy.Knows(pr):
 		return errNoRole()
 	case !s.policy.Can(pr, a, auth.Webhooks):
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
+		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) 
 }
 
 func errNoRole() error {
-	return &Error{Code: Forbidden, Detail: "Your token holds no role that this site knows. Ask for a token with one of its roles."}
+	return &Error{Code: Forbidden, Detail: "Your token has no role of this site. Ask for a token with one of its roles."}
 }
 
 // Head is the commit that readers see, in hexadecimal, empty before the first

@@ -17,9 +17,8 @@ func readable(d *content.Document) error {
 	return nil
 }
 
-// validate refuses a document that breaks a rule which the one before it kept,
-// and tells everything that is wrong at once, but for fields that the principal
-// does not see.
+// validate refuses a document that breaks a rule which the one before it kept. It
+// reports all problems at once, except those of fields that the principal does not see.
 func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	problems := faults(after.Problems())
 	if before != nil {
@@ -35,10 +34,10 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	err := &Error{Code: Invalid, Detail: "The entry breaks rules of its collection or of front matter. Nothing was saved.",
+	err := &Error{Code: Invalid, Detail: "The entry is not valid. Nothing was saved.",
 		Problems: visibleProblems(e.access.hidden(after.Fields()), problems)}
 	if len(err.Problems) == 0 {
-		err.Detail = "The entry breaks a rule for a field that your roles do not show. Nothing was saved; ask someone who sees it."
+		err.Detail = "A field that your roles do not show is not valid. Nothing was saved. Ask someone who sees the field."
 	}
 	return err
 }
@@ -82,8 +81,8 @@ func (e *edit) readOnlyProblems(was, after *content.Document) []content.Problem 
 }
 
 // lastReadable is the last state of the entry, which cannot be read now, in which it
-// could be; nil if there is none that is not long ago. What it holds now nobody can
-// tell.
+// could be; nil if there is none that is not long ago. What it holds now is
+// unknown.
 func (e *edit) lastReadable() (*content.Document, error) {
 	path, err := e.access.Path(e.ref.Slug)
 	if err != nil {
@@ -96,7 +95,7 @@ func (e *edit) lastReadable() (*content.Document, error) {
 	return e.site.lastReadable(context.Background(), nil, blobs)
 }
 
-// sees says whether the principal may read an entry, of any collection.
+// canRead says whether the principal may read an entry, of any collection.
 func (e *edit) sees(other *repo.Entry) bool {
 	acc := e.access
 	if other.Collection != acc.Name {
