@@ -12,6 +12,7 @@ import (
 // TestFold compares fold with what it is to be, of texts of letters, marks that stand
 // in every order behind them, and bytes that are no text.
 func TestFold(t *testing.T) {
+	t.Parallel()
 	plain := func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if unicode.Is(unicode.Mn, r) {
@@ -35,6 +36,7 @@ func TestFold(t *testing.T) {
 
 // TestCellNames gives cells the same name if they are equal, and only then.
 func TestCellNames(t *testing.T) {
+	t.Parallel()
 	var c cells
 	var all []cell
 	for _, s := range []string{"1", "1.0", "10e-1", "-0", "0", "1e400", "10e399", "-1e400", "9007199254740993", "9007199254740992", "0.1", "0.10000000000000000001",

@@ -26,6 +26,7 @@ var byKey keyFunc = func(e *repo.Entry) string { return fmt.Sprintf("%03d", uint
 // TestOrder compares orders with a sorted slice, through splits and joins, and
 // checks that those before stay as they were.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var want []*repo.Entry
 		for i := range rapid.IntRange(0, 5*orderRows).Draw(rt, "initial") {
