@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cms/content"
+	"cms/search"
 )
 
 // Filter compares a field with a value.
@@ -59,7 +60,7 @@ func (acc *access) filter(f Filter) (filter, error) {
 		out.want = f.Value == "true"
 		return out, nil
 	case Contains:
-		out.text = fold(f.Value)
+		out.text = search.Fold(f.Value)
 		return out, nil
 	case In:
 		if strings.Count(f.Value, ",") >= MaxValues {
@@ -112,7 +113,7 @@ func (f *filter) matches(fields values, made *cells) bool {
 	case Eq, In:
 		return c.some(f.equal)
 	case Contains:
-		return c.some(func(c *cell) bool { return c.kind == text && strings.Contains(fold(c.text), f.text) })
+		return c.some(func(c *cell) bool { return c.kind == text && strings.Contains(search.Fold(c.text), f.text) })
 	}
 	return c.some(f.ordered)
 }

@@ -10,6 +10,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/search"
 )
 
 // Query asks for a page of a list. Fields are named by paths whose steps dots
@@ -156,7 +157,7 @@ func (acc *access) list(q Query) (*list, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	l := &list{access: acc, words: distinct(strings.Fields(fold(q.Text))), id: q.id(acc.Name)}
+	l := &list{access: acc, words: distinct(strings.Fields(search.Fold(q.Text))), id: q.id(acc.Name)}
 	for _, f := range q.Filters {
 		made, err := acc.filter(f)
 		if err != nil {

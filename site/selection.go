@@ -14,6 +14,7 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/search"
 )
 
 // selectionCache holds, for each query and what its caller sees, the entries that it
@@ -492,11 +493,11 @@ func (r *reader) mentions(e *repo.Entry, fields *content.Object) bool {
 	r.folded = r.folded[:0]
 	for _, m := range fields.Members {
 		if !l.access.hides(m.Key) {
-			eachText(m.Value, func(s string) { r.folded = append(appendFolded(r.folded, s), '\n') })
+			eachText(m.Value, func(s string) { r.folded = append(search.AppendFold(r.folded, s), '\n') })
 		}
 	}
 	if src, err := e.Source(); err == nil {
-		r.folded = appendFolded(r.folded, content.Body(src))
+		r.folded = search.AppendFold(r.folded, content.Body(src))
 	} else { // only the fields are searched
 		r.unread = true
 	}
