@@ -23,9 +23,10 @@ import (
 // name of the blob would let them try out values for the others.
 type access struct {
 	*content.Collection
-	grants     []auth.Grant      // of the caller's roles, at least one
-	full       bool              // to see every entry with every field
-	site       *Site             // nil where whole is all that counts
+	grants     []auth.Grant // of the caller's roles, at least one
+	full       bool         // to see every entry with every field
+	site       *Site        // nil where whole is all that counts
+	principal  *auth.Principal
 	budget     *budget           // of the question that it is for
 	visibility [sha256.Size]byte // see visibleHash
 }
@@ -41,7 +42,7 @@ func (s *Site) access(pr *auth.Principal, name string, actions ...auth.Action) (
 	if s.byName[name] == nil || len(grants) == 0 {
 		return nil, &Error{Code: NotFound, Detail: "There is no such collection. GET /v1/collections lists those that you can use."}
 	}
-	acc := &access{Collection: s.byName[name], grants: grants, site: s}
+	acc := &access{Collection: s.byName[name], grants: grants, site: s, principal: pr}
 	for _, a := range actions {
 		if !grantList(grants).allows(a) {
 			return nil, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s entries of %s.", a, name)}

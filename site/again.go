@@ -113,8 +113,9 @@ func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m 
 	if err != nil {
 		return nil, err
 	}
-	out.Entry = acc.newEntry(Entry{Ref: out.Ref, Path: path, Revision: acc.documentRevision(d, hash), Updated: updated,
+	seen := acc.newEntry(Entry{Ref: out.Ref, Path: path, Revision: acc.documentRevision(d, hash), Updated: updated,
 		source: func() ([]byte, error) { return src, nil }}, d.Fields(), d.Problems())
+	out.Entry = acc.crossCheck(seen, s.repo.View())
 	return out, nil
 }
 

@@ -92,7 +92,7 @@ func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome
 					now = s
 				}
 			}
-			out.Entry = e.access.viewDocument(now, e.after)
+			out.Entry = e.access.crossCheck(e.access.viewDocument(now, e.after), res.Snapshot)
 		}
 		if !t.write.DryRun {
 			out.Made = e.record()

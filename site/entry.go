@@ -25,6 +25,7 @@ type Entry struct {
 	Fields   *content.Object
 	Problems []content.Problem // of reading the file and of the collection's schema; empty for a valid entry
 	Updated  Change            // the last commit that touched it
+	Crossed  bool              // some Problems are with other entries: they change without the revision
 
 	partial bool // the caller does not see all fields
 	weight  int  // about how many bytes the fields and problems take; 0 when it was not asked for
@@ -112,7 +113,8 @@ func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, 
 	}
 	acc.budget = s.budget(ctx, pr, pageBudget)
 	defer acc.budget.release()
-	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
+	snap := s.repo.View()
+	e, ok := snap.Entry(ref.Collection, ref.Slug)
 	if !ok {
 		return nil, errNoEntry()
 	}
@@ -123,7 +125,11 @@ func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, 
 	case !acc.canReadFields(fields, problems):
 		return nil, errNoEntry()
 	}
-	return acc.view(e)
+	seen, err := acc.view(e)
+	if err != nil {
+		return nil, err
+	}
+	return acc.crossCheck(seen, snap), nil
 }
 
 // unreadable says whether a file could not be read for its fields, so that to
@@ -142,7 +148,6 @@ func unreadable(problems []content.Problem) bool {
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 	snap := s.repo.View()
-	l := lookup{entries: snap, unique: &s.unique}
 	var broken []*Entry
 	total := 0
 	for _, c := range s.collections {
@@ -155,8 +160,8 @@ func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 			if err != nil {
 				return nil, 0, err
 			}
-			if c.Schema.Defined && !unreadable(shown.Problems) {
-				shown.Problems = append(e.Problems(), c.Schema.Validate(shown.Fields, l.forEntry(shown.Ref))...)
+			if !unreadable(shown.Problems) {
+				shown.Problems = append(shown.Problems[:len(shown.Problems):len(shown.Problems)], s.crossProblems(lookup{entries: snap}, shown.Ref, shown.Fields)...)
 			}
 			if len(shown.Problems) > 0 {
 				broken = append(broken, shown)

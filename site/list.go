@@ -86,18 +86,19 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 		}
 	}
 	page := &Page{Total: all.len(), Items: make([]*Entry, 0, min(q.Limit, len(found)))}
-	reads, shown, size := acc.visible(), set(q.Fields), 0
+	visible, shown, size, snap := acc.visible(), set(q.Fields), 0, s.repo.View()
 	for i, e := range found {
 		if i == q.Limit {
 			break
 		}
-		item, err := s.views.get(acc, reads, e)
+		item, err := s.views.get(acc, visible, e)
 		if i > 0 && isUnavailable(err) {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
+		item = acc.crossCheck(item, snap)
 		if q.Fields != nil {
 			item = item.only(shown)
 		}

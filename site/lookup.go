@@ -17,10 +17,11 @@ type lookup struct {
 	entries    entries
 	unique     *uniqueIndexes
 	collection string
-	self       content.Slug           // whose own values are not taken
-	before     *content.Object        // the fields of self before an edit; what stays is not asked about again
-	canRead    func(*repo.Entry) bool // whether references may lead to an entry; nil for every one
-	uncertain  *bool                  // set when an answer is uncertain, as an entry cannot be read; may be nil
+	self       content.Slug                 // whose own values are not taken
+	before     *content.Object              // the fields of self before an edit; what stays is not asked about again
+	canRead    func(*repo.Entry) bool       // whether references may lead to an entry; nil for every one
+	ignores    func(collection string) bool // whether references to a collection are not looked up; nil for none
+	uncertain  *bool                        // set when an answer is uncertain, as an entry cannot be read; may be nil
 }
 
 // markUncertain notes that an answer is uncertain.
@@ -50,6 +51,9 @@ func (l lookup) Taken(field string, v content.Value) bool {
 
 // Exists implements [content.Lookup].
 func (l lookup) Exists(collection, slug string) bool {
+	if l.ignores != nil && l.ignores(collection) {
+		return true
+	}
 	s, err := content.ParseSlug(slug)
 	if err != nil {
 		return false

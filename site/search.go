@@ -145,7 +145,7 @@ func (acc *access) hit(query *search.Query, e *repo.Entry) (Hit, error) {
 	if err := acc.budget.spend(stemCost * size); err != nil {
 		return Hit{}, err
 	}
-	return Hit{entry, highlights(query, texts)}, nil
+	return Hit{acc.crossCheck(entry, acc.site.repo.View()), highlights(query, texts)}, nil
 }
 
 // stemCost is how much more it costs to find the words of a text than to look at it.

@@ -26,6 +26,7 @@ type Site struct {
 	policy      *auth.Policy
 	collections []*content.Collection // in the order of the configuration
 	byName      map[string]*content.Collection
+	crossRules  map[string]*content.Schema // by collection; see [crossRules]
 	preview     *preview.Renderer
 	media       MediaOptions
 	uploads     chan struct{} // holds one value for each file that is made ready
@@ -63,13 +64,14 @@ func New(o Options) (*Site, error) {
 		return nil, errors.New("site: a repository and a policy are required")
 	}
 	s := &Site{
-		repo:    o.Repo,
-		policy:  o.Policy,
-		byName:  make(map[string]*content.Collection, len(o.Collections)),
-		preview: preview.New(),
-		media:   o.Media,
-		uploads: make(chan struct{}, maxUploads),
-		log:     o.Logger,
+		repo:       o.Repo,
+		policy:     o.Policy,
+		byName:     make(map[string]*content.Collection, len(o.Collections)),
+		crossRules: make(map[string]*content.Schema, len(o.Collections)),
+		preview:    preview.New(),
+		media:      o.Media,
+		uploads:    make(chan struct{}, maxUploads),
+		log:        o.Logger,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -81,6 +83,7 @@ func New(o Options) (*Site, error) {
 		}
 		s.collections = append(s.collections, c)
 		s.byName[c.Name] = c
+		s.crossRules[c.Name] = crossRules(&c.Schema)
 	}
 	s.words = newWordIndex(s.collections)
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"cms/auth"
 	"cms/content"
 	"cms/repo"
 )
@@ -47,7 +46,7 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 // cannot be read.
 func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsure *bool) []content.Problem {
 	schema := &e.access.Schema
-	l := lookup{entries: tx, unique: &e.site.unique, canRead: e.sees, uncertain: unsure}.forEntry(e.ref)
+	l := lookup{entries: tx, unique: &e.site.unique, canRead: e.access.canReadOther, uncertain: unsure}.forEntry(e.ref)
 	if before == nil {
 		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(e.restored, after)...)
 	}
@@ -93,18 +92,6 @@ func (e *edit) lastReadable() (*content.Document, error) {
 		blobs = append(blobs, c.Revision)
 	}
 	return e.site.lastReadable(context.Background(), nil, blobs)
-}
-
-// canRead says whether the principal may read an entry, of any collection.
-func (e *edit) sees(other *repo.Entry) bool {
-	acc := e.access
-	if other.Collection != acc.Name {
-		var err error
-		if acc, err = e.site.access(e.principal, other.Collection, auth.Read); err != nil {
-			return false
-		}
-	}
-	return acc.canRead(other)
 }
 
 // faults are the problems with a file for which it is not saved. That fields
