@@ -21,7 +21,7 @@ type Entry struct {
 	Revision   string          `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
 	Fields     *content.Object `json:"fields" doc:"The front matter, in the order of the file. A date-time is RFC 3339 here and keeps the file's layout on disk."`
 	Body       *string         `json:"body,omitempty" doc:"What follows the front matter, byte for byte. Lists leave it out."`
-	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection."`
+	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection, those about other entries (unique values, references) too."`
 	Problems   []Fault         `json:"problems" doc:"What is wrong with the file."`
 	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
 	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag: to follow it, ask for the deployment by itself."`
@@ -138,15 +138,15 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		if p != nil {
 			return nil, p
 		}
-		if matched, ok := t.matchWeak(e.Revision); ok {
+		if matched, ok := t.matchWeak(e.Revision); ok && !(e.Crossed && media == mediaJSON) {
 			return &reply{Status: http.StatusNotModified, ETag: matched, Vary: []string{"Accept"}}, nil
 		}
 	}
 	if media == mediaJSON {
 		deployment := a.deployment(ctx, e.Updated.Commit)
 		r, err := answerEntry(http.StatusOK, e, deployment)
-		if deployment != nil && err == nil {
-			r.CacheControl = "no-store" // the ETag does not speak for it
+		if (deployment != nil || e.Crossed) && err == nil {
+			r.CacheControl = "no-store" // the ETag does not cover it
 		}
 		return r, err
 	}

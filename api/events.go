@@ -243,14 +243,8 @@ func (s *stream) catchUp(ctx context.Context) error {
 			return s.flush(unsent)
 		}
 		t, err := s.api.streams.part(ctx, s.principal, s.sight, s.at)
-		if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
-			return s.reset(ctx)
-		}
 		if err != nil {
-			if ctx.Err() == nil {
-				s.api.log.ErrorContext(ctx, "event stream ends", "error", err)
-			}
-			return err
+			return s.failed(ctx, err)
 		}
 		err = s.put(t.events)
 		unsent += len(t.events)
@@ -261,6 +255,18 @@ func (s *stream) catchUp(ctx context.Context) error {
 			return errors.Join(err, s.flush(unsent))
 		}
 	}
+}
+
+// failed tells the watcher of an error where their commit is not there any more, and
+// gives it where it ends the stream.
+func (s *stream) failed(ctx context.Context, err error) error {
+	if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.NotFound {
+		return s.reset(ctx)
+	}
+	if ctx.Err() == nil {
+		s.api.log.ErrorContext(ctx, "event stream ends", "error", err)
+	}
+	return err
 }
 
 // deployments sends what was reported of builds since the watcher knows.

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/semaphore"
 
 	"cms/auth"
@@ -62,14 +61,13 @@ type streams struct {
 	stop   func()         // ends follow, which runs while a stream is open
 	builds []toldBuild    // what was reported, in the order of the reports
 	told   map[toldName]*told
-	idle   *simplelru.LRU[toldName, *told] // of told, those that nobody holds
+	idle   idleTold // of told, those that nobody holds
 }
 
 func newStreams(a *API, bounds Streams) *streams {
 	bounds.PerCaller, bounds.Total = cmp.Or(bounds.PerCaller, streamsPerCaller), cmp.Or(bounds.Total, streamsInAll)
-	idle, _ := simplelru.NewLRU[toldName, *told](maxTold/toldCost, nil) // fails for no size alone; more have no room
 	return &streams{
-		idle: idle, site: a.site, deployments: a.deployments, sequences: a.sequences, bounds: bounds,
+		site: a.site, deployments: a.deployments, sequences: a.sequences, bounds: bounds,
 		room: semaphore.NewWeighted(maxTold), open: map[string]int{}, news: make(chan struct{}), told: map[toldName]*told{},
 	}
 }
@@ -186,7 +184,37 @@ type told struct {
 	err    error
 	weight int64 // of the room
 
-	holders int // guarded by streams.mu
+	// Guarded by streams.mu.
+	holders        int
+	older, younger *told // in idleTold
+}
+
+// idleTold are in the order in which they were let go of. To take one out and put it
+// back, which each watcher does with each edit, costs no memory.
+type idleTold struct{ oldest, youngest *told }
+
+func (all *idleTold) add(t *told) {
+	if t.older = all.youngest; t.older != nil {
+		t.older.younger = t
+	} else {
+		all.oldest = t
+	}
+	all.youngest = t
+}
+
+// remove takes out t, which is there.
+func (all *idleTold) remove(t *told) {
+	if t.older != nil {
+		t.older.younger = t.younger
+	} else {
+		all.oldest = t.younger
+	}
+	if t.younger != nil {
+		t.younger.older = t.older
+	} else {
+		all.youngest = t.older
+	}
+	t.older, t.younger = nil, nil
 }
 
 // toldName is what someone sees, as [site.Site.Sees] names it, and where.
@@ -240,7 +268,7 @@ func (s *streams) hold(name toldName) (t *told, first bool) {
 		s.told[name] = t
 	}
 	if t.holders++; t.holders == 1 && !first {
-		s.idle.Remove(name)
+		s.idle.remove(t)
 	}
 	return t, first
 }
@@ -253,7 +281,7 @@ func (s *streams) release(t *told) {
 		return
 	}
 	if s.told[t.name] == t {
-		s.idle.Add(t.name, t)
+		s.idle.add(t)
 	} else {
 		s.room.Release(t.weight)
 	}
@@ -297,16 +325,25 @@ func (s *streams) make(ctx context.Context, pr *auth.Principal, t *told) {
 // take takes room: first that of what nobody holds.
 func (s *streams) take(ctx context.Context, bytes int64) error {
 	for !s.room.TryAcquire(bytes) {
-		s.mu.Lock()
-		name, oldest, found := s.idle.RemoveOldest()
-		delete(s.told, name)
-		s.mu.Unlock()
-		if !found {
+		if !s.drop() {
 			return s.room.Acquire(ctx, bytes)
 		}
-		s.room.Release(oldest.weight)
 	}
 	return nil
+}
+
+// drop gives back the room of the oldest that nobody holds; false when there is none.
+func (s *streams) drop() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	oldest := s.idle.oldest
+	if oldest == nil {
+		return false
+	}
+	s.idle.remove(oldest)
+	delete(s.told, oldest.name)
+	s.room.Release(oldest.weight)
+	return true
 }
 
 // eventsOf are the events of a part. The id comes with the last one of a commit, so

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cms/api"
+	"cms/auth"
 )
 
 // A change is read and shown once for all who see the same, however many they are.
@@ -106,12 +107,51 @@ func TestStreamsTellLargeCommitsInParts(t *testing.T) {
 	}
 }
 
+// What an edit costs does not depend on how many watch it: to tell one more watcher
+// what others were told takes no memory at all.
+func TestOneMoreWatcherCostsNothing(t *testing.T) {
+	s := newServer(t)
+	s.create("consultations", "plan", sample)
+	w := &stuck{header: http.Header{}, wrote: make(chan struct{})}
+	editor := &auth.Principal{Subject: "ann", Roles: []string{"editor"}}
+	for _, edits := range []int{1, 3} {
+		catchUp, err := s.api.Catching(t.Context(), editor, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range edits {
+			s.patch("plan", fmt.Sprintf(`{"fields":{"title":"Plan %d %d"}}`, edits, n))
+		}
+		if err := catchUp(); err != nil { // the first one reads it
+			t.Fatal(err)
+		}
+		before, written := s.api.Made(), w.written
+		const watchers = 1000
+		var mallocs [2]runtime.MemStats
+		runtime.ReadMemStats(&mallocs[0])
+		for range watchers {
+			if err := catchUp(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&mallocs[1])
+		// Half of one each is what the service itself may do meanwhile.
+		if n := mallocs[1].Mallocs - mallocs[0].Mallocs; n > watchers/2 {
+			t.Errorf("%d watchers of %d edits allocate %d times", watchers, edits, n)
+		}
+		if s.api.Made() != before || w.written-written < watchers*edits {
+			t.Errorf("%d edits: got %d parts made anew and %d writes", edits, s.api.Made()-before, w.written-written)
+		}
+	}
+}
+
 // stuck is a connection that takes nothing more once it is closed up.
 type stuck struct {
 	http.ResponseWriter // nil
 	header              http.Header
 	mu                  sync.Mutex
 	full                bool
+	written             int           // times
 	wrote               chan struct{} // closed with the first bytes
 	once                sync.Once
 }
@@ -131,6 +171,7 @@ func (w *stuck) Write(b []byte) (int, error) {
 	if w.full {
 		return 0, os.ErrDeadlineExceeded
 	}
+	w.written++
 	return len(b), nil
 }
 

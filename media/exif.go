@@ -12,7 +12,7 @@ const maxExif = 64 << 10
 const upright = 1
 
 // orientation is how a picture is to be turned, from 2 to 8, that says so in
-// this Exif, a TIFF that may be cut short; else upright.
+// this Exif, a TIFF that may be cut short; otherwise upright.
 func orientation(tiff []byte) byte {
 	const header, entrySize, tag, short = 8, 12, 0x0112, 3
 	if len(tiff) < header {

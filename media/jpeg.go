@@ -32,7 +32,7 @@ func stripJPEG(w io.Writer, r io.Reader) error {
 	if err != nil || marker != markerSOI {
 		return errors.Join(errPicture, err)
 	}
-	_, _ = j.out.Write([]byte{0xff, markerSOI}) // Flush tells a failure of any write
+	_, _ = j.out.Write([]byte{0xff, markerSOI}) // Flush returns the error of any write
 	for marker != markerEOI {
 		if marker, err = j.marker(); err != nil {
 			return err

@@ -1,5 +1,5 @@
-// Package media says which files a site takes as images and documents, and
-// makes them fit to be published.
+// Package media decides which files a site accepts as images and documents, and
+// removes their metadata.
 package media
 
 import (
@@ -37,13 +37,13 @@ func Known() []string {
 	return known
 }
 
-// DefaultExtensions are those that are taken where nothing else is said.
+// DefaultExtensions are allowed where nothing is configured.
 func DefaultExtensions() []string { return []string{"jpg", "jpeg", "png", "gif", "webp", "pdf"} }
 
-// DefaultMaxPixels bounds images where nothing else is said.
+// DefaultMaxPixels bounds images where nothing is configured.
 const DefaultMaxPixels = 50_000_000
 
-// Rules are what files have to keep.
+// Rules say which files are accepted.
 type Rules struct {
 	Extensions []string // some of Known; nil is DefaultExtensions
 	MaxPixels  int64    // of an image, width × height; 0 is DefaultMaxPixels
@@ -69,7 +69,7 @@ func extension(name string) string {
 	return strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
 }
 
-// A RefusedError says why a file is not taken, in a sentence for people.
+// A RefusedError says why a file is not accepted, in a sentence for people.
 type RefusedError struct{ Detail string }
 
 func (e *RefusedError) Error() string { return e.Detail }
@@ -87,14 +87,14 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 	}
 	ext := extension(name)
 	if !slices.Contains(allowed, ext) {
-		return refused("Files of that extension are not taken. Those that are: %s.", strings.Join(allowed, ", "))
+		return refused("Files with that extension are not allowed. The allowed extensions are: %s.", strings.Join(allowed, ", "))
 	}
 	found, err := mimetype.DetectReader(f)
 	if err != nil {
 		return fmt.Errorf("detect type: %w", err)
 	}
 	if !is(found, types[ext]) {
-		return refused("The content is not what the extension %s says. Give the file the extension of its type.", ext)
+		return refused("The content does not match the extension %s. Give the file the extension of its type.", ext)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -126,19 +126,18 @@ func (r Rules) checkPixels(f io.ReadSeeker) error {
 		return refused("The image cannot be read.")
 	}
 	if pixels := int64(config.Width) * int64(config.Height); pixels > most {
-		return refused("The image has more than the %d pixels that are taken. Make it smaller.", most)
+		return refused("The image has more than %d pixels. Make it smaller.", most)
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return err
 }
 
-// errPicture is of a picture that is not what its format asks for.
+// errPicture is the error of a picture that its format does not allow.
 var errPicture = errors.New("not a picture that can be read")
 
-// Strip copies a file of that name to w without what it tells of its making,
-// where it is of a type for which that is done: JPEG, PNG and WebP. It says
-// whether it did; else nothing was written. A *RefusedError for a file that
-// cannot be read.
+// Strip copies a JPEG, PNG or WebP of that name to w without its metadata. It is false
+// for other types, of which nothing is written. A *RefusedError for a file that cannot
+// be read.
 func Strip(w io.Writer, name string, r io.ReadSeeker) (bool, error) {
 	var err error
 	switch Type(name) {

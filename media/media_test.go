@@ -93,16 +93,16 @@ func TestCheck(t *testing.T) {
 		{"upper case", "A.PNG", small, Rules{}, ""},
 		{"a JPEG", "b/a.jpeg", jpegOf(t), Rules{}, ""},
 		{"a PDF", "a.pdf", []byte("%PDF-1.7\n"), Rules{}, ""},
-		{"another type", "a.jpg", small, Rules{}, "The content is not what"},
-		{"a page as an image", "a.png", []byte("<html><script>a()</script>"), Rules{}, "The content is not what"},
-		{"too many pixels", "a.png", small, Rules{MaxPixels: 199}, "The image has more than the 199"},
+		{"another type", "a.jpg", small, Rules{}, "The content does not match"},
+		{"a page as an image", "a.png", []byte("<html><script>a()</script>"), Rules{}, "The content does not match"},
+		{"too many pixels", "a.png", small, Rules{MaxPixels: 199}, "The image has more than 199"},
 		{"just enough pixels", "a.png", small, Rules{MaxPixels: 200}, ""},
 		{"cut short", "a.png", small[:20], Rules{}, "The image cannot be read"},
-		{"SVG", "a.svg", svg, Rules{}, "Files of that extension"},
+		{"SVG", "a.svg", svg, Rules{}, "Files with that extension"},
 		{"SVG that is allowed", "a.svg", svg, Rules{Extensions: []string{"svg"}}, ""},
-		{"no extension", "png", small, Rules{}, "Files of that extension"},
-		{"a program", "a.exe", []byte("MZ"), Rules{}, "Files of that extension"},
-		{"empty", "a.png", nil, Rules{}, "The content is not what"},
+		{"no extension", "png", small, Rules{}, "Files with that extension"},
+		{"a program", "a.exe", []byte("MZ"), Rules{}, "Files with that extension"},
+		{"empty", "a.png", nil, Rules{}, "The content does not match"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.rules.Check(test.file, bytes.NewReader(test.content))

@@ -28,7 +28,7 @@ func stripPNG(w io.Writer, r io.Reader) error {
 	if _, err := io.ReadFull(p.in, signature); err != nil || string(signature) != pngSignature {
 		return fmt.Errorf("%w: no signature", errPicture)
 	}
-	_, _ = p.out.Write(signature) // Flush tells a failure of any write
+	_, _ = p.out.Write(signature) // Flush returns the error of any write
 	for !p.ended {
 		if err := p.chunk(); err != nil {
 			return err

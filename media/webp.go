@@ -59,7 +59,7 @@ func (p *webpFile) copy() error {
 	rest := int64(binary.LittleEndian.Uint32(head[4:])) - 4
 	if p.out != nil {
 		binary.LittleEndian.PutUint32(head[4:], uint32(p.size))
-		_, _ = p.out.Write(head) // Flush tells a failure of any write
+		_, _ = p.out.Write(head) // Flush returns the error of any write
 	} else {
 		p.size, p.orientation = 4, upright
 	}

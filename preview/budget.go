@@ -26,11 +26,11 @@ const (
 	levelSize = 150
 	tagSize   = 500
 
-	// What is looked at again, in bytes and nodes, beyond once for each that is
-	// there. It grows with the text, and costs a quarter of what reading it does, so
-	// that no text of twice the length takes much more than twice the time.
-	againPerByte = 16
-	againFree    = 64 << 10
+	// What is scanned more than once, in bytes and nodes. It grows with the text, and
+	// costs a quarter of what reading it does, so that a text of twice the length does
+	// not take much more than twice the time.
+	rescanPerByte = 16
+	rescanFree    = 64 << 10
 
 	maxBlocks  = 100 // deep: quotes, lists, their items, definitions and footnotes
 	maxOpen    = 500 // brackets that wait for their other half
@@ -41,8 +41,8 @@ const (
 type budget struct {
 	bounded.Work
 
-	nodes, levels, again, output, memory int
-	maxAgain                             int
+	nodes, levels, rescanned, output, memory int
+	maxRescan                                int
 
 	footnotes int // defined so far
 	spans     int // of code
@@ -64,7 +64,7 @@ var budgetKey = parser.NewContextKey()
 
 // newBudget is that of a text of so many bytes.
 func newBudget(ctx context.Context, size int) *budget {
-	return &budget{Work: bounded.New(ctx), maxAgain: againFree + againPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
+	return &budget{Work: bounded.New(ctx), maxRescan: rescanFree + rescanPerByte*size, processors: map[parser.DelimiterProcessor]*delimiters{}}
 }
 
 // budgetOf is the budget that a parser spends from.
@@ -72,7 +72,7 @@ func budgetOf(pc parser.Context) *budget { return pc.Get(budgetKey).(*budget) }
 
 func (b *budget) step(n int) {
 	if b.Steps += n; b.Steps > maxSteps {
-		b.refuse("The text is too intricate to be shown.")
+		b.refuse("The text is too complex to be shown.")
 	}
 	b.Look()
 }
@@ -90,16 +90,16 @@ func (b *budget) node(n int) {
 // of them until it is at the end of the outermost block.
 func (b *budget) level() {
 	if b.levels++; b.levels > maxLevels {
-		b.refuse("The text has too many lines in lists and quotes that are nested deep.")
+		b.refuse("The text has too many lines in deeply nested lists and quotes.")
 	}
 	b.hold(levelSize)
 	b.step(1)
 }
 
-// lookAgain counts bytes and nodes that were looked at before.
-func (b *budget) lookAgain(n int) {
-	if b.again += n; b.again > b.maxAgain {
-		b.refuse("The text is too intricate to be shown: too much of it can only be told from what stands far away.")
+// rescan counts bytes and nodes that were scanned before.
+func (b *budget) rescan(n int) {
+	if b.rescanned += n; b.rescanned > b.maxRescan {
+		b.refuse("The text is too complex to be shown: too much of it depends on text that is far away.")
 	}
 	b.step(n / 64)
 }

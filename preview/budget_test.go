@@ -299,8 +299,8 @@ func TestLongDocumentsAreShown(t *testing.T) {
 		if html, err := r.render(b, text); err != nil || len(html) < len(text)*2/3 {
 			t.Errorf("%s, %d bytes: got %d bytes, %v", name, len(text), len(html), err)
 		}
-		if b.Steps > maxSteps/2 || b.nodes > maxNodes/2 || b.again > b.maxAgain/2 {
-			t.Errorf("%s is near the end of its budget: %d steps, %d nodes, %d again", name, b.Steps, b.nodes, b.again)
+		if b.Steps > maxSteps/2 || b.nodes > maxNodes/2 || b.rescanned > b.maxRescan/2 {
+			t.Errorf("%s is near the end of its budget: %d steps, %d nodes, %d again", name, b.Steps, b.nodes, b.rescanned)
 		}
 	}
 }
@@ -341,7 +341,7 @@ func TestWorkEndsWithItsRequest(t *testing.T) {
 
 func TestFewPreviewsAtOnce(t *testing.T) {
 	r := New()
-	if err := r.running.Acquire(t.Context(), atOnce); err != nil { // as many as run at once
+	if err := r.running.Acquire(t.Context(), maxRunning); err != nil { // as many as run at once
 		t.Fatal(err)
 	}
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -366,7 +366,7 @@ func TestFewPreviewsAtOnce(t *testing.T) {
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("one that hung up while it waited: got %v", err)
 	}
-	r.running.Release(atOnce)
+	r.running.Release(maxRunning)
 	for range cap(r.queue) - 1 {
 		if err := <-shown; err != nil {
 			t.Errorf("one that waited: got %v", err)

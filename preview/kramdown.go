@@ -71,7 +71,7 @@ var (
 func setAttributes(b *budget, n ast.Node, list []byte) {
 	for _, item := range attributeItem.FindAll(list, -1) {
 		b.step(1)
-		b.lookAgain(len(n.Attributes()))
+		b.rescan(len(n.Attributes()))
 		switch item[0] {
 		case '#':
 			n.SetAttributeString("id", item[1:])
@@ -92,7 +92,7 @@ func setAttributes(b *budget, n ast.Node, list []byte) {
 func addClass(b *budget, n ast.Node, class []byte) {
 	if old, ok := n.AttributeString("class"); ok {
 		if before, ok := old.([]byte); ok {
-			b.lookAgain(len(before))
+			b.rescan(len(before))
 			class = append(append(bytes.Clone(before), ' '), class...)
 		}
 	}

@@ -74,7 +74,7 @@ func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node
 		}
 	}
 	if len(pc.OpenedBlocks()) >= maxBlocks && depth(pc) >= maxBlocks {
-		b.refuse("The text has quotes and lists nested more than %d deep.", maxBlocks)
+		b.refuse("The text has quotes and lists nested more than %d levels deep.", maxBlocks)
 	}
 	return node, state
 }
@@ -101,7 +101,7 @@ func (p block) Continue(n ast.Node, r text.Reader, pc parser.Context) parser.Sta
 func (b *budget) braces(line []byte) {
 	if i := bytes.IndexByte(line, '{'); i >= 0 {
 		list := line[i:]
-		b.lookAgain(len(list) * (4 + 4*bytes.Count(list, []byte("{")) + len(list)/8))
+		b.rescan(len(list) * (4 + 4*bytes.Count(list, []byte("{")) + len(list)/8))
 	}
 }
 
@@ -163,7 +163,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 		if n := len(b.open); n > 0 {
 			matched := b.open[n-1]
 			b.open = b.open[:n-1]
-			b.lookAgain(b.nodes - matched.nodes + (seg.Start-matched.at)/8)
+			b.rescan(b.nodes - matched.nodes + (seg.Start-matched.at)/8)
 			emphatic = pc.LastDelimiter() != matched.before
 		}
 	}
@@ -171,9 +171,9 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 	*r = reader{Reader: from, b: b, lines: parent.Lines().Len()}
 	node := p.InlineParser.Parse(parent, r, pc)
 	if node == nil {
-		b.lookAgain(8 * r.runes) // by a pattern
+		b.rescan(8 * r.runes) // by a pattern
 		if line[0] == ']' && len(line) > 1 && line[1] == '(' {
-			b.lookAgain(len(line) / 4)
+			b.rescan(len(line) / 4)
 		}
 		return nil
 	}
@@ -185,17 +185,17 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 		b.spans++
 		b.node(n.ChildCount())
 	case *ast.Text: // of a backtick that nothing closes
-		b.lookAgain(r.peeked/2 + 40*r.peeks)
+		b.rescan(r.peeked/2 + 40*r.peeks)
 	case *ast.Link, *ast.Image:
 		if emphatic { // its signs are looked for from here to the one before
-			b.lookAgain(parent.ChildCount())
+			b.rescan(parent.ChildCount())
 		}
 	case *extast.FootnoteLink:
-		b.lookAgain(b.footnotes)
+		b.rescan(b.footnotes)
 	default:
 		if p.links() { // a bracket that waits
 			if b.open = append(b.open, opener{seg.Start, b.nodes, pc.LastDelimiter()}); len(b.open) > maxOpen {
-				b.refuse("The text has a block with more than %d brackets that nothing closes.", maxOpen)
+				b.refuse("The text has a block with more than %d unclosed brackets.", maxOpen)
 			}
 		}
 	}
@@ -214,7 +214,7 @@ func (b *budget) repeated(line []byte) {
 		n++
 	}
 	if n > 3 {
-		b.lookAgain(n)
+		b.rescan(n)
 	}
 }
 
@@ -239,7 +239,7 @@ func (r *reader) PeekLine() ([]byte, text.Segment) {
 // Value implements [text.Reader]. It looks for the line of seg from the last.
 func (r *reader) Value(seg text.Segment) []byte {
 	line, _ := r.Position()
-	r.b.lookAgain(max(0, r.lines-line)/2 + max(0, seg.Stop-seg.Start)/8)
+	r.b.rescan(max(0, r.lines-line)/2 + max(0, seg.Stop-seg.Start)/8)
 	return r.Reader.Value(seg)
 }
 
@@ -268,9 +268,9 @@ func (r *reader) FindClosure(opener, closer byte, options text.FindClosureOption
 	_, from := r.Position()
 	found, ok := r.Reader.FindClosure(opener, closer, options)
 	_, to := r.Position()
-	r.b.lookAgain(max(0, to.Start-from.Start) / 4)
+	r.b.rescan(max(0, to.Start-from.Start) / 4)
 	if ok {
-		r.b.lookAgain(8 * found.Len())
+		r.b.rescan(8 * found.Len())
 	}
 	return found, ok
 }
@@ -297,7 +297,7 @@ func (d *delimiters) CanOpenCloser(opener, closer *parser.Delimiter) bool {
 	for between := opener.NextDelimiter; between != nil && between != closer && !between.CanOpen; between = between.NextDelimiter {
 		n++
 	}
-	d.b.lookAgain(4 * n)
+	d.b.rescan(4 * n)
 	return d.DelimiterProcessor.CanOpenCloser(opener, closer)
 }
 
@@ -320,7 +320,7 @@ func (paragraphs) Transform(p *ast.Paragraph, r text.Reader, pc parser.Context) 
 		head = columns
 	}
 	if begins { // those that are left are copied, and what has many lines is put together
-		b.lookAgain(n * n / 4)
+		b.rescan(n * n / 4)
 	}
 }
 
@@ -331,13 +331,13 @@ type trees struct{}
 // Transform implements [parser.ASTTransformer].
 func (trees) Transform(doc *ast.Document, r text.Reader, pc parser.Context) {
 	b := budgetOf(pc)
-	b.lookAgain(b.footnotes*b.footnotes/2 + b.spans*bytes.Count(r.Source(), []byte(`\|`))/2)
+	b.rescan(b.footnotes*b.footnotes/2 + b.spans*bytes.Count(r.Source(), []byte(`\|`))/2)
 	deep := 0
 	for n := ast.Node(doc); n != nil; {
 		b.step(1)
 		if child := n.FirstChild(); child != nil {
 			if deep++; deep > maxInlines {
-				b.refuse("The text has emphasis and links nested more than %d deep.", maxInlines)
+				b.refuse("The text has emphasis and links nested more than %d levels deep.", maxInlines)
 			}
 			n = child
 			continue

@@ -1,4 +1,4 @@
-// Package preview shows Markdown as the site will roughly show it: as safe HTML,
+// Package preview renders Markdown roughly as the site will, as HTML that is safe
 // whoever wrote the Markdown.
 package preview
 
@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// How many previews are made at once, and how many more may wait for their turn.
+// How many previews are made at once, and how many more may wait.
 const (
-	atOnce  = 2
-	waiting = 16
+	maxRunning = 2
+	maxWaiting = 16
 )
 
 // ErrBusy is what a preview gets when too many wait.
@@ -61,8 +61,8 @@ func New() *Renderer {
 			goldmark.WithRendererOptions(html.WithUnsafe()), // the policy makes it safe
 		),
 		policy:  newPolicy(),
-		running: semaphore.NewWeighted(atOnce),
-		queue:   make(chan struct{}, atOnce+waiting),
+		running: semaphore.NewWeighted(maxRunning),
+		queue:   make(chan struct{}, maxRunning+maxWaiting),
 	}
 	r.markdown.Parser().AddOptions(metered{})
 	return r
@@ -74,7 +74,7 @@ func New() *Renderer {
 // many wait. It ends with ctx.
 func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
 	if len(markdown) > MaxBytes {
-		return "", refused("The text is longer than the %d bytes of a preview.", MaxBytes)
+		return "", refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
 	}
 	select {
 	case r.queue <- struct{}{}:

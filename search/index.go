@@ -23,14 +23,14 @@ type Text struct {
 // it. Documents are told apart by their keys. Any number of goroutines may read
 // it, or one may change it.
 type Index[K comparable] struct {
-	lists  map[string]*list
+	lists  map[string]*postings
 	docs   []doc[K]     // by number; those that were removed are dead
 	number map[K]uint32 // of the living
 	fields []field
 	fieldN map[string]int
 	stems  map[string][]string // terms of words that were met, to stem each once
 	length int                 // of all living documents together, in words
-	counts map[*list]int       // how often terms are in the text that is being added
+	counts map[*postings]int   // how often terms are in the text that is being added
 }
 
 type doc[K comparable] struct {
@@ -44,9 +44,9 @@ type field struct {
 	weight float64
 }
 
-// list holds for one term, in ascending order, triples of the difference to the
+// postings holds for one term, in ascending order, triples of the difference to the
 // document before, the field, and how often the term is there, as varints.
-type list struct {
+type postings struct {
 	triples []byte
 	last    uint32
 }
@@ -57,8 +57,8 @@ const maxStems = 200_000
 // New is an index without documents.
 func New[K comparable]() *Index[K] {
 	return &Index[K]{
-		lists: map[string]*list{}, number: map[K]uint32{}, fieldN: map[string]int{},
-		stems: map[string][]string{}, counts: map[*list]int{},
+		lists: map[string]*postings{}, number: map[K]uint32{}, fieldN: map[string]int{},
+		stems: map[string][]string{}, counts: map[*postings]int{},
 	}
 }
 
@@ -87,17 +87,17 @@ func (x *Index[K]) Put(key K, texts []Text) {
 	x.length += length
 }
 
-// list is the list of a term.
-func (x *Index[K]) list(term string) *list {
+// postings are those of a term.
+func (x *Index[K]) list(term string) *postings {
 	l := x.lists[term]
 	if l == nil {
-		l = &list{}
+		l = &postings{}
 		x.lists[term] = l
 	}
 	return l
 }
 
-func (l *list) add(doc uint32, field, count int) {
+func (l *postings) add(doc uint32, field, count int) {
 	l.triples = binary.AppendUvarint(l.triples, uint64(doc-l.last))
 	l.triples = binary.AppendUvarint(l.triples, uint64(field))
 	l.triples = binary.AppendUvarint(l.triples, uint64(count))
@@ -105,7 +105,7 @@ func (l *list) add(doc uint32, field, count int) {
 }
 
 // all yields the triples of the list.
-func (l *list) all() iter.Seq2[uint32, [2]int] {
+func (l *postings) all() iter.Seq2[uint32, [2]int] {
 	return func(yield func(uint32, [2]int) bool) {
 		doc, at := uint32(0), 0
 		next := func() int {
@@ -170,7 +170,7 @@ func (x *Index[K]) compact() {
 		}
 	}
 	for term, old := range x.lists {
-		l := &list{}
+		l := &postings{}
 		for n, t := range old.all() {
 			if x.docs[n].living {
 				l.add(renumbered[n], t[0], t[1])
@@ -185,21 +185,21 @@ func (x *Index[K]) compact() {
 	x.docs = living
 }
 
-// See says which fields of a document a reader does not see, or that they do not
-// see the document. An error of it ends the search.
-type See[K comparable] func(key K) (hidden []string, ok bool, err error)
+// Visible says which fields of a document are hidden from the reader, and whether the
+// document is visible at all. An error ends the search.
+type Visible[K comparable] func(key K) (hidden []string, ok bool, err error)
 
-// The parameters of BM25, at their usual values.
+// The parameters of BM25.
 const (
-	saturation = 1.2
-	lengthBias = 0.5
+	bm25K1 = 1.2
+	bm25B  = 0.5
 )
 
 // Find ranks the documents that have every word of the query in what the reader
 // sees of them, and gives the n best, the best first, and how many there are;
 // less orders equals. What the reader does not see counts for nothing, not even
 // for the rank. When ctx ends, so does the search.
-func (x *Index[K]) Find(ctx context.Context, q *Query, see See[K], less func(a, b K) int, n int) (best []K, total int, err error) {
+func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], less func(a, b K) int, n int) (best []K, total int, err error) {
 	var found []hit
 	for i, term := range q.terms {
 		hits, err := x.hits(ctx, term, see)
@@ -209,16 +209,16 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see See[K], less func(a, 
 		rarity := math.Log(1 + (float64(len(x.number))-float64(len(hits))+0.5)/(float64(len(hits))+0.5))
 		for j := range hits {
 			count := hits[j].score
-			length := 1 - lengthBias + lengthBias*float64(x.docs[hits[j].doc].length)*float64(len(x.number))/float64(max(x.length, 1))
-			hits[j].score = rarity * count * (saturation + 1) / (count + saturation*length)
+			length := 1 - bm25B + bm25B*float64(x.docs[hits[j].doc].length)*float64(len(x.number))/float64(max(x.length, 1))
+			hits[j].score = rarity * count * (bm25K1 + 1) / (count + bm25K1*length)
 		}
 		if i == 0 {
 			found = hits
 		} else {
-			found = both(found, hits)
+			found = intersect(found, hits)
 		}
 	}
-	ranked := first(found, n, func(a, b hit) int {
+	ranked := topN(found, n, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
 	})
 	best = make([]K, len(ranked))
@@ -234,12 +234,12 @@ type hit struct {
 	score float64
 }
 
-// stretch is how much of a list is read without asking whether there is time.
-const stretch = 4096
+// checkInterval is how many postings are read without a look at the context.
+const checkInterval = 4096
 
 // hits are the documents that have the term in what the reader sees of them, in
 // order of their numbers.
-func (x *Index[K]) hits(ctx context.Context, term string, see See[K]) ([]hit, error) {
+func (x *Index[K]) hits(ctx context.Context, term string, see Visible[K]) ([]hit, error) {
 	l := x.lists[term]
 	if l == nil {
 		return nil, nil
@@ -252,7 +252,7 @@ func (x *Index[K]) hits(ctx context.Context, term string, see See[K]) ([]hit, er
 		read   int
 	)
 	for n, t := range l.all() {
-		if read++; read%stretch == 0 && ctx.Err() != nil {
+		if read++; read%checkInterval == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if n != at {
@@ -276,8 +276,8 @@ func (x *Index[K]) hits(ctx context.Context, term string, see See[K]) ([]hit, er
 	return hits, nil
 }
 
-// both are the documents of a that b has too, with the scores of both.
-func both(a, b []hit) []hit {
+// intersect is the documents of a that b has too, with the sum of the scores.
+func intersect(a, b []hit) []hit {
 	out := a[:0]
 	for _, h := range a {
 		for len(b) > 0 && b[0].doc < h.doc {
@@ -290,8 +290,8 @@ func both(a, b []hit) []hit {
 	return out
 }
 
-// first are the n first of list in order.
-func first(list []hit, n int, compare func(a, b hit) int) []hit {
+// topN is the n first of list in order.
+func topN(list []hit, n int, compare func(a, b hit) int) []hit {
 	const few = 16 // times n, from where on it pays not to order all
 	if n <= 0 {
 		return nil

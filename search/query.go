@@ -29,8 +29,8 @@ func ParseQuery(s string) (*Query, bool) {
 // How much of a text a snippet shows, in bytes, before the first word that was
 // found and in all.
 const (
-	lead    = 60
-	snippet = 240
+	snippetLead   = 60
+	snippetLength = 240
 )
 
 // Snippet is the part of a text around the first of the query's words in it, as
@@ -46,8 +46,8 @@ func (q *Query) Snippet(text string) string {
 			continue
 		}
 		if from < 0 {
-			from = edge(text, w.start-lead)
-			until = edge(text, from+snippet)
+			from = wordBoundary(text, w.start-snippetLead)
+			until = wordBoundary(text, from+snippetLength)
 			at = from
 			if from > 0 {
 				b.WriteString("… ")
@@ -66,8 +66,8 @@ func (q *Query) Snippet(text string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// edge is the beginning of a word at or shortly behind i.
-func edge(text string, i int) int {
+// wordBoundary is the beginning of a word at or shortly behind i.
+func wordBoundary(text string, i int) int {
 	if i <= 0 {
 		return 0
 	}

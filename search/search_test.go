@@ -11,7 +11,7 @@ import (
 
 func everything(string) ([]string, bool, error) { return nil, true, nil }
 
-func find(t *testing.T, x *Index[string], query string, see See[string]) string {
+func find(t *testing.T, x *Index[string], query string, see Visible[string]) string {
 	t.Helper()
 	q, ok := ParseQuery(query)
 	if !ok {

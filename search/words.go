@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/blevesearch/snowballstem"
 	"github.com/blevesearch/snowballstem/french"
@@ -37,9 +38,12 @@ func words(text string) func(yield func(word) bool) {
 			if end-start > maxWord {
 				continue
 			}
-			w := word{norm.NFC.String(strings.ToLower(text[start:end])), start, end}
-			apostrophe := strings.HasPrefix(text[end:], "'") || strings.HasPrefix(text[end:], "’")
-			if apostrophe && slices.Contains(elided, w.text) || slices.Contains(stopWords, w.text) {
+			w := word{normal(text[start:end]), start, end}
+			if w.text == "" {
+				continue
+			}
+			next, _ := utf8.DecodeRuneInString(text[end:])
+			if isApostrophe(next) && slices.Contains(elided, w.text) || slices.Contains(stopWords, w.text) {
 				continue
 			}
 			if !yield(w) {
@@ -49,7 +53,21 @@ func words(text string) func(yield func(word) bool) {
 	}
 }
 
-func inWord(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.M) }
+func inWord(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf) && !isApostrophe(r)
+}
+
+// normal is a word in lower case, with its accents, which stems depend on, but without
+// ligatures of letters and invisible characters.
+func normal(w string) string {
+	visible := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, w)
+	return norm.NFKC.String(visible)
+}
 
 var (
 	elided    = []string{"l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"}
@@ -64,36 +82,17 @@ func term(w string) string {
 	}
 	env := snowballstem.NewEnv(w)
 	french.Stem(env)
-	return fold(env.Current())
+	return Fold(env.Current())
 }
 
 // terms are what a word of a text can be found by: its term and, if it has
 // accents, that of the word written without them.
 func terms(w string) []string {
 	t := term(w)
-	if bare := fold(w); bare != w {
+	if bare := Fold(w); bare != w {
 		if other := term(bare); other != t {
 			return []string{t, other}
 		}
 	}
 	return []string{t}
-}
-
-var ligatures = strings.NewReplacer("œ", "oe", "æ", "ae")
-
-// fold is s without accents, and with ligatures taken apart.
-func fold(s string) string {
-	if isASCII(s) {
-		return s
-	}
-	return ligatures.Replace(strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
-			return -1
-		}
-		return r
-	}, norm.NFD.String(s)))
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
 }

@@ -10,8 +10,8 @@ import (
 	"cms/repo"
 )
 
-// Made is what an operation did, by names alone: to be kept, and told again to
-// those who may see it then.
+// Made records what an operation did, by names alone, so that a retry can be answered
+// by the permissions that hold then.
 type Made struct {
 	Collection string `json:"collection"`
 	Slug       string `json:"slug"`
@@ -23,7 +23,7 @@ type Made struct {
 	Changed    bool   `json:"changed,omitempty"`
 }
 
-func (e *edit) made() Made {
+func (e *edit) record() Made {
 	m := Made{Collection: e.ref.Collection, Slug: e.ref.Slug.String(), Path: e.path.String(), Created: e.created, Changed: e.changed()}
 	if e.from.Collection != e.ref.Collection {
 		m.From = e.from.Collection
@@ -36,7 +36,7 @@ func (e *edit) made() Made {
 	return m
 }
 
-// action is what someone must be allowed to do to have it made.
+// action is the permission that the operation needs.
 func (m Made) action() auth.Action {
 	switch {
 	case m.Deleted:
@@ -47,20 +47,19 @@ func (m Made) action() auth.Action {
 	return auth.Update
 }
 
-// ErrGone is the error of what Git has no more, as after someone has rewritten the
+// ErrGone is the error of what Git does not have any more, as after a rewritten
 // history.
 var ErrGone = repo.ErrNotFound
 
-// Again is what the operations of a commit led to, as pr sees now what each left
-// then. It is refused to those who could not make them any more; ErrGone
-// when it cannot be told.
+// Again is the outcome of the operations of a commit, as pr sees it now. It is refused
+// to callers who could not make the operations any more; ErrGone when it is unknown.
 func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all []Made) ([]*Outcome, error) {
 	outcomes := make([]*Outcome, len(all))
 	for i, m := range all {
-		out, err := s.again(ctx, pr, commit, m, len(all) > 1)
+		out, err := s.replay(ctx, pr, commit, m, len(all) > 1)
 		if err != nil {
 			if !errors.Is(err, ErrGone) {
-				err = &OperationError{i, refusal(err)}
+				err = &OperationError{i, asError(err)}
 			}
 			return nil, err
 		}
@@ -69,15 +68,15 @@ func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all
 	return outcomes, nil
 }
 
-// again is Again of one operation, or of one of several, of which another may have
-// replaced what this one left before Git had it.
-func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
+// replay is Again of one operation. If it is one of several, a later one may have
+// replaced its result, so that Git never had it.
+func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
 	if m.From != "" {
-		if _, err := s.sight(pr, m.From, auth.Delete); err != nil {
+		if _, err := s.access(pr, m.From, auth.Delete); err != nil {
 			return nil, err
 		}
 	}
-	v, err := s.sight(pr, m.Collection, m.action())
+	acc, err := s.access(pr, m.Collection, m.action())
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +88,7 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 	hash := repo.NewHash(m.Blob)
 	src, err := s.repo.Blob(ctx, hash)
 	switch {
-	case errors.Is(err, repo.ErrNotFound) && several && v.whole:
+	case errors.Is(err, repo.ErrNotFound) && several && acc.full:
 		if !m.Deleted {
 			out.Entry = &Entry{Ref: out.Ref, Revision: m.Blob}
 		}
@@ -100,28 +99,29 @@ func (s *Site) again(ctx context.Context, pr *auth.Principal, commit string, m M
 		return nil, err
 	}
 	d := content.Parse(src)
-	if !v.whole && !v.terms(d.Fields()).allow(m.action()) {
-		return nil, v.outOfReach(m.action())
+	if !acc.full && !acc.grantsFor(d.Fields()).allows(m.action()) {
+		return nil, acc.outsideConditions(m.action())
 	}
-	if m.Deleted || !v.shows(d.Fields(), d.Problems()) {
+	if m.Deleted || !acc.canReadFields(d.Fields(), d.Problems()) {
 		return out, nil
 	}
 	path, err := content.ParsePath(m.Path)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := s.madeBy(ctx, v, path, hash, commit)
+	updated, err := s.madeBy(ctx, acc, path, hash, commit)
 	if err != nil {
 		return nil, err
 	}
-	out.Entry = v.show(Entry{Ref: out.Ref, Path: path, Revision: v.revisionOf(d, hash), Updated: updated,
+	seen := acc.newEntry(Entry{Ref: out.Ref, Path: path, Revision: acc.documentRevision(d, hash), Updated: updated,
 		source: func() ([]byte, error) { return src, nil }}, d.Fields(), d.Problems())
+	out.Entry = acc.crossCheck(seen, s.repo.View())
 	return out, nil
 }
 
 // madeBy is the change that made the file at path what the caller sees of it after
 // commit.
-func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash repo.Hash, commit string) (Change, error) {
+func (s *Site) madeBy(ctx context.Context, acc *access, path content.Path, hash repo.Hash, commit string) (Change, error) {
 	until, ok := s.Position(commit)
 	if !ok {
 		return Change{}, ErrGone
@@ -137,11 +137,11 @@ func (s *Site) madeBy(ctx context.Context, v *sight, path content.Path, hash rep
 	if i < 0 {
 		return Change{Commit: commit}, nil
 	}
-	last, err := v.lastSeen(ctx, changes[i:])
+	last, err := acc.lastVisible(ctx, changes[i:])
 	return change(last), err
 }
 
-// MediaMade is what a write of a file did, by names alone.
+// MediaMade records what a write of a file did, by names alone.
 type MediaMade struct {
 	Path    string `json:"path"` // below the media folder
 	Blob    string `json:"blob,omitempty"`
@@ -149,7 +149,7 @@ type MediaMade struct {
 	Changed bool   `json:"changed,omitempty"`
 }
 
-// MediaAgain is what a write of a file led to, for someone who may still do so.
+// MediaAgain is the outcome of a write of a file, for a caller who may still make it.
 func (s *Site) MediaAgain(pr *auth.Principal, commit string, m MediaMade) (*MediaOutcome, error) {
 	action := auth.Update
 	switch {

@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
@@ -249,33 +247,4 @@ func (c *cells) readings(value string, typ content.Type) []cell {
 		read = nil
 	}
 	return append(read, c.of(value, "", true))
-}
-
-// fold is s without case and accents.
-func fold(s string) string { return string(appendFolded(nil, s)) }
-
-// appendFolded appends fold of s to b. What is ASCII decomposes into itself, and
-// nothing moves across it.
-func appendFolded(b []byte, s string) []byte {
-	b = slices.Grow(b, len(s))
-	for s != "" {
-		if c := s[0]; c < utf8.RuneSelf {
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			b, s = append(b, c), s[1:]
-			continue
-		}
-		end := 1
-		for end < len(s) && s[end] >= utf8.RuneSelf {
-			end++
-		}
-		for _, r := range norm.NFD.String(s[:end]) {
-			if !unicode.Is(unicode.Mn, r) {
-				b = utf8.AppendRune(b, unicode.ToLower(r))
-			}
-		}
-		s = s[end:]
-	}
-	return b
 }

@@ -17,36 +17,35 @@ type transaction struct {
 	principal *auth.Principal
 	write     Write
 	edits     []*edit
-	cost      *effort // of the rehearsal; nil on the writer, which repeats what was paid for
+	budget    *budget // of the first run; nil on the writer, which repeats work that was counted
 }
 
 // maxBatchBytes bounds the files that a batch reads and writes, together.
 const maxBatchBytes = 64 << 20
 
-// run rehearses the edits on what readers see, so that what is to be refused is
-// refused there, beside the writer, and what is costly is done before the edits
-// wait for it. A dry run ends here. On the writer they run once more; what a
-// document becomes is worked out again only if it has moved on meanwhile.
+// run first makes the edits on the snapshot that readers see, so that refusals and
+// costly work do not occupy the writer. A dry run ends here. Then the writer runs them
+// again; a new document is only computed again if its entry has changed meanwhile.
 func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 	meta, err := t.meta()
 	if err != nil {
 		return nil, err
 	}
 	snap := t.site.repo.View()
-	t.cost = t.site.effort(ctx, t.principal, maxBatchBytes)
+	t.budget = t.site.budget(ctx, t.principal, maxBatchBytes)
 	if err := t.site.repo.DryRun(snap, t.write.DryRun, t.perform); err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	if t.write.DryRun {
 		return t.outcomes(ctx, repo.Result{Snapshot: snap})
 	}
-	t.cost = nil
+	t.budget = nil
 	for _, e := range t.edits {
-		e.collection.effort = nil
+		e.access.budget = nil
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	return t.outcomes(context.WithoutCancel(ctx), res)
 }
@@ -56,10 +55,10 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	for i, e := range t.edits {
 		e.result = result{}
 		if err := e.do(tx); err != nil {
-			return &OperationError{i, refusal(err)}
+			return &OperationError{i, asError(err)}
 		}
-		if err := t.cost.spend(sizeOf(e.before) + sizeOf(e.after)); refusedForNow(err) {
-			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this reads and writes have more than %d bytes together. Make it in several requests.", maxBatchBytes)}
+		if err := t.budget.spend(sizeOf(e.before) + sizeOf(e.after)); isUnavailable(err) {
+			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this request reads and writes have more than %d bytes in total. Split it into several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err
 		}
@@ -70,34 +69,33 @@ func (t *transaction) perform(tx *repo.Tx) error {
 	return nil
 }
 
-// outcomes tell what the edits themselves came to, whatever became of their
-// entries since. What was saved cannot fail: what would have to be read for it is left
-// out then. A dry run ends with ctx.
+// outcomes are those of the edits themselves, whatever later edits did. What was saved
+// cannot fail: what cannot be read is left out. A dry run ends with ctx.
 func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome, error) {
-	cost := t.site.effort(ctx, t.principal, maxEffort)
-	defer cost.done()
+	budget := t.site.budget(ctx, t.principal, pageBudget)
+	defer budget.release()
 	all := make([]*Outcome, len(t.edits))
 	for i, e := range t.edits {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.collection.effort = cost
+		e.access.budget = budget
 		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
 		switch {
 		case t.write.DryRun:
-			diff := e.collection.diff(e.before, e.after, e.path.String())
+			diff := e.access.diff(e.before, e.after, e.path.String())
 			out.Diff = &diff
-		case e.now != nil && e.collection.shows(e.after.Fields(), e.after.Problems()):
+		case e.now != nil && e.access.canReadFields(e.after.Fields(), e.after.Problems()):
 			now := e.now
 			if now.Updated().Commit.IsZero() { // not what the batch left in the end
 				if s, ok := res.Snapshot.Entry(e.ref.Collection, e.ref.Slug); ok && s.Revision == now.Revision {
 					now = s
 				}
 			}
-			out.Entry = e.collection.viewOf(now, e.after)
+			out.Entry = e.access.crossCheck(e.access.viewDocument(now, e.after), res.Snapshot)
 		}
 		if !t.write.DryRun {
-			out.Made = e.made()
+			out.Made = e.record()
 		}
 		all[i] = out
 	}

@@ -10,11 +10,10 @@ import (
 	"cms/content"
 )
 
-// place is where a page of a list ended: what the last entry was sorted by, and
-// its slug. It is what a cursor holds, with the name of the query that it belongs
-// to. It holds nothing that its reader has not been shown, and to change it only
-// leads to another place of the same list.
-type place struct {
+// cursorData is what a cursor holds: the sort key and the slug of the last entry of a
+// page, and the id of the query. The client has seen all of it, and to change it only
+// leads to another position of the same list.
+type cursorData struct {
 	Query string `json:"q"`
 	Key   []byte `json:"k,omitempty"`
 	Slug  string `json:"s"`
@@ -27,27 +26,27 @@ func (q Query) id(collection string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
 }
 
-// cursor leads behind a spot.
-func (l *list) cursor(at spot) string {
-	b, _ := json.Marshal(place{l.id, []byte(at.key), at.slug}) // of texts
+// cursor leads behind a position.
+func (l *list) cursor(at position) string {
+	b, _ := json.Marshal(cursorData{l.id, []byte(at.key), at.slug}) // of texts
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // parseCursor reads a cursor of the query called id.
-func parseCursor(cursor, id string) (*spot, error) {
-	broken := &Error{Code: Malformed, Detail: "The cursor is not one that this list gave. Leave it out to start from the beginning; a cursor goes with the filters, the sort and the q that it was given for."}
+func parseCursor(cursor, id string) (*position, error) {
+	broken := &Error{Code: Malformed, Detail: "The cursor is not from this list. Use it with the same filters, sort and q, or leave it out to start from the beginning."}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil {
 		return nil, broken
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	var p place
+	var p cursorData
 	if err := dec.Decode(&p); err != nil || dec.More() || p.Query != id {
 		return nil, broken
 	}
 	if _, err := content.ParseSlug(p.Slug); err != nil {
 		return nil, broken
 	}
-	return &spot{string(p.Key), p.Slug}, nil
+	return &position{string(p.Key), p.Slug}, nil
 }

@@ -12,25 +12,24 @@ import (
 	"cms/repo"
 )
 
-// documents are the blobs that were parsed lately: what one change was and has become
-// is shown to many. The zero value is ready.
-type documents struct {
+// documentCache holds the documents that were parsed lately: many callers ask for the
+// same changes. The zero value is ready.
+type documentCache struct {
 	mu   sync.Mutex
 	kept *simplelru.LRU[repo.Hash, *content.Document]
 	size int
 }
 
-// Bounds of what is kept of documents, in bytes of their files; parsed they take
-// several times as much.
+// Bounds of the cache, in bytes of files; parsed they take several times as much.
 const (
-	keptDocuments = 2 << 20
-	keptDocument  = 1 << 20
-	fewestBytes   = 512 // that a small one counts for
+	maxDocumentCache  = 2 << 20
+	maxCachedDocument = 1 << 20
+	minDocumentWeight = 512 // counted for a small document
 )
 
-func weightOf(d *content.Document) int { return max(fewestBytes, len(d.Source())) }
+func weightOf(d *content.Document) int { return max(minDocumentWeight, len(d.Source())) }
 
-func (all *documents) get(hash repo.Hash) *content.Document {
+func (all *documentCache) get(hash repo.Hash) *content.Document {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.kept == nil {
@@ -40,32 +39,32 @@ func (all *documents) get(hash repo.Hash) *content.Document {
 	return d
 }
 
-func (all *documents) add(hash repo.Hash, d *content.Document) {
-	if weightOf(d) > keptDocument {
+func (all *documentCache) add(hash repo.Hash, d *content.Document) {
+	if weightOf(d) > maxCachedDocument {
 		return
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.kept == nil {
-		all.kept, _ = simplelru.NewLRU(keptDocuments/fewestBytes, func(_ repo.Hash, d *content.Document) { all.size -= weightOf(d) }) // fails for no size alone
+		all.kept, _ = simplelru.NewLRU(maxDocumentCache/minDocumentWeight, func(_ repo.Hash, d *content.Document) { all.size -= weightOf(d) }) // fails for no size alone
 	}
 	if all.kept.Contains(hash) {
 		return
 	}
 	all.kept.Add(hash, d)
-	for all.size += weightOf(d); all.size > keptDocuments; {
+	for all.size += weightOf(d); all.size > maxDocumentCache; {
 		all.kept.RemoveOldest()
 	}
 }
 
-// parsed is the document whose blob is called hash, at the cost of an effort.
-func (s *Site) parsed(ctx context.Context, e *effort, hash repo.Hash) (*content.Document, error) {
+// parsed is the document whose blob is called hash, at the cost of a budget.
+func (s *Site) parsed(ctx context.Context, e *budget, hash repo.Hash) (*content.Document, error) {
 	if d := s.documents.get(hash); d != nil {
 		return d, e.spend(len(d.Source()))
 	}
 	src, err := s.repo.Blob(ctx, hash)
 	if err != nil {
-		return nil, there(err)
+		return nil, mustExist(err)
 	}
 	if err := e.parse(src); err != nil {
 		return nil, err
@@ -75,61 +74,63 @@ func (s *Site) parsed(ctx context.Context, e *effort, hash repo.Hash) (*content.
 	return d, nil
 }
 
-// names are what callers who do not see all of an entry know its blobs by: that each
-// was read once is enough, whoever asks for the history, a base or the last change.
-type names struct{ kept *lru.Cache[nameOf, string] }
-
-// nameOf is a blob, as those see it who read what [sight.reads] told.
-type nameOf struct {
-	blob  repo.Hash
-	reads [sha256.Size]byte
+// revisionCache holds the revisions by which callers who do not see every field know
+// blobs, so that each is read once for histories, bases and last changes.
+type revisionCache struct {
+	kept *lru.Cache[revisionKey, string]
 }
 
-// maxNames bounds the names that are kept, to some 20 MB.
-const maxNames = 1 << 16
-
-func newNames() *names {
-	kept, _ := lru.New[nameOf, string](maxNames) // a positive size is no error
-	return &names{kept}
+// revisionKey is a blob, and what the caller sees (the hash of [access.visible]).
+type revisionKey struct {
+	blob    repo.Hash
+	visible [sha256.Size]byte
 }
 
-// known is the revision that the caller knows a blob of an entry by, "" where they
-// do not see it.
-func (v *sight) known(ctx context.Context, hash repo.Hash) (string, error) {
+// maxCachedRevisions bounds the cache to some 20 MB.
+const maxCachedRevisions = 1 << 16
+
+func newRevisionCache() *revisionCache {
+	kept, _ := lru.New[revisionKey, string](maxCachedRevisions) // a positive size is no error
+	return &revisionCache{kept}
+}
+
+// visibleRevision is the revision by which the caller knows a blob of an entry, ""
+// where they do not see it.
+func (acc *access) visibleRevision(ctx context.Context, hash repo.Hash) (string, error) {
 	switch {
 	case hash.IsZero():
 		return "", nil
-	case v.whole:
+	case acc.full:
 		return hash.String(), nil
 	}
-	if name, ok := v.named(hash); ok {
-		return name, v.effort.spend(0)
+	if name, ok := acc.cachedRevision(hash); ok {
+		return name, acc.budget.spend(0)
 	}
-	d, err := v.site.parsed(ctx, v.effort, hash)
+	d, err := acc.site.parsed(ctx, acc.budget, hash)
 	if err != nil {
 		return "", err
 	}
 	name := ""
-	if v.shows(d.Fields(), d.Problems()) {
-		name = v.revisionOf(d, hash)
+	if acc.canReadFields(d.Fields(), d.Problems()) {
+		name = acc.documentRevision(d, hash)
 	}
-	v.name(hash, name)
+	acc.cacheRevision(hash, name)
 	return name, nil
 }
 
-// named is what [sight.known] has found before.
-func (v *sight) named(hash repo.Hash) (string, bool) {
-	return v.site.names.kept.Get(nameOf{hash, v.readsHash()})
+// cachedRevision is what [access.visibleRevision] has found before.
+func (acc *access) cachedRevision(hash repo.Hash) (string, bool) {
+	return acc.site.revisions.kept.Get(revisionKey{hash, acc.visibleHash()})
 }
 
-func (v *sight) name(hash repo.Hash, known string) {
-	v.site.names.kept.Add(nameOf{hash, v.readsHash()}, known)
+func (acc *access) cacheRevision(hash repo.Hash, known string) {
+	acc.site.revisions.kept.Add(revisionKey{hash, acc.visibleHash()}, known)
 }
 
-// readsHash stands for what [sight.reads] tells.
-func (v *sight) readsHash() [sha256.Size]byte {
-	if v.digest == ([sha256.Size]byte{}) {
-		v.digest = sha256.Sum256([]byte(v.reads()))
+// visibleHash is a hash of [access.visible].
+func (acc *access) visibleHash() [sha256.Size]byte {
+	if acc.visibility == ([sha256.Size]byte{}) {
+		acc.visibility = sha256.Sum256([]byte(acc.visible()))
 	}
-	return v.digest
+	return acc.visibility
 }

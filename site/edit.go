@@ -17,22 +17,22 @@ import (
 // An edit is an operation on its way: authorized, and prepared as far as it can
 // be without the entry. It is not used by two goroutines at once.
 type edit struct {
-	site       *Site
-	principal  *auth.Principal
-	collection *sight // where the entry is in the end, as the principal sees it
-	pre        Precondition
-	base       *content.Document    // of a merge, as the principal sees it; nil when none is asked for
-	do         func(*repo.Tx) error // may run again, on another tip
-	kept       []string             // the fields of a restored entry that the principal does not see
-	restored   *content.Document    // the last state of an entry that comes back, whose read-only fields it keeps; nil else
-	inherited  *content.Object      // the fields that an entry from another collection may have, though they are read-only
+	site         *Site
+	principal    *auth.Principal
+	access       *access // where the entry is in the end, as the principal sees it
+	pre          Precondition
+	base         *content.Document    // of a merge, as the principal sees it; nil when none is asked for
+	do           func(*repo.Tx) error // may run again, on another tip
+	hiddenFields []string             // the fields of a restored entry that the principal does not see
+	restored     *content.Document    // the last state of an entry that is restored, whose read-only fields it keeps; otherwise nil
+	inherited    *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
 	ref Ref // of the entry in the end
 	result
 	revised *revised // what revise made last
 }
 
-// result is what a run of an edit came to.
+// result is that of a run of an edit.
 type result struct {
 	verb          string            // for the subject
 	path          content.Path      // of the file in the end
@@ -47,7 +47,7 @@ func (e *edit) changed() bool {
 	return e.from != Ref{} || e.before == nil || e.after == nil || !bytes.Equal(e.before.Source(), e.after.Source())
 }
 
-// subject tells what the edit did, for the commit.
+// subject describes the edit, for the commit.
 func (e *edit) subject() string {
 	if e.from != (Ref{}) {
 		return fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
@@ -69,10 +69,10 @@ func (e *edit) subject() string {
 // find is the entry that the edit is about, if the preconditions hold for it.
 func (e *edit) find(tx *repo.Tx, absent error) (*repo.Entry, error) {
 	now, ok := tx.Entry(e.ref.Collection, e.ref.Slug)
-	if !ok || !e.collection.sees(now) {
+	if !ok || !e.access.canRead(now) {
 		return nil, absent
 	}
-	revision, err := e.collection.revision(now)
+	revision, err := e.access.revision(now)
 	if err != nil {
 		return nil, err
 	}
@@ -81,22 +81,22 @@ func (e *edit) find(tx *repo.Tx, absent error) (*repo.Entry, error) {
 
 // create puts doc where nothing is yet.
 func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
-	doc, err := e.collection.bound(doc)
+	doc, err := e.access.withConditions(doc)
 	if err != nil {
 		return err
 	}
 	if now, taken := tx.Entry(e.ref.Collection, e.ref.Slug); taken {
-		if err := e.collection.permit(auth.Create, nil, doc, e.kept...); err != nil && doc.Err() == nil {
+		if err := e.access.authorize(auth.Create, nil, doc, e.hiddenFields...); err != nil && doc.Err() == nil {
 			return err // not that the name is in use
 		}
-		if e.pre.Absent && e.collection.sees(now) {
-			revision, err := e.collection.revision(now)
+		if e.pre.Absent && e.access.canRead(now) {
+			revision, err := e.access.revision(now)
 			if err != nil {
 				return err
 			}
-			return stale(revision)
+			return preconditionFailed(revision)
 		}
-		return &Error{Code: Conflict, Detail: "An entry of that slug exists already. Choose another slug, or edit the entry."}
+		return &Error{Code: Conflict, Detail: "An entry with that slug already exists. Choose another slug, or edit the entry."}
 	}
 	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 
 // update puts what revise makes of the entry in its place.
 func (e *edit) update(ctx context.Context, tx *repo.Tx, revise Revise) error {
-	now, err := e.find(tx, nothingToUpdate())
+	now, err := e.find(tx, errNothingToUpdate())
 	if err != nil {
 		return err
 	}
@@ -120,14 +120,14 @@ func (e *edit) update(ctx context.Context, tx *repo.Tx, revise Revise) error {
 }
 
 func (e *edit) delete(tx *repo.Tx) error {
-	now, err := e.find(tx, noEntry())
+	now, err := e.find(tx, errNoEntry())
 	if err != nil {
 		return err
 	}
 	if e.before, err = now.Document(); err != nil {
 		return err
 	}
-	if err := e.collection.permit(auth.Delete, e.before, nil); err != nil {
+	if err := e.access.authorize(auth.Delete, e.before, nil); err != nil {
 		return err
 	}
 	e.verb, e.path, e.gone = "Delete", now.Path, now.Revision
@@ -136,8 +136,8 @@ func (e *edit) delete(tx *repo.Tx) error {
 
 // move gives the entry another name. Its file stays as it is; in another
 // collection it has to keep the rules of that one.
-func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
-	now, err := e.find(tx, noEntry())
+func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
+	now, err := e.find(tx, errNoEntry())
 	if err != nil {
 		return err
 	}
@@ -153,13 +153,13 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
 		return err
 	}
 	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
-		return &Error{Code: Conflict, Detail: "An entry of the new slug exists already. Choose another slug."}
+		return &Error{Code: Conflict, Detail: "An entry with the new slug already exists. Choose another slug."}
 	}
 	if err := e.site.checkNew(tx, to, e.ref); err != nil {
 		return err
 	}
-	source := e.collection
-	e.from, e.ref, e.collection = e.ref, to, target
+	source := e.access
+	e.from, e.ref, e.access = e.ref, to, target
 	if to.Collection != e.from.Collection {
 		if err := readable(doc); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *sight) error {
 
 // inherited are the fields that an entry brings from one collection to another
 // and that are read-only in both: nobody but the site has set them.
-func inherited(fields *content.Object, from, to *sight) *content.Object {
+func inherited(fields *content.Object, from, to *access) *content.Object {
 	kept := to.Schema.WithDefaults(nil)
 	for _, f := range from.Schema.Fields {
 		if v, ok := fields.Get(f.Name); ok && f.ReadOnly {
@@ -193,30 +193,30 @@ func inherited(fields *content.Object, from, to *sight) *content.Object {
 // mayMove says whether the principal may move doc from one collection to
 // another, or within one. What is hidden from them in one could be seen in the
 // other: that is refused.
-func (e *edit) mayMove(doc *content.Document, target *sight) error {
-	if target == e.collection {
-		return e.collection.permit(auth.Update, doc, doc)
+func (e *edit) mayMove(doc *content.Document, target *access) error {
+	if target == e.access {
+		return e.access.authorize(auth.Update, doc, doc)
 	}
-	if len(e.collection.hidden(doc.Fields())) > 0 {
-		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show you. Someone who sees them all can move it."}
+	if len(e.access.hidden(doc.Fields())) > 0 {
+		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show. Ask someone who sees all of them to move it."}
 	}
-	if err := e.collection.permit(auth.Delete, doc, nil); err != nil {
+	if err := e.access.authorize(auth.Delete, doc, nil); err != nil {
 		return err
 	}
-	return target.permit(auth.Create, nil, doc)
+	return target.authorize(auth.Create, nil, doc)
 }
 
 // revert puts old in the place of the entry, or where it was. The fields that the
 // principal does not see, now or in old, and those that the schema has read-only
 // stay as they are; in an entry that is gone, as last has them, its last state.
 func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Document) error {
-	schema := &e.collection.Schema
-	hidden := e.collection.hidden(old.Fields())
+	schema := &e.access.Schema
+	hidden := e.access.hidden(old.Fields())
 	if now, ok := tx.Entry(e.ref.Collection, e.ref.Slug); ok {
 		if err := e.may(auth.Update); err != nil {
 			return err
 		}
-		hidden = append(hidden, e.collection.hidden(now.Fields())...)
+		hidden = append(hidden, e.access.hidden(now.Fields())...)
 		err := e.update(ctx, tx, func(_ context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
 			if now.Err() != nil {
 				now = last
@@ -227,19 +227,19 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Docum
 		return err
 	}
 	if e.pre.asked() {
-		return &Error{Code: Conflict, Detail: "The entry is gone, so that it is at no revision. To restore it, leave If-Match and base out."}
+		return &Error{Code: Conflict, Detail: "The entry was deleted, so it has no revision. To restore it, leave out If-Match and base."}
 	}
 	if err := e.may(auth.Create); err != nil {
 		return err
 	}
 	if last != nil {
-		hidden = append(hidden, e.collection.hidden(last.Fields())...)
+		hidden = append(hidden, e.access.hidden(last.Fields())...)
 	}
 	restored, err := reverted(old, last, hidden, schema)
 	if err != nil {
 		return err
 	}
-	e.verb, e.kept, e.restored = "Restore", hidden, last
+	e.verb, e.hiddenFields, e.restored = "Restore", hidden, last
 	return e.create(tx, restored)
 }
 
@@ -267,7 +267,7 @@ func reverted(old, now *content.Document, hidden []string, schema *content.Schem
 
 // may says whether the principal may do action in the collection.
 func (e *edit) may(action auth.Action) error {
-	_, err := e.site.sight(e.principal, e.ref.Collection, action)
+	_, err := e.site.access(e.principal, e.ref.Collection, action)
 	return err
 }
 
@@ -281,14 +281,14 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 	if err := readable(after); err != nil {
 		return err
 	}
-	if err := e.collection.permit(action, before, after, e.kept...); err != nil {
+	if err := e.access.authorize(action, before, after, e.hiddenFields...); err != nil {
 		return err
 	}
 	if err := e.validate(tx, before, after); err != nil {
 		return err
 	}
-	if e.path, err = e.collection.Path(e.ref.Slug); err != nil {
-		return tooLong()
+	if e.path, err = e.access.Path(e.ref.Slug); err != nil {
+		return errSlugTooLong()
 	}
 	e.before, e.after = before, after
 	e.now, err = tx.Put(e.ref.Collection, e.ref.Slug, after)

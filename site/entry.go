@@ -25,6 +25,7 @@ type Entry struct {
 	Fields   *content.Object
 	Problems []content.Problem // of reading the file and of the collection's schema; empty for a valid entry
 	Updated  Change            // the last commit that touched it
+	Crossed  bool              // some Problems are with other entries: they change without the revision
 
 	partial bool // the caller does not see all fields
 	weight  int  // about how many bytes the fields and problems take; 0 when it was not asked for
@@ -93,7 +94,7 @@ func (e *Entry) only(keys map[string]bool) *Entry {
 // those who do not see all fields.
 func (e *Entry) Source() ([]byte, error) {
 	if e.partial {
-		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot have it as it is. Ask for application/json instead."}
+		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot read its source. Ask for application/json instead."}
 	}
 	return e.source()
 }
@@ -106,24 +107,29 @@ func (e *Entry) Body() (string, error) {
 
 // Entry reads one entry.
 func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, error) {
-	v, err := s.sight(pr, ref.Collection, auth.Read)
+	acc, err := s.access(pr, ref.Collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
-	v.effort = s.effort(ctx, pr, maxEffort)
-	defer v.effort.done()
-	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
+	acc.budget = s.budget(ctx, pr, pageBudget)
+	defer acc.budget.release()
+	snap := s.repo.View()
+	e, ok := snap.Entry(ref.Collection, ref.Slug)
 	if !ok {
-		return nil, noEntry()
+		return nil, errNoEntry()
 	}
 	fields, problems := e.Fields(), e.Problems()
 	switch {
-	case unread(problems):
-		return nil, unreadNow()
-	case !v.shows(fields, problems):
-		return nil, noEntry()
+	case storageFailed(problems):
+		return nil, errUnreadable()
+	case !acc.canReadFields(fields, problems):
+		return nil, errNoEntry()
 	}
-	return v.view(e)
+	seen, err := acc.view(e)
+	if err != nil {
+		return nil, err
+	}
+	return acc.crossCheck(seen, snap), nil
 }
 
 // unreadable says whether a file could not be read for its fields, so that to
@@ -142,7 +148,6 @@ func unreadable(problems []content.Problem) bool {
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 	snap := s.repo.View()
-	l := lookup{entries: snap, registers: &s.registers}
 	var broken []*Entry
 	total := 0
 	for _, c := range s.collections {
@@ -151,12 +156,12 @@ func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
 				return nil, 0, err
 			}
 			total++
-			shown, err := (&sight{Collection: c, whole: true}).view(e)
+			shown, err := (&access{Collection: c, full: true}).view(e)
 			if err != nil {
 				return nil, 0, err
 			}
-			if c.Schema.Defined && !unreadable(shown.Problems) {
-				shown.Problems = append(e.Problems(), c.Schema.Validate(shown.Fields, l.of(shown.Ref))...)
+			if !unreadable(shown.Problems) {
+				shown.Problems = append(shown.Problems[:len(shown.Problems):len(shown.Problems)], s.crossProblems(lookup{entries: snap}, shown.Ref, shown.Fields)...)
 			}
 			if len(shown.Problems) > 0 {
 				broken = append(broken, shown)

@@ -48,41 +48,41 @@ func (e *Error) Unwrap() error { return e.Err }
 // refused with an *Error that says what became of them.
 var ErrStorage = repo.ErrStorage
 
-// readingFirst refuses what has to wait until entries were read for the first time.
-func readingFirst(err error) error {
+// firstReadError refuses what has to wait until entries were read for the first time.
+func firstReadError(err error) error {
 	var reading *repo.WarmingError
 	if !errors.As(err, &reading) {
 		return err
 	}
 	return &Error{Code: Unavailable, Err: err, Retry: 5 * time.Second,
-		Detail: fmt.Sprintf("The entries are being read for the first time, %d of %d until now. Try again in a moment.", reading.Done, reading.Total)}
+		Detail: fmt.Sprintf("The entries are being read for the first time (%d of %d so far). Try again in a moment.", reading.Done, reading.Total)}
 }
 
-// unreadNow refuses what cannot be told because an entry cannot be read now.
-func unreadNow() error {
-	return &Error{Code: Unavailable, Detail: "The repository cannot be read now. Nothing was saved; try again in a moment."}
+// errUnreadable refuses a write that depends on an entry which cannot be read now.
+func errUnreadable() error {
+	return &Error{Code: Unavailable, Detail: "The repository cannot be read now. Nothing was saved. Try again in a moment."}
 }
 
-// there is the error of reading what the repository must have: that it is missing is a
-// failure of the storage.
-func there(err error) error {
+// mustExist is the error of reading what the repository must have: a missing object is
+// a failure of the storage.
+func mustExist(err error) error {
 	if errors.Is(err, repo.ErrNotFound) {
 		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
 	}
 	return err
 }
 
-// undone is the refusal of a write that could not use a file on its way.
-func undone(err error) error {
+// uploadError is the refusal of a write whose scratch file failed.
+func uploadError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
+		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved. Tell the operator.", Err: err}
 	}
-	return &Error{Code: Unavailable, Detail: "The file cannot be received now. Nothing was saved; try again later.", Err: err}
+	return &Error{Code: Unavailable, Detail: "The file cannot be received now. Nothing was saved. Try again later.", Err: err}
 }
 
-// refusal makes an *Error of the errors of the packages below that a caller
-// can act on; others are returned as they are.
-func refusal(err error) error {
+// asError makes an *Error of the errors of the packages below that a client can act
+// on; others are returned as they are.
+func asError(err error) error {
 	var (
 		edit *content.EditError
 		told *Error
@@ -99,17 +99,17 @@ func refusal(err error) error {
 	case errors.Is(err, content.ErrTestFailed):
 		return &Error{Code: Conflict, Detail: "A test operation of the patch does not hold. Nothing was changed.", Err: err}
 	case errors.Is(err, repo.ErrExists):
-		return &Error{Code: Conflict, Detail: "An entry of that name exists already.", Err: err}
+		return &Error{Code: Conflict, Detail: "An entry with that name already exists.", Err: err}
 	case errors.Is(err, repo.ErrNotFound):
-		return noEntry()
+		return errNoEntry()
 	case errors.Is(err, repo.ErrConflict):
-		return &Error{Code: Conflict, Detail: "Something else is in the way of the file: a folder, a link or a submodule. Choose another slug.", Err: err}
+		return &Error{Code: Conflict, Detail: "A folder, a link or a submodule is in the place of the file. Choose another slug.", Err: err}
 	case errors.Is(err, repo.ErrUnsure):
-		return &Error{Code: Unsure, Detail: "The storage failed when the edit was taking effect. It may be saved, or not: look at what is there now before you make it again. With its Idempotency-Key the same request can be sent again, and is not made twice.", Err: err}
+		return &Error{Code: Unsure, Detail: "The storage failed while the edit was taking effect. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again.", Err: err}
 	case errors.Is(err, repo.ErrFull):
-		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved; tell its operator.", Err: err}
+		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved. Tell the operator.", Err: err}
 	case errors.Is(err, repo.ErrStorage):
-		return &Error{Code: Unavailable, Detail: "The repository cannot be written now. Nothing was saved; try again later.", Err: err}
+		return &Error{Code: Unavailable, Detail: "The repository cannot be written now. Nothing was saved. Try again later.", Err: err}
 	case errors.Is(err, repo.ErrBusy):
 		return &Error{Code: Unavailable, Detail: "Too many edits are waiting. Try again in a moment.", Err: err}
 	case errors.Is(err, repo.ErrClosed):
@@ -118,29 +118,29 @@ func refusal(err error) error {
 	return err
 }
 
-// withoutPlaces is a refusal that does not tell where in a file something is.
-func withoutPlaces(err error) error {
+// hidePositions is err without positions in a file.
+func hidePositions(err error) error {
 	var (
 		told *Error
 		edit *content.EditError
 		of   *OperationError
 	)
 	if errors.As(err, &of) {
-		return &OperationError{of.Index, withoutPlaces(of.Err)}
+		return &OperationError{of.Index, hidePositions(of.Err)}
 	}
 	if !errors.As(err, &told) {
 		return err
 	}
 	bare := *told
-	bare.Problems = unplaced(told.Problems)
+	bare.Problems = withoutPositions(told.Problems)
 	if errors.As(told.Err, &edit) {
 		bare.Detail = (&content.EditError{Kind: edit.Kind, Path: edit.Path, Detail: edit.Detail}).Error()
 	}
 	return &bare
 }
 
-// refusedForNow says whether err is a refusal of what may be asked again.
-func refusedForNow(err error) bool {
+// isUnavailable says whether the request may succeed later.
+func isUnavailable(err error) bool {
 	if err == nil { // as for most entries of a list
 		return false
 	}
@@ -148,4 +148,4 @@ func refusedForNow(err error) bool {
 	return errors.As(err, &refused) && refused.Code == Unavailable
 }
 
-func noEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }
+func errNoEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }

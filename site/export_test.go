@@ -7,16 +7,16 @@ import (
 )
 
 // Spent is what all questions have cost.
-func (s *Site) Spent() int64 { return s.efforts.spent.Load() }
+func (s *Site) Spent() int64 { return s.budgets.spent.Load() }
 
 // Grudge lets each question cost the n-th part of what it may otherwise.
-func (s *Site) Grudge(n int64) { s.efforts.part = n }
+func (s *Site) Grudge(n int64) { s.budgets.part = n }
 
 // Turn takes a turn of pr's.
 func (s *Site) Turn(ctx context.Context, pr *auth.Principal) (done func(), err error) {
-	e := s.effort(ctx, pr, maxEffort)
-	return e.done, e.wait()
+	e := s.budget(ctx, pr, pageBudget)
+	return e.release, e.acquireSlot()
 }
 
 // MaxTurns bounds the turns that one caller has or waits for.
-const MaxTurns = maxTurns
+const MaxTurns = maxSlots

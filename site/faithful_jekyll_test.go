@@ -21,11 +21,15 @@ import (
 // Whatever a writer can save, Jekyll reads the fields that they may not set as it
 // did before. CMS_FAITHFUL_FILES says how many files Jekyll is to read.
 func TestJekyllReadsGuardedFieldsAsBefore(t *testing.T) {
+	t.Parallel()
 	jekyll, err := exec.LookPath("jekyll")
 	if err != nil {
 		t.Skip("NOT READ BY JEKYLL: the program jekyll is missing")
 	}
 	files := 100
+	if testing.Short() {
+		files = 25
+	}
 	if n, err := strconv.Atoi(os.Getenv("CMS_FAITHFUL_FILES")); err == nil {
 		files = n
 	}
@@ -143,7 +147,7 @@ func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 // source is the file of an entry as it is now.
 func (f *fixture) source(r site.Ref) string {
 	f.Helper()
-	e, ok := f.repo.View().Entry(r.Collection, r.Slug)
+	e, ok := f.Repo.View().Entry(r.Collection, r.Slug)
 	if !ok {
 		f.Fatalf("%s is not there", r)
 	}

@@ -1,10 +1,6 @@
 package site_test
 
 import (
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +46,7 @@ func (f *fixture) createSource(pr *auth.Principal, r site.Ref, src string) error
 // Nobody gets past a field that they may not set by writing it so that the site's
 // own reader takes it for something else.
 func TestRightsAreRubysToo(t *testing.T) {
+	t.Parallel()
 	f, writer := newGuardedSite(t)
 	parc := ref(t, "consultations", "parc")
 	if err := f.createSource(f.editor, parc, guardedEntry); err != nil {
@@ -89,6 +86,7 @@ func TestRightsAreRubysToo(t *testing.T) {
 
 // Of a file that cannot be read nobody can tell what it holds.
 func TestUnreadableIsNotUnchanged(t *testing.T) {
+	t.Parallel()
 	f, writer := newGuardedSite(t)
 	parc := ref(t, "consultations", "parc")
 	if err := f.createSource(f.editor, parc, guardedEntry); err != nil {
@@ -104,6 +102,7 @@ func TestUnreadableIsNotUnchanged(t *testing.T) {
 
 // What a collection does not let anybody set comes in through no other one.
 func TestReadOnlyFieldsThroughAnotherCollection(t *testing.T) {
+	t.Parallel()
 	f, _ := newGuardedSite(t)
 	move := func(from, to site.Ref) error {
 		_, err := f.Move(t.Context(), f.editor, from, to, site.Write{Precondition: site.Precondition{Any: true}})
@@ -125,6 +124,7 @@ func TestReadOnlyFieldsThroughAnotherCollection(t *testing.T) {
 
 // A file of a collection is an entry, also where the media folder is around it.
 func TestEntriesAreNoMedia(t *testing.T) {
+	t.Parallel()
 	f, _ := newGuardedSite(t)
 	photos := person("eve", "photos")
 	if err := f.createSource(f.editor, ref(t, "legendes", "parc"), guardedEntry); err != nil {
@@ -140,7 +140,7 @@ func TestEntriesAreNoMedia(t *testing.T) {
 		for _, name := range []string{"legendes/parc.md", "legendes/LU.MD"} {
 			_, err = f.Media(pr, name)
 			refused(t, err, site.NotFound, "")
-			_, err = f.MediaAt(t.Context(), pr, name, strings.TrimSpace(f.runGit("rev-parse", "main:img/"+name)))
+			_, err = f.MediaAt(t.Context(), pr, name, strings.TrimSpace(f.RunGit("rev-parse", "main:img/"+name)))
 			refused(t, err, site.NotFound, "")
 		}
 	}
@@ -162,32 +162,5 @@ func TestEntriesAreNoMedia(t *testing.T) {
 // pushFile commits a file beside the service, and waits until that has seen it.
 func (f *fixture) pushFile(path, src string) {
 	f.Helper()
-	f.pushFiles(map[string]string{path: src})
-}
-
-// pushFiles is pushFile of several in one commit.
-func (f *fixture) pushFiles(files map[string]string) {
-	f.Helper()
-	work := filepath.Join(f.TempDir(), "work")
-	for _, args := range [][]string{{"clone", "-q", f.git, work}} {
-		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
-			f.Fatalf("%s", out)
-		}
-	}
-	for path, src := range files {
-		file := filepath.Join(work, path)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(src), 0o666)); err != nil {
-			f.Fatal(err)
-		}
-	}
-	for _, args := range [][]string{{"add", "."}, {"commit", "-q", "-m", "Dehors"}, {"push", "-q"}} {
-		cmd := exec.Command("git", append([]string{"-C", work, "-c", "user.name=D", "-c", "user.email=d@example.org"}, args...)...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			f.Fatalf("git %v: %s", args, out)
-		}
-	}
-	pushed := f.runGit("rev-parse", "main")
-	for s := f.repo.View(); s.Commit().String()+"\n" != pushed; s = f.repo.View() {
-		<-s.Superseded()
-	}
+	f.Commit(map[string]string{path: src})
 }

@@ -18,7 +18,7 @@ type FileChange struct {
 	Change
 	Collection string   // "" for a file that is no entry
 	Slug       string   // the same
-	Media      string   // the path below the media folder, of a file there; else ""
+	Media      string   // the path below the media folder, of a file there; otherwise ""
 	From       string   // where a moved entry was, as a path
 	Changed    []string // the fields that differ, in the order of the file; "body" for the body
 }
@@ -61,7 +61,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 func (s *Site) FindKey(ctx context.Context, since, key string) (string, error) {
 	h, err := s.repo.FindKey(ctx, repo.NewHash(since), key)
 	if errors.Is(err, repo.ErrStorage) {
-		err = &Error{Code: Unsure, Detail: "The repository cannot be read now, so that nobody can tell whether the write with this key is saved. Send it again later.", Err: err}
+		err = &Error{Code: Unsure, Detail: "The repository cannot be read now, so it is unknown whether the write with this key was saved. Send it again later.", Err: err}
 	}
 	return hexOrEmpty(h), err
 }
@@ -87,7 +87,7 @@ func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, 
 }
 
 // mediaName is the path below the media folder of a file there that is no entry;
-// else "".
+// otherwise "".
 func (s *Site) mediaName(collection string, path content.Path) string {
 	name, below := strings.CutPrefix(path.String(), s.media.Folder.String()+"/")
 	if _, err := content.ParseSlug(name); collection != "" || s.media.Folder.IsZero() || !below || err != nil || s.owned(path) {

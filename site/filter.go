@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cms/content"
+	"cms/search"
 )
 
 // Filter compares a field with a value.
@@ -48,8 +49,8 @@ type filter struct {
 }
 
 // filter reads f by the type that the schema gives its field.
-func (v *sight) filter(f Filter) (filter, error) {
-	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(v.Schema.Fields, f.Field)}, given: f.Value, closed: v.closed(f.Field)}
+func (acc *access) filter(f Filter) (filter, error) {
+	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(acc.Schema.Fields, f.Field)}, given: f.Value, closed: acc.hides(f.Field)}
 	values := []string{f.Value}
 	switch f.Op {
 	case Exists:
@@ -59,7 +60,7 @@ func (v *sight) filter(f Filter) (filter, error) {
 		out.want = f.Value == "true"
 		return out, nil
 	case Contains:
-		out.text = fold(f.Value)
+		out.text = search.Fold(f.Value)
 		return out, nil
 	case In:
 		if strings.Count(f.Value, ",") >= MaxValues {
@@ -68,13 +69,13 @@ func (v *sight) filter(f Filter) (filter, error) {
 		values = strings.Split(f.Value, ",")
 	case Eq, Ne, Lt, Lte, Gt, Gte:
 	default:
-		return out, &Error{Code: Malformed, Detail: "A filter has an operator that there is not. The operators are " + opNames() + "."}
+		return out, &Error{Code: Malformed, Detail: "A filter has an unknown operator. The operators are " + opNames() + "."}
 	}
 	var c cells
 	for _, value := range values {
 		read := c.readings(value, out.typed.typ)
 		if len(read) == 0 {
-			return out, &Error{Code: Malformed, Detail: "A filter compares a field of the type " + string(out.typed.typ) + " with something of another type."}
+			return out, &Error{Code: Malformed, Detail: "A filter compares a field of type " + string(out.typed.typ) + " with a value of another type."}
 		}
 		out.values = append(out.values, read...)
 	}
@@ -112,7 +113,7 @@ func (f *filter) matches(fields values, made *cells) bool {
 	case Eq, In:
 		return c.some(f.equal)
 	case Contains:
-		return c.some(func(c *cell) bool { return c.kind == text && strings.Contains(fold(c.text), f.text) })
+		return c.some(func(c *cell) bool { return c.kind == text && strings.Contains(search.Fold(c.text), f.text) })
 	}
 	return c.some(f.ordered)
 }

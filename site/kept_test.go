@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os/exec"
 	"reflect"
 	"runtime"
 	"strings"
@@ -29,24 +28,6 @@ func (f *fixture) many(n int) {
 		if _, err := f.Batch(f.Context(), f.editor, ops, site.Write{}); err != nil {
 			f.Fatal(err)
 		}
-	}
-}
-
-// fastImport pushes what a stream says, and waits until it is taken in.
-func (f *fixture) fastImport(stream string, args ...string) {
-	f.Helper()
-	cmd := exec.Command("git", append([]string{"--git-dir", f.git, "fast-import", "--quiet", "--depth=0"}, args...)...)
-	cmd.Stdin = strings.NewReader(stream)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		f.Fatalf("git fast-import: %v\n%s", err, out)
-	}
-	tip := strings.TrimSpace(f.runGit("rev-parse", "main"))
-	for {
-		head, superseded := f.Head()
-		if head == tip {
-			return
-		}
-		<-superseded
 	}
 }
 
@@ -127,6 +108,7 @@ func TestAListAfterAnEditCostsTheEdit(t *testing.T) {
 // that were kept, some of them over many edits, with those of a site that keeps
 // none.
 func TestKeptListsAreAsMadeAfresh(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	s.various(random, 60)
@@ -140,8 +122,12 @@ func TestKeptListsAreAsMadeAfresh(t *testing.T) {
 		return fields("title", fmt.Sprint("T", random.IntN(5)), "a", values[random.IntN(len(values))], "b", values[random.IntN(len(values))])
 	}
 	slug := func() string { return fmt.Sprintf("c%03d", random.IntN(90)) }
-	base := strings.TrimSpace(s.runGit("rev-parse", "main"))
-	for step := range 120 {
+	base := strings.TrimSpace(s.RunGit("rev-parse", "main"))
+	steps := 120
+	if testing.Short() {
+		steps = 40
+	}
+	for step := range steps {
 		switch random.IntN(12) {
 		case 0, 1, 2:
 			_, _ = s.Create(t.Context(), s.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug()).Slug, Fields: draft(draw())}, site.Write{})
@@ -153,17 +139,17 @@ func TestKeptListsAreAsMadeAfresh(t *testing.T) {
 			_, _ = s.Move(t.Context(), s.editor, ref(t, "consultations", slug()), ref(t, "consultations", slug()), whatever)
 		case 10:
 			src := "---\ntitle: T2\na: 3\n---\n"
-			s.fastImport(fmt.Sprintf("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\nM 100644 inline _consultations/%s.md\ndata %d\n%s\n", slug(), len(src), src))
+			s.FastImport(fmt.Sprintf("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\nM 100644 inline _consultations/%s.md\ndata %d\n%s\n", slug(), len(src), src))
 		case 11: // the branch is rewritten, and all since is gone
 			if random.IntN(3) == 0 {
 				src := fmt.Sprintf("---\ntitle: T%d\n---\n", step)
-				s.fastImport(fmt.Sprintf("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom %s\nM 100644 inline _consultations/z%d.md\ndata %d\n%s\n", base, step, len(src), src), "--force")
+				s.FastImport(fmt.Sprintf("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom %s\nM 100644 inline _consultations/z%d.md\ndata %d\n%s\n", base, step, len(src), src), "--force")
 			}
 		}
 		if step%3 > 0 {
 			continue
 		}
-		fresh := s.fresh()
+		fresh := s.Fresh()
 		for range 6 {
 			q := site.Query{Limit: 1 + random.IntN(30), Sort: orders(sorts[random.IntN(len(sorts))]), Filters: filters[random.IntN(len(filters))]}
 			if q.Sort[0].Field == "" {
@@ -211,6 +197,7 @@ func told(p *site.Page) []string {
 // TestListsBesideEdits has readers list in several orders while a writer edits and
 // takes away: each page is one of some moment, whole and in order.
 func TestListsBesideEdits(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.many(600)
 	ctx, stop := context.WithCancel(t.Context())
@@ -271,6 +258,7 @@ func (p *patience) Err() error {
 // TestAListKeepsItsTime gives lists of a large collection too little time: they end
 // when it is over, and what they did is not done again.
 func TestAListKeepsItsTime(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	const entries = 5000
 	s.many(entries)
@@ -281,7 +269,7 @@ func TestAListKeepsItsTime(t *testing.T) {
 			if page.Total != entries/2 || tries < 2 {
 				t.Errorf("got %d entries at try %d", page.Total, tries)
 			}
-			want, err := s.fresh().List(s.Context(), s.editor, "consultations", q)
+			want, err := s.Fresh().List(s.Context(), s.editor, "consultations", q)
 			if err != nil || !reflect.DeepEqual(told(page), told(want)) {
 				t.Errorf("got %q, want %q", told(page), told(want))
 			}
@@ -296,6 +284,7 @@ func TestAListKeepsItsTime(t *testing.T) {
 // TestNumbersInLists filters and sorts by numbers that no float64 tells apart, and
 // by texts in both normal forms.
 func TestNumbersInLists(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for i, v := range []any{content.Number("9007199254740992"), content.Number("9007199254740993"), content.Number("1.5"), content.Number("1.50"), content.Number("100"), content.Number("1e2"),
 		content.Number("1e300"), content.Number("-9007199254740993"), content.Number("0.1"), content.Number("0.10000000000000000001"), "e\u0301cluse", "écluse", "Écluse"} {
@@ -330,6 +319,7 @@ func TestNumbersInLists(t *testing.T) {
 
 // TestUniqueValuesAreComparedAsValues takes what another entry has in other words.
 func TestUniqueValuesAreComparedAsValues(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	create := func(slug string, code any) error {
 		_, err := s.Create(t.Context(), s.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug).Slug, Fields: fields("title", "T", "code", code)}, site.Write{})

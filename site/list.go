@@ -10,6 +10,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/search"
 )
 
 // Query asks for a page of a list. Fields are named by paths whose steps dots
@@ -58,25 +59,25 @@ type Page struct {
 // and go. A page can end before it has as many as it may. A field that is hidden
 // from pr in some entries is, for filters, sort and text, in none. When ctx ends, or
 // the question has cost its share, before the first page of a large collection is
-// found, what was done for it is not lost to the next one who asks.
+// found, what was done for it is kept for a retry.
 //
 // Entries are shared with other lists, and must not be changed.
 func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, q Query) (*Page, error) {
-	v, err := s.sight(pr, collection, auth.Read)
+	acc, err := s.access(pr, collection, auth.Read)
 	if err != nil {
 		return nil, err
 	}
-	l, err := v.list(q)
+	l, err := acc.list(q)
 	if err != nil {
 		return nil, err
 	}
-	v.effort = s.effort(ctx, pr, maxMaking)
+	acc.budget = s.budget(ctx, pr, scanBudget)
 	all, err := s.find(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	v.effort = s.effort(ctx, pr, maxEffort)
-	defer v.effort.done()
+	acc.budget = s.budget(ctx, pr, pageBudget)
+	defer acc.budget.release()
 	r := l.reader()
 	found := make([]*repo.Entry, 0, min(q.Limit+1, all.len()))
 	for e := range all.behind(l.after, r.key) {
@@ -85,18 +86,19 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 		}
 	}
 	page := &Page{Total: all.len(), Items: make([]*Entry, 0, min(q.Limit, len(found)))}
-	reads, shown, size := v.reads(), set(q.Fields), 0
+	visible, shown, size, snap := acc.visible(), set(q.Fields), 0, s.repo.View()
 	for i, e := range found {
 		if i == q.Limit {
 			break
 		}
-		item, err := s.views.of(v, reads, e)
-		if i > 0 && refusedForNow(err) {
+		item, err := s.views.get(acc, visible, e)
+		if i > 0 && isUnavailable(err) {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
+		item = acc.crossCheck(item, snap)
 		if q.Fields != nil {
 			item = item.only(shown)
 		}
@@ -107,7 +109,7 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 	}
 	if n := len(page.Items); n < len(found) {
 		last := found[n-1]
-		page.Next = l.cursor(spot{r.key(last), last.Slug.String()})
+		page.Next = l.cursor(position{r.key(last), last.Slug.String()})
 	}
 	return page, nil
 }
@@ -122,12 +124,12 @@ func set(names []string) map[string]bool {
 
 // list is a query that makes sense, for one caller.
 type list struct {
-	sight   *sight
+	access  *access
 	filters []filter
 	sort    []Order
-	words   []string // folded
-	id      string   // of the query, for its cursors
-	after   *spot    // nil for the first page
+	words   []string  // folded
+	id      string    // of the query, for its cursors
+	after   *position // nil for the first page
 }
 
 // check refuses what asks for more than one query may.
@@ -152,20 +154,20 @@ func (q Query) check() error {
 	return nil
 }
 
-func (v *sight) list(q Query) (*list, error) {
+func (acc *access) list(q Query) (*list, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	l := &list{sight: v, words: distinct(strings.Fields(fold(q.Text))), id: q.id(v.Name)}
+	l := &list{access: acc, words: distinct(strings.Fields(search.Fold(q.Text))), id: q.id(acc.Name)}
 	for _, f := range q.Filters {
-		made, err := v.filter(f)
+		made, err := acc.filter(f)
 		if err != nil {
 			return nil, err
 		}
 		l.filters = append(l.filters, made)
 	}
 	for _, o := range q.Sort {
-		if !v.closed(o.Field) {
+		if !acc.hides(o.Field) {
 			l.sort = append(l.sort, o)
 		}
 	}
@@ -183,10 +185,9 @@ func distinct(words []string) []string {
 	return slices.Compact(words)
 }
 
-// closed says whether the field at path is hidden from the caller in some
-// entries.
-func (v *sight) closed(path string) bool {
-	return !v.whole && slices.ContainsFunc(v.grants, func(g auth.Grant) bool {
+// hides says whether the field at path is hidden from the caller in some entries.
+func (acc *access) hides(path string) bool {
+	return !acc.full && slices.ContainsFunc(acc.grants, func(g auth.Grant) bool {
 		return g.Allows(auth.Read) && slices.ContainsFunc(g.Hide, func(f string) bool {
 			return path == f || strings.HasPrefix(path, f+".")
 		})
@@ -197,20 +198,20 @@ func (v *sight) closed(path string) bool {
 func (l *list) typed() []sortKey {
 	keys := make([]sortKey, len(l.sort))
 	for i, o := range l.sort {
-		keys[i] = sortKey{typedPath{o.Field, typeAt(l.sight.Schema.Fields, o.Field)}, o.Descending}
+		keys[i] = sortKey{typedPath{o.Field, typeAt(l.access.Schema.Fields, o.Field)}, o.Descending}
 	}
 	return keys
 }
 
-// name tells what the list depends on beside the entries and its page: who sees
-// the same, and asks for the same, has the same.
-func (l *list) name() selectionName {
+// key identifies the list, apart from the entries and the page: callers who see the
+// same and ask for the same have the same key.
+func (l *list) key() selectionKey {
 	h := sha256.New()
 	for _, f := range l.filters {
 		fmt.Fprintf(h, "%q %q %q %t ", f.op, f.typed.path, f.given, f.closed)
 	}
-	fmt.Fprintf(h, "%#v %q %s", l.sort, l.words, l.sight.reads())
-	return selectionName(h.Sum(nil))
+	fmt.Fprintf(h, "%#v %q %s", l.sort, l.words, l.access.visible())
+	return selectionKey(h.Sum(nil))
 }
 
 // eachText calls use with the texts in v.

@@ -169,6 +169,7 @@ func FuzzCursor(f *testing.F) {
 // TestWalkDuringEdits follows cursors while other entries come, change and go:
 // each entry that stays as it is comes once, in its order.
 func TestWalkDuringEdits(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(5, 6))
 	stay := s.various(random, 80)

@@ -15,23 +15,24 @@ type entries interface {
 // lookup answers what a schema asks about other entries.
 type lookup struct {
 	entries    entries
-	registers  *registers
+	unique     *uniqueIndexes
 	collection string
-	self       content.Slug           // whose own values are not taken
-	before     *content.Object        // the fields of self before an edit; what stays is not asked about again
-	sees       func(*repo.Entry) bool // whether references may lead to an entry; nil for every one
-	unsure     *bool                  // set when an answer is a guess, as an entry could not be read; may be nil
+	self       content.Slug                 // whose own values are not taken
+	before     *content.Object              // the fields of self before an edit; what stays is not asked about again
+	canRead    func(*repo.Entry) bool       // whether references may lead to an entry; nil for every one
+	ignores    func(collection string) bool // whether references to a collection are not looked up; nil for none
+	uncertain  *bool                        // set when an answer is uncertain, as an entry cannot be read; may be nil
 }
 
-// guess notes that an answer is one.
-func (l lookup) guess() {
-	if l.unsure != nil {
-		*l.unsure = true
+// markUncertain notes that an answer is uncertain.
+func (l lookup) markUncertain() {
+	if l.uncertain != nil {
+		*l.uncertain = true
 	}
 }
 
-// of is the lookup on behalf of one entry.
-func (l lookup) of(ref Ref) lookup {
+// forEntry is the lookup on behalf of one entry.
+func (l lookup) forEntry(ref Ref) lookup {
 	l.collection, l.self = ref.Collection, ref.Slug
 	return l
 }
@@ -41,25 +42,28 @@ func (l lookup) Taken(field string, v content.Value) bool {
 	if old, ok := l.before.Get(field); ok && content.Equal(old, v) {
 		return false
 	}
-	taken, sure := l.registers.taken(l.entries, Ref{l.collection, l.self}, field, v)
+	taken, sure := l.unique.taken(l.entries, Ref{l.collection, l.self}, field, v)
 	if !taken && !sure {
-		l.guess()
+		l.markUncertain()
 	}
 	return taken
 }
 
 // Exists implements [content.Lookup].
 func (l lookup) Exists(collection, slug string) bool {
+	if l.ignores != nil && l.ignores(collection) {
+		return true
+	}
 	s, err := content.ParseSlug(slug)
 	if err != nil {
 		return false
 	}
 	e, ok := l.entries.Entry(collection, s)
-	if !ok || l.sees == nil || l.sees(e) {
+	if !ok || l.canRead == nil || l.canRead(e) {
 		return ok
 	}
-	if unread(e.Problems()) {
-		l.guess()
+	if storageFailed(e.Problems()) {
+		l.markUncertain()
 	}
 	return false
 }

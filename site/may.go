@@ -15,7 +15,7 @@ import (
 func (s *Site) MayEdit(pr *auth.Principal, collection string, actions ...auth.Action) error {
 	var refused error
 	for _, a := range actions {
-		_, err := s.sight(pr, collection, a)
+		_, err := s.access(pr, collection, a)
 		if err == nil {
 			return nil
 		}
@@ -29,29 +29,29 @@ func (s *Site) MayEdit(pr *auth.Principal, collection string, actions ...auth.Ac
 // MayUpdate refuses who may not change an entry, as readers see it now. One that is
 // out of sight is refused as one that is not there.
 func (s *Site) MayUpdate(pr *auth.Principal, ref Ref) error {
-	v, err := s.sight(pr, ref.Collection, auth.Update)
+	acc, err := s.access(pr, ref.Collection, auth.Update)
 	if err != nil {
 		return err
 	}
 	e, ok := s.repo.View().Entry(ref.Collection, ref.Slug)
-	if !ok || !v.sees(e) {
-		return nothingToUpdate()
+	if !ok || !acc.canRead(e) {
+		return errNothingToUpdate()
 	}
-	bound := slices.ContainsFunc(v.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
-	if bound && !v.terms(e.Fields()).allow(auth.Update) {
+	bound := slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
+	if bound && !acc.grantsFor(e.Fields()).allows(auth.Update) {
 		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this entry.", auth.Update)}
 	}
 	return nil
 }
 
-func nothingToUpdate() error {
+func errNothingToUpdate() error {
 	return &Error{Code: NotFound, Detail: "There is no such entry. To create it, send If-None-Match: * instead."}
 }
 
 // MayWrite refuses who may change no collection at all.
 func (s *Site) MayWrite(pr *auth.Principal) error {
 	if !s.policy.Knows(pr) {
-		return noRole()
+		return errNoRole()
 	}
 	for _, c := range s.collections {
 		if s.MayEdit(pr, c.Name, auth.Create, auth.Update, auth.Delete) == nil {

@@ -57,22 +57,22 @@ type MediaPage struct {
 // in the order of their paths, at most limit of them after the path after.
 func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after string, limit int) (*MediaPage, error) {
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
 	if limit < 1 || limit > MaxLimit {
 		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	if s.media.Folder.IsZero() || !s.policy.Can(pr, auth.Read, auth.Media) {
-		return nil, noMedia()
+		return nil, errNoMedia()
 	}
-	cost := s.effort(ctx, pr, maxMaking)
-	if err := cost.wait(); err != nil { // to list a folder takes reading it
+	budget := s.budget(ctx, pr, scanBudget)
+	if err := budget.acquireSlot(); err != nil { // to list a folder takes reading it
 		return nil, err
 	}
-	defer cost.done()
+	defer budget.release()
 	files, err := s.repo.View().Files(s.media.Folder)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	readable := map[string]bool{} // by folder, as roles are for folders
 	may := func(name string) bool {
@@ -89,7 +89,7 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 	files = slices.DeleteFunc(files, func(f repo.File) bool {
 		name := below(f)
 		if ended == nil {
-			ended = cost.spend(len(name))
+			ended = budget.spend(len(name))
 		}
 		if ended != nil || !strings.HasPrefix(name, prefix) {
 			return true
@@ -112,7 +112,7 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 		}
 		file, err := mediaFile(below(f), f)
 		if err != nil {
-			return nil, refusal(there(err))
+			return nil, asError(mustExist(err))
 		}
 		page.Items = append(page.Items, file)
 	}
@@ -138,12 +138,12 @@ func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 	}
 	f, err := s.repo.View().File(path)
 	if errors.Is(err, repo.ErrNotFound) {
-		return nil, noMedia()
+		return nil, errNoMedia()
 	} else if err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	file, err := mediaFile(name, f)
-	return file, refusal(there(err))
+	return file, asError(mustExist(err))
 }
 
 // MediaAt is the file at a path below the media folder as it was at a revision
@@ -156,29 +156,29 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	}
 	changes, err := s.repo.History(ctx, path)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, asError(err)
 	}
 	i := slices.IndexFunc(changes, func(c repo.Change) bool { return c.Path == path && hexOrEmpty(c.Revision) == revision })
 	if i < 0 || revision == "" {
-		return nil, &Error{Code: NotFound, Detail: "The file was never at that revision. Ask for it without one."}
+		return nil, &Error{Code: NotFound, Detail: "The file never had that revision. Ask for it without a revision."}
 	}
 	file, err := mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
-	return file, refusal(err)
+	return file, asError(err)
 }
 
 // mediaPath is where the file of that name stands in the repository, if pr may
 // do what is asked. A file that pr may do nothing with does not exist.
 func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (content.Path, error) {
 	if !s.policy.Knows(pr) {
-		return content.Path{}, noRole()
+		return content.Path{}, errNoRole()
 	}
 	may := func(a auth.Action) bool { return s.policy.CanMedia(pr, a, name) }
 	if s.media.Folder.IsZero() || !slices.ContainsFunc(auth.Actions(), may) {
-		return content.Path{}, noMedia()
+		return content.Path{}, errNoMedia()
 	}
 	slug, err := content.ParseSlug(name)
 	if err != nil {
-		return content.Path{}, &Error{Code: Malformed, Detail: "The path cannot name a file of the media folder: no segment may be empty, begin with a dot, or lead outside."}
+		return content.Path{}, &Error{Code: Malformed, Detail: "The path is not a valid path of a media file: no segment may be empty, begin with a dot, or lead outside."}
 	}
 	if !may(action) {
 		return content.Path{}, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this file.", action)}
@@ -186,15 +186,15 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	path, err := content.ParsePath(s.media.Folder.String() + "/" + slug.String())
 	if err != nil {
 		if action != auth.Create {
-			return content.Path{}, noMedia() // nor can there be one
+			return content.Path{}, errNoMedia() // nor can there be one
 		}
-		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. With the media folder before it, it may have 1,024 bytes, and each segment 240."}
+		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. It may have 1,024 bytes, including the media folder, and each segment 240."}
 	}
 	if s.owned(path) {
 		if action == auth.Create || action == auth.Update {
-			return content.Path{}, inTheWay(nil)
+			return content.Path{}, errMediaConflict(nil)
 		}
-		return content.Path{}, noMedia()
+		return content.Path{}, errNoMedia()
 	}
 	return path, nil
 }
@@ -221,7 +221,7 @@ func (s *Site) owned(path content.Path) bool {
 	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Resembles(path) })
 }
 
-func noMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
+func errNoMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
 
 // MediaOutcome is what a write of a file led to, whatever other writes did to the
 // file since.
@@ -266,7 +266,7 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	}
 	// What can be refused before the body is read is refused here.
 	if err := s.repo.DryRun(s.repo.View(), true, check); err != nil {
-		return nil, mediaRefusal(err)
+		return nil, asMediaError(err)
 	}
 	upload, size, err := s.receive(ctx, name, body)
 	if err != nil {
@@ -281,11 +281,11 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 		return tx.PutFile(path, upload)
 	}
 	if w.DryRun {
-		return out, mediaRefusal(s.repo.DryRun(s.repo.View(), true, put))
+		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, put))
 	}
 	res, err := s.repo.Update(ctx, meta, put)
 	if err != nil {
-		return nil, mediaRefusal(err)
+		return nil, asMediaError(err)
 	}
 	// From here on nothing may fail: the file is saved.
 	left := s.repo.FileAt(path, upload.Revision())
@@ -301,21 +301,21 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	return out, nil
 }
 
-// mediaRefusal is refusal, in the words of files.
-func mediaRefusal(err error) error {
+// asMediaError is [asError] for media files.
+func asMediaError(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, repo.ErrNotFound):
-		return noMedia()
+		return errNoMedia()
 	case errors.Is(err, repo.ErrConflict):
-		return inTheWay(err)
+		return errMediaConflict(err)
 	}
-	return refusal(err)
+	return asError(err)
 }
 
-func inTheWay(err error) error {
-	return &Error{Code: Conflict, Detail: "Something else is in the way of the file: an entry, a folder, a link or a submodule. Choose another path.", Err: err}
+func errMediaConflict(err error) error {
+	return &Error{Code: Conflict, Detail: "An entry, a folder, a link or a submodule is in the place of the file. Choose another path.", Err: err}
 }
 
 // holdsFile compares the precondition with the file that is there.
@@ -331,7 +331,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 		err = slug.Portable()
 	}
 	if err != nil {
-		return &Error{Code: Malformed, Detail: "The path is not one that every system could check out: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a blank."}
+		return &Error{Code: Malformed, Detail: "The path cannot be checked out on every system: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a space."}
 	}
 	folder := s.media.Folder
 	for segment := range strings.SplitSeq(name, "/") {
@@ -340,8 +340,8 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 			return err
 		}
 		for other := range names {
-			if twins(other, segment) {
-				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs in case, or in the way that its accents are written, alone. Choose another path."}
+			if caseConflict(other, segment) {
+				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs only in case or in the Unicode form of its accents. Choose another path."}
 			}
 		}
 		if folder, err = content.ParsePath(folder.String() + "/" + segment); err != nil {
@@ -351,9 +351,9 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 	return nil
 }
 
-// twins says whether two names differ, but are one on some system.
-func twins(a, b string) bool {
-	return a != b && (strings.EqualFold(a, b) || !(ascii(a) && ascii(b)) && folded(a) == folded(b))
+// caseConflict says whether two names differ, but are the same on some system.
+func caseConflict(a, b string) bool {
+	return a != b && (strings.EqualFold(a, b) || !(ascii(a) && ascii(b)) && caseFold(a) == caseFold(b))
 }
 
 func ascii(s string) bool {
@@ -368,27 +368,27 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		return nil, 0, err
 	}
 	defer file.Close()
-	in := &heard{Reader: body}
+	in := &bodyReader{Reader: body}
 	n, err := io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
 	switch {
 	case err != nil && in.err == nil:
-		return nil, 0, undone(fmt.Errorf("receive file: %w", err))
+		return nil, 0, uploadError(fmt.Errorf("receive file: %w", err))
 	case err != nil:
 		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
-		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than the %d bytes that are taken.", s.media.MaxBytes)}
+		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than %d bytes.", s.media.MaxBytes)}
 	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	case <-ctx.Done():
-		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved; try again in a moment.", Err: ctx.Err()}
+		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved. Try again in a moment.", Err: ctx.Err()}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, undone(err)
+		return nil, 0, uploadError(err)
 	}
 	if err := s.media.Rules.Check(name, file); err != nil {
-		return nil, 0, unfit(err)
+		return nil, 0, mediaError(err)
 	}
 	stripped, err := s.scratch()
 	if err != nil {
@@ -396,7 +396,7 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 	}
 	defer stripped.Close()
 	if done, err := media.Strip(stripped, name, file); err != nil {
-		return nil, 0, unfit(err)
+		return nil, 0, mediaError(err)
 	} else if done {
 		file = stripped
 	}
@@ -405,26 +405,26 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, 0, undone(err)
+		return nil, 0, uploadError(err)
 	}
 	upload, err := s.repo.Upload(ctx, size, file)
-	return upload, size, refusal(err)
+	return upload, size, asError(err)
 }
 
-func unfit(err error) error {
+func mediaError(err error) error {
 	if refused := (*media.RefusedError)(nil); errors.As(err, &refused) {
 		return &Error{Code: Invalid, Detail: refused.Detail, Err: err}
 	}
-	return undone(err)
+	return uploadError(err)
 }
 
-// heard notes that its reader failed.
-type heard struct {
+// bodyReader notes that its reader failed.
+type bodyReader struct {
 	io.Reader
 	err error
 }
 
-func (h *heard) Read(b []byte) (int, error) {
+func (h *bodyReader) Read(b []byte) (int, error) {
 	n, err := h.Reader.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {
 		h.err = err
@@ -436,10 +436,10 @@ func (h *heard) Read(b []byte) (int, error) {
 func (s *Site) scratch() (*os.File, error) {
 	f, err := os.CreateTemp(s.media.Scratch, ".cms-upload-*")
 	if err != nil {
-		return nil, undone(fmt.Errorf("receive file: %w", err))
+		return nil, uploadError(fmt.Errorf("receive file: %w", err))
 	}
 	if err := os.Remove(f.Name()); err != nil {
-		return nil, undone(errors.Join(err, f.Close()))
+		return nil, uploadError(errors.Join(err, f.Close()))
 	}
 	return f, nil
 }
@@ -467,9 +467,9 @@ func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string,
 	}
 	out := &MediaOutcome{Changed: true}
 	if w.DryRun {
-		return out, mediaRefusal(s.repo.DryRun(s.repo.View(), true, remove))
+		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, remove))
 	}
 	res, err := s.repo.Update(ctx, meta, remove)
 	out.Commit = hexOrEmpty(res.Commit)
-	return out, mediaRefusal(err)
+	return out, asMediaError(err)
 }

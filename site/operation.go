@@ -10,7 +10,7 @@ import (
 
 // An Operation is one write: it makes the edit that pr asks for, if pr may. It
 // is made by Creating, Updating and their like.
-type Operation func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error)
+type Operation func(ctx context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error)
 
 // Draft is a new entry.
 type Draft struct {
@@ -23,8 +23,8 @@ type Draft struct {
 // the defaults of the schema. A slug that was given and is taken is a Conflict;
 // one made of the title gets a number instead.
 func Creating(collection string, d Draft, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
-		e, err := s.edit(pr, cost, Ref{Collection: collection, Slug: d.Slug}, p, auth.Create)
+	return func(_ context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
+		e, err := s.edit(pr, budget, Ref{Collection: collection, Slug: d.Slug}, p, auth.Create)
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +34,7 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 				return nil, err
 			}
 		}
-		schema := &e.collection.Schema
+		schema := &e.access.Schema
 		doc, err := content.New(schema.WithDefaults(schema.Coerce(d.Fields)), d.Body, schema.Order())
 		if err != nil {
 			return nil, err
@@ -42,7 +42,7 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 		e.do = func(tx *repo.Tx) error {
 			e.ref.Slug = base
 			if d.Slug.IsZero() {
-				e.ref.Slug = s.registers.free(tx, collection, base)
+				e.ref.Slug = s.unique.freeSlug(tx, collection, base)
 			}
 			return e.create(tx, doc)
 		}
@@ -52,8 +52,8 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 
 // CreatingSource is Creating of a whole file.
 func CreatingSource(ref Ref, src []byte, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
-		e, err := s.edit(pr, cost, ref, p, auth.Create)
+	return func(_ context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
+		e, err := s.edit(pr, budget, ref, p, auth.Create)
 		if err != nil {
 			return nil, err
 		}
@@ -65,8 +65,8 @@ func CreatingSource(ref Ref, src []byte, p Precondition) Operation {
 
 // Updating edits an entry that is there.
 func Updating(ref Ref, revise Revise, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
-		e, err := s.edit(pr, cost, ref, p, auth.Update)
+	return func(ctx context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
+		e, err := s.edit(pr, budget, ref, p, auth.Update)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +80,8 @@ func Updating(ref Ref, revise Revise, p Precondition) Operation {
 
 // Deleting removes an entry.
 func Deleting(ref Ref, p Precondition) Operation {
-	return func(_ context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
-		e, err := s.edit(pr, cost, ref, p, auth.Delete)
+	return func(_ context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
+		e, err := s.edit(pr, budget, ref, p, auth.Delete)
 		if err != nil {
 			return nil, err
 		}
@@ -93,18 +93,18 @@ func Deleting(ref Ref, p Precondition) Operation {
 // Moving renames an entry, within its collection or to another one. Its history
 // goes with it. Any revision of the entry will do as the base.
 func Moving(ref, to Ref, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
+	return func(ctx context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
 		action := auth.Update
 		if to.Collection != ref.Collection {
 			action = auth.Delete
 		}
-		e, err := s.edit(pr, cost, ref, p, action)
+		e, err := s.edit(pr, budget, ref, p, action)
 		if err != nil {
 			return nil, err
 		}
-		from, target := e.collection, e.collection
+		from, target := e.access, e.access
 		if to.Collection != ref.Collection {
-			if target, err = s.sight(pr, to.Collection, auth.Create); err != nil {
+			if target, err = s.access(pr, to.Collection, auth.Create); err != nil {
 				return nil, err
 			}
 		}
@@ -112,7 +112,7 @@ func Moving(ref, to Ref, p Precondition) Operation {
 			return nil, err
 		}
 		e.do = func(tx *repo.Tx) error {
-			e.ref, e.collection = ref, from
+			e.ref, e.access = ref, from
 			return e.move(tx, to, target)
 		}
 		return e, nil
@@ -125,12 +125,12 @@ func Moving(ref, to Ref, p Precondition) Operation {
 // entry that is gone is created again, with those fields as it had them last; no
 // precondition is needed then.
 func Reverting(ref Ref, to string, p Precondition) Operation {
-	return func(ctx context.Context, s *Site, pr *auth.Principal, cost *effort) (*edit, error) {
-		e, err := s.edit(pr, cost, ref, p, auth.Read)
+	return func(ctx context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
+		e, err := s.edit(pr, budget, ref, p, auth.Read)
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.versions(ctx, e.collection, ref.Slug)
+		found, err := s.versions(ctx, e.access, ref.Slug)
 		if err != nil {
 			return nil, err
 		}
@@ -138,13 +138,13 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		if err != nil {
 			return nil, err
 		}
-		if at == len(found.of) {
-			return nil, noEntry()
+		if at == len(found.versions) {
+			return nil, errNoEntry()
 		}
-		if found.of[at].gone {
-			return nil, &Error{Code: Malformed, Detail: "After that commit the entry was not there. Name one after which it was, or delete the entry."}
+		if found.versions[at].gone {
+			return nil, &Error{Code: Malformed, Detail: "The entry did not exist after that commit. Give another commit, or delete the entry."}
 		}
-		old, err := s.parsed(ctx, cost, found.of[at].Revision)
+		old, err := s.parsed(ctx, budget, found.versions[at].Revision)
 		if err != nil {
 			return nil, err
 		}
@@ -161,20 +161,20 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 }
 
 // edit begins an edit that pr may make if they may do action in its collection.
-func (s *Site) edit(pr *auth.Principal, cost *effort, ref Ref, p Precondition, action auth.Action) (*edit, error) {
-	v, err := s.sight(pr, ref.Collection, action)
+func (s *Site) edit(pr *auth.Principal, budget *budget, ref Ref, p Precondition, action auth.Action) (*edit, error) {
+	acc, err := s.access(pr, ref.Collection, action)
 	if err != nil {
 		return nil, err
 	}
-	v.effort = cost
-	return &edit{site: s, principal: pr, collection: v, ref: ref, pre: p}, nil
+	acc.budget = budget
+	return &edit{site: s, principal: pr, access: acc, ref: ref, pre: p}, nil
 }
 
 // checkBase finds the base of a merge, which has to be a revision of the entry, so
-// that no clash shows what another entry holds.
+// that no conflict shows what another entry holds.
 func (e *edit) checkBase(ctx context.Context) (err error) {
 	if e.pre.Base != "" {
-		e.base, err = e.site.base(ctx, e.collection, e.ref.Slug, e.pre.Base)
+		e.base, err = e.site.base(ctx, e.access, e.ref.Slug, e.pre.Base)
 	}
 	return err
 }

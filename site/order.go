@@ -15,24 +15,24 @@ import (
 // they changed. It keeps one key for each node, and asks for others again, so
 // that an entry takes a pointer's room. The nil order has no entries.
 type order struct {
-	size  int  // entries
-	first spot // where it begins, or before that
+	size  int      // entries
+	first position // where it begins, or before that
 	rows  []*repo.Entry
 	kids  []*order // or these, none of them empty
 }
 
-// spot is a place in an order: that of the entry with this key and slug, whether
+// position is a place in an order: that of the entry with this key and slug, whether
 // it is there or not.
-type spot struct{ key, slug string }
+type position struct{ key, slug string }
 
-func (s spot) compare(t spot) int {
+func (s position) compare(t position) int {
 	return cmp.Or(strings.Compare(s.key, t.key), strings.Compare(s.slug, t.slug))
 }
 
-// keyOf gives the key of an entry, the same each time.
-type keyOf func(*repo.Entry) string
+// keyFunc gives the key of an entry, the same each time.
+type keyFunc func(*repo.Entry) string
 
-func (key keyOf) spot(e *repo.Entry) spot { return spot{key(e), e.Slug.String()} }
+func (key keyFunc) position(e *repo.Entry) position { return position{key(e), e.Slug.String()} }
 
 // Nodes have half of this when they are split, and are joined with others when
 // they have a quarter.
@@ -49,10 +49,10 @@ func (o *order) len() int {
 }
 
 // newOrder is the order of rows, which are in order.
-func newOrder(rows []*repo.Entry, key keyOf) *order {
+func newOrder(rows []*repo.Entry, key keyFunc) *order {
 	var level []*order
 	for part := range slices.Chunk(rows, orderRows/2) {
-		first := key.spot(part[0])
+		first := key.position(part[0])
 		first.key = strings.Clone(first.key) // which may be a part of a larger text
 		level = append(level, &order{size: len(part), first: first, rows: slices.Clone(part)})
 	}
@@ -77,18 +77,18 @@ func parent(kids []*order) *order {
 	return o
 }
 
-// search is the number of the row at a spot or behind it, and whether it is there.
-func (o *order) search(at spot, key keyOf) (int, bool) {
-	return slices.BinarySearchFunc(o.rows, at, func(e *repo.Entry, at spot) int { return key.spot(e).compare(at) })
+// search is the number of the row at a position or behind it, and whether it is there.
+func (o *order) search(at position, key keyFunc) (int, bool) {
+	return slices.BinarySearchFunc(o.rows, at, func(e *repo.Entry, at position) int { return key.position(e).compare(at) })
 }
 
-// kid is the number of the one that holds a spot.
-func (o *order) kid(at spot) int {
+// kid is the number of the one that holds a position.
+func (o *order) kid(at position) int {
 	return max(0, sort.Search(len(o.kids), func(i int) bool { return o.kids[i].first.compare(at) > 0 })-1)
 }
 
-// put adds e at its spot, in place of the entry there if there is one.
-func (o *order) put(at spot, e *repo.Entry, key keyOf) *order {
+// put adds e at its position, in place of the entry there if there is one.
+func (o *order) put(at position, e *repo.Entry, key keyFunc) *order {
 	if o == nil {
 		return &order{size: 1, first: at, rows: []*repo.Entry{e}}
 	}
@@ -100,7 +100,7 @@ func (o *order) put(at spot, e *repo.Entry, key keyOf) *order {
 }
 
 // with is put, in two halves where one node would be too large.
-func (o *order) with(at spot, e *repo.Entry, key keyOf) []*order {
+func (o *order) with(at position, e *repo.Entry, key keyFunc) []*order {
 	first := o.first
 	if at.compare(first) < 0 {
 		first = at
@@ -116,7 +116,7 @@ func (o *order) with(at spot, e *repo.Entry, key keyOf) []*order {
 		rows = append(append(append(rows, o.rows[:i]...), e), o.rows[i:]...)
 		if n := len(rows); n > orderRows {
 			half := rows[n/2:]
-			return []*order{{size: n / 2, first: first, rows: slices.Clone(rows[:n/2])}, {size: len(half), first: key.spot(half[0]), rows: slices.Clone(half)}}
+			return []*order{{size: n / 2, first: first, rows: slices.Clone(rows[:n/2])}, {size: len(half), first: key.position(half[0]), rows: slices.Clone(half)}}
 		}
 		return []*order{{size: len(rows), first: first, rows: rows}}
 	}
@@ -128,8 +128,8 @@ func (o *order) with(at spot, e *repo.Entry, key keyOf) []*order {
 	return []*order{parent(kids)}
 }
 
-// remove takes out the entry at a spot. It is false when there is none.
-func (o *order) remove(at spot, key keyOf) (*order, bool) {
+// remove takes out the entry at a position. It is false when there is none.
+func (o *order) remove(at position, key keyFunc) (*order, bool) {
 	if o == nil {
 		return nil, false
 	}
@@ -181,12 +181,12 @@ func (o *order) join(next *order) *order {
 	return &order{size: o.size + next.size, first: o.first, rows: slices.Concat(o.rows, next.rows)}
 }
 
-// behind yields the entries behind a spot, all of them when it is nil.
-func (o *order) behind(at *spot, key keyOf) iter.Seq[*repo.Entry] {
+// behind yields the entries behind a position, all of them when it is nil.
+func (o *order) behind(at *position, key keyFunc) iter.Seq[*repo.Entry] {
 	return func(yield func(*repo.Entry) bool) { o.walk(at, key, yield) }
 }
 
-func (o *order) walk(at *spot, key keyOf, yield func(*repo.Entry) bool) bool {
+func (o *order) walk(at *position, key keyFunc, yield func(*repo.Entry) bool) bool {
 	if o == nil {
 		return true
 	}

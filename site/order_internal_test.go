@@ -21,18 +21,19 @@ func keyed(rt *rapid.T, slug, key int) *repo.Entry {
 	return &repo.Entry{Slug: s, Mode: filemode.FileMode(key)}
 }
 
-var byKey keyOf = func(e *repo.Entry) string { return fmt.Sprintf("%03d", uint32(e.Mode)) }
+var byKey keyFunc = func(e *repo.Entry) string { return fmt.Sprintf("%03d", uint32(e.Mode)) }
 
 // TestOrder compares orders with a sorted slice, through splits and joins, and
 // checks that those before stay as they were.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var want []*repo.Entry
 		for i := range rapid.IntRange(0, 5*orderRows).Draw(rt, "initial") {
 			want = append(want, keyed(rt, i*2, i%7))
 		}
 		sorted := func(list []*repo.Entry) []*repo.Entry {
-			slices.SortFunc(list, func(a, b *repo.Entry) int { return byKey.spot(a).compare(byKey.spot(b)) })
+			slices.SortFunc(list, func(a, b *repo.Entry) int { return byKey.position(a).compare(byKey.position(b)) })
 			return list
 		}
 		o := newOrder(sorted(want), byKey)
@@ -43,7 +44,7 @@ func TestOrder(t *testing.T) {
 			for i := range rapid.IntRange(1, 4*orderRows).Draw(rt, "n") {
 				if !remove {
 					e := keyed(rt, from+i*step, key)
-					o = o.put(byKey.spot(e), e, byKey)
+					o = o.put(byKey.position(e), e, byKey)
 					want = append(slices.DeleteFunc(want, func(w *repo.Entry) bool { return w.Slug == e.Slug && w.Mode == e.Mode }), e)
 					continue
 				}
@@ -52,7 +53,7 @@ func TestOrder(t *testing.T) {
 				}
 				e := want[(from+i*step)%len(want)]
 				var there bool
-				if o, there = o.remove(byKey.spot(e), byKey); !there {
+				if o, there = o.remove(byKey.position(e), byKey); !there {
 					rt.Fatalf("%s is not found", e.Slug)
 				}
 				want = slices.DeleteFunc(want, func(w *repo.Entry) bool { return w == e })
@@ -60,7 +61,7 @@ func TestOrder(t *testing.T) {
 			compareOrder(rt, o, sorted(want))
 			compareOrder(rt, before, beforeWant)
 		}
-		if _, there := o.remove(spot{"4", "nowhere"}, byKey); there {
+		if _, there := o.remove(position{"4", "nowhere"}, byKey); there {
 			rt.Fatal("what is not there was removed")
 		}
 	})
@@ -72,8 +73,8 @@ func compareOrder(rt *rapid.T, o *order, want []*repo.Entry) {
 		rt.Fatalf("got %d entries and the size %d, want %d", len(got), o.len(), len(want))
 	}
 	for range 3 {
-		at := spot{fmt.Sprintf("%03d", rapid.IntRange(0, 9).Draw(rt, "key")), fmt.Sprintf("e%05d", rapid.IntRange(0, 2000).Draw(rt, "slug"))}
-		i, there := slices.BinarySearchFunc(want, at, func(e *repo.Entry, at spot) int { return byKey.spot(e).compare(at) })
+		at := position{fmt.Sprintf("%03d", rapid.IntRange(0, 9).Draw(rt, "key")), fmt.Sprintf("e%05d", rapid.IntRange(0, 2000).Draw(rt, "slug"))}
+		i, there := slices.BinarySearchFunc(want, at, func(e *repo.Entry, at position) int { return byKey.position(e).compare(at) })
 		if there {
 			i++
 		}

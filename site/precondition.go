@@ -20,17 +20,17 @@ func (p Precondition) asked() bool { return p.Any || p.Revisions != nil || p.Bas
 func (p Precondition) holds(rev string) error {
 	switch {
 	case p.Revisions != nil && !p.Any && !slices.Contains(p.Revisions, rev), p.Absent, slices.Contains(p.Not, rev):
-		return stale(rev)
+		return preconditionFailed(rev)
 	case !p.asked():
-		return &Error{Code: PreconditionRequired, Detail: "Say which revision the edit is for: send its ETag as If-Match, or * for whatever is there."}
+		return &Error{Code: PreconditionRequired, Detail: "Send the ETag of the revision that you edit as If-Match, or * for any revision."}
 	}
 	return nil
 }
 
-func stale(revision string) error {
+func preconditionFailed(revision string) error {
 	return &Error{
 		Code:     PreconditionFailed,
-		Detail:   "The entry is not at the revision that the request expects. Read it again and repeat the edit on what is there.",
+		Detail:   "The entry does not have the revision that the request expects. Read it again, and repeat the edit on the current revision.",
 		Revision: revision,
 	}
 }

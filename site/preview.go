@@ -14,7 +14,7 @@ const MaxPreviewBytes = preview.MaxBytes
 // MayPreview refuses who holds no role here. It needs no text.
 func (s *Site) MayPreview(pr *auth.Principal) error {
 	if !s.policy.Knows(pr) {
-		return noRole()
+		return errNoRole()
 	}
 	return nil
 }

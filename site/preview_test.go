@@ -24,6 +24,7 @@ func (c stalled) Err() error {
 }
 
 func TestPreviewsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()

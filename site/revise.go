@@ -28,7 +28,7 @@ func Replace(fields *content.Object, body string) Revise {
 func ReplaceSource(src []byte, exact bool) Revise {
 	given := content.Parse(src)
 	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
-		if exact || len(faults(given.Problems())) > 0 { // which validation then tells
+		if exact || len(faults(given.Problems())) > 0 { // which validation then reports
 			return given, nil
 		}
 		after, err := d.ReplaceSource(src, schema.Order())
@@ -67,7 +67,7 @@ type revised struct {
 }
 
 // revise makes the edit of the entry as it is now: once for each revision, so
-// that the writer finds done what the rehearsal did.
+// that the writer does not repeat the work.
 func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*revised, error) {
 	if e.revised != nil && e.revised.of == now.Revision {
 		return e.revised, nil
@@ -76,21 +76,21 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	if err != nil {
 		return nil, err
 	}
-	shown, err := e.collection.shown(before)
+	shown, err := e.access.visibleDocument(before)
 	if err != nil {
 		return nil, err
 	}
 	var edited *content.Document
-	if base := e.pre.Base; base != "" && base != e.collection.revisionOf(before, now.Revision) {
+	if base := e.pre.Base; base != "" && base != e.access.documentRevision(before, now.Revision) {
 		edited, err = e.merge(ctx, shown, revise)
 	} else {
-		edited, err = revise(ctx, shown, &e.collection.Schema)
+		edited, err = revise(ctx, shown, &e.access.Schema)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &revised{of: now.Revision, before: before}
-	if r.after, err = e.collection.restore(ctx, before, shown, edited); err != nil {
+	if r.after, err = e.access.keepHidden(ctx, before, shown, edited); err != nil {
 		return nil, err
 	}
 	e.revised = r
@@ -101,7 +101,7 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 // happened since.
 func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise) (*content.Document, error) {
 	old := e.base
-	theirs, err := revise(ctx, old, &e.collection.Schema)
+	theirs, err := revise(ctx, old, &e.access.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +111,9 @@ func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise)
 	}
 	if len(merged.Clashes) > 0 {
 		clash := &Error{Code: Conflict, Clashes: merged.Clashes,
-			Detail: "Others have changed the same parts since the base revision. Resolve each clash and send the edit again, on the current revision."}
+			Detail: "Others have changed the same parts since the base revision. Resolve each conflict and send the edit again, based on the current revision."}
 		if merged.More > 0 {
-			clash.Detail += fmt.Sprintf(" There are %d clashes more than are told.", merged.More)
+			clash.Detail += fmt.Sprintf(" There are %d more conflicts.", merged.More)
 		}
 		return nil, clash
 	}

@@ -51,8 +51,8 @@ type Highlight struct {
 	HTML  string
 }
 
-// searchPatience is how long a search waits for the index.
-const searchPatience = 10 * time.Second
+// indexWait is how long a search waits for the index.
+const indexWait = 10 * time.Second
 
 // Search finds entries by the words of their fields and bodies, as far as pr
 // sees them. A page can end before it has as many as it may.
@@ -61,24 +61,24 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	if err != nil {
 		return nil, err
 	}
-	cost := s.effort(ctx, pr, maxEffort)
-	defer cost.done()
-	sights, err := s.searchable(pr, q.Collection, cost)
+	budget := s.budget(ctx, pr, pageBudget)
+	defer budget.release()
+	sights, err := s.searchable(pr, q.Collection, budget)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range sights {
-		if !v.whole { // whose entries are read while the index is held
-			if err := cost.wait(); err != nil {
+	for _, acc := range sights {
+		if !acc.full { // whose entries are read while the index is held
+			if err := budget.acquireSlot(); err != nil {
 				return nil, err
 			}
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, searchPatience)
+	waiting, cancel := context.WithTimeout(ctx, indexWait)
 	defer cancel()
-	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, sightsOf(sights))
+	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, visibleIn(sights))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, &Error{Code: Unavailable, Detail: "The index is still being made. Try again in a moment.", Err: err}
+		return nil, &Error{Code: Unavailable, Detail: "The search index is still being built. Try again in a moment.", Err: err}
 	} else if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	size := 0
 	for _, e := range found {
 		hit, err := sights[e.Collection].hit(query, e)
-		if len(hits.Items) > 0 && refusedForNow(err) {
+		if len(hits.Items) > 0 && isUnavailable(err) {
 			break
 		}
 		if err != nil {
@@ -104,26 +104,26 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	return hits, nil
 }
 
-// sightsOf is what the caller sees of an entry, for the index, which asks for each of
-// many words: what takes reading is read once.
-func sightsOf(sights map[string]*sight) search.See[*repo.Entry] {
+// visibleIn says what the caller sees of an entry, for the index, which asks for each
+// of many words: each entry is read once.
+func visibleIn(sights map[string]*access) search.Visible[*repo.Entry] {
 	type seen struct {
 		hidden []string
 		ok     bool
 	}
 	known := map[*repo.Entry]seen{}
 	return func(e *repo.Entry) ([]string, bool, error) {
-		v := sights[e.Collection]
-		if v == nil || v.whole {
-			return nil, v != nil, nil
+		acc := sights[e.Collection]
+		if acc == nil || acc.full {
+			return nil, acc != nil, nil
 		}
 		s, ok := known[e]
 		if !ok {
-			if err := v.effort.spend(e.Weight()); err != nil {
+			if err := acc.budget.spend(e.Weight()); err != nil {
 				return nil, false, err
 			}
-			if s.ok = v.sees(e); s.ok {
-				s.hidden = v.hidden(e.Fields())
+			if s.ok = acc.canRead(e); s.ok {
+				s.hidden = acc.hidden(e.Fields())
 			}
 			known[e] = s
 		}
@@ -132,8 +132,8 @@ func sightsOf(sights map[string]*sight) search.See[*repo.Entry] {
 }
 
 // hit shows e and where the words of a query are in it.
-func (v *sight) hit(query *search.Query, e *repo.Entry) (Hit, error) {
-	entry, err := v.view(e)
+func (acc *access) hit(query *search.Query, e *repo.Entry) (Hit, error) {
+	entry, err := acc.view(e)
 	if err != nil {
 		return Hit{}, err
 	}
@@ -142,40 +142,40 @@ func (v *sight) hit(query *search.Query, e *repo.Entry) (Hit, error) {
 	for _, t := range texts {
 		size += len(t.Text)
 	}
-	if err := v.effort.spend(stemCost * size); err != nil {
+	if err := acc.budget.spend(stemCost * size); err != nil {
 		return Hit{}, err
 	}
-	return Hit{entry, highlights(query, texts)}, nil
+	return Hit{acc.crossCheck(entry, acc.site.repo.View()), highlights(query, texts)}, nil
 }
 
 // stemCost is how much more it costs to find the words of a text than to look at it.
 const stemCost = 4
 
 // searchable is what pr may read, of one collection or of all.
-func (s *Site) searchable(pr *auth.Principal, only string, cost *effort) (map[string]*sight, error) {
+func (s *Site) searchable(pr *auth.Principal, only string, budget *budget) (map[string]*access, error) {
 	if only != "" {
-		v, err := s.sight(pr, only, auth.Read)
+		acc, err := s.access(pr, only, auth.Read)
 		if err != nil {
 			return nil, err
 		}
-		v.effort = cost
-		return map[string]*sight{only: v}, nil
+		acc.budget = budget
+		return map[string]*access{only: acc}, nil
 	}
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
-	sights := map[string]*sight{}
+	sights := map[string]*access{}
 	for _, c := range s.collections {
-		if v, err := s.sight(pr, c.Name, auth.Read); err == nil { // else it does not exist for them
-			v.effort = cost
-			sights[c.Name] = v
+		if acc, err := s.access(pr, c.Name, auth.Read); err == nil { // otherwise it does not exist for them
+			acc.budget = budget
+			sights[c.Name] = acc
 		}
 	}
 	return sights, nil
 }
 
-// rank is where a page of hits begins, in the search that it belongs to.
-type rank struct {
+// hitsCursor is where a page of hits begins, and the id of its search.
+type hitsCursor struct {
 	Search string `json:"q"`
 	Start  int    `json:"n"`
 }
@@ -189,24 +189,24 @@ func (q Search) parse() (*search.Query, int, error) {
 	}
 	query, ok := search.ParseQuery(q.Text)
 	if !ok {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, beside those that stand in every text.", search.MaxTerms)}
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, not counting words that are in every text.", search.MaxTerms)}
 	}
 	if q.Cursor == "" {
 		return query, 0, nil
 	}
-	var r rank
+	var r hitsCursor
 	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err == nil {
 		err = json.Unmarshal(raw, &r)
 	}
 	if err != nil || r.Search != q.id() || r.Start < 0 || r.Start > math.MaxInt32 {
-		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not one that this search gave. Leave it out to start from the beginning."}
+		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not from this search. Leave it out to start from the beginning."}
 	}
 	return query, r.Start, nil
 }
 
 func (q Search) cursor(start int) string {
-	b, _ := json.Marshal(rank{q.id(), start}) // of a text and a number
+	b, _ := json.Marshal(hitsCursor{q.id(), start}) // of a text and a number
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -234,7 +234,7 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 		}
 		texts = append(texts, search.Text{Field: m.Key, Text: b.String(), Weight: weight})
 	}
-	if src, err := e.Source(); err == nil { // else the fields alone are searched
+	if src, err := e.Source(); err == nil { // otherwise only the fields are searched
 		texts = append(texts, search.Text{Field: bodyField, Text: markup.ReplaceAllString(content.Body(src), " "), Weight: 1})
 	}
 	return texts
@@ -307,7 +307,7 @@ func (s *Site) KeepIndexed(ctx context.Context) error {
 
 // find searches what view shows, or what came after it, for the n best, and says
 // how many there are and of which commit.
-func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *search.Query, n int, see search.See[*repo.Entry]) ([]*repo.Entry, int, string, error) {
+func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *search.Query, n int, see search.Visible[*repo.Entry]) ([]*repo.Entry, int, string, error) {
 	if err := x.follow(ctx, view); err != nil {
 		return nil, 0, "", err
 	}

@@ -14,21 +14,21 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/search"
 )
 
-// selections are what lists were answered from: for each query, as one kind of
-// caller sees it, the entries that it finds, in its order. Each goes from one
-// edition of its collection to another by what the two differ in, so that after
-// an edit a list costs what was edited. They are derived and may be dropped; the
-// zero value is ready.
-type selections struct {
-	mu    sync.Mutex
-	of    map[string]map[selectionName]*selection // by collection
-	clock int64                                   // counts the lists that were asked for
+// selectionCache holds, for each query and what its caller sees, the entries that it
+// finds, in its order. Each selection is brought from one edition of its collection to
+// another by their differences, so that after an edit a list costs what was edited.
+// They are derived and may be dropped; the zero value is ready.
+type selectionCache struct {
+	mu           sync.Mutex
+	byCollection map[string]map[selectionKey]*selection // by collection
+	clock        int64                                  // counts the lists that were asked for
 }
 
-// selectionName tells what a selection depends on, beside the entries.
-type selectionName [sha256.Size]byte
+// selectionKey identifies a selection, see [list.key].
+type selectionKey [sha256.Size]byte
 
 // Bounds of what is kept of a collection, as queries may ask for anything: the
 // selections that were asked for last, and as many entries in all of them as the
@@ -48,20 +48,20 @@ type selection struct {
 	made    bool
 	at      repo.Edition
 	order   *order
-	pending *making // what was begun by somebody who could not wait for its end
+	pending *build // what was begun by somebody who could not wait for its end
 }
 
-// making is a selection on its way.
-type making struct {
+// build is a selection that is being made.
+type build struct {
 	at     repo.Edition
 	rest   []*repo.Entry // still to be looked at
 	sorted bool          // rest is in the order of the list
-	runs   [][]chosen    // what was found, each run in the order of the list
+	runs   [][]match     // what was found, each run in the order of the list
 }
 
-// chosen is an entry and its key.
-type chosen struct {
-	spot
+// match is an entry and its key.
+type match struct {
+	position
 	entry *repo.Entry
 }
 
@@ -72,39 +72,39 @@ func (s *Site) find(ctx context.Context, l *list) (*order, error) {
 		waiting := ctx
 		if _, bounded := ctx.Deadline(); bounded {
 			var cancel context.CancelFunc
-			waiting, cancel = context.WithTimeout(ctx, readingPatience)
+			waiting, cancel = context.WithTimeout(ctx, firstReadWait)
 			defer cancel()
 		}
-		if err := s.repo.AwaitWarm(waiting, l.sight.Name); err != nil {
-			return nil, readingFirst(err)
+		if err := s.repo.AwaitWarm(waiting, l.access.Name); err != nil {
+			return nil, firstReadError(err)
 		}
 	}
 	return s.selections.find(ctx, s.repo.View, l)
 }
 
-// readingPatience is how long a list waits for entries that are read for the first time.
-const readingPatience = 5 * time.Second
+// firstReadWait is how long a list waits for entries that are read for the first time.
+const firstReadWait = 5 * time.Second
 
 // find is what l finds in the newest edition that view shows.
-func (all *selections) find(ctx context.Context, view func() *repo.Snapshot, l *list) (*order, error) {
-	newest := func() repo.Edition { return view().Edition(l.sight.Name) }
-	s := all.named(l.sight.Name, l.name())
-	found, err := s.follow(ctx, newest, l, func() (*order, repo.Edition, bool) { return all.whole(ctx, newest, l) })
-	all.trim(l.sight.Name, s, view().Len(l.sight.Name))
+func (all *selectionCache) find(ctx context.Context, view func() *repo.Snapshot, l *list) (*order, error) {
+	newest := func() repo.Edition { return view().Edition(l.access.Name) }
+	s := all.get(l.access.Name, l.key())
+	found, err := s.follow(ctx, newest, l, func() (*order, repo.Edition, bool) { return all.unfiltered(ctx, newest, l) })
+	all.trim(l.access.Name, s, view().Len(l.access.Name))
 	return found, err
 }
 
-// named is the selection of that name, as somebody asks for it.
-func (all *selections) named(collection string, name selectionName) *selection {
+// get is the selection of a key, marked as used.
+func (all *selectionCache) get(collection string, name selectionKey) *selection {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.of == nil {
-		all.of = map[string]map[selectionName]*selection{}
+	if all.byCollection == nil {
+		all.byCollection = map[string]map[selectionKey]*selection{}
 	}
-	of := all.of[collection]
+	of := all.byCollection[collection]
 	if of == nil {
-		of = map[selectionName]*selection{}
-		all.of[collection] = of
+		of = map[selectionKey]*selection{}
+		all.byCollection[collection] = of
 	}
 	s := of[name]
 	if s == nil {
@@ -116,15 +116,15 @@ func (all *selections) named(collection string, name selectionName) *selection {
 	return s
 }
 
-// trim drops what was not asked for for longest, but for s, until the rest is
-// within the bounds of a collection of so many entries.
-func (all *selections) trim(collection string, s *selection, entries int) {
+// trim drops the least recently used selections, but for s, until the rest is within
+// the bounds of a collection of so many entries.
+func (all *selectionCache) trim(collection string, s *selection, entries int) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	of := all.of[collection]
+	of := all.byCollection[collection]
 	for {
 		var held int64
-		var oldest selectionName
+		var oldest selectionKey
 		found := false
 		for name, o := range of {
 			held += o.held.Load()
@@ -139,15 +139,15 @@ func (all *selections) trim(collection string, s *selection, entries int) {
 	}
 }
 
-// whole is every entry of the collection in the order of l, if that is kept.
-func (all *selections) whole(ctx context.Context, newest func() repo.Edition, l *list) (*order, repo.Edition, bool) {
-	base := &list{sight: &sight{Collection: l.sight.Collection, whole: true}, sort: l.sort}
-	name := base.name()
-	if name == l.name() {
+// unfiltered is every entry of the collection in the order of l, if that is cached.
+func (all *selectionCache) unfiltered(ctx context.Context, newest func() repo.Edition, l *list) (*order, repo.Edition, bool) {
+	base := &list{access: &access{Collection: l.access.Collection, full: true}, sort: l.sort}
+	name := base.key()
+	if name == l.key() {
 		return nil, repo.Edition{}, false
 	}
 	all.mu.Lock()
-	s := all.of[l.sight.Name][name]
+	s := all.byCollection[l.access.Name][name]
 	all.mu.Unlock()
 	if s == nil {
 		return nil, repo.Edition{}, false
@@ -179,27 +179,27 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		return s.order, nil
 	}
 	s.made, s.order = false, nil
-	cost := l.sight.effort
+	budget := l.access.budget
 	if s.pending == nil {
 		all, at, ok := whole()
-		if err := cost.wait(); err != nil {
+		if err := budget.acquireSlot(); err != nil {
 			return nil, err
 		}
-		defer cost.done()
-		s.pending = &making{}
+		defer budget.release()
+		s.pending = &build{}
 		if ok {
-			*s.pending = making{at: at, rest: slices.AppendSeq(make([]*repo.Entry, 0, all.len()), all.behind(nil, nil)), sorted: true}
+			*s.pending = build{at: at, rest: slices.AppendSeq(make([]*repo.Entry, 0, all.len()), all.behind(nil, nil)), sorted: true}
 		} else {
-			*s.pending = making{at: newest(), sorted: len(l.sort) == 0}
+			*s.pending = build{at: newest(), sorted: len(l.sort) == 0}
 			for e := range s.pending.at.Since(repo.Edition{}) {
 				s.pending.rest = append(s.pending.rest, e)
 			}
 		}
 	} else {
-		if err := cost.wait(); err != nil {
+		if err := budget.acquireSlot(); err != nil {
 			return nil, err
 		}
-		defer cost.done()
+		defer budget.release()
 	}
 	defer s.count()
 	failed, err := s.pending.work(ctx, l)
@@ -231,27 +231,27 @@ func (s *selection) count() {
 	s.held.Store(int64(n))
 }
 
-// fewChanges is how many changes are always made one by one. Of more than an eighth
-// of the selection, it is made anew.
-const fewChanges = 1000
+// minRebuild is how many changes are always made one by one. Beyond it, a selection is
+// made anew when more than an eighth of it changes.
+const minRebuild = 1000
 
 // step makes the selection that of another edition. It is false, and nothing is
 // done, when that is too much, or cannot be done now.
 func (s *selection) step(to repo.Edition, r *reader) bool {
 	next, changes := s.order, 0
 	for e, gone := range to.Since(s.at) {
-		if changes++; changes > max(fewChanges, s.order.len()/8) {
+		if changes++; changes > max(minRebuild, s.order.len()/8) {
 			return false
 		}
 		fields, there := r.finds(e)
 		switch {
-		case r.unread, r.looked > maxPart:
+		case r.unread, r.looked > maxChunkBytes:
 			return false
 		case !there:
 		case !gone:
-			next = next.put(r.spot(fields, e), e, r.key)
+			next = next.put(r.position(fields, e), e, r.key)
 		default:
-			if next, there = next.remove(r.spot(fields, e), r.key); !there {
+			if next, there = next.remove(r.position(fields, e), r.key); !there {
 				return false
 			}
 		}
@@ -264,16 +264,16 @@ func (s *selection) step(to repo.Edition, r *reader) bool {
 	return true
 }
 
-// A part of the entries is looked at by one goroutine: so many of them, or fewer
-// when they are so large together.
+// A chunk of the entries is looked at by one goroutine: so many of them, or fewer when
+// they are so large together.
 const (
-	section = 4096
-	maxPart = 8 << 20 // bytes
+	chunkSize     = 4096
+	maxChunkBytes = 8 << 20 // bytes
 )
 
-// A part is what was found in one.
-type part struct {
-	found  []chosen
+// A chunkResult is what was found in one.
+type chunkResult struct {
+	found  []match
 	done   int // how many of its entries were looked at
 	looked int // how many bytes
 	unread bool
@@ -282,14 +282,14 @@ type part struct {
 // work looks at the entries that are left, in as many goroutines as there are
 // processors, and merges what was found. It says whether some could not be read.
 // What was done when it ends with an error is kept.
-func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
+func (m *build) work(ctx context.Context, l *list) (unread bool, err error) {
 	for len(m.rest) > 0 {
 		if err := ctx.Err(); err != nil {
 			return unread, err
 		}
-		next := m.rest[:min(len(m.rest), section*runtime.GOMAXPROCS(0))]
-		chunks := slices.Collect(slices.Chunk(next, section))
-		parts := make([]part, len(chunks))
+		next := m.rest[:min(len(m.rest), chunkSize*runtime.GOMAXPROCS(0))]
+		chunks := slices.Collect(slices.Chunk(next, chunkSize))
+		parts := make([]chunkResult, len(chunks))
 		var g errgroup.Group
 		for i, chunk := range chunks {
 			g.Go(func() error {
@@ -311,7 +311,7 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 				break
 			}
 		}
-		if err := l.sight.effort.spend(looked); err != nil {
+		if err := l.access.budget.spend(looked); err != nil {
 			return unread, err
 		}
 	}
@@ -319,7 +319,7 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 		if err := ctx.Err(); err != nil {
 			return unread, err
 		}
-		var longer [][]chosen
+		var longer [][]match
 		for pair := range slices.Chunk(m.runs, 2) {
 			longer = append(longer, merge(pair))
 		}
@@ -329,12 +329,12 @@ func (m *making) work(ctx context.Context, l *list) (unread bool, err error) {
 }
 
 // look is what l finds among some entries, in its order, as far as it gets.
-func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (p part) {
-	r, most := l.reader(), l.sight.effort.share(maxPart)
+func (m *build) look(ctx context.Context, entries []*repo.Entry, l *list) (p chunkResult) {
+	r, most := l.reader(), l.access.budget.share(maxChunkBytes)
 	var keys []byte
 	var ends []int
 	for _, e := range entries {
-		if over(ctx) || r.looked > most {
+		if isDone(ctx) || r.looked > most {
 			break
 		}
 		p.done++
@@ -342,7 +342,7 @@ func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (p pa
 		if !there {
 			continue
 		}
-		p.found = append(p.found, chosen{spot{slug: e.Slug.String()}, e})
+		p.found = append(p.found, match{position{slug: e.Slug.String()}, e})
 		if !m.sorted {
 			keys = r.appendKey(keys, fields)
 			ends = append(ends, len(keys))
@@ -356,12 +356,12 @@ func (m *making) look(ctx context.Context, entries []*repo.Entry, l *list) (p pa
 	for i, to := range ends {
 		p.found[i].key, from = all[from:to], to
 	}
-	slices.SortFunc(p.found, func(a, b chosen) int { return a.compare(b.spot) })
+	slices.SortFunc(p.found, func(a, b match) int { return a.compare(b.position) })
 	return p
 }
 
-// over says whether ctx has ended, to many goroutines at once.
-func over(ctx context.Context) bool {
+// isDone says whether ctx has ended. Unlike ctx.Err it takes no lock.
+func isDone(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return true
@@ -371,14 +371,14 @@ func over(ctx context.Context) bool {
 }
 
 // merge makes one run of one or two.
-func merge(runs [][]chosen) []chosen {
+func merge(runs [][]match) []match {
 	if len(runs) == 1 {
 		return runs[0]
 	}
 	a, b := runs[0], runs[1]
-	out := make([]chosen, 0, len(a)+len(b))
+	out := make([]match, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
-		if a[0].compare(b[0].spot) < 0 {
+		if a[0].compare(b[0].position) < 0 {
 			out, a = append(out, a[0]), a[1:]
 		} else {
 			out, b = append(out, b[0]), b[1:]
@@ -388,7 +388,7 @@ func merge(runs [][]chosen) []chosen {
 }
 
 // order is what was found in the end.
-func (m *making) order(r *reader) *order {
+func (m *build) order(r *reader) *order {
 	var rows []*repo.Entry
 	for _, run := range m.runs {
 		rows = slices.Grow(rows, len(run))
@@ -426,22 +426,22 @@ func (r *reader) glimpse(e *repo.Entry) values {
 // be read now is noted.
 func (r *reader) read(e *repo.Entry) (*content.Object, []content.Problem) {
 	fields := e.Fields()
-	if fields.Len() > 0 && r.list.sight.whole {
+	if fields.Len() > 0 && r.list.access.full {
 		return fields, nil
 	}
 	problems := e.Problems()
-	r.unread = r.unread || unread(problems)
+	r.unread = r.unread || storageFailed(problems)
 	return e.Fields(), problems
 }
 
-// unread says whether a file could not be read now, whatever it holds.
-func unread(problems []content.Problem) bool {
+// storageFailed says whether a file could not be read now, whatever it holds.
+func storageFailed(problems []content.Problem) bool {
 	return slices.ContainsFunc(problems, func(p content.Problem) bool { return p.Rule == "storage" })
 }
 
 // needsFields says whether the list looks into its entries.
 func (l *list) needsFields() bool {
-	return !l.sight.whole || len(l.filters) > 0 || len(l.words) > 0 || len(l.sort) > 0
+	return !l.access.full || len(l.filters) > 0 || len(l.words) > 0 || len(l.sort) > 0
 }
 
 // finds says whether the list has e, and gives its fields.
@@ -450,7 +450,7 @@ func (r *reader) finds(e *repo.Entry) (values, bool) {
 	if !l.needsFields() {
 		return (*content.Object)(nil), true
 	}
-	if l.sight.whole && len(l.words) == 0 {
+	if l.access.full && len(l.words) == 0 {
 		r.looked += lookCost + e.Weight()/8 // little of it is decoded
 		fields := r.glimpse(e)
 		return fields, !slices.ContainsFunc(l.filters, func(f filter) bool { return !f.matches(fields, &r.cells) })
@@ -462,7 +462,7 @@ func (r *reader) finds(e *repo.Entry) (values, bool) {
 			return fields, false
 		}
 	}
-	return fields, l.sight.shows(fields, problems) && (len(l.words) == 0 || r.mentions(e, fields))
+	return fields, l.access.canReadFields(fields, problems) && (len(l.words) == 0 || r.mentions(e, fields))
 }
 
 // key is what e is sorted by.
@@ -474,9 +474,9 @@ func (r *reader) key(e *repo.Entry) string {
 	return string(r.buffer)
 }
 
-func (r *reader) spot(fields values, e *repo.Entry) spot {
+func (r *reader) position(fields values, e *repo.Entry) position {
 	r.buffer = r.appendKey(r.buffer[:0], fields)
-	return spot{string(r.buffer), e.Slug.String()}
+	return position{string(r.buffer), e.Slug.String()}
 }
 
 func (r *reader) appendKey(b []byte, fields values) []byte {
@@ -492,18 +492,18 @@ func (r *reader) mentions(e *repo.Entry, fields *content.Object) bool {
 	l := r.list
 	r.folded = r.folded[:0]
 	for _, m := range fields.Members {
-		if !l.sight.closed(m.Key) {
-			eachText(m.Value, func(s string) { r.folded = append(appendFolded(r.folded, s), '\n') })
+		if !l.access.hides(m.Key) {
+			eachText(m.Value, func(s string) { r.folded = append(search.AppendFold(r.folded, s), '\n') })
 		}
 	}
 	if src, err := e.Source(); err == nil {
-		r.folded = appendFolded(r.folded, content.Body(src))
-	} else { // the fields alone are searched
+		r.folded = search.AppendFold(r.folded, content.Body(src))
+	} else { // only the fields are searched
 		r.unread = true
 	}
 	r.looked += len(r.folded)
 	found := !slices.ContainsFunc(l.words, func(w string) bool { return !bytes.Contains(r.folded, []byte(w)) })
-	if cap(r.folded) > maxPart/8 {
+	if cap(r.folded) > maxChunkBytes/8 {
 		r.folded = nil // which one large entry has made so
 	}
 	return found

@@ -7,10 +7,12 @@ package site
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"cms/auth"
 	"cms/content"
@@ -24,19 +26,27 @@ type Site struct {
 	policy      *auth.Policy
 	collections []*content.Collection // in the order of the configuration
 	byName      map[string]*content.Collection
+	crossRules  map[string]*content.Schema // by collection; see [crossRules]
 	preview     *preview.Renderer
 	media       MediaOptions
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
 	log         *slog.Logger
-	selections  selections
-	views       *views
-	documents   documents
-	steps       steps
-	names       *names
-	efforts     *efforts
-	registers   registers
-	seen        seen
+	selections  selectionCache
+	views       *viewCache
+	documents   documentCache
+	commits     commitCache
+	revisions   *revisionCache
+	budgets     *budgets
+	unique      uniqueIndexes
+	updates     updateCache
+	head        atomic.Pointer[headName]
+}
+
+// headName is a commit that readers see, and its name, which many ask for.
+type headName struct {
+	hash repo.Hash
+	name string
 }
 
 // Options are what a Site is made of. All but Media and Logger are required.
@@ -54,13 +64,14 @@ func New(o Options) (*Site, error) {
 		return nil, errors.New("site: a repository and a policy are required")
 	}
 	s := &Site{
-		repo:    o.Repo,
-		policy:  o.Policy,
-		byName:  make(map[string]*content.Collection, len(o.Collections)),
-		preview: preview.New(),
-		media:   o.Media,
-		uploads: make(chan struct{}, maxUploads),
-		log:     o.Logger,
+		repo:       o.Repo,
+		policy:     o.Policy,
+		byName:     make(map[string]*content.Collection, len(o.Collections)),
+		crossRules: make(map[string]*content.Schema, len(o.Collections)),
+		preview:    preview.New(),
+		media:      o.Media,
+		uploads:    make(chan struct{}, maxUploads),
+		log:        o.Logger,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -72,10 +83,11 @@ func New(o Options) (*Site, error) {
 		}
 		s.collections = append(s.collections, c)
 		s.byName[c.Name] = c
+		s.crossRules[c.Name] = crossRules(&c.Schema)
 	}
 	s.words = newWordIndex(s.collections)
-	s.views, s.names, s.efforts = newViews(), newNames(), newEfforts()
-	s.registers.reading = s.repo.Warming
+	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
+	s.unique.reading = s.repo.Warming
 	return s, nil
 }
 
@@ -91,7 +103,7 @@ type Collection struct {
 // configuration.
 func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collection, error) {
 	if !s.policy.Knows(pr) {
-		return nil, noRole()
+		return nil, errNoRole()
 	}
 	var cs []Collection
 	for _, c := range s.collections {
@@ -128,9 +140,9 @@ func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	switch {
 	case !s.policy.Knows(pr):
-		return noRole()
+		return errNoRole()
 	case !s.policy.Can(pr, a, auth.Webhooks):
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your role does not grant %s of webhooks. Ask for a token with one that does.", a)}
+		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
 	}
 	return nil
 }
@@ -153,34 +165,47 @@ func (s *Site) Has(name string) bool {
 // that is not all of them, may take longer than ctx, and then what was done for it is
 // not lost to the next one who asks.
 func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) (Collection, error) {
-	v, err := s.sight(pr, name)
+	acc, err := s.access(pr, name)
 	if err != nil {
 		return Collection{}, err
 	}
-	c := Collection{v.described(), 0, s.policy.Actions(pr, name)}
-	if c.Total = s.repo.View().Len(name); v.whole {
+	c := Collection{acc.describe(), 0, s.policy.Actions(pr, name)}
+	if c.Total = s.repo.View().Len(name); acc.full {
 		return c, nil
 	}
-	v.effort = s.effort(ctx, pr, maxMaking)
-	seen, err := s.find(ctx, &list{sight: v})
+	acc.budget = s.budget(ctx, pr, scanBudget)
+	seen, err := s.find(ctx, &list{access: acc})
 	c.Total = seen.len()
 	return c, err
 }
 
-func noRole() error {
-	return &Error{Code: Forbidden, Detail: "Your token holds no role that this site knows. Ask for a token with one of its roles."}
+func errNoRole() error {
+	return &Error{Code: Forbidden, Detail: "Your token has no role of this site. Ask for a token with one of its roles."}
 }
 
 // Head is the commit that readers see, in hexadecimal, empty before the first
 // one, and a channel that is closed when there is a newer one.
 func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 	snap := s.repo.View()
-	return hexOrEmpty(snap.Commit()), snap.Superseded()
+	known := s.head.Load()
+	if known == nil || known.hash != snap.Commit() {
+		known = &headName{snap.Commit(), hexOrEmpty(snap.Commit())}
+		s.head.Store(known)
+	}
+	return known.name, snap.Superseded()
 }
 
 // Position is the place of a commit in the history of the branch, as
 // [repo.Repo.Position] has it; false for one that is not there.
-func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(repo.NewHash(commit)) }
+func (s *Site) Position(commit string) (int, bool) {
+	var hash repo.Hash
+	if len(commit) == hex.EncodedLen(len(hash)) { // repo.NewHash without what it allocates
+		if _, err := hex.Decode(hash[:], []byte(commit)); err != nil {
+			hash = repo.Hash{}
+		}
+	}
+	return s.repo.Position(hash)
+}
 
 // Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
 // for one that is not there.

@@ -1,9 +1,7 @@
 package site_test
 
 import (
-	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -13,19 +11,21 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
-	"cms/repo/repotest"
 	"cms/site"
+	"cms/site/sitetest"
 )
 
-// fixture is a site on a real repository.
+// fixture is a site with an editor, who has the role of that name.
 type fixture struct {
-	testing.TB
-	*site.Site
-	repo   *repo.Repo
-	git    string
-	fresh  func() *site.Site // another one, which has kept nothing yet
+	*sitetest.Fixture
 	editor *auth.Principal
 }
+
+var (
+	person = sitetest.Person
+	fields = sitetest.Fields
+	ref    = sitetest.Ref
+)
 
 func newSite(t testing.TB) *fixture {
 	t.Helper()
@@ -57,78 +57,7 @@ func siteOf(t testing.TB, collections []content.Collection, roles map[string]map
 // siteWithin is siteOf with so much memory for entries.
 func siteWithin(t testing.TB, memory int64, collections []content.Collection, roles map[string]map[string]auth.Grant) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, git: filepath.Join(t.TempDir(), "site.git"), editor: person("ann", "editor")}
-	var names []string
-	for _, c := range collections {
-		names = append(names, c.Name)
-	}
-	policy, err := auth.NewPolicy(roles, names)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := repo.Open(t.Context(), repo.Options{Path: f.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, Memory: memory})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.repo = r
-	folder, err := content.ParsePath("img")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-done, r.Close()); err != nil {
-			t.Error(err)
-		}
-		if out := f.runGit(repotest.FsckArgs(f.git)...); out != "" && !strings.HasPrefix(out, "notice:") {
-			t.Errorf("git fsck says: %s", out)
-		}
-	})
-	f.repo = r
-	f.fresh = func() *site.Site {
-		made, err := site.New(site.Options{Repo: r, Policy: policy, Collections: collections, Media: site.MediaOptions{Folder: folder}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return made
-	}
-	f.Site = f.fresh()
-	return f
-}
-
-func person(name, role string) *auth.Principal {
-	return &auth.Principal{Issuer: "cms", Subject: name, Name: name, Email: name + "@example.org", Roles: []string{role}}
-}
-
-func (f *fixture) runGit(args ...string) string {
-	f.Helper()
-	cmd := exec.Command("git", append([]string{"--git-dir", f.git}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		f.Fatalf("git %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-func fields(pairs ...any) *content.Object {
-	o := &content.Object{}
-	for i := 0; i < len(pairs); i += 2 {
-		o.Members = append(o.Members, content.Member{Key: pairs[i].(string), Value: pairs[i+1]})
-	}
-	return o
-}
-
-func ref(t testing.TB, collection, slug string) site.Ref {
-	t.Helper()
-	s, err := content.ParseSlug(slug)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return site.Ref{Collection: collection, Slug: s}
+	return &fixture{sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Repo: repo.Options{Memory: memory}}), person("ann", "editor")}
 }
 
 // refused checks that err is a refusal of a kind, about a rule if one is named.
@@ -144,6 +73,7 @@ func refused(t testing.TB, err error, code site.Code, rule string) {
 }
 
 func TestSlugsOfTitles(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	for _, tt := range []struct{ title, want string }{
 		{"Plan vélo", "plan-velo"},
@@ -169,6 +99,7 @@ func TestSlugsOfTitles(t *testing.T) {
 }
 
 func TestSchemaIsKept(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	create := func(collection, slug string, o *content.Object) (*site.Outcome, error) {
 		return f.Create(t.Context(), f.editor, collection, site.Draft{Slug: ref(t, collection, slug).Slug, Fields: o}, site.Write{})
@@ -208,6 +139,7 @@ func TestSchemaIsKept(t *testing.T) {
 
 // TestCheckLooksAcross finds what no entry shows alone.
 func TestCheckLooksAcross(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	for _, slug := range []string{"a", "b"} {
 		o := fields("title", slug, "code", slug)
@@ -233,6 +165,7 @@ func TestCheckLooksAcross(t *testing.T) {
 
 // TestPagesStayInStep reads a list page by page while entries come and go.
 func TestPagesStayInStep(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	create := func(slug string) {
 		t.Helper()
@@ -271,23 +204,24 @@ func TestPagesStayInStep(t *testing.T) {
 // TestChangesTellEveryFile reads the feed of a push that edits an entry, moves
 // another one and touches a file that is none.
 func TestChangesTellEveryFile(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	for _, slug := range []string{"a", "b"} {
 		if _, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Slug: ref(t, "consultations", slug).Slug, Fields: fields("title", slug, "code", slug), Body: "\nCorps de " + slug + ".\n"}, site.Write{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	since, superseded := f.Head()
+	since, _ := f.Head()
 	work := filepath.Join(t.TempDir(), "work")
 	for _, args := range [][]string{
-		{"git", "clone", "-q", f.git, work},
+		{"git", "clone", "-q", f.Git, work},
 		{"sh", "-c", "cd " + work + " && mkdir _layouts img && echo hello | tee _layouts/page.html img/.hidden >img/a.txt && git mv _consultations/b.md _consultations/c.md && echo 'Suite.' >>_consultations/a.md && git add . && git -c user.name=Ada -c user.email=ada@example.org commit -qm 'By hand' && git push -q"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)
 		}
 	}
-	<-superseded
+	f.TakeIn()
 	until, _ := f.Head()
 	changes, err := f.Changes(t.Context(), since, until, 0)
 	if err != nil {
@@ -319,6 +253,7 @@ func TestChangesTellEveryFile(t *testing.T) {
 
 // TestNobodyElse shows what a caller without a permission learns.
 func TestNobodyElse(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	reader := &auth.Principal{Subject: "bob", Roles: []string{"reader"}}
 	stranger := &auth.Principal{Subject: "eve", Roles: []string{"stranger"}}

@@ -44,6 +44,7 @@ func stands(o *content.Object) string {
 // do with it, alone and in batches: what they may not set is what it was, or blank in
 // an entry that is new.
 func TestWhatNobodySetsStands(t *testing.T) {
+	t.Parallel()
 	f := newStandingSite(t)
 	clerk := person("bob", "clerk")
 	whatever := site.Precondition{Any: true}
@@ -117,9 +118,9 @@ func TestWhatNobodySetsStands(t *testing.T) {
 		second["_fiches/"+name+".md"] = standing + name
 		first["_fiches/"+name+".md"] = strings.NewReplacer("import", "forge", "69123", "13055", "clos", "ouvert", "note: 5", "note: 1").Replace(standing) + name
 	})
-	f.pushFiles(first)
-	commit := strings.TrimSpace(f.runGit("rev-parse", "main"))
-	f.pushFiles(second)
+	f.Commit(first)
+	commit := strings.TrimSpace(f.RunGit("rev-parse", "main"))
+	f.Commit(second)
 	each(func(i int, pr *auth.Principal, alone bool, name string) {
 		un, deux, page := ref(t, "fiches", name), ref(t, "fiches", "deux-"+name), ref(t, "pages", name)
 		old := [2]string{"", commit}
@@ -138,7 +139,7 @@ func TestWhatNobodySetsStands(t *testing.T) {
 		} else {
 			_, err = f.Batch(t.Context(), pr, ops, site.Write{})
 		}
-		e, there := f.repo.View().Entry(un.Collection, un.Slug)
+		e, there := f.Repo.View().Entry(un.Collection, un.Slug)
 		if !there {
 			return
 		}
@@ -154,18 +155,19 @@ func TestWhatNobodySetsStands(t *testing.T) {
 // TestRevertKeepsBytes: what is kept is written as it is, and what was the same then
 // comes back byte for byte.
 func TestRevertKeepsBytes(t *testing.T) {
+	t.Parallel()
 	f := newStandingSite(t)
 	un := ref(t, "fiches", "un")
 	first := strings.Replace(standing, "Un", "Le   premier # ici", 1)
 	f.pushFile("_fiches/un.md", first)
-	old := strings.TrimSpace(f.runGit("rev-parse", "main:_fiches/un.md"))
+	old := strings.TrimSpace(f.RunGit("rev-parse", "main:_fiches/un.md"))
 	f.pushFile("_fiches/un.md", standing)
 	revert := func(want string) {
 		t.Helper()
 		if _, err := f.Revert(t.Context(), f.editor, un, old, site.Write{Precondition: site.Precondition{Any: true}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.runGit("show", "main:_fiches/un.md"); got != want {
+		if got := f.RunGit("show", "main:_fiches/un.md"); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -187,7 +189,7 @@ func TestRevertKeepsBytes(t *testing.T) {
 	if _, err := f.Revert(t.Context(), clerk, deux, e.Revision, site.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := f.runGit("show", "main:_fiches/deux.md"), "---\ntitle: Deux\nnote: 5\n---\n"; got != want {
+	if got, want := f.RunGit("show", "main:_fiches/deux.md"), "---\ntitle: Deux\nnote: 5\n---\n"; got != want {
 		t.Errorf("restored by who does not see the note: got %q, want %q", got, want)
 	}
 }
@@ -195,6 +197,7 @@ func TestRevertKeepsBytes(t *testing.T) {
 // TestMendingLeavesReadOnlyFields: of a file that cannot be read the read-only fields
 // are those of its last state that could be, or blank.
 func TestMendingLeavesReadOnlyFields(t *testing.T) {
+	t.Parallel()
 	f := newStandingSite(t)
 	un, deux := ref(t, "fiches", "un"), ref(t, "fiches", "deux")
 	f.pushFile("_fiches/un.md", standing)

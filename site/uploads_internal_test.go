@@ -13,6 +13,7 @@ import (
 // A file that is on its way takes nobody's turn; one that is there waits for its own,
 // as long as its request lasts.
 func TestUploadsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
 	s := &Site{media: MediaOptions{MaxBytes: 100, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"svg"}}}, uploads: make(chan struct{}, maxUploads)}
 	slow, end := io.Pipe()
 	done := make(chan error, 1)

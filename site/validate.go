@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"cms/auth"
 	"cms/content"
 	"cms/repo"
 )
@@ -17,28 +16,27 @@ func readable(d *content.Document) error {
 	return nil
 }
 
-// validate refuses a document that breaks a rule which the one before it kept,
-// and tells everything that is wrong at once, but for fields that the principal
-// does not see.
+// validate refuses a document that breaks a rule which the one before it kept. It
+// reports all problems at once, except those of fields that the principal does not see.
 func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	problems := faults(after.Problems())
 	if before != nil {
 		problems = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), problems)
 	}
-	if e.collection.Schema.Defined {
+	if e.access.Schema.Defined {
 		unsure := false
 		problems = append(problems, e.schemaProblems(tx, before, after, &unsure)...)
 		if unsure {
-			return unreadNow()
+			return errUnreadable()
 		}
 	}
 	if len(problems) == 0 {
 		return nil
 	}
-	err := &Error{Code: Invalid, Detail: "The entry breaks rules of its collection or of front matter. Nothing was saved.",
-		Problems: tellable(e.collection.hidden(after.Fields()), problems)}
+	err := &Error{Code: Invalid, Detail: "The entry is not valid. Nothing was saved.",
+		Problems: visibleProblems(e.access.hidden(after.Fields()), problems)}
 	if len(err.Problems) == 0 {
-		err.Detail = "The entry breaks a rule for a field that your roles do not show. Nothing was saved; ask someone who sees it."
+		err.Detail = "A field that your roles do not show is not valid. Nothing was saved. Ask someone who sees the field."
 	}
 	return err
 }
@@ -47,8 +45,8 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 // did not. They are unsure when other entries, or earlier states, which they depend on,
 // cannot be read.
 func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsure *bool) []content.Problem {
-	schema := &e.collection.Schema
-	l := lookup{entries: tx, registers: &e.site.registers, sees: e.sees, unsure: unsure}.of(e.ref)
+	schema := &e.access.Schema
+	l := lookup{entries: tx, unique: &e.site.unique, canRead: e.access.canReadOther, uncertain: unsure}.forEntry(e.ref)
 	if before == nil {
 		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(e.restored, after)...)
 	}
@@ -67,7 +65,7 @@ func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsu
 // writes otherwise; nil is of a new entry, which has the defaults or what it
 // inherits.
 func (e *edit) readOnlyProblems(was, after *content.Document) []content.Problem {
-	schema := &e.collection.Schema
+	schema := &e.access.Schema
 	blank := e.inherited
 	switch {
 	case was != nil:
@@ -82,30 +80,18 @@ func (e *edit) readOnlyProblems(was, after *content.Document) []content.Problem 
 }
 
 // lastReadable is the last state of the entry, which cannot be read now, in which it
-// could be; nil if there is none that is not long ago. What it holds now nobody can
-// tell.
+// could be; nil if there is none that is not long ago. What it holds now is
+// unknown.
 func (e *edit) lastReadable() (*content.Document, error) {
-	path, err := e.collection.Path(e.ref.Slug)
+	path, err := e.access.Path(e.ref.Slug)
 	if err != nil {
 		return nil, err
 	}
 	var blobs []repo.Hash
-	for _, c := range e.site.repo.Recent(path, maxLooked) {
+	for _, c := range e.site.repo.Recent(path, maxHistorySearch) {
 		blobs = append(blobs, c.Revision)
 	}
 	return e.site.lastReadable(context.Background(), nil, blobs)
-}
-
-// sees says whether the principal may read an entry, of any collection.
-func (e *edit) sees(other *repo.Entry) bool {
-	v := e.collection
-	if other.Collection != v.Name {
-		var err error
-		if v, err = e.site.sight(e.principal, other.Collection, auth.Read); err != nil {
-			return false
-		}
-	}
-	return v.sees(other)
 }
 
 // faults are the problems with a file for which it is not saved. That fields

@@ -8,41 +8,40 @@ import (
 	"cms/repo"
 )
 
-// Bounds of what is kept of entries as callers see them: how many entries, and
-// how many bytes of one and of what was made of it.
+// Bounds of the cache: how many entries, and how many bytes of one and of its encoding.
 const (
 	maxViews   = 4096
 	maxEncoded = 16 << 10
 )
 
-// views are the entries that lists have shown, as those saw them who asked: to
-// hold an entry against its schema and to encode it is most of the work of a list.
-type views struct{ kept *lru.Cache[viewName, *Entry] }
+// viewCache holds entries as callers see them: to validate an entry and to encode it is
+// most of the work of a list.
+type viewCache struct{ kept *lru.Cache[viewKey, *Entry] }
 
-// viewName tells all that what is shown of an entry depends on.
-type viewName struct {
+// viewKey is all that the view of an entry depends on.
+type viewKey struct {
 	collection, slug string
 	revision, commit repo.Hash
-	reads            string // of the caller
+	visible          string // see [access.visible]
 }
 
-func newViews() *views {
-	kept, _ := lru.New[viewName, *Entry](maxViews) // a positive size is no error
-	return &views{kept}
+func newViewCache() *viewCache {
+	kept, _ := lru.New[viewKey, *Entry](maxViews) // a positive size is no error
+	return &viewCache{kept}
 }
 
-// of is e as the caller of v sees it, who reads what [sight.reads] told.
-func (all *views) of(v *sight, reads string, e *repo.Entry) (*Entry, error) {
-	name := viewName{e.Collection, e.Slug.String(), e.Revision, e.Updated().Commit, reads}
+// get is e as a caller sees it; visible is [access.visible] of them.
+func (all *viewCache) get(acc *access, reads string, e *repo.Entry) (*Entry, error) {
+	name := viewKey{e.Collection, e.Slug.String(), e.Revision, e.Updated().Commit, reads}
 	if kept, ok := all.kept.Get(name); ok && kept.Path == e.Path {
 		return kept, nil
 	}
-	made, err := v.view(e)
+	made, err := acc.view(e)
 	if err != nil {
 		return nil, err
 	}
 	made.encoded = new(atomic.Pointer[[]byte])
-	if made.size() <= maxEncoded && !unread(e.Problems()) {
+	if made.size() <= maxEncoded && !storageFailed(e.Problems()) {
 		all.kept.Add(name, made)
 	}
 	return made, nil

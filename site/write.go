@@ -91,8 +91,8 @@ func (e *OperationError) Unwrap() error { return e.Err }
 // an entry as the last of its operations left it.
 func (s *Site) Batch(ctx context.Context, pr *auth.Principal, ops []Operation, w Write) ([]*Outcome, error) {
 	outcomes, err := s.batch(ctx, pr, ops, w)
-	if err != nil && s.hides(pr) {
-		err = withoutPlaces(err)
+	if err != nil && s.hidesFields(pr) {
+		err = hidePositions(err)
 	}
 	return outcomes, err
 }
@@ -102,12 +102,12 @@ func (s *Site) batch(ctx context.Context, pr *auth.Principal, ops []Operation, w
 		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("A batch has between 1 and %d operations.", MaxBatch)}
 	}
 	t := &transaction{site: s, principal: pr, write: w}
-	cost := s.effort(ctx, pr, maxEffort)
-	defer cost.done()
+	budget := s.budget(ctx, pr, pageBudget)
+	defer budget.release()
 	for i, op := range ops {
-		e, err := op(ctx, s, pr, cost)
+		e, err := op(ctx, s, pr, budget)
 		if err != nil {
-			return nil, &OperationError{i, refusal(err)}
+			return nil, &OperationError{i, asError(err)}
 		}
 		t.edits = append(t.edits, e)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,10 +21,11 @@ var (
 	takenTitles = rapid.SampledFrom([]string{"Parc", "Été"})
 )
 
-// TestRegister edits at random, in groups, in batches that fail and behind the
+// TestUniqueIndex edits at random, in groups, in batches that fail and behind the
 // service's back, and compares after each step what is refused as taken, and
 // which slugs titles get, with a look at every entry.
-func TestRegister(t *testing.T) {
+func TestUniqueIndex(t *testing.T) {
+	t.Parallel()
 	for name, few := range map[string]string{"rapid.checks": "4", "rapid.steps": "25"} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
 			f.Value.Set(few)
@@ -33,7 +33,7 @@ func TestRegister(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &registerModel{newSite(t)}
+		m := &uniqueModel{newSite(t)}
 		if _, err := m.create("rencontres", "accueil", "", false); err != nil {
 			rt.Fatal(err)
 		}
@@ -62,13 +62,13 @@ func TestRegister(t *testing.T) {
 
 var whatever = site.Write{Precondition: site.Precondition{Any: true}}
 
-type registerModel struct{ *fixture }
+type uniqueModel struct{ *fixture }
 
-func (m *registerModel) ref(rt *rapid.T, label string) site.Ref {
+func (m *uniqueModel) ref(rt *rapid.T, label string) site.Ref {
 	return ref(m, "consultations", takenSlugs.Draw(rt, label))
 }
 
-func (m *registerModel) create(collection, slug, code string, dry bool) (*site.Outcome, error) {
+func (m *uniqueModel) create(collection, slug, code string, dry bool) (*site.Outcome, error) {
 	o := fields("title", "T")
 	if code != "" {
 		o = fields("title", "T", "code", code)
@@ -80,7 +80,7 @@ func (m *registerModel) create(collection, slug, code string, dry bool) (*site.O
 }
 
 // group has several writers ask for the same value at once: one at most gets it.
-func (m *registerModel) group(rt *rapid.T) {
+func (m *uniqueModel) group(rt *rapid.T) {
 	code := takenCodes.Draw(rt, "code")
 	taken := m.count(rt, func(_ string, c content.Value) bool { return c == code }) > 0
 	var won atomic.Int32
@@ -103,7 +103,7 @@ func (m *registerModel) group(rt *rapid.T) {
 
 // failed is a batch whose last operation is refused: what came before it is not
 // there, and takes nothing.
-func (m *registerModel) failed(rt *rapid.T) {
+func (m *uniqueModel) failed(rt *rapid.T) {
 	draft := site.Draft{Slug: ref(m, "consultations", "batch").Slug, Fields: fields("title", "T", "code", takenCodes.Draw(rt, "code"))}
 	_, err := m.Batch(m.Context(), m.editor, []site.Operation{
 		site.Deleting(m.ref(rt, "gone"), site.Precondition{Any: true}),
@@ -116,26 +116,18 @@ func (m *registerModel) failed(rt *rapid.T) {
 }
 
 // push commits with Git what the rules would refuse, and has the service notice.
-func (m *registerModel) push(rt *rapid.T) {
+func (m *uniqueModel) push(rt *rapid.T) {
 	slug := takenSlugs.Draw(rt, "slug")
 	change := "D _consultations/" + slug + ".md\n"
 	if rapid.Bool().Draw(rt, "put") {
 		src := fmt.Sprintf("---\ntitle: T\ncode: %s\n---\n", takenCodes.Draw(rt, "code"))
 		change = fmt.Sprintf("M 100644 inline _consultations/%s.md\ndata %d\n%s\n", slug, len(src), src)
 	}
-	cmd := exec.Command("git", "--git-dir", m.git, "fast-import", "--quiet")
-	cmd.Stdin = strings.NewReader("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n" + change)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		rt.Fatalf("git fast-import: %v\n%s", err, out)
-	}
-	nothing := site.MergePatch(fields("fields", fields()))
-	if _, err := m.Update(m.Context(), m.editor, ref(m, "rencontres", "accueil"), nothing, whatever); err != nil {
-		rt.Fatal(err)
-	}
+	m.FastImport("commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n" + change)
 }
 
 // count says of how many entries f holds.
-func (m *registerModel) count(rt *rapid.T, f func(slug string, code content.Value) bool) (n int) {
+func (m *uniqueModel) count(rt *rapid.T, f func(slug string, code content.Value) bool) (n int) {
 	page, err := m.List(m.Context(), m.editor, "consultations", site.Query{Limit: site.MaxLimit})
 	if err != nil {
 		rt.Fatal(err)
@@ -148,7 +140,7 @@ func (m *registerModel) count(rt *rapid.T, f func(slug string, code content.Valu
 	return n
 }
 
-func (m *registerModel) check(rt *rapid.T) {
+func (m *uniqueModel) check(rt *rapid.T) {
 	for _, slug := range []string{"parc", "PARC", "parc-2", "parc-3", "Parc-4", "ete", "éTé", "2026/PARC"} {
 		_, err := m.create("consultations", slug, "", true)
 		m.compare(rt, "slug "+slug, err, site.Conflict, m.count(rt, func(s string, _ content.Value) bool { return strings.EqualFold(s, slug) }))
@@ -171,7 +163,7 @@ func (m *registerModel) check(rt *rapid.T) {
 
 // compare holds what a dry run said against the number of entries that have what
 // it asked for.
-func (m *registerModel) compare(rt *rapid.T, what string, err error, code site.Code, owners int) {
+func (m *uniqueModel) compare(rt *rapid.T, what string, err error, code site.Code, owners int) {
 	var refusal *site.Error
 	refused := errors.As(err, &refusal) && refusal.Code == code
 	if err != nil && !refused || refused != (owners > 0) {

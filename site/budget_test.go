@@ -70,7 +70,7 @@ func newGrown(t *testing.T) *fixture {
 		files[fmt.Sprintf("_%s/wide.md", collectionOf(n))] = wide + "---\n"
 	}
 	commit(files)
-	f.fastImport(b.String(), "--force")
+	f.FastImport(b.String(), "--force")
 	return f
 }
 
@@ -92,14 +92,14 @@ func asks(f *fixture) []ask {
 	// the first and the oldest revisions of the histories, as partial knows them
 	oldest := map[int]site.Change{}
 	for _, n := range []int{small, large} {
-		all, err := f.fresh().History(f.Context(), person("pat", "partial"), at(n, "history"), "", 1000)
+		all, err := f.Fresh().History(f.Context(), person("pat", "partial"), at(n, "history"), "", 1000)
 		if err != nil || all.Next != "" {
 			f.Fatal(all, err)
 		}
 		oldest[n] = all.Items[len(all.Items)-1]
 	}
 	head, _ := f.Head()
-	commits := strings.Fields(f.runGit("rev-list", "main"))
+	commits := strings.Fields(f.RunGit("rev-list", "main"))
 	return []ask{
 		{"list everything", "editor", list(func(int) site.Query { return site.Query{Limit: 1000} })},
 		{"list what is partly seen", "partial", list(func(int) site.Query { return site.Query{Limit: 1000} })},
@@ -194,7 +194,7 @@ func TestWorkGrowsWithWhatIsAsked(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			pr := person("pat", a.who)
 			cost := func(n int) (work int64, memory uint64) {
-				s := f.fresh()
+				s := f.Fresh()
 				if strings.HasPrefix(a.name, "search") { // whose index is made first
 					if _, err := s.Search(t.Context(), f.editor, site.Search{Text: "mot", Limit: 1}); err != nil {
 						t.Fatal(err)
@@ -234,17 +234,18 @@ func TestWorkGrowsWithWhatIsAsked(t *testing.T) {
 // TestWorkEndsWithItsCaller asks each question for someone who has gone, and for
 // someone who goes meanwhile: nothing more is done for them.
 func TestWorkEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
 	f := newGrown(t)
 	for _, a := range asks(f) {
 		t.Run(a.name, func(t *testing.T) {
 			pr := person("pat", a.who)
-			whole := f.fresh()
+			whole := f.Fresh()
 			if err := a.do(t.Context(), whole, pr, large); err != nil {
 				t.Fatal(err)
 			}
 			gone, cancel := context.WithCancel(t.Context())
 			cancel()
-			s := f.fresh()
+			s := f.Fresh()
 			if err := a.do(gone, s, pr, large); !errors.Is(err, context.Canceled) && whole.Spent() > 1000 {
 				t.Errorf("got %v, want that the caller has gone", err)
 			}
@@ -257,7 +258,7 @@ func TestWorkEndsWithItsCaller(t *testing.T) {
 				return
 			}
 			const counts = 5 // then they go
-			s = f.fresh()
+			s = f.Fresh()
 			if err := a.do(&patience{t.Context(), counts}, s, pr, large); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v for someone who goes meanwhile", err)
 			}
@@ -271,14 +272,15 @@ func TestWorkEndsWithItsCaller(t *testing.T) {
 // TestWhatCostsTooMuchIsGoneOnWith lets questions cost next to nothing: they are
 // answered in parts, or in the end, and the parts are the whole.
 func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
+	t.Parallel()
 	f := newGrown(t)
 	pr, at := person("pat", "partial"), ref(t, collectionOf(large), "history")
-	history, err := f.fresh().History(t.Context(), pr, at, "", 1000)
+	history, err := f.Fresh().History(t.Context(), pr, at, "", 1000)
 	if err != nil || len(history.Items) != small || history.Next != "" {
 		t.Fatalf("got %v, %v", history, err)
 	}
 	want := history.Items
-	s := f.fresh()
+	s := f.Fresh()
 	s.Grudge(2000)
 	var got []site.Change
 	pages, again := 0, 0
@@ -305,11 +307,11 @@ func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 	}
 
 	q := site.Query{Limit: 1000, Text: "concertation"}
-	list, err := f.fresh().List(t.Context(), pr, collectionOf(large), q)
+	list, err := f.Fresh().List(t.Context(), pr, collectionOf(large), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = f.fresh()
+	s = f.Fresh()
 	s.Grudge(1 << 24)
 	var slugs []string
 	tries := 0
@@ -335,7 +337,7 @@ func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 
 	head, _ := f.Head()
 	seen := 0
-	since := strings.Fields(f.runGit("rev-list", "--max-parents=0", "main"))[0]
+	since := strings.Fields(f.RunGit("rev-list", "--max-parents=0", "main"))[0]
 	for since != head {
 		part, err := s.Since(t.Context(), pr, since, 1000)
 		if err != nil {
@@ -346,7 +348,7 @@ func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 		}
 		since = part.Until
 	}
-	whole, err := f.fresh().Since(t.Context(), pr, strings.Fields(f.runGit("rev-list", "--max-parents=0", "main"))[0], 1000)
+	whole, err := f.Fresh().Since(t.Context(), pr, strings.Fields(f.RunGit("rev-list", "--max-parents=0", "main"))[0], 1000)
 	if err != nil || seen != len(whole.Changes) {
 		t.Errorf("got %d changes, want %d, %v", seen, len(whole.Changes), err)
 	}
@@ -355,6 +357,7 @@ func TestWhatCostsTooMuchIsGoneOnWith(t *testing.T) {
 // TestDearQuestionsTakeTurns lets some wait: nobody has many waiting, and who waits
 // gets an answer when it is their turn, or goes.
 func TestDearQuestionsTakeTurns(t *testing.T) {
+	t.Parallel()
 	f := newGrown(t)
 	var turns []func()
 	other := person("other", "editor")
@@ -407,6 +410,7 @@ func patienceOver(t *testing.T) context.Context {
 
 // TestBatchesAreBounded refuses a batch whose files are too large together.
 func TestBatchesAreBounded(t *testing.T) {
+	t.Parallel()
 	f := newGrown(t)
 	f.Grudge(1000)
 	var ops []site.Operation
@@ -422,6 +426,7 @@ func TestBatchesAreBounded(t *testing.T) {
 
 // TestManyValuesAreASet compares a filter with many values with as many of one.
 func TestManyValuesAreASet(t *testing.T) {
+	t.Parallel()
 	f := newSite(t)
 	values := []any{"un", "e\u0301cluse", "écluse", content.Number("1.5"), content.Number("1.50"), content.Number("9007199254740993"), true, "2026-01-02", "1.5"}
 	var ops []site.Operation

@@ -1,0 +1,213 @@
+// Package sitetest makes sites on real repositories for tests of several packages.
+package sitetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+	"cms/repo/repotest"
+	"cms/site"
+)
+
+// Options are what a Fixture is made of.
+type Options struct {
+	Collections []content.Collection
+	Roles       map[string]map[string]auth.Grant
+	Media       site.MediaOptions // the folder is img if it has none
+	Repo        repo.Options      // without path, branch, committer and collections
+}
+
+// Fixture is a site on a real repository, which is checked with git fsck at the end of
+// the test.
+type Fixture struct {
+	testing.TB
+	*site.Site
+	Repo *repo.Repo
+	Git  string // the folder of the repository
+
+	options site.Options
+}
+
+// New makes an empty site, which ends with the test.
+func New(t testing.TB, o Options) *Fixture {
+	t.Helper()
+	f := &Fixture{TB: t, Git: filepath.Join(t.TempDir(), "site.git")}
+	var names []string
+	for i := range o.Collections {
+		names = append(names, o.Collections[i].Name)
+	}
+	policy, err := auth.NewPolicy(o.Roles, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Repo.Path, o.Repo.Branch, o.Repo.Collections = f.Git, "main", o.Collections
+	o.Repo.Committer = repo.Person{Name: "CMS", Email: "cms@example.org"}
+	if f.Repo, err = repo.Open(t.Context(), o.Repo); err != nil {
+		t.Fatal(err)
+	}
+	if o.Media.Folder.IsZero() {
+		if o.Media.Folder, err = content.ParsePath("img"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Repo.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, f.Repo.Close()); err != nil {
+			t.Errorf("repository: %v", err)
+		}
+		if out := f.RunGit(repotest.FsckArgs(f.Git)...); out != "" && !strings.HasPrefix(out, "notice: HEAD points to an unborn branch") {
+			t.Errorf("git fsck says: %s", out)
+		}
+	})
+	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, Media: o.Media}
+	f.Site = f.Fresh()
+	return f
+}
+
+// Fresh is another site on the same repository, whose caches are empty.
+func (f *Fixture) Fresh() *site.Site {
+	f.Helper()
+	s, err := site.New(f.options)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return s
+}
+
+// RunGit runs git in the repository, and gives what it prints.
+func (f *Fixture) RunGit(args ...string) string {
+	f.Helper()
+	return f.run("", append([]string{"--git-dir", f.Git}, args...)...)
+}
+
+func (f *Fixture) run(stdin string, args ...string) string {
+	f.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		f.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// Tip is the commit that the branch is at, for Git.
+func (f *Fixture) Tip() string { return strings.TrimSpace(f.RunGit("rev-parse", "main")) }
+
+// FastImport runs git fast-import on a stream, and takes in what it made.
+func (f *Fixture) FastImport(stream string, args ...string) {
+	f.Helper()
+	f.run(stream, append([]string{"--git-dir", f.Git, "fast-import", "--quiet", "--depth=0"}, args...)...)
+	f.TakeIn()
+}
+
+// Commit commits files as they are, whatever the rules of the site say of them. Files of
+// collections are committed by the writer itself: after a commit from outside, it makes
+// edits wait for more of them.
+func (f *Fixture) Commit(files map[string]string) {
+	f.Helper()
+	paths := slices.Sorted(maps.Keys(files))
+	refs := make([]site.Ref, len(paths))
+	for i, path := range paths {
+		if refs[i] = f.entry(path); refs[i] == (site.Ref{}) {
+			f.commitOutside(paths, files)
+			return
+		}
+	}
+	_, err := f.Repo.Update(f.Context(), repo.Meta{Author: repo.Person{Name: "D", Email: "d@example.org"}, Message: "Dehors"}, func(tx *repo.Tx) error {
+		for i, path := range paths {
+			if _, err := tx.Put(refs[i].Collection, refs[i].Slug, content.Parse([]byte(files[path]))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+// entry is the entry whose file is at path; none where it is no file of a collection.
+func (f *Fixture) entry(path string) site.Ref {
+	p, err := content.ParsePath(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range f.options.Collections {
+		c := &f.options.Collections[i]
+		if slug, ok := c.Slug(p); ok {
+			return site.Ref{Collection: c.Name, Slug: slug}
+		}
+	}
+	return site.Ref{}
+}
+
+func (f *Fixture) commitOutside(paths []string, files map[string]string) {
+	f.Helper()
+	var b strings.Builder
+	b.WriteString("commit refs/heads/main\ncommitter D <d@example.org> 1700000000 +0000\ndata 6\nDehors\n")
+	if f.Repo.View().Commit() != (repo.Hash{}) {
+		b.WriteString("from refs/heads/main^0\n")
+	}
+	for _, path := range paths {
+		fmt.Fprintf(&b, "M 100644 inline %s\ndata %d\n%s\n", path, len(files[path]), files[path])
+	}
+	f.FastImport(b.String())
+}
+
+// TakeIn has the writer look for commits of others now, instead of at the next time
+// that it does by itself, and returns when readers see them.
+func (f *Fixture) TakeIn() {
+	f.Helper()
+	for tip := f.Tip(); ; {
+		snap := f.Repo.View()
+		if snap.Commit().String() == tip {
+			return
+		}
+		if _, err := f.Repo.Update(f.Context(), repo.Meta{Author: repo.Person{Name: "D", Email: "d@example.org"}}, func(*repo.Tx) error { return nil }); err != nil {
+			f.Fatal(err)
+		}
+		if f.Repo.View() == snap {
+			<-snap.Superseded()
+		}
+	}
+}
+
+// Person is somebody with one role.
+func Person(name, role string) *auth.Principal {
+	return &auth.Principal{Issuer: "cms", Subject: name, Name: name, Email: name + "@example.org", Roles: []string{role}}
+}
+
+// Fields is an object of keys and values in turn.
+func Fields(pairs ...any) *content.Object {
+	o := &content.Object{}
+	for i := 0; i < len(pairs); i += 2 {
+		o.Members = append(o.Members, content.Member{Key: pairs[i].(string), Value: pairs[i+1]})
+	}
+	return o
+}
+
+// Ref names an entry whose slug can be one.
+func Ref(t testing.TB, collection, slug string) site.Ref {
+	t.Helper()
+	s, err := content.ParseSlug(slug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site.Ref{Collection: collection, Slug: s}
+}
