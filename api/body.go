@@ -13,6 +13,7 @@ import (
 
 	"cms/content"
 	"cms/site"
+	"cms/web"
 )
 
 // The JSON bodies of writes, for the OpenAPI document. They are decoded by hand,
@@ -66,7 +67,7 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 	}
 	members, ok := v.(*content.Object)
 	if !ok {
-		return nil, newProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
+		return nil, web.NewProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
 	}
 	b := &body{members: members}
 	b.only(known)
@@ -74,14 +75,14 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 }
 
 // notJSON is what a body that cannot be read is answered with.
-func notJSON(err error) *Problem {
+func notJSON(err error) *web.Problem {
 	if at := (*content.SyntaxError)(nil); errors.As(err, &at) && at.TooLarge {
-		p := newProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
-		p.Errors = []Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
+		p := web.NewProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
+		p.Errors = []web.Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
 		return p
 	}
-	p := newProblem(http.StatusBadRequest, "The body is not valid JSON.")
-	p.Errors = []Fault{{Detail: err.Error(), Rule: "json"}}
+	p := web.NewProblem(http.StatusBadRequest, "The body is not valid JSON.")
+	p.Errors = []web.Fault{{Detail: err.Error(), Rule: "json"}}
 	return p
 }
 
@@ -108,7 +109,7 @@ func (b *body) problem() error {
 	if b.found.Len() == 0 {
 		return nil
 	}
-	p := newProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
+	p := web.NewProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
 	p.Errors = faultsOf(b.found.Told(), "")
 	return p
 }
@@ -234,7 +235,7 @@ func checkJSONPatch(raw []byte) error {
 		return notJSON(err)
 	}
 	if _, ok := v.([]content.Value); !ok {
-		return newProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
+		return web.NewProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
 	}
 	return nil
 }
@@ -247,13 +248,9 @@ func mediaType(contentType, header string, accepted ...string) (string, error) {
 	if err == nil && slices.Contains(accepted, media) && (charset == "" || charset == "utf-8") {
 		return media, nil
 	}
-	p := newProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
+	p := web.NewProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
 	if header != "" {
-		p = p.with(header, strings.Join(accepted, ", "))
+		p = p.With(header, strings.Join(accepted, ", "))
 	}
 	return "", p
-}
-
-func tooLarge(limit int64) *Problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "The body is larger than the "+strconv.FormatInt(limit, 10)+" bytes that are accepted.")
 }

@@ -14,6 +14,7 @@ import (
 
 	"cms/auth"
 	"cms/site"
+	"cms/web"
 )
 
 // Event is what a commit did to an entry or to a file of the media folder.
@@ -98,7 +99,7 @@ var listChangesDoc = doc{
 
 func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
 	sequence := a.sequences(ctx)
-	seen, err := a.site.Since(ctx, principal(ctx), in.Since, in.Limit)
+	seen, err := a.site.Since(ctx, web.Principal(ctx), in.Since, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -140,12 +141,12 @@ var streamEventsDoc = doc{
 }
 
 func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
-	pr := principal(ctx)
+	pr := web.Principal(ctx)
 	sight, err := a.site.Sees(pr) // whether they may at all
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	leave, refused := a.streams.join(callerKey(pr))
+	leave, refused := a.streams.join(web.CallerKey(pr))
 	if refused != nil {
 		return nil, a.problem(ctx, refused)
 	}
@@ -215,7 +216,7 @@ func (s *stream) run(hc huma.Context) {
 				}
 			case <-look.C:
 				if err := s.look(r); err != nil {
-					s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", requestID(ctx))
+					s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", web.RequestID(ctx))
 					return
 				}
 			case <-ctx.Done():
@@ -229,7 +230,7 @@ func (s *stream) run(hc huma.Context) {
 
 // look sees whether the caller of r may still listen, and to what.
 func (s *stream) look(r *http.Request) (err error) {
-	if s.principal, err = s.api.caller(r); err == nil {
+	if s.principal, err = s.api.web.Caller(r); err == nil {
 		s.sight, err = s.api.site.Sees(s.principal)
 	}
 	return err

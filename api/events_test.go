@@ -284,7 +284,7 @@ func TestEventsAreResumed(t *testing.T) {
 }
 
 func TestEventStreamBeats(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.Heartbeat = 10 * time.Millisecond })
+	s := newServerWith(t, func(o *options) { o.Heartbeat = 10 * time.Millisecond })
 	w := s.watch(s.token, "")
 	for range 3 {
 		if m := w.next(); m.comment != "alive" {
@@ -421,7 +421,7 @@ func TestManyWatchers(t *testing.T) {
 func TestEventsEndWhenTheTokenIsRevoked(t *testing.T) {
 	issuer := auth.Issuer{Issuer: "bots", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("fedcba9876543210fedcba9876543210")}
 	var revoked atomic.Bool
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		var err error
 		o.Verifier, err = auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{issuer}, Revoked: func(issuer, id string) bool {
 			return revoked.Load() && issuer == "bots" && id == "leaked"

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"cms/site"
+	"cms/web"
 )
 
 // Entries is a page of a list.
@@ -97,7 +98,7 @@ var listEntriesDoc = doc{
 }
 
 func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
-	page, err := a.site.List(ctx, principal(ctx), in.Collection, in.query())
+	page, err := a.site.List(ctx, web.Principal(ctx), in.Collection, in.query())
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"cms/content"
 	"cms/site"
 	"cms/state"
+	"cms/web"
 	"cms/webhooks"
 )
 
@@ -58,11 +59,11 @@ func maybe(t time.Time) *time.Time {
 
 // relay is the service's webhooks, for someone who may do action with them.
 func (a *API) relay(ctx context.Context, action auth.Action) (*webhooks.Relay, error) {
-	if err := a.site.MayOperate(principal(ctx), action); err != nil {
+	if err := a.site.MayOperate(web.Principal(ctx), action); err != nil {
 		return nil, err
 	}
 	if a.outbound == nil {
-		return nil, newProblem(http.StatusNotFound, "This service has no webhooks.")
+		return nil, web.NewProblem(http.StatusNotFound, "This service has no webhooks.")
 	}
 	return a.outbound, nil
 }
@@ -166,7 +167,7 @@ var createWebhookDoc = doc{
 	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
 	requests:  map[string]any{mediaJSON: NewWebhook{}},
 	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
-	bounds: bounds{body: smallBody},
+	body: smallBody,
 }
 
 func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
@@ -206,7 +207,7 @@ func answerSecret(status int, s webhooks.Status, secret string) (*reply, error) 
 }
 
 // changed is an endpoint, for the audit log.
-func changed(name string) []target { return []target{{Collection: auth.Webhooks, Name: name}} }
+func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
 
 // settings sets those of e that are given; null sets them to nothing.
 func (a *API) settings(b *body, e *webhooks.Endpoint) {
@@ -256,7 +257,7 @@ var patchWebhookDoc = doc{
 	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaMergePatch: WebhookPatch{}},
 	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
-	bounds: bounds{body: smallBody},
+	body: smallBody,
 }
 
 func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
@@ -346,7 +347,7 @@ var renewSecretDoc = doc{
 	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that stands in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Overlap{}},
 	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},
-	bounds: bounds{body: smallBody},
+	body: smallBody,
 }
 
 func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, error) {
@@ -424,7 +425,7 @@ var redeliverRangeDoc = doc{
 	text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Range{}},
 	responses: map[int]any{202: Redelivered{}}, problems: []int{400, 404, 413, 415},
-	bounds: bounds{body: smallBody},
+	body: smallBody,
 }
 
 func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*reply, error) {
@@ -530,7 +531,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	if in.Entry != "" && !a.site.SeesDeliveries(principal(ctx)) {
+	if in.Entry != "" && !a.site.SeesDeliveries(web.Principal(ctx)) {
 		return nil, &site.Error{Code: site.Forbidden, Detail: "Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out."}
 	}
 	found, err := relay.Deliveries(ctx, state.DeliveryFilter{
@@ -541,7 +542,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 	}
 	page := Deliveries{Items: []Delivery{}}
 	for _, d := range found[:min(in.Limit, len(found))] {
-		page.Items = append(page.Items, a.deliveryOf(principal(ctx), d))
+		page.Items = append(page.Items, a.deliveryOf(web.Principal(ctx), d))
 	}
 	if len(found) > in.Limit {
 		page.NextCursor = &page.Items[in.Limit-1].ID
@@ -568,7 +569,7 @@ func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusOK, a.deliveryOf(principal(ctx), d))
+	return answer(http.StatusOK, a.deliveryOf(web.Principal(ctx), d))
 }
 
 var redeliverDoc = doc{

@@ -20,6 +20,7 @@ import (
 	"cms/repo"
 	"cms/site"
 	"cms/state"
+	"cms/web"
 	"cms/webhooks"
 )
 
@@ -112,17 +113,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	registry := newRegistry(s.repo, c.Collections)
-	handler, err := api.New(api.Options{
-		Site:         s.site,
+	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
 		Sessions:     sessions,
-		Providers:    p.providers,
-		Flows:        flows,
-		Inbound:      s.inbound,
-		Webhooks:     s.hooks,
-		Deployments:  deployments,
-		Keys:         &keys,
-		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		BodyMemory:   c.Server.BodyMemory,
@@ -130,9 +123,8 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Logger:       log,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
-		PerAddress:   api.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
-		PerCaller:    api.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
-		Streams:      api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		PerAddress:   web.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
+		PerCaller:    web.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
 		Registry:     registry.common,
 		Public:       registry.public,
 		Metrics:      c.Server.Metrics,
@@ -140,8 +132,24 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	s.server = newServer(c.Server.Listen, handler, log)
-	s.server.RegisterOnShutdown(handler.EndStreams)
+	door, err := api.New(api.Options{
+		Web:         floor,
+		Site:        s.site,
+		Providers:   p.providers,
+		Flows:       flows,
+		Inbound:     s.inbound,
+		Webhooks:    s.hooks,
+		Deployments: deployments,
+		Keys:        &keys,
+		Version:     version,
+		Streams:     api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	floor.Mount("/", door)
+	s.server = newServer(c.Server.Listen, floor, log)
+	s.server.RegisterOnShutdown(door.EndStreams)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
@@ -255,8 +263,8 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 }
 
 // checks are what the service needs to be ready.
-func (s *service) checks() []api.Check {
-	return []api.Check{
+func (s *service) checks() []web.Check {
+	return []web.Check{
 		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
 		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
 	}

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 // corsMaxAge is for how long browsers may remember the answer to a preflight.
 const corsMaxAge = 2 * time.Hour
 
-// allowOrigins lets the pages of some origins call the API from browsers; "*"
+// allowOrigins lets the pages of some origins call the service from browsers; "*"
 // stands for all. Without origins no page of another origin can. Credentials
 // that a browser adds by itself (cookies) are never allowed: a page sends a
 // token that it was given.
