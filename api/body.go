@@ -4,15 +4,11 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"net/mail"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"cms/content"
-	"cms/site"
 	"cms/web"
 )
 
@@ -169,54 +165,6 @@ func (b *body) slug(member string) content.Slug {
 	return s
 }
 
-// write adds to w what the members of every write say.
-func (b *body) write(w *site.Write) {
-	if b.given("message") {
-		m := b.text("message")
-		if w.Message != "" && w.Message != m {
-			b.wrong("message", "message", "The query has another message. Give one.")
-		}
-		w.Message = m
-	}
-	if b.given("on_behalf_of") {
-		w.OnBehalfOf = b.person("on_behalf_of")
-	}
-}
-
-// What Person may be, in characters: an address by RFC 5321.
-const (
-	maxName  = 100
-	maxEmail = 254
-)
-
-// person is a member that is someone for a commit to name. Their name goes into
-// a line of the commit's message, which it must not end or add to.
-func (b *body) person(member string) *site.Person {
-	before := b.found.Len()
-	who := body{members: b.object(member)}
-	if b.found.Len() > before {
-		return nil
-	}
-	for _, m := range who.members.Members {
-		if m.Key != "name" && m.Key != "email" {
-			b.wrong(member, "unknown_member", "There are name and email, and no other members.")
-			return nil
-		}
-	}
-	p := &site.Person{Name: strings.TrimSpace(who.text("name")), Email: who.text("email")}
-	addr, err := mail.ParseAddress(p.Email)
-	odd := func(s string) bool {
-		return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>", r) })
-	}
-	switch {
-	case who.found.Len() > 0, p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
-		b.wrong(member, "type", "This must be an object with a name and an email address, both texts.")
-	case utf8.RuneCountInString(p.Name) > maxName, odd(p.Name):
-		b.wrong(member, "name", "The name must be one line of at most "+strconv.Itoa(maxName)+" characters, without < and >.")
-	}
-	return p
-}
-
 // without is the object without some members.
 func (b *body) without(members ...string) *content.Object {
 	o := &content.Object{}
@@ -253,4 +201,54 @@ func mediaType(contentType, header string, accepted ...string) (string, error) {
 		p = p.With(header, strings.Join(accepted, ", "))
 	}
 	return "", p
+}
+
+// time is a member that must be a date-time.
+func (b *body) time(member string) time.Time {
+	before := b.found.Len()
+	t, err := time.Parse(time.RFC3339, b.text(member))
+	if err != nil && b.found.Len() == before {
+		b.wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
+	}
+	return t
+}
+
+// texts is a member that must be a list of strings; null is an empty one.
+func (b *body) texts(member string) []string {
+	v, _ := b.members.Get(member)
+	list, ok := v.([]content.Value)
+	if v == nil {
+		return nil
+	}
+	var all []string
+	for _, item := range list {
+		s, text := item.(string)
+		ok = ok && text
+		all = append(all, s)
+	}
+	if !ok {
+		b.wrong(member, "type", "This must be a list of strings.")
+	}
+	return all
+}
+
+// optional is a member that must be a string or null.
+func (b *body) optional(member string) string {
+	if !b.given(member) {
+		return ""
+	}
+	return b.text(member)
+}
+
+// duration is a member that must be a text such as 30s, or null.
+func (b *body) duration(member string) time.Duration {
+	if !b.given(member) {
+		return 0
+	}
+	before := b.found.Len()
+	d, err := time.ParseDuration(b.text(member))
+	if err != nil && b.found.Len() == before {
+		b.wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
+	}
+	return d
 }
