@@ -48,7 +48,7 @@ type batchInput struct {
 	Writing
 	Preconditions
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 // admit refuses who may write nowhere: what is to be written stands in the body.

@@ -24,14 +24,14 @@ func (c Preconditions) parse(base string) (site.Precondition, error) {
 		if err != nil {
 			return pre, err
 		}
-		pre.Any, pre.Revisions = t.Any, t.Strong()
+		pre.Any, pre.Revisions = t.Any, t.Revisions()
 	}
 	if c.IfNoneMatch != "" {
 		t, err := web.ParseTags("If-None-Match", c.IfNoneMatch)
 		if err != nil {
 			return pre, err
 		}
-		pre.Absent, pre.Not = t.Any, t.Weak()
+		pre.Absent, pre.Not = t.Any, t.Revisions()
 	}
 	return pre, nil
 }

@@ -75,7 +75,7 @@ func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*r
 	if err != nil {
 		return nil, err
 	}
-	if matched, ok := t.MatchWeak(version); ok {
+	if matched, ok := t.Match(version); ok {
 		return &reply{Status: http.StatusNotModified, ETag: matched}, nil
 	}
 	return r, nil

@@ -49,7 +49,7 @@ type createInput struct {
 	Writing
 	Preconditions
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 func (in *createInput) admit(ctx context.Context, a *API) error {
@@ -98,7 +98,7 @@ type Editing struct {
 	Preconditions
 	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 // admitUpdate refuses who may not change the entry. Of a request with a key, which
@@ -192,8 +192,8 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 var patchEntryDoc = doc{
 	id: "patch-entry", tag: "Entries",
 	summary:   "Edit parts of an entry",
-	text:      "A JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
-	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
@@ -205,12 +205,12 @@ func (in *patchInput) admit(ctx context.Context, a *API) error {
 	if err := in.admitUpdate(ctx, a); err != nil {
 		return err
 	}
-	_, _, _, err := in.edit("Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	_, _, _, err := in.edit("Accept-Patch", mediaJSON, mediaMergePatch, mediaJSONPatch)
 	return err
 }
 
 func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
-	ref, w, media, err := in.edit("Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	ref, w, media, err := in.edit("Accept-Patch", mediaJSON, mediaMergePatch, mediaJSONPatch)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -98,7 +97,7 @@ func parseSlug(s string) (content.Slug, error) {
 
 type getInput struct {
 	AtEntry
-	Accept      string `header:"Accept" doc:"application/json, or text/markdown for the bytes of the file."`
+	Accept      string `header:"Accept" hidden:"true"`
 	IfMatch     string `header:"If-Match" doc:"Answer 412 unless the entry is at one of these ETags."`
 	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the entry is still at one of these ETags."`
 }
@@ -130,7 +129,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !t.Any && !slices.Contains(t.Strong(), e.Revision) {
+		if _, ok := t.Match(e.Revision); !ok {
 			return nil, &site.Error{Code: site.PreconditionFailed, Detail: "The entry is not at the revision that If-Match names.", Revision: e.Revision}
 		}
 	}
@@ -139,7 +138,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		if matched, ok := t.MatchWeak(e.Revision); ok {
+		if matched, ok := t.Match(e.Revision); ok {
 			return &reply{Status: http.StatusNotModified, ETag: matched, Vary: []string{"Accept"}}, nil
 		}
 	}

@@ -206,7 +206,7 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer file.Close()
-	h.Set("ETag", web.ETag(f.Revision))
+	h.Set("ETag", uncode(r.Header, f.Revision))
 	h.Set("Content-Type", f.Type)
 	if !media.Inline(f.Type) {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
@@ -214,6 +214,21 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, file)
 	return nil
+}
+
+// uncode has the preconditions in a header name a revision as net/http knows it, where they
+// name it as a proxy that compresses does. It gives the tag for the answer.
+func uncode(h http.Header, revision string) string {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		t, err := web.ParseTags(name, h.Get(name))
+		if tag, ok := t.Match(revision); err == nil && ok && !t.Any {
+			if h.Set(name, web.ETag(revision)); name == "If-None-Match" {
+				h.Set(name, tag)
+				return tag
+			}
+		}
+	}
+	return web.ETag(revision)
 }
 
 // ranged makes problems of what net/http answers with where a range is outside of

@@ -77,6 +77,7 @@ type doc struct {
 	caller            func(*API, *http.Request) (*auth.Principal, error) // says whom a request is of, where not a token or a session alone
 	time              time.Duration                                      // that it may take, where it is not that of most operations
 	body              int64                                              // bytes that its body may have, likewise
+	repeats           []string                                           // the parameters of the query that may be given several times
 	streamed          bool                                               // the operation reads the body itself, as it comes, and holds none of it
 }
 
@@ -164,7 +165,13 @@ func register[I any](a *API, method, path string, h func(context.Context, *I) (*
 		web.Audit(ctx, r.targets...)
 		return r, nil
 	})
-	if d.requests != nil { // told only now, or huma would read it
+	for _, p := range a.documented(method, path).Parameters {
+		explode := p.Style == "deepObject" || slices.Contains(d.repeats, p.Name) // the only form that clients know of these
+		if p.Explode = nil; explode {
+			p.Explode = &explode
+		}
+	}
+	if d.requests != nil { // added here, or huma would read it
 		a.documented(method, path).RequestBody = a.requestBody(d)
 	}
 	for status, body := range d.responses {
@@ -197,7 +204,7 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 			op.Responses[strconv.Itoa(status)] = a.refused(status)
 		}
 	}
-	o := web.Operation{Name: d.id, Route: path, Time: d.time}
+	o := web.Operation{Name: d.id, Route: path, Time: d.time, Repeatable: d.repeats}
 	if d.requests != nil {
 		o.Body = cmp.Or(d.body, a.web.MaxBody())
 		if !d.streamed {
@@ -244,7 +251,9 @@ func (a *API) requestBody(d doc) *huma.RequestBody {
 // documented is an operation in the OpenAPI document.
 func (a *API) documented(method, path string) *huma.Operation {
 	at := a.huma.OpenAPI().Paths[path]
-	return map[string]*huma.Operation{http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodPatch: at.Patch}[method]
+	return map[string]*huma.Operation{
+		http.MethodGet: at.Get, http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodPatch: at.Patch, http.MethodDelete: at.Delete,
+	}[method]
 }
 
 func (a *API) responses(d doc) map[string]*huma.Response {
@@ -322,7 +331,9 @@ func (a *API) schema(v any) *huma.Schema {
 	if of, ok := v.(either); ok {
 		return &huma.Schema{OneOf: []*huma.Schema{a.schema(of[0]), a.schema(of[1])}}
 	}
-	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+	s := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+	neverNull(s)
+	return s
 }
 
 // description is the OpenAPI document before its operations.
@@ -357,7 +368,7 @@ func description(o Options) huma.Config {
 		Transformers:  []huma.Transformer{plain},
 	}
 	if where := o.Web.PublicURL(); where != "" {
-		c.Servers = []*huma.Server{{URL: where}}
+		c.Servers = []*huma.Server{{URL: "/", Description: "Where this document is from."}, {URL: where, Description: "Where clients reach the service."}}
 	}
 	return c
 }
@@ -370,6 +381,11 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	for _, s := range o.Components.Schemas.Map() {
 		neverNull(s)
 	}
+	for schema, member := range mayBeNull {
+		p := o.Components.Schemas.Map()[schema].Properties[member]
+		of := &huma.Schema{Ref: p.Ref}
+		p.Ref, p.AnyOf = "", []*huma.Schema{of, {Type: "null"}}
+	}
 	b, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
@@ -378,6 +394,10 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	err = json.Indent(&pretty, b, "", "  ")
 	return pretty.Bytes(), err
 }
+
+// mayBeNull are the members, by their schemas, that are objects or null, which huma does
+// not say.
+var mayBeNull = map[string]string{"Difference": "from"}
 
 // neverNull says of the arrays in a schema that they are arrays: ours are empty
 // or left out, but never null as huma has them.

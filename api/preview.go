@@ -20,7 +20,7 @@ type Preview struct {
 
 type previewInput struct {
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 func (in *previewInput) admit(ctx context.Context, a *API) error {
@@ -46,6 +46,7 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.require("Give the text to show.", "body")
 	text := b.text("body")
 	if err := b.problem(); err != nil {
 		return nil, err

@@ -171,7 +171,7 @@ type wires struct {
 	got [4096]byte
 }
 
-// connect opens a stream and reads its greeting.
+// connect opens a stream and reads its first event.
 func (s *wires) connect(token string) net.Conn {
 	s.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -180,7 +180,7 @@ func (s *wires) connect(token string) net.Conn {
 	}
 	s.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n", token)
-	s.heard(conn, ": hello\n\n")
+	s.heard(conn, "\"}\n\n")
 	return conn
 }
 

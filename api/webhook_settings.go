@@ -26,6 +26,7 @@ var webhookSettings = []string{"url", "events", "collections", "fields", "token"
 type NewWebhook struct {
 	Name string `json:"name" doc:"Letters, digits, - and _, 64 at most." example:"site"`
 	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"The kind of a service that builds; absent for a receiver of events."`
+	URL  string `json:"url" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
 	WebhookSettings
 }
 
@@ -111,13 +112,13 @@ type patchWebhookInput struct {
 }
 
 func (in *patchWebhookInput) admit(ctx context.Context, a *API) error {
-	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaMergePatch, mediaJSON)
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaJSON, mediaMergePatch)
 }
 
 var patchWebhookDoc = doc{
 	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
 	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
-	requests:  map[string]any{mediaMergePatch: WebhookPatch{}},
+	requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
 	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
 	body: smallBody,
 }

@@ -8,15 +8,13 @@ import (
 // ETag is the strong entity tag of a revision (RFC 9110, section 8.8.3).
 func ETag(revision string) string { return `"` + revision + `"` }
 
-// Tags is a list of entity tags as If-Match and If-None-Match send it.
+// Tags is a list of entity tags as If-Match and If-None-Match send it. They are compared
+// by the revision that they name, whether they are strong or weak: a proxy that
+// compresses makes weak tags of ours, and a revision is a sum of the content, so that an
+// edit on the state that it names overwrites nothing.
 type Tags struct {
-	Any  bool // *
-	list []tag
-}
-
-type tag struct {
-	value string // without its quotes: a revision, maybe with what a proxy added
-	weak  bool
+	Any  bool     // *
+	list []string // without their quotes: revisions, maybe with what a proxy added
 }
 
 // ParseTags reads the value of If-Match or If-None-Match. Members of the list that
@@ -29,7 +27,7 @@ func ParseTags(name, s string) (Tags, error) {
 	}
 	var t Tags
 	for s = skipEmpty(s); s != ""; {
-		rest, weak := strings.CutPrefix(s, "W/")
+		rest := strings.TrimPrefix(s, "W/")
 		rest, ok := strings.CutPrefix(rest, `"`)
 		if !ok {
 			return Tags{}, malformed
@@ -38,7 +36,7 @@ func ParseTags(name, s string) (Tags, error) {
 		if !ok {
 			return Tags{}, malformed
 		}
-		t.list = append(t.list, tag{value, weak})
+		t.list = append(t.list, value)
 		rest = strings.TrimLeft(rest, " \t")
 		if rest != "" && rest[0] != ',' {
 			return Tags{}, malformed
@@ -51,40 +49,38 @@ func ParseTags(name, s string) (Tags, error) {
 // skipEmpty is what of a list is left behind its commas and blanks.
 func skipEmpty(s string) string { return strings.TrimLeft(s, ", \t") }
 
-// uncoded is an entity tag's value without what a proxy that compresses may have
-// added to it, as Apache does.
-func uncoded(tag string) string { return strings.TrimSuffix(tag, "-gzip") }
+// codings are what proxies that compress add to an entity tag, as Apache, Jetty and Caddy
+// do.
+var codings = []string{"--gzip", "-gzip", "-br", "-zstd", "-deflate"}
 
-// Strong are the revisions that strong comparison may match.
-func (t Tags) Strong() []string {
-	values := []string{}
-	for _, tag := range t.list {
-		if !tag.weak {
-			values = append(values, uncoded(tag.value))
+// uncoded is an entity tag's value without what a proxy may have added to it.
+func uncoded(value string) string {
+	for _, coding := range codings {
+		if plain, ok := strings.CutSuffix(value, coding); ok {
+			return plain
 		}
 	}
-	return values
+	return value
 }
 
-// Weak are the revisions that weak comparison may match.
-func (t Tags) Weak() []string {
-	var values []string
-	for _, tag := range t.list {
-		values = append(values, uncoded(tag.value))
+// Revisions are those that the tags name; not nil, also for none.
+func (t Tags) Revisions() []string {
+	revisions := []string{}
+	for _, value := range t.list {
+		revisions = append(revisions, uncoded(value))
 	}
-	return values
+	return revisions
 }
 
-// MatchWeak compares as If-None-Match does (RFC 9110, section 13.1.2). It gives
-// the entity tag that matches, which is the one for a 304 to repeat: a proxy
-// that compresses may have changed it.
-func (t Tags) MatchWeak(revision string) (string, bool) {
+// Match gives the entity tag that names a revision, which is the one for a 304 to repeat:
+// a proxy that compresses may have changed it.
+func (t Tags) Match(revision string) (string, bool) {
 	if t.Any {
 		return ETag(revision), true
 	}
-	for _, tag := range t.list {
-		if uncoded(tag.value) == revision {
-			return ETag(tag.value), true
+	for _, value := range t.list {
+		if uncoded(value) == revision {
+			return ETag(value), true
 		}
 	}
 	return "", false

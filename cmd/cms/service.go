@@ -30,7 +30,7 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = time.Minute // longer, so that a slow body can still be answered
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10        // of the request's line and header
+	maxHeaderBytes    = 32 << 10        // of the request's line and header, and a token more
 	shutdownTimeout   = 5 * time.Second // for requests under way; what is slower is cut off
 )
 
@@ -67,7 +67,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if s.revoked, err = auth.OpenRevocations(ctx, s.state, log); err != nil {
 		return nil, err
 	}
-	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked})
+	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked, MaxSize: int(c.Server.MaxTokenBytes)})
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +149,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	}
 	floor.Mount("/", door)
 	s.server = newServer(c.Server.Listen, floor, log)
+	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
