@@ -195,14 +195,21 @@ const (
 func TestLayersOfLinter(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(rulesBegin)
+	table := layers(t)
+	allow := func(name string) string { // depguard takes what begins with it
+		if slices.ContainsFunc(table, func(l layer) bool { return l.name != name && strings.HasPrefix(l.name, name) }) {
+			return module + "/" + name + "$, " + module + "/" + name + "/"
+		}
+		return module + "/" + name
+	}
 	rule := func(name, files string, l layer, may []string) {
-		fmt.Fprintf(&b, "        %s:\n          list-mode: lax\n          files: [%s]\n          allow: [%s/%s", name, files, module, l.name)
+		fmt.Fprintf(&b, "        %s:\n          list-mode: lax\n          files: [%s]\n          allow: [%s", name, files, allow(l.name))
 		for _, m := range may {
-			b.WriteString(", " + module + "/" + m)
+			b.WriteString(", " + allow(m))
 		}
 		fmt.Fprintf(&b, "]\n          deny: [{pkg: %s/, desc: docs/design.md does not let %s import it}]\n", module, l.name)
 	}
-	for _, l := range layers(t) {
+	for _, l := range table {
 		folder := "${base-path}/" + l.name
 		switch {
 		case l.all:

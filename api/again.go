@@ -5,9 +5,41 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"cms/site"
+	"cms/web"
+	"cms/web/once"
 )
+
+// onceTime is how long a write with a key may take before it is given up.
+const onceTime = time.Minute
+
+const replayedHeader = "Idempotency-Replayed"
+
+// keyed is the input of a write that may have a key.
+type keyed interface {
+	from() *http.Request
+	attempt(once.Attempt)
+}
+
+// once makes a write that has a key a single time, and another one just so. Body is what
+// of the request's tells it apart; run is given limit at most.
+func (a *API) once(ctx context.Context, r *http.Request, body []byte, limit time.Duration, run func(context.Context, once.Attempt) (*reply, error)) (*reply, error) {
+	if a.writes == nil || r.Header.Get(once.Header) == "" {
+		return run(ctx, once.Attempt{})
+	}
+	answer, replayed, err := a.writes.Do(ctx, once.Request{Request: r, Caller: web.Principal(ctx), Body: body, Limit: limit}, run)
+	switch {
+	case err != nil && replayed:
+		p := a.problem(ctx, err)
+		p.With(replayedHeader, "true")
+		return nil, p
+	case replayed:
+		answer.Replayed = "true"
+	}
+	return answer, err
+}
 
 // made is what a write did, to be kept with its key: names and revisions, and
 // nothing of what was written. One of Entries and Media is there.
@@ -29,86 +61,42 @@ func madeOf(outcomes ...*site.Outcome) *made {
 	return m
 }
 
-func (m *made) encode() string {
-	b, _ := json.Marshal(m) // of texts and booleans
+// repeats is the API as a door of writes that may be repeated.
+type repeats struct{ *API }
+
+// Kept implements [once.Door].
+func (a repeats) Kept(r *reply) string {
+	if r.made == nil {
+		return ""
+	}
+	b, _ := json.Marshal(r.made) // of texts and booleans
 	return string(b)
 }
 
-// repeat answers a write that was made before with what it did, as far as the
-// caller may see it now. Who could not make it any more is answered as if it had not
-// been made, so that nobody learns by the key of another token that it was.
-func (a *API) repeat(ctx context.Context, result string, run func(context.Context) (*reply, error)) (*reply, error) {
+// Tell implements [once.Door].
+func (a repeats) Tell(ctx context.Context, err error) (int, error) {
+	p := a.problem(ctx, err)
+	if of := (*askedError)(nil); errors.As(err, &of) {
+		return p.Status, &askedError{p, of.targets}
+	}
+	return p.Status, p
+}
+
+// Again implements [once.Door].
+func (a repeats) Again(ctx context.Context, kept string) (*reply, error) {
 	var m made
-	err := json.Unmarshal([]byte(result), &m)
-	var again *reply
-	if err == nil {
-		again, err = a.again(ctx, &m)
+	if err := json.Unmarshal([]byte(kept), &m); err != nil {
+		return nil, err
 	}
+	r, err := a.again(ctx, &m)
 	if errors.Is(err, site.ErrGone) {
-		err = a.alreadyMade(ctx, m.Commit)
+		err = &once.MadeError{Commit: m.Commit}
 	}
-	if err != nil {
-		if refused := a.tried(ctx, err, run); refused != nil {
-			return nil, refused
-		}
-		p := a.problem(ctx, err)
-		if !byRights(err) {
-			p = p.with(replayedHeader, "true")
-		}
-		return nil, p
-	}
-	again.Replayed = "true"
-	return again, nil
-}
-
-const replayedHeader = "Idempotency-Replayed"
-
-// errUnseen is of a write that was made and of which the caller does not see now what
-// it did.
-var errUnseen = &site.Error{Code: site.Forbidden, Detail: "Your roles do not allow you to make this write."}
-
-// alreadyMade is the answer to a write that the commit holds, for who may see that;
-// else errUnseen.
-func (a *API) alreadyMade(ctx context.Context, commit string) error {
-	sees, err := a.site.SeesCommit(ctx, principal(ctx), commit)
-	if err == nil && !sees {
-		err = errUnseen
-	}
-	if err != nil {
-		return err
-	}
-	p := newProblem(http.StatusConflict, "The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now.")
-	p.Code, p.Commit = "already_made", commit
-	return p
-}
-
-// tried is how a write that was made before is refused to who may not make it now, as
-// any other such write would be: it is run dry. Without a refusal err is none by
-// rights, or it is to be told itself.
-func (a *API) tried(ctx context.Context, err error, run func(context.Context) (*reply, error)) error {
-	if !byRights(err) {
-		return nil
-	}
-	c := callOf(ctx)
-	c.dry = true
-	defer func() { c.dry = false }()
-	if _, err = run(ctx); err == nil {
-		return nil
-	}
-	if p := a.problem(ctx, err); p.Status == http.StatusForbidden || p.Status == http.StatusNotFound {
-		return p
-	}
-	return nil
-}
-
-// byRights says whether err refuses by what the caller may do or see.
-func byRights(err error) bool {
-	var refused *site.Error
-	return errors.As(err, &refused) && (refused.Code == site.Forbidden || refused.Code == site.NotFound)
+	return r, err
 }
 
 func (a *API) again(ctx context.Context, m *made) (*reply, error) {
-	pr := principal(ctx)
+	pr, operation := web.Principal(ctx), web.CallOf(ctx).Operation.Name
 	if m.Media != nil {
 		out, err := a.site.MediaAgain(pr, m.Commit, *m.Media)
 		if err != nil {
@@ -117,7 +105,7 @@ func (a *API) again(ctx context.Context, m *made) (*reply, error) {
 		return mediaOutcome(m.Media.Path, out)
 	}
 	outcomes, err := a.site.Again(ctx, pr, m.Commit, m.Entries)
-	if callOf(ctx).operation == batchDoc.id {
+	if operation == batchDoc.id {
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +118,7 @@ func (a *API) again(ctx context.Context, m *made) (*reply, error) {
 		return nil, err
 	}
 	r, err := outcome(outcomes[0], nil)
-	if err == nil && callOf(ctx).operation == moveEntryDoc.id {
+	if err == nil && operation == moveEntryDoc.id {
 		r.locate(outcomes[0])
 	}
 	return r, err

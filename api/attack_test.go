@@ -182,7 +182,7 @@ func TestTokenAttacks(t *testing.T) {
 		"truncated claims":                    parts[0] + "." + parts[1][:40] + "." + parts[2],
 		"one part":                            parts[0],
 		"four parts":                          good + ".e30",
-		"oversized":                           rs(idp.claims(map[string]any{"pad": strings.Repeat("x", 10_000)}), nil),
+		"oversized":                           rs(idp.claims(map[string]any{"pad": strings.Repeat("x", 28_000)}), nil),
 		"duplicate claim":                     raw(`{"alg":"RS256"}`, and(`"roles":["editor"]`)),
 		"duplicate claim, escaped":            raw(`{"alg":"RS256"}`, and(`"su\u0062":"root"`)),
 		"duplicate header":                    raw(`{"alg":"none","alg":"RS256"}`, string(payload)),

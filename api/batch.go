@@ -8,6 +8,7 @@ import (
 
 	"cms/content"
 	"cms/site"
+	"cms/web"
 )
 
 // Batch is the body that makes several writes in one commit.
@@ -47,12 +48,12 @@ type batchInput struct {
 	Writing
 	Preconditions
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 // admit refuses who may write nowhere: what is to be written stands in the body.
 func (in *batchInput) admit(ctx context.Context, a *API) error {
-	if err := a.site.MayWrite(principal(ctx)); err != nil {
+	if err := a.site.MayWrite(web.Principal(ctx)); err != nil {
 		return err
 	}
 	_, err := mediaType(in.ContentType, "", mediaJSON)
@@ -66,7 +67,7 @@ var batchDoc = doc{
 	requests:  map[string]any{mediaJSON: Batch{}},
 	responses: map[int]any{200: BatchResult{}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
-	bounds:    bounds{time: 2 * operationTime}, // 500 writes
+	time:      2 * web.DefaultTimeout, // 500 writes
 }
 
 func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
@@ -77,25 +78,23 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := in.write(ctx)
+	w := in.write()
 	b.write(&w)
 	ops, asked := b.operations()
-	callOf(ctx).targets = asked
 	if err := b.problem(); err != nil {
-		return nil, err
+		return nil, &askedError{err, asked}
 	}
-	outcomes, err := a.site.Batch(ctx, principal(ctx), ops, w)
+	outcomes, err := a.site.Batch(ctx, web.Principal(ctx), ops, w)
 	if err != nil {
-		return nil, err
+		return nil, &askedError{err, asked}
 	}
-	callOf(ctx).targets = nil
 	return batchOutcome(outcomes)
 }
 
 // batchOutcome answers a batch.
 func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 	res := BatchResult{Items: make([]OperationResult, len(outcomes))}
-	changed, dryRun := make([]target, len(outcomes)), false
+	changed, dryRun := make([]web.Target, len(outcomes)), false
 	for i, out := range outcomes {
 		res.Commit = out.Commit
 		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff}
@@ -113,14 +112,14 @@ func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 
 // operations are those of a batch, and what they are asked to change. All that is
 // wrong with any of them is told.
-func (b *body) operations() ([]site.Operation, []target) {
+func (b *body) operations() ([]site.Operation, []web.Target) {
 	v, _ := b.members.Get("operations")
 	list, ok := v.([]content.Value)
 	if !ok || len(list) == 0 || len(list) > site.MaxBatch {
 		b.wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
 		return nil, nil
 	}
-	ops, asked := make([]site.Operation, len(list)), make([]target, len(list))
+	ops, asked := make([]site.Operation, len(list)), make([]web.Target, len(list))
 	for i, v := range list {
 		at := fmt.Sprintf("/operations/%d", i)
 		members, ok := v.(*content.Object)
@@ -131,7 +130,7 @@ func (b *body) operations() ([]site.Operation, []target) {
 		one := body{members: members}
 		var ref site.Ref
 		ops[i], ref = one.operation()
-		asked[i] = target{Collection: ref.Collection, Name: ref.Slug.String()}
+		asked[i] = web.Target{Collection: ref.Collection, Name: ref.Slug.String()}
 		b.found.Join(&one.found, at)
 	}
 	return ops, asked

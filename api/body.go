@@ -4,15 +4,12 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"net/mail"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"cms/content"
-	"cms/site"
+	"cms/web"
 )
 
 // The JSON bodies of writes, for the OpenAPI document. They are decoded by hand,
@@ -66,7 +63,7 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 	}
 	members, ok := v.(*content.Object)
 	if !ok {
-		return nil, newProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
+		return nil, web.NewProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
 	}
 	b := &body{members: members}
 	b.only(known)
@@ -74,14 +71,14 @@ func decodeBody(raw []byte, known ...string) (*body, error) {
 }
 
 // notJSON is what a body that cannot be read is answered with.
-func notJSON(err error) *Problem {
+func notJSON(err error) *web.Problem {
 	if at := (*content.SyntaxError)(nil); errors.As(err, &at) && at.TooLarge {
-		p := newProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
-		p.Errors = []Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
+		p := web.NewProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
+		p.Errors = []web.Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
 		return p
 	}
-	p := newProblem(http.StatusBadRequest, "The body is not valid JSON.")
-	p.Errors = []Fault{{Detail: err.Error(), Rule: "json"}}
+	p := web.NewProblem(http.StatusBadRequest, "The body is not valid JSON.")
+	p.Errors = []web.Fault{{Detail: err.Error(), Rule: "json"}}
 	return p
 }
 
@@ -108,7 +105,7 @@ func (b *body) problem() error {
 	if b.found.Len() == 0 {
 		return nil
 	}
-	p := newProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
+	p := web.NewProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
 	p.Errors = faultsOf(b.found.Told(), "")
 	return p
 }
@@ -168,54 +165,6 @@ func (b *body) slug(member string) content.Slug {
 	return s
 }
 
-// write adds to w what the members of every write say.
-func (b *body) write(w *site.Write) {
-	if b.given("message") {
-		m := b.text("message")
-		if w.Message != "" && w.Message != m {
-			b.wrong("message", "message", "The query has another message. Give one.")
-		}
-		w.Message = m
-	}
-	if b.given("on_behalf_of") {
-		w.OnBehalfOf = b.person("on_behalf_of")
-	}
-}
-
-// What Person may be, in characters: an address by RFC 5321.
-const (
-	maxName  = 100
-	maxEmail = 254
-)
-
-// person is a member that is someone for a commit to name. Their name goes into
-// a line of the commit's message, which it must not end or add to.
-func (b *body) person(member string) *site.Person {
-	before := b.found.Len()
-	who := body{members: b.object(member)}
-	if b.found.Len() > before {
-		return nil
-	}
-	for _, m := range who.members.Members {
-		if m.Key != "name" && m.Key != "email" {
-			b.wrong(member, "unknown_member", "There are name and email, and no other members.")
-			return nil
-		}
-	}
-	p := &site.Person{Name: strings.TrimSpace(who.text("name")), Email: who.text("email")}
-	addr, err := mail.ParseAddress(p.Email)
-	odd := func(s string) bool {
-		return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("<>", r) })
-	}
-	switch {
-	case who.found.Len() > 0, p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
-		b.wrong(member, "type", "This must be an object with a name and an email address, both texts.")
-	case utf8.RuneCountInString(p.Name) > maxName, odd(p.Name):
-		b.wrong(member, "name", "The name must be one line of at most "+strconv.Itoa(maxName)+" characters, without < and >.")
-	}
-	return p
-}
-
 // without is the object without some members.
 func (b *body) without(members ...string) *content.Object {
 	o := &content.Object{}
@@ -234,7 +183,7 @@ func checkJSONPatch(raw []byte) error {
 		return notJSON(err)
 	}
 	if _, ok := v.([]content.Value); !ok {
-		return newProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
+		return web.NewProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
 	}
 	return nil
 }
@@ -247,13 +196,59 @@ func mediaType(contentType, header string, accepted ...string) (string, error) {
 	if err == nil && slices.Contains(accepted, media) && (charset == "" || charset == "utf-8") {
 		return media, nil
 	}
-	p := newProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
+	p := web.NewProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
 	if header != "" {
-		p = p.with(header, strings.Join(accepted, ", "))
+		p = p.With(header, strings.Join(accepted, ", "))
 	}
 	return "", p
 }
 
-func tooLarge(limit int64) *Problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "The body is larger than the "+strconv.FormatInt(limit, 10)+" bytes that are accepted.")
+// time is a member that must be a date-time.
+func (b *body) time(member string) time.Time {
+	before := b.found.Len()
+	t, err := time.Parse(time.RFC3339, b.text(member))
+	if err != nil && b.found.Len() == before {
+		b.wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
+	}
+	return t
+}
+
+// texts is a member that must be a list of strings; null is an empty one.
+func (b *body) texts(member string) []string {
+	v, _ := b.members.Get(member)
+	list, ok := v.([]content.Value)
+	if v == nil {
+		return nil
+	}
+	var all []string
+	for _, item := range list {
+		s, text := item.(string)
+		ok = ok && text
+		all = append(all, s)
+	}
+	if !ok {
+		b.wrong(member, "type", "This must be a list of strings.")
+	}
+	return all
+}
+
+// optional is a member that must be a string or null.
+func (b *body) optional(member string) string {
+	if !b.given(member) {
+		return ""
+	}
+	return b.text(member)
+}
+
+// duration is a member that must be a text such as 30s, or null.
+func (b *body) duration(member string) time.Duration {
+	if !b.given(member) {
+		return 0
+	}
+	before := b.found.Len()
+	d, err := time.ParseDuration(b.text(member))
+	if err != nil && b.found.Len() == before {
+		b.wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
+	}
+	return d
 }

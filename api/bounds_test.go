@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"cms/api"
 )
 
 // bounded is what the document says of an operation's bounds.
@@ -119,7 +117,7 @@ func (s *server) trickle(head string, length int, body string, pause time.Durati
 
 func TestSlowBodiesAreCutOffAndFilesAreNot(t *testing.T) {
 	const timeout = 200 * time.Millisecond
-	s := newServerWith(t, func(o *api.Options) { o.Timeout, o.Heartbeat = timeout, timeout/4 })
+	s := newServerWith(t, func(o *options) { o.Timeout, o.Heartbeat = timeout, timeout/4 })
 	stream := s.watch(s.token, "")
 
 	res := s.trickle("POST /v1/collections/consultations/entries", 100, `{"fields"`, time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
+	"cms/web"
 )
 
 // Collection is a folder of entries and what is expected of them.
@@ -82,7 +83,7 @@ var listCollectionsDoc = doc{
 }
 
 func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) {
-	cs, err := a.site.Collections(ctx, principal(ctx))
+	cs, err := a.site.Collections(ctx, web.Principal(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ var getCollectionDoc = doc{
 }
 
 func (a *API) getCollection(ctx context.Context, in *InCollection) (*reply, error) {
-	c, err := a.site.Collection(ctx, principal(ctx), in.Collection)
+	c, err := a.site.Collection(ctx, web.Principal(ctx), in.Collection)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ var meDoc = doc{
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*reply, error) {
-	return answer(http.StatusOK, a.meOf(principal(ctx)))
+	return answer(http.StatusOK, a.meOf(web.Principal(ctx)))
 }
 
 func (a *API) meOf(pr *auth.Principal) Me {

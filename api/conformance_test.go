@@ -167,7 +167,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	}
 	keys := db.Keys()
 	var relay *webhooks.Relay
-	w.server = newServerOf(t, others, func(o *api.Options) {
+	w.server = newServerOf(t, others, func(o *options) {
 		o.Sessions, o.Providers, o.PublicURL = sessions, []*auth.Provider{w.provider.provider()}, "http://127.0.0.1"
 		o.Keys, o.Inbound, o.Logger = &keys, inbound, slog.New(slog.DiscardHandler)
 		relay, err = webhooks.New(t.Context(), webhooks.Options{

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"cms/api"
 )
 
 func TestCrossOrigin(t *testing.T) {
@@ -30,7 +28,7 @@ func TestCrossOrigin(t *testing.T) {
 	})
 
 	t.Run("by configuration", func(t *testing.T) {
-		s := newServerWith(t, func(o *api.Options) { o.Origins = []string{known} })
+		s := newServerWith(t, func(o *options) { o.Origins = []string{known} })
 		res := preflight(s, known)
 		if res.status != http.StatusNoContent || res.header.Get("Access-Control-Allow-Origin") != known ||
 			res.header.Get("Access-Control-Allow-Methods") != "PATCH" {
@@ -56,7 +54,7 @@ func TestCrossOrigin(t *testing.T) {
 	})
 
 	t.Run("all origins, without credentials", func(t *testing.T) {
-		s := newServerWith(t, func(o *api.Options) { o.Origins = []string{"*"} })
+		s := newServerWith(t, func(o *options) { o.Origins = []string{"*"} })
 		for _, res := range []response{preflight(s, other), get(s, other)} {
 			if got := res.header.Get("Access-Control-Allow-Origin"); got != "*" {
 				t.Errorf("got Access-Control-Allow-Origin %q, want *", got)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/web"
+	"cms/web/once"
 	"cms/webhooks"
 )
 
@@ -52,28 +54,28 @@ func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*r
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Entry(ctx, principal(ctx), ref)
+	e, err := a.site.Entry(ctx, web.Principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}
 	d := a.deployment(ctx, e.Updated.Commit)
 	if d == nil {
-		return nil, newProblem(http.StatusNotFound, "No build was ever reported here.")
+		return nil, web.NewProblem(http.StatusNotFound, "No build was ever reported here.")
 	}
 	r, err := answer(http.StatusOK, d)
 	if err != nil {
 		return nil, err
 	}
-	version := digest(string(r.Body))
-	r.ETag = etag(version)
+	version := once.Digest(string(r.Body))
+	r.ETag = web.ETag(version)
 	if in.IfNoneMatch == "" {
 		return r, nil
 	}
-	t, p := parseTags("If-None-Match", in.IfNoneMatch)
-	if p != nil {
-		return nil, p
+	t, err := web.ParseTags("If-None-Match", in.IfNoneMatch)
+	if err != nil {
+		return nil, err
 	}
-	if matched, ok := t.matchWeak(version); ok {
+	if matched, ok := t.Match(version); ok {
 		return &reply{Status: http.StatusNotModified, ETag: matched}, nil
 	}
 	return r, nil
@@ -88,26 +90,24 @@ type DeploymentReport struct {
 
 type reportInput struct{ Payload }
 
-// admit refuses a caller whose role does not report, and a signature that none of
-// any body is. Which body it is of, the handler says.
+// admit refuses a caller whose role does not report.
 func (in *reportInput) admit(ctx context.Context, a *API) error {
-	if a.deployments == nil {
-		return newProblem(http.StatusNotFound, "This service keeps no deployments.")
-	}
-	if err := a.mayReport(ctx, &in.Payload); err != nil {
-		return err
+	if !signs(in.request) {
+		if err := a.site.MayOperate(web.Principal(ctx), auth.Update); err != nil {
+			return err
+		}
 	}
 	_, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON)
 	return err
 }
 
 var reportDeploymentDoc = doc{
-	id: "report-deployment", tag: "Webhooks", public: true,
+	id: "report-deployment", tag: "Webhooks", public: true, caller: (*API).reporter,
 	summary:   "Report a build",
 	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
 	requests:  map[string]any{mediaJSON: DeploymentReport{}},
 	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},
-	bounds: bounds{body: smallBody},
+	body: smallBody,
 }
 
 const maxURL = 2048
@@ -148,25 +148,20 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 func signs(r *http.Request) bool { return r.Header.Get("Webhook-Signature") != "" }
 
 func badSignature() error {
-	return newProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
-		with("WWW-Authenticate", `Webhook realm="cms"`)
+	return web.NewProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+		With("WWW-Authenticate", `Webhook realm="cms"`)
 }
 
-// mayReport makes sure of the caller's role, or that there may be a signature.
-func (a *API) mayReport(ctx context.Context, s *Payload) error {
-	if signs(s.request) {
-		if !a.deployments.MaySign(s.request.Header) {
-			return badSignature()
-		}
-		return nil
+// reporter is who reports a build: nobody, where a signature speaks for the report that
+// may be one. Which body it is of, the handler says.
+func (a *API) reporter(r *http.Request) (*auth.Principal, error) {
+	switch {
+	case a.deployments == nil:
+		return nil, web.NewProblem(http.StatusNotFound, "This service keeps no deployments.")
+	case !signs(r):
+		return a.web.Caller(r)
+	case !a.deployments.MaySign(r.Header):
+		return nil, badSignature()
 	}
-	pr, err := a.caller(s.request)
-	if err != nil {
-		return err
-	}
-	callOf(ctx).principal = pr
-	if p := a.perCaller.admit(s.writer.Header(), callerKey(pr)); p != nil {
-		return p
-	}
-	return a.site.MayOperate(pr, auth.Update)
+	return nil, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"cms/api"
 	"cms/auth"
 	"cms/state/statetest"
 	"cms/webhooks"
@@ -16,7 +15,7 @@ import (
 
 func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		var err error
 		if o.Deployments, err = webhooks.OpenDeployments(t.Context(), db, nil, o.Site.Position); err != nil {
 			t.Fatal(err)
@@ -105,7 +104,7 @@ func TestReportsAreTakenOnce(t *testing.T) {
 		}
 		return d
 	}
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		deployments = open(o.Site.Position)
 		o.Deployments = deployments
 	})

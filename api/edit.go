@@ -10,6 +10,8 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
+	"cms/web"
+	"cms/web/once"
 )
 
 // Writing are the parameters that every write takes.
@@ -19,6 +21,7 @@ type Writing struct {
 	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then; dry runs are made again."`
 
 	request *http.Request
+	how     once.Attempt
 }
 
 // Resolve implements [huma.Resolver].
@@ -27,18 +30,17 @@ func (in *Writing) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (in *Writing) from() *http.Request { return in.request }
+func (in *Writing) from() *http.Request      { return in.request }
+func (in *Writing) attempt(how once.Attempt) { in.how = how }
 
-// write is what the parameters say. Of the key, once has made what the commit
-// holds.
-func (in Writing) write(ctx context.Context) site.Write {
-	return writing(ctx, site.Write{Message: in.Message, DryRun: in.DryRun})
+// write is what the parameters say.
+func (in Writing) write() site.Write {
+	return attempted(site.Write{Message: in.Message, DryRun: in.DryRun}, in.how)
 }
 
-// writing is a write as it is made for the call that ctx belongs to.
-func writing(ctx context.Context, w site.Write) site.Write {
-	c := callOf(ctx)
-	w.Key, w.DryRun = c.key, w.DryRun || c.dry
+// attempted is w as it is made by an attempt.
+func attempted(w site.Write, how once.Attempt) site.Write {
+	w.Key, w.DryRun = how.Key, w.DryRun || how.Dry
 	return w
 }
 
@@ -47,11 +49,11 @@ type createInput struct {
 	Writing
 	Preconditions
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 func (in *createInput) admit(ctx context.Context, a *API) error {
-	if err := a.site.MayEdit(principal(ctx), in.Collection, auth.Create); err != nil {
+	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Create); err != nil {
 		return err
 	}
 	_, err := mediaType(in.ContentType, "", mediaJSON)
@@ -77,12 +79,12 @@ func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) 
 		return nil, err
 	}
 	draft := site.Draft{Slug: b.slug("slug"), Fields: b.object("fields"), Body: b.text("body")}
-	w := in.write(ctx)
+	w := in.write()
 	b.write(&w)
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	out, err := a.site.Create(ctx, principal(ctx), in.Collection, draft, w)
+	out, err := a.site.Create(ctx, web.Principal(ctx), in.Collection, draft, w)
 	return outcome(out, err)
 }
 
@@ -96,13 +98,13 @@ type Editing struct {
 	Preconditions
 	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 // admitUpdate refuses who may not change the entry. Of a request with a key, which
 // may have been made, nobody asks what has become of the entry since.
 func (in *Editing) admitUpdate(ctx context.Context, a *API) error {
-	pr := principal(ctx)
+	pr := web.Principal(ctx)
 	if err := a.site.MayEdit(pr, in.Collection, auth.Update); err != nil {
 		return err
 	}
@@ -115,8 +117,8 @@ func (in *Editing) admitUpdate(ctx context.Context, a *API) error {
 
 // edit is what the parameters say, and the body's media type, one of accepted.
 // A refusal of another type names them in header too, if that is given.
-func (in *Editing) edit(ctx context.Context, header string, accepted ...string) (site.Ref, site.Write, string, error) {
-	w := in.write(ctx)
+func (in *Editing) edit(header string, accepted ...string) (site.Ref, site.Write, string, error) {
+	w := in.write()
 	ref, err := in.ref()
 	if err != nil {
 		return ref, w, "", err
@@ -145,25 +147,25 @@ var putEntryDoc = doc{
 }
 
 func (in *putInput) admit(ctx context.Context, a *API) error {
-	if err := a.site.MayEdit(principal(ctx), in.Collection, auth.Update, auth.Create); err != nil {
+	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Update, auth.Create); err != nil {
 		return err
 	}
-	_, w, _, err := in.edit(ctx, "", mediaJSON, mediaMarkdown)
+	_, w, _, err := in.edit("", mediaJSON, mediaMarkdown)
 	switch {
 	case err != nil:
 		return err
 	case creates(w):
-		return a.site.MayEdit(principal(ctx), in.Collection, auth.Create)
+		return a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Create)
 	}
 	return in.admitUpdate(ctx, a)
 }
 
 func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
-	ref, w, media, err := in.edit(ctx, "", mediaJSON, mediaMarkdown)
+	ref, w, media, err := in.edit("", mediaJSON, mediaMarkdown)
 	if err != nil {
 		return nil, err
 	}
-	pr := principal(ctx)
+	pr := web.Principal(ctx)
 	if media == mediaMarkdown {
 		src := in.body
 		if creates(w) {
@@ -190,8 +192,8 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 var patchEntryDoc = doc{
 	id: "patch-entry", tag: "Entries",
 	summary:   "Edit parts of an entry",
-	text:      "A JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
-	requests:  map[string]any{mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
@@ -203,16 +205,16 @@ func (in *patchInput) admit(ctx context.Context, a *API) error {
 	if err := in.admitUpdate(ctx, a); err != nil {
 		return err
 	}
-	_, _, _, err := in.edit(ctx, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	_, _, _, err := in.edit("Accept-Patch", mediaJSON, mediaMergePatch, mediaJSONPatch)
 	return err
 }
 
 func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
-	ref, w, media, err := in.edit(ctx, "Accept-Patch", mediaMergePatch, mediaJSONPatch)
+	ref, w, media, err := in.edit("Accept-Patch", mediaJSON, mediaMergePatch, mediaJSONPatch)
 	if err != nil {
 		return nil, err
 	}
-	pr := principal(ctx)
+	pr := web.Principal(ctx)
 	if media == mediaJSONPatch {
 		if err := checkJSONPatch(in.body); err != nil {
 			return nil, err
@@ -255,15 +257,24 @@ func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := in.write(ctx)
+	w := in.write()
 	w.Precondition = pre
-	return outcome(a.site.Delete(ctx, principal(ctx), ref, w))
+	return outcome(a.site.Delete(ctx, web.Principal(ctx), ref, w))
 }
 
 // Diff is what a write would change.
 type Diff struct {
 	content.DocumentDiff
 	Slug string `json:"slug,omitempty" doc:"The slug that a new entry would get."`
+}
+
+// targetOf is what a write did, for the audit log.
+func targetOf(out *site.Outcome) web.Target {
+	t := web.Target{Collection: out.Collection, Name: out.Slug.String()}
+	if out.Changed {
+		t.Commit = out.Commit
+	}
+	return t
 }
 
 // outcome answers a write.
@@ -286,6 +297,6 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.targets, r.made = []target{targetOf(out)}, madeOf(out)
+	r.targets, r.made = []web.Target{targetOf(out)}, madeOf(out)
 	return r, nil
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"cms/content"
 	"cms/site"
+	"cms/web"
 )
 
 // Entry is a document of a collection as clients see it.
@@ -22,7 +22,7 @@ type Entry struct {
 	Fields     *content.Object `json:"fields" doc:"The front matter, in the order of the file. A date-time is RFC 3339 here and keeps the file's layout on disk."`
 	Body       *string         `json:"body,omitempty" doc:"What follows the front matter, byte for byte. Lists leave it out."`
 	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection, those about other entries (unique values, references) too."`
-	Problems   []Fault         `json:"problems" doc:"What is wrong with the file."`
+	Problems   []web.Fault     `json:"problems" doc:"What is wrong with the file."`
 	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
 	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag: to follow it, ask for the deployment by itself."`
 }
@@ -65,7 +65,7 @@ func answerEntry(status int, e *site.Entry, d *Deployment) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.ETag, r.Vary = etag(e.Revision), []string{"Accept"}
+	r.ETag, r.Vary = web.ETag(e.Revision), []string{"Accept"}
 	return r, nil
 }
 
@@ -88,8 +88,8 @@ func (p AtEntry) ref() (site.Ref, error) {
 func parseSlug(s string) (content.Slug, error) {
 	slug, err := content.ParseSlug(s)
 	if err != nil {
-		p := newProblem(http.StatusBadRequest, "The slug cannot name a file of the collection.")
-		p.Errors = []Fault{{Pointer: "slug", Rule: "slug", Detail: "The " + err.Error() + "."}}
+		p := web.NewProblem(http.StatusBadRequest, "The slug cannot name a file of the collection.")
+		p.Errors = []web.Fault{{Pointer: "slug", Rule: "slug", Detail: "The " + err.Error() + "."}}
 		return slug, p
 	}
 	return slug, nil
@@ -97,7 +97,7 @@ func parseSlug(s string) (content.Slug, error) {
 
 type getInput struct {
 	AtEntry
-	Accept      string `header:"Accept" doc:"application/json, or text/markdown for the bytes of the file."`
+	Accept      string `header:"Accept" hidden:"true"`
 	IfMatch     string `header:"If-Match" doc:"Answer 412 unless the entry is at one of these ETags."`
 	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the entry is still at one of these ETags."`
 }
@@ -116,29 +116,29 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	media, err := negotiate(in.Accept, mediaJSON, mediaMarkdown)
+	media, err := web.Negotiate(in.Accept, mediaJSON, mediaMarkdown)
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Entry(ctx, principal(ctx), ref)
+	e, err := a.site.Entry(ctx, web.Principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}
 	if in.IfMatch != "" {
-		t, p := parseTags("If-Match", in.IfMatch)
-		if p != nil {
-			return nil, p
+		t, err := web.ParseTags("If-Match", in.IfMatch)
+		if err != nil {
+			return nil, err
 		}
-		if !t.any && !slices.Contains(t.strong(), e.Revision) {
+		if _, ok := t.Match(e.Revision); !ok {
 			return nil, &site.Error{Code: site.PreconditionFailed, Detail: "The entry is not at the revision that If-Match names.", Revision: e.Revision}
 		}
 	}
 	if in.IfNoneMatch != "" {
-		t, p := parseTags("If-None-Match", in.IfNoneMatch)
-		if p != nil {
-			return nil, p
+		t, err := web.ParseTags("If-None-Match", in.IfNoneMatch)
+		if err != nil {
+			return nil, err
 		}
-		if matched, ok := t.matchWeak(e.Revision); ok && !(e.Crossed && media == mediaJSON) {
+		if matched, ok := t.Match(e.Revision); ok && !(e.Crossed && media == mediaJSON) {
 			return &reply{Status: http.StatusNotModified, ETag: matched, Vary: []string{"Accept"}}, nil
 		}
 	}
@@ -154,7 +154,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{Status: http.StatusOK, ContentType: "text/markdown; charset=utf-8", ETag: etag(e.Revision), Vary: []string{"Accept"}, Body: src}, nil
+	return &reply{Status: http.StatusOK, ContentType: "text/markdown; charset=utf-8", ETag: web.ETag(e.Revision), Vary: []string{"Accept"}, Body: src}, nil
 }
 
 func entryURL(ref site.Ref) string {
@@ -202,7 +202,7 @@ func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error
 	if err != nil {
 		return nil, err
 	}
-	history, err := a.site.History(ctx, principal(ctx), ref, in.Cursor, in.Limit)
+	history, err := a.site.History(ctx, web.Principal(ctx), ref, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"cms/auth"
 	"cms/site"
+	"cms/web"
 )
 
 // Event is what a commit did to an entry or to a file of the media folder.
@@ -98,7 +101,7 @@ var listChangesDoc = doc{
 
 func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
 	sequence := a.sequences(ctx)
-	seen, err := a.site.Since(ctx, principal(ctx), in.Since, in.Limit)
+	seen, err := a.site.Since(ctx, web.Principal(ctx), in.Since, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -134,24 +137,28 @@ var streamEventsDoc = doc{
 	id: "stream-events", tag: "Changes",
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
-		"The last event of each commit has the commit as its id. Who does not take the events in time is cut off, and goes on with that. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
+		"The first event, ready, says from which commit on they are told, and has it as its id. The last event of each commit has the commit as its id. Who does not take the events in time is cut off, and goes on with that. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
 		"read what you need afresh. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back. 429 where you have as many streams open as one caller may, 503 where all of the service are taken.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": eventStream{}}},
 }
 
 func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
-	pr := principal(ctx)
+	pr := web.Principal(ctx)
 	sight, err := a.site.Sees(pr) // whether they may at all
 	if err != nil {
 		return nil, a.problem(ctx, err)
 	}
-	leave, refused := a.streams.join(callerKey(pr))
+	leave, refused := a.streams.join(web.CallerKey(pr))
 	if refused != nil {
 		return nil, a.problem(ctx, refused)
 	}
 	head, _ := a.site.Head()
 	s := &stream{api: a, principal: pr, sight: sight, at: site.Place{Commit: head}, builds: time.Now().Truncate(time.Millisecond).Add(-1)}
-	if in.LastEventID != "" {
+	switch in.LastEventID {
+	case "":
+	case beginning:
+		s.at.Commit = ""
+	default:
 		s.at.Commit = in.LastEventID
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
@@ -163,6 +170,14 @@ func (a *API) streamEvents(ctx context.Context, in *eventsInput) (*huma.StreamRe
 // EndStreams ends every event stream, now and from now on, so that a server can
 // shut down without waiting for its watchers.
 func (a *API) EndStreams() { a.endStreams() }
+
+// beginning is the id of what comes before the first commit.
+const beginning = "0000000000000000000000000000000000000000"
+
+// Ready is that a stream has begun.
+type Ready struct {
+	Commit string `json:"commit"` // up to which the watcher knows everything
+}
 
 // stream is one watcher's events.
 type stream struct {
@@ -187,15 +202,12 @@ func (s *stream) run(hc huma.Context) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	if s.write([]byte(": hello\n\n")) != nil {
+	if s.ready() != nil {
 		return
 	}
 	ctx := r.Context()
-	if !s.principal.Expires.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, s.principal.Expires)
-		defer cancel()
-	}
+	expiry := time.NewTimer(s.untilExpiry())
+	defer expiry.Stop()
 	beat := time.NewTicker(s.api.heartbeat)
 	defer beat.Stop()
 	look := time.NewTicker(auth.RevocationDelay)
@@ -213,9 +225,14 @@ func (s *stream) run(hc huma.Context) {
 				if s.write([]byte(": alive\n\n")) != nil {
 					return
 				}
+			case <-expiry.C: // a leeway may still let it in
+				if err := s.look(r); err != nil {
+					return
+				}
+				expiry.Reset(s.untilExpiry())
 			case <-look.C:
 				if err := s.look(r); err != nil {
-					s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", requestID(ctx))
+					s.api.log.InfoContext(ctx, "event stream ends: its caller may not listen any more", "cause", err, "request_id", web.RequestID(ctx))
 					return
 				}
 			case <-ctx.Done():
@@ -227,9 +244,29 @@ func (s *stream) run(hc huma.Context) {
 	}
 }
 
+// ready begins the stream with an event that has an id, so that who is cut off before
+// the first change goes on from here.
+func (s *stream) ready() error {
+	id := cmp.Or(s.at.Commit, beginning)
+	data, err := json.Marshal(Ready{id})
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Appendf(nil, "event: ready\nid: %s\ndata: %s\n\n", id, data))
+}
+
+// untilExpiry is when to look again whether the watcher's token is still good: when it
+// expires and, within a leeway, each second.
+func (s *stream) untilExpiry() time.Duration {
+	if s.principal.Expires.IsZero() {
+		return math.MaxInt64
+	}
+	return max(time.Second, time.Until(s.principal.Expires))
+}
+
 // look sees whether the caller of r may still listen, and to what.
 func (s *stream) look(r *http.Request) (err error) {
-	if s.principal, err = s.api.caller(r); err == nil {
+	if s.principal, err = s.api.web.Caller(r); err == nil {
 		s.sight, err = s.api.site.Sees(s.principal)
 	}
 	return err

@@ -36,6 +36,7 @@ type watch struct {
 	testing.TB
 	messages chan message
 	close    func()
+	began    message // the first event
 }
 
 // watch opens an event stream and waits until it has begun.
@@ -64,7 +65,7 @@ func (s *server) listen(client *http.Client, set func(http.Header)) *watch {
 	if ct := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || ct != "text/event-stream" {
 		s.Fatalf("got %d of type %q, want an event stream", res.StatusCode, ct)
 	}
-	w := &watch{s.TB, make(chan message, 1000), cancel}
+	w := &watch{TB: s.TB, messages: make(chan message, 1000), close: cancel}
 	go func() {
 		defer close(w.messages)
 		defer res.Body.Close()
@@ -92,8 +93,8 @@ func (s *server) listen(client *http.Client, set func(http.Header)) *watch {
 		}
 	}()
 	s.Cleanup(cancel)
-	if m := w.next(); m.comment != "hello" {
-		s.Fatalf("the stream begins with %+v, want a greeting", m)
+	if w.began = w.next(); w.began.name != "ready" || len(w.began.id) != 40 || w.began.data != `{"commit":"`+w.began.id+`"}` {
+		s.Fatalf("the stream begins with %+v, want an event with an id", w.began)
 	}
 	return w
 }
@@ -284,7 +285,7 @@ func TestEventsAreResumed(t *testing.T) {
 }
 
 func TestEventStreamBeats(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.Heartbeat = 10 * time.Millisecond })
+	s := newServerWith(t, func(o *options) { o.Heartbeat = 10 * time.Millisecond })
 	w := s.watch(s.token, "")
 	for range 3 {
 		if m := w.next(); m.comment != "alive" {
@@ -421,7 +422,7 @@ func TestManyWatchers(t *testing.T) {
 func TestEventsEndWhenTheTokenIsRevoked(t *testing.T) {
 	issuer := auth.Issuer{Issuer: "bots", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("fedcba9876543210fedcba9876543210")}
 	var revoked atomic.Bool
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		var err error
 		o.Verifier, err = auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{issuer}, Revoked: func(issuer, id string) bool {
 			return revoked.Load() && issuer == "bots" && id == "leaked"

@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"cms/api"
+	"cms/web"
 )
 
 func TestReadyTellsCodesToAnyoneAndCausesToTheLog(t *testing.T) {
 	var log lines
 	var cause error
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
-		o.Ready = []api.Check{
+		o.Ready = []web.Check{
 			{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: func() error { return cause }},
 			{Code: "state_unavailable", Detail: "The database does not answer.", Run: func() error { return nil }},
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"cms/web"
 	"cms/webhooks/inbound"
 )
 
@@ -15,7 +16,7 @@ var receiveHookDoc = doc{
 	requests:  map[string]any{mediaJSON: map[string]any{}},
 	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
-	bounds:    bounds{body: inbound.MaxBody},
+	body:      inbound.MaxBody,
 	streamed:  true,
 }
 
@@ -53,12 +54,12 @@ func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
 func hookProblem(err error) error {
 	switch {
 	case errors.Is(err, inbound.ErrUnknown):
-		return newProblem(http.StatusNotFound, "No hook of this provider is configured.")
+		return web.NewProblem(http.StatusNotFound, "No hook of this provider is configured.")
 	case errors.Is(err, inbound.ErrForged):
-		return newProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
-			with("WWW-Authenticate", `Webhook realm="cms"`)
+		return web.NewProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
+			With("WWW-Authenticate", `Webhook realm="cms"`)
 	case errors.Is(err, inbound.ErrMalformed):
-		return newProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
+		return web.NewProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
 	}
-	return bodyProblem(err)
+	return err
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"cms/api"
 	"cms/auth"
+	"cms/web"
 )
 
 func TestRateLimitOfCallers(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.PerCaller = api.Limit{Requests: 3, Window: time.Hour} })
+	s := newServerWith(t, func(o *options) { o.PerCaller = web.Limit{Requests: 3, Window: time.Hour} })
 	bot, err := auth.Mint(s.issuer, auth.Claims{Subject: "robot", Email: "robot@example.org", Roles: []string{"reader"}, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestRateLimitOfCallers(t *testing.T) {
 
 func TestRateLimitOfAddresses(t *testing.T) {
 	t.Run("by connection", func(t *testing.T) {
-		s := newServerWith(t, func(o *api.Options) { o.PerAddress = api.Limit{Requests: 2, Window: time.Hour} })
+		s := newServerWith(t, func(o *options) { o.PerAddress = web.Limit{Requests: 2, Window: time.Hour} })
 		for i, want := range []int{401, 401, 429, 429} { // also without a token, and whatever the client says of itself
 			res := s.do(request{method: "GET", path: "/v1/me", token: "-", header: map[string]string{"X-Forwarded-For": "192.0.2." + strconv.Itoa(i)}})
 			if res.status != want {
@@ -56,8 +56,8 @@ func TestRateLimitOfAddresses(t *testing.T) {
 	})
 
 	t.Run("behind proxies", func(t *testing.T) {
-		s := newServerWith(t, func(o *api.Options) {
-			o.PerAddress = api.Limit{Requests: 1, Window: time.Hour}
+		s := newServerWith(t, func(o *options) {
+			o.PerAddress = web.Limit{Requests: 1, Window: time.Hour}
 			o.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
 		})
 		for _, c := range []struct {

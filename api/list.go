@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"cms/site"
+	"cms/web"
 )
 
 // Entries is a page of a list.
@@ -28,6 +29,7 @@ type listInput struct {
 	Cursor string            `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, with the same filters, sort and q."`
 	Sort   string            `query:"sort" maxLength:"1300" doc:"At most 5 fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
 	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents do not count) or exists (true or false). Dots lead into objects, and into the items of lists, of which one has to match. All filters have to hold; there are at most 20."`
+	Where  []string          `query:"where,explode" maxItems:"20" doc:"The same as filter, in a form that every client can send: field:op:value, once for each filter." example:"[\"note:gte:3\"]"`
 	Q      string            `query:"q" maxLength:"1000" doc:"Words that each have to be in the fields or in the body; case and accents do not count."`
 	Fields string            `query:"fields" doc:"The fields to show, with commas between them, at most 200; without it, all." example:"title,date"`
 
@@ -50,7 +52,31 @@ func (in *listInput) Resolve(ctx huma.Context) []error {
 		f.Value = query.Get(name)
 		in.filters = append(in.filters, f)
 	}
+	for _, where := range query["where"] {
+		f, ok := parseWhere(where)
+		if !ok {
+			return []error{&huma.ErrorDetail{Location: "query.where", Message: "a filter is written field:op:value, with op one of " + opNames()}}
+		}
+		in.filters = append(in.filters, f)
+	}
 	return nil
+}
+
+// parseWhere reads a filter in one text: field:op:value. A field may have colons of its
+// own, as the op ends it.
+func parseWhere(s string) (site.Filter, bool) {
+	for from := 0; ; {
+		at := strings.IndexByte(s[from:], ':')
+		if at < 0 {
+			return site.Filter{}, false
+		}
+		at += from
+		op, value, ok := strings.Cut(s[at+1:], ":")
+		if ok && at > 0 && slices.Contains(site.Ops(), site.Op(op)) {
+			return site.Filter{Field: s[:at], Op: site.Op(op), Value: value}, true
+		}
+		from = at + 1
+	}
 }
 
 // parseFilter reads the name of a filter: filter[field] or filter[field][op].
@@ -94,10 +120,11 @@ var listEntriesDoc = doc{
 	text:      "Filtered and sorted, else in the order of their slugs; without their bodies. Pages stay in step while entries come and go.",
 	responses: map[int]any{200: Entries{}},
 	problems:  []int{400, 404},
+	repeats:   []string{"where"},
 }
 
 func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {
-	page, err := a.site.List(ctx, principal(ctx), in.Collection, in.query())
+	page, err := a.site.List(ctx, web.Principal(ctx), in.Collection, in.query())
 	if err != nil {
 		return nil, err
 	}

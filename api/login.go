@@ -2,13 +2,14 @@ package api
 
 import (
 	"context"
-	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humamux"
+
 	"cms/auth"
+	"cms/web"
 )
 
 // Credentials are the body of a login.
@@ -29,7 +30,7 @@ type Login struct {
 func (a *API) loggedIn(s *auth.Session) (*reply, error) {
 	r, err := answer(http.StatusOK, Login{a.meOf(s.Principal), s.AccessUntil.UTC().Truncate(time.Second), s.RefreshUntil.UTC().Truncate(time.Second)})
 	if err == nil {
-		r.SetCookie, r.CacheControl = a.cookies.session(s), "no-store"
+		r.SetCookie, r.CacheControl = a.web.Cookies().Session(s), "no-store"
 	}
 	return r, err
 }
@@ -42,7 +43,7 @@ var loginDoc = doc{
 	responses: map[int]any{200: Login{}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{400, 413, 415, 429, 503},
-	bounds:    bounds{body: smallBody},
+	body:      smallBody,
 }
 
 type loginInput struct {
@@ -54,7 +55,7 @@ func (in *loginInput) admit(_ context.Context, a *API) error {
 	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
 		return err
 	}
-	return a.sameOrigin(in.request, false)
+	return a.web.SameOrigin(in.request, false)
 }
 
 func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
@@ -64,7 +65,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	}
 	try := auth.Attempt{
 		Email: b.text("email"), Password: b.text("password"),
-		From: callOf(ctx).address, Device: a.cookies.of(in.request, deviceCookie),
+		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.request),
 	}
 	if err := b.problem(); err != nil {
 		return nil, err
@@ -73,22 +74,10 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.endOld(ctx, in.request); err != nil {
+	if err := a.web.EndSession(ctx, in.request); err != nil {
 		return nil, err
 	}
 	return a.loggedIn(s)
-}
-
-// endOld ends the session that the browser has, so that nobody who knows its
-// tokens has a part in what comes after.
-func (a *API) endOld(ctx context.Context, r *http.Request) error {
-	var errs []error
-	for _, name := range []string{accessCookie, refreshCookie} {
-		if token := a.cookies.of(r, name); token != "" {
-			errs = append(errs, a.sessions.Logout(ctx, token))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 var refreshDoc = doc{
@@ -99,17 +88,23 @@ var refreshDoc = doc{
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 }
 
+// Browser is the request itself, for operations that work with its cookies.
+type Browser struct{ request *http.Request }
+
+// Resolve implements [huma.Resolver].
+func (b *Browser) Resolve(ctx huma.Context) []error {
+	b.request, _ = humamux.Unwrap(ctx)
+	return nil
+}
+
 type browserInput struct{ Browser }
 
 func (a *API) refresh(ctx context.Context, in *browserInput) (*reply, error) {
-	token := a.cookies.of(in.request, refreshCookie)
-	if err := a.sameOrigin(in.request, token != ""); err != nil {
+	token := a.web.Cookies().Refresh(in.request)
+	if err := a.web.SameOrigin(in.request, token != ""); err != nil {
 		return nil, err
 	}
 	s, err := a.sessions.Refresh(ctx, token)
-	if errors.Is(err, auth.ErrNoSession) {
-		return nil, newProblem(http.StatusUnauthorized, "The session has ended. Log in again.").with("WWW-Authenticate", `Bearer realm="cms"`)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,20 +120,11 @@ var logoutDoc = doc{
 }
 
 func (a *API) logout(ctx context.Context, in *browserInput) (*reply, error) {
-	byCookie := a.cookies.of(in.request, accessCookie)+a.cookies.of(in.request, refreshCookie) != ""
-	if err := a.sameOrigin(in.request, byCookie); err != nil {
+	if err := a.web.SameOrigin(in.request, a.web.Cookies().HaveSession(in.request)); err != nil {
 		return nil, err
 	}
-	if err := a.endOld(ctx, in.request); err != nil {
+	if err := a.web.EndSession(ctx, in.request); err != nil {
 		return nil, err
 	}
-	return &reply{Status: http.StatusNoContent, SetCookie: []http.Cookie{a.cookies.drop(accessCookie), a.cookies.drop(refreshCookie)}}, nil
-}
-
-// tooMany tells how long to wait before the next login.
-func tooMany(e *auth.TooManyError) *Problem {
-	p := newProblem(http.StatusTooManyRequests, "Too many logins have failed here. Try again after the seconds in Retry-After.").
-		with("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
-	p.Code = "too_many_requests"
-	return p
+	return &reply{Status: http.StatusNoContent, SetCookie: a.web.Cookies().DropSession()}, nil
 }

@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +16,8 @@ import (
 	"cms/content"
 	"cms/media"
 	"cms/site"
+	"cms/web"
+	"cms/web/once"
 )
 
 // MediaFile is an image or another file of the media folder.
@@ -61,9 +61,9 @@ var listMediaDoc = doc{
 func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error) {
 	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
 	if err != nil {
-		return nil, newProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
+		return nil, web.NewProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
 	}
-	page, err := a.site.MediaList(ctx, principal(ctx), in.Prefix, string(after), in.Limit)
+	page, err := a.site.MediaList(ctx, web.Principal(ctx), in.Prefix, string(after), in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -80,21 +80,21 @@ func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error)
 
 // mediaRoutes serves files beside huma, which would hold each in memory, and
 // describes that in the OpenAPI document.
-func (a *API) mediaRoutes(router *mux.Router) {
-	for method, op := range map[string]struct {
-		id     string
-		handle func(http.ResponseWriter, *http.Request) error
+func (a *API) mediaRoutes() {
+	const route = mediaRoute + "{path}"
+	read := web.Operation{Name: "get-media", Route: route, Time: transferTime}
+	write := web.Operation{Name: "put-media", Route: route, Time: transferTime} // of the body the site reads what it takes
+	remove := web.Operation{Name: "delete-media", Route: route}
+	for _, at := range []struct {
+		op      web.Operation
+		methods []string
+		handle  func(http.ResponseWriter, *http.Request) error
 	}{
-		http.MethodGet: {"get-media", a.getMedia}, http.MethodHead: {"get-media", a.getMedia},
-		http.MethodPut: {"put-media", a.putMedia}, http.MethodDelete: {"delete-media", a.deleteMedia},
+		{read, []string{http.MethodGet, http.MethodHead}, a.getMedia},
+		{write, []string{http.MethodPut}, a.putMedia},
+		{remove, []string{http.MethodDelete}, a.deleteMedia},
 	} {
-		router.HandleFunc(mediaRoute+"{path:.+}", func(w http.ResponseWriter, r *http.Request) {
-			c := callOf(r.Context())
-			c.operation = op.id
-			if err := a.serveMedia(w, r, c, op.handle); err != nil {
-				writeProblem(w, r, a.problem(r.Context(), err))
-			}
-		}).Methods(method)
+		a.router.Handle(mediaRoute+"{path:.+}", a.web.Handle(at.op, at.handle)).Methods(at.methods...)
 	}
 	str := &huma.Schema{Type: huma.TypeString}
 	binary := map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
@@ -103,12 +103,12 @@ func (a *API) mediaRoutes(router *mux.Router) {
 	}
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
-	key := param("header", keyHeader, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then.")
+	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then.")
 	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with whether the content would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
-	describe := func(method, id, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
+	describe := func(method string, held web.Operation, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
 		op := &huma.Operation{
-			OperationID: id, Method: method, Path: mediaRoute + "{path}", Summary: summary, Description: text, Tags: []string{"Media"},
+			OperationID: held.Name, Method: method, Path: route, Summary: summary, Description: text, Tags: []string{"Media"},
 			Security: []map[string][]string{{"bearer": {}}, {"session": {}}}, Parameters: append([]*huma.Param{path}, params...),
 			Responses: a.responses(doc{responses: responses, problems: problems, headers: map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}}),
 		}
@@ -119,57 +119,47 @@ func (a *API) mediaRoutes(router *mux.Router) {
 		if body {
 			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
 		}
-		held := bounds{time: transferTime}
 		if body {
-			held.body = a.site.MediaLimit()
+			held.Body = a.site.MediaLimit()
 		}
-		if method == http.MethodDelete {
-			held.time = a.operationTime
-		}
-		held.set(op)
+		a.hold(op, held)
 		a.huma.OpenAPI().AddOperation(op)
 	}
-	describe(http.MethodGet, "get-media", "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
+	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
-	describe(http.MethodPut, "put-media", "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
+	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
 		map[int]any{200: either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
-	describe(http.MethodDelete, "delete-media", "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
-}
-
-// serveMedia asks what the middleware of huma asks before h.
-func (a *API) serveMedia(w http.ResponseWriter, r *http.Request, c *call, h func(http.ResponseWriter, *http.Request) error) (err error) {
-	if c.principal, err = a.caller(r); err != nil {
-		return err
-	}
-	if p := a.perCaller.admit(w.Header(), callerKey(c.principal)); p != nil {
-		return p
-	}
-	return h(w, r)
+	describe(http.MethodDelete, remove, "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
 }
 
 // writeMedia answers a request that writes a file, once where it has a key.
-func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, write func(context.Context) (*reply, error)) error {
-	var (
-		made *reply
-		err  error
-	)
-	if a.keys == nil || r.Header.Get(keyHeader) == "" {
-		made, err = write(r.Context())
-	} else {
-		// The body is a stream: its length tells it apart, and its digest where there is one.
-		body := digest(strconv.FormatInt(r.ContentLength, 10), r.Header.Get("Content-Digest"), r.Header.Get("Repr-Digest"))
-		made, err = a.once(r.Context(), r, []byte(body), transferTime+onceTime, write)
-	}
+func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, limit time.Duration, write func(context.Context, once.Attempt) (*reply, error)) error {
+	// The body is a stream: its length tells it apart, and its digest where there is one.
+	body := once.Digest(strconv.FormatInt(r.ContentLength, 10), r.Header.Get("Content-Digest"), r.Header.Get("Repr-Digest"))
+	made, err := a.once(r.Context(), r, []byte(body), limit, write)
 	if err != nil {
 		return err
 	}
-	c := callOf(r.Context())
-	c.targets = append(c.targets, made.targets...)
+	web.Audit(r.Context(), made.targets...)
 	send(w, made)
 	return nil
+}
+
+// send answers outside of huma.
+func send(w http.ResponseWriter, r *reply) {
+	h := w.Header()
+	for name, value := range map[string]string{
+		"Content-Type": r.ContentType, "ETag": r.ETag, "Location": r.Location, replayedHeader: r.Replayed,
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	w.WriteHeader(r.Status)
+	w.Write(r.Body) //nolint:gosec // in the media type that the header names, which browsers hold to
 }
 
 // mediaPath is the path that a request names, and its query, which may have the
@@ -177,7 +167,7 @@ func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, write func(cont
 func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
 	path, err := url.PathUnescape(mux.Vars(r)["path"])
 	if err != nil {
-		return "", nil, newProblem(http.StatusBadRequest, "The path cannot be decoded. Percent-encode what is not a letter or a digit.")
+		return "", nil, web.NewProblem(http.StatusBadRequest, "The path cannot be decoded. Percent-encode what is not a letter or a digit.")
 	}
 	query := r.URL.Query()
 	rest := r.URL.Query()
@@ -185,8 +175,8 @@ func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
 		rest.Del(name)
 	}
 	for name := range rest {
-		p := newProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-		p.Errors = []Fault{{Pointer: "query." + name, Rule: "unknown_parameter", Detail: "There is no such parameter here."}}
+		p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+		p.Errors = []web.Fault{{Pointer: "query." + name, Rule: "unknown_parameter", Detail: "There is no such parameter here."}}
 		return "", nil, p
 	}
 	return path, query, nil
@@ -201,9 +191,9 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	var f *site.MediaFile
 	revision := query.Get("revision")
 	if revision == "" {
-		f, err = a.site.Media(principal(r.Context()), path)
+		f, err = a.site.Media(web.Principal(r.Context()), path)
 	} else {
-		f, err = a.site.MediaAt(r.Context(), principal(r.Context()), path, revision)
+		f, err = a.site.MediaAt(r.Context(), web.Principal(r.Context()), path, revision)
 	}
 	if err != nil {
 		return err
@@ -216,8 +206,7 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer file.Close()
-	within(w, transferTime, transferTime)
-	h.Set("ETag", etag(f.Revision))
+	h.Set("ETag", uncode(r.Header, f.Revision))
 	h.Set("Content-Type", f.Type)
 	if !media.Inline(f.Type) {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
@@ -225,6 +214,21 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, file)
 	return nil
+}
+
+// uncode has the preconditions in a header name a revision as net/http knows it, where they
+// name it as a proxy that compresses does. It gives the tag for the answer.
+func uncode(h http.Header, revision string) string {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		t, err := web.ParseTags(name, h.Get(name))
+		if tag, ok := t.Match(revision); err == nil && ok && !t.Any {
+			if h.Set(name, web.ETag(revision)); name == "If-None-Match" {
+				h.Set(name, tag)
+				return tag
+			}
+		}
+	}
+	return web.ETag(revision)
 }
 
 // ranged makes problems of what net/http answers with where a range is outside of
@@ -242,7 +246,7 @@ func (w *ranged) WriteHeader(status int) {
 	}
 	detail, refused := details[status]
 	if w.refused = refused; refused {
-		writeProblem(w.ResponseWriter, w.request, newProblem(status, detail))
+		web.WriteProblem(w.ResponseWriter, w.request, web.NewProblem(status, detail))
 		return
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -264,18 +268,15 @@ func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {
 	if write.Absent {
 		action = auth.Create
 	}
-	if err := a.site.MayMedia(principal(r.Context()), path, action); err != nil {
+	if err := a.site.MayMedia(web.Principal(r.Context()), path, action); err != nil {
 		return err
 	}
 	if limit := a.site.MediaLimit(); r.ContentLength > limit {
-		return tooLarge(limit)
+		return web.TooLarge(limit)
 	}
-	within(w, transferTime, transferTime+answerTime)
-	return a.writeMedia(w, r, func(ctx context.Context) (*reply, error) {
-		ctx, cancel := context.WithTimeout(ctx, transferTime)
-		defer cancel()
-		write := writing(ctx, write)
-		out, err := a.site.PutMedia(ctx, principal(ctx), path, uploaded{r.Body}, write)
+	return a.writeMedia(w, r, transferTime, func(ctx context.Context, how once.Attempt) (*reply, error) {
+		write := attempted(write, how)
+		out, err := a.site.PutMedia(ctx, web.Principal(ctx), path, r.Body, write)
 		return mediaAnswer(path, out, write.DryRun, err)
 	})
 }
@@ -289,12 +290,12 @@ func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 		if r, err = answer(http.StatusOK, mediaFileOf(out.File)); err != nil {
 			return nil, err
 		}
-		m.Blob, r.ETag = out.File.Revision, etag(out.File.Revision)
+		m.Blob, r.ETag = out.File.Revision, web.ETag(out.File.Revision)
 	}
 	if out.Created {
 		r.Status, r.Location = http.StatusCreated, mediaURL(path)
 	}
-	r.targets, r.made = []target{{auth.Media, path, out.Commit}}, &made{Commit: out.Commit, Media: m}
+	r.targets, r.made = []web.Target{{Collection: auth.Media, Name: path, Commit: out.Commit}}, &made{Commit: out.Commit, Media: m}
 	return r, nil
 }
 
@@ -303,15 +304,12 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.site.MayMedia(principal(r.Context()), path, auth.Delete); err != nil {
+	if err := a.site.MayMedia(web.Principal(r.Context()), path, auth.Delete); err != nil {
 		return err
 	}
-	within(w, a.operationTime, a.operationTime+answerTime)
-	return a.writeMedia(w, r, func(ctx context.Context) (*reply, error) {
-		ctx, cancel := context.WithTimeout(ctx, a.operationTime)
-		defer cancel()
-		write := writing(ctx, write)
-		out, err := a.site.DeleteMedia(ctx, principal(ctx), path, write)
+	return a.writeMedia(w, r, onceTime, func(ctx context.Context, how once.Attempt) (*reply, error) {
+		write := attempted(write, how)
+		out, err := a.site.DeleteMedia(ctx, web.Principal(ctx), path, write)
 		return mediaAnswer(path, out, write.DryRun, err)
 	})
 }
@@ -336,8 +334,8 @@ func mediaWrite(r *http.Request) (string, site.Write, error) {
 	}
 	dryRun := query.Get("dry_run")
 	if dryRun != "" && dryRun != "true" && dryRun != "false" {
-		p := newProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-		p.Errors = []Fault{{Pointer: "query.dry_run", Rule: "type", Detail: "This must be true or false."}}
+		p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+		p.Errors = []web.Fault{{Pointer: "query.dry_run", Rule: "type", Detail: "This must be true or false."}}
 		return "", site.Write{}, p
 	}
 	pre, err := Preconditions{
@@ -345,15 +343,4 @@ func mediaWrite(r *http.Request) (string, site.Write, error) {
 		IfNoneMatch: strings.Join(r.Header.Values("If-None-Match"), ", "),
 	}.parse("")
 	return path, site.Write{Precondition: pre, Message: query.Get("message"), DryRun: dryRun == "true"}, err
-}
-
-// uploaded is a request's body, whose failures are told as what they are.
-type uploaded struct{ io.Reader }
-
-func (u uploaded) Read(b []byte) (int, error) {
-	n, err := u.Reader.Read(b)
-	if err == nil || errors.Is(err, io.EOF) {
-		return n, err
-	}
-	return n, bodyProblem(err)
 }

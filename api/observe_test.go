@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"cms/api"
 )
 
 // lines is a log that a test can read.
@@ -74,7 +72,7 @@ func (l *lines) audits(t *testing.T) []audit {
 
 func TestAudit(t *testing.T) {
 	var log lines
-	s := newServerWith(t, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+	s := newServerWith(t, func(o *options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	tag := s.create("consultations", "plan", sample)
 	log.audits(t)
 	patch := map[string]string{"Content-Type": "application/merge-patch+json", "If-Match": tag}
@@ -137,7 +135,7 @@ func TestAudit(t *testing.T) {
 
 func TestAuditNamesTheTargetsOfBatchesAndMedia(t *testing.T) {
 	var log lines
-	s := newServerWith(t, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+	s := newServerWith(t, func(o *options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	asJSON := map[string]string{"Content-Type": "application/json"}
 	batch := func(path, second string) request {
 		return request{method: "POST", path: path, header: asJSON, body: `{"operations": [` +
@@ -207,7 +205,7 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.Registry, o.Metrics = prometheus.NewRegistry(), true })
+	s := newServerWith(t, func(o *options) { o.Registry, o.Metrics = prometheus.NewRegistry(), true })
 	s.create("consultations", "plan", sample)
 	s.create("consultations", "a/b", sample)
 	s.do(request{method: "GET", path: entryPath("plan")})
@@ -236,7 +234,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestMetricsAreServedOnlyWhenAsked(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.Registry = prometheus.NewRegistry() })
+	s := newServerWith(t, func(o *options) { o.Registry = prometheus.NewRegistry() })
 	if res := s.do(request{method: "GET", path: "/metrics"}); res.status != http.StatusNotFound {
 		t.Errorf("got %d, want 404", res.status)
 	}

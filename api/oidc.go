@@ -11,18 +11,16 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/web"
 )
 
 // loginPace is how often a client may begin and end logins at providers, whatever
 // limits are configured: each end is a question to the provider.
-var loginPace = Limit{Requests: 60, Window: time.Minute}
+var loginPace = web.Limit{Requests: 60, Window: time.Minute}
 
 // limitLogins counts what an address asks of providers.
 func (a *API) limitLogins(ctx context.Context) error {
-	if p := a.logins.admit(http.Header{}, network(callOf(ctx).address)); p != nil {
-		return p
-	}
-	return nil
+	return a.logins.Admit(http.Header{}, web.Network(web.CallOf(ctx).Address))
 }
 
 // InProvider names a provider.
@@ -33,10 +31,13 @@ type InProvider struct {
 func (a *API) provider(name string) (*auth.Provider, error) {
 	i := slices.IndexFunc(a.providers, func(p *auth.Provider) bool { return p.Name() == name })
 	if i < 0 {
-		return nil, newProblem(http.StatusNotFound, "There is no such identity provider here.")
+		return nil, web.NewProblem(http.StatusNotFound, "There is no such identity provider here.")
 	}
 	return a.providers[i], nil
 }
+
+// flowCookie has a login at a provider that is under way.
+const flowCookie = "cms_login"
 
 var startLoginDoc = doc{
 	id: "start-login", tag: "Sessions", public: true,
@@ -58,7 +59,7 @@ func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
 		return nil, err
 	}
 	if in.ReturnTo != "" && !localPath(in.ReturnTo) {
-		return nil, newProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
+		return nil, web.NewProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
 	}
 	if err := a.limitLogins(ctx); err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	cookie := a.cookies.set(flowCookie, value, time.Now().Add(auth.FlowTime))
+	cookie := a.web.Cookies().Set(flowCookie, value, time.Now().Add(auth.FlowTime))
 	cookie.SameSite = http.SameSiteLaxMode // the provider's page leads back here
 	return &reply{Status: http.StatusSeeOther, Location: where, CacheControl: "no-store", SetCookie: []http.Cookie{cookie}}, nil
 }
@@ -104,7 +105,7 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	flow, _ := a.flows.Open(a.cookies.of(in.request, flowCookie)) // else empty, which is refused
+	flow, _ := a.flows.Open(a.web.Cookies().Of(in.request, flowCookie)) // else empty, which is refused
 	query := in.request.URL.Query()
 	if err := p.Check(flow, query); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.endOld(ctx, in.request); err != nil {
+	if err := a.web.EndSession(ctx, in.request); err != nil {
 		return nil, err
 	}
 	if !localPath(flow.ReturnTo) {
@@ -139,7 +140,7 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	return &reply{
 		Status: http.StatusOK, ContentType: "text/html; charset=utf-8", CacheControl: "no-store",
 		CSP:       "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-		SetCookie: append(a.cookies.session(s), a.cookies.drop(flowCookie)), Body: page.Bytes(),
+		SetCookie: append(a.web.Cookies().Session(s), a.web.Cookies().Drop(flowCookie)), Body: page.Bytes(),
 	}, nil
 }
 

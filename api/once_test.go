@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"cms/api"
 	"cms/state"
 	"cms/state/statetest"
 )
@@ -17,7 +16,7 @@ func newKeyServer(t *testing.T) (*server, *state.DB) {
 	t.Helper()
 	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
 	keys := db.Keys()
-	return newServerWith(t, func(o *api.Options) { o.Keys = &keys }), db
+	return newServerWith(t, func(o *options) { o.Keys = &keys }), db
 }
 
 // creation is a request to create an entry, whose slug is its title's.

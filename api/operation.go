@@ -5,15 +5,20 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cms/auth"
 	"cms/content"
+	"cms/web"
+	"cms/web/once"
 )
 
 // reply is an answer, its body already in its media type.
@@ -29,9 +34,24 @@ type reply struct {
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
 
-	targets []target // what a write has changed
-	made    *made    // the same, to be kept with its key; nil for none
+	targets []web.Target // what a write has changed
+	made    *made        // the same, to be kept with its key; nil for none
 }
+
+// Bounds of operations that name no other.
+const (
+	smallBody    = 64 << 10        // of what holds names, addresses and settings
+	transferTime = 5 * time.Minute // for a file, up or down
+)
+
+// askedError refuses a write that says in its body what it is about, which is for the audit
+// log.
+type askedError struct {
+	error
+	targets []web.Target
+}
+
+func (e *askedError) Unwrap() error { return e.error }
 
 // answer is v as JSON.
 func answer(status int, v any) (*reply, error) {
@@ -54,8 +74,11 @@ type doc struct {
 	responses         map[int]any    // status → a value of the body's type, nil for none
 	headers           map[int][]string
 	problems          []int
-	bounds            bounds // of time and body, where others than those of most operations hold
-	streamed          bool   // the operation reads the body itself, as it comes, and holds none of it
+	caller            func(*API, *http.Request) (*auth.Principal, error) // says whom a request is of, where not a token or a session alone
+	time              time.Duration                                      // that it may take, where it is not that of most operations
+	body              int64                                              // bytes that its body may have, likewise
+	repeats           []string                                           // the parameters of the query that may be given several times
+	streamed          bool                                               // the operation reads the body itself, as it comes, and holds none of it
 }
 
 const (
@@ -99,7 +122,9 @@ func del[I any](a *API, path string, h func(context.Context, *I) (*reply, error)
 // watch registers an operation that answers with a stream.
 func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.StreamResponse, error), d doc) {
 	op := a.operation(http.MethodGet, path, d)
-	bounds{}.set(&op)
+	o := held(&op)
+	o.Unlimited, o.Stream = true, true
+	a.hold(&op, o)
 	huma.Register(a.huma, op, h)
 }
 
@@ -108,35 +133,45 @@ func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.Stream
 // has been found right.
 func register[I any](a *API, method, path string, h func(context.Context, *I) (*reply, error), d doc) {
 	op := a.operation(method, path, d)
-	limit := op.Metadata[boundsKey].(bounds).body
 	if _, ok := any(new(I)).(admitter); !ok && d.requests != nil {
 		panic("api: " + d.id + " does not say whom it admits")
 	}
 	run := func(ctx context.Context, in *I) (*reply, error) {
 		var body []byte
 		if s, ok := any(in).(admitter); ok {
-			release, err := a.receive(ctx, s, &d, limit)
+			release, err := a.receive(ctx, s, d.streamed)
 			if err != nil {
 				return nil, err
 			}
 			defer release()
 			body = s.payload().body
 		}
-		if k, ok := any(in).(keyed); ok && a.keys != nil && k.from().Header.Get(keyHeader) != "" {
-			return a.once(ctx, k.from(), body, onceTime, func(ctx context.Context) (*reply, error) { return h(ctx, in) })
+		if k, ok := any(in).(keyed); ok {
+			return a.once(ctx, k.from(), body, onceTime, func(ctx context.Context, how once.Attempt) (*reply, error) {
+				k.attempt(how)
+				return h(ctx, in)
+			})
 		}
 		return h(ctx, in)
 	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*reply, error) {
 		r, err := run(ctx, in)
 		if err != nil {
+			if of := (*askedError)(nil); errors.As(err, &of) {
+				web.Audit(ctx, of.targets...)
+			}
 			return nil, a.problem(ctx, err)
 		}
-		c := callOf(ctx)
-		c.targets = append(c.targets, r.targets...)
+		web.Audit(ctx, r.targets...)
 		return r, nil
 	})
-	if d.requests != nil { // told only now, or huma would read it
+	for _, p := range a.documented(method, path).Parameters {
+		explode := p.Style == "deepObject" || slices.Contains(d.repeats, p.Name) // the only form that clients know of these
+		if p.Explode = nil; explode {
+			p.Explode = &explode
+		}
+	}
+	if d.requests != nil { // added here, or huma would read it
 		a.documented(method, path).RequestBody = a.requestBody(d)
 	}
 	for status, body := range d.responses {
@@ -169,17 +204,40 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 			op.Responses[strconv.Itoa(status)] = a.refused(status)
 		}
 	}
-	held := bounds{time: cmp.Or(d.bounds.time, a.operationTime)}
+	o := web.Operation{Name: d.id, Route: path, Time: d.time, Repeatable: d.repeats}
 	if d.requests != nil {
-		held.body = cmp.Or(d.bounds.body, a.maxBody)
+		o.Body = cmp.Or(d.body, a.web.MaxBody())
 		if !d.streamed {
-			held.body = min(held.body, a.maxBody)
+			o.Body = min(o.Body, a.web.MaxBody())
 		}
 	}
-	held.set(&op)
+	switch {
+	case d.caller != nil:
+		o.Caller = func(r *http.Request) (*auth.Principal, error) { return d.caller(a, r) }
+	case d.public:
+		o.Caller = web.Anyone
+	}
+	a.hold(&op, o)
 	op.DefaultStatus = slices.Min(slices.Collect(maps.Keys(d.responses)))
 	return op
 }
+
+const heldKey = "held" // in the metadata of an operation
+
+// hold has op be held as o, and says so in the OpenAPI document.
+func (a *API) hold(op *huma.Operation, o web.Operation) {
+	op.Metadata = map[string]any{heldKey: o}
+	op.Extensions = map[string]any{}
+	if limit := a.web.Timeout(o); limit > 0 {
+		op.Extensions["x-timeout-seconds"] = limit.Seconds()
+	}
+	if o.Body > 0 {
+		op.Extensions["x-max-body-bytes"] = o.Body
+	}
+}
+
+// held is how op is held.
+func held(op *huma.Operation) web.Operation { return op.Metadata[heldKey].(web.Operation) }
 
 // requestBody describes the bodies of an operation.
 func (a *API) requestBody(d doc) *huma.RequestBody {
@@ -193,7 +251,9 @@ func (a *API) requestBody(d doc) *huma.RequestBody {
 // documented is an operation in the OpenAPI document.
 func (a *API) documented(method, path string) *huma.Operation {
 	at := a.huma.OpenAPI().Paths[path]
-	return map[string]*huma.Operation{http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodPatch: at.Patch}[method]
+	return map[string]*huma.Operation{
+		http.MethodGet: at.Get, http.MethodPost: at.Post, http.MethodPut: at.Put, http.MethodPatch: at.Patch, http.MethodDelete: at.Delete,
+	}[method]
 }
 
 func (a *API) responses(d doc) map[string]*huma.Response {
@@ -271,7 +331,9 @@ func (a *API) schema(v any) *huma.Schema {
 	if of, ok := v.(either); ok {
 		return &huma.Schema{OneOf: []*huma.Schema{a.schema(of[0]), a.schema(of[1])}}
 	}
-	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+	s := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+	neverNull(s)
+	return s
 }
 
 // description is the OpenAPI document before its operations.
@@ -296,7 +358,7 @@ func description(o Options) huma.Config {
 					Type: "http", Scheme: "bearer", BearerFormat: "JWT",
 					Description: "A JSON Web Token of one of the configured issuers.",
 				}, "session": {
-					Type: "apiKey", In: "cookie", Name: cookiesFor(o.PublicURL).name(accessCookie),
+					Type: "apiKey", In: "cookie", Name: o.Web.Cookies().Access(),
 					Description: "The session of someone who has logged in. It counts where there is no Authorization header. Requests that change something need the header Origin or Sec-Fetch-Site, which browsers send by themselves.",
 				}},
 			},
@@ -305,8 +367,8 @@ func description(o Options) huma.Config {
 		DefaultFormat: mediaJSON,
 		Transformers:  []huma.Transformer{plain},
 	}
-	if o.PublicURL != "" {
-		c.Servers = []*huma.Server{{URL: o.PublicURL}}
+	if where := o.Web.PublicURL(); where != "" {
+		c.Servers = []*huma.Server{{URL: "/", Description: "Where this document is from."}, {URL: where, Description: "Where clients reach the service."}}
 	}
 	return c
 }
@@ -319,6 +381,11 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	for _, s := range o.Components.Schemas.Map() {
 		neverNull(s)
 	}
+	for schema, member := range mayBeNull {
+		p := o.Components.Schemas.Map()[schema].Properties[member]
+		of := &huma.Schema{Ref: p.Ref}
+		p.Ref, p.AnyOf = "", []*huma.Schema{of, {Type: "null"}}
+	}
 	b, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
@@ -327,6 +394,10 @@ func document(o *huma.OpenAPI) ([]byte, error) {
 	err = json.Indent(&pretty, b, "", "  ")
 	return pretty.Bytes(), err
 }
+
+// mayBeNull are the members, by their schemas, that are objects or null, which huma does
+// not say.
+var mayBeNull = map[string]string{"Difference": "from"}
 
 // neverNull says of the arrays in a schema that they are arrays: ours are empty
 // or left out, but never null as huma has them.

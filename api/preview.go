@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"cms/site"
+	"cms/web"
 )
 
 // Text is the body that asks for a preview.
@@ -19,11 +20,11 @@ type Preview struct {
 
 type previewInput struct {
 	Payload
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 func (in *previewInput) admit(ctx context.Context, a *API) error {
-	if err := a.site.MayPreview(principal(ctx)); err != nil {
+	if err := a.site.MayPreview(web.Principal(ctx)); err != nil {
 		return err
 	}
 	_, err := mediaType(in.ContentType, "", mediaJSON)
@@ -37,7 +38,7 @@ var previewDoc = doc{
 	requests:  map[string]any{mediaJSON: Text{}},
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
-	bounds:    bounds{body: 4 * site.MaxPreviewBytes}, // as much again for what JSON escapes
+	body:      4 * site.MaxPreviewBytes, // as much again for what JSON escapes
 }
 
 func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
@@ -45,11 +46,12 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.require("Give the text to show.", "body")
 	text := b.text("body")
 	if err := b.problem(); err != nil {
 		return nil, err
 	}
-	html, err := a.site.Preview(ctx, principal(ctx), text)
+	html, err := a.site.Preview(ctx, web.Principal(ctx), text)
 	if err != nil {
 		return nil, err
 	}

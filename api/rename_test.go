@@ -65,7 +65,8 @@ func TestPreconditionsOfSeveralLines(t *testing.T) {
 		status int
 	}{
 		{[]string{`"0"`, `"1"`}, http.StatusPreconditionFailed},
-		{[]string{`"0"`, "W/" + tag}, http.StatusPreconditionFailed},
+		{[]string{`"0"`, `W/"1"`}, http.StatusPreconditionFailed},
+		{[]string{`"0"`, "W/" + tag}, http.StatusOK},
 		{[]string{`"0"`, "velo"}, http.StatusBadRequest},
 		{[]string{tag, `"0"`}, http.StatusOK},
 		{[]string{`"0", "1"`, tag}, http.StatusOK},

@@ -9,27 +9,19 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	"github.com/gorilla/mux"
+
+	"cms/web"
 )
 
 // newRouter is a router that leaves paths as they were sent: a slug may hold
 // encoded slashes, and a path with ".." is refused instead of redirected.
 func newRouter() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	r.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if template, err := mux.CurrentRoute(req).GetPathTemplate(); err == nil {
-				callOf(req.Context()).route = strings.ReplaceAll(template, restOfPath, "}")
-			}
-			next.ServeHTTP(w, req)
-		})
-	})
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		writeProblem(w, req, newProblem(http.StatusNotFound, "There is nothing at this path. /openapi.json lists what there is."))
+		web.WriteProblem(w, req, web.NotFound())
 	})
 	r.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		allowed := allowedMethods(r, req)
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		writeProblem(w, req, newProblem(http.StatusMethodNotAllowed, "This path answers to "+strings.Join(allowed, ", ")+"."))
+		web.WriteProblem(w, req, web.NotAllowed(allowedMethods(r, req)...))
 	})
 	return r
 }
@@ -53,7 +45,10 @@ const restOfPath = ":.+}"
 
 // adapter registers huma's operations on a mux router. It is humamux but for
 // the slug, which takes the rest of the path, and for HEAD, which GET answers.
-type adapter struct{ router *mux.Router }
+type adapter struct {
+	web    *web.Floor
+	router *mux.Router
+}
 
 func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	methods := []string{op.Method}
@@ -61,12 +56,10 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 		methods = append(methods, http.MethodHead)
 	}
 	path := strings.Replace(op.Path, "{slug}", "{slug"+restOfPath, 1)
-	a.router.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		callOf(r.Context()).operation = op.OperationID
-		hold(op, w, r, func(r *http.Request) {
-			handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
-		})
-	}).Methods(slices.Compact(methods)...)
+	a.router.Handle(path, a.web.Handle(held(op), func(w http.ResponseWriter, r *http.Request) error {
+		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
+		return nil
+	})).Methods(slices.Compact(methods)...)
 }
 
 func (a adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"cms/site"
+	"cms/web"
 )
 
 // Hits is a page of what a search found.
@@ -43,7 +44,7 @@ var searchDoc = doc{
 }
 
 func (a *API) search(ctx context.Context, in *searchInput) (*reply, error) {
-	found, err := a.site.Search(ctx, principal(ctx), site.Search{Text: in.Q, Collection: in.Collection, Limit: in.Limit, Cursor: in.Cursor})
+	found, err := a.site.Search(ctx, web.Principal(ctx), site.Search{Text: in.Q, Collection: in.Collection, Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ import (
 	"cms/repo"
 	"cms/repo/repotest"
 	"cms/site"
+	"cms/web"
 )
 
 // server is a real API on a real repository, reached over real HTTP.
@@ -36,6 +37,7 @@ type server struct {
 	testing.TB
 	url    string
 	api    *api.API
+	web    *web.Floor
 	git    string // the repository's folder
 	repo   *repo.Repo
 	issuer auth.Issuer
@@ -62,20 +64,31 @@ const (
 	maxMedia = 2 << 20
 )
 
+// options are those of the API and of the floor that it stands on.
+type options struct {
+	apiOptions
+	webOptions
+}
+
+type (
+	apiOptions = api.Options
+	webOptions = web.Options
+)
+
 // newServer serves until the test ends. It trusts s.issuer, s.ec and more.
 func newServer(t testing.TB, more ...auth.Issuer) *server {
 	t.Helper()
-	return newServerWith(t, func(*api.Options) {}, more...)
+	return newServerWith(t, func(*options) {}, more...)
 }
 
 // newServerWith is newServer with other options of the API.
-func newServerWith(t testing.TB, set func(*api.Options), more ...auth.Issuer) *server {
+func newServerWith(t testing.TB, set func(*options), more ...auth.Issuer) *server {
 	t.Helper()
 	return newServerOf(t, nil, set, more...)
 }
 
 // newServerOf is newServerWith with more collections, which editors alone know.
-func newServerOf(t testing.TB, others []content.Collection, set func(*api.Options), more ...auth.Issuer) *server {
+func newServerOf(t testing.TB, others []content.Collection, set func(*options), more ...auth.Issuer) *server {
 	t.Helper()
 	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64)}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
@@ -132,14 +145,19 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*api.Option
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := api.Options{Site: st, Verifier: verifier, Version: "test", MaxBodyBytes: maxBody}
+	var o options
+	o.Site, o.Version = st, "test"
+	o.Verifier, o.MaxBodyBytes = verifier, maxBody
 	set(&o)
-	handler, err := api.New(o)
-	if err != nil {
+	if s.web, err = web.New(o.webOptions); err != nil {
 		t.Fatal(err)
 	}
-	s.api = handler
-	srv := httptest.NewServer(handler)
+	o.Web = s.web
+	if s.api, err = api.New(o.apiOptions); err != nil {
+		t.Fatal(err)
+	}
+	s.web.Mount("/", s.api)
+	srv := httptest.NewServer(s.web)
 	s.url = srv.URL
 	s.token = s.mint("editor")
 	t.Cleanup(func() {

@@ -32,7 +32,7 @@ func newLoginServer(t *testing.T, publicURL string, providers ...*auth.Provider)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newServerWith(t, func(o *api.Options) {
+	return newServerWith(t, func(o *options) {
 		o.Sessions, o.Providers, o.PublicURL = sessions, providers, publicURL
 	}), db
 }

@@ -18,6 +18,7 @@ import (
 	"cms/auth"
 	"cms/site"
 	"cms/state"
+	"cms/web"
 	"cms/webhooks"
 )
 
@@ -73,16 +74,16 @@ func newStreams(a *API, bounds Streams) *streams {
 }
 
 // join counts a stream of a caller, until leave, or refuses it.
-func (s *streams) join(caller string) (leave func(), p *Problem) {
+func (s *streams) join(caller string) (leave func(), p *web.Problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.open[caller] >= s.bounds.PerCaller:
-		return nil, newProblem(http.StatusTooManyRequests, fmt.Sprintf("You have %d event streams open, which is as many as anyone may. Close one first.", s.bounds.PerCaller)).
-			with("Retry-After", streamRetry)
+		return nil, web.NewProblem(http.StatusTooManyRequests, fmt.Sprintf("You have %d event streams open, which is as many as anyone may. Close one first.", s.bounds.PerCaller)).
+			With("Retry-After", streamRetry)
 	case s.count >= s.bounds.Total:
-		return nil, newProblem(http.StatusServiceUnavailable, fmt.Sprintf("All %d event streams of the service are taken. Try again in a moment, or ask for /v1/changes.", s.bounds.Total)).
-			with("Retry-After", streamRetry)
+		return nil, web.NewProblem(http.StatusServiceUnavailable, fmt.Sprintf("All %d event streams of the service are taken. Try again in a moment, or ask for /v1/changes.", s.bounds.Total)).
+			With("Retry-After", streamRetry)
 	}
 	s.open[caller]++
 	if s.count++; s.count == 1 {

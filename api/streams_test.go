@@ -47,7 +47,7 @@ func TestStreamsAreToldOnceForEachSight(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.Streams = api.Streams{PerCaller: 2, Total: 3} })
+	s := newServerWith(t, func(o *options) { o.Streams = api.Streams{PerCaller: 2, Total: 3} })
 	other, third := s.limitedAs("lou", "x"), s.limitedAs("max", "x")
 	first := s.watch(s.token, "")
 	s.watch(s.token, "")
@@ -189,7 +189,7 @@ func TestSlowStreamsAreCutOff(t *testing.T) {
 		}
 		req.RemoteAddr = "127.0.0.1:1"
 		req.Header.Set("Authorization", "Bearer "+s.token)
-		streams.Go(func() { s.api.ServeHTTP(w, req) })
+		streams.Go(func() { s.web.ServeHTTP(w, req) })
 		<-w.wrote
 		w.mu.Lock()
 		w.full = true
@@ -212,7 +212,7 @@ type wires struct {
 	got [4096]byte
 }
 
-// connect opens a stream and reads its greeting.
+// connect opens a stream and reads its first event.
 func (s *wires) connect(token string) net.Conn {
 	s.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -221,7 +221,7 @@ func (s *wires) connect(token string) net.Conn {
 	}
 	s.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n", token)
-	s.heard(conn, ": hello\n\n")
+	s.heard(conn, "\"}\n\n")
 	return conn
 }
 
@@ -256,7 +256,7 @@ func watchers(t *testing.T) int {
 // than with ten, but for what it is to write to each.
 func TestManyStreamsTakeLittle(t *testing.T) {
 	const perStream, perEvent = 50_000, 2_000
-	s := &wires{server: newServerWith(t, func(o *api.Options) {
+	s := &wires{server: newServerWith(t, func(o *options) {
 		o.Streams = api.Streams{PerCaller: 100_000, Total: 100_000}
 		o.Heartbeat = time.Hour
 	})}

@@ -15,12 +15,13 @@ import (
 	"cms/api"
 	"cms/auth"
 	"cms/state/statetest"
+	"cms/web"
 )
 
 // TestLogIsBrief: what a client sends makes no long lines, wherever it stands.
 func TestLogIsBrief(t *testing.T) {
 	log := new(lines)
-	s := newServerWith(t, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(log, nil)) })
+	s := newServerWith(t, func(o *options) { o.Logger = slog.New(slog.NewJSONHandler(log, nil)) })
 	long := strings.Repeat("é", 6<<10)
 	op := `{"op":"patch","collection":"` + strings.Repeat("c", 200<<10) + `","slug":"a","if_match":"*"}`
 	for name, r := range map[string]request{
@@ -40,7 +41,7 @@ func TestLogIsBrief(t *testing.T) {
 	}
 	for _, path := range []string{"/v1/me?a=" + strings.Repeat("x", 900_000), "/" + strings.Repeat("x", 17<<10), "/healthz?" + strings.Repeat("x", 17<<10)} {
 		w := httptest.NewRecorder()
-		s.api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		s.web.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if got := log.take(); w.Code != http.StatusRequestURITooLong || len(got) > 4<<10 {
 			t.Errorf("an address of %d bytes: got %d, and %d bytes of log", len(path), w.Code, len(got))
 		}
@@ -84,7 +85,7 @@ func TestOriginWithoutTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServerWith(t, func(o *api.Options) { o.Sessions, o.PublicURL = sessions, "https://cms.example.org" })
+	s := newServerWith(t, func(o *options) { o.Sessions, o.PublicURL = sessions, "https://cms.example.org" })
 	var cookies []string
 	for _, c := range (&http.Response{Header: s.do(loginRequest(email, password)).header}).Cookies() {
 		cookies = append(cookies, c.Name+"="+c.Value)
@@ -100,7 +101,7 @@ func TestOriginWithoutTLS(t *testing.T) {
 			r.Header.Set(k, v)
 		}
 		w := httptest.NewRecorder()
-		s.api.ServeHTTP(w, r)
+		s.web.ServeHTTP(w, r)
 		return w.Code
 	}
 	const pages = "/v1/collections/pages/entries"
@@ -131,8 +132,8 @@ func TestRateLimitCoversEveryDoor(t *testing.T) {
 		"POST /hooks/github", "POST /hooks/nobody", "POST /v1/auth/login", "POST /v1/auth/refresh", "GET /v1/auth/oidc/id/start", "GET /v1/auth/oidc/id/callback",
 		"POST /v1/deployments", "GET /openapi.json", "GET /docs", "GET /docs/swagger-ui.css", "GET /metrics", "GET /nowhere", "PUT /docs", "GET /v1/me", "GET /v1/media/a.png", "GET /v1/events",
 	} {
-		s := newServerWith(t, func(o *api.Options) {
-			o.PerAddress, o.Metrics, o.Registry = api.Limit{Requests: 2, Window: time.Hour}, true, prometheus.NewRegistry()
+		s := newServerWith(t, func(o *options) {
+			o.PerAddress, o.Metrics, o.Registry = web.Limit{Requests: 2, Window: time.Hour}, true, prometheus.NewRegistry()
 		})
 		method, path, _ := strings.Cut(door, " ")
 		for i := range 3 {
@@ -159,7 +160,7 @@ func TestPublicFilesAreMadeOnce(t *testing.T) {
 				r.Header.Set("Accept-Encoding", coding)
 				w := httptest.NewRecorder()
 				w.Body = nil
-				s.api.ServeHTTP(w, r)
+				s.web.ServeHTTP(w, r)
 				return w
 			}
 			if w := get(); w.Code != http.StatusOK || w.Header().Get("ETag") == "" || (w.Header().Get("Content-Encoding") == "gzip") != (coding == "gzip") {

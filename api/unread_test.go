@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"cms/api"
+	"cms/web"
 )
 
 // countedBody is a body without end, which tells how much of it is read.
@@ -91,7 +91,7 @@ func (s *whole) refusedUnread(method, path string, op bounded, media, who, token
 		}
 		return r
 	}
-	s.api.ServeHTTP(httptest.NewRecorder(), request()) // what is made once, is made
+	s.web.ServeHTTP(httptest.NewRecorder(), request()) // what is made once, is made
 	var cost uint64
 	w := httptest.NewRecorder()
 	for try := 0; try < 3 && (try == 0 || cost > 256<<10); try++ { // others allocate too
@@ -99,7 +99,7 @@ func (s *whole) refusedUnread(method, path string, op bounded, media, who, token
 		body.read, w = 0, httptest.NewRecorder()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		s.api.ServeHTTP(w, r)
+		s.web.ServeHTTP(w, r)
 		runtime.ReadMemStats(&after)
 		cost = after.TotalAlloc - before.TotalAlloc
 	}
@@ -126,7 +126,7 @@ func has(all []string, one string) bool {
 // TestConnectionsWithUnreadBodiesEnd: what is answered without its body is not read
 // afterwards either, at any door and none.
 func TestConnectionsWithUnreadBodiesEnd(t *testing.T) {
-	s := newServerWith(t, func(o *api.Options) { o.PerAddress = api.Limit{Requests: 1000, Window: time.Hour} })
+	s := newServerWith(t, func(o *options) { o.PerAddress = web.Limit{Requests: 1000, Window: time.Hour} })
 	for _, path := range []string{"GET /v1/me", "POST /v1/me", "POST /v1/batch", "POST /hooks/github", "POST /hooks/x", "PUT /nowhere", "GET /docs", "GET /healthz", "DELETE /v1/media/a.svg", "POST /v1/preview", "GET /v1/events?x="} {
 		for _, length := range []int64{-1, 1 << 20} {
 			method, target, _ := strings.Cut(path, " ")
@@ -134,7 +134,7 @@ func TestConnectionsWithUnreadBodiesEnd(t *testing.T) {
 			r := httptest.NewRequest(method, target, io.NopCloser(body))
 			r.ContentLength = length
 			w := httptest.NewRecorder()
-			s.api.ServeHTTP(w, r)
+			s.web.ServeHTTP(w, r)
 			if w.Header().Get("Connection") != "close" || body.read > 0 {
 				t.Errorf("%s (length %d): got %d, Connection %q, %d bytes read", path, length, w.Code, w.Header().Get("Connection"), body.read)
 			}
@@ -171,7 +171,7 @@ func (c countedConn) Read(b []byte) (int, error) {
 // server itself would read on.
 func TestServerReadsNothingOfRefusedBodies(t *testing.T) {
 	s := newServer(t)
-	srv := httptest.NewUnstartedServer(s.api)
+	srv := httptest.NewUnstartedServer(s.web)
 	read := new(atomic.Int64)
 	srv.Listener = countedListener{srv.Listener, read}
 	srv.Start()

@@ -84,7 +84,7 @@ func newServerWithHooks(t *testing.T, log io.Writer) (*server, *builder) {
 	receiver := httptest.NewServer(b)
 	t.Cleanup(receiver.Close)
 	var relay *webhooks.Relay
-	s := newServerWith(t, func(o *api.Options) {
+	s := newServerWith(t, func(o *options) {
 		db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
 		if err != nil {
 			t.Fatal(err)

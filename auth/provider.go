@@ -132,7 +132,7 @@ func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Princ
 
 // identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7).
 func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principal, error) {
-	claimed, err := inspect(token)
+	claimed, err := inspect(token, DefaultMaxToken)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -18,9 +19,11 @@ import (
 	"cms/content"
 )
 
+// DefaultMaxToken is how many bytes a token may have where no other limit is configured.
+const DefaultMaxToken = 32 << 10
+
 // Limits of what is read from a token that nobody has verified yet, in bytes.
 const (
-	maxToken   = 8 << 10
 	maxSubject = 255 // OpenID Connect Core, section 2
 	maxKeyID   = 255
 )
@@ -30,6 +33,7 @@ type Options struct {
 	Issuers []Issuer     // with different names; each passes its Check
 	Client  *http.Client // fetches key sets; nil for one that follows redirects to https only
 	Logger  *slog.Logger // hears of key sets that cannot be fetched; may be nil
+	MaxSize int          // bytes of a token; DefaultMaxToken when 0
 
 	// Revoked says whether the token with this id ("jti") of this issuer was
 	// taken back before its time; nil for never. It is asked for each token.
@@ -39,6 +43,7 @@ type Options struct {
 // Verifier tells true tokens from false ones. It is safe for concurrent use.
 type Verifier struct {
 	issuers  map[string]*trust
+	maxSize  int
 	revoked  func(issuer, id string) bool
 	verified verified
 }
@@ -57,7 +62,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), revoked: o.Revoked, verified: known}
+	v := &Verifier{issuers: make(map[string]*trust, len(o.Issuers)), maxSize: cmp.Or(o.MaxSize, DefaultMaxToken), revoked: o.Revoked, verified: known}
 	for _, is := range o.Issuers {
 		if v.issuers[is.Issuer] != nil {
 			return nil, fmt.Errorf("issuer %q is duplicated", is.Issuer)
@@ -121,7 +126,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 
 // prove verifies a token, but for whether it was revoked.
 func (v *Verifier) prove(ctx context.Context, token string) (*proof, error) {
-	claimed, err := inspect(token)
+	claimed, err := inspect(token, v.maxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -181,10 +186,10 @@ type claimed struct {
 // inspect reads what is needed to choose an issuer and its keys, and refuses
 // what no sound token has. Of the header, jku, jwk, x5u and x5c are ignored:
 // keys come from the issuer's settings alone.
-func inspect(token string) (c claimed, err error) {
+func inspect(token string, maxSize int) (c claimed, err error) {
 	switch parts := strings.Split(token, "."); {
-	case len(token) > maxToken:
-		return c, refuse("the token is larger than 8 KB")
+	case len(token) > maxSize:
+		return c, refuse(fmt.Sprintf("the token is larger than the %d bytes that are read; put fewer groups into it, or raise server.max_token_bytes", maxSize))
 	case strings.ContainsAny(token, "\r\n"): // which base64 decoders skip
 		return c, refuse("the token is not base64url")
 	case len(parts) != 3:

@@ -185,7 +185,7 @@ func TestVerifyRefusesAttacks(t *testing.T) {
 		{"newline", whole + "\n", notBase64},
 		{"newline within", parts[0] + "\n." + parts[1] + "." + parts[2], notBase64},
 		{"Bearer in front", "Bearer " + whole, notBase64},
-		{"oversized", good("ed", map[string]any{"pad": strings.Repeat("x", maxToken)}), "the token is larger than 8 KB"},
+		{"oversized", good("ed", map[string]any{"pad": strings.Repeat("x", DefaultMaxToken)}), "the token is larger than the 32768 bytes that are read; put fewer groups into it, or raise server.max_token_bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

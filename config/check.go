@@ -37,9 +37,18 @@ func (d *decoder) check(c *Config) {
 	d.hooks(c.Hooks)
 }
 
+// What the longest token may be set to, in bytes.
+const (
+	minTokenBytes = 1 << 10
+	maxTokenBytes = 1 << 20
+)
+
 func (d *decoder) server(s *Server) {
 	d.positive(s.MaxBodyBytes, "server", "max_body_bytes")
 	d.positive(s.BodyMemory, "server", "body_memory")
+	if s.MaxTokenBytes < minTokenBytes || s.MaxTokenBytes > maxTokenBytes {
+		d.add([]any{"server", "max_token_bytes"}, "is not between %d and %d", minTokenBytes, maxTokenBytes)
+	}
 	host, port, err := net.SplitHostPort(s.Listen)
 	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 		d.add([]any{"server", "listen"}, "%q is not host:port; write 127.0.0.1:8080, or :8080 for every address", s.Listen)
@@ -52,6 +61,8 @@ func (d *decoder) server(s *Server) {
 	s.PublicURL = strings.TrimRight(s.PublicURL, "/")
 	if u := absolute(s.PublicURL); s.PublicURL != "" && (u == nil || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
 		d.add([]any{"server", "public_url"}, "is not an absolute http or https URL without a query; write https://cms.example.org")
+	} else if u != nil && u.Path != "" {
+		d.add([]any{"server", "public_url"}, "has a path, under which the service cannot be reached; give it a host of its own, such as https://cms.example.org")
 	}
 	for i, origin := range s.CORSOrigins {
 		if u := absolute(origin); origin != "*" && (u == nil || u.Scheme+"://"+u.Host != origin) {

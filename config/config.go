@@ -51,6 +51,8 @@ type Server struct {
 	MaxBodyBytes int64  `yaml:"max_body_bytes" default:"10485760"`
 	BodyMemory   int64  `yaml:"body_memory" default:"67108864"` // bytes of bodies that are held at once, by all requests; MaxBodyBytes at least
 
+	MaxTokenBytes int64 `yaml:"max_token_bytes" default:"32768"` // of a bearer token
+
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
 	CORSOrigins    []string       `yaml:"cors_origins"`    // "*" is all; none: no page of another origin may call
 	RateLimit      RateLimit      `yaml:"rate_limit"`

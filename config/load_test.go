@@ -42,7 +42,7 @@ func TestLoadExample(t *testing.T) {
 	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: &low, Max: &high} }
 	want := &Config{
 		Server: Server{
-			Listen: "127.0.0.1:8080", PublicURL: "http://localhost:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20,
+			Listen: "127.0.0.1:8080", PublicURL: "http://localhost:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10,
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")},
 			CORSOrigins:    []string{"https://edit.example.org"},
 			RateLimit:      RateLimit{Window: time.Minute, PerCaller: 600, PerAddress: 1200},
@@ -135,7 +135,7 @@ func TestDefaults(t *testing.T) {
 		}
 		c.source = source{}
 		want := &Config{
-			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
+			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
 			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
@@ -173,7 +173,7 @@ func TestEnvironmentOverrides(t *testing.T) {
 	}
 	got := []any{c.Server, c.Repository, c.State.URL == Secret("sqlite:"+filepath.Join(dir, "other.db")), c.Log, c.Media.Folder}
 	want := []any{
-		Server{Listen: ":9090", PublicURL: "https://cms.example.org", MaxBodyBytes: 2048, BodyMemory: 64 << 20, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
+		Server{Listen: ":9090", PublicURL: "https://cms.example.org", MaxBodyBytes: 2048, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
 		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		true, Log{Level: slog.LevelWarn, Format: "json"}, "assets/img",
 	}

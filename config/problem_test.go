@@ -40,7 +40,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"twice", "log: {level: info}\nserver: {}\nlog: {level: debug}\n", nil, []string{":3:1: log: is duplicated, here and in line 1; remove one"}},
 		{"key is a list", "server: {[a]: b}\n", nil, []string{":1:10: server: has a key that is a list; use a text"}},
-		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, body_memory, trusted_proxies, cors_origins, rate_limit, streams, metrics, debug_listen, private_webhooks"}},
+		{"merge key", "log: &l {level: info}\nserver: {<<: *l}\n", nil, []string{":2:10: server.<<: there is no such key; the keys here are listen, public_url, max_body_bytes, body_memory, max_token_bytes, trusted_proxies, cors_origins, rate_limit, streams, metrics, debug_listen, private_webhooks"}},
 
 		{"number for a text", "repository: {branch: 2024}", nil, []string{":1:22: repository.branch: is a number, not a text; put it in quotes"}},
 		{"date for a text", "repository: {branch: 2024-01-01}", nil, []string{":1:22: repository.branch: is a date, not a text; put it in quotes"}},
@@ -67,6 +67,9 @@ func TestProblems(t *testing.T) {
 
 		{"address", "server: {listen: localhost}", nil, []string{`:1:18: server.listen: "localhost" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
 		{"port", "server: {listen: ':99999'}", nil, []string{`:1:18: server.listen: ":99999" is not host:port; write 127.0.0.1:8080, or :8080 for every address`}},
+		{"no room for a token", "server: {max_token_bytes: 1023}", nil, []string{":1:27: server.max_token_bytes: is not between 1024 and 1048576"}},
+		{"too large a token", "server: {max_token_bytes: 1048577}", nil, []string{":1:27: server.max_token_bytes: is not between 1024 and 1048576"}},
+		{"public URL with a path", "server: {public_url: https://example.org/cms}", nil, []string{":1:22: server.public_url: has a path, under which the service cannot be reached; give it a host of its own, such as https://cms.example.org"}},
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no room", "server: {body_memory: -1}", nil, []string{":1:23: server.body_memory: is not more than 0"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},

@@ -14,9 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"cms/api"
 	"cms/config"
 	"cms/repo"
+	"cms/web"
 )
 
 // registries are the metrics of the service: those for everybody, and what tells more.
@@ -115,7 +115,7 @@ func (c *contents) Collect(ch chan<- prometheus.Metric) {
 // that has its name lead here, to read what this browser's machine tells.
 func debugHandler(reg registries) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", api.MetricsHandler(prometheus.Gatherers{reg.common, reg.debug}))
+	mux.Handle("GET /metrics", web.MetricsHandler(prometheus.Gatherers{reg.common, reg.debug}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -9,9 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"cms/api"
 	"cms/config"
 	"cms/repo"
+	"cms/web"
 )
 
 func TestDebugServesMetricsAndProfiles(t *testing.T) {
@@ -78,7 +78,7 @@ func TestPublicMetricsNameNothing(t *testing.T) {
 	defer r.Close()
 	reg := newRegistry(r, []config.Collection{{Name: "secrets"}, {Name: "dossiers"}})
 	w := httptest.NewRecorder()
-	api.MetricsHandler(prometheus.Gatherers{reg.common, reg.public}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	web.MetricsHandler(prometheus.Gatherers{reg.common, reg.public}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if got := w.Body.String(); w.Code != 200 || strings.Contains(got, "secrets") || strings.Contains(got, "dossiers") || !strings.Contains(got, "\ncms_entries 0\n") || !strings.Contains(got, "cms_commits_total 0") {
 		t.Errorf("got %d %s", w.Code, got)
 	}

@@ -20,6 +20,7 @@ import (
 	"cms/repo"
 	"cms/site"
 	"cms/state"
+	"cms/web"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -30,7 +31,7 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = time.Minute // longer, so that a slow body can still be answered
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10        // of the request's line and header
+	maxHeaderBytes    = 32 << 10        // of the request's line and header, and a token more
 	shutdownTimeout   = 5 * time.Second // for requests under way; what is slower is cut off
 )
 
@@ -67,7 +68,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if s.revoked, err = auth.OpenRevocations(ctx, s.state, log); err != nil {
 		return nil, err
 	}
-	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked})
+	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked, MaxSize: int(c.Server.MaxTokenBytes)})
 	if err != nil {
 		return nil, err
 	}
@@ -113,17 +114,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	registry := newRegistry(s.repo, c.Collections)
-	handler, err := api.New(api.Options{
-		Site:         s.site,
+	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
 		Sessions:     sessions,
-		Providers:    p.providers,
-		Flows:        flows,
-		Inbound:      s.inbound,
-		Webhooks:     s.hooks,
-		Deployments:  deployments,
-		Keys:         &keys,
-		Version:      version,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		BodyMemory:   c.Server.BodyMemory,
@@ -131,9 +124,8 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Logger:       log,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
-		PerAddress:   api.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
-		PerCaller:    api.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
-		Streams:      api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		PerAddress:   web.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
+		PerCaller:    web.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
 		Registry:     registry.common,
 		Public:       registry.public,
 		Metrics:      c.Server.Metrics,
@@ -141,8 +133,25 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	s.server = newServer(c.Server.Listen, handler, log)
-	s.server.RegisterOnShutdown(handler.EndStreams)
+	door, err := api.New(api.Options{
+		Web:         floor,
+		Site:        s.site,
+		Providers:   p.providers,
+		Flows:       flows,
+		Inbound:     s.inbound,
+		Webhooks:    s.hooks,
+		Deployments: deployments,
+		Keys:        &keys,
+		Version:     version,
+		Streams:     api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	floor.Mount("/", door)
+	s.server = newServer(c.Server.Listen, floor, log)
+	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
+	s.server.RegisterOnShutdown(door.EndStreams)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
@@ -256,8 +265,8 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 }
 
 // checks are what the service needs to be ready.
-func (s *service) checks() []api.Check {
-	return []api.Check{
+func (s *service) checks() []web.Check {
+	return []web.Check{
 		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
 		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
 	}

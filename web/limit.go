@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"fmt"
@@ -8,12 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
-
-	"cms/auth"
 )
 
 // Limit is how many requests are answered in a window. The zero Limit is none.
@@ -22,10 +18,10 @@ type Limit struct {
 	Window   time.Duration
 }
 
-// limiter holds each of many clients to a limit: a bucket for each, which holds
+// Limiter holds each of many clients to a limit: a bucket for each, which holds
 // the requests of a window and fills evenly. It remembers the buckets that were
 // used last, up to a number.
-type limiter struct {
+type Limiter struct {
 	policy  string // its name in the RateLimit headers
 	limit   Limit
 	buckets *lru.Cache[string, *rate.Limiter]
@@ -35,13 +31,13 @@ type limiter struct {
 // has a full bucket again.
 const maxBuckets = 1 << 16
 
-// newLimiter is nil for the zero Limit.
-func newLimiter(policy string, limit Limit) (*limiter, error) {
+// NewLimiter is nil for the zero Limit.
+func NewLimiter(policy string, limit Limit) (*Limiter, error) {
 	if limit.Requests <= 0 || limit.Window <= 0 {
 		return nil, nil
 	}
 	buckets, err := lru.New[string, *rate.Limiter](maxBuckets)
-	return &limiter{policy, limit, buckets}, err
+	return &Limiter{policy, limit, buckets}, err
 }
 
 // quota is what a client may still ask for.
@@ -52,7 +48,7 @@ type quota struct {
 }
 
 // take takes a request out of the bucket of a client.
-func (l *limiter) take(client string, now time.Time) quota {
+func (l *Limiter) take(client string, now time.Time) quota {
 	bucket, ok := l.buckets.Get(client)
 	if !ok {
 		bucket = rate.NewLimiter(rate.Limit(float64(l.limit.Requests)/l.limit.Window.Seconds()), l.limit.Requests)
@@ -70,10 +66,10 @@ func (l *limiter) take(client string, now time.Time) quota {
 	return quota{left: max(0, int(tokens)), reset: max(0, wait), over: over}
 }
 
-// admit takes a request of a client, says in the headers what is left
-// (draft-ietf-httpapi-ratelimit-headers) and gives a problem if it is too much.
-// A nil limiter admits everything.
-func (l *limiter) admit(h http.Header, client string) *Problem {
+// Admit takes a request of a client, says in the headers what is left
+// (draft-ietf-httpapi-ratelimit-headers) and refuses it if it is too much. A nil
+// Limiter admits everything.
+func (l *Limiter) Admit(h http.Header, client string) error {
 	if l == nil {
 		return nil
 	}
@@ -84,18 +80,17 @@ func (l *limiter) admit(h http.Header, client string) *Problem {
 	if !q.over {
 		return nil
 	}
-	return newProblem(http.StatusTooManyRequests, "Too many requests. Try again after the seconds in Retry-After, and send fewer.").
-		with("Retry-After", strconv.Itoa(max(1, seconds)))
+	return NewProblem(http.StatusTooManyRequests, "Too many requests. Try again after the seconds in Retry-After, and send fewer.").
+		With("Retry-After", strconv.Itoa(max(1, seconds)))
 }
 
 // limitAddresses bounds what each address may ask of the service, at every door but
-// those of its health. An IPv6 client counts by its network of 64 bits, of which it
-// may have all addresses.
-func (a *API) limitAddresses(next http.Handler) http.Handler {
+// those of its health.
+func (f *Floor) limitAddresses(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.perAddress != nil && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
-			if p := a.perAddress.admit(w.Header(), network(callOf(r.Context()).address)); p != nil {
-				writeProblem(w, r, p)
+		if f.perAddress != nil && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
+			if err := f.perAddress.Admit(w.Header(), Network(CallOf(r.Context()).Address)); err != nil {
+				f.refuse(w, r, err)
 				return
 			}
 		}
@@ -103,7 +98,9 @@ func (a *API) limitAddresses(next http.Handler) http.Handler {
 	})
 }
 
-func network(a netip.Addr) string {
+// Network is what a client's address counts by: of IPv6 the network of 64 bits, of
+// which a client may have all addresses.
+func Network(a netip.Addr) string {
 	if a.Is6() {
 		if n, err := a.Prefix(64); err == nil {
 			return n.String()
@@ -111,18 +108,3 @@ func network(a netip.Addr) string {
 	}
 	return a.String()
 }
-
-// limitCallers bounds what each caller, by whatever tokens, may ask for.
-func (a *API) limitCallers(ctx huma.Context, next func(huma.Context)) {
-	if pr := principal(ctx.Context()); pr != nil {
-		_, w := humamux.Unwrap(ctx)
-		if p := a.perCaller.admit(w.Header(), callerKey(pr)); p != nil {
-			writeHuma(ctx, p)
-			return
-		}
-	}
-	next(ctx)
-}
-
-// callerKey tells callers apart: subjects are unique for their issuer only.
-func callerKey(pr *auth.Principal) string { return pr.Issuer + "\n" + pr.Subject }

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 
 // audit logs a write, whatever came of it, and every request that was refused:
 // who asked for what of which entry, and the result. It holds nothing that was
-// sent but the path and the names of a batch's entries, and no secret.
-func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
-	write := !safe(r.Method) && c.operation != ""
-	if !write && status < http.StatusBadRequest || !a.log.Enabled(ctx, slog.LevelInfo) {
+// sent but the path and the names of targets, and no secret.
+func (f *Floor) audit(ctx context.Context, r *http.Request, c *record, status int) {
+	write := !safe(r.Method) && c.Operation.Name != ""
+	if !write && status < http.StatusBadRequest || !f.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	who := []slog.Attr{slog.String("address", c.address.String())}
-	if c.principal != nil {
-		name, email := c.principal.Person()
-		who = append(who, slog.String("issuer", c.principal.Issuer), slog.String("subject", c.principal.Subject),
+	who := []slog.Attr{slog.String("address", c.Address.String())}
+	if c.Principal != nil {
+		name, email := c.Principal.Person()
+		who = append(who, slog.String("issuer", c.Principal.Issuer), slog.String("subject", c.Principal.Subject),
 			slog.String("name", name), slog.String("email", email))
 	}
 	for i := range c.targets {
@@ -35,11 +35,11 @@ func (a *API) audit(ctx context.Context, r *http.Request, c *call, status int) {
 	default:
 		result = append(result, slog.Any("asked", c.targets))
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Attr{Key: "audit", Value: slog.GroupValue(
+	f.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Attr{Key: "audit", Value: slog.GroupValue(
 		slog.Attr{Key: "who", Value: slog.GroupValue(who...)},
-		slog.String("operation", c.operation), slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)),
+		slog.String("operation", c.Operation.Name), slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)),
 		slog.Attr{Key: "result", Value: slog.GroupValue(result...)},
-		slog.String("request_id", c.id),
+		slog.String("request_id", c.ID),
 	)})
 }
 

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"strconv"
@@ -7,7 +7,7 @@ import (
 )
 
 func TestLimiterFillsAgain(t *testing.T) {
-	l, err := newLimiter("caller", Limit{Requests: 2, Window: time.Minute})
+	l, err := NewLimiter("caller", Limit{Requests: 2, Window: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestLimiterFillsAgain(t *testing.T) {
 }
 
 func TestLimiterForgets(t *testing.T) {
-	l, err := newLimiter("address", Limit{Requests: 1, Window: time.Hour})
+	l, err := NewLimiter("address", Limit{Requests: 1, Window: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

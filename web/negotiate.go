@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"mime"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// negotiate picks the media type of an answer (RFC 9110, section 12.5.1): of
+// Negotiate picks the media type of an answer (RFC 9110, section 12.5.1): of
 // those offered the one of the highest quality, the first of equals. A quality
 // is that of the most specific range that the type falls in.
-func negotiate(accept string, offered ...string) (string, error) {
+func Negotiate(accept string, offered ...string) (string, error) {
 	if strings.TrimSpace(accept) == "" {
 		return offered[0], nil
 	}
@@ -21,7 +21,7 @@ func negotiate(accept string, offered ...string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", newProblem(http.StatusNotAcceptable, "The answer can be "+strings.Join(offered, " or ")+".")
+		return "", NewProblem(http.StatusNotAcceptable, "The answer can be "+strings.Join(offered, " or ")+".")
 	}
 	return best, nil
 }

@@ -1,6 +1,7 @@
-package api
+package web
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,9 +23,8 @@ func MetricsHandler(reg prometheus.Gatherer) http.Handler {
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true}) // there is one for all
 }
 
-// newMetrics registers the metrics in reg, or nowhere if that is nil.
-func newMetrics(reg *prometheus.Registry, streams func() int) (*metrics, error) {
-	m := &metrics{
+func newMetrics() *metrics {
+	return &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cms_http_requests_total", Help: "Requests that were answered, by method, route and status.",
 		}, []string{"method", "route", "status"}),
@@ -33,29 +33,25 @@ func newMetrics(reg *prometheus.Registry, streams func() int) (*metrics, error) 
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"method", "route"}),
 	}
-	if reg == nil {
-		return m, nil
-	}
-	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "cms_event_streams", Help: "Event streams that are open.",
-	}, func() float64 { return float64(streams()) })
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, open} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
 }
 
-func (m *metrics) observe(method, route string, status int, took time.Duration) {
+func (m *metrics) all() []prometheus.Collector { return []prometheus.Collector{m.requests, m.seconds} }
+
+// Register adds a door's metrics to those of the service, if there are any.
+func (f *Floor) Register(c prometheus.Collector) error {
+	if f.registry == nil {
+		return nil
+	}
+	return f.registry.Register(c)
+}
+
+func (m *metrics) observe(method string, op Operation, status int, took time.Duration) {
 	if !defined(method) {
 		method = "other"
 	}
-	if route == "" {
-		route = "none"
-	}
+	route := cmp.Or(op.Route, "none")
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-	if route != eventsPath { // which ends when its client goes
+	if !op.Stream {
 		m.seconds.WithLabelValues(method, route).Observe(took.Seconds())
 	}
 }

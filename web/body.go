@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"context"
@@ -6,82 +6,87 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 )
 
-// Payload is the body of a request, for the operations that have one. It is read once
-// the operation has admitted the request: by who sends it, and by all else that can
-// be told without it.
-type Payload struct {
-	body    []byte // nil until then
-	request *http.Request
-	writer  http.ResponseWriter
+// Body reads the body of a request of an operation that bounds it. It is the caller's
+// until release is called, which gives back the room that it takes.
+func (f *Floor) Body(r *http.Request) (body []byte, release func(), err error) {
+	c := recordOf(r.Context())
+	if err := Announced(r); err != nil {
+		return nil, nil, err
+	}
+	caller := ""
+	if c.Principal != nil {
+		caller = CallerKey(c.Principal)
+	}
+	return f.bodies.read(r.Context(), caller, r.Body, r.ContentLength, c.Operation.Body)
 }
 
-// Resolve implements [huma.Resolver].
-func (s *Payload) Resolve(ctx huma.Context) []error {
-	s.request, s.writer = humamux.Unwrap(ctx)
+// Announced refuses a body that says itself that it is longer than its operation takes.
+func Announced(r *http.Request) error {
+	if limit := CallOf(r.Context()).Operation.Body; r.ContentLength > limit {
+		return TooLarge(limit)
+	}
 	return nil
 }
 
-func (s *Payload) payload() *Payload { return s }
-
-// admitter is the input of an operation that has a body. Admit refuses what can be
-// refused before it is read.
-type admitter interface {
-	admit(ctx context.Context, a *API) error
-	payload() *Payload
+// TooLarge refuses a body of more than limit bytes.
+func TooLarge(limit int64) *Problem {
+	return NewProblem(http.StatusRequestEntityTooLarge, "The body is larger than the "+strconv.FormatInt(limit, 10)+" bytes that are accepted.")
 }
 
-// receive admits a request and, unless its body is a stream that the operation reads,
-// reads it. Release gives back the room that it takes.
-func (a *API) receive(ctx context.Context, in admitter, d *doc, limit int64) (release func(), err error) {
-	s := in.payload()
-	if err := in.admit(ctx, a); err != nil {
-		return nil, err
-	}
-	if s.request.ContentLength > limit {
-		return nil, tooLarge(limit)
-	}
-	if d.streamed {
-		return func() {}, nil
-	}
-	caller := ""
-	if pr := principal(ctx); pr != nil {
-		caller = callerKey(pr)
-	}
-	s.body, release, err = a.bodies.read(ctx, caller, s.request.Body, s.request.ContentLength, limit)
-	if err != nil {
-		return nil, bodyProblem(err)
-	}
-	return release, nil
+// MaxBody is how many bytes the body of a request may have, where its operation names no
+// other bound.
+func (f *Floor) MaxBody() int64 { return f.maxBody }
+
+// arriving is a body on its way. It ends at the bound of its operation, and its failures
+// are problems.
+type arriving struct {
+	io.ReadCloser
+	left  int64 // bytes that are to come; negative where that is not told
+	limit int64 // bytes that are taken; 0 for no bound
+	taken int64
+	ended bool
 }
 
-// bodyProblem says why a body could not be read.
-func bodyProblem(err error) error {
-	var (
-		large   *http.MaxBytesError
-		timeout net.Error
-		told    *Problem
-	)
-	switch {
-	case errors.As(err, &told):
-		return told
-	case errors.As(err, &large):
-		return tooLarge(large.Limit)
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return newProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again.")
-	}
-	return newProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again.")
+func newArriving(r *http.Request) *arriving {
+	return &arriving{ReadCloser: r.Body, left: r.ContentLength}
 }
 
-// DefaultBodyMemory is how many bytes of bodies are held at once where no other
-// limit is configured.
-const DefaultBodyMemory = 64 << 20
+func (a *arriving) Read(b []byte) (int, error) {
+	if a.limit > 0 && int64(len(b)) > a.limit-a.taken+1 {
+		b = b[:a.limit-a.taken+1] // one byte more says that it is too long
+	}
+	n, err := a.ReadCloser.Read(b)
+	if a.left > 0 {
+		a.left -= int64(n)
+	}
+	a.taken += int64(n)
+	switch over := a.taken - a.limit; {
+	case a.limit > 0 && over > 0:
+		a.taken = a.limit
+		return n - int(over), TooLarge(a.limit)
+	case errors.Is(err, io.EOF):
+		a.ended = true
+	case err != nil:
+		return n, unread(err)
+	}
+	return n, err
+}
+
+// unread says why a body could not be read.
+func unread(err error) *Problem {
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return NewProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again.")
+	}
+	return NewProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again.")
+}
+
+// smallBody is what each body may have in memory without asking.
+const smallBody = 64 << 10
 
 // Bounds of those who wait for room.
 const (
@@ -204,7 +209,7 @@ func (b *bodies) take(ctx context.Context, caller string, n int64) (release func
 }
 
 func noRoom() error {
-	return newProblem(http.StatusServiceUnavailable, "Too many large requests are under way. Nothing was saved; try again in a moment.").with("Retry-After", "2")
+	return NewProblem(http.StatusServiceUnavailable, "Too many large requests are under way. Nothing was saved; try again in a moment.").With("Retry-After", "2")
 }
 
 func (b *bodies) fits(caller string, n int64) bool {

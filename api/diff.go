@@ -1,0 +1,57 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"cms/content"
+	"cms/site"
+	"cms/web"
+)
+
+// State is an entry as a commit left it.
+type State struct {
+	Commit   string `json:"commit" example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+	Revision string `json:"revision,omitempty" doc:"Absent where the entry was gone." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Path     string `json:"path" example:"_consultations/plan-velo.md"`
+}
+
+// Difference is what lies between two states of an entry.
+type Difference struct {
+	From *State `json:"from" doc:"Null for nothing, before the entry was created."`
+	To   *State `json:"to"`
+	content.DocumentDiff
+}
+
+type diffInput struct {
+	AtEntry
+	From string `query:"from" doc:"A commit or a revision of the entry's history; the one before to when left out."`
+	To   string `query:"to" doc:"A commit or a revision of the entry's history; the newest when left out."`
+}
+
+var entryDiffDoc = doc{
+	id: "entry-diff", tag: "Entries",
+	summary:   "What changed between two states of an entry",
+	text:      "The fields that differ with their old and new values, and a unified diff of the file; through renames.",
+	responses: map[int]any{200: Difference{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) entryDiff(ctx context.Context, in *diffInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.site.Diff(ctx, web.Principal(ctx), ref, in.From, in.To)
+	if err != nil {
+		return nil, err
+	}
+	return answer(http.StatusOK, Difference{stateOf(d.From), stateOf(d.To), d.DocumentDiff})
+}
+
+func stateOf(s *site.State) *State {
+	if s == nil {
+		return nil
+	}
+	return &State{s.Commit, s.Revision, s.Path.String()}
+}

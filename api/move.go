@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+
+	"cms/auth"
+	"cms/site"
+	"cms/web"
+)
+
+// Renaming is the body that moves an entry.
+type Renaming struct {
+	To         string  `json:"to" doc:"The new slug." example:"2026/plan-velo"`
+	Collection string  `json:"collection,omitempty" doc:"The collection to move to, if it is another one." example:"archives"`
+	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
+	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+}
+
+var moveEntryDoc = doc{
+	id: "move-entry", tag: "Entries",
+	summary:   "Rename an entry",
+	text:      "Its history goes with it. In another collection it must keep the rules of that one. If-Match, or any revision of the entry as base, says which entry is meant.",
+	requests:  map[string]any{mediaJSON: Renaming{}},
+	responses: map[int]any{200: edited()},
+	headers:   map[int][]string{200: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	body:      smallBody,
+}
+
+type moveInput struct{ Editing }
+
+// admit refuses who may neither rename the entry nor take it to another collection.
+func (in *moveInput) admit(ctx context.Context, a *API) error {
+	return in.admitTo(ctx, a, auth.Update, auth.Delete)
+}
+
+// admitTo refuses who may do none of actions in the collection, and what is no JSON.
+func (in *Editing) admitTo(ctx context.Context, a *API, actions ...auth.Action) error {
+	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, actions...); err != nil {
+		return err
+	}
+	_, _, _, err := in.edit("", mediaJSON)
+	return err
+}
+
+func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
+	ref, w, _, err := in.edit("", mediaJSON)
+	if err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.body, "to", "collection", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	to := b.target(ref)
+	b.write(&w)
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	out, err := a.site.Move(ctx, web.Principal(ctx), ref, to, w)
+	r, err := outcome(out, err)
+	if err == nil {
+		r.locate(out)
+	}
+	return r, err
+}
+
+// locate tells where a write has left its entry.
+func (r *reply) locate(out *site.Outcome) {
+	if out.Entry != nil {
+		r.Location = entryURL(out.Entry.Ref)
+	}
+}
+
+// target is where the members say that the entry ref is to be moved.
+func (b *body) target(ref site.Ref) site.Ref {
+	b.require("To move an entry, name its new slug.", "to")
+	to := site.Ref{Collection: ref.Collection, Slug: b.slug("to")}
+	if b.given("collection") {
+		to.Collection = b.text("collection")
+	}
+	return to
+}

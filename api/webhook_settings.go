@@ -1,0 +1,186 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"cms/auth"
+	"cms/web"
+	"cms/webhooks"
+)
+
+// WebhookSettings are what an endpoint asks for, and where it is.
+type WebhookSettings struct {
+	URL         string   `json:"url,omitempty" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
+	Events      []string `json:"events,omitempty" doc:"The types it asks for, such as entry.updated or entry.*; none asks for all."`
+	Collections []string `json:"collections,omitempty" doc:"Whose entries it asks for; none asks for all."`
+	Fields      []string `json:"fields,omitempty" doc:"The fields whose changes it asks for; none asks for all."`
+	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not told again."`
+	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
+	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
+}
+
+var webhookSettings = []string{"url", "events", "collections", "fields", "token", "ref", "coalesce"}
+
+// NewWebhook is an endpoint to be made.
+type NewWebhook struct {
+	Name string `json:"name" doc:"Letters, digits, - and _, 64 at most." example:"site"`
+	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"The kind of a service that builds; absent for a receiver of events."`
+	URL  string `json:"url" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
+	WebhookSettings
+}
+
+type createWebhookInput struct {
+	Payload
+	ContentType string `header:"Content-Type" hidden:"true"`
+}
+
+func (in *createWebhookInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Create, in.ContentType, "", mediaJSON)
+}
+
+var createWebhookDoc = doc{
+	id: "create-webhook", tag: "Webhooks", summary: "Make an endpoint",
+	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
+	requests:  map[string]any{mediaJSON: NewWebhook{}},
+	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
+	body: smallBody,
+}
+
+func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Create)
+	if err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.body, append([]string{"name", "type"}, webhookSettings...)...)
+	if err != nil {
+		return nil, err
+	}
+	b.require("An endpoint needs it.", "name", "url")
+	e := webhooks.Endpoint{Name: b.text("name"), Type: b.text("type")}
+	a.settings(b, &e)
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	s, secret, err := relay.Create(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return answerSecret(http.StatusCreated, s, secret)
+}
+
+// changed is an endpoint, for the audit log.
+func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
+
+// settings sets those of e that are given; null sets them to nothing.
+func (a *API) settings(b *body, e *webhooks.Endpoint) {
+	for _, m := range b.members.Members {
+		switch m.Key {
+		case "url":
+			e.URL = b.text("url")
+		case "events":
+			e.Events = b.texts("events")
+		case "collections":
+			e.Collections = b.texts("collections")
+			for _, name := range e.Collections {
+				if !a.site.Has(name) {
+					b.wrong("collections", "unknown_collection", "There is no collection of one of these names.")
+				}
+			}
+		case "fields":
+			e.Fields = b.texts("fields")
+		case "token":
+			e.Token = b.optional("token")
+		case "ref":
+			e.Ref = b.optional("ref")
+		case "coalesce":
+			e.Coalesce = b.duration("coalesce")
+		}
+	}
+}
+
+// WebhookPatch changes an endpoint.
+type WebhookPatch struct {
+	Enabled bool `json:"enabled,omitempty" doc:"Whether it is sent anything. Enabled again, it gets all that it missed."`
+	WebhookSettings
+}
+
+type patchWebhookInput struct {
+	AtWebhook
+	Payload
+	ContentType string `header:"Content-Type" hidden:"true"`
+}
+
+func (in *patchWebhookInput) admit(ctx context.Context, a *API) error {
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaJSON, mediaMergePatch)
+}
+
+var patchWebhookDoc = doc{
+	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
+	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
+	requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
+	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
+	body: smallBody,
+}
+
+func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Update)
+	if err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.body, append([]string{"enabled"}, webhookSettings...)...)
+	if err != nil {
+		return nil, err
+	}
+	v, turned := b.members.Get("enabled")
+	enabled, ok := v.(bool)
+	if turned && !ok {
+		b.wrong("enabled", "type", "This must be true or false.")
+	}
+	if len(b.members.Members) == 0 {
+		b.wrong("enabled", "required", "Say what is to be changed.")
+	}
+	a.settings(b, new(webhooks.Endpoint)) // to find what is wrong before anything is changed
+	if err := b.problem(); err != nil {
+		return nil, err
+	}
+	s, err := relay.Endpoint(ctx, in.Name)
+	if others := b.without("enabled"); err == nil && len(others.Members) > 0 {
+		s, err = relay.Change(ctx, in.Name, func(e *webhooks.Endpoint) error {
+			a.settings(b, e)
+			return nil
+		})
+	}
+	if err == nil && turned {
+		turn := relay.Disable
+		if enabled {
+			turn = relay.Enable
+		}
+		s, err = turn(ctx, in.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := answer(http.StatusOK, webhookOf(s))
+	if err == nil {
+		r.targets = changed(in.Name)
+	}
+	return r, err
+}
+
+var deleteWebhookDoc = doc{
+	id: "delete-webhook", tag: "Webhooks", summary: "Delete an endpoint",
+	text:      "And its deliveries. 409 for one that stands in the configuration. Takes the action delete of webhooks.",
+	responses: map[int]any{204: nil}, problems: []int{404, 409},
+}
+
+func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
+	relay, err := a.relay(ctx, auth.Delete)
+	if err != nil {
+		return nil, err
+	}
+	if err := relay.Delete(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return &reply{Status: http.StatusNoContent, targets: changed(in.Name)}, nil
+}

@@ -1,0 +1,43 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// healthz says that the process answers.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// A Check is a part of the service without which it cannot do its work.
+type Check struct {
+	Code   string       // names the failure for programs; it stays as it is
+	Detail string       // the same in a sentence for people, whoever asks
+	Run    func() error // nil, or the cause, which only the log is told
+}
+
+// readyz says whether the service can do its work, and which parts keep it from
+// it. Anyone may ask, so causes, which name files and servers, go to the log.
+func (f *Floor) readyz(checks []Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := NewProblem(http.StatusServiceUnavailable, "The service cannot do its work now. The log says why.").With("Retry-After", "5")
+		for _, check := range checks {
+			if err := check.Run(); err != nil {
+				f.log.WarnContext(r.Context(), "not ready", "code", check.Code, "error", err, "request_id", RequestID(r.Context()))
+				p.Errors = append(p.Errors, Fault{Rule: check.Code, Detail: check.Detail})
+			}
+		}
+		if len(p.Errors) > 0 {
+			WriteProblem(w, r, p)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}

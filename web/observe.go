@@ -1,0 +1,116 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// observe names each request and, when it is done, logs it, counts it and
+// audits it.
+func (f *Floor) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &record{Call: Call{ID: newRequestID(r), Address: f.proxies.client(r)}, body: newArriving(r)}
+		h := w.Header()
+		h.Set("X-Request-Id", c.ID)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(r.URL.Path, "/v1/") { // what it tells is for who asks
+			h.Set("Cache-Control", "private, no-cache")
+		}
+		if f.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		answer := &recorder{ResponseWriter: w, body: c.body}
+		ctx := withRecord(r.Context(), c)
+		start := time.Now()
+		defer func() { // also when the connection is cut
+			took := time.Since(start)
+			f.metrics.observe(r.Method, c.Operation, answer.status, took)
+			f.audit(ctx, r, c, answer.status)
+			f.log.LogAttrs(ctx, slog.LevelInfo, "request",
+				slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
+				slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
+		}()
+		r = r.WithContext(ctx)
+		r.Body = c.body
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// maxLogged is how much is logged of a text that a client chose.
+const maxLogged = 1024
+
+// brief is the beginning of a text, for the log.
+func brief(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "…"
+}
+
+// recorder remembers what was answered. It ends a connection on which there is a body
+// that nobody has read, instead of reading it.
+type recorder struct {
+	http.ResponseWriter
+	body   *arriving
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= http.StatusOK {
+		r.status = status
+		r.hangUp()
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// keptBody is what may be left of a body, and is read to keep the connection.
+const keptBody = 4 << 10
+
+// hangUp has the connection end with the answer if more of the body is left than is
+// read to keep it.
+func (r *recorder) hangUp() {
+	if !r.body.ended && (r.body.left < 0 || r.body.left > keptBody) {
+		r.Header().Set("Connection", "close")
+		_ = http.NewResponseController(r.ResponseWriter).SetReadDeadline(time.Unix(1, 0)) // or the server reads some of it
+	}
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.WriteHeader(http.StatusOK)
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for [http.ResponseController].
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// recover makes a problem of a panic. A connection whose answer had begun is
+// cut instead, so that its client does not take half an answer for a whole one.
+func (f *Floor) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause)
+			}
+			f.log.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()), "request_id", RequestID(r.Context()))
+			if answer, ok := w.(*recorder); ok && answer.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			f.refuse(w, r, internal())
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"cms/auth"
+)
+
+// Operation is what a door does for one kind of request.
+type Operation struct {
+	Name   string                                       // in the audit log; "" for what is no operation of a client, such as a page
+	Route  string                                       // the template of its path, in metrics
+	Caller func(*http.Request) (*auth.Principal, error) // says whom a request is of; [Floor.Caller] when nil
+
+	Repeatable []string // the parameters of its query that may be given several times; of others each means one thing
+
+	// What a request may take. The server has bounds of its own, for headers, for
+	// connections at rest and for what has none here.
+	Time      time.Duration // until it is answered, the arrival of its body included; [Options.Timeout] when 0
+	Unlimited bool          // as long as it likes, instead
+	Body      int64         // bytes; 0 where the handler bounds what it reads, if it reads a body
+	Stream    bool          // its answer has no end: it is not compressed, and its time says nothing
+}
+
+// answerTime is how much longer there is to send an answer, or that the time is over.
+const answerTime = 30 * time.Second
+
+// Anyone is the Caller of an operation that asks nobody who they are.
+func Anyone(*http.Request) (*auth.Principal, error) { return nil, nil }
+
+// Timeout is how long op may take; 0 for as long as it likes.
+func (f *Floor) Timeout(op Operation) time.Duration {
+	if op.Unlimited {
+		return 0
+	}
+	return cmp.Or(op.Time, f.time)
+}
+
+// Handle makes a handler of an operation: it holds a request to its bounds, finds out
+// whom it is of, and counts it for them. What of the body is too much or too late is an
+// error to who reads it, and the request's context ends with its time. An error that h
+// gives, having answered nothing, is told by the door's Refuse.
+func (f *Floor) Handle(op Operation, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	who := op.Caller
+	if who == nil {
+		who = f.Caller
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := recordOf(r.Context())
+		c.Operation = op
+		if c.body != nil {
+			c.body.limit = op.Body
+		}
+		if limit := f.Timeout(op); limit > 0 {
+			Within(w, limit, limit+answerTime)
+			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		err := checkParameters(r, &op)
+		if err == nil {
+			err = f.admit(w, r, c, who)
+		}
+		if err == nil {
+			err = h(w, r)
+		}
+		if err != nil {
+			f.refuse(w, r, err)
+		}
+	})
+}
+
+// admit finds out whom a request is of, and counts it for them.
+func (f *Floor) admit(w http.ResponseWriter, r *http.Request, c *record, who func(*http.Request) (*auth.Principal, error)) (err error) {
+	if c.Principal, err = who(r); err != nil || c.Principal == nil {
+		return err
+	}
+	return f.perCaller.Admit(w.Header(), CallerKey(c.Principal))
+}
+
+// CallerKey tells callers apart: subjects are unique for their issuer only.
+func CallerKey(pr *auth.Principal) string { return pr.Issuer + "\n" + pr.Subject }
+
+// Within sets when a request must have arrived, and been answered. Where that
+// cannot be set, as in some tests, the server's own bounds are left.
+func Within(w http.ResponseWriter, arrive, answered time.Duration) {
+	control, now := http.NewResponseController(w), time.Now()
+	_ = control.SetReadDeadline(now.Add(arrive))
+	_ = control.SetWriteDeadline(now.Add(answered))
+}

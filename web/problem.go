@@ -1,0 +1,178 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"syscall"
+
+	"cms/auth"
+	"cms/state"
+)
+
+const mediaProblem = "application/problem+json"
+
+// Problem is an error as clients see it (RFC 9457). Its type is always
+// about:blank, so that title is the status's phrase; Code tells refusals of the
+// same status apart. A door may embed it to add members.
+type Problem struct {
+	Type     string  `json:"type" doc:"Always about:blank: the status says what kind of problem it is." example:"about:blank"`
+	Title    string  `json:"title" doc:"The phrase of the HTTP status." example:"Precondition Failed"`
+	Status   int     `json:"status" doc:"The HTTP status." example:"412"`
+	Code     string  `json:"code" doc:"The kind of problem, for programs." example:"precondition_failed"`
+	Detail   string  `json:"detail,omitempty" doc:"What is wrong and what to do, for people."`
+	Instance string  `json:"instance,omitempty" doc:"Names the request, as in the server's log and the header X-Request-Id." example:"urn:uuid:8c9e6a32-6a0f-4d3c-9a0e-6f4d8a1f2b3c"`
+	Errors   []Fault `json:"errors,omitempty" doc:"Each thing that is wrong."`
+
+	headers http.Header
+}
+
+// Fault is one thing that is wrong with a request or an entry.
+type Fault struct {
+	Detail  string `json:"detail" doc:"What is wrong and what to do."`
+	Rule    string `json:"rule,omitempty" doc:"The rule that is broken." example:"required"`
+	Field   string `json:"field,omitempty" doc:"The field of the entry." example:"etapes[1].date"`
+	Pointer string `json:"pointer,omitempty" doc:"Where it is in the body or the entry, as a JSON Pointer (RFC 6901), or the parameter's name." example:"/fields/title"`
+	Line    int    `json:"line,omitempty" doc:"In the file, from 1."`
+	Column  int    `json:"column,omitempty" doc:"In the line, in characters, from 1."`
+}
+
+// NewProblem is a problem whose code says no more than its status.
+func NewProblem(status int, detail string) *Problem {
+	code, ok := codes[status]
+	if !ok {
+		code = codes[http.StatusInternalServerError]
+	}
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// codes name the problems that say no more than their status.
+var codes = map[int]string{
+	http.StatusBadRequest:                   "malformed",
+	http.StatusUnauthorized:                 "unauthenticated",
+	http.StatusForbidden:                    "forbidden",
+	http.StatusNotFound:                     "not_found",
+	http.StatusMethodNotAllowed:             "method_not_allowed",
+	http.StatusNotAcceptable:                "not_acceptable",
+	http.StatusRequestTimeout:               "timeout",
+	http.StatusConflict:                     "conflict",
+	http.StatusPreconditionFailed:           "precondition_failed",
+	http.StatusRequestEntityTooLarge:        "too_large",
+	http.StatusRequestURITooLong:            "uri_too_long",
+	http.StatusUnsupportedMediaType:         "unsupported_media_type",
+	http.StatusRequestedRangeNotSatisfiable: "range_not_satisfiable",
+	http.StatusUnprocessableEntity:          "invalid",
+	http.StatusPreconditionRequired:         "precondition_required",
+	http.StatusTooManyRequests:              "too_many_requests",
+	http.StatusInternalServerError:          "internal",
+	http.StatusServiceUnavailable:           "unavailable",
+	http.StatusGatewayTimeout:               "may_be_saved",
+	http.StatusInsufficientStorage:          "full",
+}
+
+// Error implements [error].
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders are those that go with the answer.
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
+// ContentType is the media type of a problem document.
+func (p *Problem) ContentType(string) string { return mediaProblem }
+
+// Plain is p without the members that a door has added.
+func (p *Problem) Plain() *Problem { return p }
+
+// With adds a header to the answer.
+func (p *Problem) With(key, value string) *Problem {
+	if p.headers == nil {
+		p.headers = http.Header{}
+	}
+	p.headers.Set(key, value)
+	return p
+}
+
+// Tell makes p the answer to the request of ctx: it names the request, and the audit log
+// will have its code.
+func (p *Problem) Tell(ctx context.Context) {
+	c := recordOf(ctx)
+	if c.ID != "" {
+		p.Instance = "urn:uuid:" + c.ID
+	}
+	c.code = p.Code
+}
+
+// Refusal is a problem, or what a door has made of one by embedding it.
+type Refusal interface {
+	error
+	Plain() *Problem
+}
+
+// WriteProblem answers with a problem document.
+func WriteProblem(w http.ResponseWriter, r *http.Request, refusal Refusal) {
+	p := refusal.Plain()
+	p.Tell(r.Context())
+	for k, vs := range p.headers {
+		w.Header()[k] = vs
+	}
+	w.Header().Set("Content-Type", mediaProblem)
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		json.NewEncoder(w).Encode(refusal)
+	}
+}
+
+// Problem is what an error of the floor, of a login or of the system means to a client.
+// Of others it is an internal one: what is not for clients to know is logged.
+func (f *Floor) Problem(ctx context.Context, err error) *Problem {
+	var (
+		p     *Problem
+		token *auth.TokenError
+		many  *auth.TooManyError
+		login *auth.LoginError
+	)
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &login):
+		p = NewProblem(http.StatusBadRequest, login.Detail)
+	case errors.Is(err, auth.ErrProvider):
+		f.log.WarnContext(ctx, "cannot log in at a provider", "error", err, "request_id", RequestID(ctx))
+		p = NewProblem(http.StatusServiceUnavailable, "The identity provider cannot be used now. Try again in a moment.").With("Retry-After", "10")
+	case errors.As(err, &token):
+		p = NewProblem(http.StatusUnauthorized, token.Detail).With("WWW-Authenticate", challenge(token))
+	case errors.As(err, &many):
+		p = NewProblem(http.StatusTooManyRequests, "Too many logins have failed here. Try again after the seconds in Retry-After.").
+			With("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
+	case errors.Is(err, auth.ErrCredentials):
+		p = NewProblem(http.StatusUnauthorized, "The address or the password is wrong, or the account is disabled.").With("WWW-Authenticate", bearer)
+	case errors.Is(err, auth.ErrNoSession):
+		p = NewProblem(http.StatusUnauthorized, "The session has ended. Log in again.").With("WWW-Authenticate", bearer)
+	case errors.Is(err, auth.ErrKeysUnavailable):
+		f.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", RequestID(ctx))
+		p = NewProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").With("Retry-After", "10")
+	case state.Unavailable(err), lacksRoom(err):
+		f.log.ErrorContext(ctx, "request failed for want of its database, or of resources", "error", err, "request_id", RequestID(ctx))
+		p = NewProblem(http.StatusServiceUnavailable, "The service lacks what it needs for this now. Try again in a moment.").With("Retry-After", "2")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		p = NewProblem(http.StatusServiceUnavailable, "The request was given up before it was done. Nothing was saved by it.")
+	default:
+		f.log.ErrorContext(ctx, "request failed", "error", err, "request_id", RequestID(ctx))
+		p = internal()
+	}
+	return p
+}
+
+func internal() *Problem {
+	return NewProblem(http.StatusInternalServerError, "Something failed here that should not. The log of the service has it under this instance.")
+}
+
+// lacksRoom says whether err is of a process or a system that has no files or memory
+// left for now.
+func lacksRoom(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
+}
