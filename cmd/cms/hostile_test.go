@@ -261,7 +261,7 @@ func attacks() []attack {
 // many connections there are.
 func TestHostileConnections(t *testing.T) {
 	t.Parallel()
-	connections := 4
+	connections := 2
 	if n, err := strconv.Atoi(os.Getenv("CMS_HOSTILE")); err == nil {
 		connections = n
 	}
