@@ -3,7 +3,8 @@ package api
 import (
 	"bytes"
 	"context"
-	"html/template"
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"slices"
@@ -134,9 +135,7 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	// began, and browsers leave SameSite=Strict cookies out of it. A page of our
 	// own begins another.
 	var page bytes.Buffer
-	if err := goOn.Execute(&page, flow.ReturnTo); err != nil {
-		return nil, err
-	}
+	fmt.Fprintf(&page, goOn, html.EscapeString(flow.ReturnTo))
 	return &reply{
 		Status: http.StatusOK, ContentType: "text/html; charset=utf-8", CacheControl: "no-store",
 		CSP:       "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
@@ -144,9 +143,10 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 	}, nil
 }
 
-var goOn = template.Must(template.New("").Parse(`<!doctype html>
+// goOn has a place for the path that it leads to.
+const goOn = `<!doctype html>
 <meta charset="utf-8">
-<meta http-equiv="refresh" content="0;url={{.}}">
+<meta http-equiv="refresh" content="0;url=%[1]s">
 <title>cms</title>
-<p><a href="{{.}}">Continuer · Continue</a></p>
-`))
+<p><a href="%[1]s">Continuer · Continue</a></p>
+`

@@ -1,10 +1,6 @@
 package content
 
-import (
-	"fmt"
-
-	"github.com/adrg/frontmatter"
-)
+import "fmt"
 
 // Format is the language of a front matter.
 type Format int
@@ -32,14 +28,15 @@ func (f Format) String() string {
 // decoder is a form of front matter: its delimiters, and how what stands
 // between them is read into a *tree.
 type decoder struct {
-	format Format
-	*frontmatter.Format
+	format     Format
+	Start, End string // the lines around it
+	Unmarshal  func(src []byte, into any) error
 }
 
-// decodersOf are the forms that begin with a line. Each is read with decoders
-// of ours, as those of the library lose positions and the order of keys; and
-// found by [split], as the library's own search takes an indented "---" in a
-// block of text for the end, and misses a byte order mark.
+// decodersOf are the forms that begin with a line. Each is read with decoders of
+// ours, as those of libraries lose positions and the order of keys; and found by
+// [split], as adrg/frontmatter, which the tests have beside it, takes an indented
+// "---" in a block of text for the end, and misses a byte order mark.
 func decodersOf(opening string) []decoder {
 	for _, forms := range registry {
 		if forms[0].Start == opening {
@@ -61,10 +58,10 @@ var registry = [][]decoder{
 	forms(JSON, decodeJSON, "{", "}"),
 }
 
-func forms(f Format, decode frontmatter.UnmarshalFunc, start string, ends ...string) []decoder {
+func forms(f Format, decode func([]byte, any) error, start string, ends ...string) []decoder {
 	var all []decoder
 	for _, end := range ends {
-		all = append(all, decoder{f, frontmatter.NewFormat(start, end, decode)})
+		all = append(all, decoder{f, start, end, decode})
 	}
 	return all
 }

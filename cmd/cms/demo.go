@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,9 +128,9 @@ func (d *demo) listeners(ctx context.Context) (apiListener, siteListener net.Lis
 	return apiListener, siteListener, nil
 }
 
-var demoConfig = template.Must(template.New("").Parse(`# Made by "cms demo". Try "cms serve --config" with it, and see
+const demoConfig = `# Made by "cms demo". Try "cms serve --config" with it, and see
 # config.example.yaml for what else there is.
-server: {listen: "{{.Listen}}", public_url: "{{.API}}"}
+server: {listen: "{{LISTEN}}", public_url: "{{API}}"}
 repository:
   path: site.git
   branch: main
@@ -161,8 +160,8 @@ auth:
     editor: {consultations: [read, create, update, delete], media: [read, create, update, delete], webhooks: [read, create, update, delete]}
     bot: {consultations: [read, update]}
 webhooks:
-  - {name: site, url: "{{.Site}}/hook", secret_file: webhook.secret, events: ["entry.*"], allow_private: true}
-`))
+  - {name: site, url: "{{SITE}}/hook", secret_file: webhook.secret, events: ["entry.*"], allow_private: true}
+`
 
 // configure writes the folder's configuration and, once, its secrets. It gives
 // the webhook's secret.
@@ -178,12 +177,9 @@ func (d *demo) configure(listen string) (secret string, err error) {
 	if secret, err = keepSecret(filepath.Join(d.dir, "webhook.secret"), "whsec_"+base64.StdEncoding.EncodeToString(key)); err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
-	if err := demoConfig.Execute(&b, map[string]string{"Listen": listen, "API": d.apiURL, "Site": d.siteURL}); err != nil {
-		return "", err
-	}
+	text := strings.NewReplacer("{{LISTEN}}", listen, "{{API}}", d.apiURL, "{{SITE}}", d.siteURL).Replace(demoConfig)
 	file := filepath.Join(d.dir, "config.yaml")
-	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return "", err
 	}
 	d.config, err = config.Load(file, nil) // the demo is its own world: no environment
@@ -288,10 +284,11 @@ func (d *demo) show(ctx context.Context) error {
 		}
 		return err
 	}
-	return demoText.Execute(d.stdout, map[string]string{
-		"API": d.apiURL, "Site": d.siteURL, "Editor": editor, "Bot": bot, "Entry": demoEntry, "Account": demoAccount.Email, "Password": d.password,
-		"Dir": d.dir, "Repository": filepath.Join(d.dir, "site.git"),
-	})
+	_, err = strings.NewReplacer(
+		"{{API}}", d.apiURL, "{{SITE}}", d.siteURL, "{{EDITOR}}", editor, "{{BOT}}", bot, "{{ENTRY}}", demoEntry,
+		"{{ACCOUNT}}", demoAccount.Email, "{{PASSWORD}}", d.password, "{{DIR}}", d.dir, "{{REPOSITORY}}", filepath.Join(d.dir, "site.git"),
+	).WriteString(d.stdout, demoText)
+	return err
 }
 
 // demoAnswer is what the demo reads of an entry.
@@ -384,28 +381,28 @@ func (d *demo) waitForBuild(ctx context.Context, commit string) error {
 	}
 }
 
-var demoText = template.Must(template.New("").Parse(`
-The site        {{.Site}}/
-The API         {{.API}}/openapi.json
-The repository  git --git-dir {{.Repository}} log
+const demoText = `
+The site        {{SITE}}/
+The API         {{API}}/openapi.json
+The repository  git --git-dir {{REPOSITORY}} log
 
 Paste this into another terminal (the tokens are valid for 12 hours):
 
-  export CMS={{.API}}
-  export TOKEN={{.Editor}}
-  export BOT_TOKEN={{.Bot}}
-  export PASSWORD={{.Password}}
+  export CMS={{API}}
+  export TOKEN={{EDITOR}}
+  export BOT_TOKEN={{BOT}}
+  export PASSWORD={{PASSWORD}}
 
 TOKEN is Ann's, an editor, and BOT_TOKEN a robot's; PASSWORD is
-of the account {{.Account}}. Read an entry as the robot,
+of the account {{ACCOUNT}}. Read an entry as the robot,
 and end it in Ann's name:
 
-  curl -s -H "Authorization: Bearer $BOT_TOKEN" $CMS{{.Entry}}
-  curl -s -X PATCH -H "Authorization: Bearer $TOKEN" -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' -d '{"fields": {"in_progress": false}}' $CMS{{.Entry}}
+  curl -s -H "Authorization: Bearer $BOT_TOKEN" $CMS{{ENTRY}}
+  curl -s -X PATCH -H "Authorization: Bearer $TOKEN" -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' -d '{"fields": {"in_progress": false}}' $CMS{{ENTRY}}
 
-Then reload {{.Site}}/ and look at the commit:
+Then reload {{SITE}}/ and look at the commit:
 
-  git --git-dir {{.Repository}} show
+  git --git-dir {{REPOSITORY}} show
 
-Ctrl-C stops the demo; run again, it goes on with what is in {{.Dir}}.
-`))
+Ctrl-C stops the demo; run again, it goes on with what is in {{DIR}}.
+`

@@ -99,6 +99,10 @@ func runDocumentedCommands(t *testing.T, said string) {
 // TestDemo follows the loop that the demo shows, makes an edit with a command
 // that it printed, and starts it again on what is there.
 func TestDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the demo, and every command of docs/api.md, take a while")
+	}
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	said, stop := startDemo(t, dir)
 	commit := find(t, `git:  commit ([0-9a-f]{7}) by Robot de veille`, said)

@@ -183,11 +183,20 @@ func (p *process) etag(slug string) string {
 
 const clients = 32
 
+// fewInShort is how many rounds there are, of n.
+func fewInShort(n int) int {
+	if testing.Short() {
+		return 3
+	}
+	return n
+}
+
 // TestSameEntryAtOnce lets many clients edit the revision that they have all
 // read: in each round one wins, and the others learn what is there now.
 func TestSameEntryAtOnce(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t, 3)
-	const rounds = 10
+	rounds := fewInShort(10)
 	current := p.etag("donnees-sante")
 	var winners []string
 	for round := 1; round <= rounds; round++ { // not 0: to set what the file holds already changes nothing
@@ -241,8 +250,9 @@ func TestSameEntryAtOnce(t *testing.T) {
 // TestDifferentEntriesAtOnce lets each client edit an entry of its own: all
 // succeed, one commit each.
 func TestDifferentEntriesAtOnce(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t, clients)
-	const rounds = 10
+	rounds := fewInShort(10)
 	var wg sync.WaitGroup
 	for c := range clients {
 		wg.Go(func() {
@@ -272,6 +282,7 @@ func TestDifferentEntriesAtOnce(t *testing.T) {
 // TestStopUnderLoad ends the service while clients write: every request that
 // was taken is answered, and every edit that was acknowledged is in history.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t, clients)
 	var (
 		wg           sync.WaitGroup

@@ -25,7 +25,7 @@ import (
 )
 
 // killRounds is the variable that says how often TestEveryChangeArrives kills
-// the service, with 100 edits for each; 2 kills without it.
+// the service, with 100 edits for each; 2 kills without it, in short 1 with 40.
 const killRounds = "CMS_KILL_ROUNDS"
 
 const outboxConfig = `
@@ -46,15 +46,19 @@ webhooks:
 // again and again: in the end the receiver has every commit's event, those of an
 // entry in the order of history.
 func TestEveryChangeArrives(t *testing.T) {
+	t.Parallel() // much of it is waiting
 	const writers, entries = 8, 40
-	kills := 2
+	kills, each := 2, 100
+	if testing.Short() {
+		kills, each = 1, 40
+	}
 	if v := os.Getenv(killRounds); v != "" {
 		var err error
 		if kills, err = strconv.Atoi(v); err != nil || kills < 1 {
 			t.Fatalf("%s is %q, want a number of kills", killRounds, v)
 		}
 	}
-	edits := 100 * kills
+	edits := each * kills
 	statetest.Each(t, func(t *testing.T, database string) {
 		inbox := newInbox(t)
 		p := newProcess(t, entries, outboxConfig, database, inbox.server.URL)
@@ -288,6 +292,7 @@ hooks:
 // edits and now the other, and whichever delivers is killed on the way. Each
 // event is enqueued once, and none is lost.
 func TestTwoServicesShareABranch(t *testing.T) {
+	t.Parallel()
 	const turns, edits = 8, 10
 	database := statetest.Postgres(t)
 	host := filepath.Join(t.TempDir(), "host.git")

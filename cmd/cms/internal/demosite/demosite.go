@@ -54,14 +54,10 @@ func New(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, errors.New("demo site: the secret is not whsec_ and base64")
 	}
-	theme, err := newTheme()
-	if err != nil {
-		return nil, fmt.Errorf("demo site: %w", err)
-	}
 	if err := os.MkdirAll(o.Output, 0o755); err != nil {
 		return nil, fmt.Errorf("demo site: %w", err)
 	}
-	b := &Builder{o: o, verify: verify, theme: theme, mux: http.NewServeMux(), wake: make(chan struct{}, 1)}
+	b := &Builder{o: o, verify: verify, theme: newTheme(), mux: http.NewServeMux(), wake: make(chan struct{}, 1)}
 	b.mux.HandleFunc("POST /hook", b.hook)
 	b.mux.Handle("GET /", headers(http.FileServer(http.Dir(filepath.Join(o.Output, current)))))
 	return b, nil

@@ -2,10 +2,9 @@ package demosite
 
 import (
 	"bytes"
-	"embed"
+	_ "embed" // the style
 	"errors"
 	"fmt"
-	"html/template"
 	"net/url"
 	"os"
 	"path"
@@ -20,18 +19,16 @@ import (
 	"github.com/yuin/goldmark/renderer/html"
 )
 
-//go:embed theme
-var themeFiles embed.FS
+//go:embed theme/style.css
+var style []byte
 
 // theme makes pages of a source.
 type theme struct {
-	pages    *template.Template
-	style    []byte
 	markdown goldmark.Markdown
 	safe     *bluemonday.Policy
 }
 
-func newTheme() (*theme, error) {
+func newTheme() *theme {
 	t := &theme{
 		// Raw HTML is let through here and made safe afterwards.
 		markdown: goldmark.New(
@@ -43,21 +40,15 @@ func newTheme() (*theme, error) {
 	t.safe.AllowAttrs("width", "height").Matching(bluemonday.Integer).OnElements("iframe")
 	t.safe.AllowAttrs("title").Matching(bluemonday.Paragraph).OnElements("iframe")
 	t.safe.AllowAttrs("allowfullscreen").OnElements("iframe")
-
-	var err error
-	if t.style, err = themeFiles.ReadFile("theme/style.css"); err != nil {
-		return nil, err
-	}
-	t.pages, err = template.New("").Funcs(template.FuncMap{"day": day, "moment": moment}).ParseFS(themeFiles, "theme/*.html")
-	return t, err
+	return t
 }
 
-// view is what a template shows.
+// view is what a page shows.
 type view struct {
 	Root string // of the site, relative to the page
 	Site *source
 	Page page
-	Body template.HTML
+	Body string // safe HTML
 }
 
 // render writes the site to dir.
@@ -67,7 +58,7 @@ func (t *theme) render(dir string, s *source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if err := root.WriteFile("style.css", t.style, 0o644); err != nil {
+	if err := root.WriteFile("style.css", style, 0o644); err != nil {
 		return err
 	}
 	if err := t.write(root, "index.html", view{Root: "./", Site: s, Page: s.Welcome}); err != nil {
@@ -83,20 +74,17 @@ func (t *theme) render(dir string, s *source) (err error) {
 	return nil
 }
 
-// write makes one page with the template of its name: index.html for the home
-// page, consultation.html for the others.
+// write makes one page: index.html is the home page, the others are of entries.
 func (t *theme) write(root *os.Root, name string, v view) error {
 	var body, out bytes.Buffer
 	if err := t.markdown.Convert([]byte(v.Page.body), &body); err != nil {
 		return err
 	}
-	v.Body = template.HTML(t.safe.SanitizeBytes(body.Bytes())) //nolint:gosec // sanitised
-	layout := "consultation.html"
+	v.Body = string(t.safe.SanitizeBytes(body.Bytes()))
 	if name == "index.html" {
-		layout = name
-	}
-	if err := t.pages.ExecuteTemplate(&out, layout, v); err != nil {
-		return err
+		v.home(&out)
+	} else {
+		v.consultation(&out)
 	}
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
