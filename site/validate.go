@@ -27,7 +27,7 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	}
 	if e.collection.Schema.Defined {
 		unsure := false
-		problems = append(problems, e.schemaProblems(tx, before, after, &unsure)...)
+		problems = append(problems, faults(e.schemaProblems(tx, before, after, &unsure))...)
 		if unsure {
 			return unreadNow()
 		}
@@ -108,8 +108,8 @@ func (e *edit) sees(other *repo.Entry) bool {
 	return v.sees(other)
 }
 
-// faults are the problems with a file for which it is not saved. That fields
-// share an anchor is none: the file means what it says, it is only hard to edit.
+// faults are the problems with a file for which it is not saved. Hints are none, nor
+// that fields share an anchor: the file means what it says, it is only hard to edit.
 func faults(problems []content.Problem) []content.Problem {
-	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return p.Rule == content.RuleSharedAnchor })
+	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return p.Hint() || p.Rule == content.RuleSharedAnchor })
 }
