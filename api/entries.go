@@ -47,7 +47,7 @@ func entryOf(e *site.Entry) Entry {
 		Path:       e.Path.String(),
 		Revision:   e.Revision,
 		Fields:     e.Fields,
-		Valid:      len(e.Problems) == 0,
+		Valid:      content.Valid(e.Problems),
 		Problems:   faultsOf(content.Told(e.Problems), "/fields"),
 		Updated:    Updated{e.Updated.Commit, e.Updated.At, Person(e.Updated.Author)},
 	}

@@ -76,7 +76,7 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 	if d.locateErr != nil {
 		return refuse(KindRefused, "a value cannot be found in the source: "+d.locateErr.Error())
 	}
-	e := &editor{comparison: comparison{times: repeats, rounds: true}, d: d, root: fresh(&Object{})}
+	e := &editor{comparison: comparison{times: repeats, rounds: true, forms: true}, d: d, root: fresh(&Object{})}
 	if d.root != nil {
 		e.root = intentOf(d.root)
 	}

@@ -190,7 +190,7 @@ func another(v Value) Value {
 	case string:
 		return x + " et l'été"
 	case Time:
-		return Time{x.AddDate(0, 1, 1), x.DateOnly}
+		return Time{Time: x.AddDate(0, 1, 1), DateOnly: x.DateOnly}
 	}
 	return "une valeur"
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -38,8 +39,17 @@ const (
 	RuleSyntax       = "syntax"        // it cannot be read
 	RuleTooLarge     = "too_large"     // it is not read, as it is beyond a bound
 	RuleDuplicateKey = "duplicate_key" // of two values it is not clear which one is meant
+	RuleAmbiguous    = "ambiguous"     // readers take a value for different ones
 	RuleSharedAnchor = "shared_anchor" // a value stands for other fields too, and cannot be edited
 )
+
+// Hint says whether p is no fault: the file is valid, and may be written so.
+func (p Problem) Hint() bool { return p.Rule == RuleAmbiguous }
+
+// Valid says whether all of problems are hints.
+func Valid(problems []Problem) bool {
+	return !slices.ContainsFunc(problems, func(p Problem) bool { return !p.Hint() })
+}
 
 // SyntaxError says where a text cannot be read.
 type SyntaxError struct {

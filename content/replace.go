@@ -12,7 +12,7 @@ import (
 // may be nil, or to the end. A date-time that differs in nothing but that it is
 // given in UTC is no change: so clients write it that keep no zone.
 func (d *Document) Replace(fields *Object, body string, order []string) (*Document, error) {
-	return d.replace(fields, body, order, comparison{times: repeats, rounds: true})
+	return d.replace(fields, body, order, comparison{times: repeats, rounds: true, forms: true})
 }
 
 func (d *Document) replace(fields *Object, body string, order []string, same comparison) (*Document, error) {
@@ -78,7 +78,7 @@ func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) 
 	if d.err != nil || to.err != nil || doubled || d.block.format == None || to.block.format != d.block.format {
 		return to, nil
 	}
-	return d.replace(to.fields, to.Body(), order, comparison{times: reserialized, rounds: true})
+	return d.replace(to.fields, to.Body(), order, comparison{times: reserialized, rounds: true, forms: true})
 }
 
 // New makes a document with YAML front matter and LF line endings. Keys stand

@@ -10,6 +10,8 @@ import (
 type Time struct {
 	time.Time
 	DateOnly bool
+
+	loose bool // it was read from a text that only some readers take for a time
 }
 
 const (
@@ -59,15 +61,21 @@ func (t Time) offset() int {
 
 // ParseTime reads a time that is written as RFC 3339 (a date-time or a
 // full-date), as YAML 1.1 allows it plain (Ruby's "2019-01-15 09:29:08 +0000"
-// among its forms), or as Go prints it. Without a zone it is UTC.
+// among its forms), or as Go prints it; and what is text to readers of YAML and
+// a time to the templates of a site: one without seconds, as HTML forms send it, or
+// with UTC or GMT as its zone. Without a zone it is UTC.
 func ParseTime(s string) (Time, bool) {
 	if t, _, ok := scanTime(s); ok {
+		return t, true
+	}
+	if t, _, ok := scan(s, true); ok {
+		t.loose = true
 		return t, true
 	}
 	if len(s) > len(rubyLayout) && s[4] == '-' {
 		if t, err := time.Parse(goLayout, s); err == nil {
 			_, offset := t.Zone()
-			return Time{Time: t.In(zone(offset))}, true
+			return Time{Time: t.In(zone(offset)), loose: true}, true
 		}
 	}
 	return Time{}, false
@@ -82,7 +90,10 @@ func zone(offset int) *time.Location {
 
 // scanTime reads a plain YAML 1.1 timestamp, in the forms that Ruby's Psych
 // takes for a time, and tells its layout in the manner of package time.
-func scanTime(s string) (t Time, layout string, ok bool) {
+func scanTime(s string) (t Time, layout string, ok bool) { return scan(s, false) }
+
+// scan is scanTime, with the forms that only templates take for times if they are loose.
+func scan(s string, loose bool) (t Time, layout string, ok bool) {
 	if len(s) < len("2006-1-2") || s[4] != '-' {
 		return Time{}, "", false
 	}
@@ -114,9 +125,13 @@ func scanTime(s string) (t Time, layout string, ok bool) {
 	hour := c.number(1, 2)
 	c.expect(':')
 	minute := c.number(2, 2)
-	c.expect(':')
-	second := c.number(2, 2)
-	layout += "15:04:05"
+	layout += "15:04"
+	second := 0
+	if seconds := c.skip(':'); seconds || !loose {
+		c.ok = c.ok && seconds
+		second = c.number(2, 2)
+		layout += ":05"
+	}
 	nanos := 0
 	if c.skip('.') {
 		digits := len(c.s) - len(strings.TrimLeft(c.s, "0123456789"))
@@ -130,7 +145,7 @@ func scanTime(s string) (t Time, layout string, ok bool) {
 			layout += "." + strings.Repeat("0", min(digits, 9))
 		}
 	}
-	offset, zoneLayout := c.zone()
+	offset, zoneLayout := c.zone(loose)
 	t.Time = time.Date(year, time.Month(month), day, hour, minute, second, nanos, zone(offset))
 	ok = c.ok && c.s == "" && t.Day() == day && int(t.Month()) == month && t.Hour() == hour && t.Second() == second
 	return t, layout + zoneLayout, ok
@@ -170,9 +185,14 @@ func (c *timeScanner) blanks() string {
 	return gap
 }
 
-// zone eats what may end a timestamp: nothing, Z, +1, +01, +0100, +01:00.
-func (c *timeScanner) zone() (offset int, layout string) {
+// zone eats what may end a timestamp: nothing, Z, +1, +01, +0100, +01:00; UTC and GMT
+// if it is loose.
+func (c *timeScanner) zone(loose bool) (offset int, layout string) {
 	layout = c.blanks()
+	if loose && (c.s == "UTC" || c.s == "GMT") {
+		c.s = ""
+		return 0, layout + "MST"
+	}
 	if c.s == "" {
 		c.ok = c.ok && layout == ""
 		return 0, ""

@@ -24,7 +24,8 @@ type Lookup interface {
 // rules unique and reference are not checked.
 //
 // The rules of the problems are: required, type, min, max, pattern, options,
-// unique, reference, and, where the schema is strict, unknown_field.
+// unique, reference, and, where the schema is strict, unknown_field. Those of the rule
+// ambiguous are hints: the entry is valid all the same.
 func (s *Schema) Validate(fields *Object, l Lookup) []Problem {
 	if !s.Defined {
 		return nil
@@ -91,6 +92,9 @@ func (v *validator) value(f *Field, x Value) {
 	}
 	switch x := x.(type) {
 	case string:
+		if t, ok := ParseTime(x); ok && t.loose && f.Type.Scalar() == Times {
+			v.problemf(RuleAmbiguous, "is a time to some readers and a text to others: write it in full, as %s", t)
+		}
 		v.text(f, x)
 	case Number:
 		v.bounds(f, x, "")

@@ -25,7 +25,7 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	}
 	if e.access.Schema.Defined {
 		unsure := false
-		problems = append(problems, e.schemaProblems(tx, before, after, &unsure)...)
+		problems = append(problems, faults(e.schemaProblems(tx, before, after, &unsure))...)
 		if unsure {
 			return errUnreadable()
 		}
@@ -94,8 +94,8 @@ func (e *edit) lastReadable() (*content.Document, error) {
 	return e.site.lastReadable(context.Background(), nil, blobs)
 }
 
-// faults are the problems with a file for which it is not saved. That fields
-// share an anchor is none: the file means what it says, it is only hard to edit.
+// faults are the problems with a file for which it is not saved. Hints are none, nor
+// that fields share an anchor: the file means what it says, it is only hard to edit.
 func faults(problems []content.Problem) []content.Problem {
-	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return p.Rule == content.RuleSharedAnchor })
+	return slices.DeleteFunc(slices.Clone(problems), func(p content.Problem) bool { return p.Hint() || p.Rule == content.RuleSharedAnchor })
 }

@@ -43,10 +43,17 @@ func (p *program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			problems := 0
+			faulty, problems, hints := 0, 0, 0
 			for _, e := range broken {
+				if !content.Valid(e.Problems) {
+					faulty++
+				}
 				for _, pr := range e.Problems {
-					problems++
+					if pr.Hint() {
+						hints++
+					} else {
+						problems++
+					}
 					where := e.Path.String()
 					if pr.Line > 0 {
 						where = fmt.Sprintf("%s:%d:%d", where, pr.Line, max(pr.Column, 1))
@@ -64,7 +71,10 @@ func (p *program) checkCommand() *cobra.Command {
 				fmt.Fprintln(p.stdout, told)
 			}
 			p.adviseFolders(r.View(), parts.collections)
-			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, len(broken), problems)
+			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, faulty, problems)
+			if hints > 0 {
+				fmt.Fprintf(p.stdout, "%d values that readers disagree about (ambiguous)\n", hints)
+			}
 			if problems > 0 {
 				return errProblems
 			}
