@@ -27,6 +27,7 @@ func article(title string, n, other int) string {
 // it is the same on, as git log --follow does.
 func TestRenames(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := t.TempDir()
 	r := start(t, options(dir))
 	put(t, r, "pages", "index", "Accueil")
