@@ -173,6 +173,7 @@ func TestBranchGoneAtStart(t *testing.T) {
 // branches are free. What is somebody else's stays.
 func TestHook(t *testing.T) {
 	t.Parallel()
+	long(t)
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Branch = "it's/live"
 	r, stop := run(t, o)

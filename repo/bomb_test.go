@@ -91,6 +91,7 @@ func TestUnsortedTree(t *testing.T) {
 // the log says so.
 func TestDeepTree(t *testing.T) {
 	t.Parallel()
+	long(t)
 	var log bytes.Buffer
 	o := options(t.TempDir())
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -141,6 +142,7 @@ func TestDeepTree(t *testing.T) {
 // withdrawn.
 func TestTreeBomb(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for name, leaf := range map[string]func(dir string) (mode, hash string){
 		"of files":   func(dir string) (string, string) { return "100644", object(t, dir, "blob", document("x").Source()) },
 		"of folders": func(dir string) (string, string) { return "40000", object(t, dir, "tree", nil) },

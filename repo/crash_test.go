@@ -439,6 +439,14 @@ func nothing(*testing.T, string) {}
 // has each fail.
 func few() int { return scaled(1, 7, 23) }
 
+// long skips a test with -short, whose short form the others are.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // scaled is whole for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
 // plain without it, and short with -short.
 func scaled(whole, plain, short int) int {

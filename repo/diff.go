@@ -2,20 +2,15 @@ package repo
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
-	"path"
-	"slices"
 	"sync/atomic"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // An Action is what a commit did to a file.
 type Action string
 
-// The actions. A file is moved if one with the same bytes was there before the
-// commit, at another path, and is there no more.
+// The actions. A file is moved if one with the same bytes, or with half of them, was
+// there before the commit, at another path, and is there no more.
 const (
 	Created Action = "created"
 	Updated Action = "updated"
@@ -34,10 +29,11 @@ type diffEntry struct {
 // than mostPath are passed over.
 type treeDiff struct {
 	tree    func(Hash) ([]byte, error)
-	want    func(folder string) bool // whether to look into a folder; nil is always
-	budget  *stepBudget              // of each diff
-	shared  *stepBudget              // of this and others; nil is unbounded
-	emit    func(diffEntry)          // nil is to collect them in out
+	blob    func(Hash) ([]byte, bool) // for renames with an edit; see classify
+	want    func(folder string) bool  // whether to look into a folder; nil is always
+	budget  *stepBudget               // of each diff
+	shared  *stepBudget               // of this and others; nil is unbounded
+	emit    func(diffEntry)           // nil is to collect them in out
 	out     []diffEntry
 	skipped int // how many folders were passed over
 }
@@ -89,7 +85,7 @@ func (d *treeDiff) against(parents []Hash, tree Hash) (out []diffEntry, err erro
 			out = changedInBoth(out, d.out)
 		}
 	}
-	return classify(out), nil
+	return classify(out, d.blob), nil
 }
 
 // diff compares the trees a and b, found at the folder prefix ("" or ending in
@@ -219,39 +215,4 @@ func compareItems(a, b treeItem) int {
 		return -1
 	}
 	return compareNames(a.name(), a.dir(), b.name(), b.dir())
-}
-
-// classify names what each change is and puts them in order of path. A deleted
-// and a created regular file of the same bytes become one moved file, told
-// apart by base name if there are several; empty files are not paired.
-func classify(changes []diffEntry) []diffEntry {
-	slices.SortFunc(changes, func(a, b diffEntry) int { return cmp.Compare(a.path, b.path) })
-	gone := make(map[Hash][]*diffEntry) // deleted files by content
-	empty := hashObject(plumbing.BlobObject, nil)
-	for i := range changes {
-		c := &changes[i]
-		switch {
-		case c.after != (file{}) && c.before != (file{}):
-			c.action = Updated
-		case c.after != (file{}):
-			c.action = Created
-		default:
-			c.action = Deleted
-			if c.before.regular() && c.before.hash != empty {
-				gone[c.before.hash] = append(gone[c.before.hash], c)
-			}
-		}
-	}
-	for i := range changes {
-		c := &changes[i]
-		from := gone[c.after.hash]
-		if c.action != Created || len(from) == 0 || !c.after.regular() {
-			continue
-		}
-		k := max(0, slices.IndexFunc(from, func(d *diffEntry) bool { return path.Base(d.path) == path.Base(c.path) }))
-		c.action, c.from, c.before = Moved, from[k].path, from[k].before
-		from[k].action = "" // now half of a move
-		gone[c.after.hash] = slices.Delete(from, k, k+1)
-	}
-	return slices.DeleteFunc(changes, func(c diffEntry) bool { return c.action == "" })
 }

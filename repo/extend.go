@@ -311,7 +311,7 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 					parents = append(parents, tree)
 				}
 			}
-			d := treeDiff{tree: read, budget: newStepBudget(most), shared: all}
+			d := treeDiff{tree: read, blob: s.blobForRename, budget: newStepBudget(most), shared: all}
 			changes, err := d.against(parents, e.added[i].tree)
 			if err != nil {
 				return fmt.Errorf("diff commit %s: %w", e.added[i].hash, err)

@@ -193,6 +193,7 @@ func orphanOf(t *testing.T, dir, name string) string {
 // the journal, and without it.
 func TestBranchGoesAnywhere(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for seed := range uint64(2) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)

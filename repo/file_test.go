@@ -198,6 +198,7 @@ func noise(n int64) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{1
 // TestLargeFile: a file of 64 MB goes in, and comes out, in parts and as a whole,
 // while a fraction of it is ever allocated.
 func TestLargeFile(t *testing.T) {
+	long(t)
 	const size = 64 << 20
 	const most = size / 4
 	r := start(t, options(t.TempDir()))

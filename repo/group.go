@@ -179,7 +179,7 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 		r.root.hash = hashObject(plumbing.TreeObject, nil)
 		r.pack.add(plumbing.TreeObject, r.root.hash, nil)
 	}
-	diff = classify(diff)
+	diff = classify(diff, r.contentOf(changes))
 	at := max(r.clock().Unix(), 0)
 	committed := r.committedAt(at, g.date)
 	subject := tx.subject(m, diff)
@@ -197,6 +197,25 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 	g.commits = append(g.commits, madeCommit{c, diff})
 	g.commit, g.date, g.tables = c.hash, committed, tx.tables
 	return nil
+}
+
+// contentOf reads blobs of which some are in the changes alone, and not in the
+// repository yet.
+func (r *Repo) contentOf(changes map[string]*stagedFile) func(Hash) ([]byte, bool) {
+	return func(h Hash) ([]byte, bool) {
+		for _, c := range changes {
+			switch {
+			case c.after.hash != h:
+			case c.entry != nil:
+				if src := c.entry.blob.cachedBytes(); src != nil {
+					return src, len(src) <= maxRenameFile
+				}
+			case c.upload != nil && !c.upload.placed:
+				return c.upload.content(maxRenameFile)
+			}
+		}
+		return r.store.blobForRename(h)
+	}
 }
 
 // persist makes the commits durable and moves the branch to the last one. Nothing

@@ -505,7 +505,7 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]diffEntry, 
 	if err != nil {
 		return nil, err
 	}
-	d := treeDiff{tree: read, budget: newStepBudget(r.history.maxSteps)}
+	d := treeDiff{tree: read, blob: r.store.blobForRename, budget: newStepBudget(r.history.maxSteps)}
 	return d.against([]Hash{base}, tree)
 }
 

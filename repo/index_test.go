@@ -83,6 +83,7 @@ func orphan(t *testing.T, dir string) string {
 // from it: all of it is refused, or what it says after its first section.
 func TestDamagedIndex(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := indexed(t)
 	raw := readIndexFile(t, dir)
 	_, rest, _ := decodeSection(raw[len(indexMagic):])

@@ -23,13 +23,13 @@ import (
 //
 // It is short unless -rapid.checks, -rapid.steps or CMS_CRASH_ROUNDS ask for more.
 func TestModel(t *testing.T) {
-	for name, few := range map[string]int{"rapid.checks": 1, "rapid.steps": scaled(12, 12, 8)} {
+	for name, few := range map[string]int{"rapid.checks": 1, "rapid.steps": scaled(12, 8, 4)} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
 			f.Value.Set(strconv.Itoa(few))
 			t.Cleanup(func() { f.Value.Set(f.DefValue) })
 		}
 	}
-	for range scaled(10, 2, 1) {
+	for range scaled(10, 1, 1) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			checkModel(t)

@@ -127,6 +127,7 @@ func TestOddCommits(t *testing.T) {
 // the date of the committer does. The log tells of it once.
 func TestSkew(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const now = 1790000000
 	const most = int64(maxSkew / time.Second)
 	for _, c := range []struct{ tip, want int64 }{

@@ -131,6 +131,9 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		found = nil
 	}
 	if !r.readOnly {
+		if err := r.syncTracker.load(); err != nil {
+			return fmt.Errorf("read which packs are durable: %w", err)
+		}
 		if err := r.syncForeign(); err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ func site(t *testing.T) (dir string) {
 
 func TestOpenExisting(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for name, prepare := range map[string]func(dir string){
 		"packed":      func(dir string) {},
 		"packed refs": func(dir string) { git(t, dir, "pack-refs", "--all") },
@@ -193,6 +194,7 @@ func TestOpenToRead(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for name, c := range map[string]struct {
 		prepare func(dir string) string
 		want    string

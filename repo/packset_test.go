@@ -142,6 +142,7 @@ func changing(t *testing.T) string {
 // reads.
 func TestReadWhatGitPacks(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := changing(t)
 	all := gitObjects(t, dir)
 	reindex := func(version string) {
@@ -389,6 +390,7 @@ func largeDelta(t *testing.T, half int64) (dir string, blobs [2]Hash) {
 // TestLargeDelta: a large blob that Git keeps as a delta is read in parts, with
 // little memory, and leaves nothing on the disk.
 func TestLargeDelta(t *testing.T) {
+	long(t)
 	const half = 3 << 20
 	dir, blobs := largeDelta(t, half)
 	if out := git(t, dir, "verify-pack", "-v", "--stat-only", filepath.Join(dir, "objects/pack")+"/"+onlyPack(t, dir)); !strings.Contains(out, "chain length = 1: 1 object") {

@@ -74,9 +74,9 @@ func sameReading(t *testing.T, got, want *parsed) {
 	}
 }
 
-// FuzzReading: what is kept of a file is what parsing it gave, as a whole and by
+// FuzzParsed: what is kept of a file is what parsing it gave, as a whole and by
 // key, and whatever else is decoded is an error or a parse result, not a crash.
-func FuzzReading(f *testing.F) {
+func FuzzParsed(f *testing.F) {
 	for _, src := range front {
 		f.Add([]byte(src))
 	}

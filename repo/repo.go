@@ -15,10 +15,11 @@
 // that others put on the branch are taken in before the next group, and within
 // seconds when nothing is written. Only one Repo may have it open.
 //
-// Besides what is Git's, the folder of the repository holds three files: cms.lock,
-// which the process that has it open keeps locked, cms.index, which makes the next
-// start quick, and objects/info/cms.keep, of which the files that guard packs are
-// links (see keepFiles). The latter two can be deleted at any time.
+// Besides what is Git's, the folder of the repository holds four files: cms.lock,
+// which the process that has it open keeps locked, cms.index and
+// objects/info/cms.synced, which make the next start quick, and objects/info/cms.keep,
+// of which the files that guard packs are links (see keepFiles). The latter three can
+// be deleted at any time.
 package repo
 
 import (
@@ -310,6 +311,9 @@ func (r *Repo) Run(ctx context.Context) error {
 				r.indexSaved(r.finishRebuild(<-r.rebuild.done))
 			}
 			r.flushIndex(1, maxSections)
+			if err := r.syncTracker.save(); err != nil {
+				r.log.Warn("the next start will be slower", "error", err)
+			}
 			return nil
 		}
 	}

@@ -451,7 +451,7 @@ func TestTransactionReadsItself(t *testing.T) {
 		if err := tx.Move("consultations", slug(t, "b"), "consultations", slug(t, "d")); err != nil {
 			return err
 		}
-		e, err := tx.Put("consultations", slug(t, "e"), document("e"))
+		e, err := tx.Put("consultations", slug(t, "e"), content.Parse([]byte("Un texte sans rien de commun.\n")))
 		if err != nil {
 			return err
 		}

@@ -209,6 +209,17 @@ func (s *store) treeOf(commit Hash) (Hash, error) {
 // blob is the content of the blob h, for the caller to keep.
 func (s *store) blob(h Hash) ([]byte, error) { return s.object(plumbing.BlobObject, h) }
 
+// blobForRename is the content of a blob that is to be compared with others. One that
+// cannot be read is told apart by its name alone: it must not keep a commit from being
+// taken in.
+func (s *store) blobForRename(h Hash) ([]byte, bool) {
+	if size, err := s.size(h); err != nil || size > maxRenameFile {
+		return nil, false
+	}
+	raw, err := s.blob(h)
+	return raw, err == nil
+}
+
 // tree is the bytes of the tree h, tidied if need be, none for the zero hash and for
 // the empty tree, which Git knows without having it. They must not be changed.
 func (s *store) tree(h Hash) ([]byte, error) {

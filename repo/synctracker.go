@@ -1,10 +1,14 @@
 package repo
 
 import (
+	"crypto/sha1"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,19 +36,92 @@ const (
 	mtimeResolution = 2 * time.Second
 )
 
-// maxTracked bounds how many names of files are remembered of the folder of packs.
-const maxTracked = 10 * maxPacks
+// maxTracked bounds how many names of files are remembered of the folder of packs: twice
+// as many as there are while as many packs as may be are to be repacked, or obsolete.
+const maxTracked = 4 * (maxPacks + maxObsolete)
+
+// syncedFile, in the folder objects/info, has the names of the packs that were durable
+// when the writer stopped, so that the next one need not sync them all. It is taken
+// away before anything is written: after a kill it tells nothing.
+const (
+	syncedFile  = "cms.synced"
+	syncedMagic = "cms synced 1\n"
+)
+
+func (l *syncTracker) file() string { return filepath.Join(l.objects, "info", syncedFile) }
+
+// load takes over what the last writer knew, if it stopped in order.
+func (l *syncTracker) load() error {
+	raw, err := os.ReadFile(l.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := l.disk.Remove(l.file()); err != nil {
+		return err
+	}
+	if err := l.disk.SyncDir(filepath.Dir(l.file())); err != nil {
+		return err
+	}
+	names, ok := strings.CutPrefix(string(raw), syncedMagic)
+	if end := len(raw) - sha1.Size; !ok || end < len(syncedMagic) || sha1.Sum(raw[:end]) != [sha1.Size]byte(raw[end:]) {
+		return nil
+	}
+	known := &syncedFolder{files: make(map[string]bool)}
+	for name := range strings.Lines(names[:len(names)-sha1.Size]) {
+		known.files[strings.TrimSuffix(name, "\n")] = true
+	}
+	l.folders["pack"] = known
+	return nil
+}
+
+// save leaves what is known to the next writer. Nothing may be written after it.
+func (l *syncTracker) save() error {
+	known := l.folders["pack"]
+	if known == nil || known.files == nil {
+		return nil
+	}
+	l.prune(known)
+	raw := []byte(syncedMagic)
+	for _, name := range slices.Sorted(maps.Keys(known.files)) {
+		raw = append(append(raw, name...), '\n')
+	}
+	sum := sha1.Sum(raw)
+	err := l.disk.Mkdir(filepath.Dir(l.file()))
+	if err == nil {
+		err = writeFile(l.disk, l.file(), append(raw, sum[:]...), 0o666)
+	}
+	if err != nil {
+		return fmt.Errorf("save which packs are durable: %w", err)
+	}
+	return nil
+}
 
 // markSynced says that a pack of ours, with its folder and without extension, is durable.
 func (l *syncTracker) markSynced(pack string) {
 	f := l.folders["pack"]
-	switch {
-	case f == nil:
-	case len(f.files) >= maxTracked: // most of them have been repacked
-		delete(l.folders, "pack")
-	default:
-		name := filepath.Base(pack)
-		f.files[name+".pack"], f.files[name+".idx"] = true, true
+	if f == nil {
+		return
+	}
+	if len(f.files) >= maxTracked { // most of them are gone
+		l.prune(f)
+	}
+	name := filepath.Base(pack)
+	f.files[name+".pack"], f.files[name+".idx"] = true, true
+}
+
+// prune forgets the packs that are gone, and all if too many are left.
+func (l *syncTracker) prune(f *syncedFolder) {
+	there := make(map[string]bool)
+	files, _ := os.ReadDir(filepath.Join(l.objects, "pack")) // to forget one costs a sync
+	for _, e := range files {
+		if f.files[e.Name()] {
+			there[e.Name()] = true
+		}
+	}
+	if f.files = there; len(there) >= maxTracked/4*3 {
+		clear(f.files)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -96,6 +97,25 @@ func (u *Upload) writeDraft(blob func(*packWriter) (packedObject, error)) error 
 	}
 	u.blob, u.sum, u.index = object.hash, sum, index
 	return nil
+}
+
+// content is what was uploaded, if that is not longer than most.
+func (u *Upload) content(most int64) ([]byte, bool) {
+	if u.size > most {
+		return nil, false
+	}
+	f, err := os.Open(u.draft + "_pack")
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	start := int64(packHeader + len(objectHeader(plumbing.BlobObject, u.size)))
+	z, err := zlib.NewReader(io.NewSectionReader(f, start, math.MaxInt64-start))
+	if err != nil {
+		return nil, false
+	}
+	raw, err := readExactly(z, u.size, most)
+	return raw, err == nil
 }
 
 // changeChecksum makes drafts of the same blob, whose pack has another checksum.

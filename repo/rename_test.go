@@ -1,0 +1,232 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// article is a document of n lines, of which some are other ones in each edition.
+func article(title string, n, other int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "---\ntitle: %s\n---\n", title)
+	for i := range n {
+		if i < other {
+			fmt.Fprintf(&b, "%s: la ligne %d a été récrite.\n", title, i)
+		} else {
+			fmt.Fprintf(&b, "%s: ligne %d du compte rendu.\n", title, i)
+		}
+	}
+	return b.String()
+}
+
+// TestRenames: what was moved and edited in one commit is followed from where half of
+// it is the same on, as git log --follow does.
+func TestRenames(t *testing.T) {
+	t.Parallel()
+	long(t)
+	dir := t.TempDir()
+	r := start(t, options(dir))
+	put(t, r, "pages", "index", "Accueil")
+	work := clone(t, dir)
+	push := func(message string) Hash {
+		git(t, work, "add", "-A")
+		git(t, work, "commit", "-q", "-m", message)
+		git(t, work, "push", "-q")
+		return update(t, r, func(*Tx) error { return nil }).Commit
+	}
+	for i, c := range []struct {
+		name         string
+		lines, other int
+		moved        bool
+	}{
+		{"as it was", 20, 0, true},
+		{"one line", 20, 1, true},
+		{"a third", 30, 10, true},
+		{"two thirds", 30, 20, false},
+		{"all of it", 20, 20, false},
+	} {
+		from, to := fmt.Sprintf("_consultations/%d/a.md", i), fmt.Sprintf("_consultations/%d/b.md", i)
+		write(t, work, from, article(c.name, c.lines, 0))
+		first := push(c.name)
+		git(t, work, "mv", from, to)
+		write(t, work, to, article(c.name, c.lines, c.other))
+		second := push(c.name + ", moved")
+		want := []Hash{second}
+		if c.moved {
+			want = append(want, first)
+		}
+		var told []string
+		list, err := r.History(t.Context(), filePath(t, to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ch := range list {
+			told = append(told, ch.Commit.String())
+		}
+		if got := strings.Fields(git(t, dir, "log", "--follow", "--format=%H", "main", "--", to)); fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(told) != fmt.Sprint(want) {
+			t.Errorf("%s: history %v, git log --follow %v, want %v", c.name, told, got, want)
+		}
+		changes, err := r.Changes(t.Context(), first, second, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := changes[0].Changes
+		if c.moved {
+			if len(files) != 1 || files[0].Action != Moved || files[0].From.String() != from || files[0].Previous.IsZero() || files[0].Revision.IsZero() {
+				t.Errorf("%s: changes %+v, want one that was moved from %s", c.name, files, from)
+			}
+			blob, err := r.Blob(t.Context(), files[0].Previous)
+			if err != nil || string(blob) != article(c.name, c.lines, 0) {
+				t.Errorf("%s: before it was %q, %v", c.name, blob, err)
+			}
+		} else if len(files) != 2 {
+			t.Errorf("%s: changes %+v, want two", c.name, files)
+		}
+	}
+}
+
+// TestOwnMoveWithEdit: our own commit tells of it as one that is read again does, and
+// the index keeps it.
+func TestOwnMoveWithEdit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "consultations", "parc", "Le parc")
+	res := update(t, r, func(tx *Tx) error {
+		if err := tx.Move("consultations", slug(t, "parc"), "consultations", slug(t, "2026/parc")); err != nil {
+			return err
+		}
+		_, err := tx.Put("consultations", slug(t, "2026/parc"), document("Le grand parc"))
+		return err
+	})
+	check := func(r *Repo) {
+		t.Helper()
+		e, _ := r.View().Entry("consultations", slug(t, "2026/parc"))
+		if u := e.Updated(); u.Action != Moved || u.From.String() != "_consultations/parc.md" || u.Commit != res.Commit || u.Message != "Move consultations/parc to consultations/2026/parc" {
+			t.Errorf("updated: got %+v", u)
+		}
+		if list, err := r.History(t.Context(), e.Path); err != nil || len(list) != 2 {
+			t.Errorf("history: got %v, %v; want 2", list, err)
+		}
+	}
+	check(r)
+	verify(t, r)
+	stop()
+	r = start(t, options(dir))
+	check(r)
+	name, text := "img/plan.txt", article("Plan", 40, 0)
+	upload := func(path, text string, before func(*Tx) error) Hash {
+		t.Helper()
+		u, err := r.Upload(t.Context(), int64(len(text)), strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		return update(t, r, func(tx *Tx) error {
+			if err := before(tx); err != nil {
+				return err
+			}
+			return tx.PutFile(filePath(t, path), u)
+		}).Commit
+	}
+	first := upload(name, text, func(*Tx) error { return nil })
+	second := upload("img/2026/plan.txt", article("Plan", 40, 3), func(tx *Tx) error { return tx.DeleteFile(filePath(t, name)) })
+	changes, err := r.Changes(t.Context(), first, second, 0)
+	if err != nil || len(changes) != 1 || len(changes[0].Changes) != 1 || changes[0].Changes[0].Action != Moved {
+		t.Errorf("changes of an upload that takes the place of a file: %+v, %v", changes, err)
+	}
+}
+
+// TestRenamesAreBounded: where there is too much to compare, files are told apart by
+// their bytes alone, and no file is read that is too long.
+func TestRenamesAreBounded(t *testing.T) {
+	t.Parallel()
+	text := func(i, other int) []byte { return []byte(article(fmt.Sprint("n", i), 40, other)) }
+	for name, c := range map[string]struct {
+		files, moved int
+		same         bool // names
+		size         func(i int) int
+	}{
+		"few":                        {20, 20, false, nil},
+		"too many to compare":        {101, 0, false, nil},
+		"many of the same names":     {150, 150, true, nil},
+		"more than is read":          {20, 0, true, func(int) int { return maxRenameFile - 1<<10 }},
+		"one that is too long to be": {2, 1, true, func(i int) int { return i * maxRenameFile }},
+	} {
+		blobs, read := make(map[Hash][]byte), 0
+		var changes []diffEntry
+		for i := range c.files {
+			for side, other := range []int{0, 1} {
+				raw := text(i, other)
+				if c.size != nil {
+					raw = append(raw, strings.Repeat("x\n", c.size(i)/2)...)
+				}
+				h := Hash{byte(side), byte(i)}
+				blobs[h] = raw
+				d := diffEntry{path: fmt.Sprintf("%d/f%d", side, i)}
+				if f := (file{0o100644, h}); side == 0 {
+					d.before = f
+				} else {
+					d.after = f
+					if !c.same {
+						d.path += "b"
+					}
+				}
+				changes = append(changes, d)
+			}
+		}
+		moved := 0
+		for _, ch := range classify(changes, func(h Hash) ([]byte, bool) {
+			if len(blobs[h]) > maxRenameFile {
+				return nil, false
+			}
+			read += len(blobs[h])
+			return blobs[h], true
+		}) {
+			if ch.action == Moved {
+				moved++
+				if strings.TrimSuffix(ch.path[1:], "b") != ch.from[1:] {
+					t.Errorf("%s: %s was moved from %s", name, ch.path, ch.from)
+				}
+			}
+		}
+		if moved != c.moved || read > maxRenameBytes+maxRenameFile {
+			t.Errorf("%s: %d moved and %d bytes read, want %d and %d at most", name, moved, read, c.moved, maxRenameBytes+maxRenameFile)
+		}
+	}
+}
+
+// TestRenameOfWhatIsGone: a blob that is missing keeps no commit from being taken in.
+func TestRenameOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	put(t, r, "pages", "index", "Accueil")
+	work := clone(t, dir)
+	git(t, dir, "config", "receive.unpackLimit", "100")
+	write(t, work, "_consultations/a.md", article("a", 20, 0))
+	git(t, work, "add", "-A")
+	git(t, work, "commit", "-qm", "a")
+	git(t, work, "push", "-q")
+	blob := strings.TrimSpace(git(t, dir, "rev-parse", "main:_consultations/a.md"))
+	git(t, work, "mv", "_consultations/a.md", "_consultations/b.md")
+	write(t, work, "_consultations/b.md", article("a", 20, 1))
+	git(t, work, "commit", "-qam", "b")
+	git(t, work, "push", "-q")
+	stop()
+	if err := os.Remove(filepath.Join(dir, "objects", blob[:2], blob[2:])); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(context.Background(), options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if n := r.View().Len("consultations"); n != 1 {
+		t.Errorf("%d entries, want 1", n)
+	}
+}

@@ -1,0 +1,88 @@
+package repo
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A syncCounter counts the files in the folder of packs that are synced because
+// others may have written them.
+type syncCounter struct {
+	osDisk
+	mu     sync.Mutex
+	synced []string
+}
+
+func (d *syncCounter) SyncFile(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if filepath.Base(filepath.Dir(name)) == "pack" {
+		d.synced = append(d.synced, filepath.Base(name))
+	}
+	return d.osDisk.SyncFile(name)
+}
+
+// TestDurablePacksAreRemembered: a start after an orderly stop syncs no pack that the
+// last process made or synced, but those that came meanwhile; after a kill, or where
+// what it left cannot be read, it syncs all.
+func TestDurablePacksAreRemembered(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	for i := range 3 {
+		r, stop := run(t, o)
+		put(t, r, "consultations", "parc", string(rune('a'+i)))
+		stop()
+	}
+	saved := filepath.Join(o.Path, "objects", "info", syncedFile)
+	opened := func() []string {
+		t.Helper()
+		d := new(syncCounter)
+		o.disk = d
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if exists(saved) {
+			t.Error("what is known of packs outlives the start of a writer")
+		}
+		return d.synced
+	}
+	for range 2 {
+		raw, err := os.ReadFile(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := opened(); len(got) != 0 {
+			t.Errorf("after an orderly stop %q are synced, want none", got)
+		}
+		if got := opened(); len(got) != 6 { // as after a kill
+			t.Errorf("with nothing known %q are synced, want three packs and their indexes", got)
+		}
+		raw[len(syncedMagic)+8] ^= 1
+		if err := os.WriteFile(saved, raw, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got := opened(); len(got) != 6 {
+			t.Errorf("with what is damaged %q are synced, want three packs and their indexes", got)
+		}
+		r, stop := run(t, o)
+		update(t, r, func(*Tx) error { return nil })
+		stop()
+	}
+	work := clone(t, o.Path)
+	write(t, work, "_consultations/dehors.md", "x\n")
+	git(t, work, "add", ".")
+	git(t, work, "commit", "-qm", "Dehors")
+	git(t, work, "push", "-q")
+	got := opened()
+	if len(got) < 2 || strings.Contains(strings.Join(got, " "), ".keep") {
+		t.Errorf("after a push meanwhile %q are synced, want its pack and index", got)
+	}
+	fsck(t, o.Path)
+}
