@@ -10,6 +10,7 @@ type Collection struct {
 	Label     map[string]string // by language tag; may be empty
 	Schema    Schema
 	Publish   []string // the top-level fields that publish an entry, which not everyone may change
+	Language  string   // of the texts, ISO 639-1; "" is French
 }
 
 // Path is where the entry s is kept.
