@@ -52,7 +52,7 @@ func TestLoadExample(t *testing.T) {
 		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
-			Name: "consultations", Folder: "_consultations", Extension: ".md",
+			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr",
 			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 			Fields: []Field{
 				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},
@@ -70,7 +70,7 @@ func TestLoadExample(t *testing.T) {
 			},
 			Publish: []string{"publiee"},
 		}, {
-			Name: "rencontres", Folder: "_rencontres", Extension: ".md",
+			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr",
 			Fields: []Field{
 				{Name: "reference", Type: "string", Unique: true, Pattern: "R-[0-9]{4}"},
 				{Name: "forme", Type: "select", Options: []json.RawMessage{[]byte(`"atelier"`), []byte(`"réunion publique"`), []byte(`"balade"`)}},

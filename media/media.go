@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gabriel-vasile/mimetype"
 	_ "golang.org/x/image/webp" // the same
 )
 
@@ -89,11 +88,11 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 	if !slices.Contains(allowed, ext) {
 		return refused("Files with that extension are not allowed. The allowed extensions are: %s.", strings.Join(allowed, ", "))
 	}
-	found, err := mimetype.DetectReader(f)
+	same, err := matches(f, types[ext])
 	if err != nil {
 		return fmt.Errorf("detect type: %w", err)
 	}
-	if !is(found, types[ext]) {
+	if !same {
 		return refused("The content does not match the extension %s. Give the file the extension of its type.", ext)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -104,16 +103,6 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 		return r.checkPixels(f)
 	}
 	return nil
-}
-
-// is says whether a detected type is the wanted one or a kind of it.
-func is(found *mimetype.MIME, want string) bool {
-	for ; found != nil; found = found.Parent() {
-		if found.Is(want) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r Rules) checkPixels(f io.ReadSeeker) error {

@@ -114,6 +114,48 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What may stand before the first element of an SVG, or the signature of a PDF, is no
+// reason to refuse it.
+func TestCheckReadsPrologs(t *testing.T) {
+	t.Parallel()
+	const root = `<svg xmlns="http://www.w3.org/2000/svg"/>`
+	const declaration = `<?xml version="1.0" encoding="utf-8"?>`
+	const doctype = `<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd" [<!ENTITY ns "http://example.org/ns"> ]>`
+	utf16 := func(s string) string {
+		b := []byte{0xff, 0xfe}
+		for _, c := range []byte(s) {
+			b = append(b, c, 0)
+		}
+		return string(b)
+	}
+	rules := Rules{Extensions: []string{"svg", "pdf"}}
+	for name, taken := range map[string][]string{
+		"a.svg": {
+			root, "\ufeff" + root, "\n\t " + root, "<!-- Generator: Sketch -->" + root, "\ufeff<!-- é -->\n" + declaration + root, declaration + "\n<!-- a -->\n" + doctype + "\n<!-- <html> -->" + root,
+			"\ufeff" + doctype + `<svg xmlns:x="&ns;" xmlns="http://www.w3.org/2000/svg"></svg>`, `<?xml-stylesheet href="a.css"?>` + root,
+			"<!--" + strings.Repeat(" long ", 10_000) + "-->" + root, `<svg:svg xmlns:svg="http://www.w3.org/2000/svg"/>`, utf16(declaration + "<!-- a -->" + root),
+			`<?xml version="1.0" encoding="iso-8859-1"?><!-- \xe9 -->` + root,
+		},
+		"a.pdf": {"%PDF-1.7", "\ufeff%PDF-1.4\n", "\r\n\r\n%PDF-1.4", strings.Repeat("x", 1000) + "%PDF-1.4"},
+	} {
+		for _, s := range taken {
+			if err := rules.Check(name, strings.NewReader(s)); err != nil {
+				t.Errorf("%s %.80q: got %v", name, s, err)
+			}
+		}
+	}
+	for name, refused := range map[string][]string{
+		"a.svg": {"", "\ufeff", "<!-- svg -->", "<!-- <svg/> --><html><svg/></html>", doctype, "texte" + root, "<!DOCTYPE html><html>" + root, "%PDF-1.4", "</a>" + root, "<!--" + strings.Repeat(" ", maxProlog) + "-->" + root},
+		"a.pdf": {"", root, strings.Repeat("x", 1025) + "%PDF-1.4", "%PD"},
+	} {
+		for _, s := range refused {
+			if err := (*RefusedError)(nil); !errors.As(rules.Check(name, strings.NewReader(s)), &err) {
+				t.Errorf("%s %.80q is taken", name, s)
+			}
+		}
+	}
+}
+
 // FuzzStrip holds that what is left has no metadata and shows the same picture.
 func FuzzStrip(f *testing.F) {
 	t := new(testing.T)

@@ -1,5 +1,5 @@
-// Package search finds documents by their words, as French readers mean them:
-// whatever their endings, accents and case.
+// Package search finds documents by their words, as readers of their languages mean
+// them: whatever their endings, accents and case.
 package search
 
 import (
@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Text is a part of a document.
@@ -28,7 +27,8 @@ type Index[K comparable] struct {
 	number map[K]uint32 // of the living
 	fields []field
 	fieldN map[string]int
-	stems  map[string][]string // terms of words that were met, to stem each once
+	stems  map[string][]string // terms of words that were met, by language and word, to stem each once
+	name   []byte              // of a word in stems
 	length int                 // of all living documents together, in words
 	counts map[*postings]int   // how often terms are in the text that is being added
 }
@@ -65,15 +65,17 @@ func New[K comparable]() *Index[K] {
 // Len is how many documents there are.
 func (x *Index[K]) Len() int { return len(x.number) }
 
-// Put adds the document key, which must not be there.
-func (x *Index[K]) Put(key K, texts []Text) {
+// Put adds the document key, of a language, which must not be there.
+func (x *Index[K]) Put(key K, code string, texts []Text) {
 	n := uint32(len(x.docs))
-	length := 0
+	l, length := languages[code], 0
 	for _, t := range texts {
 		clear(x.counts)
 		for w := range words(t.Text) {
-			length++
-			for _, term := range x.terms(w.text) {
+			if !w.part && !l.isStop(w) {
+				length++
+			}
+			for _, term := range x.terms(&l, code, w) {
 				x.counts[x.list(term)]++
 			}
 		}
@@ -132,15 +134,20 @@ func (x *Index[K]) field(t Text) int {
 	return n
 }
 
-func (x *Index[K]) terms(w string) []string {
-	if known, ok := x.stems[w]; ok {
+// terms are those of a word, each behind its language.
+func (x *Index[K]) terms(l *language, code string, w word) []string {
+	x.name = append(append(append(x.name[:0], code...), ' '), w.text...)
+	if known, ok := x.stems[string(x.name)]; ok {
 		return known
 	}
 	if len(x.stems) >= maxStems {
 		clear(x.stems)
 	}
-	found := terms(w)
-	x.stems[strings.Clone(w)] = found // w may be a part of a long text
+	found := l.terms(w)
+	for i := range found {
+		found[i] = code + " " + found[i]
+	}
+	x.stems[string(x.name)] = found
 	return found
 }
 
@@ -201,10 +208,29 @@ const (
 // for the rank. When ctx ends, so does the search.
 func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], less func(a, b K) int, n int) (best []K, total int, err error) {
 	var found []hit
-	for i, term := range q.terms {
-		hits, err := x.hits(ctx, term, see)
+	for code, terms := range q.terms {
+		some, err := x.find(ctx, code, terms, see)
 		if err != nil {
 			return nil, 0, err
+		}
+		found = append(found, some...)
+	}
+	ranked := topN(found, n, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
+	})
+	best = make([]K, len(ranked))
+	for i, h := range ranked {
+		best[i] = x.docs[h.doc].key
+	}
+	return best, len(found), nil
+}
+
+// find is the documents of a language that have every term, with their scores.
+func (x *Index[K]) find(ctx context.Context, code string, terms []string, see Visible[K]) (found []hit, err error) {
+	for i, term := range terms {
+		hits, err := x.hits(ctx, code+" "+term, see)
+		if err != nil {
+			return nil, err
 		}
 		rarity := math.Log(1 + (float64(len(x.number))-float64(len(hits))+0.5)/(float64(len(hits))+0.5))
 		for j := range hits {
@@ -218,14 +244,7 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], less func
 			found = intersect(found, hits)
 		}
 	}
-	ranked := topN(found, n, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
-	})
-	best = make([]K, len(ranked))
-	for i, h := range ranked {
-		best[i] = x.docs[h.doc].key
-	}
-	return best, len(found), nil
+	return found, nil
 }
 
 // hit is a document that was found: how often, weighed, or what that is worth.

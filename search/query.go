@@ -11,19 +11,46 @@ import (
 const MaxTerms = 32
 
 // Query is the words to look for.
-type Query struct{ terms []string }
+type Query struct{ terms map[string][]string } // by language
 
-// ParseQuery reads the words of s. It is false when there is none, or too many.
-func ParseQuery(s string) (*Query, bool) {
-	q := &Query{}
-	for w := range words(s) {
-		if t := term(w.text); !slices.Contains(q.terms, t) {
-			if q.terms = append(q.terms, t); len(q.terms) > MaxTerms {
-				break
-			}
+// ParseQuery reads the words of s, as they are found in texts of these languages. It is
+// false when there is none, or too many. Words that are in every text count where there
+// are no others.
+func ParseQuery(s string, languages ...string) (*Query, bool) {
+	q := &Query{map[string][]string{}}
+	for _, code := range languages {
+		terms := queryTerms(s, code)
+		if len(terms) == 0 || len(terms) > MaxTerms {
+			return nil, false
+		}
+		q.terms[code] = terms
+	}
+	return q, len(languages) > 0
+}
+
+func queryTerms(s, code string) []string {
+	l := languages[code]
+	var terms, stops []string
+	add := func(to *[]string, t string) {
+		if len(*to) <= MaxTerms && !slices.Contains(*to, t) {
+			*to = append(*to, t)
 		}
 	}
-	return q, len(q.terms) > 0 && len(q.terms) <= MaxTerms
+	for w := range words(s) {
+		switch {
+		case w.part: // found by two letters each
+		case w.joined:
+			add(&terms, Fold(w.text))
+		case l.isStop(w):
+			add(&stops, l.term(w.text))
+		default:
+			add(&terms, l.term(w.text))
+		}
+	}
+	if len(terms) == 0 {
+		return stops
+	}
+	return terms
 }
 
 // How much of a text a snippet shows, in bytes, before the first word that was
@@ -33,38 +60,54 @@ const (
 	snippetLength = 240
 )
 
-// Snippet is the part of a text around the first of the query's words in it, as
-// HTML: the text escaped, the words in <mark>. It is empty when there is none.
-func (q *Query) Snippet(text string) string {
+// Snippet is the part of a text of a language around the first of the query's words in
+// it, as HTML: the text escaped, the words in <mark>. It is empty when there is none.
+func (q *Query) Snippet(text, code string) string {
+	l, terms := languages[code], q.terms[code]
 	var b strings.Builder
 	from, until, at := -1, 0, 0
+	mark := span{-1, -1} // what is to be marked next
+	flush := func() {
+		if mark.start >= 0 {
+			b.WriteString(html.EscapeString(text[at:mark.start]) + "<mark>" + html.EscapeString(text[mark.start:mark.end]) + "</mark>")
+			at = mark.end
+		}
+	}
 	for w := range words(text) {
 		if from >= 0 && w.end > until {
 			break
 		}
-		if !slices.ContainsFunc(terms(w.text), func(t string) bool { return slices.Contains(q.terms, t) }) {
+		if !slices.ContainsFunc(l.terms(w), func(t string) bool { return slices.Contains(terms, t) }) {
 			continue
 		}
 		if from < 0 {
 			from = wordBoundary(text, w.start-snippetLead)
-			until = wordBoundary(text, from+snippetLength)
+			until = max(w.end, wordBoundary(text, from+snippetLength))
 			at = from
 			if from > 0 {
 				b.WriteString("… ")
 			}
 		}
-		b.WriteString(html.EscapeString(text[at:w.start]) + "<mark>" + html.EscapeString(text[w.start:w.end]) + "</mark>")
-		at = w.end
+		if w.start < mark.end { // of letters that follow each other
+			mark.end = max(mark.end, w.end)
+			continue
+		}
+		flush()
+		mark = span{w.start, w.end}
 	}
 	if from < 0 {
 		return ""
 	}
+	flush()
 	b.WriteString(html.EscapeString(text[at:max(at, until)]))
 	if until < len(text) {
 		b.WriteString(" …")
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
+
+// span is a part of a text, in bytes.
+type span struct{ start, end int }
 
 // wordBoundary is the beginning of a word at or shortly behind i.
 func wordBoundary(text string, i int) int {

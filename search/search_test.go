@@ -13,7 +13,7 @@ func everything(string) ([]string, bool, error) { return nil, true, nil }
 
 func find(t *testing.T, x *Index[string], query string, see Visible[string]) string {
 	t.Helper()
-	q, ok := ParseQuery(query)
+	q, ok := ParseQuery(query, "fr")
 	if !ok {
 		t.Fatalf("%q is no query", query)
 	}
@@ -38,7 +38,7 @@ func TestFindFrench(t *testing.T) {
 		"coeur":    "Rénover le cœur de ville",
 		"budget":   "Budget participatif 2026, qu'en pensez-vous ?",
 	} {
-		x.Put(key, []Text{{"title", text, 1}})
+		x.Put(key, "fr", []Text{{"title", text, 1}})
 	}
 	for query, want := range map[string]string{
 		"eau": "eau", "l'eau": "eau", "d’eaux": "eau", "EAU": "eau",
@@ -51,18 +51,94 @@ func TestFindFrench(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", query, got, want)
 		}
 	}
-	for _, query := range []string{"", "le la", "l'", "?!", strings.Repeat("a", 100), strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyz0123456789", ""), " ")} {
-		if _, ok := ParseQuery(query); ok {
+	for _, query := range []string{"", "?!", strings.Repeat("a", 100), strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyz0123456789", ""), " ")} {
+		if _, ok := ParseQuery(query, "fr"); ok {
 			t.Errorf("%q is a query", query)
 		}
 	}
 }
 
+// Words that are in every text count where there are no others.
+func TestFindStopWords(t *testing.T) {
+	t.Parallel()
+	x := New[string]()
+	x.Put("une", "fr", []Text{{"title", "À la une", 1}})
+	x.Put("avis", "fr", []Text{{"title", "Avis de la commission", 1}})
+	x.Put("eau", "fr", []Text{{"title", "L’eau, qu'en dire ?", 1}})
+	x.Put("who", "en", []Text{{"title", "The Who", 1}})
+	for query, want := range map[string]string{
+		"À la une": "une", "la": "avis une", "LA": "avis une", "de la": "avis", "l'": "eau", "la commission": "avis", "le une avis": "avis",
+		"qu'en": "eau", "the": "who", "the who": "who", "a": "une",
+	} {
+		q, ok := ParseQuery(query, "fr", "en")
+		if !ok {
+			t.Errorf("%q is no query", query)
+			continue
+		}
+		all, _, err := x.Find(t.Context(), q, everything, strings.Compare, 10)
+		slices.Sort(all)
+		if got := strings.Join(all, " "); got != want || err != nil {
+			t.Errorf("%q: got %q, %v, want %q", query, got, err, want)
+		}
+	}
+}
+
+// Text without spaces is found by each two letters that follow each other.
+func TestFindWithoutSpaces(t *testing.T) {
+	t.Parallel()
+	x := New[string]()
+	for key, text := range map[string]string{
+		"tokyo": "東京都の公園計画について、2026年に意見を募集します。",
+		"kyoto": "京都の図書館", "cafe": "カフェとﾊﾟｰｸの計画", "zh": "关于公园的公众咨询", "th": "สวนสาธารณะของเมือง", "ko": "공원 계획",
+		"long": strings.Repeat("長", 100) + "文",
+	} {
+		x.Put(key, "fr", []Text{{"body", text, 1}})
+	}
+	for query, want := range map[string]string{
+		"東京": "tokyo", "京都": "kyoto tokyo", "公園計画": "tokyo", "園": "tokyo", "公园": "zh", "計画": "cafe tokyo", "2026年": "tokyo", "カフェ": "cafe", "ｶﾌｪ": "cafe", "パーク": "cafe",
+		"สวน": "th", "공원": "ko", "長文": "long", "東都": "", "募集 計画": "tokyo", "意見を募集します": "tokyo",
+	} {
+		if got := strings.Join(slices.Sorted(slices.Values(strings.Fields(find(t, x, query, everything)))), " "); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	q, _ := ParseQuery("公園計画", "fr")
+	if got, want := q.Snippet("東京都の公園計画について", "fr"), "東京都の<mark>公園計画</mark>について"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Each text is found by the stems of its own language, in one search.
+func TestFindInLanguages(t *testing.T) {
+	t.Parallel()
+	x := New[string]()
+	x.Put("fr", "fr", []Text{{"title", "Les consultations publiques", 1}})
+	x.Put("en", "en", []Text{{"title", "Running consultations", 1}})
+	x.Put("de", "de", []Text{{"title", "Die Häuser der Stadt", 1}})
+	x.Put("eu", "eu", []Text{{"title", "Kontsultak", 1}}) // of which no stems are known
+	for query, want := range map[string]string{
+		"consultation": "en fr", "publique": "fr", "run": "en", "haus": "de", "HÄUSER": "de", "kontsultak": "eu", "kontsulta": "", "running": "en",
+	} {
+		q, ok := ParseQuery(query, "fr", "en", "de", "eu")
+		if !ok {
+			t.Fatalf("%q is no query", query)
+		}
+		all, total, err := x.Find(t.Context(), q, everything, strings.Compare, 10)
+		slices.Sort(all)
+		if got := strings.Join(all, " "); got != want || total != len(all) || err != nil {
+			t.Errorf("%q: got %q, %v, want %q", query, got, err, want)
+		}
+	}
+	if codes := Languages(); !slices.Contains(codes, DefaultLanguage) || len(codes) < 15 {
+		t.Errorf("got the languages %v", codes)
+	}
+}
+
 func TestFindRanks(t *testing.T) {
 	x := New[string]()
-	x.Put("body", []Text{{"title", "Un plan", 5}, {"body", "Le vélo et bien d'autres choses", 1}})
-	x.Put("often", []Text{{"title", "Un plan", 5}, {"body", "Le vélo, le vélo, le vélo en ville", 1}})
-	x.Put("title", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}})
+	x.Put("body", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo et bien d'autres choses", 1}})
+	x.Put("often", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo, le vélo, le vélo en ville", 1}})
+	x.Put("title", "fr", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}})
 	if got := find(t, x, "vélo", everything); got != "title often body" {
 		t.Errorf("got %s", got)
 	}
@@ -70,8 +146,8 @@ func TestFindRanks(t *testing.T) {
 
 func TestFindOnlyWhatIsSeen(t *testing.T) {
 	x := New[string]()
-	x.Put("a", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}})
-	x.Put("b", []Text{{"title", "Jardin secret", 5}})
+	x.Put("a", "fr", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}})
+	x.Put("b", "fr", []Text{{"title", "Jardin secret", 5}})
 	see := func(key string) ([]string, bool, error) { return []string{"note"}, key != "b", nil }
 	if got := find(t, x, "jardin", see); got != "a" {
 		t.Errorf("got %q, want a", got)
@@ -99,14 +175,14 @@ func TestIndexAgainstOneMadeAfresh(t *testing.T) {
 				text = append(text, vocabulary[r.IntN(len(vocabulary))])
 			}
 			now[key] = []Text{{"body", strings.Join(text, " "), 1}}
-			x.Put(key, now[key])
+			x.Put(key, "fr", now[key])
 		}
 		if step%500 != 499 {
 			continue
 		}
 		fresh := New[string]()
 		for _, key := range slices.Sorted(maps.Keys(now)) {
-			fresh.Put(key, now[key])
+			fresh.Put(key, "fr", now[key])
 		}
 		for _, query := range []string{"plan", "vélo ville", "école avis eau"} {
 			if got, want := find(t, x, query, everything), find(t, fresh, query, everything); got != want {
@@ -120,14 +196,14 @@ func TestIndexAgainstOneMadeAfresh(t *testing.T) {
 }
 
 func TestSnippet(t *testing.T) {
-	q, _ := ParseQuery("vélos & pistes")
+	q, _ := ParseQuery("vélos & pistes", "fr")
 	for text, want := range map[string]string{
 		"Le plan <b>vélo</b>": "Le plan &lt;b&gt;<mark>vélo</mark>&lt;/b&gt;",
 		"rien":                "",
 		"a & b, vélo":         "a &amp; b, <mark>vélo</mark>",
 		strings.Repeat("mot ", 100) + "une piste " + strings.Repeat("suite ", 100): "… " + strings.Repeat("mot ", 13) + "une <mark>piste</mark> " + strings.TrimSpace(strings.Repeat("suite ", 30)) + " …",
 	} {
-		if got := q.Snippet(text); got != want {
+		if got := q.Snippet(text, "fr"); got != want {
 			t.Errorf("%.40q: got %q\nwant %q", text, got, want)
 		}
 	}
@@ -148,13 +224,13 @@ func BenchmarkIndex(b *testing.B) {
 			for b.Loop() {
 				x = New[int]()
 				for i := range n {
-					x.Put(i, text())
+					x.Put(i, "fr", text())
 				}
 			}
 		})
 		for _, query := range []string{"mot100", "mot10 mot4000", "consultation vélo"} {
 			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
-				q, _ := ParseQuery(query)
+				q, _ := ParseQuery(query, "fr")
 				for b.Loop() {
 					_, _, _ = x.Find(b.Context(), q, func(int) ([]string, bool, error) { return nil, true, nil }, func(a, b int) int { return a - b }, 20)
 				}

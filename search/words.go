@@ -1,13 +1,11 @@
 package search
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/blevesearch/snowballstem"
-	"github.com/blevesearch/snowballstem/french"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -15,14 +13,16 @@ import (
 // words.
 const maxWord = 64
 
-// word is one word of a text.
+// word is one word of a text, or two letters in a row of a script without spaces.
 type word struct {
 	text       string // in lower case
 	start, end int    // in the text, in bytes
+	elided     bool   // it is before an apostrophe
+	joined     bool   // of a script without spaces, so that it has no stem
+	part       bool   // one letter of several such, which is found by itself
 }
 
-// words yields the words of a text, without those that are elided (l', d', qu')
-// and those that stand in every text.
+// words yields the words of a text in their order, those that are in every text too.
 func words(text string) func(yield func(word) bool) {
 	return func(yield func(word) bool) {
 		for i := 0; i < len(text); {
@@ -30,31 +30,69 @@ func words(text string) func(yield func(word) bool) {
 			if start < i {
 				return
 			}
+			first, _ := utf8.DecodeRuneInString(text[start:])
+			spaceless := isSpaceless(first)
 			end := len(text)
-			if n := strings.IndexFunc(text[start:], func(r rune) bool { return !inWord(r) }); n >= 0 {
+			if n := strings.IndexFunc(text[start:], func(r rune) bool {
+				return !inWord(r) || !unicode.In(r, unicode.M, unicode.Cf) && isSpaceless(r) != spaceless
+			}); n >= 0 {
 				end = start + n
 			}
 			i = end
-			if end-start > maxWord {
+			if spaceless {
+				if !yieldLetters(text, start, end, yield) {
+					return
+				}
 				continue
 			}
-			w := word{normal(text[start:end]), start, end}
-			if w.text == "" {
-				continue
-			}
+			w := word{text: normal(text[start:end]), start: start, end: end}
 			next, _ := utf8.DecodeRuneInString(text[end:])
-			if isApostrophe(next) && slices.Contains(elided, w.text) || slices.Contains(stopWords, w.text) {
-				continue
-			}
-			if !yield(w) {
+			w.elided = isApostrophe(next)
+			if end-start <= maxWord && w.text != "" && !yield(w) {
 				return
 			}
 		}
 	}
 }
 
+// yieldLetters yields each two letters that follow each other in a part of a text, and each
+// letter by itself.
+func yieldLetters(text string, start, end int, yield func(word) bool) bool {
+	before := -1
+	alone := start+letter(text[start:end]) == end
+	for at := start; at < end; {
+		next := at + letter(text[at:end])
+		if before >= 0 && !yield(word{text: normal(text[before:next]), start: before, end: next, joined: true}) {
+			return false
+		}
+		if !yield(word{text: normal(text[at:next]), start: at, end: next, joined: true, part: !alone}) {
+			return false
+		}
+		before, at = at, next
+	}
+	return true
+}
+
+// letter is how many bytes the first letter of s has, with the marks on it.
+func letter(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	for n < len(s) {
+		r, size := utf8.DecodeRuneInString(s[n:])
+		if !unicode.In(r, unicode.M, unicode.Cf) && r != 'ﾞ' && r != 'ﾟ' {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
 func inWord(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf) && !isApostrophe(r)
+}
+
+// isSpaceless says whether r is of a script that is written without spaces.
+func isSpaceless(r rune) bool {
+	return r >= 0x0e00 && (unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー' || r == 'ｰ')
 }
 
 // normal is a word in lower case, with its accents, which stems depend on, but without
@@ -69,28 +107,32 @@ func normal(w string) string {
 	return norm.NFKC.String(visible)
 }
 
-var (
-	elided    = []string{"l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"}
-	stopWords = []string{"le", "la", "les", "de", "du", "des", "un", "une", "et", "ou", "à", "au", "aux", "en", "dans", "par", "pour", "sur", "ce", "cet", "cette", "ces", "que", "qui", "se", "il", "elle", "ils", "elles", "est", "sont", "a", "ne", "pas", "son", "sa", "ses", "avec"}
-)
+// isStop says whether a word is in every text of the language.
+func (l *language) isStop(w word) bool { return w.elided && l.elided[w.text] || l.stop[w.text] }
 
 // term is what a word is found by: its stem, without accents. The plural of
 // "vélo" and "photo", which the stemmer leaves, is taken off first.
-func term(w string) string {
+func (l *language) term(w string) string {
+	if l.stem == nil {
+		return Fold(w)
+	}
 	if len(w) > len("dos") && strings.HasSuffix(w, "os") {
 		w = strings.TrimSuffix(w, "s")
 	}
 	env := snowballstem.NewEnv(w)
-	french.Stem(env)
+	l.stem(env)
 	return Fold(env.Current())
 }
 
 // terms are what a word of a text can be found by: its term and, if it has
 // accents, that of the word written without them.
-func terms(w string) []string {
-	t := term(w)
-	if bare := Fold(w); bare != w {
-		if other := term(bare); other != t {
+func (l *language) terms(w word) []string {
+	if w.joined {
+		return []string{Fold(w.text)}
+	}
+	t := l.term(w.text)
+	if bare := Fold(w.text); bare != w.text {
+		if other := l.term(bare); other != t {
 			return []string{t, other}
 		}
 	}

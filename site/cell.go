@@ -91,9 +91,14 @@ func (c *cell) compare(d *cell) int {
 	return by
 }
 
-// maxKey bounds what texts and numbers are sorted by, in bytes and in digits:
-// longer ones that begin alike are sorted as equal.
-const maxKey = 120
+// Bounds of what values are sorted by: longer ones that begin alike are sorted as equal.
+// The keys of as many texts as a query may sort by have room in an address, as cursors
+// hold them.
+const (
+	maxDigits  = 120  // of a number
+	maxText    = 1000 // of a text, in bytes
+	maxTextKey = 1500 // of its key, where each letter takes two before accents and case
+)
 
 // appendTo appends bytes to b that are ordered as cells are sorted, absent ones
 // last in both directions. None of them is the beginning of another.
@@ -107,7 +112,7 @@ func (c *cell) appendTo(b []byte, descending bool) []byte {
 	case boolean:
 		b = append(b, byte(c.number))
 	case number:
-		b = content.AppendOrdered(b, content.Number(c.text), maxKey)
+		b = content.AppendOrdered(b, content.Number(c.text), maxDigits)
 	case moment:
 		b = content.AppendOrderedInt(b, c.moment)
 	case text:
@@ -217,14 +222,17 @@ func (c *cells) of(v content.Value, typ content.Type, ordered bool) cell {
 	return cell{}
 }
 
-// key is what a text is sorted by.
+// key is what a text is sorted by: in French, and numbers in it by their values.
 func (c *cells) key(s string) string {
 	if c.collator == nil {
-		c.collator = collate.New(language.French)
+		c.collator = collate.New(language.French, collate.Numeric)
 	}
 	c.buffer.Reset()
-	key := c.collator.KeyFromString(&c.buffer, s[:min(len(s), maxKey)])
-	return string(key[:min(len(key), maxKey)])
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	key := c.collator.KeyFromString(&c.buffer, s)
+	return string(key[:min(len(key), maxTextKey)])
 }
 
 // readings are what a value of a query can mean for a field of type typ: one

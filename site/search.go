@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -57,7 +58,7 @@ const indexWait = 10 * time.Second
 // Search finds entries by the words of their fields and bodies, as far as pr
 // sees them. A page can end before it has as many as it may.
 func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits, error) {
-	query, start, err := q.parse()
+	query, start, err := q.parse(s.languages)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (acc *access) hit(query *search.Query, e *repo.Entry) (Hit, error) {
 	if err := acc.budget.spend(stemCost * size); err != nil {
 		return Hit{}, err
 	}
-	return Hit{acc.crossCheck(entry, acc.site.repo.View()), highlights(query, texts)}, nil
+	return Hit{acc.crossCheck(entry, acc.site.repo.View()), highlights(query, texts, languageOf(acc.Collection))}, nil
 }
 
 // stemCost is how much more it costs to find the words of a text than to look at it.
@@ -180,16 +181,16 @@ type hitsCursor struct {
 	Start  int    `json:"n"`
 }
 
-func (q Search) parse() (*search.Query, int, error) {
+func (q Search) parse(languages []string) (*search.Query, int, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	if len(q.Text) > MaxQueryText {
 		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Look for at most %d bytes of text.", MaxQueryText)}
 	}
-	query, ok := search.ParseQuery(q.Text)
+	query, ok := search.ParseQuery(q.Text, languages...)
 	if !ok {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for, not counting words that are in every text.", search.MaxTerms)}
+		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for.", search.MaxTerms)}
 	}
 	if q.Cursor == "" {
 		return query, 0, nil
@@ -247,10 +248,13 @@ const bodyField = ""
 // markup is what is no text in a body: tags, and addresses of links.
 var markup = regexp.MustCompile(`<[^<>]*>|\]\([^()\s]*\)`)
 
-func highlights(q *search.Query, texts []search.Text) []Highlight {
+// languageOf is the language of the entries of a collection.
+func languageOf(c *content.Collection) string { return cmp.Or(c.Language, search.DefaultLanguage) }
+
+func highlights(q *search.Query, texts []search.Text, language string) []Highlight {
 	found := []Highlight{}
 	for _, t := range texts {
-		if html := q.Snippet(t.Text); html != "" {
+		if html := q.Snippet(t.Text, language); html != "" {
 			field := t.Field
 			if field == bodyField {
 				field = "body"
@@ -341,7 +345,7 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 			if gone {
 				x.index.Remove(e)
 			} else {
-				x.index.Put(e, textsOf(e.Fields(), e))
+				x.index.Put(e, languageOf(c), textsOf(e.Fields(), e))
 			}
 		}
 	}

@@ -31,6 +31,7 @@ type Site struct {
 	media       MediaOptions
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
+	languages   []string // of the collections, each once
 	log         *slog.Logger
 	selections  selectionCache
 	views       *viewCache
@@ -86,6 +87,11 @@ func New(o Options) (*Site, error) {
 		s.crossRules[c.Name] = crossRules(&c.Schema)
 	}
 	s.words = newWordIndex(s.collections)
+	for _, c := range s.collections {
+		if code := languageOf(c); !slices.Contains(s.languages, code) {
+			s.languages = append(s.languages, code)
+		}
+	}
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
 	s.unique.reading = s.repo.Warming
 	return s, nil

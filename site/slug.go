@@ -52,7 +52,7 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so it could not be checked out on every system. Choose another slug."}
 	}
 	if s.unique.caseConflict(in, ref, self) {
-		return &Error{Code: Conflict, Detail: "There is an entry whose slug differs only in case or in the Unicode form of its accents. On some systems the two would be the same file. Choose another slug."}
+		return &Error{Code: Conflict, Detail: "There is an entry whose slug, or a folder of it, differs only in case or in the Unicode form of its accents. On some systems the two would be the same file. Choose another slug."}
 	}
 	return nil
 }

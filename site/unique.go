@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,9 +32,10 @@ type uniqueIndexes struct {
 type uniqueIndex struct {
 	mu        sync.Mutex
 	at        repo.Edition
-	slugs     map[string]int         // how many entries have a slug, by its caseFold
-	firstFree map[string]int         // of a slug that was taken, a number below which, from 2 on, none is free
-	values    map[string]*valueIndex // of the unique fields that were asked about
+	slugs     map[string]int            // how many entries have a slug, by its caseFold
+	folders   map[string]map[string]int // how many are in a folder, by its caseFold and as it is written
+	firstFree map[string]int            // of a slug that was taken, a number below which, from 2 on, none is free
+	values    map[string]*valueIndex    // of the unique fields that were asked about
 }
 
 // maxUnparsed is how many files are parsed to go on to another edition.
@@ -46,7 +48,8 @@ type valueIndex struct {
 }
 
 // caseConflict says whether an entry but self has the slug of ref, or one that differs
-// in case or in the Unicode normal form alone.
+// in case or in the Unicode normal form alone, or whether a folder of the slug would so
+// differ from one that is there.
 func (all *uniqueIndexes) caseConflict(in entries, ref, self Ref) bool {
 	x := all.open(in, ref.Collection)
 	defer x.mu.Unlock()
@@ -55,7 +58,26 @@ func (all *uniqueIndexes) caseConflict(in entries, ref, self Ref) bool {
 	if self.Collection == ref.Collection && caseFold(self.Slug.String()) == name {
 		others--
 	}
-	return others > 0
+	if others > 0 {
+		return true
+	}
+	for folder := range folders(ref.Slug.String()) {
+		if written := x.folders[caseFold(folder)]; len(written) > 0 && written[folder] == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// folders yields the folders of a slug, the outermost first.
+func folders(slug string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range len(slug) {
+			if slug[i] == '/' && !yield(slug[:i]) {
+				return
+			}
+		}
+	}
 }
 
 // freeSlug is base or, if it is taken, base with the first number from 2 on that is
@@ -104,7 +126,7 @@ func (all *uniqueIndexes) open(in entries, collection string) *uniqueIndex {
 	all.mu.Lock()
 	x := all.byCollection[collection]
 	if x == nil {
-		x = &uniqueIndex{slugs: map[string]int{}, firstFree: map[string]int{}, values: map[string]*valueIndex{}}
+		x = &uniqueIndex{slugs: map[string]int{}, folders: map[string]map[string]int{}, firstFree: map[string]int{}, values: map[string]*valueIndex{}}
 		if all.byCollection == nil {
 			all.byCollection = map[string]*uniqueIndex{}
 		}
@@ -131,6 +153,7 @@ func (x *uniqueIndex) follow(to repo.Edition) {
 		} else {
 			x.slugs[name]++
 		}
+		x.countFolders(e.Slug.String(), gone)
 		for field, values := range x.values {
 			if gone {
 				values.remove(e.Slug)
@@ -140,6 +163,26 @@ func (x *uniqueIndex) follow(to repo.Edition) {
 		}
 	}
 	x.at = to
+}
+
+// countFolders notes that an entry has come or gone in the folders of its slug.
+func (x *uniqueIndex) countFolders(slug string, gone bool) {
+	for folder := range folders(slug) {
+		name := caseFold(folder)
+		written := x.folders[name]
+		switch {
+		case !gone && written == nil:
+			x.folders[name] = map[string]int{folder: 1}
+		case !gone:
+			written[folder]++
+		case written[folder] > 1:
+			written[folder]--
+		case len(written) > 1:
+			delete(written, folder)
+		default:
+			delete(x.folders, name)
+		}
+	}
 }
 
 // release notes that one entry less has a slug, given as its caseFold.

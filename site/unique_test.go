@@ -170,3 +170,45 @@ func (m *uniqueModel) compare(rt *rapid.T, what string, err error, code site.Cod
 		rt.Fatalf("%s: got %v with %d entries that have it", what, err, owners)
 	}
 }
+
+// TestNamesThatAreOneFile creates and moves entries beside names that came by a push:
+// what would be one file, or one folder, on some system is refused.
+func TestNamesThatAreOneFile(t *testing.T) {
+	t.Parallel()
+	f := newSite(t)
+	const nfd, source = "e\u0301te\u0301", "---\ntitle: A\n---\n"
+	f.Commit(map[string]string{
+		"_consultations/" + nfd + ".md": source, "_consultations/Parc.md": source, "_consultations/" + nfd + "/un.md": source,
+		"_consultations/Lieux/a.md": source, "_consultations/lieux/b.md": source, "_consultations/libre.md": source,
+	})
+	put := func(slug string) error { return f.createSource(f.editor, ref(t, "consultations", slug), source) }
+	move := func(slug string) error {
+		_, err := f.Move(t.Context(), f.editor, ref(t, "consultations", "libre"), ref(t, "consultations", slug), site.Write{Precondition: site.Precondition{Any: true}, DryRun: true})
+		return err
+	}
+	for _, slug := range []string{"été", "Été", "PARC", "parc", "été/deux", "ÉTÉ/un", "été/sous/trois", "LIEUX/c"} {
+		refused(t, put(slug), site.Conflict, "")
+		refused(t, move(slug), site.Conflict, "")
+	}
+	for _, slug := range []string{"Lieux/c", "lieux/d", "Parc/un", "ete", "ete/un", "libre/un", "autre/sous/un"} {
+		if err := move(slug); err != nil {
+			t.Errorf("move to %s: %v", slug, err)
+		}
+		if err := put(slug); err != nil {
+			t.Errorf("%s: %v", slug, err)
+		}
+	}
+	if err := f.patch(nfd, fields("title", "B")); err != nil {
+		t.Errorf("what is there cannot be edited: %v", err)
+	}
+	for _, slug := range []string{nfd, nfd + "/un"} {
+		if _, err := f.Delete(t.Context(), f.editor, ref(t, "consultations", slug), whatever); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, slug := range []string{"été", "été/deux"} {
+		if err := put(slug); err != nil {
+			t.Errorf("%s, once nothing is in its way: %v", slug, err)
+		}
+	}
+}
