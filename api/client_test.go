@@ -21,20 +21,7 @@ import (
 func TestDocumentIsForClients(t *testing.T) {
 	s, _ := newLoginServer(t, "https://cms.example.org")
 	var document struct {
-		Servers []struct{ URL string }
-		Paths   map[string]map[string]struct {
-			OperationID string
-			Parameters  []struct {
-				In, Name, Style string
-				Explode         *bool
-			}
-			RequestBody struct {
-				Content map[string]struct{ Schema json.RawMessage }
-			}
-			Responses map[string]struct {
-				Headers map[string]any
-			}
-		}
+		Servers    []struct{ URL string }
 		Components struct {
 			Schemas map[string]struct {
 				Properties map[string]struct {
@@ -47,38 +34,45 @@ func TestDocumentIsForClients(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(s.do(request{method: "GET", path: "/openapi.json"}).body, &document); err != nil {
+	source := s.do(request{method: "GET", path: "/openapi.json"}).body
+	if err := json.Unmarshal(source, &document); err != nil {
 		t.Fatal(err)
+	}
+	if len(source) > 120_000 {
+		t.Errorf("the document has %d bytes, want 120,000 at most", len(source))
 	}
 	if len(document.Servers) != 2 || document.Servers[0].URL != "/" || document.Servers[1].URL != "https://cms.example.org" {
 		t.Errorf("got the servers %v, want the one of the document first", document.Servers)
 	}
 	sent, read := map[string]bool{}, map[string]bool{}
-	for path, operations := range document.Paths {
-		for method, op := range operations {
-			for _, p := range op.Parameters {
-				if p.In == "header" {
-					sent[p.Name] = true
-					if slices.Contains([]string{"Accept", "Authorization", "Content-Type"}, p.Name) {
-						t.Errorf("%s: the header %s is a parameter, which generated clients send beside their own", op.OperationID, p.Name)
-					}
-				}
-				if p.Style == "deepObject" && (p.Explode == nil || !*p.Explode) {
-					t.Errorf("%s: %s does not explode", op.OperationID, p.Name)
+	for _, op := range newConformance(t, source).operations {
+		for _, p := range op.Parameters {
+			if p.In == "header" {
+				sent[p.Name] = true
+				if slices.Contains([]string{"Accept", "Authorization", "Content-Type"}, p.Name) {
+					t.Errorf("%s: the header %s is a parameter, which generated clients send beside their own", op.OperationID, p.Name)
 				}
 			}
+			if p.Style == "deepObject" && (p.Explode == nil || !*p.Explode) {
+				t.Errorf("%s: %s does not explode", op.OperationID, p.Name)
+			}
+		}
+		if op.RequestBody != nil {
 			for media, content := range op.RequestBody.Content {
 				if strings.Contains(string(content.Schema), `"null"`) {
 					t.Errorf("%s: a body of %s may be null: %s", op.OperationID, media, content.Schema)
 				}
 			}
-			if _, ok := op.RequestBody.Content["application/json"]; !ok && method == "patch" {
-				t.Errorf("%s %s: application/json is not accepted", method, path)
+			if _, ok := op.RequestBody.Content["application/json"]; !ok && op.method == "PATCH" {
+				t.Errorf("%s: application/json is not accepted", op.OperationID)
 			}
-			for _, r := range op.Responses {
-				for name := range r.Headers {
-					read[name] = true
-				}
+		}
+		if op.Responses["default"].Content == nil {
+			t.Errorf("%s: no default answer", op.OperationID)
+		}
+		for _, r := range op.Responses {
+			for name := range r.Headers {
+				read[name] = true
 			}
 		}
 	}

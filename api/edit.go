@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
+	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
 	"cms/site"
@@ -140,7 +141,7 @@ var putEntryDoc = doc{
 	summary: "Replace an entry, or create it",
 	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
 		"so a client that writes front matter in its own way leaves no noise.",
-	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
+	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
