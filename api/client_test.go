@@ -357,3 +357,65 @@ func TestStreamOfATokenWithinItsLeeway(t *testing.T) {
 	s.create("consultations", "un", sample)
 	w.want("created un")
 }
+
+// TestExamplesWork sends each operation as the examples of the document have it. Some ask
+// for what is not here; none is malformed.
+func TestExamplesWork(t *testing.T) {
+	s := newWholeServer(t)
+	s.create("consultations", "plan-velo", sample)
+	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
+	sent := 0
+	for _, id := range slices.Sorted(maps.Keys(c.operations)) {
+		op := c.operations[id]
+		if id == "receive-hook" || id == "finish-login" || id == "start-login" || id == "stream-events" || id == "put-media" {
+			continue // which other parties send, or which are no JSON
+		}
+		path, query, header := op.path, url.Values{}, map[string]string{}
+		for _, p := range op.Parameters {
+			example := p.Example
+			if len(p.Schema.Examples) > 0 {
+				example = p.Schema.Examples[0]
+			}
+			values, several := example.([]any)
+			switch text, ok := example.(string); {
+			case several:
+				for _, v := range values {
+					query.Add(p.Name, v.(string))
+				}
+			case !ok:
+			case p.In == "path":
+				path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(text))
+			case p.In == "query":
+				query.Set(p.Name, text)
+			case p.In == "header":
+				header[p.Name] = text
+			}
+		}
+		body := ""
+		if op.RequestBody != nil {
+			body, header["Content-Type"] = string(op.RequestBody.Content["application/json"].Example), "application/json"
+			if body == "" {
+				t.Errorf("%s has no example", id)
+			}
+		}
+		if id == "batch" || id == "create-entry" { // which are about no entry that is there
+			delete(header, "If-Match")
+		}
+		token := s.token
+		if strings.HasPrefix(path, "/v1/webhooks") || strings.HasPrefix(path, "/v1/deliveries") || strings.HasPrefix(path, "/v1/deployments") {
+			token = s.operator
+		}
+		if len(query) > 0 {
+			path += "?" + query.Encode()
+		}
+		sent++
+		res := s.do(request{method: op.method, path: path, header: header, body: body, token: token})
+		asked := map[string]int{"report-deployment": 422, "revert-entry": 400, "list-deliveries": 403}[id] // of a commit, and by a role, that are not here
+		if !slices.Contains([]int{200, 201, 202, 204, 304, 401, 404, 409, asked}, res.status) {
+			t.Errorf("%s: %s %s %v %s: got %d %s", id, op.method, path, header, body, res.status, res.body)
+		}
+	}
+	if sent < 30 {
+		t.Errorf("sent %d examples", sent)
+	}
+}

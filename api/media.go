@@ -133,7 +133,7 @@ func (a *API) mediaRoutes() {
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
 		map[int]any{200: openapi.Either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
-	describe(http.MethodDelete, remove, "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
+	describe(http.MethodDelete, remove, "Delete a file", "Its history stays, and its revisions can be read.", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
 }
 
 // writeMedia answers a request that writes a file, once where it has a key.

@@ -75,6 +75,7 @@ func New(o Options) *Document {
 			Title:       "cms",
 			Version:     o.Version,
 			Description: "Reads and writes the entries of a static site, Markdown files with front matter, in its Git repository. Each edit is one commit in its author's name.",
+			Contact:     &huma.Contact{Name: "Those who run this service", URL: o.PublicURL},
 			License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
 		Servers: []*huma.Server{{URL: "/", Description: "Where this document is from."}},
