@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cms/api/openapi"
 	"cms/auth"
 	"cms/site"
 	"cms/state"
@@ -39,9 +40,10 @@ type API struct {
 	logins      *web.Limiter
 	log         *slog.Logger
 
-	router  *mux.Router
-	huma    huma.API
-	openapi web.File // the document
+	router   *mux.Router
+	huma     huma.API
+	document *openapi.Document
+	openapi  web.File // the document as it is served
 
 	heartbeat  time.Duration // between the comments on an event stream
 	streams    *streams
@@ -103,9 +105,10 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	a.router = newRouter()
-	a.huma = huma.NewAPI(description(o), adapter{a.web, a.router})
+	a.document = openapi.New(described(o))
+	a.huma = huma.NewAPI(a.document.Config(plain), adapter{a.web, a.router})
 	a.routes()
-	about, err := document(a.huma.OpenAPI())
+	about, err := a.document.Finish()
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -65,6 +66,7 @@ var batchDoc = doc{
 	summary:   "Make several writes in one commit, or none of them",
 	text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
 	requests:  map[string]any{mediaJSON: Batch{}},
+	example:   json.RawMessage(`{"message": "Ouvre le plan", "operations": [{"op": "patch", "collection": "consultations", "slug": "plan-velo", "if_match": "*", "fields": {"in_progress": true}}]}`),
 	responses: map[int]any{200: BatchResult{}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 	time:      2 * web.DefaultTimeout, // 500 writes

@@ -21,20 +21,7 @@ import (
 func TestDocumentIsForClients(t *testing.T) {
 	s, _ := newLoginServer(t, "https://cms.example.org")
 	var document struct {
-		Servers []struct{ URL string }
-		Paths   map[string]map[string]struct {
-			OperationID string
-			Parameters  []struct {
-				In, Name, Style string
-				Explode         *bool
-			}
-			RequestBody struct {
-				Content map[string]struct{ Schema json.RawMessage }
-			}
-			Responses map[string]struct {
-				Headers map[string]any
-			}
-		}
+		Servers    []struct{ URL string }
 		Components struct {
 			Schemas map[string]struct {
 				Properties map[string]struct {
@@ -47,38 +34,45 @@ func TestDocumentIsForClients(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(s.do(request{method: "GET", path: "/openapi.json"}).body, &document); err != nil {
+	source := s.do(request{method: "GET", path: "/openapi.json"}).body
+	if err := json.Unmarshal(source, &document); err != nil {
 		t.Fatal(err)
+	}
+	if len(source) > 120_000 {
+		t.Errorf("the document has %d bytes, want 120,000 at most", len(source))
 	}
 	if len(document.Servers) != 2 || document.Servers[0].URL != "/" || document.Servers[1].URL != "https://cms.example.org" {
 		t.Errorf("got the servers %v, want the one of the document first", document.Servers)
 	}
 	sent, read := map[string]bool{}, map[string]bool{}
-	for path, operations := range document.Paths {
-		for method, op := range operations {
-			for _, p := range op.Parameters {
-				if p.In == "header" {
-					sent[p.Name] = true
-					if slices.Contains([]string{"Accept", "Authorization", "Content-Type"}, p.Name) {
-						t.Errorf("%s: the header %s is a parameter, which generated clients send beside their own", op.OperationID, p.Name)
-					}
-				}
-				if p.Style == "deepObject" && (p.Explode == nil || !*p.Explode) {
-					t.Errorf("%s: %s does not explode", op.OperationID, p.Name)
+	for _, op := range newConformance(t, source).operations {
+		for _, p := range op.Parameters {
+			if p.In == "header" {
+				sent[p.Name] = true
+				if slices.Contains([]string{"Accept", "Authorization", "Content-Type"}, p.Name) {
+					t.Errorf("%s: the header %s is a parameter, which generated clients send beside their own", op.OperationID, p.Name)
 				}
 			}
+			if p.Style == "deepObject" && (p.Explode == nil || !*p.Explode) {
+				t.Errorf("%s: %s does not explode", op.OperationID, p.Name)
+			}
+		}
+		if op.RequestBody != nil {
 			for media, content := range op.RequestBody.Content {
 				if strings.Contains(string(content.Schema), `"null"`) {
 					t.Errorf("%s: a body of %s may be null: %s", op.OperationID, media, content.Schema)
 				}
 			}
-			if _, ok := op.RequestBody.Content["application/json"]; !ok && method == "patch" {
-				t.Errorf("%s %s: application/json is not accepted", method, path)
+			if _, ok := op.RequestBody.Content["application/json"]; !ok && op.method == "PATCH" {
+				t.Errorf("%s: application/json is not accepted", op.OperationID)
 			}
-			for _, r := range op.Responses {
-				for name := range r.Headers {
-					read[name] = true
-				}
+		}
+		if op.Responses["default"].Content == nil {
+			t.Errorf("%s: no default answer", op.OperationID)
+		}
+		for _, r := range op.Responses {
+			for name := range r.Headers {
+				read[name] = true
 			}
 		}
 	}
@@ -362,4 +356,66 @@ func TestStreamOfATokenWithinItsLeeway(t *testing.T) {
 	w := s.watch(token, "")
 	s.create("consultations", "un", sample)
 	w.want("created un")
+}
+
+// TestExamplesWork sends each operation as the examples of the document have it. Some ask
+// for what is not here; none is malformed.
+func TestExamplesWork(t *testing.T) {
+	s := newWholeServer(t)
+	s.create("consultations", "plan-velo", sample)
+	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
+	sent := 0
+	for _, id := range slices.Sorted(maps.Keys(c.operations)) {
+		op := c.operations[id]
+		if id == "receive-hook" || id == "finish-login" || id == "start-login" || id == "stream-events" || id == "put-media" {
+			continue // which other parties send, or which are no JSON
+		}
+		path, query, header := op.path, url.Values{}, map[string]string{}
+		for _, p := range op.Parameters {
+			example := p.Example
+			if len(p.Schema.Examples) > 0 {
+				example = p.Schema.Examples[0]
+			}
+			values, several := example.([]any)
+			switch text, ok := example.(string); {
+			case several:
+				for _, v := range values {
+					query.Add(p.Name, v.(string))
+				}
+			case !ok:
+			case p.In == "path":
+				path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(text))
+			case p.In == "query":
+				query.Set(p.Name, text)
+			case p.In == "header":
+				header[p.Name] = text
+			}
+		}
+		body := ""
+		if op.RequestBody != nil {
+			body, header["Content-Type"] = string(op.RequestBody.Content["application/json"].Example), "application/json"
+			if body == "" {
+				t.Errorf("%s has no example", id)
+			}
+		}
+		if id == "batch" || id == "create-entry" { // which are about no entry that is there
+			delete(header, "If-Match")
+		}
+		token := s.token
+		if strings.HasPrefix(path, "/v1/webhooks") || strings.HasPrefix(path, "/v1/deliveries") || strings.HasPrefix(path, "/v1/deployments") {
+			token = s.operator
+		}
+		if len(query) > 0 {
+			path += "?" + query.Encode()
+		}
+		sent++
+		res := s.do(request{method: op.method, path: path, header: header, body: body, token: token})
+		asked := map[string]int{"report-deployment": 422, "revert-entry": 400, "list-deliveries": 403}[id] // of a commit, and by a role, that are not here
+		if !slices.Contains([]int{200, 201, 202, 204, 304, 401, 404, 409, asked}, res.status) {
+			t.Errorf("%s: %s %s %v %s: got %d %s", id, op.method, path, header, body, res.status, res.body)
+		}
+	}
+	if sent < 30 {
+		t.Errorf("sent %d examples", sent)
+	}
 }

@@ -79,6 +79,7 @@ func collectionOf(c site.Collection) Collection {
 var listCollectionsDoc = doc{
 	id: "list-collections", tag: "Collections",
 	summary:   "List the collections that you can use, with their fields",
+	text:      "Those in which you may do something, in the order of the configuration.",
 	responses: map[int]any{200: Collections{}},
 }
 
@@ -97,6 +98,7 @@ func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) 
 var getCollectionDoc = doc{
 	id: "get-collection", tag: "Collections",
 	summary:   "One collection with its fields",
+	text:      "What an editor has to know to show a form: the fields, their types and rules, and what you may do.",
 	responses: map[int]any{200: Collection{}},
 	problems:  []int{404},
 }
@@ -123,6 +125,7 @@ type Me struct {
 var meDoc = doc{
 	id: "me", tag: "Caller",
 	summary:   "Who you are here, and what you may do",
+	text:      "As your token or your session says, with the permissions of your roles.",
 	responses: map[int]any{200: Me{}},
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Preconditions are the headers of a conditional write.
 type Preconditions struct {
-	IfMatch     string `header:"If-Match" doc:"The ETag of the revision that the edit is for, or * for whatever is there."`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the revision that the edit is for, or * for whatever is there." example:"*"`
 	IfNoneMatch string `header:"If-None-Match" doc:"* for what is not there yet: to create. ETags of revisions that must not be there."`
 }
 

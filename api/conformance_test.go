@@ -58,12 +58,28 @@ type conformance struct {
 type operation struct {
 	method, path string
 	OperationID  string
-	Parameters   []struct {
-		In, Name string
-		Required bool
+	Parameters   []parameter
+	RequestBody  *struct {
+		Content map[string]struct {
+			Schema  json.RawMessage
+			Example json.RawMessage
+		}
 	}
-	RequestBody *struct{}
-	Responses   map[string]struct{ Headers, Content map[string]struct{} }
+	Responses map[string]documentedResponse
+}
+
+type parameter struct {
+	Ref             string `json:"$ref"`
+	In, Name, Style string
+	Required        bool
+	Explode         *bool
+	Example         any
+	Schema          struct{ Examples []any }
+}
+
+type documentedResponse struct {
+	Ref              string `json:"$ref"`
+	Headers, Content map[string]struct{}
 }
 
 func newConformance(t *testing.T, source []byte) *conformance {
@@ -77,7 +93,11 @@ func newConformance(t *testing.T, source []byte) *conformance {
 		t.Fatal(errs)
 	}
 	var document struct {
-		Paths map[string]map[string]operation
+		Paths      map[string]map[string]operation
+		Components struct {
+			Responses  map[string]documentedResponse
+			Parameters map[string]parameter
+		}
 	}
 	if err := json.Unmarshal(source, &document); err != nil {
 		t.Fatal(err)
@@ -86,6 +106,16 @@ func newConformance(t *testing.T, source []byte) *conformance {
 	for path, methods := range document.Paths {
 		for method, op := range methods {
 			op.method, op.path = strings.ToUpper(method), path
+			for i, p := range op.Parameters {
+				if name, shared := strings.CutPrefix(p.Ref, "#/components/parameters/"); shared {
+					op.Parameters[i] = document.Components.Parameters[name]
+				}
+			}
+			for status, r := range op.Responses {
+				if name, shared := strings.CutPrefix(r.Ref, "#/components/responses/"); shared {
+					op.Responses[status] = document.Components.Responses[name]
+				}
+			}
 			c.operations[op.OperationID] = op
 		}
 	}

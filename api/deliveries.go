@@ -118,6 +118,7 @@ type AtDelivery struct {
 
 var getDeliveryDoc = doc{
 	id: "get-delivery", tag: "Webhooks", summary: "Read a delivery",
+	text:      "With every attempt. Takes the action read of webhooks.",
 	responses: map[int]any{200: Delivery{}}, problems: []int{404},
 }
 

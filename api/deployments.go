@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -106,6 +107,7 @@ var reportDeploymentDoc = doc{
 	summary:   "Report a build",
 	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
 	requests:  map[string]any{mediaJSON: DeploymentReport{}},
+	example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
 	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},
 	body: smallBody,
 }

@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
+	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
 	"cms/site"
@@ -65,6 +67,7 @@ var createEntryDoc = doc{
 	summary:   "Create an entry",
 	text:      "A slug is made of the title if none is given. Fields that are left out take their defaults.",
 	requests:  map[string]any{mediaJSON: Draft{}},
+	example:   json.RawMessage(`{"slug": "plan-velo", "fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
 	responses: map[int]any{201: Entry{}, 200: Diff{}},
 	headers:   map[int][]string{201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 503, 504, 507},
@@ -140,7 +143,8 @@ var putEntryDoc = doc{
 	summary: "Replace an entry, or create it",
 	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
 		"so a client that writes front matter in its own way leaves no noise.",
-	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: file{}},
+	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
+	example:   json.RawMessage(`{"fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
@@ -194,6 +198,7 @@ var patchEntryDoc = doc{
 	summary:   "Edit parts of an entry",
 	text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
 	requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	example:   json.RawMessage(`{"fields": {"in_progress": true}}`),
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},

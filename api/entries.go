@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/api/openapi"
 	"cms/content"
 	"cms/site"
 	"cms/web"
@@ -106,7 +107,7 @@ var getEntryDoc = doc{
 	id: "get-entry", tag: "Entries",
 	summary:   "Read an entry",
 	text:      "As JSON or, with Accept: text/markdown, as the bytes of its file.",
-	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: file{}}, 304: nil},
+	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: openapi.File{}}, 304: nil},
 	headers:   map[int][]string{200: {"ETag", "Vary"}, 304: {"ETag"}},
 	problems:  []int{400, 404, 406, 412},
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -40,6 +41,7 @@ var loginDoc = doc{
 	summary:   "Log in with a password",
 	text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
 	requests:  map[string]any{mediaJSON: Credentials{}},
+	example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
 	responses: map[int]any{200: Login{}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{400, 413, 415, 429, 503},

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
 
+	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
 	"cms/media"
@@ -110,7 +111,7 @@ func (a *API) mediaRoutes() {
 		op := &huma.Operation{
 			OperationID: held.Name, Method: method, Path: route, Summary: summary, Description: text, Tags: []string{"Media"},
 			Security: []map[string][]string{{"bearer": {}}, {"session": {}}}, Parameters: append([]*huma.Param{path}, params...),
-			Responses: a.responses(doc{responses: responses, problems: problems, headers: map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}}),
+			Responses: a.document.Responses(responses, map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}, problems...),
 		}
 		if method == http.MethodGet {
 			whole := map[string]*huma.MediaType{"*/*": binary["application/octet-stream"]} // the type is that of the extension
@@ -123,16 +124,16 @@ func (a *API) mediaRoutes() {
 			held.Body = a.site.MediaLimit()
 		}
 		a.hold(op, held)
-		a.huma.OpenAPI().AddOperation(op)
+		a.document.Add(op)
 	}
 	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
-		map[int]any{200: either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
+		map[int]any{200: openapi.Either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
-	describe(http.MethodDelete, remove, "Delete a file", "", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
+	describe(http.MethodDelete, remove, "Delete a file", "Its history stays, and its revisions can be read.", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
 }
 
 // writeMedia answers a request that writes a file, once where it has a key.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 
 	"cms/auth"
 	"cms/site"
@@ -21,6 +22,7 @@ var moveEntryDoc = doc{
 	summary:   "Rename an entry",
 	text:      "Its history goes with it. In another collection it must keep the rules of that one. If-Match, or any revision of the entry as base, says which entry is meant.",
 	requests:  map[string]any{mediaJSON: Renaming{}},
+	example:   json.RawMessage(`{"to": "2026/plan-velo"}`),
 	responses: map[int]any{200: edited()},
 	headers:   map[int][]string{200: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},

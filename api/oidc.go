@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/api/openapi"
 	"cms/auth"
 	"cms/web"
 )
@@ -91,7 +92,7 @@ var finishLoginDoc = doc{
 	id: "finish-login", tag: "Sessions", public: true, anyQuery: true,
 	summary:   "Come back from an identity provider",
 	text:      "Where the provider sends the browser. Begins a session and leads on to return_to.",
-	responses: map[int]any{200: map[string]any{"text/html": file{}}},
+	responses: map[int]any{200: map[string]any{"text/html": openapi.File{}}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{400, 404, 429, 503},
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"cms/site"
@@ -36,6 +37,7 @@ var previewDoc = doc{
 	summary:   "Show Markdown as HTML",
 	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
 	requests:  map[string]any{mediaJSON: Text{}},
+	example:   json.RawMessage(`{"body": "## L’été à Nîmes"}`),
 	responses: map[int]any{200: Preview{}},
 	problems:  []int{400, 413, 415},
 	body:      4 * site.MaxPreviewBytes, // as much again for what JSON escapes

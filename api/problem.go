@@ -83,7 +83,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p = refusal(refused)
 	case errors.As(err, &made):
 		p = newProblem(http.StatusConflict, "The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now.")
-		p.Code, p.Commit = "already_made", made.Commit
+		p.Code, p.Commit = codeMade, made.Commit
 	default:
 		plain := ofKey(err)
 		if plain == nil {
@@ -112,10 +112,10 @@ func ofKey(err error) *web.Problem {
 		p = web.NewProblem(http.StatusForbidden, "Your roles do not allow you to make this write.")
 	case errors.Is(err, state.ErrKeyReused):
 		p = web.NewProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used for another request. Nothing was saved; use a new key for each write.")
-		p.Code = "idempotency_key_reused"
+		p.Code = codeKeyReused
 	case errors.Is(err, state.ErrKeyInUse):
 		p = web.NewProblem(http.StatusConflict, "A request with this Idempotency-Key is under way. Send it again in a moment for its answer.").With("Retry-After", "1")
-		p.Code = "idempotency_key_in_use"
+		p.Code = codeKeyInUse
 	case errors.Is(err, once.ErrUnavailable):
 		p = web.NewProblem(http.StatusServiceUnavailable, "Idempotency-Key cannot be kept now. Nothing was saved; try again in a moment.").With("Retry-After", "10")
 	}

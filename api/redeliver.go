@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -56,6 +57,7 @@ var redeliverRangeDoc = doc{
 	id: "redeliver-range", tag: "Webhooks", summary: "Deliver a range of time again",
 	text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Range{}},
+	example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
 	responses: map[int]any{202: Redelivered{}}, problems: []int{400, 404, 413, 415},
 	body: smallBody,
 }

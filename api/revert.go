@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 
 	"cms/auth"
 	"cms/web"
@@ -19,6 +20,7 @@ var revertEntryDoc = doc{
 	summary:   "Make an entry what it was",
 	text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match, with those as it had them last.",
 	requests:  map[string]any{mediaJSON: Reversion{}},
+	example:   json.RawMessage(`{"to": "3f786850e387550fdab836ed7e6dc881de23001b"}`),
 	responses: map[int]any{200: edited(), 201: Entry{}},
 	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
 	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},

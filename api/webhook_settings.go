@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"cms/auth"
@@ -43,6 +44,7 @@ var createWebhookDoc = doc{
 	id: "create-webhook", tag: "Webhooks", summary: "Make an endpoint",
 	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
 	requests:  map[string]any{mediaJSON: NewWebhook{}},
+	example:   json.RawMessage(`{"name": "site", "url": "https://builds.example.org/hook", "events": ["entry.*"], "collections": ["consultations"]}`),
 	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
 	body: smallBody,
 }
@@ -119,6 +121,7 @@ var patchWebhookDoc = doc{
 	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
 	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
+	example:   json.RawMessage(`{"enabled": true}`),
 	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
 	body: smallBody,
 }

@@ -108,6 +108,7 @@ type AtWebhook struct {
 
 var getWebhookDoc = doc{
 	id: "get-webhook", tag: "Webhooks", summary: "Read an endpoint",
+	text:      "And how it does. Takes the action read of webhooks.",
 	responses: map[int]any{200: Webhook{}}, problems: []int{404},
 }
 

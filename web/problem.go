@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -176,3 +178,6 @@ func internal() *Problem {
 func lacksRoom(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
 }
+
+// Codes are those of the problems that say no more than their status.
+func Codes() []string { return slices.Sorted(maps.Values(codes)) }

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"cms/api/openapi"
+	"cms/auth"
+	"cms/content"
+	"cms/web"
+	"cms/webhooks"
+)
+
+// Codes of problems that only the API has, beside those of [web.Codes] and the site.
+const (
+	codeKeyReused = "idempotency_key_reused"
+	codeKeyInUse  = "idempotency_key_in_use"
+	codeMade      = "already_made"
+)
+
+// codes are all codes of problems.
+func codes() []string {
+	all := append(web.Codes(), codeKeyReused, codeKeyInUse, codeMade)
+	for code := range statuses {
+		all = append(all, string(code))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// details are what problems say, for the examples of them.
+var details = map[int]string{
+	http.StatusBadRequest:            "The body is not valid JSON.",
+	http.StatusUnauthorized:          "Send a token: Authorization: Bearer …",
+	http.StatusForbidden:             "Your roles do not allow you to do this.",
+	http.StatusNotFound:              "There is no such entry.",
+	http.StatusConflict:              "There is an entry with this slug.",
+	http.StatusPreconditionFailed:    "The entry is not at the revision that the request expects. Read it again and repeat the edit on what is there.",
+	http.StatusPreconditionRequired:  "Say which revision the edit is for: If-Match.",
+	http.StatusUnsupportedMediaType:  "The Content-Type must be application/json, in UTF-8.",
+	http.StatusUnprocessableEntity:   "The body is not as it should be. Nothing was saved.",
+	http.StatusTooManyRequests:       "Too many requests. Try again after the seconds in Retry-After, and send fewer.",
+	http.StatusRequestEntityTooLarge: "The body is larger than the 10485760 bytes that are accepted.",
+	http.StatusInternalServerError:   "Something failed here that should not. The log of the service has it under this instance.",
+	http.StatusServiceUnavailable:    "The repository cannot be read now. Try again in a moment.",
+}
+
+// described is what the OpenAPI document says of the whole API.
+func described(o Options) openapi.Options {
+	types, actions := texts(content.Types()), texts(auth.Actions())
+	event := webhooks.Event{}
+	return openapi.Options{
+		Version:   o.Version,
+		PublicURL: o.Web.PublicURL(),
+		Cookie:    o.Web.Cookies().Access(),
+		Problem:   Problem{},
+		Example: func(status int) any {
+			return newProblem(status, cmp.Or(details[status], http.StatusText(status)+"."))
+		},
+		Tags: []*huma.Tag{
+			{Name: "Collections", Description: "The folders of entries, and what is expected of them."},
+			{Name: "Entries", Description: "Documents with front matter: reading, editing, history."},
+			{Name: "Search", Description: "Finding entries by their words."},
+			{Name: "Preview", Description: "Markdown as the site will show it."},
+			{Name: "Media", Description: "Images and other files."},
+			{Name: "Changes", Description: "What commits have done, as a feed and as a stream."},
+			{Name: "Webhooks", Description: "Endpoints that are told of changes, and builds that are reported."},
+			{Name: "Caller", Description: "Who you are, and what you may do."},
+			{Name: "Git hosts", Description: "Push hooks of the place that the repository is fetched from."},
+			{Name: "Sessions", Description: "Logins of people, in browsers."},
+		},
+		Vocabularies: []openapi.Vocabulary{
+			{Schema: "Problem", Member: "code", Texts: codes()},
+			{Schema: "Field", Member: "type", Texts: types},
+			{Schema: "Collection", Member: "actions", Texts: actions},
+			{Schema: "DeploymentReport", Member: "state", Texts: webhooks.BuildStates()},
+		},
+		Nullable: map[string][]string{"Difference": {"from"}},
+		Events: map[string]any{
+			"entry.created": event, "entry.updated": event, "entry.deleted": event, "entry.moved": event,
+			"media.created": event, "media.updated": event, "media.deleted": event, "media.moved": event,
+			"repository.updated": event, "webhook.test": event,
+		},
+	}
+}
+
+// texts are the members of a closed vocabulary.
+func texts[T ~string](all []T) []string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = string(t)
+	}
+	return out
+}
