@@ -222,6 +222,10 @@ func TestProblems(t *testing.T) {
 			":2:30: webhooks[0].url: is plain http; use https, or say allow_private: true",
 			":2:86: webhooks[0].secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
 		}},
+		{"other secrets of a hook", hook("url: https://builds.example.org, secret_env: S, type: github, token_env: CMS_NONE, old_secret_env: CMS_NONE"), []string{"S=" + secret}, []string{
+			":2:98: webhooks[0].token_env: the environment variable CMS_NONE is not set; set it, or name a file with token_file",
+			":2:124: webhooks[0].old_secret_env: the environment variable CMS_NONE is not set; set it, or name a file with old_secret_file",
+		}},
 		{"headers", hook("url: https://builds.example.org, secret_env: S, headers: {A: {}, B: {value: x, secret_env: S}, C: {secret_env: CMS_NONE}, D: {secret_env: S}}"), []string{"S=" + secret}, []string{
 			":2:86: webhooks[0].headers.A: needs one of value, secret_env and secret_file",
 			":2:93: webhooks[0].headers.B: needs one of value, secret_env and secret_file",
