@@ -19,9 +19,6 @@ const (
 	YAML12 Version = "1.2" // as the core schema has it, and so most of what is not Ruby
 )
 
-// Versions are all versions, the default first.
-func Versions() []Version { return []Version{YAML11, YAML12} }
-
 // read is what a plain scalar means. Dates and times are read alike, as readers of
 // either version do. What JSON has no form for, as .inf, is the text that is written.
 func (v Version) read(text string) Value {
