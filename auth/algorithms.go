@@ -5,7 +5,24 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"slices"
+	"sync"
+
+	"github.com/golang-jwt/jwt/v5"
 )
+
+// ed25519Name is what RFC 9864 calls EdDSA with the curve that everybody has. The library
+// knows the older name alone.
+const ed25519Name = "Ed25519"
+
+// teachEd25519 makes it known to the library, whose algorithms are those of the program.
+var teachEd25519 = sync.OnceFunc(func() {
+	jwt.RegisterSigningMethod(ed25519Name, func() jwt.SigningMethod { return ed25519Method{jwt.SigningMethodEdDSA} })
+})
+
+type ed25519Method struct{ *jwt.SigningMethodEd25519 }
+
+func (ed25519Method) Alg() string { return ed25519Name }
 
 // HS256 is the one algorithm whose key is a shared secret.
 const HS256 = "HS256"
@@ -20,6 +37,7 @@ type algorithm struct {
 var algorithms = []algorithm{
 	{HS256, isA[[]byte]},
 	{"EdDSA", isA[ed25519.PublicKey]},
+	{ed25519Name, isA[ed25519.PublicKey]},
 	{"ES256", onCurve(elliptic.P256())},
 	{"ES384", onCurve(elliptic.P384())},
 	{"RS256", isA[*rsa.PublicKey]},
@@ -48,6 +66,13 @@ func fits(public any, alg string) bool {
 		}
 	}
 	return false
+}
+
+// means says whether a key that is for named is for alg: EdDSA is both names of what it is
+// for here.
+func means(named, alg string) bool {
+	eddsa := []string{"EdDSA", ed25519Name}
+	return named == alg || slices.Contains(eddsa, named) && slices.Contains(eddsa, alg)
 }
 
 func isA[T any](public any) bool {

@@ -26,6 +26,7 @@ type metadata struct {
 	JWKSURI       string `json:"jwks_uri"`
 	Authorization string `json:"authorization_endpoint"`
 	Token         string `json:"token_endpoint"`
+	UserInfo      string `json:"userinfo_endpoint"`
 
 	AuthMethods []string `json:"token_endpoint_auth_methods_supported"` // client_secret_basic where it tells none
 }
@@ -45,7 +46,7 @@ func discover(ctx context.Context, client *http.Client, issuer string) (m metada
 	if m.Issuer != issuer { // section 4.3: exactly the same
 		return m, fmt.Errorf("discover %s: the answer is about another issuer", issuer)
 	}
-	for _, endpoint := range []string{m.JWKSURI, m.Authorization, m.Token} {
+	for _, endpoint := range []string{m.JWKSURI, m.Authorization, m.Token, m.UserInfo} {
 		if endpoint == "" {
 			continue
 		}
@@ -58,6 +59,11 @@ func discover(ctx context.Context, client *http.Client, issuer string) (m metada
 
 // fetch reads what is at where, within bounds of time and size.
 func fetch(ctx context.Context, client *http.Client, where, accept string) ([]byte, error) {
+	return fetchAs(ctx, client, where, accept, "")
+}
+
+// fetchAs is fetch with a token that the issuer has given, if it is not "".
+func fetchAs(ctx context.Context, client *http.Client, where, accept, token string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
@@ -65,6 +71,9 @@ func fetch(ctx context.Context, client *http.Client, where, accept string) ([]by
 		return nil, err
 	}
 	req.Header.Set("Accept", accept)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, err

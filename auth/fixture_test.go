@@ -51,7 +51,7 @@ func (k keyring) private(alg string) any {
 	switch alg {
 	case "HS256":
 		return k.secret
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		return k.ed25519
 	case "ES256":
 		return k.p256

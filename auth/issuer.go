@@ -35,8 +35,12 @@ type Issuer struct {
 	// RoleMap translates what the claim holds, such as the names of groups, into
 	// roles. Where there is a map, what it does not have grants nothing.
 	RoleMap map[string]string
-	Leeway  time.Duration // how far clocks may differ, 0 to MaxLeeway
-	Type    string        // header "typ" that tokens must have, such as "at+jwt"; "" allows any
+	// NameClaim and EmailClaim are the claims that hold the name and the address with
+	// which commits are signed, found as RolesClaim is. "" are "name" and "email".
+	NameClaim, EmailClaim string
+
+	Leeway time.Duration // how far clocks may differ, 0 to MaxLeeway
+	Type   string        // header "typ" that tokens must have, such as "at+jwt"; "" allows any
 }
 
 // Format writes the issuer's name, whatever the verb, and so never its secret.

@@ -111,7 +111,7 @@ func bind(jwk jwkset.JWK, algorithms []string) (key, error) {
 		return k, nil
 	}
 	for _, alg := range algorithms {
-		if (meta.ALG == "" || meta.ALG.String() == alg) && fits(k.public, alg) {
+		if (meta.ALG == "" || means(meta.ALG.String(), alg)) && fits(k.public, alg) {
 			k.algorithms = append(k.algorithms, alg)
 		}
 	}

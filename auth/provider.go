@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"cms/content"
 )
 
 // ErrProvider is returned while a provider does not do its part. What happened
@@ -29,10 +31,11 @@ type ProviderOptions struct {
 	Name         string // in URLs
 	Issuer       Issuer // a URL; what its tokens are held to, but for Audience and Type
 	ClientID     string
-	ClientSecret string       // "" for a public client
-	Scopes       []string     // openid, profile and email when there are none
-	RedirectURL  string       // where the provider sends people back to
-	Client       *http.Client // nil for one that follows redirects to https only
+	ClientSecret string                // "" for a public client
+	Scopes       []string              // openid, profile and email when there are none
+	RedirectURL  string                // where the provider sends people back to
+	Knows        func(*Principal) bool // whether one of the roles is known here; nil if any role is
+	Client       *http.Client          // nil for one that follows redirects to https only
 }
 
 // Provider lets people log in at an OpenID Connect provider: authorization code
@@ -127,11 +130,12 @@ func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Princ
 		return nil, fmt.Errorf("%w: exchange the code: %w", ErrProvider, safe(err))
 	}
 	id, _ := token.Extra("id_token").(string)
-	return p.identify(ctx, id, f.Nonce)
+	return p.identify(ctx, id, f.Nonce, token.AccessToken)
 }
 
-// identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7).
-func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principal, error) {
+// identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7), and asks
+// what it leaves out with the access token.
+func (p *Provider) identify(ctx context.Context, token, nonce, access string) (*Principal, error) {
 	claimed, err := inspect(token, DefaultMaxToken)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
@@ -150,10 +154,54 @@ func (p *Provider) identify(ctx context.Context, token, nonce string) (*Principa
 		return nil, fmt.Errorf("%w: its ID token is for another client", ErrProvider)
 	}
 	pr, err := p.trust.principal(claims, claimed.all)
+	if err == nil && (pr.Name == "" || pr.Email == "" || len(pr.Roles) == 0) {
+		var all *content.Object
+		switch all, err = p.complete(ctx, claimed.all, pr.Subject, access); {
+		case err == nil:
+			pr, err = p.trust.principal(claims, all)
+		case len(pr.Roles) > 0: // only a name is missing
+			err = nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}
+	if len(pr.Roles) == 0 || p.o.Knows != nil && !p.o.Knows(pr) {
+		return nil, &LoginError{"The identity provider knows you, but gives you no role here. Ask for one who looks after the accounts there."}
+	}
 	return pr, nil
+}
+
+// complete is the claims of an ID token with those that the provider tells at UserInfo
+// only (OpenID Connect Core 1.0, section 5.3), if it has one. What the token says, which
+// is signed, stands.
+func (p *Provider) complete(ctx context.Context, claims *content.Object, subject, access string) (*content.Object, error) {
+	m, err := p.where.get(ctx)
+	if err != nil || m.UserInfo == "" || access == "" {
+		return claims, err
+	}
+	doc, err := fetchAs(ctx, p.o.Client, m.UserInfo, "application/json", access)
+	if err != nil {
+		return nil, fmt.Errorf("userinfo: %w", err)
+	}
+	v, err := content.ParseJSON(doc)
+	info, ok := v.(*content.Object)
+	if err != nil || !ok {
+		return nil, errors.New("userinfo: the answer is not a JSON object")
+	}
+	if sub, _ := info.Get("sub"); sub != subject {
+		return nil, errors.New("userinfo: the answer is about somebody else")
+	}
+	all := &content.Object{Members: slices.Clone(claims.Members)}
+	if _, told := all.Get("email"); !told { // the word on an address goes with the address
+		all.Members = slices.DeleteFunc(all.Members, func(m content.Member) bool { return m.Key == "email_verified" })
+	}
+	for _, member := range info.Members {
+		if _, told := all.Get(member.Key); !told {
+			all.Members = append(all.Members, member)
+		}
+	}
+	return all, nil
 }
 
 // config is how to log in where the provider's endpoints are.

@@ -84,6 +84,7 @@ func newTrust(is Issuer, o Options) (*trust, error) {
 	if err != nil {
 		return nil, err
 	}
+	teachEd25519()
 	return &trust{Issuer: is, keys: keys, parser: jwt.NewParser(
 		jwt.WithValidMethods(is.Algorithms),
 		jwt.WithIssuer(is.Issuer),
@@ -314,17 +315,18 @@ func (is *trust) principal(claims jwt.MapClaims, all *content.Object) (*Principa
 	if end, err := claims.GetExpirationTime(); err == nil && end != nil {
 		p.Expires = end.Time
 	}
-	p.Name, _ = claims["name"].(string)
-	if emailVerified(claims) {
-		p.Email, _ = claims["email"].(string)
+	p.Name, _ = claimAt(all, cmp.Or(is.NameClaim, "name")).(string)
+	if emailVerified(all) {
+		p.Email, _ = claimAt(all, cmp.Or(is.EmailClaim, "email")).(string)
 	}
 	return p, nil
 }
 
 // emailVerified says whether the address in the claims may be used. Some providers send
 // the word as a text. An issuer that says nothing of it is believed.
-func emailVerified(claims jwt.MapClaims) bool {
-	switch v := claims["email_verified"].(type) {
+func emailVerified(claims *content.Object) bool {
+	v, _ := claims.Get("email_verified")
+	switch v := v.(type) {
 	case nil:
 		return true
 	case bool:

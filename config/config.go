@@ -206,6 +206,8 @@ type Issuer struct {
 	Discovery  bool              `yaml:"discovery"` // true where the issuer is a URL and no source of keys is named
 	RolesClaim string            `yaml:"roles_claim" default:"roles"`
 	RoleMap    map[string]string `yaml:"role_map"` // what the claim holds → role
+	NameClaim  string            `yaml:"name_claim" default:"name"`
+	EmailClaim string            `yaml:"email_claim" default:"email"`
 	Leeway     time.Duration     `yaml:"leeway" default:"10s"`
 	Type       string            `yaml:"typ"`
 	Login      *Login            `yaml:"login"` // nil: nobody logs in there

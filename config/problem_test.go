@@ -184,7 +184,7 @@ func TestProblems(t *testing.T) {
 			":1:59: auth.issuers[0].algorithms: has to be [HS256], with a secret, or some of the others, with a key set",
 		}},
 		{"none", issuer("algorithms: [none], jwks_url: https://id.example.org/"), nil, []string{
-			`:1:60: auth.issuers[0].algorithms[0]: "none" is not one of HS256, EdDSA, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512`,
+			`:1:60: auth.issuers[0].algorithms[0]: "none" is not one of HS256, EdDSA, Ed25519, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512`,
 		}},
 		{"plain key URL", issuer("algorithms: [EdDSA], jwks_url: http://id.example.org/"), nil, []string{
 			":1:78: auth.issuers[0].jwks_url: begins with http://, so that anyone on the way could change the keys; use https://",

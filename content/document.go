@@ -13,6 +13,7 @@ import (
 // concurrent use.
 type Document struct {
 	src      []byte
+	version  Version // by which it is read
 	block    block
 	root     *node // nil when there is none, it is empty, or it cannot be read
 	fields   *Object
@@ -67,13 +68,16 @@ func (e *SyntaxError) Error() string {
 
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 2
+const ParseVersion = 3
 
-// Parse reads a file. It never fails: what is wrong with the front matter is
+// Parse reads a file by YAML 1.1. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
 // same. The document keeps src, which must not be changed afterwards.
-func Parse(src []byte) *Document {
-	d := &Document{src: src, block: split(src), fields: &Object{}}
+func Parse(src []byte) *Document { return ParseAs(YAML11, src) }
+
+// ParseAs is Parse by a version of YAML.
+func ParseAs(version Version, src []byte) *Document {
+	d := &Document{src: src, version: version, block: split(src), fields: &Object{}}
 	if d.block.format == None {
 		if d.block.unclosed {
 			d.problems = append(d.problems, Problem{Rule: RuleSyntax, Line: 1, Column: 1,
@@ -91,7 +95,7 @@ func Parse(src []byte) *Document {
 
 // decode reads the front matter's block with the decoder of its format.
 func (d *Document) decode() {
-	t := tree{src: d.src, from: d.block.from, to: d.block.to}
+	t := tree{src: d.src, from: d.block.from, to: d.block.to, version: d.version}
 	err := t.fits()
 	if err == nil {
 		err = d.block.decoder.Unmarshal(d.src[t.from:t.to], &t)
@@ -124,12 +128,15 @@ func (d *Document) decode() {
 	d.report(&t, t.duplicates, RuleDuplicateKey, func(*node) string {
 		return "the key stands in its mapping already; the last one counts"
 	})
+	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) string {
+		return disputed(n.text) + ": put it in quotes to make it a text, or write it without doubt"
+	})
 	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
 	})
 }
 
-// tell adds a problem with each of the nodes, of the first ones if they are many.
+// report adds a problem with each of the nodes, of the first ones if they are many.
 func (d *Document) report(t *tree, nodes []*node, rule string, detail func(*node) string) {
 	told := Findings{rule: rule}
 	paths := t.root.pathsTo(nodes[:min(len(nodes), maxListed)])

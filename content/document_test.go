@@ -14,12 +14,12 @@ import (
 func TestParse(t *testing.T) {
 	d := Parse([]byte("\ufeff---\r\ntitle: Le port\r\ndate: 2021-06-01 18:30:00 +0200\r\njour: 2021-06-01\r\ntexte: \"2021-06-01\"\r\n" +
 		"n: [0x1F, 1_000, 1.50, .5, 0o17, 9007199254740993, .inf, +3, 1e3]\r\nvide:\r\noui: yes\r\n---  \r\nCorps\r\n"))
-	if d.Err() != nil || len(d.Problems()) > 0 {
+	if d.Err() != nil || !Valid(d.Problems()) {
 		t.Fatalf("got error %v, problems %v", d.Err(), d.Problems())
 	}
 	got, err := d.Fields().MarshalJSON()
 	const want = `{"title":"Le port","date":"2021-06-01T18:30:00+02:00","jour":"2021-06-01","texte":"2021-06-01",` +
-		`"n":[31,1000,1.50,0.5,15,9007199254740993,".inf",3,1e3],"vide":null,"oui":"yes"}`
+		`"n":[31,1000,1.50,0.5,"0o17",9007199254740993,".inf",3,"1e3"],"vide":null,"oui":true}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}

@@ -187,8 +187,9 @@ func TestScalarsKeepWhatTheyAre(t *testing.T) {
 		v    Value
 		want string
 	}{
-		{"a: yes # oui\n", "yes", "a: \"yes\" # oui\n"}, // true to Ruby
-		{"a: [12:30]\n", []Value{"12:30"}, "a: [12:30]\n"},
+		{"a: yes # oui\n", "yes", "a: \"yes\" # oui\n"},        // true to Ruby
+		{"a: [12:30]\n", []Value{"12:30"}, "a: [\"12:30\"]\n"}, // 45000 to Ruby
+		{"a: [12:75]\n", []Value{"12:75"}, "a: [12:75]\n"},
 		{"a: .inf\n", ".inf", "a: .inf\n"}, // which JSON says like this
 		{"a: 'non'\n", "non", "a: 'non'\n"},
 		{"a: !!float 1\n", Number("2.5"), "a: !!float 2.5\n"},

@@ -70,8 +70,10 @@ func forms(f Format, decode func([]byte, any) error, start string, ends ...strin
 type tree struct {
 	src        []byte
 	from, to   int
-	root       *node   // nil for an empty block
+	root       *node // nil for an empty block
+	version    Version
 	duplicates []*node // keys that stand in their mapping already
+	ambiguous  []*node // plain scalars that readers disagree about, the first ones
 	shared     []*node // what aliases refer to
 	lines      *lineIndex
 }

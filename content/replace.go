@@ -54,13 +54,16 @@ func (e *editor) replace(fields *Object, order keyOrder) error {
 	return err
 }
 
+// parse reads a file as d was read.
+func (d *Document) parse(src []byte) *Document { return ParseAs(d.version, src) }
+
 // framed is the document with an empty front matter where it has none.
 func (d *Document) framed() *Document {
 	if d.block.format != None || d.block.unclosed {
 		return d
 	}
 	fence := "---" + d.block.eol
-	return Parse([]byte(string(d.src[:d.block.body]) + fence + fence + d.Body()))
+	return d.parse([]byte(string(d.src[:d.block.body]) + fence + fence + d.Body()))
 }
 
 // ReplaceSource makes the document what src says. If both can be read and have
@@ -70,7 +73,7 @@ func (d *Document) framed() *Document {
 // date-time in another zone. Else the result is src as it is; as it is where keys of the document
 // are the same, which no other edit can mend.
 func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) {
-	to := Parse(src)
+	to := d.parse(src)
 	if string(src) == string(d.src) {
 		return d, nil
 	}

@@ -199,7 +199,7 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 	if b.count++; b.count > maxValues {
 		return nil, b.beyond(b.offset(n), "the front matter has more than %d keys and values", maxValues)
 	}
-	if len(n.text) > maxNumber && y.Kind == yaml.ScalarNode && (n.tag == "!!int" || n.tag == "!!float") {
+	if len(n.text) > maxNumber && y.Kind == yaml.ScalarNode && (n.tag == "!!int" || n.tag == "!!float" || float11.MatchString(n.text) || integer11.MatchString(n.text)) {
 		return nil, b.beyond(b.offset(n), "a number of more than %d characters", maxNumber)
 	}
 	if b.depth++; b.depth > maxDepth {
@@ -221,13 +221,26 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 		err = b.mapping(n, y)
 	default:
 		n.style = styleOf(y.Style)
-		n.value = n.yamlScalar()
+		if n.style == plain && !n.tagged && n.tag != "!!merge" {
+			n.value = b.version.read(n.text)
+			n.tag = tagOf(n.value, n.tag)
+			b.note(n)
+		} else {
+			n.value = n.yamlScalar()
+		}
 	}
 	if y.Anchor != "" {
 		b.sizes[n] = extent{b.size.nodes - before.nodes, b.size.bytes - before.bytes}
 	}
 	b.depth--
 	return n, err
+}
+
+// note keeps a value that readers disagree about, if there are not too many.
+func (b *yamlBuilder) note(n *node) {
+	if len(b.ambiguous) < maxListed && disputed(n.text) != "" {
+		b.ambiguous = append(b.ambiguous, n)
+	}
 }
 
 func styleOf(s yaml.Style) style {
@@ -401,8 +414,8 @@ func (x *memberIndex) merge(from *node) {
 	}
 }
 
-// yamlScalar is the value of a scalar. What JSON has no form for, as .inf or
-// !!binary, is the string that is written.
+// yamlScalar is the value of a scalar that has quotes or a tag. What JSON has no form
+// for, as .inf or !!binary, is the string that is written.
 func (n *node) yamlScalar() Value {
 	switch n.tag {
 	case "!!null":
@@ -426,12 +439,6 @@ func (n *node) yamlScalar() Value {
 	case "!!timestamp":
 		if t, _, ok := scanTime(n.text); ok {
 			return t
-		}
-	case "!!str":
-		if n.style == plain && !n.tagged {
-			if t, _, ok := scanTime(n.text); ok { // a string to this library, a time to Ruby
-				return t
-			}
 		}
 	}
 	return n.text

@@ -39,7 +39,7 @@ func partsOf(c *config.Config) (*parts, error) {
 		a := auth.Issuer{
 			Issuer: is.Issuer, Audience: is.Audience, Algorithms: is.Algorithms,
 			Secret: []byte(string(is.Secret)), JWKS: is.JWKS, JWKSURL: is.JWKSURL, Discovery: is.Discovery,
-			RolesClaim: is.RolesClaim, RoleMap: is.RoleMap, Leeway: is.Leeway, Type: is.Type,
+			RolesClaim: is.RolesClaim, RoleMap: is.RoleMap, NameClaim: is.NameClaim, EmailClaim: is.EmailClaim, Leeway: is.Leeway, Type: is.Type,
 		}
 		for _, err := range each(a.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i))
@@ -48,6 +48,7 @@ func partsOf(c *config.Config) (*parts, error) {
 		if l := is.Login; l != nil && config.Report(wrong) == nil {
 			provider, err := auth.NewProvider(auth.ProviderOptions{
 				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
+				Knows:       func(pr *auth.Principal) bool { return p.policy.Knows(pr) }, // which is there before anybody logs in
 				RedirectURL: c.Server.PublicURL + "/v1/auth/oidc/" + l.Name + "/callback",
 			})
 			for _, err := range each(err) {
