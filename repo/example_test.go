@@ -3,7 +3,6 @@ package repo_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -16,7 +15,7 @@ import (
 func Example() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer os.RemoveAll(dir)
 	r, err := repo.Open(context.Background(), repo.Options{
@@ -25,7 +24,7 @@ func Example() {
 		Collections: []content.Collection{{Name: "news", Folder: "_news", Extension: ".md"}},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer r.Close()
 	ctx, stop := context.WithCancel(context.Background())
@@ -34,7 +33,7 @@ func Example() {
 
 	slug, err := content.ParseSlug("parc")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	author := repo.Person{Name: "Anne", Email: "anne@ville.example"}
 	res, err := r.Update(ctx, repo.Meta{Author: author}, func(tx *repo.Tx) error {
@@ -42,7 +41,7 @@ func Example() {
 		return err
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for _, e := range res.Snapshot.Entries("news") {
 		title, _ := e.Fields().Get("title")
