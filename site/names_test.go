@@ -22,7 +22,7 @@ func TestNamesOfLists(t *testing.T) {
 		{Name: "libres", Folder: "libres", Extension: ".md"},
 		{Name: "vides", Folder: "vides", Extension: ".md"},
 	}, map[string]map[string]auth.Grant{
-		"editor":  {"*": auth.Allow(everything...)},
+		"editor":  {"*": {Actions: everything}},
 		"limited": {"pages": {Actions: []auth.Action{auth.Read}, Hide: []string{"note", "secret"}}},
 	})
 	bob := person("bob", "editor")
