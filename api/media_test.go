@@ -238,7 +238,7 @@ func TestDryRunsOfMedia(t *testing.T) {
 		{"a new file", "PUT", "b.png?dry_run=true", picture, map[string]string{"If-None-Match": "*"}, 200, `"body_changed":true`},
 		{"the same again", "PUT", "a.png?dry_run=true", picture, map[string]string{"If-Match": "*"}, 200, `"body_changed":false`},
 		{"a deletion", "DELETE", "a.png?dry_run=true", "", map[string]string{"If-Match": "*"}, 200, `"body_changed":true`},
-		{"another type", "PUT", "b.png?dry_run=true", "%PDF-1.4", map[string]string{"If-None-Match": "*"}, 422, "not what the extension"},
+		{"another type", "PUT", "b.png?dry_run=true", "%PDF-1.4", map[string]string{"If-None-Match": "*"}, 422, "does not match the extension"},
 		{"there already", "PUT", "a.png?dry_run=true", picture, map[string]string{"If-None-Match": "*"}, 412, "precondition_failed"},
 		{"a deletion of nothing", "DELETE", "b.png?dry_run=true", "", map[string]string{"If-Match": "*"}, 404, "not_found"},
 		{"without a precondition", "DELETE", "a.png?dry_run=true", "", nil, 428, "If-Match"},

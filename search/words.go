@@ -92,7 +92,7 @@ func inWord(r rune) bool {
 
 // isSpaceless says whether r is of a script that is written without spaces.
 func isSpaceless(r rune) bool {
-	return r >= 0x0e00 && (unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー' || r == 'ｰ')
+	return r >= 0x0e00 && (unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || strings.ContainsRune("ーｰﾞﾟ", r))
 }
 
 // normal is a word in lower case, with its accents, which stems depend on, but without

@@ -92,12 +92,12 @@ func (c *cell) compare(d *cell) int {
 }
 
 // Bounds of what values are sorted by: longer ones that begin alike are sorted as equal.
-// The keys of as many texts as a query may sort by have room in an address, as cursors
-// hold them.
+// A cursor, of 8,192 bytes at most, has room for the keys of as many texts as a query may
+// sort by.
 const (
 	maxDigits  = 120  // of a number
 	maxText    = 1000 // of a text, in bytes
-	maxTextKey = 1500 // of its key, where each letter takes two before accents and case
+	maxTextKey = 740  // of its key, where each letter takes two before accents and case
 )
 
 // appendTo appends bytes to b that are ordered as cells are sorted, absent ones

@@ -48,9 +48,9 @@ type filter struct {
 	closed bool              // the field is hidden: no entry has it
 }
 
-// filter reads f by the type that the schema gives its field.
-func (acc *access) filter(f Filter) (filter, error) {
-	out := filter{op: f.Op, typed: typedPath{f.Field, typeAt(acc.Schema.Fields, f.Field)}, given: f.Value, closed: acc.hides(f.Field)}
+// filter reads f by the type of what it compares.
+func (acc *access) filter(f Filter, typed typedPath) (filter, error) {
+	out := filter{op: f.Op, typed: typed, given: f.Value, closed: acc.hides(typed.path)}
 	values := []string{f.Value}
 	switch f.Op {
 	case Exists:

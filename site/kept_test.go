@@ -112,7 +112,7 @@ func TestKeptListsAreAsMadeAfresh(t *testing.T) {
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	s.various(random, 60)
-	sorts := []string{"", "a", "-a", "b,-a", "title,-b", "-title", "b.c"}
+	sorts := []string{"", "a", "-a", "b,-a", "title,-b", "-title", "b.c", "-updated,slug", "valid,path", "-slug"}
 	filters := [][]site.Filter{nil, {{Field: "a", Op: site.Exists, Value: "true"}}, {{Field: "b", Op: site.Ne, Value: "3"}},
 		{{Field: "title", Op: site.Lt, Value: "T3"}}, {{Field: "a", Op: site.In, Value: "3,12.50,écluse"}}, {{Field: "a", Op: site.Contains, Value: "ecl"}}}
 	callers := []*auth.Principal{s.editor, {Subject: "bob", Roles: []string{"partial"}, Claims: fields("values", []content.Value{"Écluse", content.Number("12.50"), true})},
@@ -159,6 +159,9 @@ func TestKeptListsAreAsMadeAfresh(t *testing.T) {
 			for { // every page of the list
 				got, err := s.List(s.Context(), pr, "consultations", q)
 				want, err2 := fresh.List(t.Context(), pr, "consultations", q)
+				if err != nil && err2 != nil && code(t, err) == site.Malformed && code(t, err2) == site.Malformed {
+					break // no entry has the field now
+				}
 				if err != nil || err2 != nil {
 					t.Fatal(err, err2)
 				}

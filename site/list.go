@@ -67,11 +67,11 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 	if err != nil {
 		return nil, err
 	}
-	l, err := acc.list(q)
+	acc.budget = s.budget(ctx, pr, scanBudget)
+	l, err := acc.list(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	acc.budget = s.budget(ctx, pr, scanBudget)
 	all, err := s.find(ctx, l)
 	if err != nil {
 		return nil, err
@@ -127,9 +127,10 @@ type list struct {
 	access  *access
 	filters []filter
 	sort    []Order
-	words   []string  // folded
-	id      string    // of the query, for its cursors
-	after   *position // nil for the first page
+	words   []string       // folded
+	id      string         // of the query, for its cursors
+	after   *position      // nil for the first page
+	snap    *repo.Snapshot // for what is about other entries
 }
 
 // check refuses what asks for more than one query may.
@@ -154,21 +155,30 @@ func (q Query) check() error {
 	return nil
 }
 
-func (acc *access) list(q Query) (*list, error) {
+func (acc *access) list(ctx context.Context, q Query) (*list, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	l := &list{access: acc, words: distinct(strings.Fields(search.Fold(q.Text))), id: q.id(acc.Name)}
+	l := &list{access: acc, words: distinct(strings.Fields(search.Fold(q.Text))), id: q.id(acc.Name), snap: acc.site.repo.View()}
+	acc.visibleHash() // while no other goroutine has acc
 	for _, f := range q.Filters {
-		made, err := acc.filter(f)
+		typed, err := acc.named(ctx, f.Field)
+		if err != nil {
+			return nil, err
+		}
+		made, err := acc.filter(f, typed)
 		if err != nil {
 			return nil, err
 		}
 		l.filters = append(l.filters, made)
 	}
 	for _, o := range q.Sort {
+		typed, err := acc.named(ctx, o.Field)
+		if err != nil {
+			return nil, err
+		}
 		if !acc.hides(o.Field) {
-			l.sort = append(l.sort, o)
+			l.sort = append(l.sort, Order{typed.path, o.Descending})
 		}
 	}
 	if q.Cursor == "" {
@@ -198,7 +208,11 @@ func (acc *access) hides(path string) bool {
 func (l *list) typed() []sortKey {
 	keys := make([]sortKey, len(l.sort))
 	for i, o := range l.sort {
-		keys[i] = sortKey{typedPath{o.Field, typeAt(l.access.Schema.Fields, o.Field)}, o.Descending}
+		typ := typeAt(l.access.Schema.Fields, o.Field)
+		if own, ok := strings.CutPrefix(o.Field, "@"); ok && ownNames[own] != "" {
+			typ = ownNames[own]
+		}
+		keys[i] = sortKey{typedPath{o.Field, typ}, o.Descending}
 	}
 	return keys
 }
@@ -211,6 +225,9 @@ func (l *list) key() selectionKey {
 		fmt.Fprintf(h, "%q %q %q %t ", f.op, f.typed.path, f.given, f.closed)
 	}
 	fmt.Fprintf(h, "%#v %q %s", l.sort, l.words, l.access.visible())
+	if l.hasOwn("valid") { // which depends on other entries
+		fmt.Fprintf(h, " %s", l.snap.Commit())
+	}
 	return selectionKey(h.Sum(nil))
 }
 

@@ -89,6 +89,10 @@ func FuzzFilter(f *testing.F) {
 		f.Add("a", string(op), "3", "-b", "")
 		f.Add("title", string(op), "true", "a,b.c", "corps")
 	}
+	for own := range strings.SplitSeq("slug path updated updated.author valid @slug @rien", " ") {
+		f.Add(own, "eq", "true", "-"+own, "")
+		f.Add(own, "exists", "true", own+",title", "")
+	}
 	f.Add("b.c", "in", "x,2026-01-15,NaN,Inf,0x1p-2,1e999", "a\x00b", "\xff")
 	f.Add("a", "lte", "9999-12-31", strings.Repeat("a.", 300), "\x00")
 	f.Add("in_progress", "eq", "oui", "a,a,a,a,a,a", "T1 T2")
@@ -134,7 +138,7 @@ func orders(s string) []site.Order {
 func FuzzCursor(f *testing.F) {
 	s := newSite(f)
 	s.various(rand.New(rand.NewPCG(3, 4)), 40)
-	for _, sort := range []string{"a", "-a,b", "title", "b.c,-title", "a,b", "a\x00b"} {
+	for _, sort := range []string{"a", "-a,b", "title", "b.a,-title", "a,b", "-updated,slug", "@valid,@updated.author"} {
 		page, err := s.List(s.Context(), s.editor, "consultations", site.Query{Limit: 9, Sort: orders(sort)})
 		if err != nil {
 			f.Fatal(err)
@@ -148,6 +152,7 @@ func FuzzCursor(f *testing.F) {
 		f.Add([]byte(strings.Replace(string(raw), `"t":`, `"t":9`, 1)), sort)
 	}
 	f.Add([]byte("null"), "a")
+	f.Add([]byte("null"), "a\x00b")
 	f.Add([]byte("null"), strings.Repeat("a", site.MaxFieldPath+1))
 	f.Fuzz(func(t *testing.T, raw []byte, sort string) {
 		q := site.Query{Limit: 5, Sort: orders(sort)}
@@ -194,7 +199,7 @@ func TestWalkDuringEdits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys := []string{"a", "-a", "b", "-b", "title", "-title", "b.c", "a.a", "code", "nulle.part"}
+	keys := []string{"a", "-a", "b", "-b", "title", "-title", "b.a", "a.a", "code", "@valid", "path"}
 	for range 15 {
 		q := site.Query{Limit: 1 + random.IntN(20)}
 		for range random.IntN(4) {
@@ -206,7 +211,7 @@ func TestWalkDuringEdits(t *testing.T) {
 			t.Errorf("%+v: got %q, want %q", q.Sort, got, want)
 		}
 		kept := s.walk(t, q, func() {})
-		q.Sort = append(q.Sort, site.Order{Field: fmt.Sprint("inconnu", restless)}) // which no entry has: sorted anew, and no otherwise
+		q.Filters = append(q.Filters, site.Filter{Field: "title", Op: site.Ne, Value: fmt.Sprint("inconnu", restless)}) // which all are: sorted anew, and not otherwise
 		if anew := s.walk(t, q, func() {}); !slices.Equal(kept, anew) {
 			t.Errorf("%+v: got %q, want as sorted anew %q", q.Sort, kept, anew)
 		}

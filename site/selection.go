@@ -141,6 +141,9 @@ func (all *selectionCache) trim(collection string, s *selection, entries int) {
 
 // unfiltered is every entry of the collection in the order of l, if that is cached.
 func (all *selectionCache) unfiltered(ctx context.Context, newest func() repo.Edition, l *list) (*order, repo.Edition, bool) {
+	if l.hasOwn("") {
+		return nil, repo.Edition{}, false
+	}
 	base := &list{access: &access{Collection: l.access.Collection, full: true}, sort: l.sort}
 	name := base.key()
 	if name == l.key() {
@@ -403,6 +406,7 @@ func (m *build) order(r *reader) *order {
 type reader struct {
 	list   *list
 	sort   []sortKey
+	own    bool // asks for what is the entries' own
 	cells  cells
 	unread bool // an entry could not be read now
 	looked int  // bytes
@@ -410,16 +414,24 @@ type reader struct {
 	folded []byte
 }
 
-func (l *list) reader() *reader { return &reader{list: l, sort: l.typed()} }
+func (l *list) reader() *reader { return &reader{list: l, sort: l.typed(), own: l.hasOwn("")} }
 
 // glimpse is the fields of an entry for filters and sorts alone. What only cannot be
 // read now is noted.
 func (r *reader) glimpse(e *repo.Entry) values {
 	if g, ok := e.CachedFields(); ok {
-		return g
+		return r.with(e, g)
 	}
 	fields, _ := r.read(e)
-	return fields
+	return r.with(e, fields)
+}
+
+// with is fields with what is e's own, if the list asks for it.
+func (r *reader) with(e *repo.Entry, fields values) values {
+	if !r.own {
+		return fields
+	}
+	return ownValues{fields, e, r}
 }
 
 // read is the fields of an entry and the problems with its file. What only cannot
@@ -457,12 +469,16 @@ func (r *reader) finds(e *repo.Entry) (values, bool) {
 	}
 	fields, problems := r.read(e)
 	r.looked += lookCost + e.Weight()
+	if !l.access.canReadFields(fields, problems) {
+		return fields, false
+	}
+	all := r.with(e, fields)
 	for i := range l.filters {
-		if !l.filters[i].matches(fields, &r.cells) {
-			return fields, false
+		if !l.filters[i].matches(all, &r.cells) {
+			return all, false
 		}
 	}
-	return fields, l.access.canReadFields(fields, problems) && (len(l.words) == 0 || r.mentions(e, fields))
+	return all, len(l.words) == 0 || r.mentions(e, fields)
 }
 
 // key is what e is sorted by.
