@@ -17,7 +17,7 @@ type Preconditions struct {
 func (c Preconditions) parse(base string) (site.Precondition, error) {
 	pre := site.Precondition{Base: base}
 	if base != "" && (c.IfMatch != "" || c.IfNoneMatch != "") {
-		return pre, web.NewProblem(http.StatusBadRequest, "The parameter base stands in the place of If-Match and If-None-Match. Give one of them.")
+		return pre, web.NewProblem(http.StatusBadRequest, "The parameter base replaces If-Match and If-None-Match. Give one of them.")
 	}
 	if c.IfMatch != "" {
 		t, err := web.ParseTags("If-Match", c.IfMatch)

@@ -28,9 +28,9 @@ type listInput struct {
 	Limit  int               `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with; fewer where they are very large."`
 	Cursor string            `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, with the same filters, sort and q."`
 	Sort   string            `query:"sort" maxLength:"1300" doc:"At most 5 fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
-	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents do not count) or exists (true or false). Dots lead into objects, and into the items of lists, of which one has to match. All filters have to hold; there are at most 20."`
+	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents are ignored) or exists (true or false). Dots lead into objects, and into the items of lists, of which one must match. All filters must match; there are at most 20."`
 	Where  []string          `query:"where,explode" maxItems:"20" doc:"The same as filter, in a form that every client can send: field:op:value, once for each filter." example:"[\"note:gte:3\"]"`
-	Q      string            `query:"q" maxLength:"1000" doc:"Words that each have to be in the fields or in the body; case and accents do not count."`
+	Q      string            `query:"q" maxLength:"1000" doc:"Words that must each be in the fields or in the body; case and accents are ignored."`
 	Fields string            `query:"fields" doc:"The fields to show, with commas between them, at most 200; without it, all." example:"title,date"`
 
 	filters []site.Filter
@@ -117,7 +117,7 @@ func (in *listInput) query() site.Query {
 var listEntriesDoc = doc{
 	id: "list-entries", tag: "Entries",
 	summary:   "List the entries of a collection",
-	text:      "Filtered and sorted, else in the order of their slugs; without their bodies. Pages stay in step while entries come and go.",
+	text:      "Filtered and sorted, by slug by default, without their bodies. Pages stay in step while entries come and go.",
 	responses: map[int]any{200: Entries{}},
 	problems:  []int{400, 404},
 	repeats:   []string{"where"},

@@ -131,7 +131,7 @@ func ofWebhook(err error) *web.Problem {
 	case errors.Is(err, webhooks.ErrNameTaken):
 		return web.NewProblem(http.StatusConflict, "There is a webhook of that name. Take another one.")
 	case errors.Is(err, webhooks.ErrConfigured):
-		return web.NewProblem(http.StatusConflict, "The webhook stands in the configuration, and its settings can be changed only there. It can be enabled and disabled here.")
+		return web.NewProblem(http.StatusConflict, "The webhook is defined in the configuration, and its settings can only be changed there. It can be enabled and disabled here.")
 	case errors.Is(err, webhooks.ErrUnsigned):
 		return web.NewProblem(http.StatusConflict, "The webhook has no secret: such a service is sent nothing that is signed.")
 	case errors.Is(err, webhooks.ErrUnknownDelivery):

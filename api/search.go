@@ -29,7 +29,7 @@ type Highlight struct {
 }
 
 type searchInput struct {
-	Q          string `query:"q" required:"true" maxLength:"1000" doc:"At most 32 words, which all have to be in the entry. Endings, accents and case do not count, nor do articles." example:"plan vélo"`
+	Q          string `query:"q" required:"true" maxLength:"1000" doc:"At most 32 words, which must all be in the entry. Endings, accents and case are ignored, and so are articles." example:"plan vélo"`
 	Collection string `query:"collection" doc:"Only entries of this collection."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"The greatest number of entries to answer with; fewer where they are very large."`
 	Cursor     string `query:"cursor" maxLength:"200" doc:"The next_cursor of the page before, with the same q and collection."`

@@ -44,7 +44,7 @@ var details = map[int]string{
 	http.StatusUnprocessableEntity:   "The body is not as it should be. Nothing was saved.",
 	http.StatusTooManyRequests:       "Too many requests. Try again after the seconds in Retry-After, and send fewer.",
 	http.StatusRequestEntityTooLarge: "The body is larger than the 10485760 bytes that are accepted.",
-	http.StatusInternalServerError:   "Something failed here that should not. The log of the service has it under this instance.",
+	http.StatusInternalServerError:   "An unexpected error occurred. The log of the service has it under this instance.",
 	http.StatusServiceUnavailable:    "The repository cannot be read now. Try again in a moment.",
 }
 

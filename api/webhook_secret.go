@@ -13,7 +13,7 @@ import (
 // WebhookSecret is an endpoint and its secret.
 type WebhookSecret struct {
 	Webhook
-	Secret string `json:"secret,omitempty" doc:"What signs its events, in the form of Standard Webhooks. It is told only now; absent for a service that is sent nothing signed." example:"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="`
+	Secret string `json:"secret,omitempty" doc:"What signs its events, in the form of Standard Webhooks. It is shown once, here; absent for a service that is sent nothing signed." example:"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="`
 }
 
 // answerSecret tells a secret, once.
@@ -32,7 +32,7 @@ func answerSecret(status int, s webhooks.Status, secret string) (*reply, error) 
 
 // Overlap is how long an old secret is good beside a new one.
 type Overlap struct {
-	Overlap string `json:"overlap,omitempty" doc:"How long the secret before signs too, 30 days at most; 24 hours when it is left out." example:"24h"`
+	Overlap string `json:"overlap,omitempty" doc:"How long the old secret signs too, 30 days at most; 24 hours by default." example:"24h"`
 }
 
 type renewSecretInput struct {
@@ -52,7 +52,7 @@ const (
 
 var renewSecretDoc = doc{
 	id: "renew-webhook-secret", tag: "Webhooks", summary: "Give an endpoint another secret",
-	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that stands in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
+	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that is defined in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Overlap{}},
 	example:   json.RawMessage(`{"overlap": "24h"}`),
 	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},

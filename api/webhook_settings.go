@@ -119,7 +119,7 @@ func (in *patchWebhookInput) admit(ctx context.Context, a *API) error {
 
 var patchWebhookDoc = doc{
 	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
-	text:      "Of one that stands in the configuration, only enabled can be changed: 409 else. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
+	text:      "Of one that is defined in the configuration, only enabled can be changed: 409 otherwise. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
 	example:   json.RawMessage(`{"enabled": true}`),
 	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
@@ -173,7 +173,7 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 
 var deleteWebhookDoc = doc{
 	id: "delete-webhook", tag: "Webhooks", summary: "Delete an endpoint",
-	text:      "And its deliveries. 409 for one that stands in the configuration. Takes the action delete of webhooks.",
+	text:      "And its deliveries. 409 for one that is defined in the configuration. Takes the action delete of webhooks.",
 	responses: map[int]any{204: nil}, problems: []int{404, 409},
 }
 

@@ -15,7 +15,7 @@ import (
 // one, are not told.
 type Webhook struct {
 	Name           string     `json:"name" example:"site"`
-	Configured     bool       `json:"configured" doc:"Whether it stands in the configuration, where alone its settings can be changed."`
+	Configured     bool       `json:"configured" doc:"Whether it is defined in the configuration: its settings can only be changed there."`
 	Host           string     `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
 	Type           string     `json:"type,omitempty" doc:"The kind of a service that builds; absent for a receiver of events." example:"netlify"`
 	Events         []string   `json:"events" doc:"The types it asks for; none asks for all."`

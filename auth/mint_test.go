@@ -100,7 +100,7 @@ func TestMintRefuses(t *testing.T) {
 		{"negative time to live", hs, Claims{Subject: "bot", TTL: -time.Hour}, "time to live"},
 		{"over before it begins", hs, Claims{Subject: "bot", TTL: time.Nanosecond}, "expired"},
 		{"no subject", hs, Claims{TTL: time.Hour}, "no subject"},
-		{"too many roles", hs, Claims{Subject: "bot", TTL: time.Hour, Roles: strings.Fields(strings.Repeat("editor ", 1000))}, "larger than 8 KB"},
+		{"too many roles", hs, Claims{Subject: "bot", TTL: time.Hour, Roles: strings.Fields(strings.Repeat("editor ", 4000))}, "larger than the 32768 bytes"},
 		{"public keys only", public, Claims{Subject: "bot", TTL: time.Hour}, "no private key"},
 		{"keys elsewhere", remote, Claims{Subject: "bot", TTL: time.Hour}, "not at hand"},
 		{"unsound issuer", Issuer{Issuer: idp}, Claims{Subject: "bot", TTL: time.Hour}, "no audience"},

@@ -31,7 +31,7 @@ func (f *Floor) Caller(r *http.Request) (*auth.Principal, error) {
 	}
 	pr, err := f.sessions.Principal(r.Context(), access)
 	if errors.Is(err, auth.ErrNoSession) {
-		return nil, NewProblem(http.StatusUnauthorized, "The session has ended, or has to be refreshed: POST /v1/auth/refresh, or log in again.").
+		return nil, NewProblem(http.StatusUnauthorized, "The session has ended or must be refreshed: POST /v1/auth/refresh, or log in again.").
 			With("WWW-Authenticate", bearer)
 	}
 	return pr, err

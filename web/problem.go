@@ -156,7 +156,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		p = NewProblem(http.StatusUnauthorized, "The session has ended. Log in again.").With("WWW-Authenticate", bearer)
 	case errors.Is(err, auth.ErrKeysUnavailable):
 		f.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", RequestID(ctx))
-		p = NewProblem(http.StatusServiceUnavailable, "The keys of the token's issuer cannot be had now. Try again in a moment.").With("Retry-After", "10")
+		p = NewProblem(http.StatusServiceUnavailable, "The keys of the token's issuer are not available. Try again in a moment.").With("Retry-After", "10")
 	case state.Unavailable(err), lacksRoom(err):
 		f.log.ErrorContext(ctx, "request failed for want of its database, or of resources", "error", err, "request_id", RequestID(ctx))
 		p = NewProblem(http.StatusServiceUnavailable, "The service lacks what it needs for this now. Try again in a moment.").With("Retry-After", "2")
@@ -170,7 +170,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 }
 
 func internal() *Problem {
-	return NewProblem(http.StatusInternalServerError, "Something failed here that should not. The log of the service has it under this instance.")
+	return NewProblem(http.StatusInternalServerError, "An unexpected error occurred. The log of the service has it under this instance.")
 }
 
 // lacksRoom says whether err is of a process or a system that has no files or memory

@@ -56,8 +56,8 @@ func checkQuery(raw string) error {
 func checkParameters(r *http.Request, op *Operation) error {
 	for name, values := range r.URL.Query() {
 		if len(values) > 1 && !slices.Contains(op.Repeatable, name) || slices.Contains(values, "") {
-			p := NewProblem(http.StatusBadRequest, "The query has a parameter without a value, or one that stands there twice.")
-			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: "Give this parameter once, with a value: dry_run=true."}}
+			p := NewProblem(http.StatusBadRequest, "The query has a parameter without a value, or the same one twice.")
+			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: "Give this parameter once, with a value, such as dry_run=true."}}
 			return p
 		}
 	}

@@ -119,7 +119,7 @@ func (f *Floor) SameOrigin(r *http.Request, byCookie bool) error {
 		return NewProblem(http.StatusForbidden, "This comes from a page that was not fetched over TLS, which anyone on the way could have changed. Use the https address of this service.")
 	}
 	if byCookie && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
-		return NewProblem(http.StatusForbidden, "A change that a cookie authenticates has to say where it comes from: send the header Origin with the address of this service, or use a bearer token.")
+		return NewProblem(http.StatusForbidden, "A change that is authenticated by a cookie must say where it comes from: send the header Origin with the address of this service, or use a bearer token.")
 	}
 	return nil
 }
