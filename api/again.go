@@ -33,7 +33,7 @@ func (a *API) once(ctx context.Context, r *http.Request, body []byte, limit time
 	switch {
 	case err != nil && replayed:
 		p := a.problem(ctx, err)
-		p.With(replayedHeader, "true")
+		_ = p.With(replayedHeader, "true")
 		return nil, p
 	case replayed:
 		answer.Replayed = "true"

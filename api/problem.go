@@ -169,11 +169,11 @@ func refusal(e *site.Error) *Problem {
 	switch e.Code {
 	case site.PreconditionFailed:
 		p.Revision = e.Revision
-		p.With("ETag", web.ETag(e.Revision))
+		_ = p.With("ETag", web.ETag(e.Revision))
 	case site.Unavailable:
-		p.With("Retry-After", strconv.Itoa(int(max(e.Retry, time.Second).Seconds())))
+		_ = p.With("Retry-After", strconv.Itoa(int(max(e.Retry, time.Second).Seconds())))
 	case site.Unsure:
-		p.With("Retry-After", "2")
+		_ = p.With("Retry-After", "2")
 	}
 	return p
 }

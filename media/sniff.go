@@ -69,7 +69,7 @@ func isSVG(f io.Reader) (bool, error) {
 func isPDF(f io.Reader) (bool, error) {
 	head := make([]byte, maxBefore+len("%PDF-"))
 	n, err := io.ReadFull(f, head)
-	if err == io.ErrUnexpectedEOF || err == io.EOF { //nolint:errorlint // ReadFull gives them as they are
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
 		err = nil
 	}
 	return bytes.Contains(head[:n], []byte("%PDF-")), err
@@ -83,7 +83,7 @@ type failing struct {
 
 func (r *failing) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
-	if err != nil && err != io.EOF { //nolint:errorlint // readers give it as it is
+	if err != nil && err != io.EOF {
 		r.err = err
 	}
 	return n, err

@@ -10,7 +10,7 @@ import (
 )
 
 // bearer asks for a token (RFC 6750).
-const bearer = `Bearer realm="cms"`
+const bearer = `Bearer realm="cms"` //nolint:gosec // a challenge, no credential
 
 // Caller is who sends a request: whom its bearer token speaks for or, where it
 // has no Authorization header, whom its session is of. What is sent on purpose

@@ -51,7 +51,7 @@ var presets = []preset{
 	}},
 }
 
-// Presets are the names of the services that build, as an endpoint's Type.
+// Kinds are the names of the services that build, as an endpoint's Type.
 func Kinds() []string {
 	names := make([]string, len(presets))
 	for i, p := range presets {

@@ -27,11 +27,11 @@ const (
 	problem    = "application/problem+json"
 )
 
-// Stand-ins for bodies that are no JSON.
-type (
-	File   struct{} // a whole Markdown file
-	Stream struct{} // server-sent events
-)
+// File stands for a body that is a whole Markdown file.
+type File struct{}
+
+// Stream stands for a body of server-sent events.
+type Stream struct{}
 
 // Either stands for one of two bodies.
 type Either [2]any
@@ -193,7 +193,7 @@ var headersOf = map[int][][2]string{
 // refused is the reference to the answer that a problem of a status is, which all
 // operations share; of 0 it stands for any other.
 func (d *Document) refused(status int) string {
-	name, text := "Problem", "Any other problem."
+	name, text := "OtherProblem", "Any other problem."
 	if status != 0 {
 		text = http.StatusText(status)
 		name = strings.NewReplacer(" ", "", "-", "").Replace(text)
@@ -311,9 +311,10 @@ func (d *Document) shareParameters() error {
 	d.api.Components.Parameters = map[string]*huma.Param{}
 	for _, text := range slices.Sorted(maps.Keys(uses)) {
 		if all := uses[text]; len(all) > 1 {
-			name := (*all[0]).Name
+			const suffix = "Parameter" // as generators name types after components of any kind
+			name := (*all[0]).Name + suffix
 			for n := 2; d.api.Components.Parameters[name] != nil; n++ {
-				name = (*all[0]).Name + strconv.Itoa(n)
+				name = (*all[0]).Name + suffix + strconv.Itoa(n)
 			}
 			d.api.Components.Parameters[name] = *all[0]
 			for _, p := range all {

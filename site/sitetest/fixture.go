@@ -96,7 +96,7 @@ func (f *Fixture) RunGit(args ...string) string {
 
 func (f *Fixture) run(stdin string, args ...string) string {
 	f.Helper()
-	cmd := exec.Command("git", args...)
+	cmd := exec.CommandContext(context.WithoutCancel(f.Context()), "git", args...) // at the end, too
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
