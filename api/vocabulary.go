@@ -78,7 +78,8 @@ func described(o Options) openapi.Options {
 			{Schema: "Collection", Member: "actions", Texts: actions},
 			{Schema: "DeploymentReport", Member: "state", Texts: webhooks.BuildStates()},
 		},
-		Nullable: map[string][]string{"Difference": {"from"}},
+		Nullable:  map[string][]string{"Difference": {"from"}},
+		Subscribe: "create-webhook",
 		Events: map[string]any{
 			"entry.created": event, "entry.updated": event, "entry.deleted": event, "entry.moved": event,
 			"media.created": event, "media.updated": event, "media.deleted": event, "media.moved": event,

@@ -54,6 +54,7 @@ type Options struct {
 	Vocabularies []Vocabulary
 	Nullable     map[string][]string // members, by their schemas, that are an object or null
 	Events       map[string]any      // the bodies of webhooks, by the type of the event
+	Subscribe    string              // the operation by which they are asked for
 }
 
 // Document is one that is being made.
@@ -282,6 +283,7 @@ func brief(op *huma.Operation) {
 		if p.Schema == nil {
 			continue
 		}
+		neverNull(p.Schema)
 		if p.Schema.Description == p.Description {
 			s := *p.Schema
 			s.Description = ""
@@ -325,22 +327,39 @@ func (d *Document) shareParameters() error {
 	return nil
 }
 
-// webhooks describes the events that endpoints are sent.
+// webhooks describes the events that endpoints are sent. Beside the webhooks of the
+// document they are the callback of what makes an endpoint: some generators know the one,
+// some the other.
 func (d *Document) webhooks() {
-	if len(d.options.Events) > 0 {
-		d.api.Webhooks = map[string]*huma.PathItem{}
+	if len(d.options.Events) == 0 {
+		return
 	}
+	d.api.Webhooks = map[string]*huma.PathItem{}
 	for _, event := range slices.Sorted(maps.Keys(d.options.Events)) {
-		d.api.Webhooks[event] = &huma.PathItem{Post: &huma.Operation{
-			OperationID: "on-" + strings.ReplaceAll(event, ".", "-"), Summary: "An event " + event, Tags: []string{"Webhooks"},
-			Description: "Signed as Standard Webhooks has it, by the headers webhook-id, webhook-timestamp and webhook-signature. Events come at least once: the id is that of the first time.",
-			Security:    []map[string][]string{{}},
-			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: d.Schema(d.options.Events[event])}}},
-			Responses: map[string]*huma.Response{
-				"2XX": {Description: "Taken."}, "410": {Description: "Not wanted any more: the endpoint is disabled."}, "default": {Description: "Sent again later, for three days."},
-			},
-		}}
+		d.api.Webhooks[event] = d.delivery("on-"+strings.ReplaceAll(event, ".", "-"), "An event "+event, d.options.Events[event])
 	}
+	for _, path := range d.api.Paths {
+		if path.Post != nil && path.Post.OperationID == d.options.Subscribe {
+			for _, event := range slices.Sorted(maps.Keys(d.options.Events))[:1] { // all are alike
+				path.Post.Callbacks = map[string]map[string]*huma.PathItem{"event": {
+					"{$request.body#/url}": d.delivery("on-event", "An event of those asked for", d.options.Events[event]),
+				}}
+			}
+		}
+	}
+}
+
+// delivery is the request that brings an event.
+func (d *Document) delivery(id, summary string, body any) *huma.PathItem {
+	return &huma.PathItem{Post: &huma.Operation{
+		OperationID: id, Summary: summary, Tags: []string{"Webhooks"},
+		Description: "Signed as Standard Webhooks has it, by the headers webhook-id, webhook-timestamp and webhook-signature. Events come at least once: the id is that of the first time.",
+		Security:    []map[string][]string{{}},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: d.Schema(body)}}},
+		Responses: map[string]*huma.Response{
+			"2XX": {Description: "Taken."}, "410": {Description: "Not wanted any more: the endpoint is disabled."}, "default": {Description: "Sent again later, for three days."},
+		},
+	}}
 }
 
 // neverNull says of the arrays in a schema that they are arrays: ours are empty
