@@ -98,11 +98,12 @@ type Author struct {
 	Email string `json:"email"`
 }
 
-// eventsOf makes the events of one commit: one for each entry and each media file
-// that changed, in the order given, and one for all other files together. The changes are of
-// one commit and at least one.
+// eventsOf makes the events of one commit: one for each entry that changed, then one for
+// each media file, in the order given, so that who sees the types alone learns nothing of
+// paths; and one for all other files together. The changes are of one commit and at least
+// one.
 func eventsOf(t turn, commit []site.FileChange) []Event {
-	var events []Event
+	var events, media []Event
 	var other *site.FileChange
 	for i := range commit {
 		c := &commit[i]
@@ -110,11 +111,12 @@ func eventsOf(t turn, commit []site.FileChange) []Event {
 		case c.Collection != "":
 			events = append(events, entryEvent(t, c))
 		case c.Media != "":
-			events = append(events, mediaEvent(t, c))
+			media = append(media, mediaEvent(t, c))
 		default:
 			other = c
 		}
 	}
+	events = append(events, media...)
 	if other != nil {
 		events = append(events, Event{
 			ID: t.id(other.Commit), Source: t.source, Type: repositoryUpdated, Time: stamp(other.At), Sequence: t.sequence(other.Depth),
