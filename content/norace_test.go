@@ -1,0 +1,6 @@
+//go:build !race
+
+package content
+
+// raced says whether the race detector runs, which takes memory of its own.
+const raced = false
