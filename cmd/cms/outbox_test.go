@@ -147,7 +147,8 @@ type change struct {
 
 // inbox is a receiver of webhooks of the worse kind. It notes all that comes,
 // and then refuses three in ten and lets some wait; some of what it refuses it
-// has taken for all one can know.
+// has taken for all one can know. It refuses no event often, as the time to the next
+// attempt doubles.
 type inbox struct {
 	*testing.T
 	server *httptest.Server
@@ -155,14 +156,14 @@ type inbox struct {
 	mu       sync.Mutex
 	arrivals []arrival
 	taken    map[string]bool // ids that were answered by 2xx
-	bad      int             // refused
+	bad      map[string]int  // how often they were refused
 	more     chan struct{}   // has a token when something was taken
 }
 
 type arrival struct{ id, commit, path string }
 
 func newInbox(t *testing.T) *inbox {
-	in := &inbox{T: t, taken: map[string]bool{}, more: make(chan struct{}, 1)}
+	in := &inbox{T: t, taken: map[string]bool{}, bad: map[string]int{}, more: make(chan struct{}, 1)}
 	hook, err := standardwebhooks.NewWebhook(hookSecret)
 	if err != nil {
 		t.Fatal(err)
@@ -182,8 +183,7 @@ func newInbox(t *testing.T) *inbox {
 		if err := json.Unmarshal(body, &e); err != nil || e.ID != r.Header.Get("webhook-id") {
 			t.Errorf("an event with the id %q and the webhook-id %q: %v", e.ID, r.Header.Get("webhook-id"), err)
 		}
-		refuse := rand.IntN(10) < 3
-		in.note(arrival{e.ID, e.Data.Commit, e.Data.Path}, !refuse)
+		refuse := in.note(arrival{e.ID, e.Data.Commit, e.Data.Path}, rand.IntN(10) < 3)
 		if rand.IntN(50) == 0 {
 			select {
 			case <-time.After(2 * time.Second):
@@ -198,19 +198,23 @@ func newInbox(t *testing.T) *inbox {
 	return in
 }
 
-func (in *inbox) note(a arrival, take bool) {
+// note notes an arrival, and says whether to refuse it, which it does where that is
+// wished and was not done too often.
+func (in *inbox) note(a arrival, refuse bool) bool {
+	const often = 4
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.arrivals = append(in.arrivals, a)
-	if !take {
-		in.bad++
-		return
+	if refuse && in.bad[a.id] < often {
+		in.bad[a.id]++
+		return true
 	}
 	in.taken[a.id] = true
 	select {
 	case in.more <- struct{}{}:
 	default:
 	}
+	return false
 }
 
 func (in *inbox) count() int {
@@ -219,10 +223,13 @@ func (in *inbox) count() int {
 	return len(in.arrivals)
 }
 
-func (in *inbox) refused() int {
+func (in *inbox) refused() (n int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.bad
+	for _, times := range in.bad {
+		n += times
+	}
+	return n
 }
 
 // await waits until n different events were taken.
