@@ -17,8 +17,8 @@ import (
 // longer than the last, as long as no push lands in it.
 //
 // Where the system tells when Git looks at the repository, the fetch before a push is
-// seen, and gets a window; then there are no others. Those who only fetch look the
-// same: after a few windows in vain looks count for nothing for a while.
+// seen, and gets a window; then there are no others. Those who only fetch, such as
+// builds, look the same: after a few windows in vain looks count for nothing for a while.
 type pushWindow struct {
 	lastMove    time.Time // when the branch last moved by our commits
 	steadySince time.Time // since when it has not stood still for longer than a window
@@ -35,7 +35,10 @@ type pushWindow struct {
 	byOpen     bool          // the window is for that
 	nextByOpen time.Time     // when the next one for that may begin
 	pushTime   time.Duration // from a fetch to its push, as guessed; 0 for longest
-	missed     int           // how many windows for that ended without a push since the last one landed
+	missed     int           // how many windows for that ended without a push, one after the other
+
+	ignoreUntil time.Time // what Git looks at counts for nothing
+	ignored     int       // how often that was so since a push landed
 
 	max time.Duration // of windows; a second if zero
 }
@@ -63,7 +66,7 @@ const (
 	windowPoll     = 20 * time.Millisecond   // how often the end of a window is looked for
 	pushMemory     = time.Minute             // how long a push is a sign of others to come
 	lightLoadRate  = 30                      // a second, up to which windows are left on a guess
-	maxMissed      = 4                       // windows, after which looks count for nothing for pushMemory, and longer each time
+	maxMissed      = 4                       // windows, half as many where nobody has pushed lately, after which looks count for nothing for pushMemory, and longer each time
 	maxBackoff     = 6                       // times, at most
 )
 
@@ -83,10 +86,7 @@ func (w *pushWindow) recordGroup(began, ended time.Time, updates int) {
 // pushArrived notes that commits of others were taken in. A window has served its purpose
 // then.
 func (w *pushWindow) pushArrived(now time.Time) {
-	if w.ignoresOpens(now) {
-		w.nextByOpen = time.Time{}
-	}
-	w.lastPush, w.missed = now, 0
+	w.lastPush, w.missed, w.ignored, w.ignoreUntil = now, 0, 0, time.Time{}
 	if !w.until.IsZero() {
 		w.end(now, windowGap)
 	}
@@ -120,11 +120,6 @@ func (w *pushWindow) pushSpan() time.Duration {
 	return cmp.Or(w.pushTime, w.length(len(windowLengths)-1))
 }
 
-// ignoresOpens says whether opens count for nothing.
-func (w *pushWindow) ignoresOpens(now time.Time) bool {
-	return w.missed >= maxMissed && now.Before(w.nextByOpen)
-}
-
 // open says whether a window begins because Git has just looked at the repository,
 // and the branch is where it was then.
 func (w *pushWindow) open(now time.Time) bool {
@@ -140,8 +135,13 @@ func (w *pushWindow) open(now time.Time) bool {
 func (w *pushWindow) windowMissed(now time.Time) {
 	w.nextByOpen = w.nextByOpen.Add(now.Sub(w.began) / 2)
 	w.pushTime = min(2*w.pushSpan(), 2*w.length(len(windowLengths)-1))
-	if w.missed++; w.missed%maxMissed == 0 {
-		w.pushTime, w.nextByOpen = 0, now.Add(pushMemory<<min(w.missed/maxMissed-1, maxBackoff))
+	atMost := maxMissed
+	if !w.pushedRecently(now) {
+		atMost = maxMissed / 2
+	}
+	if w.missed++; w.missed >= atMost {
+		w.ignoreUntil = now.Add(pushMemory << min(w.ignored, maxBackoff))
+		w.pushTime, w.missed, w.ignored = 0, 0, w.ignored+1
 	}
 }
 
@@ -171,14 +171,15 @@ func (w *pushWindow) mustWait(now time.Time, pushing func() bool) bool {
 		}
 		return false
 	}
-	if w.open(now) {
-		return true
-	}
-	switch still := now.Sub(w.lastMove); {
-	case still >= w.stillFor(now): // this was a window
+	if now.Sub(w.lastMove) >= w.stillFor(now) { // this was a window
 		w.steadySince = now
+	}
+	switch {
+	case now.Sub(w.steadySince) < windowAfter:
 		return false
-	case w.watching && !w.ignoresOpens(now), now.Sub(w.steadySince) < windowAfter, now.Before(w.next), !signs && !w.lightLoad(now):
+	case w.watching && !now.Before(w.ignoreUntil):
+		return w.open(now)
+	case now.Before(w.next), !signs && !w.lightLoad(now):
 		return false
 	}
 	w.count++

@@ -157,13 +157,32 @@ func TestFetchesAloneAreIgnored(t *testing.T) {
 		s.looks()
 		s.play(time.Second)
 	}
-	if s.held > 30 {
+	if s.held > 15 {
 		t.Errorf("updates were held %d times in an hour", s.held)
 	}
 	s.foreign = true // somebody pushes after all
 	for loop := range 5 {
 		if took := s.push(300*time.Millisecond, 100*time.Millisecond); took > 10*time.Second {
 			t.Errorf("loop %d took %s", loop, took)
+		}
+	}
+}
+
+// Who edits now and then does not wait for others who only read, just before the edit
+// or any other time.
+func TestEditsDoNotWaitForReaders(t *testing.T) {
+	for _, every := range []time.Duration{900, 1000, 2000, 10_000} {
+		for _, before := range []time.Duration{5, 100, 450, 800} {
+			s := &scene{every: every * time.Millisecond, takes: 5 * time.Millisecond, now: time.Unix(1_800_000_000, 0), sees: true}
+			s.due = s.now
+			for range 100 {
+				s.play(s.due.Sub(s.now) - before*time.Millisecond)
+				s.looks()
+				s.play(before*time.Millisecond + 2*moment)
+			}
+			if s.held > 0 {
+				t.Errorf("an update every %d ms, a reader %d ms before each: updates were held %d times", every, before, s.held)
+			}
 		}
 	}
 }
