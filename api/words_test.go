@@ -3,11 +3,13 @@ package api_test
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"cms/content"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // The enums of the document are the vocabularies of their owners.
@@ -28,6 +30,7 @@ func TestEnumsAreThoseOfTheirOwners(t *testing.T) {
 		{"components schemas Field properties type", types},
 		{"components schemas NewWebhook properties type", webhooks.Kinds()},
 		{"components schemas DeploymentReport properties state", webhooks.BuildStates()},
+		{"paths /hooks/{provider} post parameters 0 schema", inbound.Providers()},
 	} {
 		got := enumOf(document, strings.Fields(tt.path))
 		slices.Sort(got)
@@ -41,6 +44,12 @@ func TestEnumsAreThoseOfTheirOwners(t *testing.T) {
 // enumOf is the enum of the schema that steps lead to.
 func enumOf(schema any, steps []string) (words []string) {
 	for _, step := range append(steps, "enum") {
+		if list, ok := schema.([]any); ok {
+			if n, err := strconv.Atoi(step); err == nil && n < len(list) {
+				schema = list[n]
+			}
+			continue
+		}
 		o, _ := schema.(map[string]any)
 		schema = o[step]
 	}

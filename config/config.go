@@ -117,9 +117,9 @@ type Collection struct {
 	Extension string            `yaml:"extension" default:".md"`
 	Label     map[string]string `yaml:"label"` // by language
 	Strict    bool              `yaml:"strict"`
-	Fields    []Field           `yaml:"fields"`                                                                             // none: there is no schema
-	Publish   []string          `yaml:"publish"`                                                                            // the fields that only who may publish changes
-	Language  string            `yaml:"language" default:"fr" oneof:"da de en es fi fr ga hu it nl no pt ro ru sv tr none"` // by whose stems searches find
+	Fields    []Field           `yaml:"fields"`                                  // none: there is no schema
+	Publish   []string          `yaml:"publish"`                                 // the fields that only who may publish changes
+	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
 }
 
 // Field is a key of the front matter and what is expected of its value.
@@ -254,7 +254,7 @@ type Header struct {
 
 // Hook is a push hook that a Git host sends here.
 type Hook struct {
-	Provider   string `yaml:"provider" required:"true" oneof:"github gitlab gitea forgejo bitbucket"`
+	Provider   string `yaml:"provider" required:"true" words:"hosts"`
 	SecretEnv  string `yaml:"secret_env"`
 	SecretFile string `yaml:"secret_file"`
 

@@ -7,7 +7,9 @@ import (
 
 	"cms/auth"
 	"cms/media"
+	"cms/search"
 	"cms/webhooks"
+	"cms/webhooks/inbound"
 )
 
 // options are the values that a field with the tag has to choose from, none for any.
@@ -35,6 +37,10 @@ func words(name string) []string {
 		return webhooks.Patterns()
 	case "extensions":
 		return media.Known()
+	case "hosts":
+		return inbound.Providers()
+	case "languages":
+		return append(search.Languages(), "none")
 	}
 	panic(fmt.Sprintf("config: there is no vocabulary %q", name))
 }
