@@ -37,6 +37,9 @@ func disputed(text string) string {
 	if text == "" || text[0] >= 'a' && text[0] <= 'z' && len(text) > 5 {
 		return "" // as nearly always
 	}
+	if number(text) && !strings.ContainsAny(text, "eE") {
+		return ""
+	}
 	if _, _, ok := scanTime(text); ok {
 		return ""
 	}
@@ -72,6 +75,9 @@ var (
 	float12     = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 )
 
+// separators are what Psych lets stand between digits.
+var separators = strings.NewReplacer(",", "", "_", "")
+
 // read11 follows Psych, whose numbers are those of YAML 1.1 with exceptions of its own.
 func read11(s string) Value {
 	if plainInteger(s) {
@@ -90,9 +96,9 @@ func read11(s string) Value {
 		case sexagesimal.MatchString(s):
 			return base60(s)
 		case float11.MatchString(s):
-			return floatOf(s, strings.NewReplacer(",", "", "_", "").Replace(s))
+			return floatOf(s, separators.Replace(s))
 		case integer11.MatchString(s):
-			return integerOf(s, strings.NewReplacer(",", "", "_", "").Replace(s), 0)
+			return integerOf(s, separators.Replace(s), 0)
 		}
 	}
 	return s

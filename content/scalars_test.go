@@ -141,3 +141,19 @@ func scalarMeans(got, want any) bool {
 	}
 	return got == want
 }
+
+// What a scalar costs is little beside the node that holds it, whatever it looks like.
+func TestPlainScalarsCostLittle(t *testing.T) {
+	for _, text := range []string{"1.5", "123456789.000000000042", "1e-5", "1.5e+3", "0x1F", "1_000", "18:00", "0612345678", "yes", "un texte assez long pour une ligne"} {
+		const times = 1000
+		bytes := allocated(func() {
+			for range times {
+				YAML11.read(text)
+				disputed(text)
+			}
+		})
+		if bytes > times<<10 {
+			t.Errorf("%q: %d bytes to read it", text, bytes/times)
+		}
+	}
+}
