@@ -68,4 +68,9 @@ var letters = map[rune]string{
 }
 
 // isApostrophe says whether r is an apostrophe, or typed for one.
-func isApostrophe(r rune) bool { return strings.ContainsRune("'’‘‛ʼʻʹ`´′＇", r) }
+func isApostrophe(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r == '\'' || r == '`'
+	}
+	return strings.ContainsRune("'’‘‛ʼʻʹ`´′＇", r)
+}

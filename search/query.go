@@ -11,19 +11,22 @@ import (
 const MaxTerms = 32
 
 // Query is the words to look for.
-type Query struct{ terms map[string][]string } // by language
+type Query struct {
+	terms map[string][]string        // by language
+	met   map[string]map[string]bool // words of texts, by language, and whether they are asked for
+}
 
 // ParseQuery reads the words of s, as they are found in texts of these languages. It is
 // false when there is none, or too many. Words that are in every text count where there
 // are no others.
 func ParseQuery(s string, languages ...string) (*Query, bool) {
-	q := &Query{map[string][]string{}}
+	q := &Query{map[string][]string{}, map[string]map[string]bool{}}
 	for _, code := range languages {
 		terms := queryTerms(s, code)
 		if len(terms) == 0 || len(terms) > MaxTerms {
 			return nil, false
 		}
-		q.terms[code] = terms
+		q.terms[code], q.met[code] = terms, map[string]bool{}
 	}
 	return q, len(languages) > 0
 }
@@ -61,9 +64,9 @@ const (
 )
 
 // Snippet is the part of a text of a language around the first of the query's words in
-// it, as HTML: the text escaped, the words in <mark>. It is empty when there is none.
+// it, as HTML: the text escaped, the words in <mark>. It is empty when there is none. A
+// query makes one snippet at a time.
 func (q *Query) Snippet(text, code string) string {
-	l, terms := languages[code], q.terms[code]
 	var b strings.Builder
 	from, until, at := -1, 0, 0
 	mark := span{-1, -1} // what is to be marked next
@@ -77,7 +80,7 @@ func (q *Query) Snippet(text, code string) string {
 		if from >= 0 && w.end > until {
 			break
 		}
-		if !slices.ContainsFunc(l.terms(w), func(t string) bool { return slices.Contains(terms, t) }) {
+		if !q.asksFor(w, code) {
 			continue
 		}
 		if from < 0 {
@@ -104,6 +107,24 @@ func (q *Query) Snippet(text, code string) string {
 		b.WriteString(" …")
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// maxMet is how many words a query remembers, of each language.
+const maxMet = 10_000
+
+// asksFor says whether a word of a text is asked for. To find its stem is most of the work
+// of a snippet, and most words come again.
+func (q *Query) asksFor(w word, code string) bool {
+	met := q.met[code]
+	asked, known := met[w.text]
+	if !known {
+		l, terms := languages[code], q.terms[code]
+		asked = slices.ContainsFunc(l.terms(w), func(t string) bool { return slices.Contains(terms, t) })
+		if met != nil && len(met) < maxMet {
+			met[w.text] = asked
+		}
+	}
+	return asked
 }
 
 // span is a part of a text, in bytes.

@@ -34,7 +34,7 @@ func words(text string) func(yield func(word) bool) {
 			spaceless := isSpaceless(first)
 			end := len(text)
 			if n := strings.IndexFunc(text[start:], func(r rune) bool {
-				return !inWord(r) || !unicode.In(r, unicode.M, unicode.Cf) && isSpaceless(r) != spaceless
+				return !inWord(r) || isSpaceless(r) != spaceless && !unicode.In(r, unicode.M, unicode.Cf)
 			}); n >= 0 {
 				end = start + n
 			}
@@ -87,6 +87,9 @@ func letter(s string) int {
 }
 
 func inWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	}
 	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf) && !isApostrophe(r)
 }
 
@@ -99,7 +102,7 @@ func isSpaceless(r rune) bool {
 // ligatures of letters and invisible characters.
 func normal(w string) string {
 	visible := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) {
+		if r >= utf8.RuneSelf && unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return unicode.ToLower(r)
