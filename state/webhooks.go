@@ -78,6 +78,17 @@ func (w *Webhooks) endpoints(ctx context.Context, pending string) ([]Endpoint, e
 	return all, rows.Err()
 }
 
+// Current says whether an endpoint has these settings still, and is enabled. It reads
+// what was stored before it was asked, by any service.
+func (w *Webhooks) Current(ctx context.Context, name, settings string) (bool, error) {
+	var n int
+	err := w.db.reads.QueryRowContext(ctx, w.db.Bind(`SELECT COUNT(*) FROM webhook_endpoints WHERE name = ? AND settings = ? AND disabled_at = 0`), name, settings).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("read webhook endpoint %q: %w", name, err)
+	}
+	return n > 0, nil
+}
+
 // What the column configured holds. One that leaves is gone to those who look at the
 // configuration, but not all of its deliveries are.
 const (

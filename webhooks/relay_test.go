@@ -65,11 +65,17 @@ func (b *bench) until(what string, ok func() bool) {
 // row is b.e in the database.
 func (b *bench) row() state.Endpoint {
 	b.Helper()
+	return b.endpoints()[0]
+}
+
+// endpoints are those in the database, by name: one at least.
+func (b *bench) endpoints() []state.Endpoint {
+	b.Helper()
 	all, err := b.db.Webhooks().Endpoints(context.Background())
 	if err != nil || len(all) == 0 {
 		b.Fatalf("no endpoints: %v", err)
 	}
-	return all[0]
+	return all
 }
 
 func (b *bench) done() bool {

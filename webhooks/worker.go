@@ -36,6 +36,7 @@ type worker struct {
 	due      time.Time // when the next delivery is; zero when none is known
 	failures int       // in a row
 	pause    time.Time // until when nothing is tried
+	outdated bool      // the endpoint was changed, disabled or deleted
 }
 
 // outcome is what came of an attempt, and for how long the endpoint asked to be left
@@ -54,41 +55,38 @@ func (w *worker) ended() bool {
 	}
 }
 
-// run delivers until stop is closed, and waits for attempts under way, or until
-// the endpoint is disabled.
+// run delivers until stop is closed, or until the endpoint is not what it was. It
+// waits for attempts under way.
 func (w *worker) run(ctx context.Context, stop <-chan struct{}) {
 	defer close(w.done)
 	defer w.sender.close()
 	w.inFlight, w.results, w.stale = map[string]bool{}, make(chan outcome, parallel), true
 	for {
-		disabled := false
+		wait := time.Duration(0)
 		select {
 		case <-stop:
+			w.outdated = true
+		default:
+			wait = w.launch(ctx)
+		}
+		if w.outdated {
 			for len(w.inFlight) > 0 {
 				w.record(ctx, <-w.results)
 			}
 			return
-		default:
 		}
-		wait := w.launch(ctx)
 		var timer <-chan time.Time
 		if wait >= 0 {
 			timer = time.After(wait)
 		}
 		select {
 		case res := <-w.results:
-			disabled = w.record(ctx, res)
+			w.record(ctx, res)
 		case <-w.wake:
 			w.stale = true
 		case <-timer:
 			w.stale = true
 		case <-stop:
-		}
-		if disabled {
-			for len(w.inFlight) > 0 {
-				w.record(ctx, <-w.results)
-			}
-			return
 		}
 	}
 }
@@ -108,6 +106,19 @@ func (w *worker) launch(ctx context.Context) time.Duration {
 		if err := w.refill(ctx, now); err != nil {
 			w.log.Error("deliveries cannot be read", "error", err)
 			return pollInterval
+		}
+	}
+	// An operator who was told of a change relies on it from then on, so whoever
+	// tries what was enqueued after it has to have seen it.
+	if len(w.inFlight) < room && len(w.queue) > 0 {
+		current, err := w.store.Current(ctx, w.endpoint.Name, w.settings)
+		if err != nil {
+			w.log.Error("the endpoint cannot be read", "error", err)
+			return pollInterval
+		}
+		if !current {
+			w.outdated = true
+			return -1
 		}
 	}
 	for len(w.inFlight) < room && len(w.queue) > 0 {
@@ -180,9 +191,8 @@ func (w *worker) attempt(ctx context.Context, d state.Delivery) outcome {
 	return r
 }
 
-// record records res and what else has come in. It says whether the endpoint is
-// disabled now.
-func (w *worker) record(ctx context.Context, res outcome) (disabled bool) {
+// record records res and what else has come in.
+func (w *worker) record(ctx context.Context, res outcome) {
 	all := []outcome{res}
 	for more := true; more; {
 		select {
@@ -205,13 +215,12 @@ func (w *worker) record(ctx context.Context, res outcome) (disabled bool) {
 	w.stale = true
 	for _, r := range all {
 		delete(w.inFlight, r.Delivery.ID)
-		disabled = w.handle(ctx, r) || disabled
+		w.handle(ctx, r)
 	}
-	return disabled
 }
 
 // handle logs a result, and learns from it how the endpoint does.
-func (w *worker) handle(ctx context.Context, r outcome) (disabled bool) {
+func (w *worker) handle(ctx context.Context, r outcome) {
 	d, now := r.Delivery, time.Now()
 	if r.State == state.Delivered {
 		if w.failures >= failureThreshold {
@@ -221,7 +230,7 @@ func (w *worker) handle(ctx context.Context, r outcome) (disabled bool) {
 		}
 		w.failures = 0
 		w.log.Info("webhook delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "took", r.Attempt.Took)
-		return false
+		return
 	}
 	w.failures++
 	w.log.Warn("webhook not delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "error", r.Attempt.Error, "next", r.Next.Sub(now))
@@ -236,11 +245,10 @@ func (w *worker) handle(ctx context.Context, r outcome) (disabled bool) {
 	}
 	switch {
 	case r.Attempt.Status == http.StatusGone:
-		return w.disable(ctx, "the endpoint answered 410 Gone", now)
+		w.disable(ctx, "the endpoint answered 410 Gone", now)
 	case r.State == state.Failed && w.dead(ctx, r):
-		return w.disable(ctx, fmt.Sprintf("no event was taken for %s", maxRetryAge), now)
+		w.disable(ctx, fmt.Sprintf("no event was taken for %s", maxRetryAge), now)
 	}
-	return false
 }
 
 // rest tries nothing before then.
@@ -266,11 +274,11 @@ func (w *worker) dead(ctx context.Context, r outcome) bool {
 	return false
 }
 
-func (w *worker) disable(ctx context.Context, reason string, now time.Time) bool {
+func (w *worker) disable(ctx context.Context, reason string, now time.Time) {
 	if _, err := w.store.Disable(ctx, w.endpoint.Name, reason, now); err != nil {
 		w.log.Error("webhook endpoint could not be disabled", "reason", reason, "error", err)
-		return false
+		return
 	}
+	w.outdated = true
 	w.log.Error("webhook endpoint disabled", "reason", reason)
-	return true
 }

@@ -93,3 +93,39 @@ func TestGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// Once a change is told, nothing that was enqueued after it goes by what was before,
+// even where the worker of before is still there.
+func TestOutdatedWorkerTriesNothing(t *testing.T) {
+	for what, change := range map[string]func(*Relay) error{
+		"changed": func(r *Relay) error {
+			_, err := r.Change(t.Context(), "carte", func(e *Endpoint) error { e.URL = "https://carte.example.org/"; return nil })
+			return err
+		},
+		"renewed":  func(r *Relay) error { _, _, err := r.Renew(t.Context(), "carte", 0); return err },
+		"disabled": func(r *Relay) error { _, err := r.Disable(t.Context(), "carte"); return err },
+		"deleted":  func(r *Relay) error { return r.Delete(t.Context(), "carte") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			each(t, func(b *bench) {
+				r := b.relay()
+				if _, _, err := r.Create(b.Context(), Endpoint{Name: "carte", URL: "https://ancienne.example.org/"}); err != nil {
+					b.Fatal(err)
+				}
+				w := &worker{endpoint: Endpoint{Name: "carte"}, settings: b.row().Settings, store: r.store, log: b.log.logger(), stale: true}
+				if _, err := r.Test(b.Context(), "carte"); err != nil {
+					b.Fatal(err)
+				}
+				if err := w.refill(b.Context(), time.Now()); err != nil || len(w.queue) != 1 {
+					b.Fatalf("%d deliveries wait, %v", len(w.queue), err)
+				}
+				if err := change(r); err != nil {
+					b.Fatal(err)
+				}
+				if wait := w.launch(b.Context()); !w.outdated || len(w.inFlight) > 0 || wait >= 0 {
+					b.Errorf("outdated: %t, with %d attempts, waits for %s", w.outdated, len(w.inFlight), wait)
+				}
+			})
+		})
+	}
+}
