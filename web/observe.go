@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -26,19 +28,28 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 		}
 		answer := &recorder{ResponseWriter: w, body: c.body}
 		ctx := withRecord(r.Context(), c)
-		start := time.Now()
-		defer func() { // also when the connection is cut
-			took := time.Since(start)
-			f.metrics.observe(r.Method, c.Operation, answer.status, took)
-			f.audit(ctx, r, c, answer.status)
-			f.log.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
-				slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
-		}()
-		r = r.WithContext(ctx)
-		r.Body = c.body
-		next.ServeHTTP(answer, r)
+		f.account(ctx, r, c, answer, func() {
+			r = r.WithContext(ctx)
+			r.Body = c.body
+			next.ServeHTTP(answer, r)
+		})
+		answer.linger()
 	})
+}
+
+// account has a request answered and tells what came of it, also when its connection is
+// cut.
+func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer *recorder, serve func()) {
+	start := time.Now()
+	defer func() {
+		took := time.Since(start)
+		f.metrics.observe(r.Method, c.Operation, answer.status, took)
+		f.audit(ctx, r, c, answer.status)
+		f.log.LogAttrs(ctx, slog.LevelInfo, "request",
+			slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
+			slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
+	}()
+	serve()
 }
 
 // maxLogged is how much is logged of a text that a client chose.
@@ -53,10 +64,11 @@ func brief(s string) string {
 }
 
 // recorder remembers what was answered. It ends a connection on which there is a body
-// that nobody has read, instead of reading it.
+// that nobody has read, after the answer.
 type recorder struct {
 	http.ResponseWriter
 	body   *arriving
+	ends   bool // the connection, with this answer
 	status int
 	bytes  int64
 }
@@ -76,9 +88,31 @@ const keptBody = 4 << 10
 // read to keep it.
 func (r *recorder) hangUp() {
 	if !r.body.ended && (r.body.left < 0 || r.body.left > keptBody) {
+		r.ends = true
 		r.Header().Set("Connection", "close")
-		_ = http.NewResponseController(r.ResponseWriter).SetReadDeadline(time.Unix(1, 0)) // or the server reads some of it
+		_ = http.NewResponseController(r.ResponseWriter).EnableFullDuplex() // or the server reads some of it before it answers
 	}
+}
+
+// What is thrown away of a body after the answer, at most.
+const (
+	lingerTime  = 5 * time.Second
+	lingerBytes = 32 << 20
+)
+
+// linger throws away what still comes of a body that is not wanted. Most clients send
+// all of it before they look for an answer, and would lose one on a connection that is
+// closed meanwhile (RFC 9112, 9.6).
+func (r *recorder) linger() {
+	if !r.ends {
+		return
+	}
+	control := http.NewResponseController(r.ResponseWriter)
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.body.ReadCloser, lingerBytes)
+	_ = control.SetReadDeadline(time.Unix(1, 0)) // or the server reads on
 }
 
 func (r *recorder) Write(b []byte) (int, error) {

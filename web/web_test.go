@@ -1,12 +1,14 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -290,6 +292,44 @@ func TestBodiesEndAtTheirBound(t *testing.T) {
 				t.Errorf("%d bytes (length %d): read %d, %v", sent, length, read, err)
 			}
 			floor = doors(t, web.Options{})
+		}
+	}
+}
+
+// Whoever sends all of a body before they look for the answer gets it, however little of
+// the body was wanted.
+func TestRefusedBodiesGetTheirAnswer(t *testing.T) {
+	const sent = 16 << 20 // more than a connection holds that nobody reads from
+	floor := doors(t, web.Options{})
+	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"/read":   func(_ http.ResponseWriter, r *http.Request) error { _, err := io.Copy(io.Discard, r.Body); return err },
+		"/unread": func(http.ResponseWriter, *http.Request) error { return web.NotFound() },
+	} {
+		floor.Mount(path, door{floor.Handle(web.Operation{Caller: web.Anyone, Body: 100}, h)})
+	}
+	server := httptest.NewServer(floor)
+	defer server.Close()
+	for path, want := range map[string]int{"/read": http.StatusRequestEntityTooLarge, "/unread": http.StatusNotFound} {
+		for framing, body := range map[string]string{
+			fmt.Sprint("Content-Length: ", sent): strings.Repeat("x", sent),
+			"Transfer-Encoding: chunked":         fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", sent, strings.Repeat("x", sent)),
+		} {
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n%s", path, framing, body); err != nil {
+				t.Errorf("%s, %s: %v", path, framing, err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Errorf("%s, %s: %v", path, framing, err)
+				continue
+			}
+			if told, err := io.ReadAll(res.Body); res.StatusCode != want || !res.Close || !strings.Contains(string(told), "\"status\"") || err != nil {
+				t.Errorf("%s, %s: got %d %s, close %t, %v", path, framing, res.StatusCode, told, res.Close, err)
+			}
 		}
 	}
 }
