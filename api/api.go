@@ -14,7 +14,9 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cms/api/docs"
 	"cms/api/openapi"
+	"cms/api/router"
 	"cms/auth"
 	"cms/site"
 	"cms/state"
@@ -99,21 +101,22 @@ func New(o Options) (*API, error) {
 	if err := a.web.Register(open); err != nil {
 		return nil, err
 	}
-	a.router = newRouter()
+	a.router = router.New()
 	a.document = openapi.New(described(o))
-	a.huma = huma.NewAPI(a.document.Config(plain), adapter{a.web, a.router})
+	a.huma = huma.NewAPI(a.document.Config(plain), router.Adapter(a.web, a.router))
 	a.routes()
 	about, err := a.document.Finish()
 	if err != nil {
 		return nil, err
 	}
 	a.openapi = web.NewFile(mediaJSON, about, nil)
-	docs, err := newPage()
+	page, err := docs.New()
 	if err != nil {
 		return nil, err
 	}
+	serve := func(w http.ResponseWriter, r *http.Request) error { return page.Serve(w, r, mux.Vars(r)["file"]) }
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"/docs": docs.serve, "/docs/{file}": docs.serve, "/openapi.json": a.serveOpenAPI,
+		"/docs": serve, "/docs/{file}": serve, "/openapi.json": a.serveOpenAPI,
 	} {
 		a.router.Handle(path, a.web.Handle(web.Operation{Route: path, Caller: web.Anyone, Unlimited: true}, h)).Methods(http.MethodGet, http.MethodHead)
 	}
