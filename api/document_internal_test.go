@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"cms/api/router"
 	"cms/auth"
 	"cms/site"
 	"cms/web"
@@ -34,7 +35,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 			return err
 		}
 		methods, err := route.GetMethods()
-		path = strings.ReplaceAll(path, restOfPath, "}")
+		path = strings.ReplaceAll(path, router.RestOfPath, "}")
 		for _, m := range methods {
 			if m != http.MethodHead && !slices.Contains(beside, path) { // HEAD is GET without its body
 				routed[m+" "+path] = true

@@ -54,7 +54,7 @@ type loginInput struct {
 }
 
 func (in *loginInput) admit(_ context.Context, a *API) error {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+	if _, err := web.MediaType(in.ContentType, "", mediaJSON); err != nil {
 		return err
 	}
 	return a.web.SameOrigin(in.request, false)
@@ -66,10 +66,10 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 		return nil, err
 	}
 	try := auth.Attempt{
-		Email: b.text("email"), Password: b.text("password"),
+		Email: b.Text("email"), Password: b.Text("password"),
 		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.request),
 	}
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	s, err := a.sessions.Login(ctx, try)

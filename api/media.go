@@ -207,57 +207,13 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer file.Close()
-	h.Set("ETag", uncode(r.Header, f.Revision))
 	h.Set("Content-Type", f.Type)
 	if !media.Inline(f.Type) {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		h.Set("Content-Disposition", "attachment")
 	}
-	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, file)
+	web.ServeRevision(w, r, f.Revision, file)
 	return nil
-}
-
-// uncode has the preconditions in a header name a revision as net/http knows it, where they
-// name it as a proxy that compresses does. It gives the tag for the answer.
-func uncode(h http.Header, revision string) string {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
-		t, err := web.ParseTags(name, h.Get(name))
-		if tag, ok := t.Match(revision); err == nil && ok && !t.Any {
-			if h.Set(name, web.ETag(revision)); name == "If-None-Match" {
-				h.Set(name, tag)
-				return tag
-			}
-		}
-	}
-	return web.ETag(revision)
-}
-
-// ranged makes problems of what net/http answers with where a range is outside of
-// a file, or a precondition does not hold.
-type ranged struct {
-	http.ResponseWriter
-	request *http.Request
-	refused bool
-}
-
-func (w *ranged) WriteHeader(status int) {
-	details := map[int]string{
-		http.StatusRequestedRangeNotSatisfiable: "The file has no such range. Content-Range says how long it is.",
-		http.StatusPreconditionFailed:           "The file is not at the revision that If-Match names.",
-	}
-	detail, refused := details[status]
-	if w.refused = refused; refused {
-		web.WriteProblem(w.ResponseWriter, w.request, web.NewProblem(status, detail))
-		return
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *ranged) Write(b []byte) (int, error) {
-	if w.refused {
-		return len(b), nil
-	}
-	return w.ResponseWriter.Write(b)
 }
 
 func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"cms/api"
 	"cms/auth"
+	"cms/web/stream"
 )
 
 // A change is read and shown once for all who see the same, however many they are.
@@ -47,7 +47,7 @@ func TestStreamsAreToldOnceForEachSight(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	s := newServerWith(t, func(o *options) { o.Streams = api.Streams{PerCaller: 2, Total: 3} })
+	s := newServerWith(t, func(o *options) { o.Streams = stream.Bounds{PerCaller: 2, Total: 3} })
 	other, third := s.limitedAs("lou", "x"), s.limitedAs("max", "x")
 	first := s.watch(s.token, "")
 	s.watch(s.token, "")
@@ -257,7 +257,7 @@ func watchers(t *testing.T) int {
 func TestManyStreamsTakeLittle(t *testing.T) {
 	const perStream, perEvent = 50_000, 2_000
 	s := &wires{server: newServerWith(t, func(o *options) {
-		o.Streams = api.Streams{PerCaller: 100_000, Total: 100_000}
+		o.Streams = stream.Bounds{PerCaller: 100_000, Total: 100_000}
 		o.Heartbeat = time.Hour
 	})}
 	s.create("consultations", "plan", sample)

@@ -21,6 +21,7 @@ import (
 	"cms/site"
 	"cms/state"
 	"cms/web"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -143,7 +144,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Deployments: deployments,
 		Keys:        &keys,
 		Version:     version,
-		Streams:     api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 	})
 	if err != nil {
 		return nil, err
