@@ -549,11 +549,12 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestObsoletePacksAreBounded: of too many packs the oldest are due before their time.
+// TestObsoletePacksAreBounded: of too many packs, or too many bytes, the older half is
+// due before its time, whoever reads.
 func TestObsoletePacksAreBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler)}
+	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler), lastOpen: time.Now}
 	for i := range maxObsolete {
 		j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: fmt.Sprint(i)}, since: now})
 	}
@@ -562,7 +563,74 @@ func TestObsoletePacksAreBounded(t *testing.T) {
 	}
 	j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: "another"}, since: now}, obsoletePack{packFile: packFile{name: "one more"}, since: now})
 	due, err := j.expiredNow(now)
-	if err != nil || len(due) != 2 || due[0].name != "0" || due[1].name != "1" {
-		t.Errorf("due are %v, %v; want the two oldest", due, err)
+	if err != nil || len(due) != maxObsolete/2+1 || due[0].name != "0" || due[1].name != "1" {
+		t.Errorf("%d are due, %v; want the older half", len(due), err)
+	}
+	j.obsolete = []obsoletePack{
+		{packFile: packFile{name: "large", size: maxObsoleteBytes}, since: now},
+		{packFile: packFile{name: "small", size: 1}, since: now},
+	}
+	if due, err := j.expiredNow(now); err != nil || len(due) != 1 || due[0].name != "large" {
+		t.Errorf("of too many bytes are due %v, %v; want the older pack", due, err)
+	}
+}
+
+// TestObsoletePacksOutliveReaders: who began to read lately has listed them, so they stay
+// for that one's grace period too; beside those who begin again and again for ten of
+// them, and then until nobody has begun for a part of one. A removal ends where somebody
+// begins. A full disk does not wait.
+func TestObsoletePacksOutliveReaders(t *testing.T) {
+	t.Parallel()
+	r, _ := manyPacks(t, 6)
+	j := repackerOf(t, r, osDisk{})
+	var opened time.Time
+	j.lastOpen = func() time.Time { return opened }
+	if err := j.repack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	since := j.obsolete[0].since
+	for _, c := range []struct {
+		age, opened time.Duration
+		due         bool
+	}{
+		{j.grace - 1, -time.Hour, false},
+		{j.grace, -time.Hour, true},
+		{j.grace, 1, false},
+		{2 * j.grace, j.grace + 1, false},
+		{2 * j.grace, j.grace, true},
+		{readersGrace*j.grace - 1, readersGrace*j.grace - time.Minute, false},
+		{readersGrace * j.grace, readersGrace*j.grace - time.Minute, true},
+		{readersGrace * j.grace, readersGrace*j.grace - time.Second, false},
+	} {
+		opened = since.Add(c.opened)
+		if got := j.due(since.Add(c.age)); got != c.due {
+			t.Errorf("%s after they were repacked, and %s after somebody began: due %t, want %t", c.age, c.age-c.opened, got, c.due)
+		}
+	}
+	left := func(want int) {
+		t.Helper()
+		if err := j.removeExpired(t.Context(), later()); err != nil {
+			t.Fatal(err)
+		}
+		if now := packNames(t, r.packFolder()); len(now) != want {
+			t.Errorf("%d packs are left, want %d", len(now), want)
+		}
+		fsck(t, r.path)
+	}
+	opened = time.Now().Add(time.Minute)
+	left(7)
+	opened = since
+	j.disk = removalDisk{after: func(string) { opened = later().Add(time.Hour) }}
+	left(6)
+	j.disk, opened = osDisk{}, since
+	left(1)
+	noRemains(t, r.packFolder())
+
+	full := fmt.Errorf("write: %w", ErrFull)
+	r.writeErr.Store(&full)
+	r.opens.note(time.Now())
+	r.repacker.obsolete = []obsoletePack{{since: time.Now()}}
+	if !r.repacker.due(r.expiryTime()) {
+		t.Error("a full disk waits for readers")
 	}
 }

@@ -245,8 +245,11 @@ func (r *Repo) Run(ctx context.Context) error {
 	var tended chan error     // nil while nobody tends the packs
 	var warmed chan struct{}  // nil while nothing is being warmed
 	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
-	if _, plain := r.disk.(osDisk); plain && r.remote == nil {
-		beside.Go(func() { watchOpens(ctx, r.path, r.opens.note) })
+	if _, plain := r.disk.(osDisk); plain {
+		beside.Go(func() {
+			defer r.opens.end()
+			watchOpens(ctx, r.path, r.opens.note)
+		})
 	}
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
