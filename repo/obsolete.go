@@ -29,6 +29,7 @@ type repacker struct {
 	log        *slog.Logger
 	lastOpen   func() time.Time                         // when somebody last began to read; nil, or the zero Time, where that is not seen
 	pauseAfter func(worked time.Duration) time.Duration // after so much work, so that others get on; nil is not at all
+	packs      *packSet                                 // told which packs are obsolete; nil is nobody
 
 	obsolete      []obsoletePack  // oldest first
 	damaged       map[string]bool // the packs that cannot be read, by name
@@ -127,7 +128,20 @@ func (rp *repacker) markObsolete(packs []packFile, into string) {
 			rp.obsolete = append(rp.obsolete, obsoletePack{packFile: p, into: into, since: now})
 		}
 	}
+	rp.tellObsolete()
+}
+
+// tellObsolete tells others of the obsolete packs.
+func (rp *repacker) tellObsolete() {
 	rp.obsoleteCount.Store(int64(len(rp.obsolete)))
+	if rp.packs == nil {
+		return
+	}
+	into := make(map[string]string, len(rp.obsolete))
+	for _, p := range rp.obsolete {
+		into[p.name] = p.into
+	}
+	rp.packs.obsolete.Store(&into)
 }
 
 // findObsolete marks packs whose objects are all in another one, of those that are
@@ -257,7 +271,7 @@ func (rp *repacker) removeExpired(ctx context.Context, now time.Time) error {
 		due = due[n:]
 	}
 	rp.obsolete = slices.DeleteFunc(rp.obsolete, func(p obsoletePack) bool { return done[p.name] })
-	rp.obsoleteCount.Store(int64(len(rp.obsolete)))
+	rp.tellObsolete()
 	if err != nil {
 		rp.removalFailed = true
 		for i := range rp.obsolete { // no use to try again at once

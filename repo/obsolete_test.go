@@ -115,6 +115,51 @@ func TestKeepPacks(t *testing.T) {
 	fsck(t, r.path)
 }
 
+// TestObsoletePacksAreNotRead: readers of ours need not know them, so that they cost
+// nothing, as long as the pack is there that has their objects.
+func TestObsoletePacksAreNotRead(t *testing.T) {
+	t.Parallel()
+	r, entries := manyPacks(t, 6)
+	s := &store{dir: r.path}
+	defer s.Close()
+	j := repackerOf(t, r, osDisk{})
+	j.packs = s.set()
+	known := func(want int) {
+		t.Helper()
+		if err := s.set().refresh(); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.set().list()
+		if err != nil || len(list.packs) != want {
+			t.Errorf("%d packs are known, error %v; want %d", len(list.packs), err, want)
+		}
+		readAll(t, r, s, entries)
+	}
+	known(6)
+	if err := j.repack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known(1)
+	into := j.obsolete[0].into
+	for _, ext := range []string{".idx", ".pack"} {
+		if err := os.Rename(into+ext, into+ext+".gone"); err != nil {
+			t.Fatal(err)
+		}
+		known(6)
+		if err := os.Rename(into+ext+".gone", into+ext); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known(1)
+	if err := j.removeExpired(t.Context(), later()); err != nil {
+		t.Fatal(err)
+	}
+	known(1)
+	if m := s.set().obsolete.Load(); len(*m) != 0 {
+		t.Errorf("%d packs that are gone are remembered", len(*m))
+	}
+}
+
 // TestGitReadsThroughRepack: a process of Git that looked at the packs before they
 // were repacked reads while they are kept, and once they are gone.
 func TestGitReadsThroughRepack(t *testing.T) {
