@@ -82,12 +82,12 @@ func (rp *repacker) repackNow(ctx context.Context) error {
 
 // maintain removes the obsolete packs whose grace period is over at now, and repacks if
 // it is to. It first finds those that an earlier process left: their time begins anew.
-func (rp *repacker) maintain(ctx context.Context, now time.Time, join bool) (err error) {
+func (rp *repacker) maintain(ctx context.Context, now time.Time, repack bool) (err error) {
 	if !rp.loaded {
 		rp.loaded, err = true, rp.findObsolete()
 	}
 	err = errors.Join(err, rp.removeExpired(ctx, now))
-	if join {
+	if repack {
 		err = errors.Join(err, rp.repackNow(ctx))
 	}
 	return err

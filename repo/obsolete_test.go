@@ -23,7 +23,7 @@ import (
 // closed lets a slowDisk go on.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// repackerOf tends the packs of a repository, and keeps them for two minutes.
+// repackerOf maintains the packs of a repository, and keeps them for two minutes.
 func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
 	return &repacker{disk: d, folder: r.packFolder(), grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
@@ -273,9 +273,9 @@ func (d removalDisk) Rename(oldname, newname string) error {
 func TestMultiIndexDuringRepack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		join  bool // written while packs are repacked
-		hooks func(write func()) removalDisk
-		left  int // packs of 6, and the new one
+		repack bool // written while packs are repacked
+		hooks  func(write func()) removalDisk
+		left   int // packs of 6, and the new one
 	}{
 		"while they are repacked":  {true, func(func()) removalDisk { return removalDisk{} }, 7},
 		"before one is removed":    {false, func(write func()) removalDisk { return removalDisk{before: func(string) { write() }} }, 7},
@@ -287,7 +287,7 @@ func TestMultiIndexDuringRepack(t *testing.T) {
 			j := repackerOf(t, r, c.hooks(write))
 			var log bytes.Buffer
 			j.log = slog.New(slog.NewTextHandler(&log, nil))
-			if c.join {
+			if c.repack {
 				j.pauseAfter = func(time.Duration) time.Duration { write(); return 0 }
 			}
 			if err := j.repack(t.Context()); err != nil {
@@ -362,19 +362,19 @@ func blobPacks(t *testing.T, folder string, n int) {
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
 	t.Parallel()
-	for name, join := range map[string]bool{"written before they are repacked": false, "and after": true} {
+	for name, repack := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)
 			blobPacks(t, r.packFolder(), maxPinned)
 			j := repackerOf(t, r, slowDisk{hold: closed})
 			write := func() { git(t, r.path, "multi-pack-index", "write") }
-			if !join {
+			if !repack {
 				write()
 			}
 			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if join {
+			if repack {
 				write()
 			}
 			for round, want := range []int{maxPinned + 2, 1} {
