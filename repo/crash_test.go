@@ -516,7 +516,7 @@ func TestEveryFaultOfRepack(t *testing.T) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
-				for i := range time.Duration(4) { // each joins what the one before left
+				for i := range time.Duration(4) { // each repacks what the one before left
 					if err := s.repo.repacker.maintain(t.Context(), later().Add(i*time.Hour), true); err != nil {
 						t.Errorf("repack after the fault: %v", err)
 					}
@@ -537,7 +537,7 @@ func TestEveryCrashOfRepack(t *testing.T) {
 	eachFaultFrom(t, crash, nothing, repacking, imageChecker())
 }
 
-// joining repacks packs beside an upload that is under way, and removes the old ones
+// repacking repacks packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
 func repacking(t *testing.T, s *script) {
 	s.upload(t, "img/parc.jpg", "une photo")

@@ -146,11 +146,11 @@ func (g *group) run(q *request) (outcome, error) {
 	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
 	}
-	settled := tx.netChanges()
-	if len(settled) == 0 {
+	changes := tx.netChanges()
+	if len(changes) == 0 {
 		return o, nil
 	}
-	if err := g.addCommit(tx, settled, q.meta); err != nil {
+	if err := g.addCommit(tx, changes, q.meta); err != nil {
 		return o, err
 	}
 	return outcome{commit: g.commit, changed: true}, nil

@@ -66,7 +66,7 @@ func TestRepack(t *testing.T) {
 		}
 	}
 	if got := objects(t, dir); got != before {
-		t.Errorf("objects after joining:\n%s\nbefore:\n%s", got, before)
+		t.Errorf("objects after repacking:\n%s\nbefore:\n%s", got, before)
 	}
 	if sizes[1]*3 > sizes[0]*2 {
 		t.Errorf("packs of %d bytes became one of %d", sizes[0], sizes[1])
@@ -166,7 +166,7 @@ func (unsynced) Sync() error { return nil }
 
 func (slowDisk) SyncDir(string) error { return nil }
 
-// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it hurries,
+// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it does not rest,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForRepack(t *testing.T) {
@@ -180,8 +180,8 @@ func TestUpdatesWaitForRepack(t *testing.T) {
 		for i := range maxPacks {
 			put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
 		}
-		if hurried := r.repackPause(time.Second); rested != repackRest*time.Second || hurried != 0 {
-			t.Errorf("joining rests for %v, and for %v at the bound", rested, hurried)
+		if urgent := r.repackPause(time.Second); rested != repackRest*time.Second || urgent != 0 {
+			t.Errorf("repacking rests for %v, and for %v at the bound", rested, urgent)
 		}
 		var committed atomic.Bool
 		go func() {

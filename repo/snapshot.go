@@ -177,11 +177,11 @@ func (r *Repo) diffEntries(s *Snapshot, commit Hash, most int) (*entryDiff, erro
 }
 
 // prepareSnapshot reads what was found that the snapshot of a commit has and s, which it
-// follows, has not. settle makes the snapshot of it, and cannot fail, once the
+// follows, has not. finish makes the snapshot of it, and cannot fail, once the
 // history holds the commit; touched are paths whose last change may be another one
 // than in s. What the files say is read later, if it has a place in the index or
 // there are many of them.
-func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDiff, at *recordIndex) (settle func(touched []string) *Snapshot, err error) {
+func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDiff, at *recordIndex) (finish func(touched []string) *Snapshot, err error) {
 	tables := s.tables()
 	for _, e := range found.removed {
 		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
