@@ -149,6 +149,7 @@ func (a *API) routes() {
 	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
 	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
 	get(a, "/v1/collections/{collection}/diff/{slug}", a.entryDiff, entryDiffDoc)
+	get(a, "/v1/collections/{collection}/references/{slug}", a.entryReferences, entryReferencesDoc)
 	get(a, "/v1/collections/{collection}/deployment/{slug}", a.entryDeployment, entryDeploymentDoc)
 	post(a, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
 	post(a, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)

@@ -28,6 +28,7 @@ type Operation struct {
 	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there; what an ETag header gave will do, too. Needed for all but create, and for revert of an entry that is gone." example:"*"`
 	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
 	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`
+	References string          `json:"references,omitempty" enum:"refuse,update,clear" doc:"For delete (without update) and move: what becomes of the references to the entry."`
 	To         string          `json:"to,omitempty" doc:"For move, the new slug; for revert, a commit or a revision of the entry's history."`
 }
 
@@ -44,6 +45,7 @@ type OperationResult struct {
 	Revision   string                `json:"revision,omitempty" doc:"After the operation; absent where the entry was deleted, and after a dry run." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
 	Changed    bool                  `json:"changed" doc:"Whether the operation changed anything."`
 	Diff       *content.DocumentDiff `json:"diff,omitempty" doc:"After a dry run, what would change."`
+	References []Reference           `json:"references,omitempty" doc:"After a dry run, the references that would be changed with it."`
 }
 
 type batchInput struct {
@@ -97,14 +99,15 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 // batchOutcome answers a batch.
 func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 	res := BatchResult{Items: make([]OperationResult, len(outcomes))}
-	changed, dryRun := make([]web.Target, len(outcomes)), false
+	var changed []web.Target
+	dryRun := false
 	for i, out := range outcomes {
 		res.Commit = out.Commit
-		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff}
+		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff, References: referencesOf(out.References)}
 		if out.Entry != nil {
 			res.Items[i].Revision = out.Entry.Revision
 		}
-		changed[i], dryRun = targetOf(out), out.Diff != nil
+		changed, dryRun = append(changed, targetsOf(out)...), out.Diff != nil
 	}
 	r, err := answer(http.StatusOK, res)
 	if err == nil && !dryRun {
@@ -144,8 +147,8 @@ var operationMembers = map[string][]string{
 	"create": {"slug", "fields", "body"},
 	"put":    {"slug", "if_match", "fields", "body"},
 	"patch":  {"slug", "if_match", "fields", "body"},
-	"delete": {"slug", "if_match"},
-	"move":   {"slug", "if_match", "to"},
+	"delete": {"slug", "if_match", "references"},
+	"move":   {"slug", "if_match", "to", "references"},
 	"revert": {"slug", "if_match", "to"},
 }
 
@@ -175,9 +178,10 @@ func (b body) operation() (site.Operation, site.Ref) {
 		b.Text("body")
 		return site.Updating(ref, site.MergePatch(b.Without("op", "collection", "slug", "if_match")), pre), ref
 	case "delete":
-		return site.Deleting(ref, pre), ref
+		return site.Following(site.Deleting(ref, pre), b.references(site.RefuseReferences, site.ClearReferences)), ref
 	case "move":
-		return site.Moving(ref, b.target(ref), pre), ref
+		op := site.Moving(ref, b.target(ref), pre)
+		return site.Following(op, b.references(site.RefuseReferences, site.UpdateReferences, site.ClearReferences)), ref
 	}
 	return site.Reverting(ref, b.state(), pre), ref
 }

@@ -244,6 +244,7 @@ type deleteInput struct {
 	AtEntry
 	Writing
 	Preconditions
+	References string `query:"references" enum:"refuse,clear" doc:"What becomes of the references to the entry: refuse to delete it while there are any (409), or clear them in the same commit. Without it they stay."`
 }
 
 var deleteEntryDoc = doc{
@@ -251,7 +252,7 @@ var deleteEntryDoc = doc{
 	summary:   "Delete an entry",
 	text:      "Its history stays.",
 	responses: map[int]any{204: nil, 200: Diff{}},
-	problems:  []int{400, 404, 412, 428, 503, 504, 507},
+	problems:  []int{400, 404, 409, 412, 413, 428, 503, 504, 507},
 }
 
 func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) {
@@ -265,13 +266,14 @@ func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) 
 	}
 	w := in.write()
 	w.Precondition = pre
-	return outcome(a.site.Delete(ctx, web.Principal(ctx), ref, w))
+	return outcome(a.site.Make(ctx, web.Principal(ctx), site.Following(site.Deleting(ref, pre), site.References(in.References)), w))
 }
 
 // Diff is what a write would change.
 type Diff struct {
 	content.DocumentDiff
-	Slug string `json:"slug,omitempty" doc:"The slug that a new entry would get."`
+	Slug       string      `json:"slug,omitempty" doc:"The slug that a new entry would get."`
+	References []Reference `json:"references,omitempty" doc:"The references that would be changed in the same commit."`
 }
 
 // targetOf is what a write did, for the audit log.
@@ -289,7 +291,7 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 		return nil, err
 	}
 	if out.Diff != nil {
-		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String()})
+		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String(), referencesOf(out.References)})
 	}
 	r := &reply{Status: http.StatusNoContent}
 	switch {
@@ -303,6 +305,6 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.targets, r.made = []web.Target{targetOf(out)}, madeOf(out)
+	r.targets, r.made = targetsOf(out), madeOf(out)
 	return r, nil
 }

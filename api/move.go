@@ -29,7 +29,10 @@ var moveEntryDoc = doc{
 	body:      smallBody,
 }
 
-type moveInput struct{ Editing }
+type moveInput struct {
+	Editing
+	References string `query:"references" enum:"refuse,update,clear" doc:"What becomes of the references to the entry: refuse to move it while there are any (409), update or clear them in the same commit. Without it they stay."`
+}
 
 // admit refuses who may neither rename the entry nor take it to another collection.
 func (in *moveInput) admit(ctx context.Context, a *API) error {
@@ -59,7 +62,8 @@ func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	out, err := a.site.Move(ctx, web.Principal(ctx), ref, to, w)
+	op := site.Following(site.Moving(ref, to, w.Precondition), site.References(in.References))
+	out, err := a.site.Make(ctx, web.Principal(ctx), op, w)
 	r, err := outcome(out, err)
 	if err == nil {
 		r.locate(out)

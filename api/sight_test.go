@@ -77,6 +77,7 @@ func (w *world) secretly(role string) {
 		w.write("PUT", "/v1/collections/"+path, src, "Content-Type", markdown, "If-None-Match", "*")
 	}
 	put("pages/entries/"+w.either("accueil", "mentions"), w.either("---\ntitle: Accueil valmont\n---\n", "---\nauteur: Zoé\nnote: 4\n---\nMentions\n"))
+	put("liens/entries/un", w.either("---\nvers: nous\n---\n", "---\nvers: deux\n---\n"))
 	put("legendes/entries/"+w.either("un", "deux"), w.either("valmont\n", "---\ntitle: x\n---\n"))
 	w.write("PUT", "/v1/media/"+w.either("a.svg", "autre/b.svg"), `<svg xmlns="http://www.w3.org/2000/svg"/>`, "If-None-Match", "*")
 	if role == "reader" {
@@ -89,7 +90,7 @@ func (w *world) secretly(role string) {
 
 // newWorld makes a site for a role.
 func newWorld(t *testing.T, role string, other bool) *world {
-	w := &world{whole: newWholeServer(t, content.Collection{Name: "legendes", Folder: "img/photos", Extension: ".md"}), other: other, commits: map[string]string{}, kinds: map[string]string{}}
+	w := &world{whole: newWholeServer(t, content.Collection{Name: "legendes", Folder: "img/photos", Extension: ".md"}, links), other: other, commits: map[string]string{}, kinds: map[string]string{}}
 	hidden := w.either("note: 3\n", "note:\n  - 1\n  - deux\n  - {trois: 4}\n")
 	also := w.either("", "note: 1\n")
 	if role == "reader" {
@@ -157,7 +158,7 @@ func doors(w *world) map[string][]request {
 	for _, s := range []string{"index", "x/y", "accueil", "mentions", "secrete", "casse"} {
 		slugs = append(slugs, "pages/{}/"+s)
 	}
-	slugs = append(slugs, "legendes/{}/l", "legendes/{}/un", "legendes/{}/deux", "absente/{}/x")
+	slugs = append(slugs, "legendes/{}/l", "legendes/{}/un", "legendes/{}/deux", "liens/{}/un", "absente/{}/x")
 	var media []string
 	for _, m := range []string{"photos/a.png", "photos/b.svg", "photos/l.md", "photos/m/n.MD", "photos/casse.md", "photos/un.md", "b.png", "prive/c.png", "a.svg", "autre/b.svg", "nulle-part.png"} {
 		media = append(media, "/v1/media/"+m)
@@ -212,6 +213,8 @@ func doors(w *world) map[string][]request {
 			add("get-media", request{method: "GET", path: m + "?revision=" + blob})
 		}
 	}
+	each("entry-references", "GET", "references", "", "", nil)
+	each("entry-references", "GET", "references", "?limit=1", "", nil)
 	each("entry-deployment", "GET", "deployment", "", "", nil)
 	each("put-entry", "PUT", "entries", "", `{"fields":{"title":"Neuf","note":3},"body":"x"}`, whatever)
 	each("put-entry", "PUT", "entries", "", "---\ntitle: x\n---\n", map[string]string{"Content-Type": "text/markdown", "If-Match": "*"})

@@ -21,6 +21,7 @@ type Made struct {
 	Created    bool   `json:"created,omitempty"`
 	Deleted    bool   `json:"deleted,omitempty"`
 	Changed    bool   `json:"changed,omitempty"`
+	Followed   []Made `json:"followed,omitempty"` // the entries that referred to it
 }
 
 func (e *edit) record() Made {
@@ -32,6 +33,9 @@ func (e *edit) record() Made {
 		m.Blob = e.now.Revision.String()
 	} else {
 		m.Deleted, m.Blob = true, e.gone.String()
+	}
+	for _, f := range e.followed {
+		m.Followed = append(m.Followed, f.record())
 	}
 	return m
 }
@@ -57,6 +61,12 @@ func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all
 	outcomes := make([]*Outcome, len(all))
 	for i, m := range all {
 		out, err := s.replay(ctx, pr, commit, m, len(all) > 1)
+		for k := 0; k < len(m.Followed) && err == nil; k++ {
+			var of *Outcome
+			if of, err = s.replay(ctx, pr, commit, m.Followed[k], true); err == nil {
+				out.Followed = append(out.Followed, of.Ref)
+			}
+		}
 		if err != nil {
 			if !errors.Is(err, ErrGone) {
 				err = &OperationError{i, asError(err)}

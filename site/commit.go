@@ -41,7 +41,8 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 	}
 	t.budget = nil
 	for _, e := range t.edits {
-		e.access.budget = nil
+		e.budget.release()
+		e.budget, e.access.budget = nil, nil
 	}
 	res, err := t.site.repo.Update(ctx, meta, t.perform)
 	if err != nil {
@@ -52,12 +53,20 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 
 // perform makes the edits, each on what those before it left.
 func (t *transaction) perform(tx *repo.Tx) error {
+	made := 0
 	for i, e := range t.edits {
 		e.result = result{}
 		if err := e.do(tx); err != nil {
 			return &OperationError{i, asError(err)}
 		}
-		if err := t.budget.spend(sizeOf(e.before) + sizeOf(e.after)); isUnavailable(err) {
+		size := sizeOf(e.before) + sizeOf(e.after)
+		for _, f := range e.followed {
+			size += sizeOf(f.before) + sizeOf(f.after)
+		}
+		if made += 1 + len(e.followed); made > MaxBatch {
+			return &OperationError{i, errTooManyEdits()}
+		}
+		if err := t.budget.spend(size); isUnavailable(err) {
 			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this request reads and writes have more than %d bytes in total. Split it into several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err
@@ -84,7 +93,7 @@ func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome
 		switch {
 		case t.write.DryRun:
 			diff := e.access.diff(e.before, e.after, e.path.String())
-			out.Diff = &diff
+			out.Diff, out.References = &diff, e.references
 		case e.now != nil && e.access.canReadFields(e.after.Fields(), e.after.Problems()):
 			now := e.now
 			if now.Updated().Commit.IsZero() { // not what the batch left in the end
@@ -96,6 +105,9 @@ func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome
 		}
 		if !t.write.DryRun {
 			out.Made = e.record()
+			for _, f := range e.followed {
+				out.Followed = append(out.Followed, f.ref)
+			}
 		}
 		all[i] = out
 	}

@@ -19,6 +19,7 @@ import (
 type edit struct {
 	site         *Site
 	principal    *auth.Principal
+	budget       *budget // of what is looked for in other entries; nil on the writer
 	access       *access // where the entry is in the end, as the principal sees it
 	pre          Precondition
 	base         *content.Document    // of a merge, as the principal sees it; nil when none is asked for
@@ -26,6 +27,8 @@ type edit struct {
 	hiddenFields []string             // the fields of a restored entry that the principal does not see
 	restored     *content.Document    // the last state of an entry that is restored, whose read-only fields it keeps; otherwise nil
 	inherited    *content.Object      // the fields that an entry from another collection may have, though they are read-only
+
+	referrers map[Ref]*edit // of entries that refer to it, which the writer makes again
 
 	ref Ref // of the entry in the end
 	result
@@ -39,8 +42,10 @@ type result struct {
 	before, after *content.Document // nil when there is none
 	now           *repo.Entry       // as the edit left it; nil after a deletion
 	created       bool
-	from          Ref       // of an entry that was moved
-	gone          repo.Hash // the blob of an entry that was deleted
+	from          Ref         // of an entry that was moved
+	gone          repo.Hash   // the blob of an entry that was deleted
+	followed      []*edit     // of the entries that referred to it
+	references    []Reference // that were changed there
 }
 
 func (e *edit) changed() bool {
@@ -49,10 +54,18 @@ func (e *edit) changed() bool {
 
 // subject describes the edit, for the commit.
 func (e *edit) subject() string {
-	if e.from != (Ref{}) {
-		return fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
-	}
 	s := fmt.Sprintf("%s %s", e.verb, e.ref)
+	if e.from != (Ref{}) {
+		s = fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
+	}
+	switch n := len(e.references); {
+	case n == 1:
+		return s + " with 1 reference"
+	case n > 1:
+		return fmt.Sprintf("%s with %d references", s, n)
+	case e.from != Ref{}:
+		return s
+	}
 	var fields []string
 	if e.before != nil && e.after != nil {
 		fields = changed(e.before, e.after)

@@ -31,13 +31,14 @@ const (
 // Error is a refusal that its caller can act on. Detail is a sentence for
 // people; it never holds a submitted value.
 type Error struct {
-	Code     Code
-	Detail   string
-	Problems []content.Problem // what is wrong with each field, for Invalid
-	Revision string            // what is there now, for PreconditionFailed
-	Clashes  []content.Clash   // for Conflict of a merge
-	Retry    time.Duration     // when to try again, for Unavailable; 0 is soon
-	Err      error             // the cause, for the log
+	Code       Code
+	Detail     string
+	Problems   []content.Problem // what is wrong with each field, for Invalid
+	Revision   string            // what is there now, for PreconditionFailed
+	Clashes    []content.Clash   // for Conflict of a merge
+	References []Reference       // to what was to be moved or deleted, those that the caller sees; the first ones
+	Retry      time.Duration     // when to try again, for Unavailable; 0 is soon
+	Err        error             // the cause, for the log
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }

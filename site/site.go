@@ -40,6 +40,7 @@ type Site struct {
 	revisions   *revisionCache
 	budgets     *budgets
 	unique      uniqueIndexes
+	mentions    mentionIndexes // of entries, by their references
 	updates     updateCache
 	head        atomic.Pointer[headName]
 }
@@ -94,6 +95,7 @@ func New(o Options) (*Site, error) {
 	}
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
 	s.unique.reading = s.repo.Warming
+	s.mentions.keysOf = s.referenceKeys
 	return s, nil
 }
 

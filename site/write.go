@@ -27,41 +27,44 @@ type Outcome struct {
 	Commit  string                // in hexadecimal; the newest of all when there is none of the write
 	Diff    *content.DocumentDiff // for a dry run
 
+	References []Reference // after a dry run, those that would be changed with it
+	Followed   []Ref       // the entries that referred to it, and were changed with it
+
 	Made Made // zero for a dry run
 }
 
 // Create adds an entry to a collection, as [Creating] says.
 func (s *Site) Create(ctx context.Context, pr *auth.Principal, collection string, d Draft, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, Creating(collection, d, w.Precondition), w)
+	return s.Make(ctx, pr, Creating(collection, d, w.Precondition), w)
 }
 
 // CreateSource is Create of a whole file.
 func (s *Site) CreateSource(ctx context.Context, pr *auth.Principal, ref Ref, src []byte, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, CreatingSource(ref, src, w.Precondition), w)
+	return s.Make(ctx, pr, CreatingSource(ref, src, w.Precondition), w)
 }
 
 // Update edits an entry that is there.
 func (s *Site) Update(ctx context.Context, pr *auth.Principal, ref Ref, revise Revise, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, Updating(ref, revise, w.Precondition), w)
+	return s.Make(ctx, pr, Updating(ref, revise, w.Precondition), w)
 }
 
 // Delete removes an entry.
 func (s *Site) Delete(ctx context.Context, pr *auth.Principal, ref Ref, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, Deleting(ref, w.Precondition), w)
+	return s.Make(ctx, pr, Deleting(ref, w.Precondition), w)
 }
 
 // Move renames an entry, as [Moving] says.
 func (s *Site) Move(ctx context.Context, pr *auth.Principal, ref, to Ref, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, Moving(ref, to, w.Precondition), w)
+	return s.Make(ctx, pr, Moving(ref, to, w.Precondition), w)
 }
 
 // Revert makes an entry what it was, as [Reverting] says.
 func (s *Site) Revert(ctx context.Context, pr *auth.Principal, ref Ref, to string, w Write) (*Outcome, error) {
-	return s.alone(ctx, pr, Reverting(ref, to, w.Precondition), w)
+	return s.Make(ctx, pr, Reverting(ref, to, w.Precondition), w)
 }
 
-// alone commits one operation.
-func (s *Site) alone(ctx context.Context, pr *auth.Principal, op Operation, w Write) (*Outcome, error) {
+// Make commits one operation.
+func (s *Site) Make(ctx context.Context, pr *auth.Principal, op Operation, w Write) (*Outcome, error) {
 	outcomes, err := s.Batch(ctx, pr, []Operation{op}, w)
 	if of := (*OperationError)(nil); errors.As(err, &of) {
 		return nil, of.Err

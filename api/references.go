@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+
+	"cms/site"
+	"cms/web"
+)
+
+// Reference is a place in an entry that names another entry or a file.
+type Reference struct {
+	Collection string `json:"collection" doc:"Of the entry that it stands in." example:"rencontres"`
+	Slug       string `json:"slug" example:"atelier-velo"`
+	Title      string `json:"title,omitempty" example:"Atelier vélo"`
+	Field      string `json:"field" doc:"Where in the entry; body is the body." example:"etapes[1].consultation"`
+	Pointer    string `json:"pointer" doc:"The same as a JSON Pointer into {fields, body}." example:"/fields/etapes/1/consultation"`
+}
+
+func referencesOf(refs []site.Reference) []Reference {
+	var all []Reference
+	for _, r := range refs {
+		one := Reference{r.Collection, r.Slug.String(), r.Title, "body", "/body"}
+		if r.At != nil {
+			one.Field, one.Pointer = r.At.String(), "/fields"+r.At.Pointer()
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// References is a page of them.
+type References struct {
+	Items      []Reference `json:"items"`
+	NextCursor *string     `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+}
+
+// PageOfReferences are the parameters of a page of them.
+type PageOfReferences struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many references to answer with; those in one entry are not parted."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+}
+
+// after is the entry that the cursor leads behind.
+func (p PageOfReferences) after() (string, error) {
+	after, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	if err != nil {
+		return "", web.NewProblem(http.StatusBadRequest, "The cursor is not one that this list gave. Leave it out to start from the beginning.")
+	}
+	return string(after), nil
+}
+
+func answerReferences(page *site.ReferencePage, err error) (*reply, error) {
+	if err != nil {
+		return nil, err
+	}
+	list := References{Items: referencesOf(page.Items)}
+	if list.Items == nil {
+		list.Items = []Reference{}
+	}
+	if page.Next != "" {
+		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
+		list.NextCursor = &next
+	}
+	return answer(http.StatusOK, list)
+}
+
+type referencesInput struct {
+	AtEntry
+	PageOfReferences
+}
+
+var entryReferencesDoc = doc{
+	id: "entry-references", tag: "Entries",
+	summary:   "What refers to an entry",
+	text:      "The fields of type reference that name it, of those that you may see, by collection and slug.",
+	responses: map[int]any{200: References{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) entryReferences(ctx context.Context, in *referencesInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	after, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	return answerReferences(a.site.References(ctx, web.Principal(ctx), ref, after, in.Limit))
+}
+
+// references is a member that says what becomes of references, one of those given.
+func (b *body) references(may ...site.References) site.References {
+	if !b.given("references") {
+		return site.KeepReferences
+	}
+	before, text := b.found.Len(), b.text("references")
+	for _, how := range may {
+		if text == string(how) {
+			return how
+		}
+	}
+	if b.found.Len() == before {
+		b.wrong("references", "options", "This must be refuse or clear or, where something is moved, update.")
+	}
+	return site.KeepReferences
+}
+
+// targetsOf is what a write did to its entry and to those that referred to it.
+func targetsOf(out *site.Outcome) []web.Target {
+	all := []web.Target{targetOf(out)}
+	for _, ref := range out.Followed {
+		all = append(all, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit})
+	}
+	return all
+}
