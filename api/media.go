@@ -15,7 +15,6 @@ import (
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
-	"cms/media"
 	"cms/site"
 	"cms/web"
 	"cms/web/once"
@@ -98,7 +97,7 @@ func (a *API) mediaRoutes() {
 		a.router.Handle(mediaRoute+"{path:.+}", a.web.Handle(at.op, at.handle)).Methods(at.methods...)
 	}
 	str := &huma.Schema{Type: huma.TypeString}
-	binary := map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+	bytes := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	param := func(in, name, text string) *huma.Param {
 		return &huma.Param{In: in, Name: name, Description: text, Schema: str}
 	}
@@ -114,13 +113,16 @@ func (a *API) mediaRoutes() {
 			Responses: a.document.Responses(responses, map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}, problems...),
 		}
 		if method == http.MethodGet {
-			whole := map[string]*huma.MediaType{"*/*": binary["application/octet-stream"]} // the type is that of the extension
+			whole := map[string]*huma.MediaType{"*/*": bytes} // the type is that of the extension
 			op.Responses["200"].Content, op.Responses["206"].Content = whole, whole
 		}
 		if body {
-			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
-		}
-		if body {
+			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": bytes}}
+			for _, accepted := range a.site.MediaTypes() {
+				if !strings.HasSuffix(accepted, "json") { // for which clients would encode what they send
+					op.RequestBody.Content[accepted] = bytes
+				}
+			}
 			held.Body = a.site.MediaLimit()
 		}
 		a.hold(op, held)
@@ -208,7 +210,7 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer file.Close()
 	h.Set("Content-Type", f.Type)
-	if !media.Inline(f.Type) {
+	if !f.Inline {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		h.Set("Content-Disposition", "attachment")
 	}

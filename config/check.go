@@ -15,6 +15,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/media"
 	"cms/webhooks"
 )
 
@@ -25,16 +26,40 @@ func (d *decoder) check(c *Config) {
 	d.repository(&c.Repository)
 	d.state(&c.State)
 	d.collections(c.Collections)
-	if c.Media.Folder != "" {
-		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
-	}
-	d.positive(c.Media.MaxBytes, "media", "max_bytes")
-	d.positive(c.Media.MaxPixels, "media", "max_pixels")
+	d.media(&c.Media)
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
+}
+
+func (d *decoder) media(m *Media) {
+	if m.Folder != "" {
+		m.Folder = d.folder(m.Folder, []any{"media", "folder"})
+	}
+	d.positive(m.MaxBytes, "media", "max_bytes")
+	d.positive(m.MaxPixels, "media", "max_pixels")
+	given := m.Types
+	m.Types = nil
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		at := []any{"media", "types", name}
+		ext, checked, err := media.CheckType(name, given[name])
+		if _, taken := m.Types[ext]; taken {
+			d.add(at, "is duplicated: it is %s; remove one", ext)
+		} else if err != nil {
+			d.add(at, "%v", err)
+		} else if m.Types == nil {
+			m.Types = map[string]string{ext: checked}
+		} else {
+			m.Types[ext] = checked
+		}
+	}
+	for i, ext := range m.Extensions {
+		if _, typed := m.Types[ext]; !typed && !slices.Contains(words("extensions"), ext) {
+			d.add([]any{"media", "extensions", i}, "%q is not one of %s; give others a media type in types", ext, strings.Join(words("extensions"), ", "))
+		}
+	}
 }
 
 // What the longest token may be set to, in bytes.

@@ -144,10 +144,11 @@ type Field struct {
 
 // Media is the folder of images and other files. Without a folder there is none.
 type Media struct {
-	Folder     string   `yaml:"folder"`
-	MaxBytes   int64    `yaml:"max_bytes" default:"10485760"`
-	MaxPixels  int64    `yaml:"max_pixels" default:"50000000"` // of an image, width × height
-	Extensions []string `yaml:"extensions" words:"extensions"` // none: jpg, jpeg, png, gif, webp, pdf
+	Folder     string            `yaml:"folder"`
+	MaxBytes   int64             `yaml:"max_bytes" default:"10485760"`
+	MaxPixels  int64             `yaml:"max_pixels" default:"50000000"` // of an image, width × height
+	Extensions []string          `yaml:"extensions"`                    // that package media knows, or Types; none: jpg, jpeg, png, gif, webp, pdf
+	Types      map[string]string `yaml:"types"`                         // media types of other extensions, which are accepted too; without their dots once they are checked
 }
 
 // Auth is whose tokens are accepted and what roles may do.

@@ -281,3 +281,16 @@ func TestLoadNamesAMissingFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Types of media are known by their extensions, as package media has them, which
+// extensions may name too.
+func TestTypesOfMedia(t *testing.T) {
+	c, _, err := load(t, "collections: [{name: a, folder: a}]\nmedia: {extensions: [png, gpx], types: {.GPX: Application/GPX+xml, log: 'text/plain; charset=utf-8', .png: image/png}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"gpx": "application/gpx+xml", "log": "text/plain; charset=utf-8", "png": "image/png"}
+	if !reflect.DeepEqual(c.Media.Types, want) {
+		t.Errorf("got %v, want %v", c.Media.Types, want)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"cms/media"
 )
 
 // Each problem is told in full: where, which key, what, and what to do.
@@ -73,6 +75,15 @@ func TestProblems(t *testing.T) {
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no room", "server: {body_memory: -1}", nil, []string{":1:23: server.body_memory: is not more than 0"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"types of media", "media:\n  extensions: [png, exe, gpx]\n  types:\n    .gpx: application/gpx+xml\n    GPX: application/gpx+xml\n    .html: text/html\n    .csv: text/plain\n    .mjs: text/javascript\n    .a b: x/y\n    .stl: stl\n", nil, []string{
+			":2:21: media.extensions[1]: \"exe\" is not one of " + strings.Join(media.Known(), ", ") + "; give others a media type in types",
+			":5:10: media.types.GPX: is duplicated: it is gpx; remove one",
+			":6:12: media.types..html: text/html is a type that browsers run or apply to pages, so it cannot be accepted",
+			":7:11: media.types..csv: is known as text/csv; add csv to extensions instead",
+			":8:11: media.types..mjs: text/javascript is a type that browsers run or apply to pages, so it cannot be accepted",
+			":9:11: media.types..a b: is not an extension; write .gpx",
+			":10:11: media.types..stl: \"stl\" is not a media type; write application/gpx+xml",
+		}},
 		{"origins", "server: {cors_origins: [https://a.example.org, 'https://a.example.org/x', a.example.org]}", nil, []string{
 			`:1:48: server.cors_origins[1]: "https://a.example.org/x" is not an origin; write https://edit.example.org, without a path, or * for all`,
 			`:1:75: server.cors_origins[2]: "a.example.org" is not an origin; write https://edit.example.org, without a path, or * for all`,

@@ -30,6 +30,7 @@ type MediaFile struct {
 	Path     string // below the media folder
 	Revision string // the Git blob's id, in hexadecimal
 	Type     string // the media type that its extension stands for
+	Inline   bool   // a browser may show it within a page
 	Size     int64
 	Updated  Change
 
@@ -42,6 +43,9 @@ func (f *MediaFile) Open() (io.ReadSeekCloser, error) { return f.open() }
 // maxUploads is how many files are looked at, stripped and packed at once, which takes
 // some megabytes for each. Others wait.
 const maxUploads = 8
+
+// MediaTypes are the media types of the files that are accepted.
+func (s *Site) MediaTypes() []string { return s.media.Rules.Accepted() }
 
 // MediaLimit is how many bytes a file may have.
 func (s *Site) MediaLimit() int64 { return s.media.MaxBytes }
@@ -110,7 +114,7 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 			page.Next = page.Items[limit-1].Path
 			break
 		}
-		file, err := mediaFile(below(f), f)
+		file, err := s.mediaFile(below(f), f)
 		if err != nil {
 			return nil, asError(mustExist(err))
 		}
@@ -119,15 +123,20 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 	return page, nil
 }
 
-func mediaFile(name string, f repo.File) (*MediaFile, error) {
+func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	return &MediaFile{
-		Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size,
-		Updated: change(f.Updated()), open: f.Open,
-	}, nil
+	file := s.mediaOf(name, f, size)
+	file.Updated = change(f.Updated())
+	return file, nil
+}
+
+// mediaOf is a file of a size, without its last change.
+func (s *Site) mediaOf(name string, f repo.File, size int64) *MediaFile {
+	rules := &s.media.Rules
+	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: rules.Type(name), Inline: rules.Inline(name), Size: size, open: f.Open}
 }
 
 // Media is the file at a path below the media folder.
@@ -142,7 +151,7 @@ func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 	} else if err != nil {
 		return nil, asError(err)
 	}
-	file, err := mediaFile(name, f)
+	file, err := s.mediaFile(name, f)
 	return file, asError(mustExist(err))
 }
 
@@ -162,7 +171,7 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	if i < 0 || revision == "" {
 		return nil, &Error{Code: NotFound, Detail: "The file never had that revision. Ask for it without a revision."}
 	}
-	file, err := mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
+	file, err := s.mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
 	return file, asError(err)
 }
 
@@ -297,7 +306,8 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 			updated = changes[i]
 		}
 	}
-	out.File = &MediaFile{Path: name, Revision: upload.Revision().String(), Type: media.Type(name), Size: size, Updated: change(updated), open: left.Open}
+	out.File = s.mediaOf(name, left, size)
+	out.File.Updated = change(updated)
 	return out, nil
 }
 
@@ -395,7 +405,7 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		return nil, 0, err
 	}
 	defer stripped.Close()
-	if done, err := media.Strip(stripped, name, file); err != nil {
+	if done, err := s.media.Rules.Strip(stripped, name, file); err != nil {
 		return nil, 0, mediaError(err)
 	} else if done {
 		file = stripped

@@ -210,6 +210,6 @@ func mediaOf(c *config.Config) site.MediaOptions {
 	}
 	return site.MediaOptions{
 		Folder: folder, MaxBytes: c.Media.MaxBytes, Scratch: filepath.Dir(c.Repository.Path),
-		Rules: media.Rules{Extensions: c.Media.Extensions, MaxPixels: c.Media.MaxPixels},
+		Rules: media.Rules{Extensions: c.Media.Extensions, Types: c.Media.Types, MaxPixels: c.Media.MaxPixels},
 	}
 }
