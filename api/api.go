@@ -128,7 +128,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 // Refuse implements [web.Door].
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	web.WriteProblem(w, r, a.problem(r.Context(), err))
+	if !a.refuseLogin(w, r, err) {
+		web.WriteProblem(w, r, a.problem(r.Context(), err))
+	}
 }
 
 func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
@@ -185,5 +187,6 @@ func (a *API) routes() {
 		post(a, "/v1/auth/logout", a.logout, logoutDoc)
 		get(a, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
 		get(a, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
+		get(a, "/v1/auth/oidc/{provider}/logged-out", a.finishLogout, finishLogoutDoc)
 	}
 }

@@ -180,6 +180,7 @@ const pushSecret = "un-secret-convenu-avec-la-forge-01"
 func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	t.Helper()
 	w := &whole{site: &builder{status: http.StatusOK}, provider: newLoginProvider(t)}
+	w.provider.ends = true
 	receiver := httptest.NewServer(w.site)
 	t.Cleanup(receiver.Close)
 	w.receiver = receiver.URL
@@ -316,6 +317,29 @@ func (s *whole) fill(r conforming) conforming {
 		values["{state}"] = func() string { return s.provider.asked.Get("state") }
 		values["{login}"] = func() string { return cookies(begun) }
 	}
+	vouched := func() string {
+		begun := s.do(request{method: "GET", path: "/v1/auth/oidc/id/start", token: "-"})
+		where, err := url.Parse(begun.header.Get("Location"))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.provider.asked = where.Query()
+		return cookies(s.do(request{method: "GET", path: "/v1/auth/oidc/id/callback?code=good&state=" + s.provider.asked.Get("state"), token: "-", header: map[string]string{"Cookie": cookies(begun)}}))
+	}
+	values["{vouched}"] = vouched
+	if strings.Contains(r.path, "{goodbye}") {
+		out := s.do(request{method: "POST", path: "/v1/auth/logout", token: "-", header: map[string]string{"Cookie": vouched(), "Sec-Fetch-Site": "same-origin"}})
+		var told api.LoggedOut
+		if err := json.Unmarshal(out.body, &told); err != nil {
+			s.Fatal(err)
+		}
+		where, err := url.Parse(told.LogoutURL)
+		if err != nil {
+			s.Fatal(err)
+		}
+		values["{goodbye}"] = func() string { return where.Query().Get("state") }
+		values["{logout}"] = func() string { return cookies(out) }
+	}
 	header := map[string]string{}
 	for k, v := range r.header {
 		header[k] = v
@@ -390,6 +414,9 @@ func conformingRequests(operator string) []conforming {
 		{"finish-login", request{method: "GET", path: "/v1/auth/oidc/id/callback?code=good&state={state}", token: "-", header: map[string]string{"Cookie": "{login}"}}},
 		{"refresh", request{method: "POST", path: "/v1/auth/refresh", token: "-", header: map[string]string{"Cookie": "{session}", "Sec-Fetch-Site": "same-origin"}}},
 		{"logout", request{method: "POST", path: "/v1/auth/logout", token: "-"}},
+		{"logout", request{method: "POST", path: "/v1/auth/logout", token: "-", header: map[string]string{"Cookie": "{vouched}", "Sec-Fetch-Site": "same-origin"}}},
+		{"logout", request{method: "POST", path: "/v1/auth/logout?return_to=%2F", token: "-", header: map[string]string{"Cookie": "{vouched}", "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}}},
+		{"finish-logout", request{method: "GET", path: "/v1/auth/oidc/id/logged-out?state={goodbye}", token: "-", header: map[string]string{"Cookie": "{logout}"}}},
 	}
 }
 

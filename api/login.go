@@ -76,7 +76,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.web.EndSession(ctx, in.request); err != nil {
+	if _, err := a.web.EndSession(ctx, in.request); err != nil {
 		return nil, err
 	}
 	return a.loggedIn(s)
@@ -111,22 +111,4 @@ func (a *API) refresh(ctx context.Context, in *browserInput) (*reply, error) {
 		return nil, err
 	}
 	return a.loggedIn(s)
-}
-
-var logoutDoc = doc{
-	id: "logout", tag: "Sessions", public: true,
-	summary:   "End the session",
-	text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing.",
-	responses: map[int]any{204: nil},
-	headers:   map[int][]string{204: {"Set-Cookie"}},
-}
-
-func (a *API) logout(ctx context.Context, in *browserInput) (*reply, error) {
-	if err := a.web.SameOrigin(in.request, a.web.Cookies().HaveSession(in.request)); err != nil {
-		return nil, err
-	}
-	if err := a.web.EndSession(ctx, in.request); err != nil {
-		return nil, err
-	}
-	return &reply{Status: http.StatusNoContent, SetCookie: a.web.Cookies().DropSession()}, nil
 }

@@ -24,6 +24,7 @@ type loginProvider struct {
 	t      *testing.T
 	asked  url.Values     // what the last browser came with
 	claims map[string]any // changes of the next ID token
+	ends   bool           // whether people can log out there
 	calls  atomic.Int64   // that the service made
 }
 
@@ -41,7 +42,11 @@ func newLoginProvider(t *testing.T) *loginProvider {
 	}))
 	t.Cleanup(p.Close)
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"})
+		metadata := map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"}
+		if p.ends {
+			metadata["end_session_endpoint"] = p.URL + "/end?tenant=a"
+		}
+		json.NewEncoder(w).Encode(metadata)
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{"keys": []any{p.jwk()}})
@@ -80,6 +85,7 @@ func (p *loginProvider) named(name string) *auth.Provider {
 	is.RolesClaim, is.RoleMap = "groups", map[string]string{"/editors": "editor"}
 	made, err := auth.NewProvider(auth.ProviderOptions{
 		Name: name, Issuer: is, ClientID: "cms-client", ClientSecret: "s3cret", RedirectURL: "http://127.0.0.1/v1/auth/oidc/" + name + "/callback",
+		LogoutURL: "http://127.0.0.1/v1/auth/oidc/" + name + "/logged-out",
 	})
 	if err != nil {
 		p.t.Fatal(err)

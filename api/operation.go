@@ -31,6 +31,7 @@ type reply struct {
 	CacheControl string        `header:"Cache-Control" hidden:"true"`
 	CSP          string        `header:"Content-Security-Policy" hidden:"true"`
 	Replayed     string        `header:"Idempotency-Replayed" hidden:"true"`
+	RetryAfter   string        `header:"Retry-After" hidden:"true"`
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
 

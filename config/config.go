@@ -173,7 +173,8 @@ type Login struct {
 	ClientID   string   `yaml:"client_id" required:"true"`
 	SecretEnv  string   `yaml:"secret_env"`
 	SecretFile string   `yaml:"secret_file"`
-	Scopes     []string `yaml:"scopes"` // none: openid, profile, email
+	Scopes     []string `yaml:"scopes"`                // none: openid, profile, email
+	Logout     bool     `yaml:"logout" default:"true"` // who logs out here logs out there
 
 	Secret Secret // what SecretEnv or SecretFile holds; "" for a public client
 }

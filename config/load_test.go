@@ -87,7 +87,7 @@ func TestLoadExample(t *testing.T) {
 			Issuers: []Issuer{{
 				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
 				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "groups", NameClaim: "preferred_username", EmailClaim: "upn", RoleMap: map[string]string{"/editors": "editor", "/staff": "reader"}, Leeway: 10 * time.Second, Type: "at+jwt",
-				Login: &Login{Name: "id", ClientID: "cms", SecretEnv: "CMS_OIDC_SECRET", Scopes: []string{"openid", "profile", "email"}, Secret: secret},
+				Login: &Login{Name: "id", ClientID: "cms", SecretEnv: "CMS_OIDC_SECRET", Scopes: []string{"openid", "profile", "email"}, Logout: true, Secret: secret},
 			}, {
 				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", NameClaim: "name", EmailClaim: "email", Leeway: 10 * time.Second, Secret: secret,

@@ -161,6 +161,22 @@ func (b *Reader) Slug(member string) content.Slug {
 	return s
 }
 
+// OneOf is a member that must be one of some texts, "" if it is left out.
+func (b *Reader) OneOf(member string, options ...string) string {
+	if !b.Given(member) {
+		return ""
+	}
+	before := b.found.Len()
+	text := b.Text(member)
+	if slices.Contains(options, text) {
+		return text
+	}
+	if b.found.Len() == before {
+		b.Wrong(member, "options", "This must be one of: "+strings.Join(options, ", ")+".")
+	}
+	return ""
+}
+
 // Without is the object without some members.
 func (b *Reader) Without(members ...string) *content.Object {
 	o := &content.Object{}

@@ -46,11 +46,16 @@ func partsOf(c *config.Config) (*parts, error) {
 		}
 		p.issuers = append(p.issuers, a)
 		if l := is.Login; l != nil && config.Report(wrong) == nil {
-			provider, err := auth.NewProvider(auth.ProviderOptions{
+			at := c.Server.PublicURL + "/v1/auth/oidc/" + l.Name
+			o := auth.ProviderOptions{
 				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
 				Knows:       func(pr *auth.Principal) bool { return p.policy.Knows(pr) }, // which is there before anybody logs in
-				RedirectURL: c.Server.PublicURL + "/v1/auth/oidc/" + l.Name + "/callback",
-			})
+				RedirectURL: at + "/callback",
+			}
+			if l.Logout {
+				o.LogoutURL = at + "/logged-out"
+			}
+			provider, err := auth.NewProvider(o)
 			for _, err := range each(err) {
 				wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i, "login"))
 			}
