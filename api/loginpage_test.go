@@ -38,7 +38,7 @@ func (b *browser) page(status int, path string) string {
 	return text
 }
 
-var links = regexp.MustCompile(`href="([^"]*)"`)
+var hrefs = regexp.MustCompile(`href="([^"]*)"`)
 
 // Whatever makes a login fail, a browser is told by a page why, and led to another try.
 func TestFailedLoginsAreToldByPages(t *testing.T) {
@@ -82,7 +82,7 @@ func TestFailedLoginsAreToldByPages(t *testing.T) {
 			if !strings.Contains(text, tt.why) || strings.Contains(text, "error_description") || strings.Contains(text, "script") {
 				t.Errorf("got %s, want a page that says %q", text, tt.why)
 			}
-			if got := links.FindStringSubmatch(text); got == nil || got[1] != again {
+			if got := hrefs.FindStringSubmatch(text); got == nil || got[1] != again {
 				t.Errorf("the page leads to %q, want %s", got, again)
 			}
 			b.want(401, getMe)
@@ -105,7 +105,7 @@ func TestFailedLoginsAreToldByPages(t *testing.T) {
 		"/v1/auth/oidc/id/callback?code=%zz&state=1&return_to=" + strings.Repeat("%0a", 30): 400,
 	} {
 		text := b.page(status, path)
-		for _, link := range links.FindAllStringSubmatch(text, -1) {
+		for _, link := range hrefs.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(link[1], "attacker") || strings.Contains(link[1], "%0A") || len(link[1]) > 2200*4 {
 				t.Errorf("%s: leads to %s", path, link[1])
 			}

@@ -32,6 +32,7 @@ func (d *decoder) check(c *Config) {
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
+	d.tracing(&c.Tracing)
 }
 
 func (d *decoder) media(m *Media) {
@@ -436,6 +437,26 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		} else {
 			w.Secret = d.secret(w.SecretEnv, w.SecretFile, at)
 		}
+	}
+}
+
+func (d *decoder) tracing(t *Tracing) {
+	at := []any{"tracing"}
+	for _, name := range slices.Sorted(maps.Keys(t.Headers)) {
+		t.Headers[name] = d.header(t.Headers[name], join(join(at, "headers"), name))
+	}
+	switch u := absolute(t.Endpoint); {
+	case t.Endpoint == "":
+	case u == nil || u.RawQuery != "" || u.Fragment != "":
+		d.add(join(at, "endpoint"), "is not an absolute http or https URL without a query; write http://localhost:4318")
+	case u.User != nil:
+		d.add(join(at, "endpoint"), "holds a login; name it under headers, as Authorization")
+	}
+	if t.Sample < 0 || t.Sample > 1 {
+		d.add(join(at, "sample"), "is not between 0, for none, and 1, for all")
+	}
+	if strings.TrimSpace(t.ServiceName) == "" {
+		d.add(join(at, "service_name"), "is empty")
 	}
 }
 

@@ -40,6 +40,7 @@ type Config struct {
 	Webhooks    []Webhook    `yaml:"webhooks"`
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
+	Tracing     Tracing      `yaml:"tracing"`
 
 	source source
 }
@@ -245,7 +246,7 @@ type Webhook struct {
 	Token     Secret
 }
 
-// Header is the value of a header that a webhook is sent with.
+// Header is the value of a header that a webhook or a collector is sent.
 type Header struct {
 	Value      string `yaml:"value"`
 	SecretEnv  string `yaml:"secret_env"`
@@ -267,6 +268,14 @@ type Hook struct {
 type Log struct {
 	Level  slog.Level `yaml:"level" default:"info" oneof:"debug info warn error"`
 	Format string     `yaml:"format" default:"auto" oneof:"auto json text"` // auto: text at a terminal, else JSON
+}
+
+// Tracing is where traces of requests are told. Without an endpoint they are told nobody.
+type Tracing struct {
+	Endpoint    string            `yaml:"endpoint"` // of a collector, by OTLP over HTTP
+	Headers     map[string]Header `yaml:"headers"`  // of each request to it
+	ServiceName string            `yaml:"service_name" default:"cms"`
+	Sample      float64           `yaml:"sample" default:"1"` // of the traces that begin here, from 0 to 1
 }
 
 // Secret is a text that prints as "***". Convert it to use it.

@@ -118,7 +118,8 @@ func TestLoadExample(t *testing.T) {
 			{Name: "local", URL: "http://127.0.0.1:9000/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, AllowPrivate: true, Secret: secret},
 			{Name: "build", Type: "netlify", URL: "https://api.netlify.com/build_hooks/0123456789abcdef01234567", Coalesce: 30 * time.Second},
 		},
-		Log: Log{Level: slog.LevelInfo, Format: "auto"},
+		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
+		Tracing: Tracing{ServiceName: "cms", Sample: 1},
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")
@@ -141,6 +142,7 @@ func TestDefaults(t *testing.T) {
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
+			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
 		}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%q: got %+v, want %+v", text, c, want)

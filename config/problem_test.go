@@ -242,6 +242,15 @@ func TestProblems(t *testing.T) {
 			":2:93: webhooks[0].headers.B: needs one of value, secret_env and secret_file",
 			":2:136: webhooks[0].headers.C.secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
 		}},
+		{"tracing", "tracing: {endpoint: 'http://ann:hunter2@collector.example.org', sample: 1.5, service_name: ' ', headers: {A: {}}}\n", nil, []string{
+			":1:21: tracing.endpoint: holds a login; name it under headers, as Authorization",
+			":1:73: tracing.sample: is not between 0, for none, and 1, for all",
+			":1:92: tracing.service_name: is empty",
+			":1:110: tracing.headers.A: needs one of value, secret_env and secret_file",
+		}},
+		{"tracing elsewhere", "tracing: {endpoint: 'localhost:4318'}\n", nil, []string{
+			":1:21: tracing.endpoint: is not an absolute http or https URL without a query; write http://localhost:4318",
+		}},
 		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
 			`:2:13: webhooks[1].name: "site" is duplicated; choose another name`,
 		}},

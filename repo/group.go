@@ -194,6 +194,9 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 			g.entries = append(g.entries, e)
 		}
 	}
+	if m.Made != nil {
+		m.Made(c.hash)
+	}
 	g.commits = append(g.commits, madeCommit{c, diff})
 	g.commit, g.date, g.tables = c.hash, committed, tx.tables
 	return nil

@@ -292,7 +292,7 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	if w.DryRun {
 		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, put))
 	}
-	res, err := s.repo.Update(ctx, meta, put)
+	res, err := s.commit(ctx, meta, put)
 	if err != nil {
 		return nil, asMediaError(err)
 	}
@@ -479,7 +479,7 @@ func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string,
 	if w.DryRun {
 		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, remove))
 	}
-	res, err := s.repo.Update(ctx, meta, remove)
+	res, err := s.commit(ctx, meta, remove)
 	out.Commit = hexOrEmpty(res.Commit)
 	return out, asMediaError(err)
 }

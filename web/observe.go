@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"cms/trace"
 )
 
 // observe names each request and, when it is done, logs it, counts it and
@@ -28,7 +30,7 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 		}
 		answer := &recorder{ResponseWriter: w, body: c.body}
 		ctx := withRecord(r.Context(), c)
-		f.account(ctx, r, c, answer, func() {
+		f.account(ctx, r, c, answer, func(ctx context.Context) {
 			r = r.WithContext(ctx)
 			r.Body = c.body
 			next.ServeHTTP(answer, r)
@@ -39,17 +41,44 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 
 // account has a request answered and tells what came of it, also when its connection is
 // cut.
-func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer *recorder, serve func()) {
+func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer *recorder, serve func(context.Context)) {
 	start := time.Now()
+	ctx, span := f.tracer.Start(ctx, trace.FromHeader(r.Header), "request", trace.Server)
 	defer func() {
 		took := time.Since(start)
+		tell(span, r, c, answer.status)
 		f.metrics.observe(r.Method, c.Operation, answer.status, took)
 		f.audit(ctx, r, c, answer.status)
 		f.log.LogAttrs(ctx, slog.LevelInfo, "request",
 			slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
 			slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
 	}()
-	serve()
+	serve(ctx)
+}
+
+// tell says in a request's span what is told to third parties: no path, as the names of
+// entries may be hidden from some, and nothing of who asks. What is no operation of a
+// client's, such as a look at the health of the service, is only told where the client
+// traces it.
+func tell(span *trace.Span, r *http.Request, c *record, status int) {
+	defer span.End()
+	if c.Operation.Name == "" && !span.Remote() {
+		span.Drop()
+	}
+	method := r.Method
+	if !defined(method) {
+		method = "_OTHER"
+	}
+	span.Rename(strings.TrimSpace(method + " " + c.Operation.Route))
+	span.Set("http.request.method", method)
+	if c.Operation.Route != "" {
+		span.Set("http.route", c.Operation.Route)
+	}
+	span.Set("http.response.status_code", status)
+	span.Set("cms.request_id", c.ID)
+	if status >= http.StatusInternalServerError {
+		span.Fail(http.StatusText(status))
+	}
 }
 
 // maxLogged is how much is logged of a text that a client chose.

@@ -31,6 +31,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/auth"
+	"cms/trace"
 )
 
 // Floor is what the doors of a service share.
@@ -51,6 +52,7 @@ type Floor struct {
 	registry   *prometheus.Registry
 	metrics    *metrics
 	log        *slog.Logger
+	tracer     *trace.Tracer
 
 	doors   []mounted // those of longer prefixes come first
 	handler http.Handler
@@ -75,6 +77,7 @@ type Options struct {
 	Metrics  bool                 // serve Registry at /metrics
 	Public   prometheus.Gatherer  // what is shown there beside it; may be nil
 	Logger   *slog.Logger
+	Tracer   *trace.Tracer // is told of requests; nil tells nobody
 }
 
 // Bounds where no others are configured.
@@ -100,6 +103,7 @@ func New(o Options) (*Floor, error) {
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		registry:    o.Registry,
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		tracer:      o.Tracer,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
 		f.secure = u.Scheme == "https"

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"cms/content"
 	"cms/media"
 	"cms/site"
+	"cms/trace"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -88,10 +90,7 @@ func partsOf(c *config.Config) (*parts, error) {
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
 			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
 			OldSecret: string(w.OldSecret), Token: string(w.Token), EventTypePrefix: w.EventTypePrefix,
-			Headers: map[string]string{},
-		}
-		for name, h := range w.Headers {
-			e.Headers[name] = string(h.Secret)
+			Headers: headers(w.Headers),
 		}
 		for _, err := range each(e.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
@@ -205,6 +204,26 @@ func field(in *config.Field) (content.Field, error) {
 	}
 	out.Fields, err = fields(in.Fields)
 	return out, err
+}
+
+// tracerOf is who is told of traces, nil for nobody.
+func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
+	if c.Tracing.Endpoint == "" {
+		return nil, nil //nolint:nilnil // which tells nobody
+	}
+	return trace.New(trace.Options{
+		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: version,
+		Sample: c.Tracing.Sample, Logger: log,
+	})
+}
+
+// headers are the values that a configuration names.
+func headers(in map[string]config.Header) map[string]string {
+	out := map[string]string{}
+	for name, h := range in {
+		out[name] = string(h.Secret)
+	}
+	return out
 }
 
 // mediaOf is the media folder of the configuration, which has checked its path.
