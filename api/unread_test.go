@@ -128,6 +128,7 @@ func has(all []string, one string) bool {
 // TestConnectionsWithUnreadBodiesEnd: what is answered without its body is not read
 // afterwards either, at any door and none.
 func TestConnectionsWithUnreadBodiesEnd(t *testing.T) {
+	t.Parallel()
 	s := newServerWith(t, func(o *options) { o.PerAddress = web.Limit{Requests: 1000, Window: time.Hour} })
 	for _, path := range []string{"GET /v1/me", "POST /v1/me", "POST /v1/batch", "POST /hooks/github", "POST /hooks/x", "PUT /nowhere", "GET /docs", "GET /healthz", "DELETE /v1/media/a.svg", "POST /v1/preview", "GET /v1/events?x="} {
 		for _, length := range []int64{-1, 1 << 20} {
