@@ -118,7 +118,7 @@ func New(o Options) (*API, error) {
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/docs": serve, "/docs/{file}": serve, "/openapi.json": a.serveOpenAPI,
 	} {
-		a.router.Handle(path, a.web.Handle(web.Operation{Route: path, Caller: web.Anyone, Unlimited: true}, h)).Methods(http.MethodGet, http.MethodHead)
+		a.router.Handle(path, a.web.Handle(web.Operation{Route: path, Caller: web.Anyone, Public: true, Unlimited: true}, h)).Methods(http.MethodGet, http.MethodHead)
 	}
 	return a, nil
 }

@@ -35,6 +35,7 @@ import (
 // TestDocument holds the document against the schema of OpenAPI 3.1. With
 // CMS_OPENAPI it writes it to that file, for a linter.
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1:8080")
 	document := s.do(request{method: "GET", path: "/openapi.json", token: "-"}).body
 	if file := os.Getenv("CMS_OPENAPI"); file != "" {
@@ -478,6 +479,7 @@ func broken(op operation, r request, dice *rand.Rand) []request {
 // TestConformance sends each request that succeeds, and before it those made of
 // it by breaking something. Whatever the answer is, the document has to say so.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
 	dice := rand.New(rand.NewPCG(1, 2))

@@ -19,6 +19,7 @@ import (
 
 // TestRoutesAreDocumented compares the router with the document, both ways.
 func TestRoutesAreDocumented(t *testing.T) {
+	t.Parallel()
 	floor, err := web.New(web.Options{Verifier: &auth.Verifier{}, Sessions: &auth.Sessions{}})
 	if err != nil {
 		t.Fatal(err)

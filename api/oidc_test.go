@@ -118,6 +118,7 @@ func callback(query string) request {
 }
 
 func TestProviderLogin(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, db := newLoginServer(t, "http://127.0.0.1", p.provider())
 	b := s.browser()
@@ -144,6 +145,7 @@ func TestProviderLogin(t *testing.T) {
 }
 
 func TestProviderLoginRefuses(t *testing.T) {
+	t.Parallel()
 	p, other := newLoginProvider(t), newIDProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	for name, test := range map[string]struct {
@@ -182,6 +184,7 @@ func TestProviderLoginRefuses(t *testing.T) {
 
 // A login ends where it was begun, whatever the providers have in common.
 func TestProviderLoginEndsWhereItBegan(t *testing.T) {
+	t.Parallel()
 	p, foreign := newLoginProvider(t), newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider(), p.named("twin"), foreign.named("other"))
 	for _, at := range []string{"twin", "other"} {
@@ -201,6 +204,7 @@ func TestProviderLoginEndsWhereItBegan(t *testing.T) {
 // TestNobodyMakesUsCallTheProvider: a provider is asked for its metadata once, and
 // about no login but those that were begun here, each once.
 func TestNobodyMakesUsCallTheProvider(t *testing.T) {
+	t.Parallel()
 	p, foreign := newLoginProvider(t), newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	elsewhere, _ := newLoginServer(t, "http://127.0.0.1", foreign.provider())
@@ -238,6 +242,7 @@ func TestNobodyMakesUsCallTheProvider(t *testing.T) {
 
 // TestLoginsAtProvidersArePaced, whatever limits are configured.
 func TestLoginsAtProvidersArePaced(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	answers := map[int]int{}
@@ -256,6 +261,7 @@ func TestLoginsAtProvidersArePaced(t *testing.T) {
 }
 
 func TestProviderThatCannotBeReached(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	p.Close()

@@ -3,7 +3,6 @@ package web
 import (
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -58,21 +57,6 @@ func qualityOf(media, accept string) float64 {
 		quality, specific = q, precision
 	}
 	return quality
-}
-
-// MediaType is which of the accepted media types a request's body is in. A 415
-// names the accepted ones, also in the header that is given, if any.
-func MediaType(contentType, header string, accepted ...string) (string, error) {
-	media, params, err := mime.ParseMediaType(contentType)
-	charset := strings.ToLower(params["charset"])
-	if err == nil && slices.Contains(accepted, media) && (charset == "" || charset == "utf-8") {
-		return media, nil
-	}
-	p := NewProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
-	if header != "" {
-		p = p.With(header, strings.Join(accepted, ", "))
-	}
-	return "", p
 }
 
 // Language picks the language of a page for people (RFC 9110, section 12.5.4): of those

@@ -21,10 +21,7 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Request-Id", c.ID)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache")
-		if strings.HasPrefix(r.URL.Path, "/v1/") { // what it tells is for who asks
-			h.Set("Cache-Control", "private, no-cache")
-		}
+		h.Set("Cache-Control", "private, no-cache") // but for what is [Operation.Public]
 		if f.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
@@ -35,7 +32,7 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 			r.Body = c.body
 			next.ServeHTTP(answer, r)
 		})
-		answer.linger()
+		answer.linger(f.lingering)
 	})
 }
 
@@ -129,20 +126,34 @@ const (
 	lingerBytes = 32 << 20
 )
 
-// linger throws away what still comes of a body that is not wanted. Most clients send
-// all of it before they look for an answer, and would lose one on a connection that is
-// closed meanwhile (RFC 9112, 9.6).
-func (r *recorder) linger() {
+// linger throws away what still comes of a body that is not wanted, until stopping ends.
+// Many clients send all of it before they look for an answer, and would lose that on a
+// connection that is closed meanwhile (RFC 9112, section 9.6). Nothing is read of what is
+// too long for that.
+func (r *recorder) linger(stopping context.Context) {
 	if !r.ends {
 		return
 	}
 	control := http.NewResponseController(r.ResponseWriter)
-	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	hangUp := func() { _ = control.SetReadDeadline(time.Unix(1, 0)) } // or the server reads on
+	defer hangUp()
+	if r.body.left > lingerBytes || control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(stopping, func() {
+		defer close(stopped)
+		hangUp()
+	})
 	_, _ = io.CopyN(io.Discard, r.body.ReadCloser, lingerBytes)
-	_ = control.SetReadDeadline(time.Unix(1, 0)) // or the server reads on
+	if !stop() {
+		<-stopped
+	}
 }
+
+// EndLingering has nobody wait any more, now and from now on, for the rest of a body that
+// was refused, so that a server can shut down.
+func (f *Floor) EndLingering() { f.endLingering() }
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {

@@ -18,6 +18,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,9 @@ type Floor struct {
 	metrics    *metrics
 	log        *slog.Logger
 	tracer     *trace.Tracer
+
+	lingering    context.Context // ends with endLingering
+	endLingering func()
 
 	doors   []mounted // those of longer prefixes come first
 	handler http.Handler
@@ -111,6 +115,7 @@ func New(o Options) (*Floor, error) {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
+	f.lingering, f.endLingering = context.WithCancel(context.Background())
 	f.bodies = newBodies(cmp.Or(o.BodyMemory, DefaultBodyMemory), f.maxBody)
 	var err error
 	if f.perAddress, err = NewLimiter("address", o.PerAddress); err != nil {
@@ -213,7 +218,7 @@ type page struct {
 }
 
 func (f *Floor) page(path string, h http.HandlerFunc) *page {
-	return &page{f, f.Handle(Operation{Route: path, Caller: Anyone, Unlimited: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return &page{f, f.Handle(Operation{Route: path, Caller: Anyone, Public: true, Unlimited: true}, func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return NotAllowed(http.MethodGet, http.MethodHead)
 		}
