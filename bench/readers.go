@@ -144,19 +144,19 @@ func (r *readers) upkeep(ctx context.Context) error {
 	r.strict.Lock()
 	_, err := command(ctx, "", "git", "--git-dir", r.repository, "-c", "gc.autoDetach=false", "gc", "--auto", "-q")
 	r.strict.Unlock()
-	rest(ctx, 5*time.Second)
+	rest(ctx, 20*time.Second)
 	return err
 }
 
 // goGit reads the branch by go-git, from a repository that is opened again after so many
 // readings, and as docs/operate.md tells programs to: when it knows too little.
 func (r *readers) goGit(readings int) func(context.Context) error {
-	const attempts = 10
+	const attempts = 20 // which Git's gc may take, as it removes packs one by one
 	var open *gogit.Repository
 	n := 0
-	return func(context.Context) error {
+	return func(ctx context.Context) error {
 		var err error
-		for range attempts {
+		for i := range attempts {
 			if open == nil {
 				if open, err = gogit.PlainOpen(r.repository); err != nil {
 					return err
@@ -169,8 +169,9 @@ func (r *readers) goGit(readings int) func(context.Context) error {
 			if !errors.Is(err, plumbing.ErrObjectNotFound) && !errors.Is(err, dotgit.ErrPackfileNotFound) {
 				return err
 			}
-			r.count(fmt.Sprintf("go-git had to open the repository anew: %v", err))
+			r.count("go-git had to open the repository anew: " + errors.Unwrap(err).Error())
 			open = nil
+			rest(ctx, time.Duration(i)*50*time.Millisecond)
 		}
 		return err
 	}
@@ -184,23 +185,24 @@ func readBranch(g *gogit.Repository) error {
 	}
 	tip, err := g.CommitObject(head.Hash())
 	if err != nil {
-		return err
+		return fmt.Errorf("tip %s: %w", head.Hash(), err)
 	}
 	c := tip
 	for range 20 {
 		if _, err := c.Tree(); err != nil {
-			return err
+			return fmt.Errorf("tree of commit %s: %w", c.Hash, err)
 		}
 		if c.NumParents() == 0 {
 			break
 		}
+		child := c.Hash
 		if c, err = c.Parent(0); err != nil {
-			return err
+			return fmt.Errorf("parent of commit %s: %w", child, err)
 		}
 	}
 	files, err := tip.Files()
 	if err != nil {
-		return err
+		return fmt.Errorf("files of commit %s: %w", tip.Hash, err)
 	}
 	defer files.Close()
 	for range 100 {
@@ -208,10 +210,10 @@ func readBranch(g *gogit.Repository) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return err
+			return fmt.Errorf("files of commit %s: %w", tip.Hash, err)
 		}
 		if _, err := f.Contents(); err != nil {
-			return err
+			return fmt.Errorf("file %s of commit %s: %w", f.Name, tip.Hash, err)
 		}
 	}
 	return nil

@@ -86,7 +86,7 @@ func TestLostEvents(t *testing.T) {
 func TestReadersAreSeen(t *testing.T) {
 	t.Parallel()
 	watchedRepository(t) // or skip
-	r := start(t, options(t.TempDir()))
+	r := start(t, durable(t.TempDir()))
 	put(t, r, "consultations", "parc", "1")
 	comes(t, "somebody who watches", func() bool { _, watching := r.opens.last(); return watching })
 	before := time.Now()

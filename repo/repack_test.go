@@ -144,7 +144,7 @@ func TestPacksAreBounded(t *testing.T) {
 
 // A slowDisk holds repacking until it is let go.
 type slowDisk struct {
-	osDisk
+	unsyncedDisk
 	hold chan struct{} // closed to let it go
 }
 
@@ -152,19 +152,8 @@ func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 	if strings.HasPrefix(filepath.Base(name), repackDraft) {
 		<-d.hold
 	}
-	f, err := d.osDisk.Create(name, mode)
-	if err != nil {
-		return nil, err
-	}
-	return unsynced{f}, nil
+	return d.unsyncedDisk.Create(name, mode)
 }
-
-// unsynced is a file of a test that needs many.
-type unsynced struct{ diskFile }
-
-func (unsynced) Sync() error { return nil }
-
-func (slowDisk) SyncDir(string) error { return nil }
 
 // TestUpdatesWaitForRepack: where packs come faster than they are repacked, it does not rest,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
