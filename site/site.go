@@ -41,6 +41,7 @@ type Site struct {
 	budgets     *budgets
 	unique      uniqueIndexes
 	mentions    mentionIndexes // of entries, by their references
+	usedFiles   mentionIndexes // of files, by what is like a name of one in entries
 	updates     updateCache
 	head        atomic.Pointer[headName]
 }
@@ -95,7 +96,7 @@ func New(o Options) (*Site, error) {
 	}
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
 	s.unique.reading = s.repo.Warming
-	s.mentions.keysOf = s.referenceKeys
+	s.mentions.keysOf, s.usedFiles.keysOf = s.referenceKeys, s.fileKeys
 	return s, nil
 }
 
