@@ -17,7 +17,7 @@ type Made struct {
 	Slug       string `json:"slug"`
 	Path       string `json:"path"`
 	Blob       string `json:"blob"`           // after it; of a deletion before it
-	From       string `json:"from,omitempty"` // the collection that it was moved out of
+	From       string `json:"from,omitempty"` // the collection that it was moved out of; of a file, what it was called
 	Created    bool   `json:"created,omitempty"`
 	Deleted    bool   `json:"deleted,omitempty"`
 	Changed    bool   `json:"changed,omitempty"`
@@ -25,6 +25,11 @@ type Made struct {
 }
 
 func (e *edit) record() Made {
+	if e.isMedia() {
+		m := e.recordFile()
+		m.Followed = e.recordFollowed()
+		return m
+	}
 	m := Made{Collection: e.ref.Collection, Slug: e.ref.Slug.String(), Path: e.path.String(), Created: e.created, Changed: e.changed()}
 	if e.from.Collection != e.ref.Collection {
 		m.From = e.from.Collection
@@ -34,10 +39,15 @@ func (e *edit) record() Made {
 	} else {
 		m.Deleted, m.Blob = true, e.gone.String()
 	}
-	for _, f := range e.followed {
-		m.Followed = append(m.Followed, f.record())
-	}
+	m.Followed = e.recordFollowed()
 	return m
+}
+
+func (e *edit) recordFollowed() (all []Made) {
+	for _, f := range e.followed {
+		all = append(all, f.record())
+	}
+	return all
 }
 
 // action is the permission that the operation needs.
@@ -81,6 +91,9 @@ func (s *Site) Again(ctx context.Context, pr *auth.Principal, commit string, all
 // replay is Again of one operation. If it is one of several, a later one may have
 // replaced its result, so that Git never had it.
 func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m Made, several bool) (*Outcome, error) {
+	if m.Collection == auth.Media {
+		return s.replayMedia(pr, commit, m, several)
+	}
 	if m.From != "" {
 		if _, err := s.access(pr, m.From, auth.Delete); err != nil {
 			return nil, err

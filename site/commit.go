@@ -44,7 +44,9 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 	t.budget = nil
 	for _, e := range t.edits {
 		e.budget.release()
-		e.budget, e.access.budget = nil, nil
+		if e.budget = nil; e.access != nil {
+			e.access.budget = nil
+		}
 	}
 	res, err := t.site.commit(ctx, meta, t.perform)
 	if err != nil {
@@ -74,6 +76,18 @@ func (s *Site) commit(ctx context.Context, m repo.Meta, fn func(*repo.Tx) error)
 	return res, err
 }
 
+// close gives back what the edits hold.
+func (t *transaction) close() {
+	for _, e := range t.edits {
+		if e.close == nil {
+			continue
+		}
+		if err := e.close(); err != nil {
+			t.site.log.Error("an upload is left over", "error", err)
+		}
+	}
+}
+
 // perform makes the edits, each on what those before it left.
 func (t *transaction) perform(tx *repo.Tx) error {
 	made := 0
@@ -82,7 +96,7 @@ func (t *transaction) perform(tx *repo.Tx) error {
 		if err := e.do(tx); err != nil {
 			return &OperationError{i, asError(err)}
 		}
-		size := sizeOf(e.before) + sizeOf(e.after)
+		size := sizeOf(e.before) + sizeOf(e.after) + int(e.file.size)
 		for _, f := range e.followed {
 			size += sizeOf(f.before) + sizeOf(f.after)
 		}
@@ -111,12 +125,16 @@ func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.access.budget = budget
-		out := &Outcome{Ref: e.ref, Created: e.created, Changed: e.changed(), Commit: hexOrEmpty(res.Commit)}
+		out := &Outcome{}
+		if e.access != nil {
+			e.access.budget = budget
+		}
 		switch {
+		case e.isMedia():
+			out = e.fileOutcome(t.write.DryRun)
 		case t.write.DryRun:
 			diff := e.access.diff(e.before, e.after, e.path.String())
-			out.Diff, out.References = &diff, e.references
+			out.Diff = &diff
 		case e.now != nil && e.access.canReadFields(e.after.Fields(), e.after.Problems()):
 			now := e.now
 			if now.Updated().Commit.IsZero() { // not what the batch left in the end
@@ -126,7 +144,10 @@ func (t *transaction) outcomes(ctx context.Context, res repo.Result) ([]*Outcome
 			}
 			out.Entry = e.access.crossCheck(e.access.viewDocument(now, e.after), res.Snapshot)
 		}
-		if !t.write.DryRun {
+		out.Ref, out.Created, out.Changed, out.Commit = e.ref, e.created, e.changed(), hexOrEmpty(res.Commit)
+		if t.write.DryRun {
+			out.References = e.references
+		} else {
 			out.Made = e.record()
 			for _, f := range e.followed {
 				out.Followed = append(out.Followed, f.ref)

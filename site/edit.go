@@ -28,6 +28,7 @@ type edit struct {
 	restored     *content.Document    // the last state of an entry that is restored, whose read-only fields it keeps; otherwise nil
 	inherited    *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
+	close     func() error  // gives back what it holds beside the repository; nil for nothing
 	referrers map[Ref]*edit // of entries that refer to it, which the writer makes again
 
 	ref Ref // of the entry in the end
@@ -44,18 +45,30 @@ type result struct {
 	created       bool
 	from          Ref         // of an entry that was moved
 	gone          repo.Hash   // the blob of an entry that was deleted
+	file          fileResult  // where it is about a file, and no entry
 	followed      []*edit     // of the entries that referred to it
 	references    []Reference // that were changed there
 }
 
 func (e *edit) changed() bool {
+	if e.isMedia() {
+		return e.file.changed
+	}
 	return e.from != Ref{} || e.before == nil || e.after == nil || !bytes.Equal(e.before.Source(), e.after.Source())
 }
+
+// isMedia says whether it is about a file of the media folder.
+func (e *edit) isMedia() bool { return e.ref.Collection == auth.Media }
 
 // subject describes the edit, for the commit.
 func (e *edit) subject() string {
 	s := fmt.Sprintf("%s %s", e.verb, e.ref)
-	if e.from != (Ref{}) {
+	switch {
+	case e.isMedia() && e.file.moved != "":
+		s = fmt.Sprintf("%s %s/%s to %s", e.verb, e.site.media.Folder, e.file.moved, e.file.path)
+	case e.isMedia():
+		s = fmt.Sprintf("%s %s", e.verb, e.file.path)
+	case e.from != Ref{}:
 		s = fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
 	}
 	switch n := len(e.references); {
@@ -63,7 +76,7 @@ func (e *edit) subject() string {
 		return s + " with 1 reference"
 	case n > 1:
 		return fmt.Sprintf("%s with %d references", s, n)
-	case e.from != Ref{}:
+	case e.from != Ref{}, e.isMedia():
 		return s
 	}
 	var fields []string

@@ -261,17 +261,8 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	var now repo.File // where the upload goes
 	out := &MediaOutcome{}
 	check := func(tx *repo.Tx) (err error) {
-		now, err = tx.File(path)
-		out.Created = errors.Is(err, repo.ErrNotFound)
-		switch {
-		case out.Created && w.Absent:
-			return s.checkNewMedia(tx, name)
-		case out.Created:
-			return &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
-		case err != nil:
-			return err
-		}
-		return w.holdsFile(now)
+		now, out.Created, err = s.replaced(tx, path, name, w.Precondition)
+		return err
 	}
 	// What can be refused before the body is read is refused here.
 	if err := s.repo.DryRun(s.repo.View(), true, check); err != nil {

@@ -124,15 +124,32 @@ func (s *Site) awaitRead(ctx context.Context, collections []string) error {
 	return nil
 }
 
-// eachReferrer visits the entries that refer to target, as pr sees them, in the order of
+// A seek says what is looked for in entries: references to one entry, or uses of one
+// file.
+type seek struct {
+	collections []string // where it could be
+	index       *mentionIndexes
+	key         string // in the index
+	places      func(in entries, c *content.Collection, e *repo.Entry, budget *budget) ([]content.FieldPath, error)
+}
+
+// referencesTo looks for those to an entry.
+func (s *Site) referencesTo(target Ref) seek {
+	return seek{s.referring(target.Collection), &s.mentions, referenceKey(target.Collection, target.Slug.String()),
+		func(_ entries, c *content.Collection, e *repo.Entry, _ *budget) ([]content.FieldPath, error) {
+			return pointing(&c.Schema, e.Fields(), target), nil
+		}}
+}
+
+// each visits the entries that refer to what is sought, as pr sees them, in the order of
 // collections and slugs, behind the entry after. Of those of which pr sees no reference
 // it gives nil, and of all whether some are out of sight.
-func (s *Site) eachReferrer(in entries, pr *auth.Principal, target Ref, after Ref, budget *budget, visit func(r *referrer, hidden bool) (more bool)) error {
-	for _, name := range s.referring(target.Collection) {
+func (s *Site) each(in entries, pr *auth.Principal, sought seek, after Ref, budget *budget, visit func(r *referrer, hidden bool) (more bool)) error {
+	for _, name := range sought.collections {
 		if after.Collection != "" && after.Collection != name {
 			continue
 		}
-		slugs, err := s.mentions.mentioning(in, name, referenceKey(target.Collection, target.Slug.String()), budget)
+		slugs, err := sought.index.mentioning(in, name, sought.key, budget)
 		if err != nil {
 			return err
 		}
@@ -145,17 +162,27 @@ func (s *Site) eachReferrer(in entries, pr *auth.Principal, target Ref, after Re
 			if !ok {
 				continue
 			}
+			if err := budget.spend(e.Weight()); err != nil {
+				return err
+			}
+			all, err := sought.places(in, s.byName[name], e, budget)
+			switch {
+			case err != nil:
+				return err
+			case storageFailed(e.Problems()):
+				return errUnreadable()
+			case len(all) == 0:
+				continue
+			}
 			var seen *referrer
-			hidden := true
-			if denied == nil {
-				if err := budget.spend(e.Weight()); err != nil {
-					return err
-				}
-				if seen, hidden = acc.referrer(e, target); storageFailed(e.Problems()) {
-					return errUnreadable()
+			if denied == nil && acc.canRead(e) {
+				off := acc.hidden(e.Fields())
+				visible := slices.DeleteFunc(slices.Clone(all), func(at content.FieldPath) bool { return at != nil && slices.Contains(off, at[0].(string)) })
+				if len(visible) > 0 {
+					seen = &referrer{e, acc, visible}
 				}
 			}
-			if (seen != nil || hidden) && !visit(seen, hidden) {
+			if !visit(seen, seen == nil || len(seen.at) < len(all)) {
 				return nil
 			}
 		}
@@ -164,28 +191,12 @@ func (s *Site) eachReferrer(in entries, pr *auth.Principal, target Ref, after Re
 	return nil
 }
 
-// referrer is e with the references to target that the caller sees, nil for none, and
-// whether there are others.
-func (acc *access) referrer(e *repo.Entry, target Ref) (seen *referrer, hidden bool) {
-	if !acc.canRead(e) {
-		return nil, true
-	}
-	fields := e.Fields()
-	all := pointing(&acc.Schema, fields, target)
-	off := acc.hidden(fields)
-	visible := slices.DeleteFunc(slices.Clone(all), func(at content.FieldPath) bool { return slices.Contains(off, at[0].(string)) })
-	if hidden = len(visible) < len(all); len(visible) == 0 {
-		return nil, hidden
-	}
-	return &referrer{e, acc, visible}, hidden
-}
-
 // References are those to an entry that pr may see, in the order of the collections and
 // the slugs that they stand in, behind the entry after; a page ends with an entry, once
 // it has limit of them.
 func (s *Site) References(ctx context.Context, pr *auth.Principal, ref Ref, after string, limit int) (*ReferencePage, error) {
-	if limit < 1 || limit > MaxLimit {
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	if err := checkLimit(limit); err != nil {
+		return nil, err
 	}
 	acc, err := s.access(pr, ref.Collection, auth.Read)
 	if err != nil {
@@ -198,11 +209,15 @@ func (s *Site) References(ctx context.Context, pr *auth.Principal, ref Ref, afte
 	case !ok || !acc.canRead(e):
 		return nil, errNoEntry()
 	}
+	return s.referencePage(ctx, pr, snap, s.referencesTo(ref), after, limit)
+}
+
+func (s *Site) referencePage(ctx context.Context, pr *auth.Principal, snap *repo.Snapshot, sought seek, after string, limit int) (*ReferencePage, error) {
 	begin, err := s.parseAfter(after)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.awaitRead(ctx, s.referring(ref.Collection)); err != nil {
+	if err := s.awaitRead(ctx, sought.collections); err != nil {
 		return nil, err
 	}
 	budget := s.budget(ctx, pr, scanBudget)
@@ -211,7 +226,7 @@ func (s *Site) References(ctx context.Context, pr *auth.Principal, ref Ref, afte
 	}
 	defer budget.release()
 	page := &ReferencePage{Items: []Reference{}}
-	err = s.eachReferrer(snap, pr, ref, begin, budget, func(r *referrer, _ bool) bool {
+	err = s.each(snap, pr, sought, begin, budget, func(r *referrer, _ bool) bool {
 		switch {
 		case r == nil:
 		case len(page.Items) >= limit:
@@ -226,6 +241,13 @@ func (s *Site) References(ctx context.Context, pr *auth.Principal, ref Ref, afte
 		return nil, err
 	}
 	return page, nil
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxLimit {
+		return &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+	}
+	return nil
 }
 
 // parseAfter is the entry of a page's Next; zero for "".
@@ -273,52 +295,67 @@ func Following(op Operation, how References) Operation {
 const maxTold = 100
 
 // follow does with the references to target, which was moved or deleted, what how says.
-// What pr does not see is refused to be left behind, as two of a unique value are: that
-// it is there can be noticed, where it stands cannot.
 func (e *edit) follow(ctx context.Context, tx *repo.Tx, target Ref, how References) error {
-	var seen []*referrer
-	hidden, unfit := false, how == UpdateReferences && e.ref.Collection != target.Collection
-	refused := how == RefuseReferences || unfit
-	err := e.site.eachReferrer(tx, e.principal, target, Ref{}, e.budget, func(r *referrer, off bool) bool {
+	sought := e.site.referencesTo(target)
+	if how == UpdateReferences && e.ref.Collection != target.Collection {
+		seen, hidden, err := e.inTheWay(tx, sought, maxTold)
+		if err == nil && (hidden || len(seen) > 0) {
+			err = referred(seen, "References to the entry are for entries of its collection, so they cannot lead to another one. Use references=clear, or leave them to lead nowhere.")
+		}
+		return err
+	}
+	to := e.ref.Slug.String()
+	return e.followAll(ctx, tx, sought, how, func(_ Ref, d *content.Document, schema *content.Schema) (*content.Document, error) {
+		var edits []content.Edit
+		for _, at := range slices.Backward(pointing(schema, d.Fields(), target)) { // so that those before stay where they are
+			if how == ClearReferences {
+				edits = append(edits, content.Remove(at))
+			} else {
+				edits = append(edits, content.Set(at, to))
+			}
+		}
+		return d.Apply(edits...)
+	})
+}
+
+// inTheWay are the references that pr sees, of more than most entries not all, and whether
+// there are others.
+func (e *edit) inTheWay(tx *repo.Tx, sought seek, most int) (seen []*referrer, hidden bool, err error) {
+	err = e.site.each(tx, e.principal, sought, Ref{}, e.budget, func(r *referrer, off bool) bool {
 		hidden = hidden || off
 		if r != nil {
 			seen = append(seen, r)
 		}
-		switch {
-		case refused:
-			return len(seen) <= maxTold
-		case hidden:
-			return false
-		}
-		return len(seen) <= MaxBatch
+		return len(seen) <= most
 	})
+	return seen, hidden, err
+}
+
+// followAll refuses what is sought, or changes it with revise, in the same commit. What pr
+// does not see is not left behind either: that it is there can be noticed, as that a slug
+// is taken, where it stands cannot.
+func (e *edit) followAll(ctx context.Context, tx *repo.Tx, sought seek, how References, revise func(Ref, *content.Document, *content.Schema) (*content.Document, error)) error {
+	most := MaxBatch
+	if how == RefuseReferences {
+		most = maxTold
+	}
+	seen, hidden, err := e.inTheWay(tx, sought, most)
 	switch {
 	case err != nil:
 		return err
 	case len(seen) == 0 && !hidden:
 		return nil
-	case unfit:
-		return referred(seen, "References to the entry are for entries of its collection, so they cannot lead to another one. Use references=clear, or leave them to lead nowhere.")
-	case refused:
-		return referred(seen, "Other entries refer to this one. Change them first, or use references=update or references=clear.")
+	case how == RefuseReferences:
+		return referred(seen, "Other entries refer to it. Change them first, or ask for another treatment of references.")
 	case hidden:
-		return referred(nil, "Entries or fields that your roles do not show refer to this entry, so its references cannot all be changed. Ask someone who sees them.")
+		return referred(nil, "Entries or fields that your roles do not show refer to it, so the references cannot all be changed. Ask someone who sees them.")
 	case len(seen) > MaxBatch:
 		return errTooManyEdits()
 	}
-	to := e.ref.Slug.String()
 	for _, r := range seen {
 		ref := Ref{r.entry.Collection, r.entry.Slug}
 		err := e.followIn(ctx, tx, ref, func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
-			var edits []content.Edit
-			for _, at := range slices.Backward(pointing(schema, d.Fields(), target)) { // so that those before stay where they are
-				if how == ClearReferences {
-					edits = append(edits, content.Remove(at))
-				} else {
-					edits = append(edits, content.Set(at, to))
-				}
-			}
-			return d.Apply(edits...)
+			return revise(ref, d, schema)
 		})
 		if err != nil {
 			return cannotFollow(r.references(), err)
@@ -373,7 +410,7 @@ func cannotFollow(in []Reference, err error) error {
 		return err
 	}
 	refused := *told
-	refused.Detail = "An entry that refers to this one cannot be changed, so nothing was. " + told.Detail
+	refused.Detail = "An entry that refers to it cannot be changed, so nothing was. " + told.Detail
 	for _, p := range told.Problems {
 		refused.Detail += fmt.Sprintf(" The field %s %s.", p.Field, strings.TrimSuffix(p.Detail, "."))
 		break

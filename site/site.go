@@ -44,6 +44,7 @@ type Site struct {
 	budgets     *budgets
 	unique      uniqueIndexes
 	mentions    mentionIndexes // of entries, by their references
+	usedFiles   mentionIndexes // of files, by what is like a name of one in entries
 	updates     updateCache
 	head        atomic.Pointer[headName]
 	traces      *lru.Cache[repo.Hash, trace.Context] // of the requests that made the last commits
@@ -100,7 +101,7 @@ func New(o Options) (*Site, error) {
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
 	s.traces, _ = lru.New[repo.Hash, trace.Context](maxTraced) // whose only error is a size of 0
 	s.unique.reading = s.repo.Warming
-	s.mentions.keysOf = s.referenceKeys
+	s.mentions.keysOf, s.usedFiles.keysOf = s.referenceKeys, s.fileKeys
 	return s, nil
 }
 

@@ -21,7 +21,8 @@ type Write struct {
 // Outcome is what a write led to.
 type Outcome struct {
 	Ref
-	Entry   *Entry // as the write left it; nil after a deletion and a dry run
+	Entry   *Entry     // as the write left it; nil after a deletion and a dry run
+	Media   *MediaFile // likewise, of an operation on a file
 	Created bool
 	Changed bool                  // false when nothing differed, so that there is no commit
 	Commit  string                // in hexadecimal; the newest of all when there is none of the write
@@ -107,6 +108,7 @@ func (s *Site) batch(ctx context.Context, pr *auth.Principal, ops []Operation, w
 	t := &transaction{site: s, principal: pr, write: w}
 	budget := s.budget(ctx, pr, pageBudget)
 	defer budget.release()
+	defer t.close()
 	for i, op := range ops {
 		e, err := op(ctx, s, pr, budget)
 		if err != nil {
