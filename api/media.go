@@ -22,15 +22,22 @@ import (
 
 // MediaFile is an image or another file of the media folder.
 type MediaFile struct {
-	Path     string `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
-	Revision string `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
-	Type     string `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
-	Size     int64  `json:"size" doc:"In bytes." example:"48213"`
-	URL      string `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+	Path     string   `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
+	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Type     string   `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
+	Size     int64    `json:"size" doc:"Of what the repository has, in bytes." example:"48213"`
+	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: this file is a pointer to it, and its content is not served (409 lfs_pointer)."`
+	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+}
+
+// Pointer is what the repository has in the place of a file that Git LFS keeps.
+type Pointer struct {
+	OID  string `json:"oid" doc:"The name of a hash, a colon, and that of the content." example:"sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"`
+	Size int64  `json:"size" doc:"Of the content, in bytes." example:"3145728"`
 }
 
 func mediaFileOf(f *site.MediaFile) MediaFile {
-	return MediaFile{f.Path, f.Revision, f.Type, f.Size, mediaURL(f.Path) + "?revision=" + f.Revision}
+	return MediaFile{f.Path, f.Revision, f.Type, f.Size, (*Pointer)(f.Pointer), mediaURL(f.Path) + "?revision=" + f.Revision}
 }
 
 const mediaRoute = "/v1/media/"
@@ -129,7 +136,7 @@ func (a *API) mediaRoutes() {
 		a.document.Add(op)
 	}
 	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
-		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
+		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 409, 412, 416},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
@@ -201,14 +208,14 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if revision != "" {
-		h.Set("Cache-Control", "private, max-age=31536000, immutable")
-	}
 	file, err := f.Open()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if revision != "" {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
 	h.Set("Content-Type", f.Type)
 	if !f.Inline {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")

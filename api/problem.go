@@ -66,6 +66,8 @@ var statuses = map[site.Code]int{
 	site.TooLarge:             http.StatusRequestEntityTooLarge,
 	site.Full:                 http.StatusInsufficientStorage,
 	site.Unsure:               http.StatusGatewayTimeout,
+	site.Pointer:              http.StatusConflict,
+	site.Tracked:              http.StatusConflict,
 }
 
 // problem makes a problem of any error: the one place where errors become

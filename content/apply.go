@@ -59,7 +59,7 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 	switch {
 	case d.block.unclosed:
 		return refuse(KindNoFrontMatter, "the front matter that line 1 opens is never closed; edit the source")
-	case d.block.format == None:
+	case d.block.format == None && !unreadable:
 		return refuse(KindNoFrontMatter, "the file has no front matter")
 	case d.root != nil && d.root.kind != mapping:
 		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
@@ -202,6 +202,9 @@ func (d *Document) setBody(text string) (*Document, error) {
 	body := withLineEndings(text, old, d.block.eol)
 	if body == old {
 		return d, nil
+	}
+	if d.pointer() {
+		return nil, &EditError{Kind: KindSyntax, Line: 1, Detail: "the file is a Git LFS pointer; edit the source"}
 	}
 	src := slices.Clone(d.src[:d.block.body])
 	if d.block.open && body != "" {

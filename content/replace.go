@@ -59,7 +59,7 @@ func (d *Document) parse(src []byte) *Document { return ParseAs(d.version, src) 
 
 // framed is the document with an empty front matter where it has none.
 func (d *Document) framed() *Document {
-	if d.block.format != None || d.block.unclosed {
+	if d.block.format != None || d.block.unclosed || d.pointer() {
 		return d
 	}
 	fence := "---" + d.block.eol

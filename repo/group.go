@@ -141,7 +141,7 @@ func (g *group) run(q *request) (outcome, error) {
 	if o.err = q.ctx.Err(); o.err != nil {
 		return o, nil
 	}
-	tx := newTx(g.repo, maps.Clone(g.tables))
+	tx := newTx(g.base, maps.Clone(g.tables))
 	tx.root = g.repo.root
 	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
@@ -275,6 +275,9 @@ func (g *group) publish() *Snapshot {
 		r.unindexed = append(r.unindexed, e.blob.markSaved())
 	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
+	if !slices.ContainsFunc(g.commits, func(c madeCommit) bool { return c.touches(attributesName) }) {
+		next.attributes = g.base.attributes
+	}
 	r.publish(next)
 	return next
 }

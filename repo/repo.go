@@ -200,7 +200,7 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 // is thorough, it takes for granted that nothing but an entry, such as a symbolic
 // link, is at the path of a new one: to know that, the tree has to be read.
 func (r *Repo) DryRun(s *Snapshot, thorough bool, fn func(*Tx) error) error {
-	tx := newTx(r, s.tables())
+	tx := newTx(s, s.tables())
 	tx.tree, tx.skipTreeCheck = s.tree, !thorough
 	return tx.call(fn)
 }

@@ -20,6 +20,7 @@ type Snapshot struct {
 	date         int64 // of the commit, Unix seconds
 	listings     map[string]*listing
 	superseded   chan struct{}
+	attributes   *attributes // shared with those before, if no file of that name has changed since
 }
 
 // A listing is a table and, once somebody asked for it, the table as a slice.
@@ -86,7 +87,7 @@ func (s *Snapshot) tables() map[string]table {
 
 // next is a snapshot that follows s. Listings that did not change are shared.
 func (s *Snapshot) next(commit, tree Hash, date int64, tables map[string]table) *Snapshot {
-	n := &Snapshot{repo: s.repo, commit: commit, tree: tree, date: date, superseded: make(chan struct{}),
+	n := &Snapshot{repo: s.repo, commit: commit, tree: tree, date: date, superseded: make(chan struct{}), attributes: newAttributes(),
 		listings: make(map[string]*listing, len(tables))}
 	for name, t := range tables {
 		if old := s.listings[name]; old != nil && old.same(t) {

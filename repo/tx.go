@@ -21,6 +21,7 @@ import (
 // goroutine of that function only.
 type Tx struct {
 	repo          *Repo
+	base          *Snapshot        // that the update, or its group, begins with
 	root          *folder          // of the tip; not changed. nil until a dry run needs it
 	tree          Hash             // of the tip
 	skipTreeCheck bool             // that nothing but entries is where entries can be
@@ -38,8 +39,8 @@ type stagedFile struct {
 	upload        *Upload // of which the file is made, if it is
 }
 
-func newTx(r *Repo, tables map[string]table) *Tx {
-	return &Tx{repo: r, tables: tables, staged: make(map[string]*stagedFile), folders: make(map[string]int)}
+func newTx(base *Snapshot, tables map[string]table) *Tx {
+	return &Tx{repo: base.repo, base: base, tables: tables, staged: make(map[string]*stagedFile), folders: make(map[string]int)}
 }
 
 // call runs fn. A panic is an error of fn.

@@ -195,6 +195,13 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 			return err
 		}
 	}
+	path, err := target.Path(to.Slug)
+	if err != nil {
+		return errSlugTooLong()
+	}
+	if err := checkStored(tx, path, isPointer(doc)); err != nil {
+		return err
+	}
 	if err := tx.Move(e.from.Collection, e.from.Slug, to.Collection, to.Slug); err != nil {
 		return err
 	}
@@ -315,6 +322,11 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 	}
 	if e.path, err = e.access.Path(e.ref.Slug); err != nil {
 		return errSlugTooLong()
+	}
+	if before == nil || !bytes.Equal(before.Source(), after.Source()) {
+		if err := checkStored(tx, e.path, false); err != nil {
+			return err
+		}
 	}
 	e.before, e.after = before, after
 	e.now, err = tx.Put(e.ref.Collection, e.ref.Slug, after)

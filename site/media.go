@@ -12,6 +12,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/lfs"
 	"cms/media"
 	"cms/repo"
 )
@@ -33,12 +34,18 @@ type MediaFile struct {
 	Inline   bool   // a browser may show it within a page
 	Size     int64
 	Updated  Change
+	Pointer  *lfs.Pointer // where Git LFS keeps the content; nil for a file that is what it seems
 
 	open func() (io.ReadSeekCloser, error)
 }
 
-// Open opens the content.
-func (f *MediaFile) Open() (io.ReadSeekCloser, error) { return f.open() }
+// Open opens the content. It refuses what Git LFS keeps.
+func (f *MediaFile) Open() (io.ReadSeekCloser, error) {
+	if f.Pointer != nil {
+		return nil, errPointer()
+	}
+	return f.open()
+}
 
 // maxUploads is how many files are looked at, stripped and packed at once, which takes
 // some megabytes for each. Others wait.
@@ -130,7 +137,11 @@ func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {
 	}
 	file := s.mediaOf(name, f, size)
 	file.Updated = change(f.Updated())
-	return file, nil
+	pointer, is, err := f.Pointer(size)
+	if is {
+		file.Pointer = &pointer
+	}
+	return file, err
 }
 
 // mediaOf is a file of a size, without its last change.
@@ -387,6 +398,16 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, uploadError(err)
+	}
+	if n < lfs.MaxPointer {
+		if b, err := io.ReadAll(file); err != nil {
+			return nil, 0, uploadError(err)
+		} else if _, pointer := lfs.ParsePointer(b); pointer {
+			return nil, 0, &Error{Code: Invalid, Detail: "The content is a Git LFS pointer. Send the file that it stands for."}
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return nil, 0, uploadError(err)
+		}
 	}
 	if err := s.media.Rules.Check(name, file); err != nil {
 		return nil, 0, mediaError(err)
