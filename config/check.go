@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"net"
@@ -25,6 +26,9 @@ func (d *decoder) check(c *Config) {
 	d.repository(&c.Repository)
 	d.state(&c.State)
 	d.collections(c.Collections)
+	for i := range c.Collections {
+		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
+	}
 	if c.Media.Folder != "" {
 		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
 	}

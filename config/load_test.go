@@ -52,7 +52,7 @@ func TestLoadExample(t *testing.T) {
 		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
-			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr",
+			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1",
 			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 			Fields: []Field{
 				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},
@@ -70,7 +70,7 @@ func TestLoadExample(t *testing.T) {
 			},
 			Publish: []string{"publiee"},
 		}, {
-			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr",
+			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr", YAML: "1.1",
 			Fields: []Field{
 				{Name: "reference", Type: "string", Unique: true, Pattern: "R-[0-9]{4}"},
 				{Name: "forme", Type: "select", Options: []json.RawMessage{[]byte(`"atelier"`), []byte(`"réunion publique"`), []byte(`"balade"`)}},
@@ -118,7 +118,7 @@ func TestLoadExample(t *testing.T) {
 			{Name: "local", URL: "http://127.0.0.1:9000/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, AllowPrivate: true, Secret: secret},
 			{Name: "build", Type: "netlify", URL: "https://api.netlify.com/build_hooks/0123456789abcdef01234567", Coalesce: 30 * time.Second},
 		},
-		Log: Log{Level: slog.LevelInfo, Format: "auto"},
+		Log: Log{Level: slog.LevelInfo, Format: "auto"}, YAML: "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")
@@ -141,6 +141,7 @@ func TestDefaults(t *testing.T) {
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
+			YAML:       "1.1",
 		}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%q: got %+v, want %+v", text, c, want)

@@ -68,7 +68,7 @@ func (e *SyntaxError) Error() string {
 
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 3
+const ParseVersion = 4
 
 // Parse reads a file by YAML 1.1. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -91,6 +91,14 @@ func ParseAs(version Version, src []byte) *Document {
 		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
 	}
 	return d
+}
+
+// As is d as it is read by a version of YAML.
+func (d *Document) As(version Version) *Document {
+	if d.version.is12() == version.is12() {
+		return d
+	}
+	return ParseAs(version, d.src)
 }
 
 // decode reads the front matter's block with the decoder of its format.
@@ -129,7 +137,7 @@ func (d *Document) decode() {
 		return "the key stands in its mapping already; the last one counts"
 	})
 	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) string {
-		return disputed(n.text) + ": put it in quotes to make it a text, or write it without doubt"
+		return d.version.dispute(n.text)
 	})
 	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
