@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"net"
@@ -27,6 +28,9 @@ func (d *decoder) check(c *Config) {
 	d.state(&c.State)
 	d.collections(c.Collections)
 	d.media(&c.Media)
+	for i := range c.Collections {
+		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
+	}
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)

@@ -41,6 +41,7 @@ type Config struct {
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
 	Tracing     Tracing      `yaml:"tracing"`
+	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
 	source source
 }
@@ -121,6 +122,7 @@ type Collection struct {
 	Fields    []Field           `yaml:"fields"`                                  // none: there is no schema
 	Publish   []string          `yaml:"publish"`                                 // the fields that only who may publish changes
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
+	YAML      string            `yaml:"yaml" words:"yaml"`                       // by what the site reads the files; that of the configuration where it is left out
 }
 
 // Field is a key of the front matter and what is expected of its value.

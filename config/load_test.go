@@ -52,7 +52,7 @@ func TestLoadExample(t *testing.T) {
 		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
-			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr",
+			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1",
 			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 			Fields: []Field{
 				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},
@@ -70,7 +70,7 @@ func TestLoadExample(t *testing.T) {
 			},
 			Publish: []string{"publiee"},
 		}, {
-			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr",
+			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr", YAML: "1.1",
 			Fields: []Field{
 				{Name: "reference", Type: "string", Unique: true, Pattern: "R-[0-9]{4}"},
 				{Name: "forme", Type: "select", Options: []json.RawMessage{[]byte(`"atelier"`), []byte(`"réunion publique"`), []byte(`"balade"`)}},
@@ -120,6 +120,7 @@ func TestLoadExample(t *testing.T) {
 		},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
+		YAML:    "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")
@@ -143,6 +144,7 @@ func TestDefaults(t *testing.T) {
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
 			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
+			YAML:       "1.1",
 		}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%q: got %+v, want %+v", text, c, want)

@@ -164,7 +164,7 @@ func (d *Document) spliced(root, meant *intent, wide bool) (*Document, error) {
 	}
 	out := d
 	if !bytes.Equal(src, d.src) {
-		out = d.parse(src)
+		out = d.Reread(src)
 	}
 	if beyond := new(SyntaxError); errors.As(out.err, &beyond) && beyond.TooLarge {
 		return nil, tooLarge("in the result, %s", beyond.Detail)
@@ -211,7 +211,7 @@ func (d *Document) setBody(text string) (*Document, error) {
 		src = append(src, d.block.eol...)
 	}
 	src = append(src, body...)
-	out := d.parse(src)
+	out := d.Reread(src)
 	if out.block.format != d.block.format || out.Body() != body || out.block.from != d.block.from || out.block.to != d.block.to {
 		return nil, &EditError{Kind: KindRefused, Detail: "the body would be taken for front matter"}
 	}

@@ -100,6 +100,14 @@ func ParseAs(version Version, src []byte) *Document {
 	return d
 }
 
+// As is d as it is read by a version of YAML.
+func (d *Document) As(version Version) *Document {
+	if d.version.is12() == version.is12() {
+		return d
+	}
+	return ParseAs(version, d.src)
+}
+
 // decode reads the front matter's block with the decoder of its format.
 func (d *Document) decode() {
 	t := tree{src: d.src, from: d.block.from, to: d.block.to, version: d.version}
@@ -136,7 +144,7 @@ func (d *Document) decode() {
 		return "the key stands in its mapping already; the last one counts"
 	})
 	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) string {
-		return disputed(n.text) + ": put it in quotes to make it a text, or write it without doubt"
+		return d.version.dispute(n.text)
 	})
 	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"

@@ -189,8 +189,8 @@ func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDif
 	}
 	inParts(found.added, func(part []*Entry) {
 		for _, e := range part {
-			e.blob = r.newCachedBlob(e.Revision)
-			if known := at.find(e.Revision); known != nil {
+			e.blob = r.newCachedBlob(e.Collection, e.Revision)
+			if known := at.find(e.blob.key()); known != nil {
 				e.blob.pos.Store(known)
 			}
 		}

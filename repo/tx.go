@@ -86,7 +86,7 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 	}
 	src := d.Source()
 	e.Revision = hashObject(plumbing.BlobObject, src)
-	e.blob = tx.repo.newCachedBlob(e.Revision)
+	e.blob = tx.repo.newCachedBlob(collection, e.Revision)
 	e.blob.setUnsaved(d)
 	return e, tx.put(e)
 }
@@ -122,7 +122,7 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 	if err != nil {
 		return err
 	}
-	e.Mode, e.Revision, e.blob = old.Mode, old.Revision, old.blob
+	e.Mode, e.Revision, e.blob = old.Mode, old.Revision, old.blob.in(tx.repo, target)
 	if err := tx.put(e); err != nil {
 		return err
 	}

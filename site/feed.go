@@ -86,7 +86,7 @@ func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, 
 				return nil, err
 			}
 		}
-		docs[i] = content.Parse(src)
+		docs[i] = s.byName[f.Collection].Parse(src)
 	}
 	return changed(docs[0], docs[1]), nil
 }

@@ -155,7 +155,7 @@ func grant(in config.Grant) (auth.Grant, error) {
 func collection(in *config.Collection) (content.Collection, error) {
 	fields, err := fields(in.Fields)
 	c := content.Collection{
-		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label, Publish: in.Publish, Language: in.Language,
+		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label, Publish: in.Publish, Language: in.Language, YAML: content.Version(in.YAML),
 		Schema: content.Schema{Defined: len(fields) > 0 || in.Strict, Strict: in.Strict, Fields: fields},
 	}
 	if err == nil {
