@@ -274,6 +274,10 @@ type Diff struct {
 	Slug string `json:"slug,omitempty" doc:"The slug that a new entry would get."`
 }
 
+// edited is how an edit is answered: with the entry or, after a dry run, with
+// what would change.
+func edited() openapi.Either { return openapi.Either{Entry{}, Diff{}} }
+
 // targetOf is what a write did, for the audit log.
 func targetOf(out *site.Outcome) web.Target {
 	t := web.Target{Collection: out.Collection, Name: out.Slug.String()}

@@ -17,18 +17,6 @@ type eventsInput struct {
 	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9a-f]{40}$" doc:"The id of the last event that you had: the stream begins behind its commit. Without it, it begins now."`
 }
 
-// Ready is that a stream has begun.
-type Ready struct {
-	Commit string `json:"commit"` // up to which the watcher knows everything
-}
-
-// Reset is that a watcher's commit is not in the history any more.
-type Reset struct {
-	Commit   string `json:"commit"`           // where the history is now
-	Previous string `json:"previous"`         // the watcher's commit
-	Backup   string `json:"backup,omitempty"` // the reference of the repository that keeps it
-}
-
 var streamEventsDoc = doc{
 	id: "stream-events", tag: "Changes",
 	summary: "What changes, as it does",

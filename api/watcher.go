@@ -89,6 +89,18 @@ func message(name, id string, data any) []byte {
 	return fmt.Appendf(b, "data: %s\n\n", text)
 }
 
+// Ready is that a stream has begun.
+type Ready struct {
+	Commit string `json:"commit"` // up to which the watcher knows everything
+}
+
+// Reset is that a watcher's commit is not in the history any more.
+type Reset struct {
+	Commit   string `json:"commit"`           // where the history is now
+	Previous string `json:"previous"`         // the watcher's commit
+	Backup   string `json:"backup,omitempty"` // the reference of the repository that keeps it
+}
+
 // watcher is who watches the events by one stream.
 type watcher struct {
 	*events

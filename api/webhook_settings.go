@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"cms/auth"
-	"cms/web"
 	"cms/webhooks"
 )
 
@@ -70,9 +69,6 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 	}
 	return answerSecret(http.StatusCreated, s, secret)
 }
-
-// changed is an endpoint, for the audit log.
-func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
 
 // settings sets those of e that are given; null sets them to nothing.
 func (a *API) settings(b body, e *webhooks.Endpoint) {

@@ -74,6 +74,9 @@ func (a *API) admitWebhook(ctx context.Context, action auth.Action, contentType,
 	return err
 }
 
+// changed is an endpoint, for the audit log.
+func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
+
 // Webhooks are all endpoints.
 type Webhooks struct {
 	Items []Webhook `json:"items"`
