@@ -21,7 +21,7 @@ import (
 type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
-	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then; dry runs are made again."`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then; dry runs are made again."`
 
 	request *http.Request
 	how     once.Attempt

@@ -43,7 +43,7 @@ type build struct {
 // follow wakes the streams when there is a commit, or when something was reported of a
 // build.
 func (e *events) follow(ctx context.Context, wake func()) {
-	look := time.NewTicker(auth.RevocationDelay) // for what other services were told of builds
+	look := time.NewTicker(auth.RevocationDelay) // for builds that were reported to other services
 	defer look.Stop()
 	for {
 		_, superseded := e.site.Head()
@@ -172,7 +172,7 @@ func (w *watcher) failed(ctx context.Context, err error, out *stream.Writer) err
 	}
 	backup, err := w.site.Backup(ctx, w.at.Commit)
 	if err != nil && ctx.Err() == nil { // it can be found in the repository, too
-		w.log.WarnContext(ctx, "a reset is told without its backup", "error", err)
+		w.log.WarnContext(ctx, "a reset is sent without its backup", "error", err)
 	}
 	head, _ := w.site.Head()
 	_, err = out.Write(message("reset", head, Reset{head, w.at.Commit, backup}))

@@ -15,7 +15,7 @@ type WebhookSettings struct {
 	Events      []string `json:"events,omitempty" doc:"The types it asks for, such as entry.updated or entry.*; none asks for all."`
 	Collections []string `json:"collections,omitempty" doc:"Whose entries it asks for; none asks for all."`
 	Fields      []string `json:"fields,omitempty" doc:"The fields whose changes it asks for; none asks for all."`
-	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not told again."`
+	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not shown again."`
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
 }
