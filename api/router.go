@@ -44,7 +44,7 @@ func allowedMethods(r *mux.Router, req *http.Request) []string {
 const restOfPath = ":.+}"
 
 // adapter registers huma's operations on a mux router. It is humamux but for
-// the slug, which takes the rest of the path, and for HEAD, which GET answers.
+// the slug or path, which takes the rest of the path, and for HEAD, which GET answers.
 type adapter struct {
 	web    *web.Floor
 	router *mux.Router
@@ -55,7 +55,7 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if op.Method == http.MethodGet {
 		methods = append(methods, http.MethodHead)
 	}
-	path := strings.Replace(op.Path, "{slug}", "{slug"+restOfPath, 1)
+	path := strings.NewReplacer("{slug}", "{slug"+restOfPath, "{path}", "{path"+restOfPath).Replace(op.Path)
 	a.router.Handle(path, a.web.Handle(held(op), func(w http.ResponseWriter, r *http.Request) error {
 		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
 		return nil

@@ -187,7 +187,7 @@ func (s *Site) MediaAgain(pr *auth.Principal, commit string, m MediaMade) (*Medi
 	}
 	out := &MediaOutcome{Created: m.Created, Changed: m.Changed, Commit: commit}
 	if m.Blob != "" {
-		out.File, err = mediaFile(m.Path, s.repo.FileAt(path, repo.NewHash(m.Blob)))
+		out.File, err = s.mediaFile(m.Path, s.repo.FileAt(path, repo.NewHash(m.Blob)))
 	}
 	return out, err
 }

@@ -110,7 +110,7 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 			page.Next = page.Items[limit-1].Path
 			break
 		}
-		file, err := mediaFile(below(f), f)
+		file, err := s.mediaFile(below(f), f)
 		if err != nil {
 			return nil, asError(mustExist(err))
 		}
@@ -119,15 +119,19 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 	return page, nil
 }
 
-func mediaFile(name string, f repo.File) (*MediaFile, error) {
+func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	return &MediaFile{
-		Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size,
-		Updated: change(f.Updated()), open: f.Open,
-	}, nil
+	file := s.mediaOf(name, f, size)
+	file.Updated = change(f.Updated())
+	return file, nil
+}
+
+// mediaOf is a file of a size, without its last change.
+func (s *Site) mediaOf(name string, f repo.File, size int64) *MediaFile {
+	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size, open: f.Open}
 }
 
 // Media is the file at a path below the media folder.
@@ -142,7 +146,7 @@ func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 	} else if err != nil {
 		return nil, asError(err)
 	}
-	file, err := mediaFile(name, f)
+	file, err := s.mediaFile(name, f)
 	return file, asError(mustExist(err))
 }
 
@@ -162,7 +166,7 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	if i < 0 || revision == "" {
 		return nil, &Error{Code: NotFound, Detail: "The file never had that revision. Ask for it without a revision."}
 	}
-	file, err := mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
+	file, err := s.mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
 	return file, asError(err)
 }
 
@@ -288,7 +292,8 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 			updated = changes[i]
 		}
 	}
-	out.File = &MediaFile{Path: name, Revision: upload.Revision().String(), Type: media.Type(name), Size: size, Updated: change(updated), open: left.Open}
+	out.File = s.mediaOf(name, left, size)
+	out.File.Updated = change(updated)
 	return out, nil
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"cms/auth"
 	"cms/content"
-	"cms/media"
 	"cms/repo"
 )
 
@@ -93,7 +92,7 @@ func MovingMedia(name, to string, how References, p Precondition) Operation {
 		if err != nil {
 			return nil, err
 		}
-		if !sameKind(name, to) {
+		if !s.sameKind(name, to) {
 			return nil, &Error{Code: Invalid, Detail: "The extension says what the file is: the new path must have one of the same type."}
 		}
 		ref := e.ref
@@ -121,8 +120,9 @@ func MovingMedia(name, to string, how References, p Precondition) Operation {
 }
 
 // sameKind says whether two names are of files of the same type.
-func sameKind(a, b string) bool {
-	return strings.EqualFold(path.Ext(a), path.Ext(b)) || media.Type(a) == media.Type(b) && media.Type(a) != media.Type("")
+func (s *Site) sameKind(a, b string) bool {
+	kind := func(name string) string { return s.mediaOf(name, repo.File{}, 0).Type }
+	return strings.EqualFold(path.Ext(a), path.Ext(b)) || kind(a) == kind(b) && kind(a) != kind("")
 }
 
 // editMedia begins an edit of the file of that name, if pr may.
@@ -196,7 +196,8 @@ func (e *edit) fileOutcome(dryRun bool) *Outcome {
 	if size == 0 {
 		size, _ = f.Size() // what was saved cannot fail
 	}
-	out.Media = &MediaFile{Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size, Updated: change(f.Updated()), open: f.Open}
+	out.Media = e.site.mediaOf(name, f, size)
+	out.Media.Updated = change(f.Updated())
 	return out
 }
 
