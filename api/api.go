@@ -161,6 +161,8 @@ func (a *API) routes() {
 	post(a, "/v1/preview", a.preview, previewDoc)
 	get(a, "/v1/media", a.listMedia, listMediaDoc)
 	a.mediaRoutes()
+	get(a, "/v1/media-references/{path}", a.mediaReferences, mediaReferencesDoc)
+	post(a, "/v1/media-move/{path}", a.moveMedia, moveMediaDoc)
 
 	get(a, "/v1/changes", a.listChanges, listChangesDoc)
 	watch(a, "/v1/events", a.streamEvents, streamEventsDoc)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cms/api/jsonbody"
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 	"cms/web"
@@ -23,12 +24,13 @@ type Batch struct {
 // Operation is one write of a batch.
 type Operation struct {
 	Op         string          `json:"op" enum:"create,put,patch,delete,move,revert" example:"patch"`
-	Collection string          `json:"collection" example:"consultations"`
-	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made of the title then." example:"plan-velo"`
+	Collection string          `json:"collection" doc:"Or media, for a file: create, put, delete or move." example:"consultations"`
+	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made of the title then. Of a file, its path below the media folder." example:"plan-velo"`
 	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there; what an ETag header gave will do, too. Needed for all but create, and for revert of an entry that is gone." example:"*"`
 	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
 	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`
-	References string          `json:"references,omitempty" enum:"refuse,update,clear" doc:"For delete (without update) and move: what becomes of the references to the entry."`
+	Content    string          `json:"content,omitempty" format:"byte" doc:"Of a file, for create and put, in base64."`
+	References string          `json:"references,omitempty" enum:"refuse,update,clear" doc:"For delete and move: as in the requests of those names."`
 	To         string          `json:"to,omitempty" doc:"For move, the new slug; for revert, a commit or a revision of the entry's history."`
 }
 
@@ -40,12 +42,12 @@ type BatchResult struct {
 
 // OperationResult is what one operation of a batch did.
 type OperationResult struct {
-	Collection string                `json:"collection" example:"consultations"`
+	Collection string                `json:"collection" doc:"media for a file." example:"consultations"`
 	Slug       string                `json:"slug" doc:"After the operation." example:"plan-velo"`
 	Revision   string                `json:"revision,omitempty" doc:"After the operation; absent where the entry was deleted, and after a dry run." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
 	Changed    bool                  `json:"changed" doc:"Whether the operation changed anything."`
 	Diff       *content.DocumentDiff `json:"diff,omitempty" doc:"After a dry run, what would change."`
-	References []Reference           `json:"references,omitempty" doc:"After a dry run, the references that would be changed with it."`
+	References []Reference           `json:"references,omitempty" doc:"After a dry run, those that would be changed."`
 }
 
 type batchInput struct {
@@ -106,6 +108,8 @@ func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 		res.Items[i] = OperationResult{Collection: out.Collection, Slug: out.Slug.String(), Changed: out.Changed, Diff: out.Diff, References: referencesOf(out.References)}
 		if out.Entry != nil {
 			res.Items[i].Revision = out.Entry.Revision
+		} else if out.Media != nil {
+			res.Items[i].Revision = out.Media.Revision
 		}
 		changed, dryRun = append(changed, targetsOf(out)...), out.Diff != nil
 	}
@@ -160,8 +164,11 @@ func (b body) operation() (site.Operation, site.Ref) {
 		b.Wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
 		return nil, site.Ref{}
 	}
-	b.Only(append([]string{"op", "collection"}, members...)...)
 	b.Require("Name the collection.", "collection")
+	if b.Text("collection") == auth.Media {
+		return b.fileOperation(op)
+	}
+	b.Only(append([]string{"op", "collection"}, members...)...)
 	ref := site.Ref{Collection: b.Text("collection"), Slug: b.Slug("slug")}
 	if op != "create" {
 		b.Require("Name the entry.", "slug")

@@ -256,7 +256,12 @@ func (s *whole) arrange(r conforming) {
 		"delete-webhook":   {{method: "POST", path: "/v1/webhooks", token: s.operator, body: strings.ReplaceAll(newWebhook, "{receiver}", s.receiver), header: asJSON}},
 		"entry-deployment": {{method: "PUT", path: entryPath("plan-velo"), header: anew, body: sample}},
 
-		"get-media":    {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
+		"get-media":        {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
+		"media-references": {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
+		"move-media": {
+			{method: "DELETE", path: "/v1/media/2026/plan.svg", header: whatever},
+			{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`},
+		},
 		"delete-media": {{method: "PUT", path: "/v1/media/plan.svg", header: anew, body: `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
 	}[r.id]
 	if r.header["If-None-Match"] == "*" && r.method == "PUT" {
@@ -391,6 +396,8 @@ func conformingRequests(operator string) []conforming {
 		{"put-media", request{method: "PUT", path: "/v1/media/plan.svg?dry_run=true", body: `<svg xmlns="http://www.w3.org/2000/svg"/>`, header: map[string]string{"If-None-Match": "*"}}},
 		{"delete-media", request{method: "DELETE", path: "/v1/media/plan.svg?dry_run=true", header: of("")}},
 		{"delete-media", request{method: "DELETE", path: "/v1/media/plan.svg", header: of("")}},
+		{"media-references", request{method: "GET", path: "/v1/media-references/plan.svg?limit=2"}},
+		{"move-media", request{method: "POST", path: "/v1/media-move/plan.svg?references=refuse", body: `{"to":"2026/plan.svg"}`, header: of("application/json")}},
 		{"list-changes", request{method: "GET", path: "/v1/changes"}},
 		{"me", request{method: "GET", path: "/v1/me"}},
 		{"login", request{method: "POST", path: "/v1/auth/login", token: "-", body: `{"email":"` + email + `","password":"` + password + `"}`, header: map[string]string{"Content-Type": "application/json"}}},

@@ -244,7 +244,7 @@ type deleteInput struct {
 	AtEntry
 	Writing
 	Preconditions
-	References string `query:"references" enum:"refuse,clear" doc:"What becomes of the references to the entry: refuse to delete it while there are any (409), or clear them in the same commit. Without it they stay."`
+	References string `query:"references" enum:"refuse,clear" doc:"What becomes of references to the entry: refuse to delete it (409), or clear them in the same commit. Without it they stay."`
 }
 
 var deleteEntryDoc = doc{
@@ -273,7 +273,7 @@ func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) 
 type Diff struct {
 	content.DocumentDiff
 	Slug       string      `json:"slug,omitempty" doc:"The slug that a new entry would get."`
-	References []Reference `json:"references,omitempty" doc:"The references that would be changed in the same commit."`
+	References []Reference `json:"references,omitempty" doc:"Those that would be changed in the same commit."`
 }
 
 // edited is how an edit is answered: with the entry or, after a dry run, with
@@ -303,6 +303,8 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 		if r, err = answerEntry(http.StatusCreated, out.Entry, nil); err == nil {
 			r.Location = entryURL(out.Entry.Ref)
 		}
+	case out.Media != nil:
+		r, err = answerFile(http.StatusOK, out.Media)
 	case out.Entry != nil:
 		r, err = answerEntry(http.StatusOK, out.Entry, nil)
 	}

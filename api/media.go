@@ -110,14 +110,15 @@ func (a *API) mediaRoutes() {
 	}
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
+	ifMatch.Schema = &huma.Schema{Type: huma.TypeString, Examples: []any{"*"}}
 	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then.")
-	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with whether the content would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
+	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with what would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method string, held web.Operation, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {
 		op := &huma.Operation{
 			OperationID: held.Name, Method: method, Path: route, Summary: summary, Description: text, Tags: []string{"Media"},
-			Security: []map[string][]string{{"bearer": {}}, {"session": {}}}, Parameters: append([]*huma.Param{path}, params...),
-			Responses: a.document.Responses(responses, map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}, problems...),
+			Parameters: append([]*huma.Param{path}, params...),
+			Responses:  a.document.Responses(responses, map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}, problems...),
 		}
 		if method == http.MethodGet {
 			whole := map[string]*huma.MediaType{"*/*": bytes} // the type is that of the extension
@@ -142,7 +143,9 @@ func (a *API) mediaRoutes() {
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
 		map[int]any{200: openapi.Either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
-	describe(http.MethodDelete, remove, "Delete a file", "Its history stays, and its revisions can be read.", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, key)
+	references := param("query", "references", referencesOfMedia)
+	references.Schema = &huma.Schema{Type: huma.TypeString, Enum: []any{string(site.RefuseReferences)}}
+	describe(http.MethodDelete, remove, "Delete a file", "Its history stays, and its revisions can be read.", false, map[int]any{204: nil, 200: Diff{}}, []int{400, 404, 409, 412, 428, 503, 504, 507}, ifMatch, message, dryRun, references, key)
 }
 
 // writeMedia answers a request that writes a file, once where it has a key.
@@ -185,11 +188,15 @@ func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
 		rest.Del(name)
 	}
 	for name := range rest {
-		p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-		p.Errors = []web.Fault{{Pointer: "query." + name, Rule: "unknown_parameter", Detail: "There is no such parameter here."}}
-		return "", nil, p
+		return "", nil, wrongParameter(name, "unknown_parameter", "There is no such parameter here.")
 	}
 	return path, query, nil
+}
+
+func wrongParameter(name, rule, detail string) error {
+	p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+	p.Errors = []web.Fault{{Pointer: "query." + name, Rule: rule, Detail: detail}}
+	return p
 }
 
 func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
@@ -266,15 +273,22 @@ func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 }
 
 func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
-	path, write, err := mediaWrite(r)
+	path, write, err := mediaWrite(r, "references")
 	if err != nil {
 		return err
 	}
 	if err := a.site.MayMedia(web.Principal(r.Context()), path, auth.Delete); err != nil {
 		return err
 	}
-	return a.writeMedia(w, r, onceTime, func(ctx context.Context, how once.Attempt) (*reply, error) {
-		write := attempted(write, how)
+	how := r.URL.Query().Get("references")
+	if how != "" && how != string(site.RefuseReferences) {
+		return wrongParameter("references", "options", "This must be refuse.")
+	}
+	return a.writeMedia(w, r, onceTime, func(ctx context.Context, attempt once.Attempt) (*reply, error) {
+		write := attempted(write, attempt)
+		if how != "" {
+			return a.deleteUnused(ctx, path, write)
+		}
 		out, err := a.site.DeleteMedia(ctx, web.Principal(ctx), path, write)
 		return mediaAnswer(path, out, write.DryRun, err)
 	})
@@ -292,17 +306,16 @@ func mediaAnswer(path string, out *site.MediaOutcome, dryRun bool, err error) (*
 	return mediaOutcome(path, out)
 }
 
-// mediaWrite is what a request to write a file says beside its content.
-func mediaWrite(r *http.Request) (string, site.Write, error) {
-	path, query, err := mediaPath(r, "message", "dry_run")
+// mediaWrite is what a request to write a file says beside its content. It may have more
+// parameters of some names.
+func mediaWrite(r *http.Request, more ...string) (string, site.Write, error) {
+	path, query, err := mediaPath(r, append(more, "message", "dry_run")...)
 	if err != nil {
 		return "", site.Write{}, err
 	}
 	dryRun := query.Get("dry_run")
 	if dryRun != "" && dryRun != "true" && dryRun != "false" {
-		p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-		p.Errors = []web.Fault{{Pointer: "query.dry_run", Rule: "type", Detail: "This must be true or false."}}
-		return "", site.Write{}, p
+		return "", site.Write{}, wrongParameter("dry_run", "type", "This must be true or false.")
 	}
 	pre, err := Preconditions{
 		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),

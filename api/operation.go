@@ -181,7 +181,6 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 		Summary:                      d.summary,
 		Description:                  d.text,
 		Tags:                         []string{d.tag},
-		Security:                     []map[string][]string{{"bearer": {}}, {"session": {}}},
 		MaxBodyBytes:                 -1, // hold bounds bodies
 		RejectUnknownQueryParameters: !d.anyQuery,
 		SkipValidateBody:             true, // handlers decode bodies, in order

@@ -26,7 +26,7 @@ type Problem struct {
 	Revision string  `json:"revision,omitempty" doc:"The entry's current revision, where the request expected another."`
 	Clashes  []Clash `json:"clashes,omitempty" doc:"The fields that were changed on both sides, where a merge was asked for."`
 
-	References []Reference `json:"references,omitempty" doc:"The references to what was to be moved or deleted that are in the way, of those that you may see; the first 100."`
+	References []Reference `json:"references,omitempty" doc:"The references that are in the way, those that you may see; the first 100."`
 
 	Commit    string `json:"commit,omitempty" doc:"What a write with the same Idempotency-Key has made, whose answer was lost."`
 	Operation *int   `json:"operation,omitempty" doc:"The operation of a batch that was refused, from 0." example:"2"`

@@ -11,11 +11,11 @@ import (
 
 // Reference is a place in an entry that names another entry or a file.
 type Reference struct {
-	Collection string `json:"collection" doc:"Of the entry that it stands in." example:"rencontres"`
-	Slug       string `json:"slug" example:"atelier-velo"`
-	Title      string `json:"title,omitempty" example:"Atelier vélo"`
-	Field      string `json:"field" doc:"Where in the entry; body is the body." example:"etapes[1].consultation"`
-	Pointer    string `json:"pointer" doc:"The same as a JSON Pointer into {fields, body}." example:"/fields/etapes/1/consultation"`
+	Collection string `json:"collection" doc:"Of the entry that it stands in."`
+	Slug       string `json:"slug"`
+	Title      string `json:"title,omitempty"`
+	Field      string `json:"field" doc:"Where in the entry." example:"etapes[1].consultation"`
+	Pointer    string `json:"pointer" doc:"The same as a JSON Pointer." example:"/fields/etapes/1/consultation"`
 }
 
 func referencesOf(refs []site.Reference) []Reference {
@@ -38,7 +38,7 @@ type References struct {
 
 // PageOfReferences are the parameters of a page of them.
 type PageOfReferences struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many references to answer with; those in one entry are not parted."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; those of an entry stay together."`
 	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
 }
 
@@ -74,7 +74,7 @@ type referencesInput struct {
 var entryReferencesDoc = doc{
 	id: "entry-references", tag: "Entries",
 	summary:   "What refers to an entry",
-	text:      "The fields of type reference that name it, of those that you may see, by collection and slug.",
+	text:      "Fields of type reference that name it, of those that you may see.",
 	responses: map[int]any{200: References{}},
 	problems:  []int{400, 404},
 }

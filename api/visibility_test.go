@@ -253,6 +253,12 @@ func doors(w *world) map[string][]request {
 	for _, m := range media {
 		add("get-media", request{method: "GET", path: m})
 		add("get-media", request{method: "HEAD", path: m})
+		name := strings.TrimPrefix(m, "/v1/media/")
+		add("media-references", request{method: "GET", path: "/v1/media-references/" + name})
+		add("move-media", request{method: "POST", path: "/v1/media-move/" + name + "?dry_run=true", header: whatever, body: `{"to":"photos/ailleurs.png"}`})
+		for _, op := range []string{`{"op":"delete",`, `{"op":"move","to":"photos/z.png",`, `{"op":"put","content":"eA==",`, `{"op":"patch",`} {
+			add("batch", request{method: "POST", path: "/v1/batch?dry_run=true", header: asJSON, body: `{"operations":[` + op + `"collection":"media","slug":"` + name + `","if_match":"*"}]}`})
+		}
 		add("get-media", request{method: "GET", path: m, header: map[string]string{"If-None-Match": "*"}})
 		add("get-media", request{method: "GET", path: m, header: map[string]string{"Range": "bytes=0-3"}})
 		add("put-media", request{method: "PUT", path: m + "?dry_run=true", body: encodedPNG(w.TB.(*testing.T)), header: map[string]string{"If-Match": "*"}})

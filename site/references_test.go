@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -349,5 +350,74 @@ func TestReferencesOfABatch(t *testing.T) {
 	}
 	if n := f.RunGit("diff", "--shortstat", "main^", "main"); !strings.Contains(n, fmt.Sprintf(" %d files changed, %d deletions", site.MaxBatch, site.MaxBatch+1)) {
 		t.Errorf("got %s", n)
+	}
+}
+
+// TestReferencesAreKept: after each edit, and beside dry runs, what refers to an entry is
+// what a site says that looks for the first time.
+func TestReferencesAreKept(t *testing.T) {
+	t.Parallel()
+	f := referringSite(t)
+	places := []site.Ref{ref(t, "lieux", "a"), ref(t, "lieux", "b"), ref(t, "lieux", "c")}
+	for _, p := range places {
+		f.Commit(map[string]string{"lieux/" + p.Slug.String() + ".md": "---\nvoisin: b\n---\n"})
+	}
+	dice := rand.New(rand.NewPCG(1, 2))
+	for i := range 40 {
+		event := ref(t, "evenements", fmt.Sprint(dice.IntN(6)))
+		to := places[dice.IntN(len(places))].Slug.String()
+		w := site.Write{DryRun: dice.IntN(3) == 0}
+		var op site.Operation
+		switch dice.IntN(4) {
+		case 0:
+			op = site.Creating("evenements", site.Draft{Slug: event.Slug, Fields: fields("lieu", to, "lieux", []content.Value{"a", to})}, site.Precondition{})
+		case 1:
+			op = site.Updating(event, site.MergePatch(fields("fields", fields("depart", to))), anyRevision)
+		case 2:
+			op = site.Moving(event, ref(t, "evenements", fmt.Sprint(dice.IntN(6))), anyRevision)
+		default:
+			op = site.Deleting(event, anyRevision)
+		}
+		if _, err := f.Make(t.Context(), f.editor, op, w); err != nil && !errors.As(err, new(*site.Error)) {
+			t.Fatal(err)
+		}
+		anew := f.Fresh()
+		for _, p := range places {
+			got, err := f.References(t.Context(), f.editor, p, "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := anew.References(t.Context(), f.editor, p, "", 100)
+			if err != nil || listed(got.Items) != listed(want.Items) {
+				t.Fatalf("after %d edits, of %s: got %s, want %s, %v", i+1, p, listed(got.Items), listed(want.Items), err)
+			}
+		}
+	}
+}
+
+// TestReferencesAreFoundByParts: a question that may look at little gets further each time
+// that it is asked, and the writer never looks for all.
+func TestReferencesAreFoundByParts(t *testing.T) {
+	t.Parallel()
+	f := referringSite(t)
+	files := map[string]string{"lieux/parc.md": "---\n---\n"}
+	for i := range 2000 {
+		files[fmt.Sprintf("evenements/e%d.md", i)] = "---\ntitle: E\n---\n"
+	}
+	files["evenements/e1999.md"] = "---\ntitle: E\nlieu: parc\n---\n"
+	f.Commit(files)
+	f.Grudge(4096) // 64 KiB
+	parc := ref(t, "lieux", "parc")
+	for tries := 1; ; tries++ {
+		page, err := f.References(t.Context(), f.editor, parc, "", 10)
+		if err == nil {
+			if tries == 1 || listed(page.Items) != "evenements/e1999(E).lieu" {
+				t.Errorf("after %d tries: got %s", tries, listed(page.Items))
+			}
+			break
+		}
+		if refused(t, err, site.Unavailable, ""); tries > 20 {
+			t.Fatal("no try gets further")
+		}
 	}
 }

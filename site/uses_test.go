@@ -193,7 +193,7 @@ func TestMediaInABatch(t *testing.T) {
 	other := strings.Replace(anSVG, "<svg ", "<svg id=\"b\" ", 1)
 	draft := site.Draft{Slug: un.Slug, Fields: fields("title", "Un", "image", "/img/b.svg"), Body: "![a](/img/a.svg)\n"}
 	absent := site.Precondition{Absent: true}
-	make := func(pr *auth.Principal, ops ...site.Operation) ([]*site.Outcome, error) {
+	write := func(pr *auth.Principal, ops ...site.Operation) ([]*site.Outcome, error) {
 		return f.Batch(t.Context(), pr, ops, site.Write{})
 	}
 	tip := f.Tip()
@@ -214,7 +214,7 @@ func TestMediaInABatch(t *testing.T) {
 		{"editor", 1, site.Conflict, site.DeletingMedia("a.svg", site.RefuseReferences, anyRevision)},
 		{"editor", 1, site.NotFound, site.DeletingMedia("x.svg", site.KeepReferences, anyRevision)},
 	} {
-		_, err := make(person("bob", tt.role), site.Creating("pages", draft, absent), tt.op)
+		_, err := write(person("bob", tt.role), site.Creating("pages", draft, absent), tt.op)
 		var at *site.OperationError
 		if !errors.As(err, &at) || at.Index != tt.at {
 			t.Errorf("got %v, want a refusal of the second operation", err)
@@ -224,7 +224,7 @@ func TestMediaInABatch(t *testing.T) {
 	if got := f.Tip(); got != tip {
 		t.Fatalf("something was committed: %s", f.RunGit("show", got))
 	}
-	out, err := make(f.editor, site.PuttingMedia("b.svg", []byte(other), absent), site.Creating("pages", draft, absent),
+	out, err := write(f.editor, site.PuttingMedia("b.svg", []byte(other), absent), site.Creating("pages", draft, absent),
 		site.PuttingMedia("b.svg", []byte(anSVG), anyRevision), site.MovingMedia("b.svg", "c.svg", site.UpdateReferences, anyRevision))
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestMediaInABatch(t *testing.T) {
 	if _, err = f.Again(t.Context(), person("bob", "viewer"), out[0].Commit, made); err == nil {
 		t.Error("again, by who may not")
 	}
-	if _, err := make(f.editor, site.DeletingMedia("a.svg", site.KeepReferences, anyRevision), site.Deleting(un, anyRevision)); err != nil {
+	if _, err := write(f.editor, site.DeletingMedia("a.svg", site.KeepReferences, anyRevision), site.Deleting(un, anyRevision)); err != nil {
 		t.Fatal(err)
 	}
 	if files := f.RunGit("ls-tree", "-r", "--name-only", "main"); files != "img/c.svg\n" {

@@ -81,6 +81,8 @@ func New(o Options) *Document {
 		},
 		Servers: []*huma.Server{{URL: "/", Description: "Where this document is from."}},
 		Tags:    o.Tags,
+		// Of operations that name none.
+		Security: []map[string][]string{{"bearer": {}}, {"session": {}}},
 		Components: &huma.Components{
 			Schemas:   registry,
 			Responses: map[string]*huma.Response{},

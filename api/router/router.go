@@ -54,7 +54,7 @@ func Hold(op *huma.Operation, o web.Operation) { op.Metadata = map[string]any{he
 func Held(op *huma.Operation) web.Operation { return op.Metadata[heldKey].(web.Operation) }
 
 // Adapter registers the operations that are held on a router. It is humamux but for the
-// slug, which takes the rest of the path, and for HEAD, which GET answers.
+// slug or path, which takes the rest of the path, and for HEAD, which GET answers.
 func Adapter(floor *web.Floor, router *mux.Router) huma.Adapter { return adapter{floor, router} }
 
 type adapter struct {
@@ -67,7 +67,7 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if op.Method == http.MethodGet {
 		methods = append(methods, http.MethodHead)
 	}
-	path := strings.Replace(op.Path, "{slug}", "{slug"+RestOfPath, 1)
+	path := strings.NewReplacer("{slug}", "{slug"+RestOfPath, "{path}", "{path"+RestOfPath).Replace(op.Path)
 	a.router.Handle(path, a.web.Handle(Held(op), func(w http.ResponseWriter, r *http.Request) error {
 		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
 		return nil

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+
+	"cms/api/openapi"
+	"cms/auth"
+	"cms/site"
+	"cms/web"
+)
+
+// AtMedia is the path parameter that names a file.
+type AtMedia struct {
+	Path string `path:"path" doc:"Of the file, below the media folder; may hold slashes." example:"photos/atelier.jpg"`
+}
+
+type mediaReferencesInput struct {
+	AtMedia
+	PageOfReferences
+}
+
+var mediaReferencesDoc = doc{
+	id: "media-references", tag: "Media",
+	summary:   "What uses a file",
+	text:      "Fields of the types image and file that name it, and Markdown in which a link or an image leads to it, of what you may see.",
+	responses: map[int]any{200: References{}},
+	problems:  []int{400, 404, 503},
+}
+
+func (a *API) mediaReferences(ctx context.Context, in *mediaReferencesInput) (*reply, error) {
+	after, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	return answerReferences(a.site.MediaReferences(ctx, web.Principal(ctx), in.Path, after, in.Limit))
+}
+
+// MediaRenaming is the body that moves a file.
+type MediaRenaming struct {
+	To         string  `json:"to" doc:"The new path, with an extension of the same type." example:"photos/2026/atelier.jpg"`
+	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
+	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+}
+
+var moveMediaDoc = doc{
+	id: "move-media", tag: "Media",
+	summary:   "Rename a file",
+	text:      "Needs the rights to delete it, and to create it at its new path.",
+	requests:  map[string]any{mediaJSON: MediaRenaming{}},
+	example:   json.RawMessage(`{"to": "photos/2026/atelier.jpg"}`),
+	responses: map[int]any{200: openapi.Either{MediaFile{}, Diff{}}},
+	headers:   map[int][]string{200: {"ETag", "Location"}},
+	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	body:      smallBody,
+}
+
+type moveMediaInput struct {
+	AtMedia
+	Writing
+	Preconditions
+	References string `query:"references" enum:"refuse,update" doc:"What becomes of uses of the file: refuse to move it (409), or update them in the same commit."`
+	Payload
+	ContentType string `header:"Content-Type" hidden:"true"`
+}
+
+func (in *moveMediaInput) admit(ctx context.Context, a *API) error {
+	if err := a.site.MayMedia(web.Principal(ctx), in.Path, auth.Delete); err != nil {
+		return err
+	}
+	if _, err := in.Preconditions.parse(""); err != nil {
+		return err
+	}
+	_, err := web.MediaType(in.ContentType, "", mediaJSON)
+	return err
+}
+
+func (a *API) moveMedia(ctx context.Context, in *moveMediaInput) (*reply, error) {
+	pre, err := in.Preconditions.parse("")
+	if err != nil {
+		return nil, err
+	}
+	b, err := decodeBody(in.body, "to", "message", "on_behalf_of")
+	if err != nil {
+		return nil, err
+	}
+	b.Require("To move a file, name its new path.", "to")
+	to := b.Slug("to").String()
+	w := in.write()
+	b.write(&w)
+	if err := b.Problem(); err != nil {
+		return nil, err
+	}
+	return outcome(a.site.Make(ctx, web.Principal(ctx), site.MovingMedia(in.Path, to, site.References(in.References), pre), w))
+}
+
+// fileMembers are what each operation on a file has beside op, collection and slug.
+var fileMembers = map[string][]string{
+	"create": {"content"},
+	"put":    {"if_match", "content"},
+	"delete": {"if_match", "references"},
+	"move":   {"if_match", "to", "references"},
+}
+
+// fileOperation is the one on a file that the members say.
+func (b body) fileOperation(op string) (site.Operation, site.Ref) {
+	ref := site.Ref{Collection: auth.Media, Slug: b.Slug("slug")}
+	members, ok := fileMembers[op]
+	if !ok {
+		b.Wrong("op", "options", "Of a file this must be create, put, delete or move.")
+		return nil, ref
+	}
+	b.Only(append([]string{"op", "collection", "slug"}, members...)...)
+	b.Require("Name the file by its path below the media folder.", "slug")
+	name, pre := ref.Slug.String(), b.precondition()
+	switch op {
+	case "delete":
+		return site.DeletingMedia(name, b.references(site.RefuseReferences), pre), ref
+	case "move":
+		b.Require("To move a file, name its new path.", "to")
+		to := b.Slug("to").String()
+		return site.MovingMedia(name, to, b.references(site.RefuseReferences, site.UpdateReferences), pre), ref
+	case "create":
+		pre = site.Precondition{Absent: true}
+	}
+	b.Require("Give the content of the file.", "content")
+	content, err := base64.StdEncoding.DecodeString(b.Text("content"))
+	if err != nil {
+		b.Wrong("content", "base64", "This must be the content of the file in base64.")
+	}
+	return site.PuttingMedia(name, content, pre), ref
+}
+
+// answerFile is a file with its ETag.
+func answerFile(status int, f *site.MediaFile) (*reply, error) {
+	r, err := answer(status, mediaFileOf(f))
+	if err != nil {
+		return nil, err
+	}
+	r.ETag, r.Location = web.ETag(f.Revision), mediaURL(f.Path)
+	return r, nil
+}
+
+const referencesOfMedia = "Refuse to delete it while entries use it (409)."
+
+// deleteUnused deletes a file unless entries use it.
+func (a *API) deleteUnused(ctx context.Context, path string, w site.Write) (*reply, error) {
+	return outcome(a.site.Make(ctx, web.Principal(ctx), site.DeletingMedia(path, site.RefuseReferences, w.Precondition), w))
+}
