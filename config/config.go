@@ -120,6 +120,7 @@ type Collection struct {
 	Fields    []Field           `yaml:"fields"`                                  // none: there is no schema
 	Publish   []string          `yaml:"publish"`                                 // the fields that only who may publish changes
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
+	Slug      string            `yaml:"slug"`                                    // what slugs of new entries are made of; "": {title}
 }
 
 // Field is a key of the front matter and what is expected of its value.

@@ -16,6 +16,7 @@ type Collection struct {
 	Schema    Schema
 	Publish   []string // the top-level fields that publish an entry, which not everyone may change
 	Language  string   // of the texts, ISO 639-1; "" is French
+	Slugs     SlugPattern
 }
 
 // dataExtensions are those of files that are data as a whole, so that no reader of theirs
