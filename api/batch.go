@@ -25,7 +25,7 @@ type Batch struct {
 type Operation struct {
 	Op         string          `json:"op" enum:"create,put,patch,delete,move,revert" example:"patch"`
 	Collection string          `json:"collection" doc:"Or media, for a file: create, put, delete or move." example:"consultations"`
-	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made of the title then. Of a file, its path below the media folder." example:"plan-velo"`
+	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made then, by the collection's pattern. Of a file, its path below the media folder." example:"plan-velo"`
 	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there; what an ETag header gave will do, too. Needed for all but create, and for revert of an entry that is gone." example:"*"`
 	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
 	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`

@@ -66,7 +66,7 @@ func (in *createInput) admit(ctx context.Context, a *API) error {
 var createEntryDoc = doc{
 	id: "create-entry", tag: "Entries",
 	summary:   "Create an entry",
-	text:      "A slug is made of the title if none is given. Fields that are left out take their defaults.",
+	text:      "A slug is made of the title, or as the collection says, if none is given. Fields that are left out take their defaults.",
 	requests:  map[string]any{mediaJSON: Draft{}},
 	example:   json.RawMessage(`{"slug": "plan-velo", "fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
 	responses: map[int]any{201: Entry{}, 200: Diff{}},

@@ -216,6 +216,31 @@ func (d *decoder) collections(all []Collection) {
 		}
 		d.references(c.Fields, join(at, "fields"), all)
 		d.known(c.Publish, *c, join(at, "publish"))
+		if c.Slug != "" {
+			d.slugPattern(c, join(at, "slug"))
+		}
+	}
+}
+
+// slugPattern checks what slugs are made of. The day can be in them whether the entries
+// have a date or not.
+func (d *decoder) slugPattern(c *Collection, at []any) {
+	p, err := content.ParseSlugPattern(c.Slug)
+	if err != nil {
+		d.add(at, "%v", err)
+		return
+	}
+	types := map[string]content.Type{}
+	for _, f := range c.Fields {
+		types[f.Name] = content.Type(f.Type)
+	}
+	for _, part := range p.Parts() {
+		if part.Field != "" && part.Field != "date" {
+			d.field(part.Field, *c, at)
+		}
+	}
+	if err := p.Check(func(field string) content.Type { return types[field] }); err != nil {
+		d.add(at, "%v", err)
 	}
 }
 

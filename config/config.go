@@ -123,6 +123,7 @@ type Collection struct {
 	Publish   []string          `yaml:"publish"`                                 // the fields that only who may publish changes
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
 	YAML      string            `yaml:"yaml" words:"yaml"`                       // by what the site reads the files; that of the configuration where it is left out
+	Slug      string            `yaml:"slug"`                                    // what slugs of new entries are made of; "": {title}
 }
 
 // Field is a key of the front matter and what is expected of its value.

@@ -75,6 +75,14 @@ func TestProblems(t *testing.T) {
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no room", "server: {body_memory: -1}", nil, []string{":1:23: server.body_memory: is not more than 0"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"slugs", "collections:\n  - {name: a, folder: a, slug: '{date:2006-01-02}-{titre}', fields: [{name: title, type: string}]}\n  - {name: b, folder: b, slug: '{date:YYYY}-{title}'}\n" +
+			"  - {name: c, folder: c, slug: fixe}\n  - {name: d, folder: d, slug: '{title:2006}', fields: [{name: title, type: string}]}\n  - {name: e, folder: e, slug: '{tags}', fields: [{name: tags, type: list, of: string}]}\n", nil, []string{
+			`:2:32: collections[0].slug: collection a has no field "titre"; did you mean "title"?`,
+			`:3:32: collections[1].slug: "YYYY" is not a layout of dates; write {date:2006-01-02}: the year is 2006, the month 01, the day 02`,
+			":4:32: collections[2].slug: names no field, so that all entries would have the same slug; write {title}",
+			`:5:32: collections[3].slug: the field "title" has no layout of dates, as it is of the type string; write {title}`,
+			`:6:32: collections[4].slug: the field "tags" is of the type list, of which no slug can be made`,
+		}},
 		{"types of media", "media:\n  extensions: [png, exe, gpx]\n  types:\n    .gpx: application/gpx+xml\n    GPX: application/gpx+xml\n    .html: text/html\n    .csv: text/plain\n    .mjs: text/javascript\n    .a b: x/y\n    .stl: stl\n", nil, []string{
 			":2:21: media.extensions[1]: \"exe\" is not one of " + strings.Join(media.Known(), ", ") + "; give others a media type in types",
 			":5:10: media.types.GPX: is duplicated: it is gpx; remove one",

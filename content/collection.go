@@ -17,6 +17,7 @@ type Collection struct {
 	Publish   []string // the top-level fields that publish an entry, which not everyone may change
 	Language  string   // of the texts, ISO 639-1; "" is French
 	YAML      Version  // by which what makes the site reads the files
+	Slugs     SlugPattern
 }
 
 // Parse reads a file of the collection.

@@ -18,7 +18,8 @@ const attributesName = ".gitattributes"
 
 // attributes are the .gitattributes of a tree, each read when it is first asked for. No
 // update of ours touches one, so that snapshots which only such updates set apart share
-// them, and an edit costs no look at the tree.
+// them, and an edit costs no look at the tree; nor does the first, where the history
+// knows of none.
 type attributes struct {
 	mu       sync.Mutex
 	byFolder map[string]*lfs.Attributes // of the folders that were looked at; nil for one without
@@ -28,7 +29,7 @@ func newAttributes() *attributes { return &attributes{byFolder: map[string]*lfs.
 
 // of are those that count for the file at p in s, the outermost first.
 func (a *attributes) of(s *Snapshot, p content.Path) ([]*lfs.Attributes, error) {
-	found, complete := a.known(p)
+	found, complete := a.known(s.repo.history, p)
 	if complete {
 		return found, nil
 	}
@@ -68,13 +69,13 @@ func (c *madeCommit) touches(name string) bool {
 	return slices.ContainsFunc(c.changes, func(d diffEntry) bool { return path.Base(d.path) == name || path.Base(d.from) == name })
 }
 
-// known are those of p, if all of its folders were looked at.
-func (a *attributes) known(p content.Path) (found []*lfs.Attributes, complete bool) {
+// known are those of p, if all of its folders were looked at that may have some.
+func (a *attributes) known(h *history, p content.Path) (found []*lfs.Attributes, complete bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for folder := range ancestors(p) {
 		read, looked := a.byFolder[folder]
-		if !looked {
+		if !looked && h.touched(path.Join(folder, attributesName)) {
 			return nil, false
 		}
 		if read != nil {

@@ -340,6 +340,13 @@ func (h *history) last(path string, blob Hash) Change {
 	return Change{}
 }
 
+// touched says whether a commit touched path.
+func (h *history) touched(path string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.touches[path]) > 0
+}
+
 // lastTouch is the one that made path what it is, with the content blob.
 func (h *history) lastTouch(path string, blob Hash) (touch, bool) {
 	list := h.touches[path]

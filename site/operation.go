@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"time"
 
 	"cms/auth"
 	"cms/content"
@@ -14,14 +15,14 @@ type Operation func(ctx context.Context, s *Site, pr *auth.Principal, budget *bu
 
 // Draft is a new entry.
 type Draft struct {
-	Slug   content.Slug // made of the title when zero
+	Slug   content.Slug // made by the pattern of the collection when zero
 	Fields *content.Object
 	Body   string
 }
 
 // Creating adds an entry to a collection. Fields that the draft leaves out take
 // the defaults of the schema. A slug that was given and is taken is a Conflict;
-// one made of the title gets a number instead.
+// one that is made here gets a number instead.
 func Creating(collection string, d Draft, p Precondition) Operation {
 	return func(_ context.Context, s *Site, pr *auth.Principal, budget *budget) (*edit, error) {
 		e, err := s.edit(pr, budget, Ref{Collection: collection, Slug: d.Slug}, p, auth.Create)
@@ -30,7 +31,7 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 		}
 		base := d.Slug
 		if base.IsZero() {
-			if base, err = slugFromTitle(d.Fields); err != nil {
+			if base, err = e.access.newSlug(d.Fields, time.Now()); err != nil {
 				return nil, err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,9 +93,16 @@ func TestSlugsOfTitles(t *testing.T) {
 			t.Errorf("%q: got the slug %q, want %q", tt.title, got, tt.want)
 		}
 	}
-	for _, title := range []any{"", "…", nil, content.Number("3")} {
+	for _, title := range []any{"", " ", nil, content.Number("3")} {
 		_, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Fields: fields("title", title)}, site.Write{})
 		refused(t, err, site.Invalid, "")
+	}
+	// A title without a letter is named by its day, and counted.
+	for _, pattern := range []string{`^\d{4}-\d\d-\d\d$`, `^\d{4}-\d\d-\d\d(-2)?$`} {
+		out, err := f.Create(t.Context(), f.editor, "consultations", site.Draft{Fields: fields("title", "…")}, site.Write{})
+		if err != nil || !regexp.MustCompile(pattern).MatchString(out.Entry.Slug.String()) {
+			t.Errorf("got %+v, %v, want %s", out, err, pattern)
+		}
 	}
 }
 

@@ -1,45 +1,88 @@
 package site
 
 import (
+	"cmp"
+	"slices"
 	"strings"
-
-	"github.com/gosimple/slug"
+	"time"
 
 	"cms/content"
 )
 
-// maxTitleSlug keeps generated slugs readable, in bytes.
-const maxTitleSlug = 80
+// maxNumber is how many bytes a slug leaves for the number that tells it from others.
+const maxNumber = len("-1000000000")
 
-// slugFromTitle makes a slug of the field "title": in lower case, accents
-// transliterated, words joined by hyphens, cut between words.
-func slugFromTitle(fields *content.Object) (content.Slug, error) {
-	v, _ := fields.Get("title")
-	title, _ := v.(string)
-	s := slug.MakeLang(strings.Map(apostropheToSpace, title), "fr")
-	if len(s) > maxTitleSlug {
-		s = s[:maxTitleSlug+1]
-		if i := strings.LastIndexByte(s, '-'); i > 0 {
-			s = s[:i]
-		} else {
-			s = s[:maxTitleSlug]
-		}
-		s = strings.TrimRight(s, "-_")
-	}
-	made, err := content.ParseSlug(s)
-	if err != nil {
-		return content.Slug{}, &Error{Code: Invalid, Detail: "A slug cannot be made from the title. Give a slug.",
-			Problems: []content.Problem{{Field: "title", Pointer: "/title", Rule: "required", Detail: "Give the entry a title, or a slug."}}}
-	}
-	return made, nil
+// newSlug makes the slug of a new entry by the pattern of its collection: in lower case,
+// accents transliterated, words joined by hyphens, cut between words. Of a text without a
+// letter or a digit it is the day of creation, or the time where the pattern has a date. A
+// field that the caller does not see counts as such a text.
+func (acc *access) newSlug(fields *content.Object, now time.Time) (content.Slug, error) {
+	fields = acc.Schema.WithDefaults(acc.Schema.Coerce(fields))
+	return makeSlug(acc.Slugs, languageOf(acc.Collection), fields, acc.hides, now)
 }
 
-// apostropheToSpace is r, or a space for an apostrophe and what is typed for it.
-func apostropheToSpace(r rune) rune {
-	if strings.ContainsRune("'’‘ʼ`´′", r) {
-		return ' '
+func makeSlug(pattern content.SlugPattern, language string, fields *content.Object, hides func(string) bool, now time.Time) (content.Slug, error) {
+	parts := pattern.Parts()
+	instead := content.DateLayout
+	if slices.ContainsFunc(parts, func(p content.SlugPart) bool { return p.Layout != "" || p.Field == "date" }) {
+		instead = "150405"
 	}
-	return r
+	var b strings.Builder
+	for _, part := range parts {
+		if part.Field == "" {
+			b.WriteString(part.Text)
+			continue
+		}
+		text := ""
+		if !hides(part.Field) {
+			var ok bool
+			if text, ok = slugText(part, fields, language, now); !ok {
+				return content.Slug{}, errNoSlug(part.Field)
+			}
+		}
+		b.WriteString(cmp.Or(text, now.Format(instead)))
+	}
+	if _, err := content.ParseSlug(b.String() + strings.Repeat("0", maxNumber)); err != nil {
+		return content.Slug{}, errSlugTooLong()
+	}
+	return content.ParseSlug(b.String())
+}
+
+// slugText is what a slug has of a field, "" if its text has no letter and no digit. It is
+// false where there is no value that a slug can be made of.
+func slugText(part content.SlugPart, fields *content.Object, language string, now time.Time) (string, bool) {
+	v, has := fields.Get(part.Field)
+	dated := part.Layout != "" || part.Field == "date"
+	if text, ok := v.(string); ok && dated {
+		if t, ok := content.ParseTime(text); ok {
+			v = t
+		}
+	}
+	if (!has || v == nil) && part.Field == "date" {
+		v = content.Time{Time: now}
+	}
+	switch v := v.(type) {
+	case content.Time:
+		return strings.ToLower(v.Format(cmp.Or(part.Layout, content.DateLayout))), true
+	case content.Number:
+		return slugify(string(v), language), part.Layout == ""
+	case bool:
+		return map[bool]string{true: "true", false: "false"}[v], part.Layout == ""
+	case string:
+		return slugify(v, language), part.Layout == "" && strings.TrimSpace(v) != ""
+	}
+	return "", false
+}
+
+// errNoSlug refuses an entry without the field that its slug is made of.
+func errNoSlug(field string) error {
+	if field == "title" {
+		return &Error{Code: Invalid, Detail: "A slug cannot be made from the title. Give a slug.",
+			Problems: []content.Problem{{Field: "title", Pointer: "/title", Rule: "required", Detail: "Give the entry a title, or a slug."}}}
+	}
+	path := content.FieldPath{field}
+	return &Error{Code: Invalid, Detail: "A slug cannot be made, as a field that it is made of is missing or unfit. Give a slug.",
+		Problems: []content.Problem{{Field: path.String(), Pointer: path.Pointer(), Rule: "required", Detail: "Give the field a value, or the entry a slug."}}}
 }
 
 // checkNew refuses a slug whose file could not be checked out on every system, or

@@ -161,6 +161,9 @@ func collection(in *config.Collection) (content.Collection, error) {
 	if err == nil {
 		err = c.Schema.Check()
 	}
+	if err == nil && in.Slug != "" {
+		c.Slugs, err = content.ParseSlugPattern(in.Slug)
+	}
 	return c, err
 }
 
