@@ -137,7 +137,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	}
 	done()
 	if outdated {
-		if err := s.rehash(ctx, account, try.Password); err != nil {
+		if account.Password, err = s.rehash(ctx, account, try.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -184,13 +184,13 @@ func networkOf(from netip.Addr) string {
 	return from.String()
 }
 
-// rehash stores the hash that today's parameters make.
-func (s *Sessions) rehash(ctx context.Context, a state.Account, password string) error {
+// rehash stores the hash that today's parameters make, and gives it.
+func (s *Sessions) rehash(ctx context.Context, a state.Account, password string) (string, error) {
 	hash, err := s.hashers.hash(ctx, password)
 	if err != nil {
-		return fmt.Errorf("hash a password: %w", err)
+		return "", fmt.Errorf("hash a password: %w", err)
 	}
-	return s.accounts.Rehash(ctx, a.ID, a.Password, hash)
+	return hash, s.accounts.Rehash(ctx, a.ID, a.Password, hash)
 }
 
 // Meet begins a session of someone for whom an issuer vouches, such as a
@@ -214,7 +214,8 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Sessio
 	return s.begin(ctx, account, by)
 }
 
-// begin starts a session with tokens that nobody has seen before.
+// begin starts a session with tokens that nobody has seen before. The error is
+// ErrCredentials where the account is not any more as it was found.
 func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher) (*Session, error) {
 	now := time.Now()
 	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime), Voucher: by}
@@ -222,7 +223,12 @@ func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store.Begin(ctx, stored, now); err != nil {
+	err = s.store.Begin(ctx, stored, account.Password, now)
+	if errors.Is(err, state.ErrUnknown) {
+		s.o.Logger.WarnContext(ctx, "login refused, as the account was changed meanwhile", "account", account.ID)
+		return nil, ErrCredentials
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.o.Logger.InfoContext(ctx, "logged in", "account", account.ID, "session", stored.ID)

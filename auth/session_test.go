@@ -210,7 +210,7 @@ func TestSessionsExpire(t *testing.T) {
 		t.Helper()
 		stored := state.Session{ID: fmt.Sprint(access, refresh, end), Account: account.ID, AccessHash: hashOf("a"), RefreshHash: hashOf("r"),
 			AccessUntil: now.Add(access), RefreshUntil: now.Add(refresh), EndsAt: now.Add(end)}
-		if err := p.store.Begin(t.Context(), stored, now.Add(-24*time.Hour)); err != nil {
+		if err := p.store.Begin(t.Context(), stored, account.Password, now.Add(-24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		return stored.ID
