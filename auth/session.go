@@ -45,6 +45,10 @@ type SessionOptions struct {
 	Idle     time.Duration // how long a session lasts without being refreshed; 24 h when 0
 	Lifetime time.Duration // how long it lasts at most; 7 days when 0
 	Logger   *slog.Logger  // hears of logins; may be nil
+
+	// Vouches says whether the word of an issuer on people counts. Sessions that began by
+	// the word of another one do not. Nil is any issuer's.
+	Vouches func(issuer string) bool
 }
 
 // Sessions let people in and remember them. It is safe for concurrent use.
@@ -253,10 +257,19 @@ func (s *Sessions) issue(stored *state.Session, account state.Account, now time.
 	}, nil
 }
 
+// find gives a session that counts, and its account, or state.ErrUnknown.
+func (s *Sessions) find(ctx context.Context, id string) (state.Session, state.Account, error) {
+	stored, account, err := s.store.Find(ctx, id)
+	if err == nil && account.Issuer != "" && s.o.Vouches != nil && !s.o.Vouches(account.Issuer) {
+		err = state.ErrUnknown
+	}
+	return stored, account, err
+}
+
 // Principal is who an access token speaks for, or ErrNoSession.
 func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, error) {
 	id, secret, _ := strings.Cut(access, ".")
-	stored, account, err := s.store.Find(ctx, id)
+	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil, ErrNoSession
 	}
@@ -278,7 +291,7 @@ func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, er
 // ErrNoSession. A token that was used before ends the session.
 func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error) {
 	id, secret, _ := strings.Cut(refresh, ".")
-	stored, account, err := s.store.Find(ctx, id)
+	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil, ErrNoSession
 	}
