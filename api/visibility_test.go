@@ -298,6 +298,7 @@ func doors(w *world) map[string][]request {
 	}
 	add("start-login", request{method: "GET", path: "/v1/auth/oidc/absent/start"})
 	add("finish-login", request{method: "GET", path: "/v1/auth/oidc/id/callback?code=a&state=b"})
+	add("finish-logout", request{method: "GET", path: "/v1/auth/oidc/id/logged-out?state=b"})
 	for _, path := range []string{"/openapi.json", "/healthz", "/readyz", "/docs", "/v1/absent"} { // beside the document
 		add("none", request{method: "GET", path: path})
 	}

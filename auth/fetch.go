@@ -94,14 +94,18 @@ func fetchAs(ctx context.Context, client *http.Client, where, accept, token stri
 }
 
 // fetcher is client or, where there is none, one that follows redirects only
-// to places that checkURL allows.
+// to places that checkURL allows, and none with what it has sent: a code and a secret are
+// for the token endpoint alone.
 func fetcher(client *http.Client) *http.Client {
 	if client != nil {
 		return client
 	}
 	return &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > 3 {
+		switch {
+		case len(via) > 3:
 			return errors.New("too many redirects")
+		case via[0].Method != http.MethodGet:
+			return http.ErrUseLastResponse
 		}
 		return checkURL(req.URL.String())
 	}}

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -114,10 +116,10 @@ func TestFlowsFitIntoCookies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, char := range []string{"a", "&", "<", `"`, "é", "\u2028"} {
-		for _, n := range []int{1, 500, 1000, 2000, 4000} {
+		for _, n := range []int{1, 400, 1000, 2000, 4000} {
 			s, err := fs.Seal(Flow{State: strings.Repeat("s", 26), ReturnTo: "/" + strings.Repeat(char, n)})
 			switch {
-			case err != nil && !errors.Is(err, ErrTooLong) || err != nil && n < 600:
+			case err != nil && !errors.Is(err, ErrTooLong) || err != nil && n < 500:
 				t.Errorf("%d of %q: %v", n, char, err)
 			case err == nil && len(s) > maxSealed:
 				t.Errorf("%d of %q: %d bytes", n, char, len(s))
@@ -128,5 +130,55 @@ func TestFlowsFitIntoCookies(t *testing.T) {
 				t.Errorf("an ordinary query: %v", err)
 			}
 		}
+	}
+}
+
+// A code and a secret go to the token endpoint alone, wherever that leads; and an ID token
+// may be as large as the settings say.
+func TestCodesAreNotSentOn(t *testing.T) {
+	k := newKeyring(t)
+	var elsewhere, size atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(other.Close)
+	var flow Flow
+	p := newProvider(t)
+	redirect := true
+	p.handle(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/keys":
+			w.Write(set(t, jwk(t, k.ed25519, "k1")))
+		case r.Method == http.MethodPost && redirect:
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		case r.Method == http.MethodPost:
+			w.Header().Set("Content-Type", "application/json")
+			claims := claims(map[string]any{"iss": p.URL, "aud": "c", "nonce": flow.Nonce, "groups": strings.Repeat("g", int(size.Load()))})
+			json.NewEncoder(w).Encode(map[string]string{"access_token": "x", "token_type": "Bearer", "id_token": sign(t, "EdDSA", k.ed25519, map[string]any{"kid": "k1"}, claims)})
+		default:
+			json.NewEncoder(w).Encode(map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"})
+		}
+	})
+	finish := func(most int) error {
+		t.Helper()
+		made, err := NewProvider(ProviderOptions{Name: "id", ClientID: "c", ClientSecret: "s", RedirectURL: "http://127.0.0.1/", MaxToken: most,
+			Issuer: Issuer{Issuer: p.URL, Audience: audience, Algorithms: []string{"EdDSA"}, Discovery: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, flow, err = made.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = made.Finish(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"x"}})
+		return err
+	}
+	if err := finish(0); !errors.Is(err, ErrProvider) || elsewhere.Load() != 0 {
+		t.Errorf("got %v, after %d requests elsewhere", err, elsewhere.Load())
+	}
+	redirect = false
+	size.Store(DefaultMaxToken)
+	if err := finish(0); !errors.Is(err, ErrProvider) {
+		t.Errorf("got %v", err)
+	}
+	if err := finish(4 * DefaultMaxToken); err != nil {
+		t.Errorf("a large ID token: %v", err)
 	}
 }

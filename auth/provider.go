@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -32,6 +33,7 @@ type ProviderOptions struct {
 	RedirectURL  string                // where the provider sends people back to
 	LogoutURL    string                // likewise after a logout; "" where none logs out there
 	Knows        func(*Principal) bool // whether one of the roles is known here; nil if any role is
+	MaxToken     int                   // bytes of an ID token; DefaultMaxToken when 0
 	Client       *http.Client          // nil for one that follows redirects to https only
 }
 
@@ -152,7 +154,7 @@ func (p *Provider) exchange(ctx context.Context, f Flow, code string) (*oauth2.T
 // identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7), and asks
 // what it leaves out with the access token.
 func (p *Provider) identify(ctx context.Context, token, nonce, access string) (*Principal, error) {
-	claimed, err := inspect(token, DefaultMaxToken)
+	claimed, err := inspect(token, cmp.Or(p.o.MaxToken, DefaultMaxToken))
 	if err != nil {
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}

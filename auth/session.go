@@ -45,6 +45,10 @@ type SessionOptions struct {
 	Idle     time.Duration // how long a session lasts without being refreshed; 24 h when 0
 	Lifetime time.Duration // how long it lasts at most; 7 days when 0
 	Logger   *slog.Logger  // hears of logins; may be nil
+
+	// Vouches says whether the word of an issuer on people counts. Sessions that began by
+	// the word of another one do not. Nil is any issuer's.
+	Vouches func(issuer string) bool
 }
 
 // Sessions let people in and remember them. It is safe for concurrent use.
@@ -137,7 +141,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	}
 	done()
 	if outdated {
-		if err := s.rehash(ctx, account, try.Password); err != nil {
+		if account.Password, err = s.rehash(ctx, account, try.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -184,13 +188,13 @@ func networkOf(from netip.Addr) string {
 	return from.String()
 }
 
-// rehash stores the hash that today's parameters make.
-func (s *Sessions) rehash(ctx context.Context, a state.Account, password string) error {
+// rehash stores the hash that today's parameters make, and gives it.
+func (s *Sessions) rehash(ctx context.Context, a state.Account, password string) (string, error) {
 	hash, err := s.hashers.hash(ctx, password)
 	if err != nil {
-		return fmt.Errorf("hash a password: %w", err)
+		return "", fmt.Errorf("hash a password: %w", err)
 	}
-	return s.accounts.Rehash(ctx, a.ID, a.Password, hash)
+	return hash, s.accounts.Rehash(ctx, a.ID, a.Password, hash)
 }
 
 // Meet begins a session of someone for whom an issuer vouches, such as a
@@ -214,7 +218,8 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Sessio
 	return s.begin(ctx, account, by)
 }
 
-// begin starts a session with tokens that nobody has seen before.
+// begin starts a session with tokens that nobody has seen before. The error is
+// ErrCredentials where the account is not any more as it was found.
 func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher) (*Session, error) {
 	now := time.Now()
 	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime), Voucher: by}
@@ -222,7 +227,12 @@ func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store.Begin(ctx, stored, now); err != nil {
+	err = s.store.Begin(ctx, stored, account.Password, now)
+	if errors.Is(err, state.ErrUnknown) {
+		s.o.Logger.WarnContext(ctx, "login refused, as the account was changed meanwhile", "account", account.ID)
+		return nil, ErrCredentials
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.o.Logger.InfoContext(ctx, "logged in", "account", account.ID, "session", stored.ID)
@@ -247,10 +257,19 @@ func (s *Sessions) issue(stored *state.Session, account state.Account, now time.
 	}, nil
 }
 
+// find gives a session that counts, and its account, or state.ErrUnknown.
+func (s *Sessions) find(ctx context.Context, id string) (state.Session, state.Account, error) {
+	stored, account, err := s.store.Find(ctx, id)
+	if err == nil && account.Issuer != "" && s.o.Vouches != nil && !s.o.Vouches(account.Issuer) {
+		err = state.ErrUnknown
+	}
+	return stored, account, err
+}
+
 // Principal is who an access token speaks for, or ErrNoSession.
 func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, error) {
 	id, secret, _ := strings.Cut(access, ".")
-	stored, account, err := s.store.Find(ctx, id)
+	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil, ErrNoSession
 	}
@@ -272,7 +291,7 @@ func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, er
 // ErrNoSession. A token that was used before ends the session.
 func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error) {
 	id, secret, _ := strings.Cut(refresh, ".")
-	stored, account, err := s.store.Find(ctx, id)
+	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil, ErrNoSession
 	}

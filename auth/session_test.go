@@ -210,7 +210,7 @@ func TestSessionsExpire(t *testing.T) {
 		t.Helper()
 		stored := state.Session{ID: fmt.Sprint(access, refresh, end), Account: account.ID, AccessHash: hashOf("a"), RefreshHash: hashOf("r"),
 			AccessUntil: now.Add(access), RefreshUntil: now.Add(refresh), EndsAt: now.Add(end)}
-		if err := p.store.Begin(t.Context(), stored, now.Add(-24*time.Hour)); err != nil {
+		if err := p.store.Begin(t.Context(), stored, account.Password, now.Add(-24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		return stored.ID
@@ -401,5 +401,33 @@ func TestRevocations(t *testing.T) {
 	db.Close()
 	if err := here.read(t.Context()); err == nil || !here.Revoked("cms", "leaked") {
 		t.Errorf("without a database: got %v, want an error, and the token still revoked", err)
+	}
+}
+
+// Whose issuer does not count any more, because it is not configured, is logged out.
+func TestSessionsOfIssuersThatAreGone(t *testing.T) {
+	p := newPeople(t)
+	gone := false
+	p.Sessions.o.Vouches = func(issuer string) bool { return issuer == idp && !gone }
+	s, err := p.Meet(t.Context(), &Principal{Issuer: idp, Subject: "lea", Roles: []string{"editor"}}, Voucher{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := p.login(t)
+	if _, err := p.Principal(t.Context(), s.Access); err != nil {
+		t.Error(err)
+	}
+	gone = true
+	if _, err := p.Principal(t.Context(), s.Access); !errors.Is(err, ErrNoSession) {
+		t.Errorf("got %v, want %v", err, ErrNoSession)
+	}
+	if _, err := p.Refresh(t.Context(), s.Refresh); !errors.Is(err, ErrNoSession) {
+		t.Errorf("got %v, want %v", err, ErrNoSession)
+	}
+	if _, err := p.Principal(t.Context(), here.Access); err != nil {
+		t.Errorf("who has a password: %v", err)
+	}
+	if _, err := p.Logout(t.Context(), s.Access); err != nil {
+		t.Error(err)
 	}
 }

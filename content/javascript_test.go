@@ -65,7 +65,7 @@ func TestJavaScriptReadsPlainScalars(t *testing.T) {
 			return
 		}
 		for i, read := range []func(string) Value{read12, readJS3, readJS4} {
-			var want Value = told[i].Value
+			want := told[i].Value
 			if n := told[i].Number; n != "" {
 				want = Number(n)
 				if strings.Contains(n, "N") || strings.Contains(n, "I") { // which JSON has no form for

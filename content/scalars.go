@@ -36,16 +36,16 @@ func (v Version) read(text string) Value {
 
 func (v Version) is12() bool { return v == YAML12 }
 
-// readers are those of front matter that differ about plain scalars. They are read only.
+// readers are those of front matter that differ about plain scalars, first those of the
+// versions. They are read only.
 var readers = []struct {
-	of   Version // that makes a file mean what it does; "" for none
 	who  string
 	read func(string) Value
 }{
-	{YAML11, "readers of YAML 1.1, as Jekyll", read11},
-	{YAML12, "readers of YAML 1.2", read12},
-	{"", "js-yaml 3, as Eleventy has it", readJS3},
-	{"", "js-yaml 4", readJS4},
+	{"readers of YAML 1.1, as Jekyll", read11},
+	{"readers of YAML 1.2", read12},
+	{"js-yaml 3, as Eleventy has it", readJS3},
+	{"js-yaml 4", readJS4},
 }
 
 // contested says whether readers differ about a plain scalar.
@@ -70,25 +70,21 @@ func contested(text string) bool {
 // dispute says how readers differ about a plain scalar on which they do, beginning with
 // what it is by v, and how to mend it.
 func (v Version) dispute(text string) string {
-	here, told := v.read(text), "is "
+	ours, theirs := readers[0], readers[0]
+	if v.is12() {
+		ours = readers[1]
+	}
+	here := v.read(text)
 	for _, r := range readers {
-		if v.is12() == r.of.is12() && r.of != "" {
-			told += sortOf(here) + " here and to " + r.who
+		if theirs = r; !Equal(here, r.read(text)) {
+			break
 		}
 	}
-	for _, r := range readers {
-		there := r.read(text)
-		if Equal(here, there) {
-			continue
-		}
-		sort := sortOf(there)
-		if sort == sortOf(here) {
-			sort = "another one"
-		}
-		told += ", and " + sort + " to " + r.who
-		break
+	sort := sortOf(theirs.read(text))
+	if sort == sortOf(here) {
+		sort = "another one"
 	}
-	return told + ": put it in quotes to make it a text, or write it without doubt"
+	return "is " + sortOf(here) + " here and to " + ours.who + ", and " + sort + " to " + theirs.who + ": put it in quotes to make it a text, or write it without doubt"
 }
 
 // sortOf says in a sentence what v is.

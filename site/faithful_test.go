@@ -12,11 +12,16 @@ import (
 // newGuardedSite is a site where writers may not publish, do not see the field
 // secret and leave ordre as it is.
 func newGuardedSite(t testing.TB) (f *fixture, writer *auth.Principal) {
+	return newGuardedSiteAs(t, content.YAML11)
+}
+
+// newGuardedSiteAs is newGuardedSite whose consultations are read by a version of YAML.
+func newGuardedSiteAs(t testing.TB, version content.Version) (f *fixture, writer *auth.Principal) {
 	every := []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}
 	plain := auth.Grant{Actions: every}
 	plain.ReadOnly = []string{"ordre"}
 	f = siteOf(t, []content.Collection{
-		{Name: "consultations", Folder: "_consultations", Extension: ".md", Publish: []string{"publiee"}},
+		{Name: "consultations", Folder: "_consultations", Extension: ".md", Publish: []string{"publiee"}, YAML: version},
 		{Name: "fiches", Folder: "_fiches", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
 			{Name: "id", Type: content.TypeString, ReadOnly: true}, {Name: "source", Type: content.TypeString, ReadOnly: true}}}},
 		{Name: "notes", Folder: "_notes", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
@@ -47,7 +52,13 @@ func (f *fixture) createSource(pr *auth.Principal, r site.Ref, src string) error
 // own reader takes it for something else.
 func TestRightsAreRubysToo(t *testing.T) {
 	t.Parallel()
-	f, writer := newGuardedSite(t)
+	for _, version := range []content.Version{content.YAML11, content.YAML12} {
+		t.Run(string(version), func(t *testing.T) { testRightsAreEveryReaders(t, version) })
+	}
+}
+
+func testRightsAreEveryReaders(t *testing.T, version content.Version) {
+	f, writer := newGuardedSiteAs(t, version)
 	parc := ref(t, "consultations", "parc")
 	if err := f.createSource(f.editor, parc, guardedEntry); err != nil {
 		t.Fatal(err)
@@ -60,6 +71,10 @@ func TestRightsAreRubysToo(t *testing.T) {
 	for _, src := range []string{
 		strings.Replace(guardedEntry, "ville: Valmont", "\"\\x3c<\": {publiee: true}", 1),
 		strings.Replace(guardedEntry, "ordre: 1", "ordre: 0o1", 1),
+		strings.Replace(guardedEntry, "ordre: 1", "ordre: 01", 1), // which is 1 to each, and not as before
+		strings.Replace(guardedEntry, "ordre: 1", "ordre: 010", 1),
+		strings.Replace(guardedEntry, "publiee: false", "publiee: no", 1),
+		strings.Replace(guardedEntry, "publiee: false", "publiee: yes", 1),
 		strings.Replace(guardedEntry, "---\n", "--- yaml\n", 1),
 		"---\f\n" + guardedEntry,
 		"+++\ntitle = 'x'\npubliee = false\nordre = 1\n+++\n",
@@ -78,6 +93,11 @@ func TestRightsAreRubysToo(t *testing.T) {
 	}
 	if err := f.createSource(writer, ref(t, "consultations", "neuf"), "---\ntitle: x\n\"<<\": {publiee: true}\n---\n"); err == nil {
 		t.Error("a writer could create an entry that Ruby takes for published")
+	}
+	for _, published := range []string{"yes", "on", "TRUE", "tRue"} { // to one or the other
+		if err := f.createSource(writer, ref(t, "consultations", "autre"), "---\ntitle: x\npubliee: "+published+"\n---\n"); err == nil {
+			t.Errorf("a writer could create an entry with publiee: %s", published)
+		}
 	}
 	if err := write(fields("title", "Un bois", "ville", "yes")); err != nil {
 		t.Errorf("a writer could not edit their own fields: %v", err)

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -121,9 +122,10 @@ func TestSessions(t *testing.T) {
 			return state.Session{ID: id, Account: "C1", AccessHash: "a1", AccessUntil: now.Add(time.Minute),
 				RefreshHash: "r1", RefreshUntil: now.Add(time.Hour), EndsAt: now.Add(2 * time.Hour)}
 		}
+		password := camille().Password
 		begin := func(id string, at time.Time) {
 			t.Helper()
-			if err := sessions.Begin(t.Context(), session(id), at); err != nil {
+			if err := sessions.Begin(t.Context(), session(id), password, at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -171,13 +173,19 @@ func TestSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		gone("S2")
+		if err := sessions.Begin(t.Context(), session("S2"), password, now); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("by the password before: got %v, want %v", err, state.ErrUnknown)
+		}
+		password = "new"
 		begin("S3", now)
 		begin("S4", now.Add(2*time.Hour))
 		gone("S3")
 		if err := db.Accounts().SetDisabled(t.Context(), "C1", true); err != nil {
 			t.Fatal(err)
 		}
-		begin("S5", now) // by a login that was under way
+		if err := sessions.Begin(t.Context(), session("S5"), password, now); !errors.Is(err, state.ErrUnknown) { // by a login that was under way
+			t.Errorf("of a disabled account: got %v, want %v", err, state.ErrUnknown)
+		}
 		gone("S5")
 	})
 }
@@ -243,7 +251,7 @@ func TestVouchers(t *testing.T) {
 		}
 		now := time.UnixMilli(time.Now().UnixMilli())
 		sessions, want := db.Sessions(), state.Voucher{Provider: "p", IDToken: "h.c.s"}
-		err := sessions.Begin(t.Context(), state.Session{ID: "V1", Account: "V1", AccessHash: "a", RefreshHash: "r", AccessUntil: now.Add(time.Hour), RefreshUntil: now.Add(time.Hour), EndsAt: now.Add(time.Hour), Voucher: want}, now)
+		err := sessions.Begin(t.Context(), state.Session{ID: "V1", Account: "V1", AccessHash: "a", RefreshHash: "r", AccessUntil: now.Add(time.Hour), RefreshUntil: now.Add(time.Hour), EndsAt: now.Add(time.Hour), Voucher: want}, "", now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,6 +278,47 @@ func TestVouchers(t *testing.T) {
 		ending.Wait()
 		if given.Load() != 1 {
 			t.Errorf("%d of 4 were given it", given.Load())
+		}
+	})
+}
+
+// A login that is under way while its password is changed, or its account disabled, begins
+// no session that is left.
+func TestSessionsBesideChanges(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		db := statetest.Open(t, address)
+		accounts, sessions := db.Accounts(), db.Sessions()
+		if err := accounts.Add(t.Context(), camille()); err != nil {
+			t.Fatal(err)
+		}
+		now, password := time.Now(), camille().Password
+		for round := range 10 {
+			var logins sync.WaitGroup
+			for i := range 6 {
+				logins.Go(func() {
+					s := state.Session{ID: fmt.Sprint(round, ".", i), Account: "C1", RefreshUntil: now.Add(time.Hour)}
+					if err := sessions.Begin(t.Context(), s, password, now); err != nil && !errors.Is(err, state.ErrUnknown) {
+						t.Error(err)
+					}
+				})
+			}
+			next := fmt.Sprint("hash", round)
+			if err := accounts.SetPassword(t.Context(), "C1", next); err != nil {
+				t.Fatal(err)
+			}
+			logins.Wait()
+			for i := range 6 {
+				if _, _, err := sessions.Find(t.Context(), fmt.Sprint(round, ".", i)); !errors.Is(err, state.ErrUnknown) {
+					t.Errorf("round %d: a session by the password before is left: %v", round, err)
+				}
+			}
+			password = next
+		}
+		if err := accounts.SetDisabled(t.Context(), "C1", true); err != nil {
+			t.Fatal(err)
+		}
+		if err := sessions.Begin(t.Context(), state.Session{ID: "D", Account: "C1", RefreshUntil: now.Add(time.Hour)}, password, now); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("disabled: got %v, want %v", err, state.ErrUnknown)
 		}
 	})
 }

@@ -161,7 +161,7 @@ func TestReadsDoNotWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := state.Session{ID: "S1", Account: "C1", AccessUntil: began.Add(time.Hour), RefreshUntil: began.Add(time.Hour), EndsAt: began.Add(time.Hour)}
-		if err := db.Sessions().Begin(t.Context(), s, began); err != nil {
+		if err := db.Sessions().Begin(t.Context(), s, camille().Password, began); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -199,7 +199,7 @@ func TestReadsDoNotWait(t *testing.T) {
 		}
 		// And what was committed before is seen.
 		for range 50 {
-			if err := db.Sessions().Begin(t.Context(), state.Session{ID: "S2", Account: "C1", RefreshUntil: began.Add(time.Hour)}, began); err != nil {
+			if err := db.Sessions().Begin(t.Context(), state.Session{ID: "S2", Account: "C1", RefreshUntil: began.Add(time.Hour)}, camille().Password, began); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := db.Sessions().Find(t.Context(), "S2"); err != nil {

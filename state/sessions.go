@@ -34,15 +34,29 @@ type Sessions struct{ db *DB }
 // Sessions are those in db.
 func (db *DB) Sessions() Sessions { return Sessions{db} }
 
-// Begin stores a new session, in the place of those that have ended by now.
-func (ss Sessions) Begin(ctx context.Context, s Session, now time.Time) error {
+// Begin stores a new session, in the place of those that have ended by now. The error is
+// ErrUnknown where the account has been disabled, or its password is not the one any more
+// whose hash is given: who has changed it has ended the sessions that there were.
+func (ss Sessions) Begin(ctx context.Context, s Session, password string, now time.Time) error {
+	lock := ""
+	if ss.db.postgres {
+		lock = " FOR SHARE" // a change of the account comes before this, or sees the session
+	}
 	err := ss.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, statement := range []string{`DELETE FROM sessions WHERE refresh_until < ?`, `DELETE FROM devices WHERE until_at < ?`} {
 			if _, err := tx.ExecContext(ctx, ss.db.Bind(statement), now.UnixMilli()); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token)
+		var same int
+		err := tx.QueryRowContext(ctx, ss.db.Bind(`SELECT 1 FROM accounts WHERE id = ? AND password = ? AND disabled = 0`+lock), s.Account, password).Scan(&same)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrUnknown
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli(),
 			s.Voucher.Provider, s.Voucher.IDToken)

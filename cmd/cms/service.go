@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -81,6 +82,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	times := c.Auth.Sessions
 	sessions, err := auth.NewSessions(auth.SessionOptions{
 		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
+		Vouches: func(issuer string) bool {
+			return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func partsOf(c *config.Config) (*parts, error) {
 			o := auth.ProviderOptions{
 				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
 				Knows:       func(pr *auth.Principal) bool { return p.policy.Knows(pr) }, // which is there before anybody logs in
-				RedirectURL: at + "/callback",
+				RedirectURL: at + "/callback", MaxToken: max(int(c.Server.MaxTokenBytes), auth.DefaultMaxToken),
 			}
 			if l.Logout {
 				o.LogoutURL = at + "/logged-out"
