@@ -33,7 +33,6 @@ var details = map[int]string{
 // described is what the OpenAPI document says of the whole API.
 func described(version string, floor *web.Floor) openapi.Options {
 	types, actions := texts(content.Types()), texts(auth.Actions())
-	event := webhooks.Event{}
 	return openapi.Options{
 		Version:   version,
 		PublicURL: floor.PublicURL(),
@@ -49,7 +48,7 @@ func described(version string, floor *web.Floor) openapi.Options {
 			{Name: "Preview", Description: "Markdown as the site will show it."},
 			{Name: "Media", Description: "Images and other files."},
 			{Name: "Changes", Description: "What commits have done, as a feed and as a stream."},
-			{Name: "Webhooks", Description: "Endpoints that are notified of changes, and builds that are reported."},
+			{Name: "Webhooks", Description: "Endpoints that are notified of changes, and builds that are reported. Events are signed as Standard Webhooks has it, by the headers webhook-id, webhook-timestamp and webhook-signature. They come at least once: the id is that of the first time."},
 			{Name: "Caller", Description: "Who you are, and what you may do."},
 			{Name: "Git hosts", Description: "Push hooks of the place that the repository is fetched from."},
 			{Name: "Sessions", Description: "Logins of people, in browsers."},
@@ -63,11 +62,7 @@ func described(version string, floor *web.Floor) openapi.Options {
 		},
 		Nullable:  map[string][]string{"Difference": {"from"}},
 		Subscribe: "create-webhook",
-		Events: map[string]any{
-			"entry.created": event, "entry.updated": event, "entry.deleted": event, "entry.moved": event,
-			"media.created": event, "media.updated": event, "media.deleted": event, "media.moved": event,
-			"repository.updated": event, "webhook.test": event,
-		},
+		Events:    webhookBodies(),
 	}
 }
 

@@ -3,9 +3,13 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"cms/auth"
+	"cms/content"
 	"cms/webhooks"
 )
 
@@ -18,9 +22,12 @@ type WebhookSettings struct {
 	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not shown again."`
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
+
+	Headers         map[string]string `json:"headers,omitempty" doc:"Sent with each request, such as what a gateway asks for. The values are not told again: *** leaves one as it is, null takes it away."`
+	EventTypePrefix string            `json:"event_type_prefix,omitempty" doc:"In front of the type of each event." example:"org.example.cms"`
 }
 
-var webhookSettings = []string{"url", "events", "collections", "fields", "token", "ref", "coalesce"}
+var webhookSettings = []string{"url", "events", "collections", "fields", "token", "ref", "coalesce", "headers", "event_type_prefix"}
 
 // NewWebhook is an endpoint to be made.
 type NewWebhook struct {
@@ -93,8 +100,64 @@ func (a *API) settings(b body, e *webhooks.Endpoint) {
 			e.Ref = b.Optional("ref")
 		case "coalesce":
 			e.Coalesce = b.Duration("coalesce")
+		case "headers":
+			e.Headers = b.headers("headers", e.Headers)
+		case "event_type_prefix":
+			e.EventTypePrefix = b.Optional("event_type_prefix")
 		}
 	}
+}
+
+// masked stands for a value that is not told.
+const masked = "***"
+
+// headers are those of now with what a member, an object or null, says of some of them.
+func (b body) headers(member string, now map[string]string) map[string]string {
+	if !b.Given(member) {
+		return nil
+	}
+	all := map[string]string{}
+	for name, value := range now {
+		all[http.CanonicalHeaderKey(name)] = value
+	}
+	for _, m := range b.Object(member).Members {
+		name := http.CanonicalHeaderKey(m.Key)
+		switch value, text := m.Value.(string); {
+		case m.Value == nil:
+			delete(all, name)
+		case text && value != masked:
+			all[name] = value
+		case !text:
+			b.Wrong(member, "type", "The values of headers must be strings, or null.")
+		}
+	}
+	return all
+}
+
+// keepsHeaders says whether e sends a header that it had before, whose value is not among
+// those of a body: who sends that may not know it.
+func (b body) keepsHeaders(before map[string]string) bool {
+	if _, replaced := b.Members.Get("headers"); replaced && !b.Given("headers") {
+		return false
+	}
+	told := b.Object("headers")
+	for name := range before {
+		if !slices.ContainsFunc(told.Members, func(m content.Member) bool {
+			return http.CanonicalHeaderKey(m.Key) == http.CanonicalHeaderKey(name) && m.Value != masked
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// origin is the scheme and the host of an endpoint's URL.
+func origin(e *webhooks.Endpoint) string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // WebhookPatch changes an endpoint.
@@ -146,7 +209,11 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	s, err := relay.Endpoint(ctx, in.Name)
 	if others := b.Without("enabled"); err == nil && len(others.Members) > 0 {
 		s, err = relay.Change(ctx, in.Name, func(e *webhooks.Endpoint) error {
+			before := *e
 			a.settings(b, e)
+			if origin(e) != origin(&before) && b.keepsHeaders(before.Headers) {
+				return &webhooks.SettingsError{Err: errors.New("the URL leads to another host: give the values of the headers anew, or null")}
+			}
 			return nil
 		})
 	}

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"cms/auth"
@@ -14,28 +13,30 @@ import (
 // Webhook is an endpoint and how it does. Its secrets, and what of its URL may be
 // one, are not told.
 type Webhook struct {
-	Name           string     `json:"name" example:"site"`
-	Configured     bool       `json:"configured" doc:"Whether it is defined in the configuration: its settings can only be changed there."`
-	Host           string     `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
-	Type           string     `json:"type,omitempty" doc:"The kind of a service that builds; absent for a receiver of events." example:"netlify"`
-	Events         []string   `json:"events" doc:"The types it asks for; none asks for all."`
-	Collections    []string   `json:"collections" doc:"Whose entries it asks for; none asks for all."`
-	Fields         []string   `json:"fields" doc:"The fields whose changes it asks for; none asks for all."`
-	Enabled        bool       `json:"enabled"`
-	DisabledAt     *time.Time `json:"disabled_at,omitempty"`
-	DisabledReason string     `json:"disabled_reason,omitempty" example:"the endpoint answered 410 Gone"`
-	LastSuccess    *time.Time `json:"last_success,omitempty" doc:"When it last took something."`
-	Commit         string     `json:"commit,omitempty" doc:"Events of the commits up to it are delivered or on their way."`
-	Pending        int        `json:"pending" doc:"How many deliveries are on their way."`
+	Name           string            `json:"name" example:"site"`
+	Configured     bool              `json:"configured" doc:"Whether it is defined in the configuration: its settings can only be changed there."`
+	Host           string            `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
+	Type           string            `json:"type,omitempty" doc:"The kind of a service that builds; absent for a receiver of events." example:"netlify"`
+	Events         []string          `json:"events" doc:"The types it asks for; none asks for all."`
+	Collections    []string          `json:"collections" doc:"Whose entries it asks for; none asks for all."`
+	Fields         []string          `json:"fields" doc:"The fields whose changes it asks for; none asks for all."`
+	Headers        map[string]string `json:"headers,omitempty" doc:"Their values are not told." example:"{\"Authorization\": \"***\"}"`
+	Prefix         string            `json:"event_type_prefix,omitempty"`
+	Enabled        bool              `json:"enabled"`
+	DisabledAt     *time.Time        `json:"disabled_at,omitempty"`
+	DisabledReason string            `json:"disabled_reason,omitempty" example:"the endpoint answered 410 Gone"`
+	LastSuccess    *time.Time        `json:"last_success,omitempty" doc:"When it last took something."`
+	Commit         string            `json:"commit,omitempty" doc:"Events of the commits up to it are delivered or on their way."`
+	Pending        int               `json:"pending" doc:"How many deliveries are on their way."`
 }
 
 func webhookOf(s webhooks.Status) Webhook {
-	host := ""
-	if u, err := url.Parse(s.Endpoint.URL); err == nil {
-		host = u.Scheme + "://" + u.Host
+	headers := map[string]string{}
+	for name := range s.Endpoint.Headers {
+		headers[http.CanonicalHeaderKey(name)] = masked
 	}
 	return Webhook{
-		Name: s.Endpoint.Name, Configured: s.Configured, Host: host, Type: s.Endpoint.Type,
+		Name: s.Endpoint.Name, Configured: s.Configured, Host: origin(&s.Endpoint), Headers: headers, Prefix: s.Endpoint.EventTypePrefix, Type: s.Endpoint.Type,
 		Events: list(s.Endpoint.Events), Collections: list(s.Endpoint.Collections), Fields: list(s.Endpoint.Fields),
 		Enabled: s.Disabled.IsZero(), DisabledAt: maybe(s.Disabled), DisabledReason: s.Reason,
 		LastSuccess: maybe(s.Succeeded), Commit: s.Commit, Pending: s.Pending,

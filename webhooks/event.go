@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -219,6 +220,9 @@ func clip(s string) string {
 	}
 	return s[:n]
 }
+
+// Types are those of all events, also of the one that tries an endpoint out.
+func Types() []string { return append(slices.Clone(eventTypes), testEvent) }
 
 // Patterns are what an endpoint can ask for: all events, all of a kind, or those of one
 // type.

@@ -338,29 +338,45 @@ func (d *Document) webhooks() {
 	}
 	d.api.Webhooks = map[string]*huma.PathItem{}
 	for _, event := range slices.Sorted(maps.Keys(d.options.Events)) {
-		d.api.Webhooks[event] = d.delivery("on-"+strings.ReplaceAll(event, ".", "-"), "An event "+event, d.options.Events[event])
+		d.api.Webhooks[event] = d.delivery("on-"+strings.ReplaceAll(event, ".", "-"), "An event "+event, d.Schema(d.options.Events[event]))
 	}
 	for _, path := range d.api.Paths {
 		if path.Post != nil && path.Post.OperationID == d.options.Subscribe {
-			for _, event := range slices.Sorted(maps.Keys(d.options.Events))[:1] { // all are alike
-				path.Post.Callbacks = map[string]map[string]*huma.PathItem{"event": {
-					"{$request.body#/url}": d.delivery("on-event", "An event of those asked for", d.options.Events[event]),
-				}}
-			}
+			path.Post.Callbacks = map[string]map[string]*huma.PathItem{"event": {
+				"{$request.body#/url}": d.delivery("on-event", "An event of those asked for", d.anyEvent()),
+			}}
 		}
 	}
 }
 
+// anyEvent is the schema of what may be any event; which one it is, its type says.
+func (d *Document) anyEvent() *huma.Schema {
+	s := &huma.Schema{Discriminator: &huma.Discriminator{PropertyName: "type", Mapping: map[string]string{}}}
+	for _, event := range slices.Sorted(maps.Keys(d.options.Events)) {
+		of := d.Schema(d.options.Events[event])
+		s.Discriminator.Mapping[event] = of.Ref
+		if !slices.ContainsFunc(s.OneOf, func(other *huma.Schema) bool { return other.Ref == of.Ref }) {
+			s.OneOf = append(s.OneOf, of)
+		}
+	}
+	return s
+}
+
 // delivery is the request that brings an event.
-func (d *Document) delivery(id, summary string, body any) *huma.PathItem {
+func (d *Document) delivery(id, summary string, body *huma.Schema) *huma.PathItem {
+	answers := map[string]*huma.Response{}
+	for status, r := range map[string][2]string{
+		"2XX": {"EventTaken", "Taken."}, "410": {"EventUnwanted", "Not wanted any more: the endpoint is disabled."}, "default": {"EventLater", "Sent again later, for three days."},
+	} {
+		d.api.Components.Responses[r[0]] = &huma.Response{Description: r[1]}
+		answers[status] = &huma.Response{Ref: "#/components/responses/" + r[0]}
+	}
 	return &huma.PathItem{Post: &huma.Operation{
 		OperationID: id, Summary: summary, Tags: []string{"Webhooks"},
-		Description: "Signed as Standard Webhooks has it, by the headers webhook-id, webhook-timestamp and webhook-signature. Events come at least once: the id is that of the first time.",
+		Description: "Signed, and sent at least once.",
 		Security:    []map[string][]string{{}},
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: d.Schema(body)}}},
-		Responses: map[string]*huma.Response{
-			"2XX": {Description: "Taken."}, "410": {Description: "Not wanted any more: the endpoint is disabled."}, "default": {Description: "Sent again later, for three days."},
-		},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: body}}},
+		Responses:   answers,
 	}}
 }
 
