@@ -46,9 +46,10 @@ bench:
 	mv docs/benchmarks.md.new docs/benchmarks.md
 
 # The service under load for ten minutes: memory, files and packs stay bounded,
-# and no edit is lost.
+# and no edit is lost. Then five minutes beside all that reads the repository itself.
 soak:
 	go run ./bench -soak 10m
+	go run ./bench -readers 5m
 
 # The service killed, its disk full, its clock wrong, beside pushes and all of Git's
 # upkeep, for ten minutes: everything is as clients were told.

@@ -10,6 +10,7 @@ import (
 // TestRepeatedByTheRightsOfNow: whoever repeats a write is told of it what the
 // token in their hand may see, and nothing when it could not make it.
 func TestRepeatedByTheRightsOfNow(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	const (
 		at   = "/v1/collections/consultations"
@@ -96,6 +97,7 @@ func TestRepeatedByTheRightsOfNow(t *testing.T) {
 // TestKeptOfAWrite: of what was written nothing is kept beside Git, and of what
 // changed nothing not even the key.
 func TestKeptOfAWrite(t *testing.T) {
+	t.Parallel()
 	s, db := newKeyServer(t)
 	count := func(query string) (n int) {
 		t.Helper()
@@ -146,6 +148,7 @@ func TestKeptOfAWrite(t *testing.T) {
 // TestLostAnswersByTheRightsOfNow: that a write was made is told, where its answer was
 // lost, to those alone who see what it did. To others it is as if it had not been.
 func TestLostAnswersByTheRightsOfNow(t *testing.T) {
+	t.Parallel()
 	s, db := newKeyServer(t)
 	s.create("consultations", "nous", sample)
 	s.create("consultations", "parti", sample)

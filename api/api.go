@@ -5,23 +5,24 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cms/api/docs"
 	"cms/api/openapi"
+	"cms/api/router"
 	"cms/auth"
 	"cms/site"
 	"cms/state"
 	"cms/web"
 	"cms/web/once"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -45,10 +46,8 @@ type API struct {
 	document *openapi.Document
 	openapi  web.File // the document as it is served
 
-	heartbeat  time.Duration // between the comments on an event stream
-	streams    *streams
-	streamsEnd chan struct{} // closed by endStreams
-	endStreams func()
+	streams *stream.Streams
+	events  *events
 }
 
 // Options are what an API is made of. Web and Site are required.
@@ -61,7 +60,7 @@ type Options struct {
 	Keys        *state.Keys           // of writes that may be repeated; nil ignores Idempotency-Key
 	Version     string                // of the program, for the OpenAPI document
 	Heartbeat   time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
-	Streams     Streams               // how many event streams may be open
+	Streams     stream.Bounds         // how many event streams may be open
 	Providers   []*auth.Provider      // where people may log in, with different names
 	Flows       *auth.Flows           // of logins there; those of this process alone when nil
 }
@@ -81,10 +80,7 @@ func New(o Options) (*API, error) {
 		providers:   o.Providers,
 		flows:       o.Flows,
 		log:         o.Web.Log(),
-		heartbeat:   cmp.Or(o.Heartbeat, heartbeat),
-		streamsEnd:  make(chan struct{}),
 	}
-	a.endStreams = sync.OnceFunc(func() { close(a.streamsEnd) })
 	if o.Keys != nil {
 		a.writes = once.New(o.Keys, o.Site, repeats{a}, a.log)
 	}
@@ -97,30 +93,32 @@ func New(o Options) (*API, error) {
 			return nil, err
 		}
 	}
-	a.streams = newStreams(a, o.Streams)
+	a.events = newEvents(a)
+	a.streams = stream.New(stream.Options{Bounds: o.Streams, Heartbeat: o.Heartbeat, Follow: a.events.follow, Logger: a.log})
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "cms_event_streams", Help: "Event streams that are open.",
-	}, func() float64 { return float64(a.streams.opened()) })
+	}, func() float64 { return float64(a.streams.Opened()) })
 	if err := a.web.Register(open); err != nil {
 		return nil, err
 	}
-	a.router = newRouter()
+	a.router = router.New()
 	a.document = openapi.New(described(o))
-	a.huma = huma.NewAPI(a.document.Config(plain), adapter{a.web, a.router})
+	a.huma = huma.NewAPI(a.document.Config(plain), router.Adapter(a.web, a.router))
 	a.routes()
 	about, err := a.document.Finish()
 	if err != nil {
 		return nil, err
 	}
 	a.openapi = web.NewFile(mediaJSON, about, nil)
-	docs, err := newPage()
+	page, err := docs.New()
 	if err != nil {
 		return nil, err
 	}
+	serve := func(w http.ResponseWriter, r *http.Request) error { return page.Serve(w, r, mux.Vars(r)["file"]) }
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"/docs": docs.serve, "/docs/{file}": docs.serve, "/openapi.json": a.serveOpenAPI,
+		"/docs": serve, "/docs/{file}": serve, "/openapi.json": a.serveOpenAPI,
 	} {
-		a.router.Handle(path, a.web.Handle(web.Operation{Route: path, Caller: web.Anyone, Unlimited: true}, h)).Methods(http.MethodGet, http.MethodHead)
+		a.router.Handle(path, a.web.Handle(web.Operation{Route: path, Caller: web.Anyone, Public: true, Unlimited: true}, h)).Methods(http.MethodGet, http.MethodHead)
 	}
 	return a, nil
 }
@@ -130,7 +128,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 // Refuse implements [web.Door].
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	web.WriteProblem(w, r, a.problem(r.Context(), err))
+	if !a.refuseLogin(w, r, err) {
+		web.WriteProblem(w, r, a.problem(r.Context(), err))
+	}
 }
 
 func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
@@ -189,5 +189,6 @@ func (a *API) routes() {
 		post(a, "/v1/auth/logout", a.logout, logoutDoc)
 		get(a, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
 		get(a, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
+		get(a, "/v1/auth/oidc/{provider}/logged-out", a.finishLogout, finishLogoutDoc)
 	}
 }

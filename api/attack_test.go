@@ -92,6 +92,7 @@ func forge(t *testing.T, method jwt.SigningMethod, key any, c jwt.MapClaims, mor
 // server. Each gets 401 with a challenge (RFC 6750), and changes nothing. What
 // Verify alone can be told is held against many more in package auth.
 func TestTokenAttacks(t *testing.T) {
+	t.Parallel()
 	idp, other := newIDProvider(t), newIDProvider(t)
 	s := newServer(t, idp.issuer(), other.issuer())
 	tag := s.create("consultations", "plan-velo", sample)
@@ -211,6 +212,7 @@ func TestTokenAttacks(t *testing.T) {
 // fetched. (That keys rotate is tested with a clock of its own, in package
 // auth.)
 func TestIssuerOutage(t *testing.T) {
+	t.Parallel()
 	fresh, known := newIDProvider(t), newIDProvider(t)
 	s := newServer(t, fresh.issuer(), known.issuer())
 	me := func(p *idProvider) response {
@@ -235,6 +237,7 @@ func TestIssuerOutage(t *testing.T) {
 
 // TestLimitedToken shows that a token can do less than its role.
 func TestLimitedToken(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	s.create("pages", "accueil", "---\ntitle: Accueil\n---\n")

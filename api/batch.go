@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"cms/api/jsonbody"
 	"cms/auth"
 	"cms/content"
 	"cms/site"
@@ -61,7 +62,7 @@ func (in *batchInput) admit(ctx context.Context, a *API) error {
 	if err := a.site.MayWrite(web.Principal(ctx)); err != nil {
 		return err
 	}
-	_, err := mediaType(in.ContentType, "", mediaJSON)
+	_, err := web.MediaType(in.ContentType, "", mediaJSON)
 	return err
 }
 
@@ -87,7 +88,7 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	w := in.write()
 	b.write(&w)
 	ops, asked := b.operations()
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, &askedError{err, asked}
 	}
 	outcomes, err := a.site.Batch(ctx, web.Principal(ctx), ops, w)
@@ -121,11 +122,11 @@ func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 
 // operations are those of a batch, and what they are asked to change. All that is
 // wrong with any of them is told.
-func (b *body) operations() ([]site.Operation, []web.Target) {
-	v, _ := b.members.Get("operations")
+func (b body) operations() ([]site.Operation, []web.Target) {
+	v, _ := b.Members.Get("operations")
 	list, ok := v.([]content.Value)
 	if !ok || len(list) == 0 || len(list) > site.MaxBatch {
-		b.wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
+		b.Wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
 		return nil, nil
 	}
 	ops, asked := make([]site.Operation, len(list)), make([]web.Target, len(list))
@@ -133,14 +134,14 @@ func (b *body) operations() ([]site.Operation, []web.Target) {
 		at := fmt.Sprintf("/operations/%d", i)
 		members, ok := v.(*content.Object)
 		if !ok {
-			b.found.Add(content.Problem{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
+			b.Add(content.Problem{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
 			continue
 		}
-		one := body{members: members}
+		one := body{jsonbody.Of(members)}
 		var ref site.Ref
 		ops[i], ref = one.operation()
 		asked[i] = web.Target{Collection: ref.Collection, Name: ref.Slug.String()}
-		b.found.Join(&one.found, at)
+		b.Join(one.Reader, at)
 	}
 	return ops, asked
 }
@@ -156,33 +157,33 @@ var operationMembers = map[string][]string{
 }
 
 // operation is the one that the members say, and the entry that it is about.
-func (b *body) operation() (site.Operation, site.Ref) {
-	op := b.text("op")
+func (b body) operation() (site.Operation, site.Ref) {
+	op := b.Text("op")
 	members, ok := operationMembers[op]
 	if !ok {
-		b.wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
+		b.Wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
 		return nil, site.Ref{}
 	}
-	b.require("Name the collection.", "collection")
-	if b.text("collection") == auth.Media {
+	b.Require("Name the collection.", "collection")
+	if b.Text("collection") == auth.Media {
 		return b.fileOperation(op)
 	}
-	b.only(append([]string{"op", "collection"}, members...))
-	ref := site.Ref{Collection: b.text("collection"), Slug: b.slug("slug")}
+	b.Only(append([]string{"op", "collection"}, members...)...)
+	ref := site.Ref{Collection: b.Text("collection"), Slug: b.Slug("slug")}
 	if op != "create" {
-		b.require("Name the entry.", "slug")
+		b.Require("Name the entry.", "slug")
 	}
 	pre := b.precondition()
 	switch op {
 	case "create":
-		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.object("fields"), Body: b.text("body")}, pre), ref
+		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.Object("fields"), Body: b.Text("body")}, pre), ref
 	case "put":
-		b.require("put replaces the whole entry, so this member is required. To change parts of an entry, use patch.", "fields", "body")
-		return site.Updating(ref, site.Replace(b.object("fields"), b.text("body")), pre), ref
+		b.Require("put replaces the whole entry, so this member is required. To change parts of an entry, use patch.", "fields", "body")
+		return site.Updating(ref, site.Replace(b.Object("fields"), b.Text("body")), pre), ref
 	case "patch":
-		b.object("fields")
-		b.text("body")
-		return site.Updating(ref, site.MergePatch(b.without("op", "collection", "slug", "if_match")), pre), ref
+		b.Object("fields")
+		b.Text("body")
+		return site.Updating(ref, site.MergePatch(b.Without("op", "collection", "slug", "if_match")), pre), ref
 	case "delete":
 		return site.Following(site.Deleting(ref, pre), b.references(site.RefuseReferences, site.ClearReferences)), ref
 	case "move":
@@ -193,14 +194,14 @@ func (b *body) operation() (site.Operation, site.Ref) {
 }
 
 // precondition is what the member if_match says: *, a revision, or entity tags.
-func (b *body) precondition() site.Precondition {
-	s := b.text("if_match")
+func (b body) precondition() site.Precondition {
+	s := b.Text("if_match")
 	if s != "" && s != "*" && !strings.Contains(s, `"`) {
 		return site.Precondition{Revisions: []string{s}}
 	}
 	pre, err := Preconditions{IfMatch: s}.parse("")
 	if err != nil {
-		b.wrong("if_match", "type", "This must be a revision, or * for whatever is there.")
+		b.Wrong("if_match", "type", "This must be a revision, or * for whatever is there.")
 	}
 	return pre
 }

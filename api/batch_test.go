@@ -20,6 +20,7 @@ func jsonBody(ifMatch string) map[string]string {
 // TestMoveDiffRevert takes an entry through a rename, an edit and its deletion,
 // and back to what it was at first.
 func TestMoveDiffRevert(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	const at = "/v1/collections/consultations/"
 	tag := s.create("consultations", "plan-velo", sample)
@@ -76,6 +77,7 @@ func TestMoveDiffRevert(t *testing.T) {
 
 // TestBatch makes several writes in one commit, and none where one is refused.
 func TestBatch(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	before := s.head()
@@ -129,6 +131,7 @@ func mustJSON(t *testing.T, v any) []byte {
 // TestPreconditionsByRFC9110 holds what RFC 9110, section 13, says against
 // writes, and names that go into commits against what Git reads of them.
 func TestPreconditionsByRFC9110(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	for name, tt := range map[string]struct {

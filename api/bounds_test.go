@@ -32,6 +32,7 @@ func (s *server) bounded() map[string]map[string]bounded {
 }
 
 func TestEveryOperationHasBounds(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan", sample) // or there would be nothing to send a body to
 	for path, operations := range s.bounded() {
@@ -116,6 +117,7 @@ func (s *server) trickle(head string, length int, body string, pause time.Durati
 }
 
 func TestSlowBodiesAreCutOffAndFilesAreNot(t *testing.T) {
+	t.Parallel()
 	const timeout = 200 * time.Millisecond
 	s := newServerWith(t, func(o *options) { o.Timeout, o.Heartbeat = timeout, timeout/4 })
 	stream := s.watch(s.token, "")

@@ -19,6 +19,7 @@ import (
 // TestDocumentIsForClients holds the document to what generators of clients and
 // simple clients need.
 func TestDocumentIsForClients(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "https://cms.example.org")
 	var document struct {
 		Servers    []struct{ URL string }
@@ -105,6 +106,7 @@ func TestDocumentIsForClients(t *testing.T) {
 
 // TestRequiredMembers: what the document says is required is refused without it.
 func TestRequiredMembers(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan-velo", sample)
 	var document struct {
@@ -156,6 +158,7 @@ func TestRequiredMembers(t *testing.T) {
 }
 
 func TestDiffOfANewEntryIsFromNothing(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan", sample)
 	r := request{method: "GET", path: "/v1/collections/consultations/diff/plan"}
@@ -169,6 +172,7 @@ func TestDiffOfANewEntryIsFromNothing(t *testing.T) {
 
 // TestPatchAsJSON: a client that sends application/json means a merge patch.
 func TestPatchAsJSON(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	res := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: jsonBody(tag), body: `{"fields":{"note":4,"link":null}}`})
@@ -190,6 +194,7 @@ func TestPatchAsJSON(t *testing.T) {
 
 // TestFlatFilters: what where asks for is what filter asks for.
 func TestFlatFilters(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	for slug, note := range map[string]string{"a": "1", "b": "2", "c": "3", "d": "4"} {
 		s.create("consultations", slug, strings.Replace(strings.Replace(sample, "note: 3", "note: "+note, 1), "Plan vélo", "'Plan: "+slug+"'", 1))
@@ -244,6 +249,7 @@ func TestFlatFilters(t *testing.T) {
 // TestTagsBehindProxies: whatever a proxy that compresses makes of a tag, it names the
 // revision that it did, to each kind of conditional request.
 func TestTagsBehindProxies(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	made := map[string]func(string) string{
 		"as it was":      func(tag string) string { return tag },
@@ -318,6 +324,7 @@ func TestTagsBehindProxies(t *testing.T) {
 // TestStreamsBeginWithAnID: who is cut off before the first change misses none, also of a
 // repository without commits.
 func TestStreamsBeginWithAnID(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	open := func(last string) *watch {
 		return s.listen(http.DefaultClient, func(h http.Header) {
@@ -345,6 +352,7 @@ func TestStreamsBeginWithAnID(t *testing.T) {
 
 // TestStreamOfATokenWithinItsLeeway goes on as long as the token is taken.
 func TestStreamOfATokenWithinItsLeeway(t *testing.T) {
+	t.Parallel()
 	issuer := auth.Issuer{Issuer: "bots", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("fedcba9876543210fedcba9876543210"), Leeway: 30 * time.Second}
 	s := newServer(t, issuer)
 	token := forge(t, jwt.SigningMethodHS256, issuer.Secret, jwt.MapClaims{
@@ -361,13 +369,14 @@ func TestStreamOfATokenWithinItsLeeway(t *testing.T) {
 // TestExamplesWork sends each operation as the examples of the document have it. Some ask
 // for what is not here; none is malformed.
 func TestExamplesWork(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan-velo", sample)
 	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
 	sent := 0
 	for _, id := range slices.Sorted(maps.Keys(c.operations)) {
 		op := c.operations[id]
-		if id == "receive-hook" || id == "finish-login" || id == "start-login" || id == "stream-events" || id == "put-media" {
+		if id == "receive-hook" || id == "finish-login" || id == "finish-logout" || id == "start-login" || id == "stream-events" || id == "put-media" {
 			continue // which other parties send, or which are no JSON
 		}
 		path, query, header := op.path, url.Values{}, map[string]string{}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -19,6 +20,7 @@ type Collection struct {
 	Fields  []Field           `json:"fields"`
 	Total   int               `json:"total" doc:"The number of entries."`
 	Actions []auth.Action     `json:"actions" doc:"What you may do there."`
+	YAML    content.Version   `json:"yaml" doc:"The version of YAML by which the site reads front matter."`
 }
 
 // Collections is the list of them.
@@ -73,7 +75,7 @@ func collectionOf(c site.Collection) Collection {
 	if fields == nil {
 		fields = []Field{}
 	}
-	return Collection{c.Name, c.Label, c.Folder, c.Schema.Strict, fields, c.Total, c.Actions}
+	return Collection{c.Name, c.Label, c.Folder, c.Schema.Strict, fields, c.Total, c.Actions, cmp.Or(c.YAML, content.YAML11)}
 }
 
 var listCollectionsDoc = doc{

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCompression(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	for i := range 20 {
 		s.create("consultations", fmt.Sprintf("plan-%d", i), sample)

@@ -9,6 +9,7 @@ import (
 // The lists of If-Match and If-None-Match may hold empty members, and come in
 // several lines (RFC 9110, sections 5.3 and 5.6.1).
 func TestListsOfTags(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	send := func(method, name string, lines []string, body string) int {

@@ -35,6 +35,7 @@ import (
 // TestDocument holds the document against the schema of OpenAPI 3.1. With
 // CMS_OPENAPI it writes it to that file, for a linter.
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1:8080")
 	document := s.do(request{method: "GET", path: "/openapi.json", token: "-"}).body
 	if file := os.Getenv("CMS_OPENAPI"); file != "" {
@@ -180,6 +181,7 @@ const pushSecret = "un-secret-convenu-avec-la-forge-01"
 func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	t.Helper()
 	w := &whole{site: &builder{status: http.StatusOK}, provider: newLoginProvider(t)}
+	w.provider.ends = true
 	receiver := httptest.NewServer(w.site)
 	t.Cleanup(receiver.Close)
 	w.receiver = receiver.URL
@@ -321,6 +323,29 @@ func (s *whole) fill(r conforming) conforming {
 		values["{state}"] = func() string { return s.provider.asked.Get("state") }
 		values["{login}"] = func() string { return cookies(begun) }
 	}
+	vouched := func() string {
+		begun := s.do(request{method: "GET", path: "/v1/auth/oidc/id/start", token: "-"})
+		where, err := url.Parse(begun.header.Get("Location"))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.provider.asked = where.Query()
+		return cookies(s.do(request{method: "GET", path: "/v1/auth/oidc/id/callback?code=good&state=" + s.provider.asked.Get("state"), token: "-", header: map[string]string{"Cookie": cookies(begun)}}))
+	}
+	values["{vouched}"] = vouched
+	if strings.Contains(r.path, "{goodbye}") {
+		out := s.do(request{method: "POST", path: "/v1/auth/logout", token: "-", header: map[string]string{"Cookie": vouched(), "Sec-Fetch-Site": "same-origin"}})
+		var told api.LoggedOut
+		if err := json.Unmarshal(out.body, &told); err != nil {
+			s.Fatal(err)
+		}
+		where, err := url.Parse(told.LogoutURL)
+		if err != nil {
+			s.Fatal(err)
+		}
+		values["{goodbye}"] = func() string { return where.Query().Get("state") }
+		values["{logout}"] = func() string { return cookies(out) }
+	}
 	header := map[string]string{}
 	for k, v := range r.header {
 		header[k] = v
@@ -397,6 +422,9 @@ func conformingRequests(operator string) []conforming {
 		{"finish-login", request{method: "GET", path: "/v1/auth/oidc/id/callback?code=good&state={state}", token: "-", header: map[string]string{"Cookie": "{login}"}}},
 		{"refresh", request{method: "POST", path: "/v1/auth/refresh", token: "-", header: map[string]string{"Cookie": "{session}", "Sec-Fetch-Site": "same-origin"}}},
 		{"logout", request{method: "POST", path: "/v1/auth/logout", token: "-"}},
+		{"logout", request{method: "POST", path: "/v1/auth/logout", token: "-", header: map[string]string{"Cookie": "{vouched}", "Sec-Fetch-Site": "same-origin"}}},
+		{"logout", request{method: "POST", path: "/v1/auth/logout?return_to=%2F", token: "-", header: map[string]string{"Cookie": "{vouched}", "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}}},
+		{"finish-logout", request{method: "GET", path: "/v1/auth/oidc/id/logged-out?state={goodbye}", token: "-", header: map[string]string{"Cookie": "{logout}"}}},
 	}
 }
 
@@ -458,6 +486,7 @@ func broken(op operation, r request, dice *rand.Rand) []request {
 // TestConformance sends each request that succeeds, and before it those made of
 // it by breaking something. Whatever the answer is, the document has to say so.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := newWholeServer(t)
 	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
 	dice := rand.New(rand.NewPCG(1, 2))

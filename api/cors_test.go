@@ -7,6 +7,7 @@ import (
 )
 
 func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
 	const known, other = "https://edit.example.org", "https://other.example.net"
 	preflight := func(s *server, origin string) response {
 		return s.do(request{method: "OPTIONS", path: entryPath("plan"), token: "-", header: map[string]string{

@@ -40,6 +40,7 @@ func (s *server) commitRaw(src, head string) {
 // TestOddCommits: whatever dates and texts a pushed commit has, everything that
 // tells of it answers, in JSON of valid UTF-8.
 func TestOddCommits(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "a", sample)
 	s.create("consultations", "b", sample)

@@ -98,7 +98,7 @@ func (in *reportInput) admit(ctx context.Context, a *API) error {
 			return err
 		}
 	}
-	_, err := mediaType(in.request.Header.Get("Content-Type"), "", mediaJSON)
+	_, err := web.MediaType(in.request.Header.Get("Content-Type"), "", mediaJSON)
 	return err
 }
 
@@ -126,20 +126,20 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	if err != nil {
 		return nil, err
 	}
-	b.require("Say what was built, and what became of it.", "commit", "state")
-	commit, state, site := b.text("commit"), b.text("state"), b.text("url")
+	b.Require("Say what was built, and what became of it.", "commit", "state")
+	commit, state, site := b.Text("commit"), b.Text("state"), b.Text("url")
 	if !slices.Contains(webhooks.BuildStates(), state) {
-		b.wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
+		b.Wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
 	}
 	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
-		b.wrong("url", "url", "This must be an absolute http or https URL without credentials.")
+		b.Wrong("url", "url", "This must be an absolute http or https URL without credentials.")
 	}
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	if err := a.deployments.Report(ctx, by, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
-		b.wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
-		return nil, b.problem()
+		b.Wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
+		return nil, b.Problem()
 	} else if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 )
 
 func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
+	t.Parallel()
 	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
 	s := newServerWith(t, func(o *options) {
 		var err error
@@ -95,6 +96,7 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 // TestReportsAreTakenOnce: a signed report that comes again changes nothing, and nor
 // does one that was made before the last.
 func TestReportsAreTakenOnce(t *testing.T) {
+	t.Parallel()
 	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
 	var deployments *webhooks.Deployments
 	open := func(position func(string) (int, bool)) *webhooks.Deployments {

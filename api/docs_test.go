@@ -20,6 +20,7 @@ import (
 // TestDocs follows every reference of the page, as a client that knows no gzip
 // and as one that does.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	reference := regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 	res := s.do(request{method: "GET", path: "/docs", token: "-"})
@@ -62,6 +63,7 @@ func TestDocs(t *testing.T) {
 // TestDocsInBrowser loads the page in Chromium, which has to show the operations
 // and to complain of nothing.
 func TestDocsInBrowser(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Skip("SKIPPED: there is no chromium here, so nobody looks at /docs as a browser does. Install it to run this test.")
 	}

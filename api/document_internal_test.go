@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"cms/api/router"
 	"cms/auth"
 	"cms/site"
 	"cms/web"
@@ -18,6 +19,7 @@ import (
 
 // TestRoutesAreDocumented compares the router with the document, both ways.
 func TestRoutesAreDocumented(t *testing.T) {
+	t.Parallel()
 	floor, err := web.New(web.Options{Verifier: &auth.Verifier{}, Sessions: &auth.Sessions{}})
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +36,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 			return err
 		}
 		methods, err := route.GetMethods()
-		path = strings.ReplaceAll(path, restOfPath, "}")
+		path = strings.ReplaceAll(path, router.RestOfPath, "}")
 		for _, m := range methods {
 			if m != http.MethodHead && !slices.Contains(beside, path) { // HEAD is GET without its body
 				routed[m+" "+path] = true

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
+	"cms/api/jsonbody"
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
@@ -58,7 +59,7 @@ func (in *createInput) admit(ctx context.Context, a *API) error {
 	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Create); err != nil {
 		return err
 	}
-	_, err := mediaType(in.ContentType, "", mediaJSON)
+	_, err := web.MediaType(in.ContentType, "", mediaJSON)
 	return err
 }
 
@@ -81,10 +82,10 @@ func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	draft := site.Draft{Slug: b.slug("slug"), Fields: b.object("fields"), Body: b.text("body")}
+	draft := site.Draft{Slug: b.Slug("slug"), Fields: b.Object("fields"), Body: b.Text("body")}
 	w := in.write()
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	out, err := a.site.Create(ctx, web.Principal(ctx), in.Collection, draft, w)
@@ -129,7 +130,7 @@ func (in *Editing) edit(header string, accepted ...string) (site.Ref, site.Write
 	if w.Precondition, err = in.Preconditions.parse(in.Base); err != nil {
 		return ref, w, "", err
 	}
-	media, err := mediaType(in.ContentType, header, accepted...)
+	media, err := web.MediaType(in.ContentType, header, accepted...)
 	return ref, w, media, err
 }
 
@@ -181,10 +182,10 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.require("PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH.", "fields", "body")
-	fields, body := b.object("fields"), b.text("body")
+	b.Require("PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH.", "fields", "body")
+	fields, body := b.Object("fields"), b.Text("body")
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	if creates(w) {
@@ -221,7 +222,7 @@ func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
 	}
 	pr := web.Principal(ctx)
 	if media == mediaJSONPatch {
-		if err := checkJSONPatch(in.body); err != nil {
+		if err := jsonbody.CheckPatch(in.body); err != nil {
 			return nil, err
 		}
 		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(in.body), w))
@@ -230,13 +231,13 @@ func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.object("fields")
-	b.text("body")
+	b.Object("fields")
+	b.Text("body")
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	return outcome(a.site.Update(ctx, pr, ref, site.MergePatch(b.without("message", "on_behalf_of")), w))
+	return outcome(a.site.Update(ctx, pr, ref, site.MergePatch(b.Without("message", "on_behalf_of")), w))
 }
 
 type deleteInput struct {

@@ -7,9 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -30,7 +30,6 @@ func (s *server) push(files map[string]string) {
 			s.Fatal(err)
 		}
 	}
-	superseded := s.repo.View().Superseded()
 	steps := [][]string{{"read-tree", "main"}, {"add", "--ignore-removal", "."}, {"commit", "-q", "-m", "From outside"}}
 	if s.repo.View().Commit().IsZero() {
 		steps = steps[1:]
@@ -45,10 +44,14 @@ func (s *server) push(files map[string]string) {
 			s.Fatalf("git %v: %v\n%s", step, err, out)
 		}
 	}
-	select {
-	case <-superseded:
-	case <-time.After(time.Minute):
-		s.Fatal("the service has not taken the push over")
+	s.takeOver()
+}
+
+// takeOver has the service look for commits now that others have made.
+func (s *server) takeOver() {
+	s.Helper()
+	if err := s.repo.Fetch(s.Context()); err != nil {
+		s.Fatal(err)
 	}
 }
 
@@ -79,6 +82,7 @@ func mergePatch(etag string) map[string]string {
 
 // TestEditsTouchTheirLines makes one edit of each kind and looks at the diff.
 func TestEditsTouchTheirLines(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		request
 		want string
@@ -130,6 +134,7 @@ func TestEditsTouchTheirLines(t *testing.T) {
 
 // TestUnchangedSavesCommitNothing saves in every way what is there already.
 func TestUnchangedSavesCommitNothing(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	before := s.head()
@@ -165,6 +170,7 @@ func TestUnchangedSavesCommitNothing(t *testing.T) {
 // TestBaseMerges lets two clients edit the same revision: edits of different
 // parts come together, and edits of the same field clash, both told.
 func TestBaseMerges(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	base := strings.Trim(s.create("consultations", "plan-velo", sample), `"`)
 	first := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: mergePatch("*"), body: `{"fields": {"note": 4, "title": "Plan vélo 2030"}}`})
@@ -211,6 +217,7 @@ func TestBaseMerges(t *testing.T) {
 
 // TestDryRun asks what each write would change, and finds nothing changed.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	before := s.head()
@@ -246,7 +253,8 @@ func TestDryRun(t *testing.T) {
 // ambiguous or break the schema: they are listed with what is wrong and where,
 // read raw, not edited by field, and replaced raw.
 func TestBrokenFiles(t *testing.T) {
-	for name, tt := range map[string]struct {
+	t.Parallel()
+	files := map[string]struct {
 		src          string
 		line, column int
 		rule         string
@@ -260,25 +268,36 @@ func TestBrokenFiles(t *testing.T) {
 		"second YAML document": {"---\ntitle: Un\n--- # suite\ntitle: Deux\n---\nCorps\n", 3, 1, "syntax"},
 		"too many values":      {"---\ntitle: Un\nliste:\n" + strings.Repeat("- 0\n", 100_001) + "---\nCorps\n", 2, 1, "too_large"},
 		"a long number":        {"+++\ntitle = \"Un\"\nn = 0." + strings.Repeat("1", 1000) + "\n+++\nCorps\n", 3, 5, "too_large"},
-	} {
+	}
+	s, pushed := newServer(t), map[string]string{}
+	slug := func(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
+	for name, tt := range files {
+		pushed["_consultations/"+slug(name)+".md"] = tt.src
+	}
+	s.push(pushed)
+	list := s.do(request{method: "GET", path: "/v1/collections/consultations/entries"})
+	var page api.Entries
+	if err := json.Unmarshal(list.body, &page); err != nil || len(page.Items) != len(files) {
+		t.Fatalf("got %s: %v", list.body, err)
+	}
+	for name, tt := range files {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t)
-			s.push(map[string]string{"_consultations/casse.md": tt.src})
-			list := s.do(request{method: "GET", path: "/v1/collections/consultations/entries"})
-			var page api.Entries
-			if err := json.Unmarshal(list.body, &page); err != nil || len(page.Items) != 1 {
-				t.Fatalf("got %s: %v", list.body, err)
+			s := *s
+			s.TB = t
+			i := slices.IndexFunc(page.Items, func(e api.Entry) bool { return e.Slug == slug(name) })
+			if i < 0 {
+				t.Fatalf("got %s", list.body)
 			}
-			e := page.Items[0]
+			e := page.Items[i]
 			if e.Valid || len(e.Problems) == 0 || e.Problems[0].Rule != tt.rule || e.Problems[0].Line != tt.line || e.Problems[0].Column != tt.column {
 				t.Errorf("got problems %+v, want %s at line %d, column %d", e.Problems, tt.rule, tt.line, tt.column)
 			}
-			raw := s.do(request{method: "GET", path: entryPath("casse"), header: map[string]string{"Accept": "text/markdown"}})
+			raw := s.do(request{method: "GET", path: entryPath(slug(name)), header: map[string]string{"Accept": "text/markdown"}})
 			if raw.status != http.StatusOK || string(raw.body) != tt.src {
 				t.Errorf("raw: got %d %.200q, want %.200q", raw.status, raw.body, tt.src)
 			}
 			before := s.head()
-			edit := s.do(request{method: "PATCH", path: entryPath("casse"), header: mergePatch("*"), body: `{"fields": {"title": "Trois"}}`})
+			edit := s.do(request{method: "PATCH", path: entryPath(slug(name)), header: mergePatch("*"), body: `{"fields": {"title": "Trois"}}`})
 			if edit.status != http.StatusUnprocessableEntity {
 				t.Errorf("edit: got %d %s, want 422", edit.status, edit.body)
 			} else if p := s.problem(edit); len(p.Errors) == 0 || name != "unterminated" && name != "duplicate key" && p.Errors[0].Line != tt.line {
@@ -287,11 +306,11 @@ func TestBrokenFiles(t *testing.T) {
 			if s.head() != before {
 				t.Error("the refused edit was committed")
 			}
-			put := s.do(request{method: "PUT", path: entryPath("casse"), header: map[string]string{"Content-Type": "text/markdown", "If-Match": raw.header.Get("ETag")}, body: sample})
+			put := s.do(request{method: "PUT", path: entryPath(slug(name)), header: map[string]string{"Content-Type": "text/markdown", "If-Match": raw.header.Get("ETag")}, body: sample})
 			if put.status != http.StatusOK || !s.entry(put).Valid {
 				t.Errorf("replace: got %d %s, want 200 and a valid entry", put.status, put.body)
 			}
-			if got := s.runGit("show", "main:_consultations/casse.md"); got != sample {
+			if got := s.runGit("show", "main:_consultations/"+slug(name)+".md"); got != sample {
 				t.Errorf("replace: got %q, want %q", got, sample)
 			}
 		})
@@ -301,6 +320,7 @@ func TestBrokenFiles(t *testing.T) {
 // TestSharedAnchors lets an editor work on the fields of a file beside those
 // that take their value from one another, and save such a file.
 func TestSharedAnchors(t *testing.T) {
+	t.Parallel()
 	const src = "---\ntitle: &t Un\nlieu: *t\nnote: 1\n---\nCorps\n"
 	s := newServer(t)
 	s.create("consultations", "partage", src)
@@ -321,6 +341,7 @@ func TestSharedAnchors(t *testing.T) {
 // TestOldProblemsStay lets an editor work on a file that breaks a rule in a
 // field that the edit leaves alone.
 func TestOldProblemsStay(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.push(map[string]string{"_consultations/ancienne.md": "---\ntitle: Ancienne\nnote: 9\nlink: pas un lien\n---\n"})
 	res := s.do(request{method: "PATCH", path: entryPath("ancienne"), header: mergePatch("*"), body: `{"fields": {"title": "Ancienne et corrigée"}}`})
@@ -339,6 +360,7 @@ func TestOldProblemsStay(t *testing.T) {
 // TestReserializingClient puts every document of the corpus through a client
 // that decodes it, changes the title and writes all of its front matter anew.
 func TestReserializingClient(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("CMS_CORPUS")
 	if dir == "" {
 		t.Skip("CMS_CORPUS names no folder of Markdown files")

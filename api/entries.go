@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/api/jsonbody"
 	"cms/api/openapi"
 	"cms/content"
 	"cms/site"
@@ -49,7 +50,7 @@ func entryOf(e *site.Entry) Entry {
 		Revision:   e.Revision,
 		Fields:     e.Fields,
 		Valid:      content.Valid(e.Problems),
-		Problems:   faultsOf(content.Told(e.Problems), "/fields"),
+		Problems:   jsonbody.Faults(content.Told(e.Problems), "/fields"),
 		Updated:    Updated{e.Updated.Commit, e.Updated.At, Person(e.Updated.Author)},
 	}
 }

@@ -176,6 +176,9 @@ func (s *server) clone() (git func(args ...string), dir string) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			s.Fatalf("git %v: %v\n%s", args, err, out)
 		}
+		if args[0] == "push" {
+			s.takeOver()
+		}
 	}
 	git("clone", "-q", "-b", "main", s.git, ".")
 	return git, dir
@@ -206,6 +209,7 @@ func (s *server) limitedAs(subject, org string) string {
 }
 
 func TestEventsOfEditsAndPushes(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "avant", sample)
 	w := s.watch(s.token, "")
@@ -246,6 +250,7 @@ func TestEventsOfEditsAndPushes(t *testing.T) {
 // Whoever is cut off, wherever that is, and comes back with the last id gets
 // each event once, in order.
 func TestEventsAreResumed(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "premier", sample)
 	start := s.head()
@@ -285,6 +290,7 @@ func TestEventsAreResumed(t *testing.T) {
 }
 
 func TestEventStreamBeats(t *testing.T) {
+	t.Parallel()
 	s := newServerWith(t, func(o *options) { o.Heartbeat = 10 * time.Millisecond })
 	w := s.watch(s.token, "")
 	for range 3 {
@@ -295,6 +301,7 @@ func TestEventStreamBeats(t *testing.T) {
 }
 
 func TestEventsResetAfterRewrittenHistory(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "un", sample)
 	s.create("consultations", "deux", sample)
@@ -333,6 +340,7 @@ func TestEventsResetAfterRewrittenHistory(t *testing.T) {
 }
 
 func TestEventStreamsEnd(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	short, err := auth.Mint(s.issuer, auth.Claims{Subject: "ann", Roles: []string{"editor"}, TTL: 2 * time.Second})
 	if err != nil {
@@ -351,6 +359,7 @@ func TestEventStreamsEnd(t *testing.T) {
 
 // What a watcher may not see does not happen to them.
 func TestEventsOfLimitedRoles(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	theirs := strings.Replace(sample, "Ville de Valmont", "Ville d’Aubeterre", 1)
 	reader, limited, editor := s.watch(s.mint("reader"), ""), s.watch(s.limited("Ville de Valmont"), ""), s.watch(s.token, "")
@@ -383,6 +392,7 @@ func TestEventsOfLimitedRoles(t *testing.T) {
 }
 
 func TestManyWatchers(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "avant", sample)
 	watches := make([]*watch, 100)
@@ -420,6 +430,7 @@ func TestManyWatchers(t *testing.T) {
 }
 
 func TestEventsEndWhenTheTokenIsRevoked(t *testing.T) {
+	t.Parallel()
 	issuer := auth.Issuer{Issuer: "bots", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("fedcba9876543210fedcba9876543210")}
 	var revoked atomic.Bool
 	s := newServerWith(t, func(o *options) {
@@ -447,6 +458,7 @@ func TestEventsEndWhenTheTokenIsRevoked(t *testing.T) {
 }
 
 func TestEventsOfASession(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		end  func(*browser, *auth.Accounts) error
@@ -460,6 +472,7 @@ func TestEventsOfASession(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s, db := newLoginServer(t, "http://localhost:8080")
 			b := s.browser()
 			b.login()
@@ -475,6 +488,7 @@ func TestEventsOfASession(t *testing.T) {
 }
 
 func TestEventsOfMedia(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	editor, photographer, reader := s.watch(s.token, ""), s.watch(s.mint("photographer"), ""), s.watch(s.mint("reader"), "")
 	picture := encodedPNG(t)
@@ -494,9 +508,6 @@ func TestEventsOfMedia(t *testing.T) {
 	git("mv", "img/photos/a.png", "img/prive/d.png")
 	git("commit", "-q", "-m", "Cache")
 	git("push", "-q")
-	if err := s.repo.Fetch(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if res := s.do(request{method: "DELETE", path: "/v1/media/photos/c.png", header: map[string]string{"If-Match": "*"}}); res.status != 204 {
 		t.Fatalf("got %d %s", res.status, res.body)
 	}

@@ -12,6 +12,7 @@ func plainJSON() map[string]string { return map[string]string{"Content-Type": "a
 // A JSON body of more values than anything here has is refused, whatever else it asks
 // for.
 func TestBodiesOfTooManyValues(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "velo", sample)
 	zeros := "[" + strings.Repeat("0,", 300_000) + "0]"
@@ -32,6 +33,7 @@ func TestBodiesOfTooManyValues(t *testing.T) {
 
 // Of what is wrong a hundred things are told, and how many more there are.
 func TestProblemsTellSome(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	members := func(format string, n int) string {
 		var b strings.Builder

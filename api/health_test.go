@@ -11,6 +11,7 @@ import (
 )
 
 func TestReadyTellsCodesToAnyoneAndCausesToTheLog(t *testing.T) {
+	t.Parallel()
 	var log lines
 	var cause error
 	s := newServerWith(t, func(o *options) {

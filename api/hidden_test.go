@@ -14,6 +14,7 @@ import (
 // TestUpdatedTellsOfNoHiddenField: who does not see a field is not told who changed
 // it, nor when, by any door that names the last change of an entry.
 func TestUpdatedTellsOfNoHiddenField(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	limited := s.limited("Ville de Valmont")
 	as := func(name string) string {
@@ -110,6 +111,7 @@ func TestUpdatedTellsOfNoHiddenField(t *testing.T) {
 // TestNoPlacesBesideHiddenFields: a line of the file tells how many there are of
 // hidden fields before it, in whatever answer.
 func TestNoPlacesBesideHiddenFields(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	secret := ""
 	for i := range 7 {

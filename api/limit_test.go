@@ -12,6 +12,7 @@ import (
 )
 
 func TestRateLimitOfCallers(t *testing.T) {
+	t.Parallel()
 	s := newServerWith(t, func(o *options) { o.PerCaller = web.Limit{Requests: 3, Window: time.Hour} })
 	bot, err := auth.Mint(s.issuer, auth.Claims{Subject: "robot", Email: "robot@example.org", Roles: []string{"reader"}, TTL: time.Hour})
 	if err != nil {
@@ -42,6 +43,7 @@ func TestRateLimitOfCallers(t *testing.T) {
 }
 
 func TestRateLimitOfAddresses(t *testing.T) {
+	t.Parallel()
 	t.Run("by connection", func(t *testing.T) {
 		s := newServerWith(t, func(o *options) { o.PerAddress = web.Limit{Requests: 2, Window: time.Hour} })
 		for i, want := range []int{401, 401, 429, 429} { // also without a token, and whatever the client says of itself
@@ -86,6 +88,7 @@ func TestRateLimitOfAddresses(t *testing.T) {
 }
 
 func TestNoRateLimitUnlessConfigured(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	for range 50 {
 		res := s.do(request{method: "GET", path: "/v1/me"})

@@ -54,7 +54,7 @@ type loginInput struct {
 }
 
 func (in *loginInput) admit(_ context.Context, a *API) error {
-	if _, err := mediaType(in.ContentType, "", mediaJSON); err != nil {
+	if _, err := web.MediaType(in.ContentType, "", mediaJSON); err != nil {
 		return err
 	}
 	return a.web.SameOrigin(in.request, false)
@@ -66,17 +66,17 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 		return nil, err
 	}
 	try := auth.Attempt{
-		Email: b.text("email"), Password: b.text("password"),
+		Email: b.Text("email"), Password: b.Text("password"),
 		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.request),
 	}
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	s, err := a.sessions.Login(ctx, try)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.web.EndSession(ctx, in.request); err != nil {
+	if _, err := a.web.EndSession(ctx, in.request); err != nil {
 		return nil, err
 	}
 	return a.loggedIn(s)
@@ -111,22 +111,4 @@ func (a *API) refresh(ctx context.Context, in *browserInput) (*reply, error) {
 		return nil, err
 	}
 	return a.loggedIn(s)
-}
-
-var logoutDoc = doc{
-	id: "logout", tag: "Sessions", public: true,
-	summary:   "End the session",
-	text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing.",
-	responses: map[int]any{204: nil},
-	headers:   map[int][]string{204: {"Set-Cookie"}},
-}
-
-func (a *API) logout(ctx context.Context, in *browserInput) (*reply, error) {
-	if err := a.web.SameOrigin(in.request, a.web.Cookies().HaveSession(in.request)); err != nil {
-		return nil, err
-	}
-	if err := a.web.EndSession(ctx, in.request); err != nil {
-		return nil, err
-	}
-	return &reply{Status: http.StatusNoContent, SetCookie: a.web.Cookies().DropSession()}, nil
 }

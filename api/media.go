@@ -15,7 +15,6 @@ import (
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
-	"cms/media"
 	"cms/site"
 	"cms/web"
 	"cms/web/once"
@@ -23,15 +22,22 @@ import (
 
 // MediaFile is an image or another file of the media folder.
 type MediaFile struct {
-	Path     string `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
-	Revision string `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
-	Type     string `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
-	Size     int64  `json:"size" doc:"In bytes." example:"48213"`
-	URL      string `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+	Path     string   `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
+	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Type     string   `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
+	Size     int64    `json:"size" doc:"Of what the repository has, in bytes." example:"48213"`
+	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: this file is a pointer to it, and its content is not served (409 lfs_pointer)."`
+	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+}
+
+// Pointer is what the repository has in the place of a file that Git LFS keeps.
+type Pointer struct {
+	OID  string `json:"oid" doc:"The name of a hash, a colon, and that of the content." example:"sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"`
+	Size int64  `json:"size" doc:"Of the content, in bytes." example:"3145728"`
 }
 
 func mediaFileOf(f *site.MediaFile) MediaFile {
-	return MediaFile{f.Path, f.Revision, f.Type, f.Size, mediaURL(f.Path) + "?revision=" + f.Revision}
+	return MediaFile{f.Path, f.Revision, f.Type, f.Size, (*Pointer)(f.Pointer), mediaURL(f.Path) + "?revision=" + f.Revision}
 }
 
 const mediaRoute = "/v1/media/"
@@ -98,7 +104,7 @@ func (a *API) mediaRoutes() {
 		a.router.Handle(mediaRoute+"{path:.+}", a.web.Handle(at.op, at.handle)).Methods(at.methods...)
 	}
 	str := &huma.Schema{Type: huma.TypeString}
-	binary := map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
+	bytes := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	param := func(in, name, text string) *huma.Param {
 		return &huma.Param{In: in, Name: name, Description: text, Schema: str}
 	}
@@ -115,20 +121,23 @@ func (a *API) mediaRoutes() {
 			Responses:  a.document.Responses(responses, map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}, 206: {"ETag", "Content-Range"}, 304: {"ETag"}}, problems...),
 		}
 		if method == http.MethodGet {
-			whole := map[string]*huma.MediaType{"*/*": binary["application/octet-stream"]} // the type is that of the extension
+			whole := map[string]*huma.MediaType{"*/*": bytes} // the type is that of the extension
 			op.Responses["200"].Content, op.Responses["206"].Content = whole, whole
 		}
 		if body {
-			op.RequestBody = &huma.RequestBody{Required: true, Content: binary}
-		}
-		if body {
+			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/octet-stream": bytes}}
+			for _, accepted := range a.site.MediaTypes() {
+				if !strings.HasSuffix(accepted, "json") { // for which clients would encode what they send
+					op.RequestBody.Content[accepted] = bytes
+				}
+			}
 			held.Body = a.site.MediaLimit()
 		}
 		a.hold(op, held)
 		a.document.Add(op)
 	}
 	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
-		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 412, 416},
+		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 409, 412, 416},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
@@ -206,65 +215,21 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if revision != "" {
-		h.Set("Cache-Control", "private, max-age=31536000, immutable")
-	}
 	file, err := f.Open()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	h.Set("ETag", uncode(r.Header, f.Revision))
+	if revision != "" {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
 	h.Set("Content-Type", f.Type)
-	if !media.Inline(f.Type) {
+	if !f.Inline {
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		h.Set("Content-Disposition", "attachment")
 	}
-	http.ServeContent(&ranged{ResponseWriter: w, request: r}, r, "", time.Time{}, file)
+	web.ServeRevision(w, r, f.Revision, file)
 	return nil
-}
-
-// uncode has the preconditions in a header name a revision as net/http knows it, where they
-// name it as a proxy that compresses does. It gives the tag for the answer.
-func uncode(h http.Header, revision string) string {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
-		t, err := web.ParseTags(name, h.Get(name))
-		if tag, ok := t.Match(revision); err == nil && ok && !t.Any {
-			if h.Set(name, web.ETag(revision)); name == "If-None-Match" {
-				h.Set(name, tag)
-				return tag
-			}
-		}
-	}
-	return web.ETag(revision)
-}
-
-// ranged makes problems of what net/http answers with where a range is outside of
-// a file, or a precondition does not hold.
-type ranged struct {
-	http.ResponseWriter
-	request *http.Request
-	refused bool
-}
-
-func (w *ranged) WriteHeader(status int) {
-	details := map[int]string{
-		http.StatusRequestedRangeNotSatisfiable: "The file has no such range. Content-Range says how long it is.",
-		http.StatusPreconditionFailed:           "The file is not at the revision that If-Match names.",
-	}
-	detail, refused := details[status]
-	if w.refused = refused; refused {
-		web.WriteProblem(w.ResponseWriter, w.request, web.NewProblem(status, detail))
-		return
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *ranged) Write(b []byte) (int, error) {
-	if w.refused {
-		return len(b), nil
-	}
-	return w.ResponseWriter.Write(b)
 }
 
 func (a *API) putMedia(w http.ResponseWriter, r *http.Request) error {

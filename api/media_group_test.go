@@ -75,6 +75,7 @@ func (s *server) together(send ...func() response) []response {
 // answer is of its own content, and a revision that has been replaced meanwhile is
 // no precondition that holds.
 func TestMediaAnswersAreOfTheirWrites(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	pictures := []string{numberedPNG(t, 0), numberedPNG(t, 1), numberedPNG(t, 2)}
 	if res := s.upload("a.png", pictures[0], "", "If-None-Match", "*"); res.status != 201 {
@@ -114,6 +115,7 @@ func TestMediaAnswersAreOfTheirWrites(t *testing.T) {
 // TestMediaDeletedInTheSameGroup uploads a file that another deletes before the
 // answer: the upload was made, and its key says so.
 func TestMediaDeletedInTheSameGroup(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	picture := numberedPNG(t, 1)
 	put := func() response {
@@ -141,6 +143,7 @@ func TestMediaDeletedInTheSameGroup(t *testing.T) {
 // TestMediaTwins asks for names that are one on some system, in one group, and
 // beside what was pushed.
 func TestMediaTwins(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	picture := numberedPNG(t, 1)
 	upload := func(name string) func() response {
@@ -184,6 +187,7 @@ func TestMediaTwins(t *testing.T) {
 // TestEntriesAnswerForTheirWrites edits one entry several times in one group, the
 // last time back to where it was: each answer tells of its own commit.
 func TestEntriesAnswerForTheirWrites(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "a", sample)
 	edit := func(title string) func() response {

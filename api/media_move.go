@@ -72,7 +72,7 @@ func (in *moveMediaInput) admit(ctx context.Context, a *API) error {
 	if _, err := in.Preconditions.parse(""); err != nil {
 		return err
 	}
-	_, err := mediaType(in.ContentType, "", mediaJSON)
+	_, err := web.MediaType(in.ContentType, "", mediaJSON)
 	return err
 }
 
@@ -85,11 +85,11 @@ func (a *API) moveMedia(ctx context.Context, in *moveMediaInput) (*reply, error)
 	if err != nil {
 		return nil, err
 	}
-	b.require("To move a file, name its new path.", "to")
-	to := b.slug("to").String()
+	b.Require("To move a file, name its new path.", "to")
+	to := b.Slug("to").String()
 	w := in.write()
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	return outcome(a.site.Make(ctx, web.Principal(ctx), site.MovingMedia(in.Path, to, site.References(in.References), pre), w))
@@ -104,31 +104,30 @@ var fileMembers = map[string][]string{
 }
 
 // fileOperation is the one on a file that the members say.
-func (b *body) fileOperation(op string) (site.Operation, site.Ref) {
-	ref := site.Ref{Collection: auth.Media, Slug: b.slug("slug")}
+func (b body) fileOperation(op string) (site.Operation, site.Ref) {
+	ref := site.Ref{Collection: auth.Media, Slug: b.Slug("slug")}
 	members, ok := fileMembers[op]
 	if !ok {
-		b.wrong("op", "options", "Of a file this must be create, put, delete or move.")
+		b.Wrong("op", "options", "Of a file this must be create, put, delete or move.")
 		return nil, ref
 	}
-	b.only(append([]string{"op", "collection", "slug"}, members...))
-	b.require("Name the file by its path below the media folder.", "slug")
+	b.Only(append([]string{"op", "collection", "slug"}, members...)...)
+	b.Require("Name the file by its path below the media folder.", "slug")
 	name, pre := ref.Slug.String(), b.precondition()
 	switch op {
 	case "delete":
 		return site.DeletingMedia(name, b.references(site.RefuseReferences), pre), ref
 	case "move":
-		b.require("To move a file, name its new path.", "to")
-		to := b.slug("to").String()
+		b.Require("To move a file, name its new path.", "to")
+		to := b.Slug("to").String()
 		return site.MovingMedia(name, to, b.references(site.RefuseReferences, site.UpdateReferences), pre), ref
 	case "create":
 		pre = site.Precondition{Absent: true}
 	}
-	b.require("Give the content of the file.", "content")
-	before := b.found.Len()
-	content, err := base64.StdEncoding.DecodeString(b.text("content"))
-	if err != nil && b.found.Len() == before {
-		b.wrong("content", "base64", "This must be the content of the file in base64.")
+	b.Require("Give the content of the file.", "content")
+	content, err := base64.StdEncoding.DecodeString(b.Text("content"))
+	if err != nil {
+		b.Wrong("content", "base64", "This must be the content of the file in base64.")
 	}
 	return site.PuttingMedia(name, content, pre), ref
 }

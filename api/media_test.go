@@ -32,6 +32,7 @@ func (s *server) upload(path, content, token string, header ...string) response 
 }
 
 func TestMedia(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	picture := encodedPNG(t)
 	res := s.upload("photos/%C3%A9t%C3%A9.png?message=Une+photo", picture, "", "If-None-Match", "*")
@@ -81,6 +82,7 @@ func TestMedia(t *testing.T) {
 }
 
 func TestMediaIsStripped(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	var plain bytes.Buffer
 	if err := jpeg.Encode(&plain, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
@@ -96,6 +98,7 @@ func TestMediaIsStripped(t *testing.T) {
 }
 
 func TestMediaThatMayRunIsSandboxed(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	if res := s.upload("a.svg", `<svg xmlns="http://www.w3.org/2000/svg"><script>a()</script></svg>`, "", "If-None-Match", "*"); res.status != 201 {
 		t.Fatalf("got %d %s", res.status, res.body)
@@ -107,6 +110,7 @@ func TestMediaThatMayRunIsSandboxed(t *testing.T) {
 }
 
 func TestMediaRefused(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	picture := encodedPNG(t)
 	if res := s.upload("photos/a.png", picture, "", "If-None-Match", "*"); res.status != 201 {
@@ -157,6 +161,7 @@ func TestMediaRefused(t *testing.T) {
 }
 
 func TestUploadsLoseTheirMetadata(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	picture := encodedPNG(t)
 	text := "\x00\x00\x00\x0dtEXtAuthor\x00SECRET\x00\x00\x00\x00"
@@ -174,6 +179,7 @@ func TestUploadsLoseTheirMetadata(t *testing.T) {
 }
 
 func TestMediaAtAnOlderRevision(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	const first, second = "%PDF-1.4\nun\n", "%PDF-1.4\ndeux\n"
 	put := func(path, content string, header ...string) string {
@@ -223,6 +229,7 @@ func TestMediaAtAnOlderRevision(t *testing.T) {
 }
 
 func TestDryRunsOfMedia(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	picture := encodedPNG(t)
 	if res := s.upload("a.png", picture, "", "If-None-Match", "*"); res.status != 201 {

@@ -59,7 +59,7 @@ func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
 	}
 	to := b.target(ref)
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	op := site.Following(site.Moving(ref, to, w.Precondition), site.References(in.References))
@@ -79,11 +79,11 @@ func (r *reply) locate(out *site.Outcome) {
 }
 
 // target is where the members say that the entry ref is to be moved.
-func (b *body) target(ref site.Ref) site.Ref {
-	b.require("To move an entry, name its new slug.", "to")
-	to := site.Ref{Collection: ref.Collection, Slug: b.slug("to")}
-	if b.given("collection") {
-		to.Collection = b.text("collection")
+func (b body) target(ref site.Ref) site.Ref {
+	b.Require("To move an entry, name its new slug.", "to")
+	to := site.Ref{Collection: ref.Collection, Slug: b.Slug("to")}
+	if b.Given("collection") {
+		to.Collection = b.Text("collection")
 	}
 	return to
 }

@@ -10,6 +10,7 @@ import (
 // TestNamesOfNewFiles: no door takes a name that a file could not have everywhere, nor
 // fails for one.
 func TestNamesOfNewFiles(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "ancien", sample)
 	s.create("consultations", "un", sample)
@@ -82,6 +83,7 @@ func TestNamesOfNewFiles(t *testing.T) {
 // TestNamesThatGitBrought: what is there already can be read, edited, moved and
 // deleted, whatever it is called.
 func TestNamesThatGitBrought(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	names := []string{"con", "CONIN$", "com¹.a", "a\u00adb", "x\u3164", "é\u0301", "a:b", "fin.", "b ", "nul/x"}
 	files := map[string]string{}

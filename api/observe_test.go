@@ -71,6 +71,7 @@ func (l *lines) audits(t *testing.T) []audit {
 }
 
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	var log lines
 	s := newServerWith(t, func(o *options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	tag := s.create("consultations", "plan", sample)
@@ -134,6 +135,7 @@ func TestAudit(t *testing.T) {
 }
 
 func TestAuditNamesTheTargetsOfBatchesAndMedia(t *testing.T) {
+	t.Parallel()
 	var log lines
 	s := newServerWith(t, func(o *options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	asJSON := map[string]string{"Content-Type": "application/json"}
@@ -182,6 +184,7 @@ func TestAuditNamesTheTargetsOfBatchesAndMedia(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	const safe = "8c9e6a32-6a0f-4d3c-9a0e-6f4d8a1f2b3c"
 	for given, want := range map[string]bool{
@@ -205,6 +208,7 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := newServerWith(t, func(o *options) { o.Registry, o.Metrics = prometheus.NewRegistry(), true })
 	s.create("consultations", "plan", sample)
 	s.create("consultations", "a/b", sample)
@@ -234,6 +238,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestMetricsAreServedOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
 	s := newServerWith(t, func(o *options) { o.Registry = prometheus.NewRegistry() })
 	if res := s.do(request{method: "GET", path: "/metrics"}); res.status != http.StatusNotFound {
 		t.Errorf("got %d, want 404", res.status)

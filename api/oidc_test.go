@@ -24,6 +24,7 @@ type loginProvider struct {
 	t      *testing.T
 	asked  url.Values     // what the last browser came with
 	claims map[string]any // changes of the next ID token
+	ends   bool           // whether people can log out there
 	calls  atomic.Int64   // that the service made
 }
 
@@ -41,7 +42,11 @@ func newLoginProvider(t *testing.T) *loginProvider {
 	}))
 	t.Cleanup(p.Close)
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"})
+		metadata := map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"}
+		if p.ends {
+			metadata["end_session_endpoint"] = p.URL + "/end?tenant=a"
+		}
+		json.NewEncoder(w).Encode(metadata)
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{"keys": []any{p.jwk()}})
@@ -80,6 +85,7 @@ func (p *loginProvider) named(name string) *auth.Provider {
 	is.RolesClaim, is.RoleMap = "groups", map[string]string{"/editors": "editor"}
 	made, err := auth.NewProvider(auth.ProviderOptions{
 		Name: name, Issuer: is, ClientID: "cms-client", ClientSecret: "s3cret", RedirectURL: "http://127.0.0.1/v1/auth/oidc/" + name + "/callback",
+		LogoutURL: "http://127.0.0.1/v1/auth/oidc/" + name + "/logged-out",
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -112,6 +118,7 @@ func callback(query string) request {
 }
 
 func TestProviderLogin(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, db := newLoginServer(t, "http://127.0.0.1", p.provider())
 	b := s.browser()
@@ -138,6 +145,7 @@ func TestProviderLogin(t *testing.T) {
 }
 
 func TestProviderLoginRefuses(t *testing.T) {
+	t.Parallel()
 	p, other := newLoginProvider(t), newIDProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	for name, test := range map[string]struct {
@@ -176,6 +184,7 @@ func TestProviderLoginRefuses(t *testing.T) {
 
 // A login ends where it was begun, whatever the providers have in common.
 func TestProviderLoginEndsWhereItBegan(t *testing.T) {
+	t.Parallel()
 	p, foreign := newLoginProvider(t), newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider(), p.named("twin"), foreign.named("other"))
 	for _, at := range []string{"twin", "other"} {
@@ -195,6 +204,7 @@ func TestProviderLoginEndsWhereItBegan(t *testing.T) {
 // TestNobodyMakesUsCallTheProvider: a provider is asked for its metadata once, and
 // about no login but those that were begun here, each once.
 func TestNobodyMakesUsCallTheProvider(t *testing.T) {
+	t.Parallel()
 	p, foreign := newLoginProvider(t), newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	elsewhere, _ := newLoginServer(t, "http://127.0.0.1", foreign.provider())
@@ -232,6 +242,7 @@ func TestNobodyMakesUsCallTheProvider(t *testing.T) {
 
 // TestLoginsAtProvidersArePaced, whatever limits are configured.
 func TestLoginsAtProvidersArePaced(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	answers := map[int]int{}
@@ -250,6 +261,7 @@ func TestLoginsAtProvidersArePaced(t *testing.T) {
 }
 
 func TestProviderThatCannotBeReached(t *testing.T) {
+	t.Parallel()
 	p := newLoginProvider(t)
 	s, _ := newLoginServer(t, "http://127.0.0.1", p.provider())
 	p.Close()

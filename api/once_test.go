@@ -44,6 +44,7 @@ func (s *server) same(got, first response) {
 }
 
 func TestRepeatedWrites(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	etag := s.create("pages", "accueil", "Bonjour.\n")
 	md := map[string]string{"Content-Type": "text/markdown", "If-Match": etag, "Idempotency-Key": "k-put"}
@@ -70,6 +71,7 @@ func TestRepeatedWrites(t *testing.T) {
 }
 
 func TestKeysThatAreTaken(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	first := s.do(creation("k", "Budget participatif"))
 	quoted := creation(`"k"`, "Budget participatif")
@@ -100,6 +102,7 @@ func TestKeysThatAreTaken(t *testing.T) {
 
 // TestRefusedWritesKeepNoKey: what was refused may be mended and sent again.
 func TestRefusedWritesKeepNoKey(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	bad := creation("k", "Plan vélo")
 	bad.body = `{"fields":{"link":"x"}}`
@@ -112,6 +115,7 @@ func TestRefusedWritesKeepNoKey(t *testing.T) {
 }
 
 func TestRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	var wg sync.WaitGroup
 	for range 12 {
@@ -139,6 +143,7 @@ func TestRepeatedAtOnce(t *testing.T) {
 // TestAnswerLostInACrash: the service dies after the commit and before it has
 // kept the answer, or before the commit.
 func TestAnswerLostInACrash(t *testing.T) {
+	t.Parallel()
 	s, db := newKeyServer(t)
 	crash := func(until time.Time) {
 		t.Helper()
@@ -178,6 +183,7 @@ func TestAnswerLostInACrash(t *testing.T) {
 // TestKeysAfterLateFailures: the disk fails once the branch has moved. Whatever the
 // door, the answer says that the write may be saved, and its key that it is.
 func TestKeysAfterLateFailures(t *testing.T) {
+	t.Parallel()
 	s, _ := newKeyServer(t)
 	s.create("pages", "accueil", "Bonjour.\n")
 	json := map[string]string{"Content-Type": "application/json", "Idempotency-Key": "k-batch"}
@@ -211,6 +217,7 @@ func TestKeysAfterLateFailures(t *testing.T) {
 }
 
 func TestKeysThatCannotBeKept(t *testing.T) {
+	t.Parallel()
 	s, db := newKeyServer(t)
 	db.Close()
 	res := s.do(creation("k", "Plan vélo"))

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"cms/api/openapi"
+	"cms/api/router"
 	"cms/auth"
 	"cms/web"
 	"cms/web/once"
@@ -30,6 +31,7 @@ type reply struct {
 	CacheControl string        `header:"Cache-Control" hidden:"true"`
 	CSP          string        `header:"Content-Security-Policy" hidden:"true"`
 	Replayed     string        `header:"Idempotency-Replayed" hidden:"true"`
+	RetryAfter   string        `header:"Retry-After" hidden:"true"`
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
 
@@ -115,7 +117,7 @@ func del[I any](a *API, path string, h func(context.Context, *I) (*reply, error)
 // watch registers an operation that answers with a stream.
 func watch[I any](a *API, path string, h func(context.Context, *I) (*huma.StreamResponse, error), d doc) {
 	op := a.operation(http.MethodGet, path, d)
-	o := held(&op)
+	o := router.Held(&op)
 	o.Unlimited, o.Stream = true, true
 	a.hold(&op, o)
 	huma.Register(a.huma, op, h)
@@ -213,11 +215,9 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 	return op
 }
 
-const heldKey = "held" // in the metadata of an operation
-
 // hold has op be held as o, and says so in the OpenAPI document.
 func (a *API) hold(op *huma.Operation, o web.Operation) {
-	op.Metadata = map[string]any{heldKey: o}
+	router.Hold(op, o)
 	op.Extensions = map[string]any{}
 	if limit := a.web.Timeout(o); limit > 0 {
 		op.Extensions["x-timeout-seconds"] = limit.Seconds()
@@ -226,6 +226,3 @@ func (a *API) hold(op *huma.Operation, o web.Operation) {
 		op.Extensions["x-max-body-bytes"] = o.Body
 	}
 }
-
-// held is how op is held.
-func held(op *huma.Operation) web.Operation { return op.Metadata[heldKey].(web.Operation) }

@@ -10,6 +10,7 @@ import (
 // What a role may not see does not exist for it, and what it may not set it
 // cannot, by whichever door.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	blob := strings.Trim(s.create("consultations", "nous", strings.Replace(sample, "note: 3", "note: 2", 1)), `"`)
 	eux := strings.Trim(s.create("consultations", "eux", strings.Replace(sample, "Ville de Valmont", "Ville d’Aubeterre", 1)), `"`)

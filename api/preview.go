@@ -28,7 +28,7 @@ func (in *previewInput) admit(ctx context.Context, a *API) error {
 	if err := a.site.MayPreview(web.Principal(ctx)); err != nil {
 		return err
 	}
-	_, err := mediaType(in.ContentType, "", mediaJSON)
+	_, err := web.MediaType(in.ContentType, "", mediaJSON)
 	return err
 }
 
@@ -48,9 +48,9 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.require("Give the text to show.", "body")
-	text := b.text("body")
-	if err := b.problem(); err != nil {
+	b.Require("Give the text to show.", "body")
+	text := b.Text("body")
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	html, err := a.site.Preview(ctx, web.Principal(ctx), text)

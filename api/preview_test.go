@@ -11,6 +11,7 @@ import (
 )
 
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	ask := func(body, token string) response {
 		return s.do(request{method: "POST", path: "/v1/preview", body: body, token: token, header: map[string]string{"Content-Type": "application/json"}})
@@ -47,6 +48,7 @@ func TestPreview(t *testing.T) {
 
 // What can be told without the text is told before any of it has arrived.
 func TestPreviewIsRefusedBeforeItsBody(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	for _, test := range []struct {
 		token, media string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cms/api/jsonbody"
 	"cms/content"
 	"cms/site"
 	"cms/state"
@@ -65,6 +66,8 @@ var statuses = map[site.Code]int{
 	site.TooLarge:             http.StatusRequestEntityTooLarge,
 	site.Full:                 http.StatusInsufficientStorage,
 	site.Unsure:               http.StatusGatewayTimeout,
+	site.Pointer:              http.StatusConflict,
+	site.Tracked:              http.StatusConflict,
 }
 
 // problem makes a problem of any error: the one place where errors become
@@ -150,7 +153,7 @@ func ofWebhook(err error) *web.Problem {
 		for line := range strings.Lines(settings.Err.Error()) {
 			found.Add(content.Problem{Rule: "webhook", Detail: strings.TrimSpace(line)})
 		}
-		p.Errors = faultsOf(found.Told(), "")
+		p.Errors = jsonbody.Faults(found.Told(), "")
 		return p
 	}
 	return nil
@@ -167,7 +170,7 @@ func refusal(e *site.Error) *Problem {
 		}
 		p.Clashes = append(p.Clashes, c)
 	}
-	p.Errors, p.References = faultsOf(content.Told(e.Problems), "/fields"), referencesOf(e.References)
+	p.Errors, p.References = jsonbody.Faults(content.Told(e.Problems), "/fields"), referencesOf(e.References)
 	switch e.Code {
 	case site.PreconditionFailed:
 		p.Revision = e.Revision
@@ -178,18 +181,6 @@ func refusal(e *site.Error) *Problem {
 		_ = p.With("Retry-After", "2")
 	}
 	return p
-}
-
-// faultsOf tells problems. Their pointers lead into what is at root.
-func faultsOf(problems []content.Problem, root string) []web.Fault {
-	faults := make([]web.Fault, len(problems))
-	for i, p := range problems {
-		faults[i] = web.Fault{Detail: p.Detail, Rule: p.Rule, Field: p.Field, Line: p.Line, Column: p.Column}
-		if p.Pointer != "" {
-			faults[i].Pointer = root + p.Pointer
-		}
-	}
-	return faults
 }
 
 // plain replaces huma's own error documents, which echo submitted values, by
@@ -207,7 +198,7 @@ func plain(ctx huma.Context, _ string, v any) (any, error) {
 		for _, e := range m.Errors {
 			found.Add(content.Problem{Detail: e.Message, Pointer: e.Location})
 		}
-		p.Errors = faultsOf(found.Told(), "")
+		p.Errors = jsonbody.Faults(found.Told(), "")
 	case http.StatusBadRequest:
 		p.Detail = "The body is missing."
 	}

@@ -10,6 +10,7 @@ import (
 // Questions that ask for too much are refused before anything is done for them, in
 // words that name the bound; the greatest that are allowed are answered.
 func TestQueriesAreBounded(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan", sample)
 	many := func(n int, each string) string { return strings.TrimSuffix(strings.Repeat(each+",", n), ",") }

@@ -71,12 +71,12 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	b.require("Say from when on to deliver again.", "since")
-	since, until := b.time("since"), time.Now()
-	if b.given("until") {
-		until = b.time("until")
+	b.Require("Say from when on to deliver again.", "since")
+	since, until := b.Time("since"), time.Now()
+	if b.Given("until") {
+		until = b.Time("until")
 	}
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	n, err := relay.RedeliverRange(ctx, in.Name, since, until)

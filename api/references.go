@@ -92,20 +92,12 @@ func (a *API) entryReferences(ctx context.Context, in *referencesInput) (*reply,
 }
 
 // references is a member that says what becomes of references, one of those given.
-func (b *body) references(may ...site.References) site.References {
-	if !b.given("references") {
-		return site.KeepReferences
+func (b body) references(may ...site.References) site.References {
+	options := make([]string, len(may))
+	for i, how := range may {
+		options[i] = string(how)
 	}
-	before, text := b.found.Len(), b.text("references")
-	for _, how := range may {
-		if text == string(how) {
-			return how
-		}
-	}
-	if b.found.Len() == before {
-		b.wrong("references", "options", "This must be refuse or clear or, where something is moved, update.")
-	}
-	return site.KeepReferences
+	return site.References(b.OneOf("references", options...)) // "" keeps them
 }
 
 // targetsOf is what a write did to its entry and to those that referred to it.

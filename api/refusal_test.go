@@ -16,6 +16,7 @@ import (
 // TestBadInput holds every kind of bad request against its status, and the
 // repository against what it was.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	before := s.head()
@@ -175,6 +176,7 @@ func TestBadInput(t *testing.T) {
 
 // TestBrokenTransfers sends requests that no HTTP library would.
 func TestBrokenTransfers(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan-velo", sample)
 	before := s.head()
@@ -222,6 +224,7 @@ func TestBrokenTransfers(t *testing.T) {
 
 // TestUnsupportedPatchTellsWhatIs checks the header that RFC 5789 asks for.
 func TestUnsupportedPatchTellsWhatIs(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan-velo", sample)
 	res := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: map[string]string{"Content-Type": "text/plain", "If-Match": "*"}, body: "x"})
@@ -233,6 +236,7 @@ func TestUnsupportedPatchTellsWhatIs(t *testing.T) {
 // TestProblemsEchoNothing sends a secret in every place where a refusal could
 // repeat it.
 func TestProblemsEchoNothing(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	const secret = "s3cr3t-value"
@@ -281,6 +285,7 @@ func (s *server) sign(method jwt.SigningMethod, key any, c jwt.MapClaims) string
 // TestAsymmetricIssuer shows that the tokens of a key pair work beside those of
 // a secret, so that the refusals above are not of all such tokens.
 func TestAsymmetricIssuer(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	res := s.do(request{method: "GET", path: "/v1/me", token: s.mintOf(s.ec, "editor")})
 	if res.status != 200 || !strings.Contains(string(res.body), `"subject":"ann"`) {

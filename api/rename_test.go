@@ -12,6 +12,7 @@ import (
 // TestMoveToAnotherCollection takes an entry to where other rules hold, and its
 // history with it.
 func TestMoveToAnotherCollection(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	loose := s.create("pages", "mentions", "---\nnote: 9\n---\n")
@@ -58,6 +59,7 @@ func TestMoveToAnotherCollection(t *testing.T) {
 // TestPreconditionsOfSeveralLines reads If-Match as one list, however many
 // lines it comes in (RFC 9110, section 5.3).
 func TestPreconditionsOfSeveralLines(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
 	for _, tt := range []struct {
@@ -90,6 +92,7 @@ func TestPreconditionsOfSeveralLines(t *testing.T) {
 // TestCaseTwins refuses a new entry whose file would be that of another one
 // where names are compared without case, by every way to create one.
 func TestCaseTwins(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "Plan-Vélo", sample)
 	before := s.head()
@@ -123,6 +126,7 @@ func TestCaseTwins(t *testing.T) {
 // TestHiddenFieldsComeBack reverts and restores for someone who does not see a
 // field: it is on disk as before, and not in what they get.
 func TestHiddenFieldsComeBack(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	src := strings.Replace(sample, "in_progress: true\n", "", 1)
 	s.create("consultations", "plan-velo", src)

@@ -45,18 +45,18 @@ func (a *API) revertEntry(ctx context.Context, in *revertInput) (*reply, error) 
 	}
 	to := b.state()
 	b.write(&w)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	return outcome(a.site.Revert(ctx, web.Principal(ctx), ref, to, w))
 }
 
 // state is the commit or revision that the member to names.
-func (b *body) state() string {
-	b.require("Name the commit or the revision to go back to; the history lists them.", "to")
-	to := b.text("to")
-	if to == "" && b.given("to") {
-		b.wrong("to", "type", "This must be a commit or a revision of the entry's history.")
+func (b body) state() string {
+	b.Require("Name the commit or the revision to go back to; the history lists them.", "to")
+	to := b.Text("to")
+	if to == "" && b.Given("to") {
+		b.Wrong("to", "type", "This must be a commit or a revision of the entry's history.")
 	}
 	return to
 }

@@ -30,6 +30,7 @@ func (s *server) find(query, token string) (string, api.Hits) {
 func q(words string) string { return "q=" + url.QueryEscape(words) }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "velo", "---\ntitle: Plan vélo\ndate: 2026-01-01\n---\nDes pistes <b>cyclables</b> & [larges](https://example.org/route).\n")
 	s.create("consultations", "eau", "---\ntitle: L’eau\ndate: 2026-01-01\n---\nPas de vélos ici.\n")
@@ -81,6 +82,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestSearchShowsOnlyWhatTheCallerSees(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	for i, org := range []string{"Valmont", "Ailleurs"} {
 		s.create("consultations", strings.ToLower(org), fmt.Sprintf("---\ntitle: Jardin\norganisateur: %s\ndate: 2026-01-01\nnote: %d\nautre: [partage]\n---\nTexte.\n", org, i+1))

@@ -13,6 +13,7 @@ import (
 // The changes and the webhooks of a commit tell one sequence, which grows, also
 // where the branch was rewritten.
 func TestSequences(t *testing.T) {
+	t.Parallel()
 	s, b := newServerWithHooks(t, io.Discard)
 	s.create("consultations", "a", sample)
 	base := s.head()

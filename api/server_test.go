@@ -140,7 +140,7 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 	done := make(chan error, 1)
 	go func() { done <- s.repo.Run(ctx) }()
 	st, err := site.New(site.Options{Repo: s.repo, Policy: policy, Collections: collections, Media: site.MediaOptions{
-		Folder: folder, MaxBytes: maxMedia, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"jpg", "png", "svg", "pdf"}},
+		Folder: folder, MaxBytes: maxMedia, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"jpg", "png", "svg", "pdf", "avif", "csv"}, Types: map[string]string{"gpx": "application/gpx+xml"}},
 	}})
 	if err != nil {
 		t.Fatal(err)

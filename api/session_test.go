@@ -140,6 +140,7 @@ func createPage(slug string) request {
 }
 
 func TestSession(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	b := s.browser()
 	b.want(401, getMe)
@@ -183,6 +184,7 @@ func TestSession(t *testing.T) {
 
 // A header counts and a cookie beside it does not, good or bad.
 func TestBearerBesideCookie(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	b := s.browser()
 	b.login()
@@ -202,6 +204,7 @@ func TestBearerBesideCookie(t *testing.T) {
 }
 
 func TestCookieAttributes(t *testing.T) {
+	t.Parallel()
 	for publicURL, want := range map[string]struct {
 		prefix string
 		secure bool
@@ -232,6 +235,7 @@ func TestCookieAttributes(t *testing.T) {
 // TestCrossSiteRequests sends what the page of another site can make a browser
 // send with the cookies of a session, were they not SameSite=Strict.
 func TestCrossSiteRequests(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	victim := s.browser()
 	victim.login()
@@ -272,6 +276,7 @@ func TestCrossSiteRequests(t *testing.T) {
 // Who uses a refresh token that was used before ends the session, for the thief
 // and for the robbed.
 func TestStolenRefreshToken(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	victim := s.browser()
 	victim.login()
@@ -290,6 +295,7 @@ func TestStolenRefreshToken(t *testing.T) {
 
 // A session that an attacker has planted is never the one that a login makes.
 func TestSessionFixation(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	attacker := s.browser()
 	attacker.login() // an account of their own would do
@@ -314,6 +320,7 @@ func TestSessionFixation(t *testing.T) {
 }
 
 func TestLoginRefuses(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1")
 	b := s.browser()
 	with := func(contentType, body string) request {
@@ -339,6 +346,7 @@ func TestLoginRefuses(t *testing.T) {
 }
 
 func TestDisabledAccount(t *testing.T) {
+	t.Parallel()
 	s, db := newLoginServer(t, "http://127.0.0.1")
 	b := s.browser()
 	b.login()

@@ -361,6 +361,7 @@ func (w *world) plainly(res response) string {
 // TestNobodyLearnsWhatTheyMayNotSee is the table: a part of it, unless CMS_DOORS is
 // "all".
 func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
+	t.Parallel()
 	all := os.Getenv("CMS_DOORS") == "all"
 	for role, token := range map[string]func(w *world) string{
 		"limited":      func(w *world) string { return w.limitedAs("ann", "Ville de Valmont") },

@@ -13,12 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"cms/api"
 	"cms/auth"
+	"cms/web/stream"
 )
 
 // A change is read and shown once for all who see the same, however many they are.
 func TestStreamsAreToldOnceForEachSight(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan", sample)
 	sights := []string{s.token, s.mint("reader"), s.limited("Ville de Valmont"), s.limitedAs("max", "Ville de Valmont")}
@@ -47,7 +48,8 @@ func TestStreamsAreToldOnceForEachSight(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	s := newServerWith(t, func(o *options) { o.Streams = api.Streams{PerCaller: 2, Total: 3} })
+	t.Parallel()
+	s := newServerWith(t, func(o *options) { o.Streams = stream.Bounds{PerCaller: 2, Total: 3} })
 	other, third := s.limitedAs("lou", "x"), s.limitedAs("max", "x")
 	first := s.watch(s.token, "")
 	s.watch(s.token, "")
@@ -72,6 +74,7 @@ func TestStreamsAreBounded(t *testing.T) {
 
 // A commit of many files is told in parts, of which each is read once.
 func TestStreamsTellLargeCommitsInParts(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "avant", sample)
 	start := s.head()
@@ -177,6 +180,7 @@ func (w *stuck) Write(b []byte) (int, error) {
 
 // Who does not take the events is cut off, and holds nothing then.
 func TestSlowStreamsAreCutOff(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan", sample)
 	honest := s.watch(s.token, "")
@@ -257,7 +261,7 @@ func watchers(t *testing.T) int {
 func TestManyStreamsTakeLittle(t *testing.T) {
 	const perStream, perEvent = 50_000, 2_000
 	s := &wires{server: newServerWith(t, func(o *options) {
-		o.Streams = api.Streams{PerCaller: 100_000, Total: 100_000}
+		o.Streams = stream.Bounds{PerCaller: 100_000, Total: 100_000}
 		o.Heartbeat = time.Hour
 	})}
 	s.create("consultations", "plan", sample)

@@ -10,6 +10,7 @@ import (
 // While the repository cannot be read, that is said by 503 with Retry-After at every
 // door, and it is over when it can be read again.
 func TestReadsThatFail(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "parc", sample)
 	first := s.head()

@@ -76,6 +76,7 @@ func described(o Options) openapi.Options {
 			{Schema: "Problem", Member: "code", Texts: codes()},
 			{Schema: "Field", Member: "type", Texts: types},
 			{Schema: "Collection", Member: "actions", Texts: actions},
+			{Schema: "Collection", Member: "yaml", Texts: content.Versions()},
 			{Schema: "DeploymentReport", Member: "state", Texts: webhooks.BuildStates()},
 		},
 		Nullable:  map[string][]string{"Difference": {"from"}},

@@ -64,6 +64,7 @@ func (i *inbox) signed(t *testing.T, typ, secret string) (n int) {
 // TestMakeWebhook takes an endpoint through its life: made, sent an edit, given
 // another secret, led elsewhere, deleted.
 func TestMakeWebhook(t *testing.T) {
+	t.Parallel()
 	log := &lines{}
 	s, _ := newServerWithHooks(t, log)
 	first, second := newInbox(t), newInbox(t)
@@ -122,6 +123,7 @@ func TestMakeWebhook(t *testing.T) {
 
 // TestWebhookRefused checks what cannot be made or changed, and that nothing is.
 func TestWebhookRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := newServerWithHooks(t, io.Discard)
 	s.operate("POST", "/v1/webhooks", `{"name": "carte", "url": "https://carte.example.org/"}`, http.StatusCreated, nil)
 	s.operate("POST", "/v1/webhooks", `{"name": "rappel", "type": "netlify", "url": "https://api.netlify.com/build_hooks/1", "coalesce": "30s"}`, http.StatusCreated, nil)

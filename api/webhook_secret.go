@@ -69,13 +69,13 @@ func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, er
 		return nil, err
 	}
 	overlap := usualOverlap
-	if b.given("overlap") {
-		overlap = b.duration("overlap")
+	if b.Given("overlap") {
+		overlap = b.Duration("overlap")
 	}
 	if overlap < 0 || overlap > longestOverlap {
-		b.wrong("overlap", "range", "This must be between 0s and 720h.")
+		b.Wrong("overlap", "range", "This must be between 0s and 720h.")
 	}
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	s, secret, err := relay.Renew(ctx, in.Name, overlap)

@@ -58,10 +58,10 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 	if err != nil {
 		return nil, err
 	}
-	b.require("An endpoint needs it.", "name", "url")
-	e := webhooks.Endpoint{Name: b.text("name"), Type: b.text("type")}
+	b.Require("An endpoint needs it.", "name", "url")
+	e := webhooks.Endpoint{Name: b.Text("name"), Type: b.Text("type")}
 	a.settings(b, &e)
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	s, secret, err := relay.Create(ctx, e)
@@ -75,28 +75,28 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
 
 // settings sets those of e that are given; null sets them to nothing.
-func (a *API) settings(b *body, e *webhooks.Endpoint) {
-	for _, m := range b.members.Members {
+func (a *API) settings(b body, e *webhooks.Endpoint) {
+	for _, m := range b.Members.Members {
 		switch m.Key {
 		case "url":
-			e.URL = b.text("url")
+			e.URL = b.Text("url")
 		case "events":
-			e.Events = b.texts("events")
+			e.Events = b.Texts("events")
 		case "collections":
-			e.Collections = b.texts("collections")
+			e.Collections = b.Texts("collections")
 			for _, name := range e.Collections {
 				if !a.site.Has(name) {
-					b.wrong("collections", "unknown_collection", "There is no collection of one of these names.")
+					b.Wrong("collections", "unknown_collection", "There is no collection of one of these names.")
 				}
 			}
 		case "fields":
-			e.Fields = b.texts("fields")
+			e.Fields = b.Texts("fields")
 		case "token":
-			e.Token = b.optional("token")
+			e.Token = b.Optional("token")
 		case "ref":
-			e.Ref = b.optional("ref")
+			e.Ref = b.Optional("ref")
 		case "coalesce":
-			e.Coalesce = b.duration("coalesce")
+			e.Coalesce = b.Duration("coalesce")
 		}
 	}
 }
@@ -135,20 +135,20 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	if err != nil {
 		return nil, err
 	}
-	v, turned := b.members.Get("enabled")
+	v, turned := b.Members.Get("enabled")
 	enabled, ok := v.(bool)
 	if turned && !ok {
-		b.wrong("enabled", "type", "This must be true or false.")
+		b.Wrong("enabled", "type", "This must be true or false.")
 	}
-	if len(b.members.Members) == 0 {
-		b.wrong("enabled", "required", "Say what is to be changed.")
+	if len(b.Members.Members) == 0 {
+		b.Wrong("enabled", "required", "Say what is to be changed.")
 	}
 	a.settings(b, new(webhooks.Endpoint)) // to find what is wrong before anything is changed
-	if err := b.problem(); err != nil {
+	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	s, err := relay.Endpoint(ctx, in.Name)
-	if others := b.without("enabled"); err == nil && len(others.Members) > 0 {
+	if others := b.Without("enabled"); err == nil && len(others.Members) > 0 {
 		s, err = relay.Change(ctx, in.Name, func(e *webhooks.Endpoint) error {
 			a.settings(b, e)
 			return nil

@@ -70,7 +70,7 @@ func (a *API) admitWebhook(ctx context.Context, action auth.Action, contentType,
 	if _, err := a.relay(ctx, action); err != nil {
 		return err
 	}
-	_, err := mediaType(contentType, header, accepted...)
+	_, err := web.MediaType(contentType, header, accepted...)
 	return err
 }
 

@@ -142,6 +142,7 @@ func (s *server) until(what string, ok func() bool) {
 // An endpoint that said it wants no more is disabled; its operator sees why,
 // enables it, and it gets what it missed.
 func TestDisabledWebhookIsEnabled(t *testing.T) {
+	t.Parallel()
 	s, b := newServerWithHooks(t, io.Discard)
 	b.answer(http.StatusGone)
 	s.create("consultations", "plan-velo", sample)
@@ -181,6 +182,7 @@ func TestDisabledWebhookIsEnabled(t *testing.T) {
 }
 
 func TestRedeliver(t *testing.T) {
+	t.Parallel()
 	s, b := newServerWithHooks(t, io.Discard)
 	s.create("consultations", "plan-velo", sample)
 	s.create("consultations", "budget", sample)
@@ -227,6 +229,7 @@ func TestRedeliver(t *testing.T) {
 }
 
 func TestWebhooksRefused(t *testing.T) {
+	t.Parallel()
 	s, b := newServerWithHooks(t, io.Discard)
 	editor, auditor := s.token, s.mint("auditor")
 	for _, test := range []struct {
@@ -273,6 +276,7 @@ func TestWebhooksRefused(t *testing.T) {
 // TestDeliveriesTellNoSecrets: a role for webhooks alone learns how deliveries go, and
 // nothing of what they are about.
 func TestDeliveriesTellNoSecrets(t *testing.T) {
+	t.Parallel()
 	s, b := newServerWithHooks(t, io.Discard)
 	b.answer(http.StatusInternalServerError)
 	s.create("consultations", "cachette", sample)

@@ -14,6 +14,7 @@ import (
 
 // The enums of the document are the vocabularies of their owners.
 func TestEnumsAreThoseOfTheirOwners(t *testing.T) {
+	t.Parallel()
 	s, _ := newLoginServer(t, "http://127.0.0.1:8080")
 	var document any
 	if err := json.Unmarshal(s.do(request{method: "GET", path: "/openapi.json", token: "-"}).body, &document); err != nil {

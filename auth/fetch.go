@@ -27,6 +27,7 @@ type metadata struct {
 	Authorization string `json:"authorization_endpoint"`
 	Token         string `json:"token_endpoint"`
 	UserInfo      string `json:"userinfo_endpoint"`
+	EndSession    string `json:"end_session_endpoint"` // of OpenID Connect RP-Initiated Logout 1.0
 
 	AuthMethods []string `json:"token_endpoint_auth_methods_supported"` // client_secret_basic where it tells none
 }
@@ -53,6 +54,9 @@ func discover(ctx context.Context, client *http.Client, issuer string) (m metada
 		if err := checkURL(endpoint); err != nil {
 			return m, fmt.Errorf("discover %s: an endpoint %w", issuer, err)
 		}
+	}
+	if checkURL(m.EndSession) != nil { // a login needs none
+		m.EndSession = ""
 	}
 	return m, nil
 }

@@ -1,12 +1,14 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +30,20 @@ type Flow struct {
 	Provider string `json:"provider"` // where it was begun: name, issuer, client and redirect URL
 	ReturnTo string `json:"return_to"`
 }
+
+// Logout is a logout at a provider under way, which its browser keeps likewise.
+type Logout struct {
+	State    string `json:"state"`
+	Provider string `json:"provider"`
+	ReturnTo string `json:"return_to"`
+}
+
+// ErrTooLong refuses what no browser would keep.
+var ErrTooLong = errors.New("is longer than a browser keeps")
+
+// maxSealed is how long a cookie may be, with its name and its attributes: browsers drop
+// one of more than 4096 bytes without a word.
+const maxSealed = 3800
 
 // Flows seal the logins that browsers keep, so that a provider is asked only about
 // those that were begun here, each once. They are safe for concurrent use.
@@ -65,48 +81,66 @@ func freshKey() []byte {
 	return key
 }
 
-// sealed is a login as its browser keeps it.
-type sealed struct {
-	Flow
+// sealed is a login or a logout as its browser keeps it.
+type sealed[T any] struct {
+	Of    T     `json:"of"`
 	Until int64 `json:"until"` // seconds since 1970
 }
 
-// Seal writes f for its browser.
-func (fs *Flows) Seal(f Flow) (string, error) {
-	text, err := json.Marshal(sealed{f, time.Now().Add(FlowTime).Unix()})
-	if err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(text) + "." + base64.RawURLEncoding.EncodeToString(fs.mac(text)), nil
-}
+// Seal writes f for its browser. The error is ErrTooLong.
+func (fs *Flows) Seal(f Flow) (string, error) { return seal(fs, "login", f) }
 
 // Open reads what Seal has written; false for what it has not, or too long ago.
-func (fs *Flows) Open(s string) (Flow, bool) {
+func (fs *Flows) Open(s string) (Flow, bool) { return open[Flow](fs, "login", s) }
+
+// SealLogout writes l for its browser. The error is ErrTooLong.
+func (fs *Flows) SealLogout(l Logout) (string, error) { return seal(fs, "logout", l) }
+
+// OpenLogout reads what SealLogout has written, as Open does.
+func (fs *Flows) OpenLogout(s string) (Logout, bool) { return open[Logout](fs, "logout", s) }
+
+func seal[T any](fs *Flows, what string, v T) (string, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // which makes six bytes of one
+	if err := enc.Encode(sealed[T]{v, time.Now().Add(FlowTime).Unix()}); err != nil {
+		return "", err
+	}
+	s := base64.RawURLEncoding.EncodeToString(text.Bytes()) + "." + base64.RawURLEncoding.EncodeToString(fs.mac(what, text.Bytes()))
+	if len(s) > maxSealed {
+		return "", ErrTooLong
+	}
+	return s, nil
+}
+
+func open[T any](fs *Flows, what, s string) (v T, ok bool) {
 	payload, proof, _ := strings.Cut(s, ".")
 	text, err := base64.RawURLEncoding.Strict().DecodeString(payload)
 	if err != nil {
-		return Flow{}, false
+		return v, false
 	}
 	mac, err := base64.RawURLEncoding.Strict().DecodeString(proof)
-	if err != nil || !hmac.Equal(mac, fs.mac(text)) {
-		return Flow{}, false
+	if err != nil || !hmac.Equal(mac, fs.mac(what, text)) {
+		return v, false
 	}
-	var f sealed
+	var f sealed[T]
 	if err := json.Unmarshal(text, &f); err != nil || time.Now().Unix() >= f.Until {
-		return Flow{}, false
+		return v, false
 	}
-	return f.Flow, true
+	return f.Of, true
 }
 
-// End says whether f was still under way, and is over now.
-func (fs *Flows) End(f Flow) bool {
-	over, _ := fs.ended.ContainsOrAdd(f.State, struct{}{})
-	return !over
+// End ends f, or refuses, with a *LoginError, as it was over already.
+func (fs *Flows) End(f Flow) error {
+	if over, _ := fs.ended.ContainsOrAdd(f.State, struct{}{}); over {
+		return errEnded
+	}
+	return nil
 }
 
-func (fs *Flows) mac(text []byte) []byte {
+func (fs *Flows) mac(what string, text []byte) []byte {
 	h := hmac.New(sha256.New, fs.key)
-	h.Write([]byte("login\n"))
+	h.Write([]byte(what + "\n"))
 	h.Write(text)
 	return h.Sum(nil)
 }

@@ -52,7 +52,7 @@ func TestFlowsAreOpenedAsTheyWereSealed(t *testing.T) {
 			t.Errorf("%q: got %+v", s, got)
 		}
 	}
-	if !fs.End(f) || fs.End(f) {
+	if fs.End(f) != nil || fs.End(f) == nil {
 		t.Error("a login ends twice")
 	}
 }

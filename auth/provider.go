@@ -3,7 +3,9 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,12 +22,6 @@ import (
 // is wrapped for the log, not for who logs in.
 var ErrProvider = errors.New("the identity provider cannot be used now")
 
-// LoginError says why a login at a provider is refused. Its text is safe to
-// show to who logs in.
-type LoginError struct{ Detail string }
-
-func (e *LoginError) Error() string { return "login refused: " + e.Detail }
-
 // ProviderOptions describe where people log in with OpenID Connect.
 type ProviderOptions struct {
 	Name         string // in URLs
@@ -34,6 +30,7 @@ type ProviderOptions struct {
 	ClientSecret string                // "" for a public client
 	Scopes       []string              // openid, profile and email when there are none
 	RedirectURL  string                // where the provider sends people back to
+	LogoutURL    string                // likewise after a logout; "" where none logs out there
 	Knows        func(*Principal) bool // whether one of the roles is known here; nil if any role is
 	Client       *http.Client          // nil for one that follows redirects to https only
 }
@@ -74,9 +71,11 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 // Name is how URLs call the provider.
 func (p *Provider) Name() string { return p.o.Name }
 
-// identity tells the provider from any other, and from itself under other settings.
+// identity tells the provider from any other, and from itself under other settings, in a
+// few bytes, whatever these are.
 func (p *Provider) identity() string {
-	return strings.Join([]string{p.o.Name, p.o.Issuer.Issuer, p.o.ClientID, p.o.RedirectURL}, "\n")
+	sum := sha256.Sum256([]byte(strings.Join([]string{p.o.Name, p.o.Issuer.Issuer, p.o.ClientID, p.o.RedirectURL}, "\n")))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Start begins a login: it gives the URL to send the browser to. The error is
@@ -90,20 +89,24 @@ func (p *Provider) Start(ctx context.Context) (where string, f Flow, err error) 
 	return c.AuthCodeURL(f.State, oauth2.S256ChallengeOption(f.Verifier), oauth2.SetAuthURLParam("nonce", f.Nonce)), f, nil
 }
 
-// Check refuses, with a *LoginError, what cannot end the login that f began: the query
-// that a browser came back with. It asks nobody.
+// Check refuses, with a *LoginError or ErrProvider, what cannot end the login that f
+// began: the query that a browser came back with. It asks nobody.
 func (p *Provider) Check(f Flow, query url.Values) error {
 	switch {
 	case f.State == "" || !same(query.Get("state"), f.State):
-		return &LoginError{"This login was not begun in this browser, or was ended already. Log in again."}
+		return errNotBegun
 	case f.Provider != p.identity(): // else one provider could be made to end what was begun at another
-		return &LoginError{"This login was begun at another identity provider. Log in again."}
+		return errElsewhere
 	case query.Get("iss") != "" && query.Get("iss") != p.o.Issuer.Issuer: // RFC 9207
-		return &LoginError{"The answer comes from another identity provider. Log in again."}
-	case query.Get("error") == "access_denied":
-		return &LoginError{"The identity provider says that the login was denied."}
-	case query.Get("code") == "":
-		return &LoginError{"The identity provider has not let you in. Log in again."}
+		return errOther
+	}
+	switch why := query.Get("error"); {
+	case why == "access_denied":
+		return errDenied
+	case why == "temporarily_unavailable" || why == "server_error":
+		return fmt.Errorf("%w: it answers %s", ErrProvider, why)
+	case why != "" || query.Get("code") == "":
+		return fmt.Errorf("%w (%.40q)", errNotIn, why)
 	}
 	return nil
 }
@@ -111,26 +114,39 @@ func (p *Provider) Check(f Flow, query url.Values) error {
 // Finish ends the login that f began, with the query that the provider sent the
 // browser back with, and says who has logged in. The error is a *LoginError,
 // ErrProvider or ErrKeysUnavailable.
-func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Principal, error) {
+func (p *Provider) Finish(ctx context.Context, f Flow, query url.Values) (*Principal, Voucher, error) {
 	if err := p.Check(f, query); err != nil {
-		return nil, err
+		return nil, Voucher{}, err
 	}
+	token, err := p.exchange(ctx, f, query.Get("code"))
+	if err != nil {
+		return nil, Voucher{}, err
+	}
+	id, _ := token.Extra("id_token").(string)
+	pr, err := p.identify(ctx, id, f.Nonce, token.AccessToken)
+	if err != nil {
+		return nil, Voucher{}, err
+	}
+	return pr, p.voucher(id), nil
+}
+
+// exchange gives the tokens that a code stands for.
+func (p *Provider) exchange(ctx context.Context, f Flow, code string) (*oauth2.Token, error) {
 	c, err := p.config(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, p.o.Client), fetchTimeout)
 	defer cancel()
-	token, err := c.Exchange(ctx, query.Get("code"), oauth2.VerifierOption(f.Verifier))
+	token, err := c.Exchange(ctx, code, oauth2.VerifierOption(f.Verifier))
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
-		return nil, &LoginError{"The identity provider does not know of this login, or it took too long. Log in again."}
+		return nil, errUnknown
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: exchange the code: %w", ErrProvider, safe(err))
 	}
-	id, _ := token.Extra("id_token").(string)
-	return p.identify(ctx, id, f.Nonce, token.AccessToken)
+	return token, nil
 }
 
 // identify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7), and asks
@@ -148,7 +164,7 @@ func (p *Provider) identify(ctx context.Context, token, nonce, access string) (*
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}
 	if got, _ := claims["nonce"].(string); !same(got, nonce) {
-		return nil, &LoginError{"The identity provider answers another login. Log in again."}
+		return nil, errReplayed
 	}
 	if party, there := claims["azp"]; there && party != p.o.ClientID {
 		return nil, fmt.Errorf("%w: its ID token is for another client", ErrProvider)
@@ -167,7 +183,7 @@ func (p *Provider) identify(ctx context.Context, token, nonce, access string) (*
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}
 	if len(pr.Roles) == 0 || p.o.Knows != nil && !p.o.Knows(pr) {
-		return nil, &LoginError{"The identity provider knows you, but gives you no role here. Ask for one who looks after the accounts there."}
+		return nil, errNoRole
 	}
 	return pr, nil
 }

@@ -87,7 +87,7 @@ func TestLoginAsksUserInfo(t *testing.T) {
 		asked, info = nil, tt.info
 		token = claims(object{"iss": server.URL, "aud": "c", "sub": "lea", "nonce": flow.Nonce, "name": nil, "email": nil, "roles": nil})
 		merge(token, tt.token.(object))
-		got, err := p.Finish(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"x"}})
+		got, _, err := p.Finish(t.Context(), flow, url.Values{"state": {flow.State}, "code": {"x"}})
 		if (len(asked) > 0) != tt.asks || tt.asks && asked[0] != "Bearer jeton" {
 			t.Errorf("%s: UserInfo was asked with %q", tt.name, asked)
 		}

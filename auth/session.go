@@ -141,7 +141,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 			return nil, err
 		}
 	}
-	session, err := s.begin(ctx, account)
+	session, err := s.begin(ctx, account, Voucher{})
 	if err != nil || known {
 		return session, err
 	}
@@ -194,9 +194,9 @@ func (s *Sessions) rehash(ctx context.Context, a state.Account, password string)
 }
 
 // Meet begins a session of someone for whom an issuer vouches, such as a
-// [Provider]. The account is made when there is none, and takes over what pr
-// says. The error is ErrCredentials when it is disabled.
-func (s *Sessions) Meet(ctx context.Context, pr *Principal) (*Session, error) {
+// [Provider], which gives a voucher. The account is made when there is none, and takes
+// over what pr says. The error is ErrCredentials when it is disabled.
+func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Session, error) {
 	claims, err := claimsText(pr.Claims)
 	if err != nil {
 		return nil, fmt.Errorf("store an account: %w", err)
@@ -211,13 +211,13 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal) (*Session, error) {
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
 		return nil, ErrCredentials
 	}
-	return s.begin(ctx, account)
+	return s.begin(ctx, account, by)
 }
 
 // begin starts a session with tokens that nobody has seen before.
-func (s *Sessions) begin(ctx context.Context, account state.Account) (*Session, error) {
+func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher) (*Session, error) {
 	now := time.Now()
-	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime)}
+	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime), Voucher: by}
 	session, err := s.issue(&stored, account, now)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,8 @@ func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error
 	}
 	now := time.Now()
 	if !now.Before(stored.RefreshUntil) {
-		return nil, errors.Join(ErrNoSession, s.store.End(ctx, id))
+		_, err := s.store.End(ctx, id)
+		return nil, errors.Join(ErrNoSession, err)
 	}
 	next := stored
 	session, err := s.issue(&next, account, now)
@@ -298,25 +299,25 @@ func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error
 		}
 	}
 	s.o.Logger.WarnContext(ctx, "a refresh token was used twice; its session has ended", "account", account.ID, "session", id)
-	if err := s.store.End(ctx, id); err != nil {
+	if _, err := s.store.End(ctx, id); err != nil {
 		return nil, err
 	}
 	return nil, ErrNoSession
 }
 
-// Logout ends the session of a token, access or refresh. One that is of no
-// session does nothing.
-func (s *Sessions) Logout(ctx context.Context, token string) error {
+// Logout ends the session of a token, access or refresh, and gives what it was begun
+// with at a provider. One that is of no session does nothing.
+func (s *Sessions) Logout(ctx context.Context, token string) (Voucher, error) {
 	id, secret, _ := strings.Cut(token, ".")
 	stored, _, err := s.store.Find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
-		return nil
+		return Voucher{}, nil
 	}
 	if err != nil {
-		return err
+		return Voucher{}, err
 	}
 	if !hashes(secret, stored.AccessHash) && !hashes(secret, stored.RefreshHash) {
-		return nil
+		return Voucher{}, nil
 	}
 	return s.store.End(ctx, id)
 }

@@ -180,16 +180,16 @@ func TestSessionTokensAreNotInterchangeable(t *testing.T) {
 			t.Errorf("%s as access token: got %v, %v; want %v", name, pr, err, ErrNoSession)
 		}
 	}
-	if err := p.Logout(t.Context(), "unknown.token"); err != nil {
+	if _, err := p.Logout(t.Context(), "unknown.token"); err != nil {
 		t.Error(err)
 	}
-	if err := p.Logout(t.Context(), strings.SplitN(s.Access, ".", 2)[0]+".guessed"); err != nil {
+	if _, err := p.Logout(t.Context(), strings.SplitN(s.Access, ".", 2)[0]+".guessed"); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.Principal(t.Context(), s.Access); err != nil {
 		t.Errorf("after the logout of others: %v", err)
 	}
-	if err := p.Logout(t.Context(), s.Refresh); err != nil {
+	if _, err := p.Logout(t.Context(), s.Refresh); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.Principal(t.Context(), s.Access); !errors.Is(err, ErrNoSession) {

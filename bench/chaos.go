@@ -28,7 +28,7 @@ const (
 )
 
 // troubles can each be left out, to see which one it takes to break something.
-var troubles = []string{"kill", "stop", "disk", "files", "clock", "upkeep", "force", "dates", "pushes", "glance", "backups", "contention"}
+var troubles = []string{"kill", "stop", "disk", "files", "clock", "upkeep", "force", "dates", "pushes", "fsck", "backups", "contention"}
 
 const chaosConfiguration = `
 server: {listen: "%s", debug_listen: "%s"}
@@ -57,7 +57,7 @@ type chaos struct {
 	writers         []*writer
 	pushers         []*pusher
 	observer        *http.Client
-	begun           map[string]bool // the commits that were there before
+	initial         map[string]bool // the commits that were there before
 	cancel          context.CancelFunc
 
 	gate      sync.RWMutex // held by each write, and alone by whoever needs a moment without
@@ -76,10 +76,10 @@ type chaos struct {
 	branch, packs, descriptors int
 
 	mu      sync.Mutex
-	looked  string // the tip at the last quiet moment
+	checked string // the tip at the last quiet moment
 	counts  map[string]int
 	notes   map[string]error  // the last failure of each kind that is nobody's fault
-	heardOf map[string]string // commits that readers were told of since the last look
+	toldTo  map[string]string // commits that readers were told of since the last check
 	wrong   []error
 }
 
@@ -90,7 +90,7 @@ func (b *bench) chaos(ctx context.Context, d time.Duration, without string) erro
 		bench: b, dir: b.dir, repository: filepath.Join(b.dir, "site.git"), ledger: newLedger(),
 		without:  strings.FieldsFunc(without, func(r rune) bool { return r == ',' }),
 		observer: &http.Client{Timeout: answerTime, Transport: &http.Transport{DisableKeepAlives: true}},
-		dropped:  make(map[string]bool), counts: make(map[string]int), notes: make(map[string]error), heardOf: make(map[string]string),
+		dropped:  make(map[string]bool), counts: make(map[string]int), notes: make(map[string]error), toldTo: make(map[string]string),
 	}
 	for _, name := range c.without {
 		if !slices.Contains(troubles, name) {
@@ -149,8 +149,8 @@ func (c *chaos) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.begun = map[string]bool{before[0].commit: true}
-	c.setLooked(before[0].commit)
+	c.initial = map[string]bool{before[0].commit: true}
+	c.setChecked(before[0].commit)
 	for i := range chaosWriters {
 		c.writers = append(c.writers, c.newWriter(i))
 	}
@@ -187,18 +187,18 @@ func (c *chaos) load(ctx context.Context, d time.Duration) {
 	for range chaosListers {
 		run("", c.list)
 	}
-	run("", c.torment)
-	run("clock", c.jump)
+	run("", c.injectFaults)
+	run("clock", c.moveClock)
 	run("upkeep", c.maintain)
-	run("glance", c.glance)
+	run("fsck", c.fsckBeside)
 	for n := 1; ctx.Err() == nil; n++ {
 		rest(ctx, 8*time.Second)
-		do := c.look
+		do := c.check
 		if n%3 == 0 && c.with("force") {
 			do = c.rewrite
 		}
 		if err := do(context.WithoutCancel(ctx)); err != nil {
-			c.violate(err)
+			c.fail(err)
 		}
 	}
 }
@@ -206,14 +206,14 @@ func (c *chaos) load(ctx context.Context, d time.Duration) {
 // end looks once more, then stops the service, starts it again and looks at all
 // that it tells.
 func (c *chaos) end(ctx context.Context) error {
-	if err := c.look(ctx); err != nil {
+	if err := c.check(ctx); err != nil {
 		return err
 	}
 	if err := c.disturb("stop", func() error { return errors.Join(c.stopService(syscall.SIGTERM), c.startService(ctx)) }); err != nil {
 		return err
 	}
-	c.setLooked("")
-	if err := c.look(ctx); err != nil {
+	c.setChecked("")
+	if err := c.check(ctx); err != nil {
 		return fmt.Errorf("after a last start: %w", err)
 	}
 	if !c.with("backups") {
@@ -222,8 +222,8 @@ func (c *chaos) end(ctx context.Context) error {
 	return errors.Join(c.backups(ctx)...)
 }
 
-// violate notes what is not as promised. The first ends the run.
-func (c *chaos) violate(err error) {
+// fail notes what is not as promised. The first ends the run.
+func (c *chaos) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.wrong) < 20 {
@@ -248,23 +248,23 @@ func (c *chaos) note(what string, err error) {
 	c.notes[what] = err
 }
 
-func (c *chaos) lookedAt() string {
+func (c *chaos) checkedAt() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.looked
+	return c.checked
 }
 
-func (c *chaos) setLooked(tip string) {
+func (c *chaos) setChecked(tip string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looked = tip
+	c.checked = tip
 }
 
 func (c *chaos) summary(d time.Duration) {
 	told, dropped := c.ledger.counts()
 	c.printf("Chaos for %s.\n", d)
 	c.printf("Writes: %d acknowledged, %d told as not saved, %d that may be saved; force pushes dropped %d acknowledged ones.\n", told[acked], told[refused], told[unknown], dropped)
-	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a look; %d files beside packs and their indexes at the end.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors, c.strays())
+	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a check; %d files beside packs and their indexes at the end.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors, c.foreignFiles())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, what := range slices.Sorted(maps.Keys(c.counts)) {

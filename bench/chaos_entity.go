@@ -19,24 +19,24 @@ type transition struct{ from, to state }
 // entity is an entry or a file that one client alone writes: what it is, as far as
 // its client was told.
 type entity struct {
-	id     string
-	known  state        // after the last write that was acknowledged or seen
-	maybes []transition // writes since then that may be saved, in the order they were sent
-	tag    string       // the ETag of known; "" where it is not known
-	frozen bool         // its client waits to hear of its last write
+	id       string
+	known    state        // after the last write that was acknowledged or seen
+	possible []transition // writes since then that may be saved, in the order they were sent
+	tag      string       // the ETag of known; "" where it is not known
+	frozen   bool         // its client waits to hear of its last write
 }
 
 // became is that a write was acknowledged, or a state seen. What was sent before
 // for another state cannot be made any more.
 func (e *entity) became(s state, tag string) {
 	e.known, e.tag = s, tag
-	e.maybes = slices.DeleteFunc(e.maybes, func(t transition) bool { return t.from != s })
+	e.possible = slices.DeleteFunc(e.possible, func(t transition) bool { return t.from != s })
 }
 
-// maybe is that a write was sent that may be saved, then or later.
-func (e *entity) maybe(to state) {
+// mayBecome is that a write was sent that may be saved, then or later.
+func (e *entity) mayBecome(to state) {
 	for _, from := range e.states() {
-		e.maybes = append(e.maybes, transition{from, to})
+		e.possible = append(e.possible, transition{from, to})
 	}
 }
 
@@ -44,7 +44,7 @@ func (e *entity) maybe(to state) {
 func (e *entity) states() []state {
 	all := []state{e.known}
 	for i := 0; i < len(all); i++ {
-		for _, t := range e.maybes {
+		for _, t := range e.possible {
 			if t.from == all[i] && !slices.Contains(all, t.to) {
 				all = append(all, t.to)
 			}

@@ -21,7 +21,7 @@ func (c *chaos) git(ctx context.Context, args ...string) (string, error) {
 }
 
 // maintain runs Git's upkeep in a loop, in any order. One that fails,
-// as where a pack was joined meanwhile, is counted: what counts is what it leaves.
+// as where a pack was repacked meanwhile, is counted: what counts is what it leaves.
 func (c *chaos) maintain(ctx context.Context) {
 	for ctx.Err() == nil {
 		kind := upkeep[roll(len(upkeep))]
@@ -79,9 +79,9 @@ func (p *pusher) run(ctx context.Context) {
 
 // push makes a commit, or takes the one that did not get through, and pushes it.
 func (p *pusher) push(ctx context.Context) bool {
-	if len(p.entity.maybes) == 0 {
+	if len(p.entity.possible) == 0 {
 		if err := p.commit(ctx); err != nil {
-			p.violate(fmt.Errorf("%s: %w", p.name, err))
+			p.fail(fmt.Errorf("%s: %w", p.name, err))
 			return false
 		}
 	}
@@ -101,7 +101,7 @@ func (p *pusher) push(ctx context.Context) bool {
 	}
 	p.failed = 0
 	p.count("push that got through")
-	to := p.entity.maybes[0].to
+	to := p.entity.possible[0].to
 	p.ledger.settle(to.mark, acked, "", "")
 	p.entity.became(to, "")
 	return true
@@ -112,7 +112,7 @@ func (p *pusher) commit(ctx context.Context) error {
 	subject := fmt.Sprintf("%s-%06d push", p.name, p.n)
 	to := state{fmt.Sprintf("%spushed/%s.md", entryFolder, p.name), subject, "none"}
 	p.ledger.begin(subject)
-	p.entity.maybe(to)
+	p.entity.mayBecome(to)
 	file := filepath.Join(p.tree, to.path)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (p *pusher) reset(ctx context.Context) error {
 			return err
 		}
 	}
-	p.entity.maybes = nil
+	p.entity.possible = nil
 	return nil
 }
 

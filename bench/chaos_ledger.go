@@ -23,24 +23,24 @@ func (o outcome) String() string {
 // often.
 type ledger struct {
 	mu     sync.Mutex
-	writes map[string]*promise
+	writes map[string]*ledgerEntry
 }
 
-// promise is one write of a ledger.
-type promise struct {
+// ledgerEntry is one write of a ledger.
+type ledgerEntry struct {
 	outcome outcome
 	commit  string // that the answer named; "" where it named none
 	answer  string // the last one, for the account
 	dropped bool   // a commit with it was taken off the branch by a force push
 }
 
-func newLedger() *ledger { return &ledger{writes: make(map[string]*promise)} }
+func newLedger() *ledger { return &ledger{writes: make(map[string]*ledgerEntry)} }
 
 // begin notes a write before its client sends it.
 func (l *ledger) begin(subject string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writes[subject] = &promise{}
+	l.writes[subject] = &ledgerEntry{}
 }
 
 // settle notes what its client was told, in which words, and the commit if that was
@@ -93,14 +93,14 @@ func (l *ledger) counts() (told map[outcome]int, dropped int) {
 // logged is a commit of the branch.
 type logged struct{ commit, subject string }
 
-// check holds the commits of the branch against what was told. Those in begun
+// check holds the commits of the branch against what was told. Those in initial
 // were there before the first write.
-func (l *ledger) check(branch []logged, begun map[string]bool) (wrong []error) {
+func (l *ledger) check(branch []logged, initial map[string]bool) (wrong []error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	made := make(map[string][]string)
 	for _, c := range branch {
-		if begun[c.commit] {
+		if initial[c.commit] {
 			continue
 		}
 		if l.writes[c.subject] == nil {

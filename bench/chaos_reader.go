@@ -14,16 +14,16 @@ func (c *chaos) read(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{}}
 	for ctx.Err() == nil {
 		rest(ctx, upTo(60*time.Millisecond))
-		a, ok := c.see(ctx, client, targetOf(sharedEntry(roll(sharedOnes))))
+		a, ok := c.get(ctx, client, targetOf(sharedEntry(roll(sharedOnes))))
 		if !ok {
 			continue
 		}
 		if f := a.told().Fields; f.ID != "" {
-			c.seen(f.Mark, "an entry")
+			c.checkMark(f.Mark, "an entry")
 		}
-		a, ok = c.see(ctx, client, "/v1/collections/consultations/history/"+slugOf(sharedEntry(roll(sharedOnes)))+"?limit=20")
+		a, ok = c.get(ctx, client, "/v1/collections/consultations/history/"+slugOf(sharedEntry(roll(sharedOnes)))+"?limit=20")
 		if ok {
-			c.heard(a, "a history")
+			c.noteTold(a, "a history")
 		}
 	}
 }
@@ -33,26 +33,26 @@ func (c *chaos) list(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{}}
 	for ctx.Err() == nil {
 		rest(ctx, upTo(300*time.Millisecond))
-		a, ok := c.see(ctx, client, "/v1/collections/consultations/entries?filter[mark][exists]=true&sort=-date,mark&limit=500")
+		a, ok := c.get(ctx, client, "/v1/collections/consultations/entries?filter[mark][exists]=true&sort=-date,mark&limit=500")
 		var page struct {
 			Items []struct{ Fields struct{ Mark string } }
 		}
 		if ok && json.Unmarshal(a.body, &page) == nil {
 			for _, i := range page.Items {
-				c.seen(i.Fields.Mark, "a list")
+				c.checkMark(i.Fields.Mark, "a list")
 			}
 		}
-		c.see(ctx, client, "/v1/search?q=consultation&limit=20")
-		c.see(ctx, client, "/v1/media?limit=100")
-		if a, ok = c.see(ctx, client, "/v1/changes?limit=50&since="+c.lookedAt()); ok {
-			c.heard(a, "the changes")
+		c.get(ctx, client, "/v1/search?q=consultation&limit=20")
+		c.get(ctx, client, "/v1/media?limit=100")
+		if a, ok = c.get(ctx, client, "/v1/changes?limit=50&since="+c.checkedAt()); ok {
+			c.noteTold(a, "the changes")
 		}
 	}
 }
 
-// see makes a request that changes nothing, and is false when there is nothing to
+// get makes a request that changes nothing, and is false when there is nothing to
 // look at in its answer.
-func (c *chaos) see(ctx context.Context, client *http.Client, target string) (answer, bool) {
+func (c *chaos) get(ctx context.Context, client *http.Client, target string) (answer, bool) {
 	a, err := c.request(ctx, client, write{subject: "read", method: http.MethodGet, target: target})
 	c.count("read")
 	switch {
@@ -61,40 +61,40 @@ func (c *chaos) see(ctx context.Context, client *http.Client, target string) (an
 	case a.status == http.StatusOK:
 		return a, true
 	case a.status != http.StatusNotFound && a.status < http.StatusInternalServerError:
-		c.violate(fmt.Errorf("GET %s: %d %s", target, a.status, a.body))
+		c.fail(fmt.Errorf("GET %s: %d %s", target, a.status, a.body))
 	}
 	return a, false
 }
 
-// seen is that a reader was shown the mark of a write.
-func (c *chaos) seen(mark, where string) {
+// checkMark is for when a reader was shown the mark of a write.
+func (c *chaos) checkMark(mark, where string) {
 	if mark == "" || mark == startMark {
 		return
 	}
 	if told, known := c.ledger.told(mark); !known || told == refused {
-		c.violate(fmt.Errorf("%s shows the mark %q, which was %s (known: %t)", where, mark, told, known))
+		c.fail(fmt.Errorf("%s shows the mark %q, which was %s (known: %t)", where, mark, told, known))
 	}
 }
 
-// heard is that a reader was told of commits: the next look asks whether they are
+// noteTold is that a reader was told of commits: the next check asks whether they are
 // there.
-func (c *chaos) heard(a answer, where string) {
+func (c *chaos) noteTold(a answer, where string) {
 	var page struct{ Items []struct{ Commit string } }
 	if err := json.Unmarshal(a.body, &page); err != nil {
-		c.violate(fmt.Errorf("%s cannot be read: %w", where, err))
+		c.fail(fmt.Errorf("%s cannot be read: %w", where, err))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, i := range page.Items {
-		c.heardOf[i.Commit] = where
+		c.toldTo[i.Commit] = where
 	}
 }
 
-// toldUntilNow is what readers were told since it was asked last, and where.
-func (c *chaos) toldUntilNow() map[string]string {
+// takeTold is what readers were told since it was asked last, and where.
+func (c *chaos) takeTold() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heard := c.heardOf
-	c.heardOf = make(map[string]string)
-	return heard
+	told := c.toldTo
+	c.toldTo = make(map[string]string)
+	return told
 }

@@ -66,14 +66,14 @@ func (c *chaos) request(ctx context.Context, client *http.Client, w write) (answ
 	}
 	a, err := answerTo(client, req)
 	if limited.Err() != nil && ctx.Err() == nil {
-		c.violate(fmt.Errorf("%s %s (%s): no answer within %s", w.method, w.target, w.subject, answerTime))
+		c.fail(fmt.Errorf("%s %s (%s): no answer within %s", w.method, w.target, w.subject, answerTime))
 	}
 	disturbed := epoch%2 == 1 || c.epoch.Load() != epoch
 	switch {
 	case err != nil && !disturbed && ctx.Err() == nil:
-		c.violate(fmt.Errorf("%s %s (%s), while nothing disturbed the service: %w", w.method, w.target, w.subject, err))
+		c.fail(fmt.Errorf("%s %s (%s), while nothing disturbed the service: %w", w.method, w.target, w.subject, err))
 	case err == nil && a.status == http.StatusInternalServerError: // whatever is wrong with the machine is told otherwise
-		c.violate(fmt.Errorf("%s %s (%s): %d %s", w.method, w.target, w.subject, a.status, a.body))
+		c.fail(fmt.Errorf("%s %s (%s): %d %s", w.method, w.target, w.subject, a.status, a.body))
 	}
 	if err == nil {
 		c.count(fmt.Sprint("status ", a.status))
@@ -118,21 +118,21 @@ func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o ou
 // twice sends a write a second time while the first is under way.
 func (c *chaos) twice(ctx context.Context, client *http.Client, w write) (o outcome, a answer, late bool) {
 	var (
-		wg   sync.WaitGroup
-		twin answer
-		err  error
+		wg     sync.WaitGroup
+		second answer
+		err    error
 	)
 	wg.Go(func() {
-		twin, err = c.request(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, w)
+		second, err = c.request(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, w)
 	})
 	o, a, late = c.attempts(ctx, client, w)
 	wg.Wait()
 	c.count("sent twice at once")
 	switch {
 	case o == acked:
-	case err == nil && twin.status < http.StatusBadRequest:
-		return acked, twin, false
-	case err != nil && !errors.Is(err, syscall.ECONNREFUSED), twin.status == http.StatusInternalServerError, twin.status == http.StatusGatewayTimeout:
+	case err == nil && second.status < http.StatusBadRequest:
+		return acked, second, false
+	case err != nil && !errors.Is(err, syscall.ECONNREFUSED), second.status == http.StatusInternalServerError, second.status == http.StatusGatewayTimeout:
 		return unknown, a, late
 	}
 	return o, a, late

@@ -70,11 +70,11 @@ func TestStatesAgainstInventedBranches(t *testing.T) {
 		{"gone", nil, nil, "may be"},
 		{"deleted", func(e *entity) { e.became(state{}, "") }, nil, ""},
 		{"deleted and there", func(e *entity) { e.became(state{}, "") }, []found{{"x", a}}, "may be"},
-		{"may be edited and is not", func(e *entity) { e.maybe(b) }, []found{{"x", a}}, ""},
-		{"may be edited and is", func(e *entity) { e.maybe(b) }, []found{{"x", b}}, ""},
-		{"may be edited and moved", func(e *entity) { e.maybe(b); e.maybe(c) }, []found{{"x", c}}, ""},
-		{"the edit was not made, so the next cannot be", func(e *entity) { e.maybe(b); e.became(a, ""); e.became(c, "") }, []found{{"x", b}}, "may be"},
-		{"an edit that comes late", func(e *entity) { e.maybe(b); e.became(a, "") }, []found{{"x", b}}, ""},
+		{"may be edited and is not", func(e *entity) { e.mayBecome(b) }, []found{{"x", a}}, ""},
+		{"may be edited and is", func(e *entity) { e.mayBecome(b) }, []found{{"x", b}}, ""},
+		{"may be edited and moved", func(e *entity) { e.mayBecome(b); e.mayBecome(c) }, []found{{"x", c}}, ""},
+		{"the edit was not made, so the next cannot be", func(e *entity) { e.mayBecome(b); e.became(a, ""); e.became(c, "") }, []found{{"x", b}}, "may be"},
+		{"an edit that comes late", func(e *entity) { e.mayBecome(b); e.became(a, "") }, []found{{"x", b}}, ""},
 		{"moved and not taken away", func(e *entity) { e.became(c, "") }, []found{{"x", b}, {"x", c}}, "twice"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

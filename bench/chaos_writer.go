@@ -25,18 +25,18 @@ type writer struct {
 	name     string
 	n        int
 	entities []*entity
-	frozen   map[*entity]promised
+	frozen   map[*entity]retry
 }
 
-// promised is a write that waits for its key, to be sent again.
-type promised struct {
+// retry is a write that waits for its key, to be sent again.
+type retry struct {
 	write
 	to  state
 	due time.Time
 }
 
 func (c *chaos) newWriter(i int) *writer {
-	w := &writer{chaos: c, client: &http.Client{Transport: &http.Transport{}}, name: fmt.Sprintf("w%02d", i), frozen: make(map[*entity]promised)}
+	w := &writer{chaos: c, client: &http.Client{Transport: &http.Transport{}}, name: fmt.Sprintf("w%02d", i), frozen: make(map[*entity]retry)}
 	for k := range entriesOf {
 		w.entities = append(w.entities, &entity{id: fmt.Sprintf("%s-e%d", w.name, k)})
 	}
@@ -117,16 +117,16 @@ func (w *writer) settle(ctx context.Context, e *entity, sent write, to state) bo
 		if a.told().Code == "already_made" {
 			e.tag = ""
 		} else if mark := a.told().Fields.Mark; mark != "" && mark != to.mark {
-			w.violate(fmt.Errorf("%s was answered with the mark %q, want %q", sent.subject, mark, to.mark))
+			w.fail(fmt.Errorf("%s was answered with the mark %q, want %q", sent.subject, mark, to.mark))
 		}
 		if sent.key != "" && roll(8) == 0 {
 			w.repeat(ctx, sent, a)
 		}
 	case unknown:
-		e.maybe(to)
+		e.mayBecome(to)
 		e.tag = ""
 		if late && roll(3) == 0 && !e.isFile() {
-			e.frozen, w.frozen[e] = true, promised{sent, to, time.Now().Add(leaseTime)}
+			e.frozen, w.frozen[e] = true, retry{sent, to, time.Now().Add(leaseTime)}
 		}
 	case refused:
 		if sent.key != "" { // then no attempt before was made either
@@ -135,7 +135,7 @@ func (w *writer) settle(ctx context.Context, e *entity, sent write, to state) bo
 		if a.status != 0 && a.status < http.StatusInternalServerError {
 			tag := e.tag
 			if e.tag = ""; w.observe(ctx, e) && e.known == before && tag != "" && e.tag == tag {
-				w.violate(fmt.Errorf("%s (%s %s, If-Match %s) was refused though nothing had changed: %d %s", sent.subject, sent.method, sent.target, sent.match, a.status, a.body))
+				w.fail(fmt.Errorf("%s (%s %s, If-Match %s) was refused though nothing had changed: %d %s", sent.subject, sent.method, sent.target, sent.match, a.status, a.body))
 			}
 		}
 	}
@@ -154,14 +154,14 @@ func (w *writer) repeat(ctx context.Context, sent write, first answer) {
 		return // its answer could not be kept
 	}
 	if a.status != first.status || a.header.Get("Idempotency-Replayed") != "true" {
-		w.violate(fmt.Errorf("%s was sent again under its key and answered %d %s, not with its first answer %d", sent.subject, a.status, a.body, first.status))
+		w.fail(fmt.Errorf("%s was sent again under its key and answered %d %s, not with its first answer %d", sent.subject, a.status, a.body, first.status))
 	}
 }
 
 // observe makes sure that the state and the tag of an entity are known, and is
 // false when the service cannot tell now.
 func (w *writer) observe(ctx context.Context, e *entity) bool {
-	if e.tag != "" || e.known.path == "" && len(e.maybes) == 0 {
+	if e.tag != "" || e.known.path == "" && len(e.possible) == 0 {
 		return true
 	}
 	var now state
@@ -181,13 +181,13 @@ func (w *writer) observe(ctx context.Context, e *entity) bool {
 				continue
 			}
 			if now.path != "" {
-				w.violate(fmt.Errorf("%s is there twice: %s and %s", e.id, now.path, s.path))
+				w.fail(fmt.Errorf("%s is there twice: %s and %s", e.id, now.path, s.path))
 			}
 			now, tag = found.state, a.header.Get("ETag")
 		}
 	}
 	if _, wrong := checkStates([]*entity{e}, []found{{e.id, now}}); len(wrong) > 0 {
-		w.violate(fmt.Errorf("the service tells: %w", wrong[0]))
+		w.fail(fmt.Errorf("the service tells: %w", wrong[0]))
 	}
 	e.became(now, tag)
 	return true

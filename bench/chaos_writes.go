@@ -143,7 +143,7 @@ func (w *writer) batch(ctx context.Context) {
 		case acked:
 			e.became(to, "")
 		case unknown:
-			e.maybe(to)
+			e.mayBecome(to)
 			e.tag = ""
 		case refused:
 			if a.status < http.StatusInternalServerError {
@@ -168,7 +168,7 @@ func (w *writer) file(ctx context.Context, e *entity) {
 	src := fmt.Appendf(nil, "%%PDF-1.4\nid: %s\nmark: %s\n%s", e.id, subject, strings.Repeat("x", roll(20_000)))
 	if w.settle(ctx, e, w.keyed(write{subject: subject, method: http.MethodPut, match: match, body: src,
 		target: targetOf(to.path) + "?" + url.Values{"message": {subject}}.Encode()}), to) && e.tag != "" && e.tag != blobTag(src) {
-		w.violate(fmt.Errorf("%s was answered with the ETag %s, and its bytes have %s", subject, e.tag, blobTag(src)))
+		w.fail(fmt.Errorf("%s was answered with the ETag %s, and its bytes have %s", subject, e.tag, blobTag(src)))
 	}
 }
 
@@ -181,7 +181,7 @@ func (w *writer) contend(ctx context.Context) {
 		o, a, _ := w.perform(ctx, w.client, w.keyed(write{subject: subject, method: http.MethodPatch, contentType: mergePatch, match: "*",
 			target: targetOf(sharedEntry(n)), body: encode(map[string]any{"message": subject, "fields": fields{"mark": subject}})}))
 		if mark := a.told().Fields.Mark; o == acked && mark != "" && mark != subject {
-			w.violate(fmt.Errorf("%s was answered with the mark %q", subject, mark))
+			w.fail(fmt.Errorf("%s was answered with the mark %q", subject, mark))
 		}
 		return
 	}
@@ -196,7 +196,7 @@ func (w *writer) contend(ctx context.Context) {
 	}
 	o, a, _ := w.perform(ctx, w.client, w.keyed(sent))
 	if tag := a.header.Get("ETag"); o == acked && sent.body != nil && tag != "" && tag != blobTag(sent.body) {
-		w.violate(fmt.Errorf("%s was answered with the ETag %s, and its bytes have %s", subject, tag, blobTag(sent.body)))
+		w.fail(fmt.Errorf("%s was answered with the ETag %s, and its bytes have %s", subject, tag, blobTag(sent.body)))
 	}
 }
 

@@ -23,6 +23,11 @@
 //
 //	go run ./bench -soak 10m
 //
+// With -readers others read the repository itself meanwhile, by Git's commands, go-git and
+// libgit2. It fails if one of them meets an error.
+//
+//	go run ./bench -readers 5m
+//
 // With -chaos it breaks what can be broken meanwhile: the service is killed, its disk
 // full, its clock wrong, Git does its upkeep and developers push. It fails if anything
 // is not as clients were told.
@@ -56,6 +61,7 @@ func main() {
 	quick := flag.Bool("quick", false, "small sites and short runs, to see that it works")
 	dir := flag.String("dir", "", "where to work, on the disk to be measured (default: a temporary folder)")
 	soak := flag.Duration("soak", 0, "keep one site under load for so `long`, instead of measuring")
+	readers := flag.Duration("readers", 0, "have Git, go-git and libgit2 read the repository beside edits for so `long`, instead of measuring")
 	chaos := flag.Duration("chaos", 0, "break what can be broken for so `long`, instead of measuring")
 	without := flag.String("without", "", "`troubles` to leave out of -chaos, with commas: "+strings.Join(troubles, ", "))
 	only := flag.String("only", "", "the `sections` to measure, with commas: "+strings.Join(names, ", ")+" (default: all but million)")
@@ -72,7 +78,7 @@ func main() {
 	if *chaos > 0 {
 		err = runChaos(ctx, *dir, *chaos, *without, os.Stdout)
 	} else {
-		err = run(ctx, *dir, *quick, *million, *soak, *only, *other, os.Stdout)
+		err = run(ctx, *dir, *quick, *million, *soak, *readers, *only, *other, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -100,7 +106,7 @@ type plan struct {
 	million    shape
 }
 
-func run(ctx context.Context, dir string, quick, million bool, soak time.Duration, only, other string, out io.Writer) error {
+func run(ctx context.Context, dir string, quick, million bool, soak, readers time.Duration, only, other string, out io.Writer) error {
 	p := plan{
 		shapes:   []shape{{"1,000 flat", 1000, 0}, {"10,000 flat", 10000, 0}, {"100,000 in 200 folders", 100000, 200}},
 		duration: 10 * time.Second, history: 25000, deliveries: 10000,
@@ -124,6 +130,9 @@ func run(ctx context.Context, dir string, quick, million bool, soak time.Duratio
 	b := &bench{dir: dir, binary: binary, plan: p, out: out}
 	if soak > 0 {
 		return b.soak(ctx, soak)
+	}
+	if readers > 0 {
+		return b.beside(ctx, readers)
 	}
 	if other != "" {
 		return b.against(ctx, other)

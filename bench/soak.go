@@ -25,7 +25,7 @@ const (
 	memoryFactor = 1.3      // the last third may take so much more memory than the first,
 	memoryMargin = 32 << 20 // and so many bytes, besides
 	flatMargin   = 50       // and so many more descriptors and goroutines
-	mostPacks    = 1000     // at any time, those apart that are kept for a while after they were joined
+	mostPacks    = 1000     // at any time, those apart that are kept for a while after they were repacked
 )
 
 // soak keeps the service under load for d, watches what it takes, and holds the

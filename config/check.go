@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/media"
 	"cms/webhooks"
 )
 
@@ -25,16 +27,44 @@ func (d *decoder) check(c *Config) {
 	d.repository(&c.Repository)
 	d.state(&c.State)
 	d.collections(c.Collections)
-	if c.Media.Folder != "" {
-		c.Media.Folder = d.folder(c.Media.Folder, []any{"media", "folder"})
+	d.media(&c.Media)
+	for i := range c.Collections {
+		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
 	}
-	d.positive(c.Media.MaxBytes, "media", "max_bytes")
-	d.positive(c.Media.MaxPixels, "media", "max_pixels")
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
+	d.tracing(&c.Tracing)
+}
+
+func (d *decoder) media(m *Media) {
+	if m.Folder != "" {
+		m.Folder = d.folder(m.Folder, []any{"media", "folder"})
+	}
+	d.positive(m.MaxBytes, "media", "max_bytes")
+	d.positive(m.MaxPixels, "media", "max_pixels")
+	given := m.Types
+	m.Types = nil
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		at := []any{"media", "types", name}
+		ext, checked, err := media.CheckType(name, given[name])
+		if _, taken := m.Types[ext]; taken {
+			d.add(at, "is duplicated: it is %s; remove one", ext)
+		} else if err != nil {
+			d.add(at, "%v", err)
+		} else if m.Types == nil {
+			m.Types = map[string]string{ext: checked}
+		} else {
+			m.Types[ext] = checked
+		}
+	}
+	for i, ext := range m.Extensions {
+		if _, typed := m.Types[ext]; !typed && !slices.Contains(words("extensions"), ext) {
+			d.add([]any{"media", "extensions", i}, "%q is not one of %s; give others a media type in types", ext, strings.Join(words("extensions"), ", "))
+		}
+	}
 }
 
 // What the longest token may be set to, in bytes.
@@ -411,6 +441,26 @@ func (d *decoder) webhooks(all []Webhook, collections []Collection) {
 		} else {
 			w.Secret = d.secret(w.SecretEnv, w.SecretFile, at)
 		}
+	}
+}
+
+func (d *decoder) tracing(t *Tracing) {
+	at := []any{"tracing"}
+	for _, name := range slices.Sorted(maps.Keys(t.Headers)) {
+		t.Headers[name] = d.header(t.Headers[name], join(join(at, "headers"), name))
+	}
+	switch u := absolute(t.Endpoint); {
+	case t.Endpoint == "":
+	case u == nil || u.RawQuery != "" || u.Fragment != "":
+		d.add(join(at, "endpoint"), "is not an absolute http or https URL without a query; write http://localhost:4318")
+	case u.User != nil:
+		d.add(join(at, "endpoint"), "holds a login; name it under headers, as Authorization")
+	}
+	if t.Sample < 0 || t.Sample > 1 {
+		d.add(join(at, "sample"), "is not between 0, for none, and 1, for all")
+	}
+	if strings.TrimSpace(t.ServiceName) == "" {
+		d.add(join(at, "service_name"), "is empty")
 	}
 }
 

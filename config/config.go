@@ -40,6 +40,8 @@ type Config struct {
 	Webhooks    []Webhook    `yaml:"webhooks"`
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
+	Tracing     Tracing      `yaml:"tracing"`
+	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
 	source source
 }
@@ -120,6 +122,7 @@ type Collection struct {
 	Fields    []Field           `yaml:"fields"`                                  // none: there is no schema
 	Publish   []string          `yaml:"publish"`                                 // the fields that only who may publish changes
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
+	YAML      string            `yaml:"yaml" words:"yaml"`                       // by what the site reads the files; that of the configuration where it is left out
 }
 
 // Field is a key of the front matter and what is expected of its value.
@@ -144,10 +147,11 @@ type Field struct {
 
 // Media is the folder of images and other files. Without a folder there is none.
 type Media struct {
-	Folder     string   `yaml:"folder"`
-	MaxBytes   int64    `yaml:"max_bytes" default:"10485760"`
-	MaxPixels  int64    `yaml:"max_pixels" default:"50000000"` // of an image, width × height
-	Extensions []string `yaml:"extensions" words:"extensions"` // none: jpg, jpeg, png, gif, webp, pdf
+	Folder     string            `yaml:"folder"`
+	MaxBytes   int64             `yaml:"max_bytes" default:"10485760"`
+	MaxPixels  int64             `yaml:"max_pixels" default:"50000000"` // of an image, width × height
+	Extensions []string          `yaml:"extensions"`                    // that package media knows, or Types; none: jpg, jpeg, png, gif, webp, pdf
+	Types      map[string]string `yaml:"types"`                         // media types of other extensions, which are accepted too; without their dots once they are checked
 }
 
 // Auth is whose tokens are accepted and what roles may do.
@@ -172,7 +176,8 @@ type Login struct {
 	ClientID   string   `yaml:"client_id" required:"true"`
 	SecretEnv  string   `yaml:"secret_env"`
 	SecretFile string   `yaml:"secret_file"`
-	Scopes     []string `yaml:"scopes"` // none: openid, profile, email
+	Scopes     []string `yaml:"scopes"`                // none: openid, profile, email
+	Logout     bool     `yaml:"logout" default:"true"` // who logs out here logs out there
 
 	Secret Secret // what SecretEnv or SecretFile holds; "" for a public client
 }
@@ -243,7 +248,7 @@ type Webhook struct {
 	Token     Secret
 }
 
-// Header is the value of a header that a webhook is sent with.
+// Header is the value of a header that a webhook or a collector is sent.
 type Header struct {
 	Value      string `yaml:"value"`
 	SecretEnv  string `yaml:"secret_env"`
@@ -265,6 +270,14 @@ type Hook struct {
 type Log struct {
 	Level  slog.Level `yaml:"level" default:"info" oneof:"debug info warn error"`
 	Format string     `yaml:"format" default:"auto" oneof:"auto json text"` // auto: text at a terminal, else JSON
+}
+
+// Tracing is where traces of requests are told. Without an endpoint they are told nobody.
+type Tracing struct {
+	Endpoint    string            `yaml:"endpoint"` // of a collector, by OTLP over HTTP
+	Headers     map[string]Header `yaml:"headers"`  // of each request to it
+	ServiceName string            `yaml:"service_name" default:"cms"`
+	Sample      float64           `yaml:"sample" default:"1"` // of the traces that begin here, from 0 to 1
 }
 
 // Secret is a text that prints as "***". Convert it to use it.

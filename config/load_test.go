@@ -52,7 +52,7 @@ func TestLoadExample(t *testing.T) {
 		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
-			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr",
+			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1",
 			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 			Fields: []Field{
 				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},
@@ -70,7 +70,7 @@ func TestLoadExample(t *testing.T) {
 			},
 			Publish: []string{"publiee"},
 		}, {
-			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr",
+			Name: "rencontres", Folder: "_rencontres", Extension: ".md", Language: "fr", YAML: "1.1",
 			Fields: []Field{
 				{Name: "reference", Type: "string", Unique: true, Pattern: "R-[0-9]{4}"},
 				{Name: "forme", Type: "select", Options: []json.RawMessage{[]byte(`"atelier"`), []byte(`"réunion publique"`), []byte(`"balade"`)}},
@@ -87,7 +87,7 @@ func TestLoadExample(t *testing.T) {
 			Issuers: []Issuer{{
 				Issuer: "https://id.example.org", Audience: "cms", Algorithms: []string{"EdDSA", "ES256", "RS256"},
 				JWKSURL: "https://id.example.org/.well-known/jwks.json", RolesClaim: "groups", NameClaim: "preferred_username", EmailClaim: "upn", RoleMap: map[string]string{"/editors": "editor", "/staff": "reader"}, Leeway: 10 * time.Second, Type: "at+jwt",
-				Login: &Login{Name: "id", ClientID: "cms", SecretEnv: "CMS_OIDC_SECRET", Scopes: []string{"openid", "profile", "email"}, Secret: secret},
+				Login: &Login{Name: "id", ClientID: "cms", SecretEnv: "CMS_OIDC_SECRET", Scopes: []string{"openid", "profile", "email"}, Logout: true, Secret: secret},
 			}, {
 				Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"},
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", NameClaim: "name", EmailClaim: "email", Leeway: 10 * time.Second, Secret: secret,
@@ -118,7 +118,9 @@ func TestLoadExample(t *testing.T) {
 			{Name: "local", URL: "http://127.0.0.1:9000/hook", SecretEnv: "CMS_HOOK_SECRET", Events: []string{"entry.*"}, AllowPrivate: true, Secret: secret},
 			{Name: "build", Type: "netlify", URL: "https://api.netlify.com/build_hooks/0123456789abcdef01234567", Coalesce: 30 * time.Second},
 		},
-		Log: Log{Level: slog.LevelInfo, Format: "auto"},
+		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
+		Tracing: Tracing{ServiceName: "cms", Sample: 1},
+		YAML:    "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")
@@ -141,6 +143,8 @@ func TestDefaults(t *testing.T) {
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
+			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
+			YAML:       "1.1",
 		}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%q: got %+v, want %+v", text, c, want)
@@ -279,5 +283,18 @@ func TestLoadNamesAMissingFile(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || !strings.Contains(e.Error(), "cms.yaml: cannot be read: no such file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Types of media are known by their extensions, as package media has them, which
+// extensions may name too.
+func TestTypesOfMedia(t *testing.T) {
+	c, _, err := load(t, "collections: [{name: a, folder: a}]\nmedia: {extensions: [png, gpx], types: {.GPX: Application/GPX+xml, log: 'text/plain; charset=utf-8', .png: image/png}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"gpx": "application/gpx+xml", "log": "text/plain; charset=utf-8", "png": "image/png"}
+	if !reflect.DeepEqual(c.Media.Types, want) {
+		t.Errorf("got %v, want %v", c.Media.Types, want)
 	}
 }

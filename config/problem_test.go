@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"cms/media"
 )
 
 // Each problem is told in full: where, which key, what, and what to do.
@@ -73,6 +75,15 @@ func TestProblems(t *testing.T) {
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no room", "server: {body_memory: -1}", nil, []string{":1:23: server.body_memory: is not more than 0"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"types of media", "media:\n  extensions: [png, exe, gpx]\n  types:\n    .gpx: application/gpx+xml\n    GPX: application/gpx+xml\n    .html: text/html\n    .csv: text/plain\n    .mjs: text/javascript\n    .a b: x/y\n    .stl: stl\n", nil, []string{
+			":2:21: media.extensions[1]: \"exe\" is not one of " + strings.Join(media.Known(), ", ") + "; give others a media type in types",
+			":5:10: media.types.GPX: is duplicated: it is gpx; remove one",
+			":6:12: media.types..html: text/html is a type that browsers run or apply to pages, so it cannot be accepted",
+			":7:11: media.types..csv: is known as text/csv; add csv to extensions instead",
+			":8:11: media.types..mjs: text/javascript is a type that browsers run or apply to pages, so it cannot be accepted",
+			":9:11: media.types..a b: is not an extension; write .gpx",
+			":10:11: media.types..stl: \"stl\" is not a media type; write application/gpx+xml",
+		}},
 		{"origins", "server: {cors_origins: [https://a.example.org, 'https://a.example.org/x', a.example.org]}", nil, []string{
 			`:1:48: server.cors_origins[1]: "https://a.example.org/x" is not an origin; write https://edit.example.org, without a path, or * for all`,
 			`:1:75: server.cors_origins[2]: "a.example.org" is not an origin; write https://edit.example.org, without a path, or * for all`,
@@ -230,6 +241,15 @@ func TestProblems(t *testing.T) {
 			":2:86: webhooks[0].headers.A: needs one of value, secret_env and secret_file",
 			":2:93: webhooks[0].headers.B: needs one of value, secret_env and secret_file",
 			":2:136: webhooks[0].headers.C.secret_env: the environment variable CMS_NONE is not set; set it, or name a file with secret_file",
+		}},
+		{"tracing", "tracing: {endpoint: 'http://ann:hunter2@collector.example.org', sample: 1.5, service_name: ' ', headers: {A: {}}}\n", nil, []string{
+			":1:21: tracing.endpoint: holds a login; name it under headers, as Authorization",
+			":1:73: tracing.sample: is not between 0, for none, and 1, for all",
+			":1:92: tracing.service_name: is empty",
+			":1:110: tracing.headers.A: needs one of value, secret_env and secret_file",
+		}},
+		{"tracing elsewhere", "tracing: {endpoint: 'localhost:4318'}\n", nil, []string{
+			":1:21: tracing.endpoint: is not an absolute http or https URL without a query; write http://localhost:4318",
 		}},
 		{"hooks twice", "webhooks:\n- &w {name: site, url: https://builds.example.org/, secret_env: S}\n- *w\n", []string{"S=" + secret}, []string{
 			`:2:13: webhooks[1].name: "site" is duplicated; choose another name`,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/content"
 	"cms/media"
 	"cms/search"
 	"cms/webhooks"
@@ -39,6 +40,8 @@ func words(name string) []string {
 		return media.Known()
 	case "hosts":
 		return inbound.Providers()
+	case "yaml":
+		return content.Versions()
 	case "languages":
 		return append(search.Languages(), "none")
 	}

@@ -59,7 +59,7 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 	switch {
 	case d.block.unclosed:
 		return refuse(KindNoFrontMatter, "the front matter that line 1 opens is never closed; edit the source")
-	case d.block.format == None:
+	case d.block.format == None && !unreadable:
 		return refuse(KindNoFrontMatter, "the file has no front matter")
 	case d.root != nil && d.root.kind != mapping:
 		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
@@ -164,7 +164,7 @@ func (d *Document) spliced(root, meant *intent, wide bool) (*Document, error) {
 	}
 	out := d
 	if !bytes.Equal(src, d.src) {
-		out = d.parse(src)
+		out = d.Reread(src)
 	}
 	if beyond := new(SyntaxError); errors.As(out.err, &beyond) && beyond.TooLarge {
 		return nil, tooLarge("in the result, %s", beyond.Detail)
@@ -203,12 +203,15 @@ func (d *Document) setBody(text string) (*Document, error) {
 	if body == old {
 		return d, nil
 	}
+	if d.pointer() {
+		return nil, &EditError{Kind: KindSyntax, Line: 1, Detail: "the file is a Git LFS pointer; edit the source"}
+	}
 	src := slices.Clone(d.src[:d.block.body])
 	if d.block.open && body != "" {
 		src = append(src, d.block.eol...)
 	}
 	src = append(src, body...)
-	out := d.parse(src)
+	out := d.Reread(src)
 	if out.block.format != d.block.format || out.Body() != body || out.block.from != d.block.from || out.block.to != d.block.to {
 		return nil, &EditError{Kind: KindRefused, Detail: "the body would be taken for front matter"}
 	}

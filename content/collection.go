@@ -16,7 +16,11 @@ type Collection struct {
 	Schema    Schema
 	Publish   []string // the top-level fields that publish an entry, which not everyone may change
 	Language  string   // of the texts, ISO 639-1; "" is French
+	YAML      Version  // by which what makes the site reads the files
 }
+
+// Parse reads a file of the collection.
+func (c *Collection) Parse(src []byte) *Document { return ParseAs(c.YAML, src) }
 
 // dataExtensions are those of files that are data as a whole, so that no reader of theirs
 // knows front matter. They are read only.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"unicode/utf8"
+
+	"cms/lfs"
 )
 
 // Document is a file with its front matter read. It is immutable, and safe for
@@ -39,6 +41,7 @@ type Problem struct {
 const (
 	RuleSyntax       = "syntax"        // it cannot be read
 	RuleTooLarge     = "too_large"     // it is not read, as it is beyond a bound
+	RulePointer      = "lfs_pointer"   // it stands for a file that Git LFS keeps elsewhere
 	RuleDuplicateKey = "duplicate_key" // of two values it is not clear which one is meant
 	RuleAmbiguous    = "ambiguous"     // readers take a value for different ones
 	RuleSharedAnchor = "shared_anchor" // a value stands for other fields too, and cannot be edited
@@ -68,7 +71,7 @@ func (e *SyntaxError) Error() string {
 
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 3
+const ParseVersion = 4
 
 // Parse reads a file by YAML 1.1. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -79,7 +82,11 @@ func Parse(src []byte) *Document { return ParseAs(YAML11, src) }
 func ParseAs(version Version, src []byte) *Document {
 	d := &Document{src: src, version: version, block: split(src), fields: &Object{}}
 	if d.block.format == None {
-		if d.block.unclosed {
+		if _, pointer := lfs.ParsePointer(src); pointer {
+			const detail = "the file is a Git LFS pointer: what it stands for is kept elsewhere, and not read"
+			d.err = &SyntaxError{Line: 1, Detail: detail}
+			d.problems = append(d.problems, Problem{Rule: RulePointer, Detail: detail, Line: 1, Column: 1})
+		} else if d.block.unclosed {
 			d.problems = append(d.problems, Problem{Rule: RuleSyntax, Line: 1, Column: 1,
 				Detail: "the front matter that line 1 opens is never closed"})
 		}
@@ -91,6 +98,14 @@ func ParseAs(version Version, src []byte) *Document {
 		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
 	}
 	return d
+}
+
+// As is d as it is read by a version of YAML.
+func (d *Document) As(version Version) *Document {
+	if d.version.is12() == version.is12() {
+		return d
+	}
+	return ParseAs(version, d.src)
 }
 
 // decode reads the front matter's block with the decoder of its format.
@@ -129,7 +144,7 @@ func (d *Document) decode() {
 		return "the key stands in its mapping already; the last one counts"
 	})
 	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) string {
-		return disputed(n.text) + ": put it in quotes to make it a text, or write it without doubt"
+		return d.version.dispute(n.text)
 	})
 	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
 		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
@@ -169,12 +184,15 @@ func (d *Document) Body() string { return string(d.src[d.block.body:]) }
 func Body(src []byte) string { return string(src[split(src).body:]) }
 
 // Err says why the front matter cannot be read, as a *[SyntaxError]. It is nil
-// for a file without front matter.
+// for a file without front matter, unless that is a pointer of Git LFS.
 func (d *Document) Err() error { return d.err }
 
 // Problems are what is wrong with the file as such: its syntax, duplicate
 // keys, anchors that several fields share. They must not be changed.
 func (d *Document) Problems() []Problem { return d.problems }
+
+// pointer says whether the file is a pointer of Git LFS.
+func (d *Document) pointer() bool { return d.block.format == None && d.err != nil }
 
 // position is the line and the column, in runes, of an offset in b.
 func position(b []byte, at int) (line, column int) {

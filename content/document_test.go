@@ -141,3 +141,34 @@ func TestSplitAsTheLibraryDoes(t *testing.T) {
 func trimLines(b []byte) []byte {
 	return bytes.TrimSpace(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
 }
+
+// lfsPointer is one of Git LFS.
+const lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+
+// TestPointers are no documents, and what looks like one is.
+func TestPointers(t *testing.T) {
+	d := Parse([]byte(lfsPointer))
+	if d.Err() == nil || len(d.Problems()) != 1 || d.Problems()[0].Rule != RulePointer || d.Fields().Len() != 0 || string(d.Source()) != lfsPointer {
+		t.Errorf("got %v, %v", d.Err(), d.Problems())
+	}
+	title := &Object{Members: []Member{{Key: "title", Value: "a"}}}
+	for name, edit := range map[string]func() (*Document, error){
+		"a field":      func() (*Document, error) { return d.Apply(Set(FieldPath{"title"}, "a")) },
+		"the body":     func() (*Document, error) { return d.Apply(SetBody("a")) },
+		"all of it":    func() (*Document, error) { return d.Replace(title, "a", nil) },
+		"a body alone": func() (*Document, error) { return d.Replace(&Object{}, "a", nil) },
+	} {
+		if out, err := edit(); err == nil {
+			t.Errorf("an edit of %s makes %q", name, out.Source())
+		}
+	}
+	const src = "---\ntitle: a\n---\n"
+	if out, err := d.ReplaceSource([]byte(src), nil); err != nil || string(out.Source()) != src {
+		t.Errorf("another file: got %v", err)
+	}
+	for _, src := range []string{"---\ntitle: a\n---\n" + lfsPointer, lfsPointer + "more\n", "\n" + lfsPointer} {
+		if d := Parse([]byte(src)); d.Err() != nil || len(d.Problems()) != 0 {
+			t.Errorf("%q: got %v, %v", src, d.Err(), d.Problems())
+		}
+	}
+}

@@ -54,16 +54,16 @@ func (e *editor) replace(fields *Object, order keyOrder) error {
 	return err
 }
 
-// parse reads a file as d was read.
-func (d *Document) parse(src []byte) *Document { return ParseAs(d.version, src) }
+// Reread reads another file as d was read.
+func (d *Document) Reread(src []byte) *Document { return ParseAs(d.version, src) }
 
 // framed is the document with an empty front matter where it has none.
 func (d *Document) framed() *Document {
-	if d.block.format != None || d.block.unclosed {
+	if d.block.format != None || d.block.unclosed || d.pointer() {
 		return d
 	}
 	fence := "---" + d.block.eol
-	return d.parse([]byte(string(d.src[:d.block.body]) + fence + fence + d.Body()))
+	return d.Reread([]byte(string(d.src[:d.block.body]) + fence + fence + d.Body()))
 }
 
 // ReplaceSource makes the document what src says. If both can be read and have
@@ -73,7 +73,7 @@ func (d *Document) framed() *Document {
 // date-time in another zone. Else the result is src as it is; as it is where keys of the document
 // are the same, which no other edit can mend.
 func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) {
-	to := d.parse(src)
+	to := d.Reread(src)
 	if string(src) == string(d.src) {
 		return d, nil
 	}
@@ -87,6 +87,11 @@ func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) 
 // New makes a document with YAML front matter and LF line endings. Keys stand
 // as in order, those that it does not name at the end.
 func New(fields *Object, body string, order []string) (*Document, error) {
+	return NewAs(YAML11, fields, body, order)
+}
+
+// NewAs is New for readers of a version of YAML.
+func NewAs(version Version, fields *Object, body string, order []string) (*Document, error) {
 	body = strings.ReplaceAll(body, "\r\n", "\n")
-	return Parse([]byte("---\n---\n"+body)).Replace(fields, body, order)
+	return ParseAs(version, []byte("---\n---\n"+body)).Replace(fields, body, order)
 }

@@ -19,6 +19,9 @@ const (
 	YAML12 Version = "1.2" // as the core schema has it, and so most of what is not Ruby
 )
 
+// Versions are all that there are, as words.
+func Versions() []string { return []string{string(YAML11), string(YAML12)} }
+
 // read is what a plain scalar means. Dates and times are read alike, as readers of
 // either version do. What JSON has no form for, as .inf, is the text that is written.
 func (v Version) read(text string) Value {
@@ -31,27 +34,61 @@ func (v Version) read(text string) Value {
 	return read11(text)
 }
 
-// disputed says how readers of the two versions differ about a plain scalar; "" where
-// they do not.
-func disputed(text string) string {
+func (v Version) is12() bool { return v == YAML12 }
+
+// readers are those of front matter that differ about plain scalars. They are read only.
+var readers = []struct {
+	of   Version // that makes a file mean what it does; "" for none
+	who  string
+	read func(string) Value
+}{
+	{YAML11, "readers of YAML 1.1, as Jekyll", read11},
+	{YAML12, "readers of YAML 1.2", read12},
+	{"", "js-yaml 3, as Eleventy has it", readJS3},
+	{"", "js-yaml 4", readJS4},
+}
+
+// contested says whether readers differ about a plain scalar.
+func contested(text string) bool {
 	if text == "" || text[0] >= 'a' && text[0] <= 'z' && len(text) > 5 {
-		return "" // as nearly always
+		return false // as nearly always
 	}
-	if number(text) && !strings.ContainsAny(text, "eE") {
-		return ""
+	if number(text) && !strings.ContainsAny(text, "eE") && (text[0] != '-' || plainInteger(text)) {
+		return false
 	}
 	if _, _, ok := scanTime(text); ok {
-		return ""
+		return false
 	}
-	old, now := read11(text), read12(text)
-	if Equal(old, now) {
-		return ""
+	for _, r := range readers[1:] {
+		if !Equal(readers[0].read(text), r.read(text)) {
+			return true
+		}
 	}
-	a, b := sortOf(old), sortOf(now)
-	if a == b {
-		b = "another one"
+	return false
+}
+
+// dispute says how readers differ about a plain scalar on which they do, beginning with
+// what it is by v, and how to mend it.
+func (v Version) dispute(text string) string {
+	here, told := v.read(text), "is "
+	for _, r := range readers {
+		if v.is12() == r.of.is12() && r.of != "" {
+			told += sortOf(here) + " here and to " + r.who
+		}
 	}
-	return "is " + a + " to readers of YAML 1.1, as Jekyll, and " + b + " to those of 1.2"
+	for _, r := range readers {
+		there := r.read(text)
+		if Equal(here, there) {
+			continue
+		}
+		sort := sortOf(there)
+		if sort == sortOf(here) {
+			sort = "another one"
+		}
+		told += ", and " + sort + " to " + r.who
+		break
+	}
+	return told + ": put it in quotes to make it a text, or write it without doubt"
 }
 
 // sortOf says in a sentence what v is.
@@ -91,7 +128,7 @@ func read11(s string) Value {
 	case "no", "false", "off":
 		return false
 	}
-	if c := s[0]; c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' {
+	if numeric(s) {
 		switch {
 		case sexagesimal.MatchString(s):
 			return base60(s)
@@ -150,6 +187,78 @@ func read12(s string) Value {
 		return floatOf(s, s)
 	}
 	return s
+}
+
+var (
+	integerJS3 = regexp.MustCompile(`^[-+]?(0b[01_]*[01]|0x[0-9a-fA-F_]*[0-9a-fA-F]|0[0-7_]*[0-7]|0|[1-9]([0-9_]*[0-9])?)$`)
+	base60JS3  = regexp.MustCompile(`^[-+]?([1-9][0-9_]*(:[0-5]?[0-9])+|[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*)$`)
+	floatJS3   = regexp.MustCompile(`^([-+]?(0|[1-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9_]*[0-9][0-9_]*([eE][-+]?[0-9]+)?)$`)
+	integerJS4 = regexp.MustCompile(`^[-+]?(0b[01]+|0x[0-9a-fA-F]+|0o[0-7]+|[0-9]+)$`)
+	floatJS4   = regexp.MustCompile(`^([-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|\.[0-9]+([eE][-+]?[0-9]+)?)$`)
+)
+
+// readJS3 follows js-yaml 3, whose words are those of YAML 1.2, and whose numbers are of
+// habits of its own, most of them those of 1.1.
+func readJS3(s string) Value {
+	v := read12(s)
+	if !numeric(s) {
+		return v
+	}
+	digits := strings.ReplaceAll(s, "_", "")
+	switch {
+	case integerJS3.MatchString(s):
+		return integerOf(s, digits, 0)
+	case base60JS3.MatchString(s):
+		return sixtieths(s, digits)
+	case floatJS3.MatchString(s) && !strings.HasSuffix(s, "_"):
+		return floatOf(s, digits)
+	}
+	return s
+}
+
+// readJS4 follows js-yaml 4, which is close to the core schema.
+func readJS4(s string) Value {
+	if !numeric(s) {
+		return read12(s)
+	}
+	switch {
+	case integerJS4.MatchString(s):
+		base := 0
+		if plain := strings.TrimLeft(s, "+-"); len(plain) < 2 || plain[1] >= '0' && plain[1] <= '9' {
+			base = 10
+		}
+		return integerOf(s, s, base)
+	case floatJS4.MatchString(s):
+		return floatOf(s, s)
+	}
+	return s
+}
+
+// numeric says whether s begins as numbers do.
+func numeric(s string) bool {
+	return s != "" && (s[0] >= '0' && s[0] <= '9' || s[0] == '-' || s[0] == '+' || s[0] == '.')
+}
+
+// sixtieths adds the parts of a number of base 60, the last of which has the weight of
+// one: 18:00 is 1080.
+func sixtieths(s, digits string) Value {
+	sum, sign := new(big.Rat), big.NewRat(1, 1)
+	if digits[0] == '-' {
+		sign.Neg(sign)
+	}
+	for part := range strings.SplitSeq(strings.TrimLeft(digits, "+-"), ":") {
+		n, ok := new(big.Rat).SetString(strings.TrimSuffix(part, "."))
+		if !ok {
+			return s
+		}
+		sum.Add(sum.Mul(sum, big.NewRat(60, 1)), n)
+	}
+	sum.Mul(sum, sign)
+	if sum.IsInt() {
+		return Number(sum.Num().String())
+	}
+	f, _ := sum.Float64()
+	return Number(strconv.AppendFloat(nil, f, 'g', -1, 64))
 }
 
 // integerOf is the number that digits are; s, as which they are written, if none.

@@ -238,7 +238,7 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 
 // note keeps a value that readers disagree about, if there are not too many.
 func (b *yamlBuilder) note(n *node) {
-	if len(b.ambiguous) < maxListed && disputed(n.text) != "" {
+	if len(b.ambiguous) < maxListed && contested(n.text) {
 		b.ambiguous = append(b.ambiguous, n)
 	}
 }

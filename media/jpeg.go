@@ -26,7 +26,7 @@ const (
 // embedded thumbnails, and whatever stands behind its end. What the picture
 // looks like stays: every coded byte of it, its colour profile, and its
 // orientation, in an Exif segment that says no more.
-func stripJPEG(w io.Writer, r io.Reader) error {
+func stripJPEG(w io.Writer, r io.ReadSeeker) error {
 	j := &jpeg{in: bufio.NewReader(r), out: bufio.NewWriter(w)}
 	marker, err := j.marker()
 	if err != nil || marker != markerSOI {

@@ -10,6 +10,8 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io"
+	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -17,51 +19,75 @@ import (
 	_ "golang.org/x/image/webp" // the same
 )
 
-// types is what each known extension stands for.
-var types = map[string]string{
-	"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "svg": "image/svg+xml",
-	"pdf": "application/pdf", "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
-	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-	"mp3":  "audio/mpeg", "mp4": "video/mp4", "webm": "video/webm",
-}
-
-// Known are the extensions that Rules can allow, without their dots.
-func Known() []string {
-	var known []string
-	for ext := range types {
-		known = append(known, ext)
-	}
-	slices.Sort(known)
-	return known
-}
-
 // DefaultExtensions are allowed where nothing is configured.
 func DefaultExtensions() []string { return []string{"jpg", "jpeg", "png", "gif", "webp", "pdf"} }
 
 // DefaultMaxPixels bounds images where nothing is configured.
 const DefaultMaxPixels = 50_000_000
 
-// Rules say which files are accepted.
+// Rules say which files are accepted, and what they are served as.
 type Rules struct {
-	Extensions []string // some of Known; nil is DefaultExtensions
-	MaxPixels  int64    // of an image, width × height; 0 is DefaultMaxPixels
+	Extensions []string          // some of Known; nil is DefaultExtensions
+	Types      map[string]string // media types of other extensions, as CheckType gives them, which are accepted too
+	MaxPixels  int64             // of an image, width × height; 0 is DefaultMaxPixels
+}
+
+// Allowed are the extensions of the files that are accepted, without their dots.
+func (r Rules) Allowed() []string {
+	allowed := r.Extensions
+	if allowed == nil {
+		allowed = DefaultExtensions()
+	}
+	allowed = slices.Clone(allowed)
+	for _, ext := range slices.Sorted(maps.Keys(r.Types)) {
+		if !slices.Contains(allowed, ext) {
+			allowed = append(allowed, ext)
+		}
+	}
+	return allowed
+}
+
+// Accepted are the media types of the files that are accepted, each once.
+func (r Rules) Accepted() []string {
+	var accepted []string
+	for _, ext := range r.Allowed() {
+		accepted = append(accepted, r.Type("."+ext))
+	}
+	slices.Sort(accepted)
+	return slices.Compact(accepted)
 }
 
 // Type is the media type that the extension of a file stands for,
 // "application/octet-stream" for an unknown one.
-func Type(name string) string {
-	if t, ok := types[extension(name)]; ok {
+func (r Rules) Type(name string) string {
+	ext := extension(name)
+	if k, ok := known[ext]; ok {
+		return k.media
+	}
+	if t, ok := r.Types[ext]; ok {
 		return t
 	}
 	return "application/octet-stream"
 }
 
-// Inline says whether a browser may show a file of that type within a page: it
-// runs no code.
-func Inline(mediaType string) bool {
-	kind, _, _ := strings.Cut(mediaType, "/")
-	return mediaType != types["svg"] && (kind == "image" || kind == "audio" || kind == "video" || mediaType == types["pdf"])
+// Inline says whether a browser may show a file of that name within a page: it runs no
+// code. Of the types that are not known here, none is shown.
+func (r Rules) Inline(name string) bool { return known[extension(name)].inline }
+
+// kind is what is known of the type of a file: of its extension, or of another one of
+// the same type.
+func (r Rules) kind(name string) kind {
+	ext := extension(name)
+	if k, ok := known[ext]; ok {
+		return k
+	}
+	essence, _, _ := strings.Cut(r.Types[ext], ";")
+	for _, k := range known {
+		if k.media == essence {
+			return k
+		}
+	}
+	return kind{}
 }
 
 func extension(name string) string {
@@ -80,15 +106,15 @@ func refused(format string, args ...any) error { return &RefusedError{fmt.Sprint
 // image not have too many pixels, of which nothing is decoded. What is wrong is a
 // *RefusedError.
 func (r Rules) Check(name string, f io.ReadSeeker) error {
-	allowed := r.Extensions
-	if allowed == nil {
-		allowed = DefaultExtensions()
-	}
 	ext := extension(name)
-	if !slices.Contains(allowed, ext) {
+	if allowed := r.Allowed(); !slices.Contains(allowed, ext) {
 		return refused("Files with that extension are not allowed. The allowed extensions are: %s.", strings.Join(allowed, ", "))
 	}
-	same, err := matches(f, types[ext])
+	k := r.kind(name)
+	if k.is == nil {
+		return nil // of a type that only the configuration knows
+	}
+	same, err := k.is(f)
 	if err != nil {
 		return fmt.Errorf("detect type: %w", err)
 	}
@@ -98,27 +124,41 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	switch ext {
-	case "jpg", "jpeg", "png", "gif", "webp":
-		return r.checkPixels(f)
+	if k.pixels == nil {
+		return nil
 	}
-	return nil
-}
-
-func (r Rules) checkPixels(f io.ReadSeeker) error {
 	most := r.MaxPixels
 	if most == 0 {
 		most = DefaultMaxPixels
 	}
-	config, _, err := image.DecodeConfig(f)
-	if err != nil {
+	pixels, err := k.pixels(f)
+	if errors.Is(err, errPicture) {
 		return refused("The image cannot be read.")
+	} else if err != nil {
+		return fmt.Errorf("measure image: %w", err)
 	}
-	if pixels := int64(config.Width) * int64(config.Height); pixels > most {
+	if pixels > most {
 		return refused("The image has more than %d pixels. Make it smaller.", most)
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return err
+}
+
+// decodedPixels is how many pixels a picture has that the standard library reads.
+func decodedPixels(f io.ReadSeeker) (int64, error) {
+	config, _, err := image.DecodeConfig(f)
+	if err != nil {
+		return 0, errPicture
+	}
+	return pixelsOf(int64(config.Width), int64(config.Height)), nil
+}
+
+// pixelsOf is how many pixels a picture of that size has, which may be more than can be told.
+func pixelsOf(w, h int64) int64 {
+	if h > 0 && w > math.MaxInt64/h {
+		return math.MaxInt64
+	}
+	return w * h
 }
 
 // errPicture is the error of a picture that its format does not allow.
@@ -127,18 +167,12 @@ var errPicture = errors.New("not a picture that can be read")
 // Strip copies a JPEG, PNG or WebP of that name to w without its metadata. It is false
 // for other types, of which nothing is written. A *RefusedError for a file that cannot
 // be read.
-func Strip(w io.Writer, name string, r io.ReadSeeker) (bool, error) {
-	var err error
-	switch Type(name) {
-	case "image/jpeg":
-		err = stripJPEG(w, r)
-	case "image/png":
-		err = stripPNG(w, r)
-	case "image/webp":
-		err = stripWebP(w, r)
-	default:
+func (r Rules) Strip(w io.Writer, name string, f io.ReadSeeker) (bool, error) {
+	strip := r.kind(name).strip
+	if strip == nil {
 		return false, nil
 	}
+	err := strip(w, f)
 	if errors.Is(err, errPicture) {
 		return true, refused("The image cannot be read.")
 	}

@@ -70,7 +70,7 @@ func TestStripKeepsThePictureAndItsOrientation(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if done, err := Strip(&out, "a.JPG", bytes.NewReader(test.in)); err != nil || !done {
+			if done, err := new(Rules).Strip(&out, "a.JPG", bytes.NewReader(test.in)); err != nil || !done {
 				t.Fatalf("got %t, %v", done, err)
 			}
 			if !bytes.Equal(out.Bytes(), test.want) {

@@ -22,7 +22,7 @@ var shown = map[string]bool{
 // stripPNG copies a PNG, animated or not, without what its looks do not depend
 // on and without what stands behind its end. An orientation stays, in an Exif
 // chunk that says no more.
-func stripPNG(w io.Writer, r io.Reader) error {
+func stripPNG(w io.Writer, r io.ReadSeeker) error {
 	p := &pngFile{in: bufio.NewReader(r), out: bufio.NewWriter(w)}
 	signature := make([]byte, len(pngSignature))
 	if _, err := io.ReadFull(p.in, signature); err != nil || string(signature) != pngSignature {

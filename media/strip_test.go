@@ -159,7 +159,7 @@ func TestStripRefusesBrokenPictures(t *testing.T) {
 		"no.webp":       png,
 	} {
 		var out bytes.Buffer
-		if _, err := Strip(&out, name, bytes.NewReader(in)); err == nil || err.Error() != "The image cannot be read." {
+		if _, err := new(Rules).Strip(&out, name, bytes.NewReader(in)); err == nil || err.Error() != "The image cannot be read." {
 			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestStripRefusesBrokenPictures(t *testing.T) {
 func stripped(t *testing.T, name string, in []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if done, err := Strip(&out, name, bytes.NewReader(in)); err != nil || !done {
+	if done, err := new(Rules).Strip(&out, name, bytes.NewReader(in)); err != nil || !done {
 		t.Fatalf("got %t, %v", done, err)
 	}
 	if bytes.Contains(out.Bytes(), []byte("SECRET")) {
@@ -203,10 +203,10 @@ func FuzzStripPNGAndWebP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		for _, name := range []string{"a.png", "a.webp"} {
 			var out, again bytes.Buffer
-			if _, err := Strip(&out, name, bytes.NewReader(in)); err != nil {
+			if _, err := new(Rules).Strip(&out, name, bytes.NewReader(in)); err != nil {
 				continue
 			}
-			if _, err := Strip(&again, name, bytes.NewReader(out.Bytes())); err != nil || !bytes.Equal(out.Bytes(), again.Bytes()) {
+			if _, err := new(Rules).Strip(&again, name, bytes.NewReader(out.Bytes())); err != nil || !bytes.Equal(out.Bytes(), again.Bytes()) {
 				t.Errorf("%s: stripped twice, %q becomes %q: %v", name, out.Bytes(), again.Bytes(), err)
 			}
 			before, _, err := image.DecodeConfig(bytes.NewReader(in))

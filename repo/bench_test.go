@@ -24,7 +24,7 @@ import (
 func BenchmarkUpdate(b *testing.B) {
 	const entries = 10_000
 	base := filepath.Join(b.TempDir(), "site.git")
-	r, stop := run(b, options(base))
+	r, stop := run(b, durable(base))
 	_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
 		for i := range entries {
 			if _, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%05d", i)), document("Le parc")); err != nil {
@@ -44,7 +44,7 @@ func BenchmarkUpdate(b *testing.B) {
 			if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
 				b.Fatal(err)
 			}
-			r, stop := run(b, options(dir))
+			r, stop := run(b, durable(dir))
 			var next atomic.Int64
 			var wg sync.WaitGroup
 			b.ResetTimer()
@@ -131,7 +131,7 @@ func appended(b *testing.B, p *pack, commits int) float64 {
 // BenchmarkHistory builds the history of 2,000 commits from nothing.
 func BenchmarkHistory(b *testing.B) {
 	dir := b.TempDir()
-	r, stop := run(b, options(dir))
+	r, stop := run(b, durable(dir))
 	for i := range 2000 {
 		_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
 			_, err := tx.Put("consultations", slug(b, fmt.Sprint("c", i%200)), document(fmt.Sprint(i)))
@@ -156,7 +156,7 @@ func BenchmarkHistory(b *testing.B) {
 func BenchmarkReadAfterCommit(b *testing.B) {
 	for _, n := range []int{1000, 300_000} {
 		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
-			r, stop := run(b, options(manyObjects(b, n)))
+			r, stop := run(b, durable(manyObjects(b, n)))
 			defer stop()
 			b.ResetTimer()
 			for i := range b.N {
@@ -211,7 +211,7 @@ func manyObjects(tb testing.TB, n int) string {
 
 // BenchmarkStart opens a site of 10,000 entries without its saved index.
 func BenchmarkStart(b *testing.B) {
-	o := options(filepath.Join(b.TempDir(), "site.git"))
+	o := durable(filepath.Join(b.TempDir(), "site.git"))
 	r, stop := run(b, o)
 	_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
 		for i := range 10_000 {

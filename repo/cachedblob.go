@@ -12,7 +12,8 @@ import (
 // parsed only where that has none.
 type cachedBlob struct {
 	hash    Hash
-	unsaved atomic.Bool // the repository does not have the blob yet
+	version content.Version // by which its front matter is read
+	unsaved atomic.Bool     // the repository does not have the blob yet
 	store   *store
 	budget  *budget
 	bytes   atomic.Pointer[[]byte]
@@ -38,8 +39,37 @@ func (b *budget) reserve(n int64) bool {
 	return false
 }
 
-func (r *Repo) newCachedBlob(blob Hash) *cachedBlob {
-	return &cachedBlob{hash: blob, store: r.store, budget: r.budget}
+// newCachedBlob is the content of a blob as an entry of the collection has it.
+func (r *Repo) newCachedBlob(collection string, blob Hash) *cachedBlob {
+	t := &cachedBlob{hash: blob, store: r.store, budget: r.budget}
+	if c, err := r.collections.named(collection); err == nil {
+		t.version = c.YAML
+	}
+	return t
+}
+
+// in is t as an entry of the collection has it, which may read it by another version.
+func (t *cachedBlob) in(r *Repo, collection string) *cachedBlob {
+	other := r.newCachedBlob(collection, t.hash)
+	if other.version == t.version {
+		return t
+	}
+	if src := t.cachedBytes(); src != nil && t.unsaved.Load() {
+		other.setUnsaved(content.ParseAs(other.version, src))
+	}
+	return other
+}
+
+// key is what the index knows the parse result by: the name of the blob or, of what is
+// read by the younger version, its complement, which is no other blob's name.
+func (t *cachedBlob) key() Hash {
+	k := t.hash
+	if t.version == content.YAML12 {
+		for i := range k {
+			k[i] = ^k[i]
+		}
+	}
+	return k
 }
 
 // setUnsaved keeps what is in d, whatever the budget, until release.
@@ -47,6 +77,7 @@ func (t *cachedBlob) setUnsaved(d *content.Document) {
 	src := d.Source()
 	t.bytes.Store(&src)
 	t.unsaved.Store(true)
+	d = d.As(t.version)
 	t.parsed.Store(&parsed{d.Fields(), d.Problems()})
 }
 
@@ -133,7 +164,7 @@ func (t *cachedBlob) read() *parsed {
 
 func (t *cachedBlob) parse(src []byte) *parsed {
 	t.budget.parsed.Add(1)
-	d := content.Parse(src)
+	d := content.ParseAs(t.version, src)
 	return &parsed{d.Fields(), d.Problems()}
 }
 

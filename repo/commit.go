@@ -26,6 +26,10 @@ type Meta struct {
 	Message   string   // the commit's subject; one is made if it is empty
 	Key       string   // becomes an Idempotency-Key trailer, for FindKey; one word, or "" for none
 	RequestID string   // for the log
+
+	// Made is told of the commit by the writer before anyone can see it, and again if it
+	// has to be made anew; nil for nobody. It should be quick.
+	Made func(Hash)
 }
 
 // clean is p without the characters that would end it early in a commit, and

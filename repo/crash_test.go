@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,9 @@ import (
 )
 
 // A crashDisk works on the real disk, counts what is done to it, and keeps a
-// model of what would be left after a power cut.
+// model of what would be left after a power cut. It syncs nothing really.
 type crashDisk struct {
-	osDisk
+	unsyncedDisk
 	mu    sync.Mutex
 	count int
 	fault fault
@@ -88,7 +89,7 @@ func (d *crashDisk) do(name string, act func() error, model func()) error {
 func (d *crashDisk) Create(name string, mode os.FileMode) (f diskFile, err error) {
 	node := &inode{}
 	err = d.do("create "+filepath.Base(name), func() (err error) {
-		f, err = d.osDisk.Create(name, mode)
+		f, err = d.unsyncedDisk.Create(name, mode)
 		return err
 	}, func() { d.names[name] = node })
 	if err != nil {
@@ -102,7 +103,7 @@ func (d *crashDisk) Create(name string, mode os.FileMode) (f diskFile, err error
 
 func (d *crashDisk) Append(name string) (f diskFile, err error) {
 	err = d.do("append "+filepath.Base(name), func() (err error) {
-		f, err = d.osDisk.Append(name)
+		f, err = d.unsyncedDisk.Append(name)
 		return err
 	}, func() {})
 	if err != nil {
@@ -115,22 +116,22 @@ func (d *crashDisk) Append(name string) (f diskFile, err error) {
 }
 
 func (d *crashDisk) Link(oldname, newname string) error {
-	return d.do("link "+filepath.Base(newname), func() error { return d.osDisk.Link(oldname, newname) },
+	return d.do("link "+filepath.Base(newname), func() error { return d.unsyncedDisk.Link(oldname, newname) },
 		func() { d.names[newname] = d.names[oldname] })
 }
 
 func (d *crashDisk) Rename(oldname, newname string) error {
-	return d.do("rename "+filepath.Base(newname), func() error { return d.osDisk.Rename(oldname, newname) },
+	return d.do("rename "+filepath.Base(newname), func() error { return d.unsyncedDisk.Rename(oldname, newname) },
 		func() { d.names[newname] = d.names[oldname]; delete(d.names, oldname) })
 }
 
 func (d *crashDisk) Remove(name string) error {
-	return d.do("remove "+filepath.Base(name), func() error { return d.osDisk.Remove(name) },
+	return d.do("remove "+filepath.Base(name), func() error { return d.unsyncedDisk.Remove(name) },
 		func() { delete(d.names, name) })
 }
 
 func (d *crashDisk) SyncDir(dir string) error {
-	return d.do("sync folder "+filepath.Base(dir), func() error { return d.osDisk.SyncDir(dir) }, func() {
+	return d.do("sync folder "+filepath.Base(dir), func() error { return d.unsyncedDisk.SyncDir(dir) }, func() {
 		maps.DeleteFunc(d.durable, func(p string, _ *inode) bool { return filepath.Dir(p) == dir })
 		for p, n := range d.names {
 			if filepath.Dir(p) == dir {
@@ -141,7 +142,7 @@ func (d *crashDisk) SyncDir(dir string) error {
 }
 
 func (d *crashDisk) SyncFile(name string) error {
-	return d.do("sync "+filepath.Base(name), func() error { return d.osDisk.SyncFile(name) }, func() {
+	return d.do("sync "+filepath.Base(name), func() error { return d.unsyncedDisk.SyncFile(name) }, func() {
 		if n := d.names[name]; n != nil {
 			n.synced = bytes.Clone(n.data)
 		}
@@ -435,9 +436,33 @@ func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check 
 
 func nothing(*testing.T, string) {}
 
-// few is the distance of the operations that fail, of which only CMS_CRASH_ROUNDS
-// has each fail.
-func few() int { return scaled(1, 7, 23) }
+// sampled are the numbers of the operations that fail in one way: all of them where
+// CMS_CRASH_ROUNDS asks for that. Otherwise the ways share the kinds of operations, so that
+// each kind fails in one of them, at its first, second or last turn; with -short a third
+// of the kinds does.
+func sampled(operations []string, f fault) (numbers []int) {
+	turns := make(map[string][]int) // by kind
+	var kinds []string
+	for i, name := range operations {
+		kind := hashes.ReplaceAllString(name, "")
+		if turns[kind] == nil {
+			kinds = append(kinds, kind)
+		}
+		turns[kind] = append(turns[kind], i)
+	}
+	for k, kind := range kinds {
+		switch of := turns[kind]; {
+		case os.Getenv("CMS_CRASH_ROUNDS") != "":
+			numbers = append(numbers, of...)
+		case k%3 != int(f) || testing.Short() && k/3%3 != int(f):
+		default:
+			numbers = append(numbers, of[[]int{0, min(1, len(of)-1), len(of) - 1}[k/3%3]])
+		}
+	}
+	return numbers
+}
+
+var hashes = regexp.MustCompile("[0-9a-f]{40}|[0-9]+")
 
 // long skips a test with -short, whose short form the others are.
 func long(t *testing.T) {
@@ -468,7 +493,7 @@ func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string),
 		t.Error(err)
 	}
 	operations := append(d.log, "none")
-	for i := 0; i < len(operations); i += few() {
+	for _, i := range sampled(operations, f) {
 		t.Run(fmt.Sprintf("%d %s", i+1, operations[i]), func(t *testing.T) {
 			t.Parallel()
 			s, d := play(t, base, f, i+1, scenario)
@@ -516,7 +541,7 @@ func TestEveryFaultOfRepack(t *testing.T) {
 				s.check(t, s.repo)
 				fsck(t, s.repo.path)
 				d.at = 0
-				for i := range time.Duration(4) { // each joins what the one before left
+				for i := range time.Duration(4) { // each repacks what the one before left
 					if err := s.repo.repacker.maintain(t.Context(), later().Add(i*time.Hour), true); err != nil {
 						t.Errorf("repack after the fault: %v", err)
 					}
@@ -537,7 +562,7 @@ func TestEveryCrashOfRepack(t *testing.T) {
 	eachFaultFrom(t, crash, nothing, repacking, imageChecker())
 }
 
-// joining repacks packs beside an upload that is under way, and removes the old ones
+// repacking repacks packs beside an upload that is under way, and removes the old ones
 // between a group and the move of a file.
 func repacking(t *testing.T, s *script) {
 	s.upload(t, "img/parc.jpg", "une photo")
@@ -749,7 +774,7 @@ func TestKilled(t *testing.T) {
 
 // writeUntilKilled is the child: it prints each entry once it is acknowledged.
 func writeUntilKilled(t *testing.T, dir string) {
-	r, _ := run(t, options(dir))
+	r, _ := run(t, durable(dir))
 	round := len(r.View().Entries("consultations"))
 	var wg sync.WaitGroup
 	for w := range 16 {

@@ -61,7 +61,7 @@ func (e *Entry) Document() (*content.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return content.Parse(src), nil
+	return content.ParseAs(e.blob.version, src), nil
 }
 
 // Updated is the last change of the entry. It is zero for what an update that

@@ -131,18 +131,18 @@ func (h *history) dropUnreachable() {
 	if tip, ok := h.number(h.tip); ok {
 		leads[tip] = true
 	}
-	var astray []int32
+	var unreachable []int32
 	for n := int32(len(leads)) - 1; n >= 0; n-- {
 		if !leads[n] {
-			astray = append(astray, n)
+			unreachable = append(unreachable, n)
 			continue
 		}
 		for _, p := range h.parents(n) {
 			leads[p] = true
 		}
 	}
-	if n := len(astray); n > 0 {
-		h.drop(astray, h.touchedFrom(astray[n-1]))
+	if n := len(unreachable); n > 0 {
+		h.drop(unreachable, h.touchedFrom(unreachable[n-1]))
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // readByGoGit reads what a commit leads to: commits, trees, and the files of the last.
@@ -79,7 +82,8 @@ func TestGoGitReads(t *testing.T) {
 			if g, err = gogit.PlainOpen(o.Path); err != nil {
 				break
 			}
-			if n, err = readByGoGit(g, at); !errors.Is(err, plumbing.ErrObjectNotFound) {
+			n, err = readByGoGit(g, at)
+			if !errors.Is(err, plumbing.ErrObjectNotFound) && !errors.Is(err, dotgit.ErrPackfileNotFound) {
 				break
 			}
 		}
@@ -97,4 +101,70 @@ func TestGoGitReads(t *testing.T) {
 	if n, err := readByGoGit(early, tip); err != nil || n != before {
 		t.Errorf("after a stop, by packs that were listed before: %d commits, %v; want %d", n, err, before)
 	}
+}
+
+// TestGoGitKeptOpen: what docs/operate.md says of a repository that go-git keeps open, and
+// of its way out.
+func TestGoGitKeptOpen(t *testing.T) {
+	t.Parallel()
+	r, _ := manyPacks(t, 6)
+	tip := r.View().Commit()
+	open := func() (*gogit.Repository, *filesystem.Storage) {
+		g, err := gogit.PlainOpen(r.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, ok := g.Storer.(*filesystem.Storage)
+		if !ok {
+			t.Fatalf("the storage is a %T", g.Storer)
+		}
+		return g, s
+	}
+	early, storage := open()
+	if _, err := early.CommitObject(tip); err != nil {
+		t.Fatal(err)
+	}
+	j := repackerOf(t, r, osDisk{})
+	if err := j.repack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readByGoGit(early, tip); err != nil {
+		t.Errorf("while the packs stay: %v", err)
+	}
+	early, storage = open() // as it keeps what it has read
+	if err := storage.HasEncodedObject(tip); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.removeExpired(t.Context(), later()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readByGoGit(early, tip); !errors.Is(err, dotgit.ErrPackfileNotFound) {
+		t.Errorf("by packs that are gone: got %v, want the error that docs/operate.md names", err)
+	}
+	storage.Reindex()
+	if _, err := readByGoGit(early, tip); err != nil {
+		t.Errorf("after it looked again: %v", err)
+	}
+
+	// An index that comes a moment after its pack.
+	for name := range packNames(t, r.packFolder()) {
+		if err := os.Rename(name+".idx", name+".later"); err != nil {
+			t.Fatal(err)
+		}
+		late, storage := open()
+		if _, err := late.CommitObject(tip); !errors.Is(err, dotgit.ErrPackfileNotFound) {
+			t.Errorf("before the index came: got %v", err)
+		}
+		if err := os.Rename(name+".later", name+".idx"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := late.CommitObject(tip); !errors.Is(err, plumbing.ErrObjectNotFound) {
+			t.Errorf("once it came, by the same repository: got %v", err)
+		}
+		storage.Reindex()
+		if _, err := readByGoGit(late, tip); err != nil {
+			t.Errorf("after it looked again: %v", err)
+		}
+	}
+	fsck(t, r.path)
 }

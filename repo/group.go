@@ -141,16 +141,16 @@ func (g *group) run(q *request) (outcome, error) {
 	if o.err = q.ctx.Err(); o.err != nil {
 		return o, nil
 	}
-	tx := newTx(g.repo, maps.Clone(g.tables))
+	tx := newTx(g.base, maps.Clone(g.tables))
 	tx.root = g.repo.root
 	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
 	}
-	settled := tx.netChanges()
-	if len(settled) == 0 {
+	changes := tx.netChanges()
+	if len(changes) == 0 {
 		return o, nil
 	}
-	if err := g.addCommit(tx, settled, q.meta); err != nil {
+	if err := g.addCommit(tx, changes, q.meta); err != nil {
 		return o, err
 	}
 	return outcome{commit: g.commit, changed: true}, nil
@@ -193,6 +193,9 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 			e.latest = made.latestOf(e, d)
 			g.entries = append(g.entries, e)
 		}
+	}
+	if m.Made != nil {
+		m.Made(c.hash)
 	}
 	g.commits = append(g.commits, madeCommit{c, diff})
 	g.commit, g.date, g.tables = c.hash, committed, tx.tables
@@ -272,6 +275,9 @@ func (g *group) publish() *Snapshot {
 		r.unindexed = append(r.unindexed, e.blob.markSaved())
 	}
 	next := g.base.next(g.commit, r.root.hash, g.date, g.tables)
+	if !slices.ContainsFunc(g.commits, func(c madeCommit) bool { return c.touches(attributesName) }) {
+		next.attributes = g.base.attributes
+	}
 	r.publish(next)
 	return next
 }

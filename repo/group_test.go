@@ -283,7 +283,7 @@ func TestFolderDeleted(t *testing.T) {
 // a round wins; those of different entries all do.
 func TestConcurrentUpdates(t *testing.T) {
 	t.Parallel()
-	r := start(t, options(t.TempDir()))
+	r := start(t, durable(t.TempDir()))
 	put(t, r, "consultations", "parc", "0")
 	stale := errors.New("stale")
 	for round := range 5 {

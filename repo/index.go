@@ -37,7 +37,7 @@ import (
 //	commits  hash, list of how many commits before this one each parent is,
 //	         corrected date, author's date, author's number, subject; parents
 //	         come first
-//	paths    path, list of touches by these commits: commit's number, deed, blob
+//	paths    path, list of touches by these commits: commit's number, what it did, blob
 //	         and, of a move, the path of the other end
 const (
 	indexFile  = "cms.index"

@@ -14,7 +14,7 @@ import (
 
 // A lateDisk fails what comes after the point of no return, while it is told to.
 type lateDisk struct {
-	osDisk
+	unsyncedDisk
 	syncs   atomic.Int64 // how many syncs of the branch's folder are to fail
 	renames atomic.Int64 // how many renames of the branch's lock are to tell a failure
 }
@@ -24,11 +24,11 @@ func (d *lateDisk) SyncDir(name string) error {
 		d.syncs.Add(-1)
 		return &os.PathError{Op: "sync", Path: name, Err: syscall.EIO}
 	}
-	return d.osDisk.SyncDir(name)
+	return d.unsyncedDisk.SyncDir(name)
 }
 
 func (d *lateDisk) Rename(oldname, newname string) error {
-	err := d.osDisk.Rename(oldname, newname)
+	err := d.unsyncedDisk.Rename(oldname, newname)
 	if strings.HasSuffix(oldname, ".lock") && d.renames.Load() > 0 {
 		d.renames.Add(-1)
 		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: syscall.ENOENT}

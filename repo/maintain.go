@@ -22,7 +22,7 @@ func (r *Repo) probe(ctx context.Context) error {
 	return storageError(err)
 }
 
-// countPacks counts the packs after they were tended, err saying how that went.
+// countPacks counts the packs after they were maintained, err saying how that went.
 func (r *Repo) countPacks(err error) {
 	packs, listErr := r.repacker.candidates()
 	r.packs.Store(int64(len(packs)))
@@ -47,7 +47,7 @@ func (r *Repo) expiryTime() time.Time {
 }
 
 // repackPause is how long repacking rests after it has worked so long: not
-// at all while more of them come than it joins.
+// at all while more of them come than it repacks.
 func (r *Repo) repackPause(worked time.Duration) time.Duration {
 	if r.packs.Load() > packUrgent {
 		return 0

@@ -19,14 +19,17 @@ import (
 
 // A repacker brings small packs of a folder into larger ones, and removes those that
 // became obsolete by that once a grace period is over: Git lists the packs when it
-// begins, and fails if one of them is gone when it needs it. Nothing else in this
+// begins, and fails if one of them is gone when it needs it. So the period is one since
+// the pack became obsolete, and since anybody began to read. Nothing else in this
 // program removes a pack. It is used by one goroutine at a time.
 type repacker struct {
 	disk       disk
 	folder     string
 	grace      time.Duration // how long obsolete packs stay
 	log        *slog.Logger
+	lastOpen   func() time.Time                         // when somebody last began to read; nil, or the zero Time, where that is not seen
 	pauseAfter func(worked time.Duration) time.Duration // after so much work, so that others get on; nil is not at all
+	packs      *packSet                                 // told which packs are obsolete; nil is nobody
 
 	obsolete      []obsoletePack  // oldest first
 	damaged       map[string]bool // the packs that cannot be read, by name
@@ -46,11 +49,19 @@ type obsoletePack struct {
 	into     string    // the other pack, which may be obsolete too, but not for as long
 	since    time.Time // with its monotonic part, so that no clock that jumps ends it early
 	extended bool      // since the index that named it was taken away
+	early    bool      // it goes before its time, as there are too many
 }
 
-// maxObsolete is how many obsolete packs stay at most. Beyond, the oldest go before
-// their time: each of them costs whoever lists the folder or opens all packs.
-const maxObsolete = 4 * maxPacks
+// Bounds of obsolete packs. Beyond maxObsolete of them, each of which costs whoever
+// lists the folder or opens all packs, or beyond maxObsoleteBytes, the older half goes
+// before its time: in one go, as each time may fail somebody who reads. Those that some
+// would read again and again stay for readersGrace grace periods, and then until nobody
+// has begun to for a part of one.
+const (
+	maxObsolete      = 12 * maxPacks
+	maxObsoleteBytes = 4 << 30
+	readersGrace     = 10
+)
 
 // maxPinned is how many packs a multi-pack-index may keep from being repacked or
 // removed. Beyond, it is removed, as git repack does it.
@@ -71,12 +82,12 @@ func (rp *repacker) repackNow(ctx context.Context) error {
 
 // maintain removes the obsolete packs whose grace period is over at now, and repacks if
 // it is to. It first finds those that an earlier process left: their time begins anew.
-func (rp *repacker) maintain(ctx context.Context, now time.Time, join bool) (err error) {
+func (rp *repacker) maintain(ctx context.Context, now time.Time, repack bool) (err error) {
 	if !rp.loaded {
 		rp.loaded, err = true, rp.findObsolete()
 	}
 	err = errors.Join(err, rp.removeExpired(ctx, now))
-	if join {
+	if repack {
 		err = errors.Join(err, rp.repackNow(ctx))
 	}
 	return err
@@ -117,7 +128,20 @@ func (rp *repacker) markObsolete(packs []packFile, into string) {
 			rp.obsolete = append(rp.obsolete, obsoletePack{packFile: p, into: into, since: now})
 		}
 	}
+	rp.tellObsolete()
+}
+
+// tellObsolete tells others of the obsolete packs.
+func (rp *repacker) tellObsolete() {
 	rp.obsoleteCount.Store(int64(len(rp.obsolete)))
+	if rp.packs == nil {
+		return
+	}
+	into := make(map[string]string, len(rp.obsolete))
+	for _, p := range rp.obsolete {
+		into[p.name] = p.into
+	}
+	rp.packs.obsolete.Store(&into)
 }
 
 // findObsolete marks packs whose objects are all in another one, of those that are
@@ -198,10 +222,35 @@ func (rp *repacker) pause(ctx context.Context, began time.Time) error {
 
 // due says whether the grace period of packs is over at now, or they are too many.
 func (rp *repacker) due(now time.Time) bool {
-	return len(rp.obsolete) > maxObsolete || slices.ContainsFunc(rp.obsolete, func(p obsoletePack) bool { return rp.expired(p, now) })
+	return rp.tooMany() || slices.ContainsFunc(rp.obsolete, func(p obsoletePack) bool { return rp.expired(p, now) })
 }
 
-func (rp *repacker) expired(p obsoletePack, now time.Time) bool { return now.Sub(p.since) >= rp.grace }
+func (rp *repacker) tooMany() bool {
+	var size int64
+	for _, p := range rp.obsolete {
+		size += p.size
+	}
+	return len(rp.obsolete) > maxObsolete || size > maxObsoleteBytes
+}
+
+// expired says whether the grace period of a pack is over at now. Who began to read
+// while it was there, which is any time, may have listed it.
+func (rp *repacker) expired(p obsoletePack, now time.Time) bool {
+	switch age := now.Sub(p.since); {
+	case p.early:
+		return true
+	case age < rp.grace:
+		return false
+	case age < readersGrace*rp.grace:
+		return !rp.openedSince(now.Add(-rp.grace))
+	}
+	return !rp.openedSince(now.Add(-rp.grace / readersGrace))
+}
+
+// openedSince says whether anybody was seen to begin to read after that time.
+func (rp *repacker) openedSince(at time.Time) bool {
+	return rp.lastOpen != nil && rp.lastOpen().After(at)
+}
 
 // removeExpired removes the obsolete packs whose grace period is over at now.
 func (rp *repacker) removeExpired(ctx context.Context, now time.Time) error {
@@ -218,16 +267,16 @@ func (rp *repacker) removeExpired(ctx context.Context, now time.Time) error {
 		if n < 0 {
 			n = len(due)
 		}
-		err = rp.remove(ctx, due[0].into, due[:n], done)
+		err = rp.remove(ctx, now, due[0].into, due[:n], done)
 		due = due[n:]
 	}
 	rp.obsolete = slices.DeleteFunc(rp.obsolete, func(p obsoletePack) bool { return done[p.name] })
-	rp.obsoleteCount.Store(int64(len(rp.obsolete)))
+	rp.tellObsolete()
 	if err != nil {
 		rp.removalFailed = true
 		for i := range rp.obsolete { // no use to try again at once
 			if rp.expired(rp.obsolete[i], now) {
-				rp.obsolete[i].since = now
+				rp.obsolete[i].since, rp.obsolete[i].early = now, false
 			}
 		}
 	}
@@ -244,8 +293,10 @@ func (rp *repacker) expiredNow(now time.Time) (due []obsoletePack, err error) {
 	if !rp.due(now) {
 		return nil, nil
 	}
-	for i := range rp.obsolete[:max(0, len(rp.obsolete)-maxObsolete)] {
-		rp.obsolete[i].since = now.Add(-rp.grace)
+	if rp.tooMany() {
+		for i := range (len(rp.obsolete) + 1) / 2 {
+			rp.obsolete[i].early = true
+		}
 	}
 	m := readMultiIndex(rp.folder)
 	rp.notRemoved = 0
@@ -268,7 +319,7 @@ func (rp *repacker) expiredNow(now time.Time) (due []obsoletePack, err error) {
 			case p.extended:
 				due = append(due, p)
 			default:
-				rp.obsolete[i].since, rp.obsolete[i].extended = now, true
+				rp.obsolete[i].since, rp.obsolete[i].extended, rp.obsolete[i].early = now, true, false
 			}
 		}
 	}
@@ -292,8 +343,8 @@ func (rp *repacker) logPinned() {
 
 // remove removes packs whose objects are all in the pack into, after it has seen
 // that they are. What is done with, removed or not to be removed any more, comes
-// into done.
-func (rp *repacker) remove(ctx context.Context, into string, packs []obsoletePack, done map[string]bool) error {
+// into done. The rest waits once somebody has begun to read since now.
+func (rp *repacker) remove(ctx context.Context, now time.Time, into string, packs []obsoletePack, done map[string]bool) error {
 	forget := func() {
 		for _, p := range packs {
 			done[p.name] = true
@@ -317,6 +368,9 @@ func (rp *repacker) remove(ctx context.Context, into string, packs []obsoletePac
 	for _, p := range packs {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if !p.early && rp.openedSince(now) {
+			return nil
 		}
 		entries, err := readIndex(p.name + ".idx")
 		if errors.Is(err, fs.ErrNotExist) { // Git removed it

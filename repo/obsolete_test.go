@@ -23,7 +23,7 @@ import (
 // closed lets a slowDisk go on.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// repackerOf tends the packs of a repository, and keeps them for two minutes.
+// repackerOf maintains the packs of a repository, and keeps them for two minutes.
 func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
 	return &repacker{disk: d, folder: r.packFolder(), grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
@@ -113,6 +113,51 @@ func TestKeepPacks(t *testing.T) {
 	readAll(t, r, s, entries)
 	noRemains(t, r.packFolder())
 	fsck(t, r.path)
+}
+
+// TestObsoletePacksAreNotRead: readers of ours need not know them, so that they cost
+// nothing, as long as the pack is there that has their objects.
+func TestObsoletePacksAreNotRead(t *testing.T) {
+	t.Parallel()
+	r, entries := manyPacks(t, 6)
+	s := &store{dir: r.path}
+	defer s.Close()
+	j := repackerOf(t, r, osDisk{})
+	j.packs = s.set()
+	known := func(want int) {
+		t.Helper()
+		if err := s.set().refresh(); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.set().list()
+		if err != nil || len(list.packs) != want {
+			t.Errorf("%d packs are known, error %v; want %d", len(list.packs), err, want)
+		}
+		readAll(t, r, s, entries)
+	}
+	known(6)
+	if err := j.repack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known(1)
+	into := j.obsolete[0].into
+	for _, ext := range []string{".idx", ".pack"} {
+		if err := os.Rename(into+ext, into+ext+".gone"); err != nil {
+			t.Fatal(err)
+		}
+		known(6)
+		if err := os.Rename(into+ext+".gone", into+ext); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known(1)
+	if err := j.removeExpired(t.Context(), later()); err != nil {
+		t.Fatal(err)
+	}
+	known(1)
+	if m := s.set().obsolete.Load(); len(*m) != 0 {
+		t.Errorf("%d packs that are gone are remembered", len(*m))
+	}
 }
 
 // TestGitReadsThroughRepack: a process of Git that looked at the packs before they
@@ -228,9 +273,9 @@ func (d removalDisk) Rename(oldname, newname string) error {
 func TestMultiIndexDuringRepack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		join  bool // written while packs are repacked
-		hooks func(write func()) removalDisk
-		left  int // packs of 6, and the new one
+		repack bool // written while packs are repacked
+		hooks  func(write func()) removalDisk
+		left   int // packs of 6, and the new one
 	}{
 		"while they are repacked":  {true, func(func()) removalDisk { return removalDisk{} }, 7},
 		"before one is removed":    {false, func(write func()) removalDisk { return removalDisk{before: func(string) { write() }} }, 7},
@@ -242,7 +287,7 @@ func TestMultiIndexDuringRepack(t *testing.T) {
 			j := repackerOf(t, r, c.hooks(write))
 			var log bytes.Buffer
 			j.log = slog.New(slog.NewTextHandler(&log, nil))
-			if c.join {
+			if c.repack {
 				j.pauseAfter = func(time.Duration) time.Duration { write(); return 0 }
 			}
 			if err := j.repack(t.Context()); err != nil {
@@ -317,19 +362,19 @@ func blobPacks(t *testing.T, folder string, n int) {
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
 	t.Parallel()
-	for name, join := range map[string]bool{"written before they are repacked": false, "and after": true} {
+	for name, repack := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)
 			blobPacks(t, r.packFolder(), maxPinned)
 			j := repackerOf(t, r, slowDisk{hold: closed})
 			write := func() { git(t, r.path, "multi-pack-index", "write") }
-			if !join {
+			if !repack {
 				write()
 			}
 			if err := j.repack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if join {
+			if repack {
 				write()
 			}
 			for round, want := range []int{maxPinned + 2, 1} {
@@ -549,11 +594,12 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	fsck(t, r.path)
 }
 
-// TestObsoletePacksAreBounded: of too many packs the oldest are due before their time.
+// TestObsoletePacksAreBounded: of too many packs, or too many bytes, the older half is
+// due before its time, whoever reads.
 func TestObsoletePacksAreBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler)}
+	j := &repacker{disk: osDisk{}, folder: t.TempDir(), grace: time.Hour, log: slog.New(slog.DiscardHandler), lastOpen: time.Now}
 	for i := range maxObsolete {
 		j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: fmt.Sprint(i)}, since: now})
 	}
@@ -562,7 +608,74 @@ func TestObsoletePacksAreBounded(t *testing.T) {
 	}
 	j.obsolete = append(j.obsolete, obsoletePack{packFile: packFile{name: "another"}, since: now}, obsoletePack{packFile: packFile{name: "one more"}, since: now})
 	due, err := j.expiredNow(now)
-	if err != nil || len(due) != 2 || due[0].name != "0" || due[1].name != "1" {
-		t.Errorf("due are %v, %v; want the two oldest", due, err)
+	if err != nil || len(due) != maxObsolete/2+1 || due[0].name != "0" || due[1].name != "1" {
+		t.Errorf("%d are due, %v; want the older half", len(due), err)
+	}
+	j.obsolete = []obsoletePack{
+		{packFile: packFile{name: "large", size: maxObsoleteBytes}, since: now},
+		{packFile: packFile{name: "small", size: 1}, since: now},
+	}
+	if due, err := j.expiredNow(now); err != nil || len(due) != 1 || due[0].name != "large" {
+		t.Errorf("of too many bytes are due %v, %v; want the older pack", due, err)
+	}
+}
+
+// TestObsoletePacksOutliveReaders: who began to read lately has listed them, so they stay
+// for that one's grace period too; beside those who begin again and again for ten of
+// them, and then until nobody has begun for a part of one. A removal ends where somebody
+// begins. A full disk does not wait.
+func TestObsoletePacksOutliveReaders(t *testing.T) {
+	t.Parallel()
+	r, _ := manyPacks(t, 6)
+	j := repackerOf(t, r, osDisk{})
+	var opened time.Time
+	j.lastOpen = func() time.Time { return opened }
+	if err := j.repack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	since := j.obsolete[0].since
+	for _, c := range []struct {
+		age, opened time.Duration
+		due         bool
+	}{
+		{j.grace - 1, -time.Hour, false},
+		{j.grace, -time.Hour, true},
+		{j.grace, 1, false},
+		{2 * j.grace, j.grace + 1, false},
+		{2 * j.grace, j.grace, true},
+		{readersGrace*j.grace - 1, readersGrace*j.grace - time.Minute, false},
+		{readersGrace * j.grace, readersGrace*j.grace - time.Minute, true},
+		{readersGrace * j.grace, readersGrace*j.grace - time.Second, false},
+	} {
+		opened = since.Add(c.opened)
+		if got := j.due(since.Add(c.age)); got != c.due {
+			t.Errorf("%s after they were repacked, and %s after somebody began: due %t, want %t", c.age, c.age-c.opened, got, c.due)
+		}
+	}
+	left := func(want int) {
+		t.Helper()
+		if err := j.removeExpired(t.Context(), later()); err != nil {
+			t.Fatal(err)
+		}
+		if now := packNames(t, r.packFolder()); len(now) != want {
+			t.Errorf("%d packs are left, want %d", len(now), want)
+		}
+		fsck(t, r.path)
+	}
+	opened = time.Now().Add(time.Minute)
+	left(7)
+	opened = since
+	j.disk = removalDisk{after: func(string) { opened = later().Add(time.Hour) }}
+	left(6)
+	j.disk, opened = osDisk{}, since
+	left(1)
+	noRemains(t, r.packFolder())
+
+	full := fmt.Errorf("write: %w", ErrFull)
+	r.writeErr.Store(&full)
+	r.opens.note(time.Now())
+	r.repacker.obsolete = []obsoletePack{{since: time.Now()}}
+	if !r.repacker.due(r.expiryTime()) {
+		t.Error("a full disk waits for readers")
 	}
 }

@@ -58,7 +58,10 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 	if o.KeepPacks == 0 {
 		o.KeepPacks = 2 * time.Minute
 	}
-	r.repacker = &repacker{disk: r.disk, folder: r.packFolder(), grace: o.KeepPacks, log: r.log, pauseAfter: r.repackPause}
+	r.repacker = &repacker{
+		disk: r.disk, folder: r.packFolder(), grace: o.KeepPacks, log: r.log,
+		pauseAfter: r.repackPause, lastOpen: r.opens.at, packs: r.store.set(),
+	}
 	r.queue = newQueue(o.Queue)
 	r.budget = &budget{limit: o.Memory}
 	if err := r.open(ctx, o.Branch, o.Protect); err != nil {

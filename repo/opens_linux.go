@@ -12,7 +12,8 @@ import (
 
 // watchOpens calls note whenever a program opens the configuration of the repository
 // at path, which each command of Git does first, until ctx ends; see inotify(7). It
-// begins with the zero Time, and gives up, without a word, where that cannot be seen.
+// begins with the zero Time, and gives up, without a word, where that cannot be seen, or
+// no longer, as of a folder that was moved away.
 func watchOpens(ctx context.Context, path string, note func(time.Time)) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -21,7 +22,8 @@ func watchOpens(ctx context.Context, path string, note func(time.Time)) {
 	events := os.NewFile(uintptr(fd), "inotify")
 	defer context.AfterFunc(ctx, func() { events.Close() })()
 	defer events.Close()
-	if _, err := unix.InotifyAddWatch(fd, path, unix.IN_OPEN|unix.IN_ONLYDIR); err != nil {
+	const what = unix.IN_OPEN | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	if _, err := unix.InotifyAddWatch(fd, path, what); err != nil {
 		return
 	}
 	note(time.Time{})
@@ -31,21 +33,26 @@ func watchOpens(ctx context.Context, path string, note func(time.Time)) {
 		if err != nil {
 			return
 		}
-		if configOpened(buf[:n]) {
+		opened, ended := readEvents(buf[:n])
+		if opened {
 			note(time.Now())
+		}
+		if ended {
+			return
 		}
 	}
 }
 
-// configOpened looks for the configuration in events.
-func configOpened(events []byte) bool {
+// readEvents says whether the configuration was opened, which it may have been where
+// events were lost, and whether there will be no more of them.
+func readEvents(events []byte) (opened, ended bool) {
 	for len(events) >= unix.SizeofInotifyEvent {
+		mask := binary.NativeEndian.Uint32(events[4:])
 		size := int(binary.NativeEndian.Uint32(events[12:])) // of the name, which ends with zeros
 		name := events[unix.SizeofInotifyEvent:][:size]
-		if string(bytes.TrimRight(name, "\x00")) == "config" {
-			return true
-		}
+		opened = opened || mask&unix.IN_Q_OVERFLOW != 0 || string(bytes.TrimRight(name, "\x00")) == "config"
+		ended = ended || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF) != 0
 		events = events[unix.SizeofInotifyEvent+size:]
 	}
-	return false
+	return opened, ended
 }

@@ -198,7 +198,7 @@ func TestLostRace(t *testing.T) {
 
 // A hookedDisk does something right before the next lock is taken.
 type hookedDisk struct {
-	osDisk
+	unsyncedDisk
 	beforeLink atomic.Value // of func()
 }
 
@@ -206,7 +206,7 @@ func (d *hookedDisk) Link(oldname, newname string) error {
 	if f, _ := d.beforeLink.Swap(func() {}).(func()); f != nil {
 		f()
 	}
-	return d.osDisk.Link(oldname, newname)
+	return d.unsyncedDisk.Link(oldname, newname)
 }
 
 // TestForeignLock: Git holds the lock of the branch for a moment. It is waited
@@ -278,7 +278,7 @@ func TestStaleLock(t *testing.T) {
 func TestPushesBesideWriters(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := start(t, options(dir))
+	r := start(t, durable(dir))
 	put(t, r, "pages", "index", "Accueil")
 	work := clone(t, dir)
 	var wg sync.WaitGroup

@@ -136,7 +136,7 @@ func offset(n int64) []byte {
 const (
 	drafts      = "cms_" // all of them
 	groupDraft  = drafts + "group"
-	repackDraft = drafts + "join"
+	repackDraft = drafts + "repack"
 	uploadDraft = drafts + "upload" // and a number
 )
 

@@ -24,8 +24,9 @@ type packSet struct {
 	listDir  func(folder string) ([]fs.DirEntry, error) // as os.ReadDir
 	openFile func(name string) (*os.File, error)        // as os.Open
 
-	known   atomic.Pointer[packList] // nil until somebody looked; replaced by who holds mu
-	looking sync.Mutex               // held by the one who lists the folder
+	known    atomic.Pointer[packList]          // nil until somebody looked; replaced by who holds mu
+	looking  sync.Mutex                        // held by the one who lists the folder
+	obsolete atomic.Pointer[map[string]string] // the packs whose objects are all in another one, and in which; nil is none
 
 	mu      sync.Mutex // guards what follows; never held while the disk works
 	learned int        // packs that came since the folder was listed
@@ -186,17 +187,24 @@ type listedPack struct {
 	made time.Time
 }
 
+// listPacks lists the packs, but for the obsolete ones that nobody needs to know.
 func (s *packSet) listPacks(folder string) (list []listedPack, err error) {
+	var obsolete map[string]string
+	if m := s.obsolete.Load(); m != nil {
+		obsolete = *m
+	}
 	entries, err := s.listDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	indexed := make(map[string]bool)
+	indexed, packed := make(map[string]bool), make(map[string]bool)
 	for _, e := range entries {
 		if base, ok := strings.CutSuffix(e.Name(), ".idx"); ok {
 			indexed[base] = true
+		} else if base, ok := strings.CutSuffix(e.Name(), ".pack"); ok {
+			packed[base] = true
 		}
 	}
 	for _, e := range entries {
@@ -204,13 +212,17 @@ func (s *packSet) listPacks(folder string) (list []listedPack, err error) {
 		if !ok || !indexed[base] || !strings.HasPrefix(base, "pack-") {
 			continue // Git puts a pack in place before its index
 		}
+		name := filepath.Join(folder, base)
+		if into := filepath.Base(obsolete[name]); packed[into] && indexed[into] {
+			continue
+		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return nil, err
 		}
-		list = append(list, listedPack{filepath.Join(folder, base), info.ModTime()})
+		list = append(list, listedPack{name, info.ModTime()})
 	}
 	return list, nil
 }

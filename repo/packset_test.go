@@ -281,7 +281,7 @@ func TestOpeningCostsByPack(t *testing.T) {
 // was opened is read on when its pack is gone.
 func TestOpenPacksAreBounded(t *testing.T) {
 	t.Parallel()
-	const most = 10 // not openPacks, as the writer would join that many
+	const most = 10 // not openPacks, as the writer would repack that many
 	r, entries := manyPacks(t, 4*most)
 	s := &store{dir: r.path, streamFrom: 10}
 	defer s.Close()

@@ -10,7 +10,7 @@ import (
 	"cms/content"
 )
 
-// recordIndex are those of the parse results in a file of the index, by blob.
+// recordIndex are those of the parse results in a file of the index, by [cachedBlob.key].
 type recordIndex struct {
 	file     *mapping
 	of       map[Hash]*recordPos
@@ -21,12 +21,12 @@ func newRecordIndex(s *mapping) *recordIndex {
 	return &recordIndex{file: s, of: make(map[Hash]*recordPos)}
 }
 
-// find is the place of the parse result of a blob, nil when there is none.
-func (at *recordIndex) find(blob Hash) *recordPos {
+// find is the place of a parse result, nil when there is none.
+func (at *recordIndex) find(key Hash) *recordPos {
 	if at == nil {
 		return nil
 	}
-	return at.of[blob]
+	return at.of[key]
 }
 
 // decode takes in a part of the file. It reads no parse result.
@@ -195,7 +195,7 @@ func (w *indexWriter) begin(history []byte) {
 
 func (w *indexWriter) add(s record) {
 	sum := checksum(s.encoded)
-	w.body.hash(s.blob.hash)
+	w.body.hash(s.blob.key())
 	w.body = binary.BigEndian.AppendUint32(w.body, sum)
 	w.body.number(len(s.encoded))
 	w.placed = append(w.placed, placedRecord{s.blob, recordPos{nil, int64(len(w.body)), uint32(len(s.encoded)), sum}})

@@ -225,6 +225,8 @@ func (r *Repo) leavesWindow() bool {
 	}
 	if at, watching := r.opens.last(); watching {
 		r.window.opened(at)
+	} else {
+		r.window.watching = false
 	}
 	return r.window.mustWait(time.Now(), func() bool {
 		incoming, err := filepath.Glob(filepath.Join(r.path, "objects", "tmp_objdir-incoming-*"))
@@ -232,22 +234,39 @@ func (r *Repo) leavesWindow() bool {
 	})
 }
 
-// opens is what the writer is told of those who open the repository's configuration.
+// opens is what is known of those who open the repository's configuration, as each
+// command of Git does first.
 type opens struct {
 	mu       sync.Mutex
 	watching bool
-	at       time.Time
+	latest   time.Time
 }
 
 // note says that it was opened, or, with the zero Time, that it will be seen.
 func (o *opens) note(at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.watching, o.at = true, at
+	o.watching = true
+	if at.After(o.latest) {
+		o.latest = at
+	}
+}
+
+// end says that it will not be seen any more.
+func (o *opens) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watching = false
 }
 
 func (o *opens) last() (at time.Time, watching bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.at, o.watching
+	return o.latest, o.watching
+}
+
+// at is when it was last opened; zero where that was not seen.
+func (o *opens) at() time.Time {
+	at, _ := o.last()
+	return at
 }

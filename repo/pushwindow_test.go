@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -252,7 +251,7 @@ func TestWindowWaitsForAPush(t *testing.T) {
 // through; nothing of either side is lost.
 func TestPushBesideSteadyUpdates(t *testing.T) {
 	t.Parallel()
-	r, err := Open(t.Context(), options(t.TempDir()))
+	r, err := Open(t.Context(), durable(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,32 +310,5 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-// Whoever looks at the repository with Git is seen.
-func TestGitIsSeen(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells who opens a file")
-	}
-	dir := filepath.Join(t.TempDir(), "site.git")
-	git(t, t.TempDir(), "init", "-q", "--bare", dir)
-	seen := make(chan time.Time, 1000)
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		watchOpens(t.Context(), dir, func(at time.Time) { seen <- at })
-	}()
-	select {
-	case <-watching:
-		t.Skip("this machine has no inotify to spare")
-	case at := <-seen:
-		if !at.IsZero() {
-			t.Fatalf("the first note is of %s, want that somebody watches", at)
-		}
-	}
-	git(t, t.TempDir(), "ls-remote", dir)
-	if at := <-seen; time.Since(at) > time.Hour {
-		t.Errorf("Git was seen at %s", at)
 	}
 }

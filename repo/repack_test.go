@@ -66,7 +66,7 @@ func TestRepack(t *testing.T) {
 		}
 	}
 	if got := objects(t, dir); got != before {
-		t.Errorf("objects after joining:\n%s\nbefore:\n%s", got, before)
+		t.Errorf("objects after repacking:\n%s\nbefore:\n%s", got, before)
 	}
 	if sizes[1]*3 > sizes[0]*2 {
 		t.Errorf("packs of %d bytes became one of %d", sizes[0], sizes[1])
@@ -144,7 +144,7 @@ func TestPacksAreBounded(t *testing.T) {
 
 // A slowDisk holds repacking until it is let go.
 type slowDisk struct {
-	osDisk
+	unsyncedDisk
 	hold chan struct{} // closed to let it go
 }
 
@@ -152,21 +152,10 @@ func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 	if strings.HasPrefix(filepath.Base(name), repackDraft) {
 		<-d.hold
 	}
-	f, err := d.osDisk.Create(name, mode)
-	if err != nil {
-		return nil, err
-	}
-	return unsynced{f}, nil
+	return d.unsyncedDisk.Create(name, mode)
 }
 
-// unsynced is a file of a test that needs many.
-type unsynced struct{ diskFile }
-
-func (unsynced) Sync() error { return nil }
-
-func (slowDisk) SyncDir(string) error { return nil }
-
-// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it hurries,
+// TestUpdatesWaitForRepack: where packs come faster than they are repacked, it does not rest,
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForRepack(t *testing.T) {
@@ -180,8 +169,8 @@ func TestUpdatesWaitForRepack(t *testing.T) {
 		for i := range maxPacks {
 			put(t, r, "consultations", fmt.Sprint("c", i%7), fmt.Sprint(i))
 		}
-		if hurried := r.repackPause(time.Second); rested != repackRest*time.Second || hurried != 0 {
-			t.Errorf("joining rests for %v, and for %v at the bound", rested, hurried)
+		if urgent := r.repackPause(time.Second); rested != repackRest*time.Second || urgent != 0 {
+			t.Errorf("repacking rests for %v, and for %v at the bound", rested, urgent)
 		}
 		var committed atomic.Bool
 		go func() {

@@ -88,10 +88,10 @@ type Repo struct {
 	history  *history
 	budget   *budget
 	packs    atomic.Int64 // how many there are that could be repacked, about
-	repacker *repacker    // owned by who tends the packs, beside the writer
+	repacker *repacker    // owned by whoever maintains the packs, beside the writer
 	commits  atomic.Int64 // how many the writer made
 	groups   atomic.Int64 // and in how many groups
-	failures atomic.Int64 // how often packs could not be tended
+	failures atomic.Int64 // how often packs could not be maintained
 	view     atomic.Pointer[Snapshot]
 	running  atomic.Bool
 	writeErr atomic.Pointer[error] // what keeps updates from being done, as Run last found
@@ -200,7 +200,7 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 // is thorough, it takes for granted that nothing but an entry, such as a symbolic
 // link, is at the path of a new one: to know that, the tree has to be read.
 func (r *Repo) DryRun(s *Snapshot, thorough bool, fn func(*Tx) error) error {
-	tx := newTx(r, s.tables())
+	tx := newTx(s, s.tables())
 	tx.tree, tx.skipTreeCheck = s.tree, !thorough
 	return tx.call(fn)
 }
@@ -216,8 +216,8 @@ const (
 	indexEvery   = 5000
 )
 
-// Beyond packLimit packs Run has some joined, which rests joinRest times as long
-// as it works; beyond packHurry, without a rest; and at packBound packs updates
+// Beyond packLimit packs Run has some repacked, which rests repackRest times as long
+// as it works; beyond packUrgent, without a rest; and at maxPacks packs updates
 // wait for it.
 const (
 	packLimit  = 50
@@ -242,11 +242,14 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	var tended chan error     // nil while nobody tends the packs
+	var maintained chan error // nil while nobody maintains the packs
 	var warmed chan struct{}  // nil while nothing is being warmed
 	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
-	if _, plain := r.disk.(osDisk); plain && r.remote == nil {
-		beside.Go(func() { watchOpens(ctx, r.path, r.opens.note) })
+	if _, plain := r.disk.(osDisk); plain {
+		beside.Go(func() {
+			defer r.opens.end()
+			watchOpens(ctx, r.path, r.opens.note)
+		})
 	}
 	r.countPacks(nil)
 	due := true // as an earlier process may have kept some
@@ -255,13 +258,13 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.warmDue, warmed = false, make(chan struct{})
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
-		if join := r.packs.Load() > packLimit; tended == nil && (join || due) {
-			tended, due = make(chan error, 1), false
+		if repack := r.packs.Load() > packLimit; maintained == nil && (repack || due) {
+			maintained, due = make(chan error, 1), false
 			now := r.expiryTime()
-			beside.Go(func() { tended <- r.repacker.maintain(ctx, now, join) })
+			beside.Go(func() { maintained <- r.repacker.maintain(ctx, now, repack) })
 		}
 		wake := r.queue.wake
-		if tended != nil && r.packs.Load() >= maxPacks {
+		if maintained != nil && r.packs.Load() >= maxPacks {
 			wake = nil // until the packs are repacked
 		}
 		if held != nil {
@@ -290,7 +293,7 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
 			r.maintainIndex(ctx)
-			due = tended == nil && r.repacker.due(r.expiryTime())
+			due = maintained == nil && r.repacker.due(r.expiryTime())
 		case a := <-r.refUpdates:
 			a.done <- r.updateRef(writing, a)
 		case found := <-readings:
@@ -299,8 +302,8 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.indexSaved(r.finishRebuild(err))
 		case <-warmed:
 			warmed = nil
-		case err := <-tended:
-			tended = nil
+		case err := <-maintained:
+			maintained = nil
 			r.countPacks(err)
 		case <-ctx.Done():
 			r.queue.close()
@@ -334,12 +337,12 @@ const maxGather = 5 * time.Millisecond
 // of a group. Who writes alone is not kept waiting.
 func (r *Repo) gather() {
 	runtime.Gosched()
-	patience := time.NewTimer(min(r.lastGroup.took/2, maxGather))
-	defer patience.Stop()
+	timeout := time.NewTimer(min(r.lastGroup.took/2, maxGather))
+	defer timeout.Stop()
 	for r.queue.size() < min(r.lastGroup.updates, groupLimit) {
 		select {
 		case <-r.queue.wake:
-		case <-patience.C:
+		case <-timeout.C:
 			return
 		}
 	}
@@ -435,8 +438,8 @@ func (r *Repo) prepareIncoming(ctx context.Context, s *Snapshot, tip Hash, found
 			return nil, err
 		}
 	}
-	settle, err := r.prepareSnapshot(ctx, s, found, at)
-	return &incoming{s, e, settle}, err
+	finish, err := r.prepareSnapshot(ctx, s, found, at)
+	return &incoming{s, e, finish}, err
 }
 
 // applyIncoming extends the history by what was prepared last and publishes the snapshot.

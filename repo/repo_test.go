@@ -27,9 +27,54 @@ var collectionsForTest = []content.Collection{
 
 var ann = Person{"Anne Éditrice", "anne@ville.example"}
 
+// options are those of a repository of which no power cut is to be survived: what is
+// synced is told by crashDisk, and on a busy machine each sync takes milliseconds.
 func options(dir string) Options {
+	o := durable(dir)
+	o.disk = unsyncedDisk{}
+	return o
+}
+
+// durable is options on the real disk.
+func durable(dir string) Options {
 	return Options{Path: dir, Committer: Person{"CMS", "cms@ville.example"}, Collections: collectionsForTest}
 }
+
+// An unsyncedDisk is the real one, on which nothing is synced.
+type unsyncedDisk struct{ osDisk }
+
+func (d unsyncedDisk) Create(name string, mode os.FileMode) (diskFile, error) {
+	f, err := d.osDisk.Create(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	return unsynced{f}, nil
+}
+
+func (d unsyncedDisk) Append(name string) (diskFile, error) {
+	f, err := d.osDisk.Append(name)
+	if err != nil {
+		return nil, err
+	}
+	return unsynced{f}, nil
+}
+
+func (unsyncedDisk) SyncDir(name string) error  { return onlyOpen(name) }
+func (unsyncedDisk) SyncFile(name string) error { return onlyOpen(name) }
+
+// onlyOpen fails as a sync does where there is no such file.
+func onlyOpen(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// unsynced is a file that is not synced.
+type unsynced struct{ diskFile }
+
+func (unsynced) Sync() error { return nil }
 
 // start opens the repository and runs its writer until the test ends, then
 // checks it.
@@ -165,7 +210,7 @@ func git(t *testing.T, dir string, args ...string) string {
 func tryGit(dir string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TEST_FSYNC=0",
 		"GIT_AUTHOR_NAME=Denis Dehors", "GIT_AUTHOR_EMAIL=denis@ville.example",
 		"GIT_COMMITTER_NAME=Denis Dehors", "GIT_COMMITTER_EMAIL=denis@ville.example")
 	var stderr bytes.Buffer

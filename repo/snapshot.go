@@ -20,6 +20,7 @@ type Snapshot struct {
 	date         int64 // of the commit, Unix seconds
 	listings     map[string]*listing
 	superseded   chan struct{}
+	attributes   *attributes // shared with those before, if no file of that name has changed since
 }
 
 // A listing is a table and, once somebody asked for it, the table as a slice.
@@ -86,7 +87,7 @@ func (s *Snapshot) tables() map[string]table {
 
 // next is a snapshot that follows s. Listings that did not change are shared.
 func (s *Snapshot) next(commit, tree Hash, date int64, tables map[string]table) *Snapshot {
-	n := &Snapshot{repo: s.repo, commit: commit, tree: tree, date: date, superseded: make(chan struct{}),
+	n := &Snapshot{repo: s.repo, commit: commit, tree: tree, date: date, superseded: make(chan struct{}), attributes: newAttributes(),
 		listings: make(map[string]*listing, len(tables))}
 	for name, t := range tables {
 		if old := s.listings[name]; old != nil && old.same(t) {
@@ -177,19 +178,19 @@ func (r *Repo) diffEntries(s *Snapshot, commit Hash, most int) (*entryDiff, erro
 }
 
 // prepareSnapshot reads what was found that the snapshot of a commit has and s, which it
-// follows, has not. settle makes the snapshot of it, and cannot fail, once the
+// follows, has not. finish makes the snapshot of it, and cannot fail, once the
 // history holds the commit; touched are paths whose last change may be another one
 // than in s. What the files say is read later, if it has a place in the index or
 // there are many of them.
-func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDiff, at *recordIndex) (settle func(touched []string) *Snapshot, err error) {
+func (r *Repo) prepareSnapshot(ctx context.Context, s *Snapshot, found *entryDiff, at *recordIndex) (finish func(touched []string) *Snapshot, err error) {
 	tables := s.tables()
 	for _, e := range found.removed {
 		tables[e.Collection] = tables[e.Collection].remove(e.Slug)
 	}
 	inParts(found.added, func(part []*Entry) {
 		for _, e := range part {
-			e.blob = r.newCachedBlob(e.Revision)
-			if known := at.find(e.Revision); known != nil {
+			e.blob = r.newCachedBlob(e.Collection, e.Revision)
+			if known := at.find(e.blob.key()); known != nil {
 				e.blob.pos.Store(known)
 			}
 		}

@@ -201,7 +201,7 @@ func (l *syncTracker) syncFolder(name string) (did bool, err error) {
 }
 
 // ignoreNotExist is err, unless it says that the file is gone, as packs go that are
-// joined.
+// repacked.
 func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

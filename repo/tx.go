@@ -21,6 +21,7 @@ import (
 // goroutine of that function only.
 type Tx struct {
 	repo          *Repo
+	base          *Snapshot        // that the update, or its group, begins with
 	root          *folder          // of the tip; not changed. nil until a dry run needs it
 	tree          Hash             // of the tip
 	skipTreeCheck bool             // that nothing but entries is where entries can be
@@ -38,8 +39,8 @@ type stagedFile struct {
 	upload        *Upload // of which the file is made, if it is
 }
 
-func newTx(r *Repo, tables map[string]table) *Tx {
-	return &Tx{repo: r, tables: tables, staged: make(map[string]*stagedFile), folders: make(map[string]int)}
+func newTx(base *Snapshot, tables map[string]table) *Tx {
+	return &Tx{repo: base.repo, base: base, tables: tables, staged: make(map[string]*stagedFile), folders: make(map[string]int)}
 }
 
 // call runs fn. A panic is an error of fn.
@@ -85,7 +86,7 @@ func (tx *Tx) Put(collection string, slug content.Slug, d *content.Document) (*E
 	}
 	src := d.Source()
 	e.Revision = hashObject(plumbing.BlobObject, src)
-	e.blob = tx.repo.newCachedBlob(e.Revision)
+	e.blob = tx.repo.newCachedBlob(collection, e.Revision)
 	e.blob.setUnsaved(d)
 	return e, tx.put(e)
 }
@@ -121,7 +122,7 @@ func (tx *Tx) Move(collection string, from content.Slug, target string, to conte
 	if err != nil {
 		return err
 	}
-	e.Mode, e.Revision, e.blob = old.Mode, old.Revision, old.blob
+	e.Mode, e.Revision, e.blob = old.Mode, old.Revision, old.blob.in(tx.repo, target)
 	if err := tx.put(e); err != nil {
 		return err
 	}

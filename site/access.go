@@ -141,6 +141,7 @@ func (acc *access) visible() string {
 		return ""
 	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "yaml %q\n", acc.YAML) // by which one file may be two entries
 	for _, g := range acc.grants {
 		if !g.Allows(auth.Read) {
 			continue
@@ -216,7 +217,7 @@ func (acc *access) revision(e *repo.Entry) (string, error) {
 		return "", err
 	}
 	if storageFailed(e.Problems()) { // the fields were not, but the file is there again
-		return acc.documentRevision(content.Parse(src), e.Revision), nil
+		return acc.documentRevision(acc.Parse(src), e.Revision), nil
 	}
 	name := digest(without(e.Fields(), hidden), content.Body(src))
 	if acc.canRead(e) {
@@ -307,7 +308,7 @@ func (acc *access) visibleDocument(d *content.Document) (*content.Document, erro
 	if len(hidden) == 0 {
 		return d, nil
 	}
-	return content.New(without(d.Fields(), hidden), d.Body(), nil)
+	return content.NewAs(acc.YAML, without(d.Fields(), hidden), d.Body(), nil)
 }
 
 // keepHidden makes the caller's edit from shown to edited on before, so that hidden

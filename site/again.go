@@ -121,7 +121,7 @@ func (s *Site) replay(ctx context.Context, pr *auth.Principal, commit string, m 
 	case err != nil:
 		return nil, err
 	}
-	d := content.Parse(src)
+	d := acc.Parse(src)
 	if !acc.full && !acc.grantsFor(d.Fields()).allows(m.action()) {
 		return nil, acc.outsideConditions(m.action())
 	}

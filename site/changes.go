@@ -351,7 +351,7 @@ func (r *changeReader) state(ctx context.Context, path content.Path, hash repo.H
 	if acc == nil {
 		return entryState{}, nil
 	}
-	d, err := r.site.parsed(ctx, r.effort, hash)
+	d, err := r.site.parsed(ctx, r.effort, c, hash)
 	if err != nil || !acc.canReadFields(d.Fields(), d.Problems()) {
 		return entryState{}, err
 	}

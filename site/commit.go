@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -9,6 +10,7 @@ import (
 
 	"cms/auth"
 	"cms/repo"
+	"cms/trace"
 )
 
 // A transaction is the edits of one commit on their way: all are made or none.
@@ -46,11 +48,32 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 			e.access.budget = nil
 		}
 	}
-	res, err := t.site.repo.Update(ctx, meta, t.perform)
+	res, err := t.site.commit(ctx, meta, t.perform)
 	if err != nil {
 		return nil, asError(err)
 	}
 	return t.outcomes(context.WithoutCancel(ctx), res)
+}
+
+// maxTraced is of how many commits the trace is remembered; what asks for it comes at once.
+const maxTraced = 4096
+
+// commit has the writer run fn, as a span of the request's trace, which what comes of the
+// commit continues.
+func (s *Site) commit(ctx context.Context, m repo.Meta, fn func(*repo.Tx) error) (repo.Result, error) {
+	ctx, span := trace.Start(ctx, "commit")
+	defer span.End()
+	if at := trace.Of(ctx); at.Valid() {
+		m.Made = func(commit repo.Hash) { s.traces.Add(commit, at) }
+	}
+	res, err := s.repo.Update(ctx, m, fn)
+	switch {
+	case errors.Is(err, repo.ErrStorage), errors.Is(err, repo.ErrUnsure):
+		span.Fail("the storage failed")
+	case err == nil && res.Changed:
+		span.Set("cms.commit", res.Commit.String())
+	}
+	return res, err
 }
 
 // close gives back what the edits hold.

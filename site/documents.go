@@ -16,8 +16,14 @@ import (
 // same changes. The zero value is ready.
 type documentCache struct {
 	mu   sync.Mutex
-	kept *simplelru.LRU[repo.Hash, *content.Document]
+	kept *simplelru.LRU[documentKey, *content.Document]
 	size int
+}
+
+// documentKey is a blob, and by what it is read.
+type documentKey struct {
+	blob repo.Hash
+	yaml content.Version
 }
 
 // Bounds of the cache, in bytes of files; parsed they take several times as much.
@@ -29,37 +35,38 @@ const (
 
 func weightOf(d *content.Document) int { return max(minDocumentWeight, len(d.Source())) }
 
-func (all *documentCache) get(hash repo.Hash) *content.Document {
+func (all *documentCache) get(key documentKey) *content.Document {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.kept == nil {
 		return nil
 	}
-	d, _ := all.kept.Get(hash)
+	d, _ := all.kept.Get(key)
 	return d
 }
 
-func (all *documentCache) add(hash repo.Hash, d *content.Document) {
+func (all *documentCache) add(key documentKey, d *content.Document) {
 	if weightOf(d) > maxCachedDocument {
 		return
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.kept == nil {
-		all.kept, _ = simplelru.NewLRU(maxDocumentCache/minDocumentWeight, func(_ repo.Hash, d *content.Document) { all.size -= weightOf(d) }) // fails for no size alone
+		all.kept, _ = simplelru.NewLRU(maxDocumentCache/minDocumentWeight, func(_ documentKey, d *content.Document) { all.size -= weightOf(d) }) // fails for no size alone
 	}
-	if all.kept.Contains(hash) {
+	if all.kept.Contains(key) {
 		return
 	}
-	all.kept.Add(hash, d)
+	all.kept.Add(key, d)
 	for all.size += weightOf(d); all.size > maxDocumentCache; {
 		all.kept.RemoveOldest()
 	}
 }
 
-// parsed is the document whose blob is called hash, at the cost of a budget.
-func (s *Site) parsed(ctx context.Context, e *budget, hash repo.Hash) (*content.Document, error) {
-	if d := s.documents.get(hash); d != nil {
+// parsed is the document of a collection whose blob is called hash, at the cost of a budget.
+func (s *Site) parsed(ctx context.Context, e *budget, c *content.Collection, hash repo.Hash) (*content.Document, error) {
+	key := documentKey{hash, c.YAML}
+	if d := s.documents.get(key); d != nil {
 		return d, e.spend(len(d.Source()))
 	}
 	src, err := s.repo.Blob(ctx, hash)
@@ -69,8 +76,8 @@ func (s *Site) parsed(ctx context.Context, e *budget, hash repo.Hash) (*content.
 	if err := e.parse(src); err != nil {
 		return nil, err
 	}
-	d := content.Parse(src)
-	s.documents.add(hash, d)
+	d := c.Parse(src)
+	s.documents.add(key, d)
 	return d, nil
 }
 
@@ -106,7 +113,7 @@ func (acc *access) visibleRevision(ctx context.Context, hash repo.Hash) (string,
 	if name, ok := acc.cachedRevision(hash); ok {
 		return name, acc.budget.spend(0)
 	}
-	d, err := acc.site.parsed(ctx, acc.budget, hash)
+	d, err := acc.site.parsed(ctx, acc.budget, acc.Collection, hash)
 	if err != nil {
 		return "", err
 	}

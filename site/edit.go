@@ -175,7 +175,8 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 	if to == e.ref {
 		return nil
 	}
-	if err := e.mayMove(doc, target); err != nil {
+	moved := doc.As(target.YAML)
+	if err := e.mayMove(doc, moved, target); err != nil {
 		return err
 	}
 	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
@@ -187,13 +188,21 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 	source := e.access
 	e.from, e.ref, e.access = e.ref, to, target
 	if to.Collection != e.from.Collection {
-		if err := readable(doc); err != nil {
+		if err := readable(moved); err != nil {
 			return err
 		}
+		e.after = moved
 		e.inherited = inherited(doc.Fields(), source, target)
-		if err := e.validate(tx, nil, doc); err != nil {
+		if err := e.validate(tx, nil, moved); err != nil {
 			return err
 		}
+	}
+	path, err := target.Path(to.Slug)
+	if err != nil {
+		return errSlugTooLong()
+	}
+	if err := checkStored(tx, path, isPointer(doc)); err != nil {
+		return err
 	}
 	if err := tx.Move(e.from.Collection, e.from.Slug, to.Collection, to.Slug); err != nil {
 		return err
@@ -217,9 +226,9 @@ func inherited(fields *content.Object, from, to *access) *content.Object {
 }
 
 // mayMove says whether the principal may move doc from one collection to
-// another, or within one. What is hidden from them in one could be seen in the
+// another, which reads it as moved, or within one. What is hidden from them in one could be seen in the
 // other: that is refused.
-func (e *edit) mayMove(doc *content.Document, target *access) error {
+func (e *edit) mayMove(doc, moved *content.Document, target *access) error {
 	if target == e.access {
 		return e.access.authorize(auth.Update, doc, doc)
 	}
@@ -229,7 +238,7 @@ func (e *edit) mayMove(doc *content.Document, target *access) error {
 	if err := e.access.authorize(auth.Delete, doc, nil); err != nil {
 		return err
 	}
-	return target.authorize(auth.Create, nil, doc)
+	return target.authorize(auth.Create, nil, moved)
 }
 
 // revert puts old in the place of the entry, or where it was. The fields that the
@@ -276,7 +285,7 @@ func reverted(old, now *content.Document, hidden []string, schema *content.Schem
 		return old, nil // which cannot be saved
 	}
 	if now == nil {
-		now = content.Parse(nil)
+		now = old.Reread(nil)
 	}
 	fields := without(old.Fields(), hidden)
 	for _, m := range now.Fields().Members {
@@ -315,6 +324,11 @@ func (e *edit) put(tx *repo.Tx, before, after *content.Document) (err error) {
 	}
 	if e.path, err = e.access.Path(e.ref.Slug); err != nil {
 		return errSlugTooLong()
+	}
+	if before == nil || !bytes.Equal(before.Source(), after.Source()) {
+		if err := checkStored(tx, e.path, false); err != nil {
+			return err
+		}
 	}
 	e.before, e.after = before, after
 	e.now, err = tx.Put(e.ref.Collection, e.ref.Slug, after)

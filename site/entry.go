@@ -136,7 +136,7 @@ func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, 
 // validate them would only list every required one as missing.
 func unreadable(problems []content.Problem) bool {
 	for _, p := range problems {
-		if p.Rule == content.RuleSyntax || p.Rule == content.RuleTooLarge {
+		if p.Rule == content.RuleSyntax || p.Rule == content.RuleTooLarge || p.Rule == content.RulePointer {
 			return true
 		}
 	}

@@ -26,6 +26,8 @@ const (
 	TooLarge             Code = "too_large"             // more than is taken
 	Full                 Code = "full"                  // the disk is
 	Unsure               Code = "may_be_saved"          // the disk failed so late that nobody can tell yet
+	Pointer              Code = "lfs_pointer"           // the content is kept by Git LFS, elsewhere
+	Tracked              Code = "lfs_tracked"           // a file there would have to be kept by Git LFS
 )
 
 // Error is a refusal that its caller can act on. Detail is a sentence for

@@ -7,6 +7,7 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/trace"
 )
 
 // ErrUnknownCommit is the error of a commit that is not part of the branch's
@@ -21,6 +22,8 @@ type FileChange struct {
 	Media      string   // the path below the media folder, of a file there; otherwise ""
 	From       string   // where a moved entry was, as a path
 	Changed    []string // the fields that differ, in the order of the file; "body" for the body
+
+	Trace trace.Context // of the request that made the commit, if it came here with one, of late
 }
 
 // Changes are what the commits after since did to files, up to the commit
@@ -35,6 +38,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 	}
 	var changes []FileChange
 	for _, c := range commits {
+		from, _ := s.traces.Peek(c.Commit)
 		for _, f := range c.Changes {
 			fields, err := s.changedFields(ctx, f)
 			if err != nil {
@@ -50,6 +54,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 				Media:      s.mediaName(f.Collection, f.Path),
 				From:       f.From.String(),
 				Changed:    fields,
+				Trace:      from,
 			})
 		}
 	}
@@ -81,7 +86,7 @@ func (s *Site) changedFields(ctx context.Context, f repo.FileChange) ([]string, 
 				return nil, err
 			}
 		}
-		docs[i] = content.Parse(src)
+		docs[i] = s.byName[f.Collection].Parse(src)
 	}
 	return changed(docs[0], docs[1]), nil
 }

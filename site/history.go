@@ -254,7 +254,7 @@ func (s *Site) base(ctx context.Context, acc *access, slug content.Slug, revisio
 	if found < 0 {
 		return nil, &Error{Code: Malformed, Detail: "The base is not a revision of this entry. Give the revision that the edit was made on."}
 	}
-	d, err := s.parsed(ctx, acc.budget, p.versions[found].Revision)
+	d, err := s.parsed(ctx, acc.budget, acc.Collection, p.versions[found].Revision)
 	if err != nil {
 		return nil, mustExist(err)
 	}
@@ -268,17 +268,17 @@ func (p *timeline) lastState() (*content.Document, error) {
 	for _, c := range p.versions[:min(len(p.versions), maxHistorySearch)] {
 		blobs = append(blobs, c.Revision)
 	}
-	return p.access.site.lastReadable(p.ctx, p.access.budget, blobs)
+	return p.access.site.lastReadable(p.ctx, p.access.budget, p.access.Collection, blobs)
 }
 
-// lastReadable is the first of the documents, whose blobs are called so, that can be
+// lastReadable is the first of the documents of a collection, whose blobs are called so, that can be
 // read; nil if there is none. A blob that is zero is of no document.
-func (s *Site) lastReadable(ctx context.Context, budget *budget, blobs []repo.Hash) (*content.Document, error) {
+func (s *Site) lastReadable(ctx context.Context, budget *budget, c *content.Collection, blobs []repo.Hash) (*content.Document, error) {
 	for _, blob := range blobs {
 		if blob.IsZero() {
 			continue
 		}
-		if d, err := s.parsed(ctx, budget, blob); err != nil || d.Err() == nil {
+		if d, err := s.parsed(ctx, budget, c, blob); err != nil || d.Err() == nil {
 			return d, err
 		}
 	}
@@ -354,7 +354,7 @@ func (p *timeline) state(i int) (*State, *content.Document, error) {
 		return at, nil, nil
 	}
 	at.Revision = c.known
-	d, err := p.access.site.parsed(p.ctx, p.access.budget, c.Revision)
+	d, err := p.access.site.parsed(p.ctx, p.access.budget, p.access.Collection, c.Revision)
 	return at, d, err
 }
 

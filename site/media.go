@@ -12,6 +12,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/lfs"
 	"cms/media"
 	"cms/repo"
 )
@@ -30,18 +31,28 @@ type MediaFile struct {
 	Path     string // below the media folder
 	Revision string // the Git blob's id, in hexadecimal
 	Type     string // the media type that its extension stands for
+	Inline   bool   // a browser may show it within a page
 	Size     int64
 	Updated  Change
+	Pointer  *lfs.Pointer // where Git LFS keeps the content; nil for a file that is what it seems
 
 	open func() (io.ReadSeekCloser, error)
 }
 
-// Open opens the content.
-func (f *MediaFile) Open() (io.ReadSeekCloser, error) { return f.open() }
+// Open opens the content. It refuses what Git LFS keeps.
+func (f *MediaFile) Open() (io.ReadSeekCloser, error) {
+	if f.Pointer != nil {
+		return nil, errPointer()
+	}
+	return f.open()
+}
 
 // maxUploads is how many files are looked at, stripped and packed at once, which takes
 // some megabytes for each. Others wait.
 const maxUploads = 8
+
+// MediaTypes are the media types of the files that are accepted.
+func (s *Site) MediaTypes() []string { return s.media.Rules.Accepted() }
 
 // MediaLimit is how many bytes a file may have.
 func (s *Site) MediaLimit() int64 { return s.media.MaxBytes }
@@ -126,12 +137,17 @@ func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {
 	}
 	file := s.mediaOf(name, f, size)
 	file.Updated = change(f.Updated())
-	return file, nil
+	pointer, is, err := f.Pointer(size)
+	if is {
+		file.Pointer = &pointer
+	}
+	return file, err
 }
 
 // mediaOf is a file of a size, without its last change.
 func (s *Site) mediaOf(name string, f repo.File, size int64) *MediaFile {
-	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: media.Type(name), Size: size, open: f.Open}
+	rules := &s.media.Rules
+	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: rules.Type(name), Inline: rules.Inline(name), Size: size, open: f.Open}
 }
 
 // Media is the file at a path below the media folder.
@@ -278,7 +294,7 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	if w.DryRun {
 		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, put))
 	}
-	res, err := s.repo.Update(ctx, meta, put)
+	res, err := s.commit(ctx, meta, put)
 	if err != nil {
 		return nil, asMediaError(err)
 	}
@@ -383,6 +399,16 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, uploadError(err)
 	}
+	if n < lfs.MaxPointer {
+		if b, err := io.ReadAll(file); err != nil {
+			return nil, 0, uploadError(err)
+		} else if _, pointer := lfs.ParsePointer(b); pointer {
+			return nil, 0, &Error{Code: Invalid, Detail: "The content is a Git LFS pointer. Send the file that it stands for."}
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return nil, 0, uploadError(err)
+		}
+	}
 	if err := s.media.Rules.Check(name, file); err != nil {
 		return nil, 0, mediaError(err)
 	}
@@ -391,7 +417,7 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		return nil, 0, err
 	}
 	defer stripped.Close()
-	if done, err := media.Strip(stripped, name, file); err != nil {
+	if done, err := s.media.Rules.Strip(stripped, name, file); err != nil {
 		return nil, 0, mediaError(err)
 	} else if done {
 		file = stripped
@@ -465,7 +491,7 @@ func (s *Site) DeleteMedia(ctx context.Context, pr *auth.Principal, name string,
 	if w.DryRun {
 		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, remove))
 	}
-	res, err := s.repo.Update(ctx, meta, remove)
+	res, err := s.commit(ctx, meta, remove)
 	out.Commit = hexOrEmpty(res.Commit)
 	return out, asMediaError(err)
 }

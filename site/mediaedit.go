@@ -113,16 +113,35 @@ func MovingMedia(name, to string, how References, p Precondition) Operation {
 			}
 			e.ref.Slug, _ = content.ParseSlug(to) // as mediaPath has
 			e.file = fileResult{path: target, revision: now.Revision, moved: name, changed: true}
-			return asMediaError(s.checkNewMedia(tx, to))
+			return asMediaError(s.checkMovedMedia(tx, now, target, to))
 		}
 		return e, e.followUses(ctx, budget, name, to, how, move)
 	}
 }
 
+// checkMovedMedia refuses to have a file at a new path, where another is in the way of it
+// or Git LFS keeps files of another kind.
+func (s *Site) checkMovedMedia(tx *repo.Tx, f repo.File, target content.Path, name string) error {
+	if err := s.checkNewMedia(tx, name); err != nil {
+		return err
+	}
+	size, err := f.Size()
+	if errors.Is(err, repo.ErrNotFound) { // put by the same update: a pointer cannot be
+		return checkStored(tx, target, false)
+	} else if err != nil {
+		return err
+	}
+	_, pointer, err := f.Pointer(size)
+	if err != nil {
+		return err
+	}
+	return checkStored(tx, target, pointer)
+}
+
 // sameKind says whether two names are of files of the same type.
 func (s *Site) sameKind(a, b string) bool {
-	kind := func(name string) string { return s.mediaOf(name, repo.File{}, 0).Type }
-	return strings.EqualFold(path.Ext(a), path.Ext(b)) || kind(a) == kind(b) && kind(a) != kind("")
+	rules := &s.media.Rules
+	return strings.EqualFold(path.Ext(a), path.Ext(b)) || rules.Type(a) == rules.Type(b) && rules.Type(a) != rules.Type("")
 }
 
 // editMedia begins an edit of the file of that name, if pr may.
@@ -171,13 +190,16 @@ func (s *Site) replaced(tx *repo.Tx, at content.Path, name string, p Preconditio
 	created = errors.Is(err, repo.ErrNotFound)
 	switch {
 	case created && p.Absent:
-		return now, true, s.checkNewMedia(tx, name)
+		err = s.checkNewMedia(tx, name)
 	case created:
 		return now, true, &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
-	case err != nil:
-		return now, false, err
+	case err == nil:
+		err = p.holdsFile(now)
 	}
-	return now, false, p.holdsFile(now)
+	if err == nil {
+		err = checkStored(tx, at, false)
+	}
+	return now, created, err
 }
 
 // fileOutcome is the outcome of an edit of a file, without what all have.
@@ -198,6 +220,9 @@ func (e *edit) fileOutcome(dryRun bool) *Outcome {
 	}
 	out.Media = e.site.mediaOf(name, f, size)
 	out.Media.Updated = change(f.Updated())
+	if pointer, is, _ := f.Pointer(size); is {
+		out.Media.Pointer = &pointer
+	}
 	return out
 }
 

@@ -35,7 +35,7 @@ func Creating(collection string, d Draft, p Precondition) Operation {
 			}
 		}
 		schema := &e.access.Schema
-		doc, err := content.New(schema.WithDefaults(schema.Coerce(d.Fields)), d.Body, schema.Order())
+		doc, err := content.NewAs(e.access.YAML, schema.WithDefaults(schema.Coerce(d.Fields)), d.Body, schema.Order())
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func CreatingSource(ref Ref, src []byte, p Precondition) Operation {
 		if err != nil {
 			return nil, err
 		}
-		doc := content.Parse(src)
+		doc := e.access.Parse(src)
 		e.do = func(tx *repo.Tx) error { return e.create(tx, doc) }
 		return e, nil
 	}
@@ -144,7 +144,7 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 		if found.versions[at].gone {
 			return nil, &Error{Code: Malformed, Detail: "The entry did not exist after that commit. Give another commit, or delete the entry."}
 		}
-		old, err := s.parsed(ctx, budget, found.versions[at].Revision)
+		old, err := s.parsed(ctx, budget, e.access.Collection, found.versions[at].Revision)
 		if err != nil {
 			return nil, err
 		}

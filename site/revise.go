@@ -26,8 +26,8 @@ func Replace(fields *content.Object, body string) Revise {
 // there keeps its bytes, unless exact asks for the bytes of src as they are, or
 // the file that is there is of a kind whose fields cannot be edited.
 func ReplaceSource(src []byte, exact bool) Revise {
-	given := content.Parse(src)
 	return func(_ context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
+		given := d.Reread(src)
 		if exact || len(faults(given.Problems())) > 0 { // which validation then reports
 			return given, nil
 		}

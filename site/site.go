@@ -14,10 +14,13 @@ import (
 	"slices"
 	"sync/atomic"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"cms/auth"
 	"cms/content"
 	"cms/preview"
 	"cms/repo"
+	"cms/trace"
 )
 
 // Site is the collections of one repository. It is safe for concurrent use.
@@ -44,6 +47,7 @@ type Site struct {
 	usedFiles   mentionIndexes // of files, by what is like a name of one in entries
 	updates     updateCache
 	head        atomic.Pointer[headName]
+	traces      *lru.Cache[repo.Hash, trace.Context] // of the requests that made the last commits
 }
 
 // headName is a commit that readers see, and its name, which many ask for.
@@ -95,6 +99,7 @@ func New(o Options) (*Site, error) {
 		}
 	}
 	s.views, s.revisions, s.budgets = newViewCache(), newRevisionCache(), newBudgets()
+	s.traces, _ = lru.New[repo.Hash, trace.Context](maxTraced) // whose only error is a size of 0
 	s.unique.reading = s.repo.Warming
 	s.mentions.keysOf, s.usedFiles.keysOf = s.referenceKeys, s.fileKeys
 	return s, nil

@@ -91,7 +91,7 @@ func (e *edit) lastReadable() (*content.Document, error) {
 	for _, c := range e.site.repo.Recent(path, maxHistorySearch) {
 		blobs = append(blobs, c.Revision)
 	}
-	return e.site.lastReadable(context.Background(), nil, blobs)
+	return e.site.lastReadable(context.Background(), nil, e.access.Collection, blobs)
 }
 
 // faults are the problems with a file for which it is not saved. Hints are none, nor

@@ -162,8 +162,8 @@ func TestSessions(t *testing.T) {
 		}
 
 		// An end, a change of the account and time end sessions.
-		if err := sessions.End(t.Context(), "S1"); err != nil {
-			t.Fatal(err)
+		if v, err := sessions.End(t.Context(), "S1"); err != nil || v != (state.Voucher{}) {
+			t.Fatalf("got %+v, %v", v, err)
 		}
 		gone("S1")
 		begin("S2", now)
@@ -230,6 +230,46 @@ func TestRevokedTokens(t *testing.T) {
 			if got, err := tokens.Revoked(t.Context(), at); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("at %s: got %v, %v; want %v", at, got, err, want)
 			}
+		}
+	})
+}
+
+// What a session was begun with is given to one of those who end it, and to nobody else.
+func TestVouchers(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		db := statetest.Open(t, address)
+		if err := db.Accounts().Add(t.Context(), state.Account{ID: "V1", Subject: "V1", Email: "v@example.org", Roles: []string{"editor"}}); err != nil {
+			t.Fatal(err)
+		}
+		now := time.UnixMilli(time.Now().UnixMilli())
+		sessions, want := db.Sessions(), state.Voucher{Provider: "p", IDToken: "h.c.s"}
+		err := sessions.Begin(t.Context(), state.Session{ID: "V1", Account: "V1", AccessHash: "a", RefreshHash: "r", AccessUntil: now.Add(time.Hour), RefreshUntil: now.Add(time.Hour), EndsAt: now.Add(time.Hour), Voucher: want}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, _, err := sessions.Find(t.Context(), "V1")
+		if err != nil || found.Voucher != (state.Voucher{}) {
+			t.Errorf("each request reads %+v, %v", found.Voucher, err)
+		}
+		if _, err := sessions.Rotate(t.Context(), "r", found); err != nil {
+			t.Fatal(err)
+		}
+		var given atomic.Int64
+		var ending sync.WaitGroup
+		for range 4 {
+			ending.Go(func() {
+				v, err := sessions.End(t.Context(), "V1")
+				if err != nil {
+					t.Error(err)
+				}
+				if v == want {
+					given.Add(1)
+				}
+			})
+		}
+		ending.Wait()
+		if given.Load() != 1 {
+			t.Errorf("%d of 4 were given it", given.Load())
 		}
 	})
 }

@@ -47,6 +47,9 @@ type Delivery struct {
 	Started  time.Time // zero before the first attempt
 	Next     time.Time
 	Finished time.Time // zero while it is pending
+
+	TraceParent string // as W3C's Trace Context has it; "" for no trace
+	TraceState  string
 }
 
 // Attempt is one try of a delivery.
@@ -68,7 +71,7 @@ type Result struct {
 }
 
 const deliveryColumns = `d.id, d.endpoint, d.seq, d.event_id, d.type, d.subject, d.path, d.moved_from, d.commit_id, d.body,
-	d.state, d.attempts, d.created_at, d.started_at, d.next_at, d.finished_at`
+	d.state, d.attempts, d.created_at, d.started_at, d.next_at, d.finished_at, d.traceparent, d.tracestate`
 
 func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
 	var (
@@ -77,7 +80,7 @@ func scanDelivery(row interface{ Scan(...any) error }) (Delivery, error) {
 		created, started, next, finished int64
 	)
 	err := row.Scan(&d.ID, &d.Endpoint, &d.Seq, &d.EventID, &d.Type, &d.Subject, &d.Path, &from, &d.Commit, &d.Body,
-		&d.State, &d.Attempts, &created, &started, &next, &finished)
+		&d.State, &d.Attempts, &created, &started, &next, &finished, &d.TraceParent, &d.TraceState)
 	d.From = from.String
 	d.Created, d.Started, d.Next, d.Finished = fromMillis(created), fromMillis(started), fromMillis(next), fromMillis(finished)
 	return d, err
@@ -131,8 +134,8 @@ func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint string, from, to C
 		if err != nil || !moved || d == nil {
 			return err
 		}
-		r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET event_id = ?, commit_id = ?, body = ?
-			WHERE endpoint = ? AND state = 'pending' AND started_at = 0 AND path = ?`), d.EventID, d.Commit, d.Body, endpoint, d.Path)
+		r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_deliveries SET event_id = ?, commit_id = ?, body = ?, traceparent = ?, tracestate = ?
+			WHERE endpoint = ? AND state = 'pending' AND started_at = 0 AND path = ?`), d.EventID, d.Commit, d.Body, d.TraceParent, d.TraceState, endpoint, d.Path)
 		if err != nil {
 			return fmt.Errorf("renew the build of %q: %w", endpoint, err)
 		}
@@ -184,8 +187,8 @@ func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds 
 		return fmt.Errorf("number the deliveries to %q: %w", endpoint, err)
 	}
 	insert, err := tx.PrepareContext(ctx, w.db.Bind(`INSERT INTO webhook_deliveries
-		(id, endpoint, seq, event_id, type, subject, path, moved_from, commit_id, body, state, attempts, created_at, started_at, next_at, finished_at, held)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, ?, 0, CASE WHEN `+sharesPath+` THEN 1 ELSE 0 END)`))
+		(id, endpoint, seq, event_id, type, subject, path, moved_from, commit_id, body, state, attempts, created_at, started_at, next_at, finished_at, traceparent, tracestate, held)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, 0, ?, 0, ?, ?, CASE WHEN `+sharesPath+` THEN 1 ELSE 0 END)`))
 	if err != nil {
 		return fmt.Errorf("enqueue deliveries to %q: %w", endpoint, err)
 	}
@@ -199,7 +202,7 @@ func (w *Webhooks) enqueue(ctx context.Context, tx *sql.Tx, endpoint string, ds 
 		from := sql.NullString{String: d.From, Valid: d.From != ""}
 		seq := next - int64(len(ds)-i)
 		if _, err := insert.ExecContext(ctx, append([]any{ds[i].ID, endpoint, seq, d.EventID, d.Type, d.Subject,
-			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli()}, sharing(endpoint, d.Path, from, seq)...)...); err != nil {
+			d.Path, from, d.Commit, d.Body, d.Created.UnixMilli(), d.Next.UnixMilli(), d.TraceParent, d.TraceState}, sharing(endpoint, d.Path, from, seq)...)...); err != nil {
 			return fmt.Errorf("enqueue a delivery to %q: %w", endpoint, err)
 		}
 	}

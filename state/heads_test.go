@@ -205,7 +205,7 @@ func TestReadsDoNotWait(t *testing.T) {
 			if _, _, err := db.Sessions().Find(t.Context(), "S2"); err != nil {
 				t.Fatalf("a session that has begun is not found: %v", err)
 			}
-			if err := db.Sessions().End(t.Context(), "S2"); err != nil {
+			if _, err := db.Sessions().End(t.Context(), "S2"); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := db.Sessions().Find(t.Context(), "S2"); !errors.Is(err, state.ErrUnknown) {

@@ -18,6 +18,14 @@ type Session struct {
 	RefreshHash  string
 	RefreshUntil time.Time
 	EndsAt       time.Time // beyond which it cannot be refreshed
+
+	Voucher Voucher // that Begin is given and End gives back; Find leaves it out
+}
+
+// Voucher is what is kept of a login at an identity provider for the logout there.
+type Voucher struct {
+	Provider string // "" for a login with a password
+	IDToken  string // "" where it is not kept
 }
 
 // Sessions are who is logged in.
@@ -34,9 +42,10 @@ func (ss Sessions) Begin(ctx context.Context, s Session, now time.Time) error {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`),
-			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli())
+		_, err := tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli(),
+			s.Voucher.Provider, s.Voucher.IDToken)
 		return err
 	})
 	if err != nil {
@@ -84,10 +93,12 @@ func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, 
 	return n > 0, nil
 }
 
-// End ends the session, if it has not ended yet.
-func (ss Sessions) End(ctx context.Context, id string) error {
-	if _, err := ss.db.exec(ctx, `DELETE FROM sessions WHERE id = ?`, id); err != nil {
-		return fmt.Errorf("end a session: %w", err)
+// End ends the session, if it has not ended yet, and gives what it was begun with: of
+// several who end it, to one.
+func (ss Sessions) End(ctx context.Context, id string) (v Voucher, err error) {
+	row := ss.db.sql.QueryRowContext(ctx, ss.db.Bind(`DELETE FROM sessions WHERE id = ? RETURNING provider, id_token`), id)
+	if err := row.Scan(&v.Provider, &v.IDToken); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Voucher{}, fmt.Errorf("end a session: %w", err)
 	}
-	return nil
+	return v, nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -41,6 +44,21 @@ func TooLarge(limit int64) *Problem {
 // MaxBody is how many bytes the body of a request may have, where its operation names no
 // other bound.
 func (f *Floor) MaxBody() int64 { return f.maxBody }
+
+// MediaType is which of the accepted media types a request's body is in. A 415
+// names the accepted ones, also in the header that is given, if any.
+func MediaType(contentType, header string, accepted ...string) (string, error) {
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := strings.ToLower(params["charset"])
+	if err == nil && slices.Contains(accepted, media) && (charset == "" || charset == "utf-8") {
+		return media, nil
+	}
+	p := NewProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
+	if header != "" {
+		p = p.With(header, strings.Join(accepted, ", "))
+	}
+	return "", p
+}
 
 // arriving is a body on its way. It ends at the bound of its operation, and its failures
 // are problems.

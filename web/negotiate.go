@@ -58,3 +58,23 @@ func qualityOf(media, accept string) float64 {
 	}
 	return quality
 }
+
+// Language picks the language of a page for people (RFC 9110, section 12.5.4): of those
+// offered, by their primary tags, the one of the highest quality, the first of equals.
+func Language(accept string, offered ...string) string {
+	best, quality := offered[0], 0.0
+	for _, tag := range offered {
+		for part := range strings.SplitSeq(accept, ",") {
+			name, params, _ := strings.Cut(strings.ToLower(strings.TrimSpace(part)), ";")
+			primary, _, _ := strings.Cut(strings.TrimSpace(name), "-")
+			q := 1.0
+			if s, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+				q, _ = strconv.ParseFloat(s, 64) // 0 for what cannot be read
+			}
+			if primary == tag && q > quality {
+				best, quality = tag, q
+			}
+		}
+	}
+	return best
+}

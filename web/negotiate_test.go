@@ -31,3 +31,14 @@ func TestNegotiate(t *testing.T) {
 		}
 	}
 }
+
+func TestLanguage(t *testing.T) {
+	for _, tt := range []struct{ accept, want string }{
+		{"", "en"}, {"de", "en"}, {"*", "en"}, {"fr", "fr"}, {"FR-ca", "fr"}, {"fr-FR,fr;q=0.9,en-US;q=0.8,en;q=0.7", "fr"}, {"en-GB, fr;q=0.9", "en"},
+		{"fr;q=0.4, en;q=0.5", "en"}, {"de;q=1, fr;q=0.1", "fr"}, {"fr;q=0", "en"}, {"fr;q=x", "en"}, {" fr ; q=0.3 ", "fr"}, {"frisian", "en"}, {";;,,", "en"},
+	} {
+		if got := Language(tt.accept, "en", "fr"); got != tt.want {
+			t.Errorf("Accept-Language: %s: got %q, want %q", tt.accept, got, tt.want)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"cms/trace"
 )
 
 // observe names each request and, when it is done, logs it, counts it and
@@ -19,37 +21,61 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Request-Id", c.ID)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache")
-		if strings.HasPrefix(r.URL.Path, "/v1/") { // what it tells is for who asks
-			h.Set("Cache-Control", "private, no-cache")
-		}
+		h.Set("Cache-Control", "private, no-cache") // but for what is [Operation.Public]
 		if f.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		answer := &recorder{ResponseWriter: w, body: c.body}
 		ctx := withRecord(r.Context(), c)
-		f.account(ctx, r, c, answer, func() {
+		f.account(ctx, r, c, answer, func(ctx context.Context) {
 			r = r.WithContext(ctx)
 			r.Body = c.body
 			next.ServeHTTP(answer, r)
 		})
-		answer.linger()
+		answer.linger(f.lingering)
 	})
 }
 
 // account has a request answered and tells what came of it, also when its connection is
 // cut.
-func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer *recorder, serve func()) {
+func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer *recorder, serve func(context.Context)) {
 	start := time.Now()
+	ctx, span := f.tracer.Start(ctx, trace.FromHeader(r.Header), "request", trace.Server)
 	defer func() {
 		took := time.Since(start)
+		tell(span, r, c, answer.status)
 		f.metrics.observe(r.Method, c.Operation, answer.status, took)
 		f.audit(ctx, r, c, answer.status)
 		f.log.LogAttrs(ctx, slog.LevelInfo, "request",
 			slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
 			slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
 	}()
-	serve()
+	serve(ctx)
+}
+
+// tell says in a request's span what is told to third parties: no path, as the names of
+// entries may be hidden from some, and nothing of who asks. What is no operation of a
+// client's, such as a look at the health of the service, is only told where the client
+// traces it.
+func tell(span *trace.Span, r *http.Request, c *record, status int) {
+	defer span.End()
+	if c.Operation.Name == "" && !span.Remote() {
+		span.Drop()
+	}
+	method := r.Method
+	if !defined(method) {
+		method = "_OTHER"
+	}
+	span.Rename(strings.TrimSpace(method + " " + c.Operation.Route))
+	span.Set("http.request.method", method)
+	if c.Operation.Route != "" {
+		span.Set("http.route", c.Operation.Route)
+	}
+	span.Set("http.response.status_code", status)
+	span.Set("cms.request_id", c.ID)
+	if status >= http.StatusInternalServerError {
+		span.Fail(http.StatusText(status))
+	}
 }
 
 // maxLogged is how much is logged of a text that a client chose.
@@ -100,20 +126,34 @@ const (
 	lingerBytes = 32 << 20
 )
 
-// linger throws away what still comes of a body that is not wanted. Most clients send
-// all of it before they look for an answer, and would lose one on a connection that is
-// closed meanwhile (RFC 9112, 9.6).
-func (r *recorder) linger() {
+// linger throws away what still comes of a body that is not wanted, until stopping ends.
+// Many clients send all of it before they look for an answer, and would lose that on a
+// connection that is closed meanwhile (RFC 9112, section 9.6). Nothing is read of what is
+// too long for that.
+func (r *recorder) linger(stopping context.Context) {
 	if !r.ends {
 		return
 	}
 	control := http.NewResponseController(r.ResponseWriter)
-	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	hangUp := func() { _ = control.SetReadDeadline(time.Unix(1, 0)) } // or the server reads on
+	defer hangUp()
+	if r.body.left > lingerBytes || control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(stopping, func() {
+		defer close(stopped)
+		hangUp()
+	})
 	_, _ = io.CopyN(io.Discard, r.body.ReadCloser, lingerBytes)
-	_ = control.SetReadDeadline(time.Unix(1, 0)) // or the server reads on
+	if !stop() {
+		<-stopped
+	}
 }
+
+// EndLingering has nobody wait any more, now and from now on, for the rest of a body that
+// was refused, so that a server can shut down.
+func (f *Floor) EndLingering() { f.endLingering() }
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {

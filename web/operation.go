@@ -15,6 +15,7 @@ type Operation struct {
 	Route  string                                       // the template of its path, in metrics
 	Caller func(*http.Request) (*auth.Principal, error) // says whom a request is of; [Floor.Caller] when nil
 
+	Public     bool     // it answers the same to everyone, which caches may share
 	Repeatable []string // the parameters of its query that may be given several times; of others each means one thing
 
 	// What a request may take. The server has bounds of its own, for headers, for
@@ -51,6 +52,9 @@ func (f *Floor) Handle(op Operation, h func(http.ResponseWriter, *http.Request) 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := recordOf(r.Context())
 		c.Operation = op
+		if op.Public {
+			w.Header().Set("Cache-Control", "no-cache")
+		}
 		if c.body != nil {
 			c.body.limit = op.Body
 		}

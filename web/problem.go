@@ -115,17 +115,20 @@ type Refusal interface {
 	Plain() *Problem
 }
 
-// WriteProblem answers with a problem document.
+// WriteProblem answers with a problem document. The answer says how long it is, so that a
+// client whose body is still on its way knows when it has all of it.
 func WriteProblem(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	p := refusal.Plain()
 	p.Tell(r.Context())
 	for k, vs := range p.headers {
 		w.Header()[k] = vs
 	}
+	body, _ := json.Marshal(refusal) // of texts, which never fails
 	w.Header().Set("Content-Type", mediaProblem)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
-		json.NewEncoder(w).Encode(refusal)
+		_, _ = w.Write(append(body, '\n'))
 	}
 }
 

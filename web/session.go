@@ -98,15 +98,18 @@ func (c Cookies) HaveSession(r *http.Request) bool {
 }
 
 // EndSession ends the session that a browser has, so that nobody who knows its tokens
-// has a part in what comes after.
-func (f *Floor) EndSession(ctx context.Context, r *http.Request) error {
+// has a part in what comes after. It gives what the session was begun with at a provider.
+func (f *Floor) EndSession(ctx context.Context, r *http.Request) (begun auth.Voucher, err error) {
 	var errs []error
 	for _, name := range []string{accessCookie, refreshCookie} {
 		if token := f.cookies.Of(r, name); token != "" {
-			errs = append(errs, f.sessions.Logout(ctx, token))
+			v, err := f.sessions.Logout(ctx, token)
+			if errs = append(errs, err); v != (auth.Voucher{}) {
+				begun = v
+			}
 		}
 	}
-	return errors.Join(errs...)
+	return begun, errors.Join(errs...)
 }
 
 // SameOrigin refuses what the page of another site makes a browser send. Where

@@ -18,6 +18,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/auth"
+	"cms/trace"
 )
 
 // Floor is what the doors of a service share.
@@ -51,6 +53,10 @@ type Floor struct {
 	registry   *prometheus.Registry
 	metrics    *metrics
 	log        *slog.Logger
+	tracer     *trace.Tracer
+
+	lingering    context.Context // ends with endLingering
+	endLingering func()
 
 	doors   []mounted // those of longer prefixes come first
 	handler http.Handler
@@ -75,6 +81,7 @@ type Options struct {
 	Metrics  bool                 // serve Registry at /metrics
 	Public   prometheus.Gatherer  // what is shown there beside it; may be nil
 	Logger   *slog.Logger
+	Tracer   *trace.Tracer // is told of requests; nil tells nobody
 }
 
 // Bounds where no others are configured.
@@ -100,6 +107,7 @@ func New(o Options) (*Floor, error) {
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		registry:    o.Registry,
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		tracer:      o.Tracer,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
 		f.secure = u.Scheme == "https"
@@ -107,6 +115,7 @@ func New(o Options) (*Floor, error) {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
+	f.lingering, f.endLingering = context.WithCancel(context.Background())
 	f.bodies = newBodies(cmp.Or(o.BodyMemory, DefaultBodyMemory), f.maxBody)
 	var err error
 	if f.perAddress, err = NewLimiter("address", o.PerAddress); err != nil {
@@ -209,7 +218,7 @@ type page struct {
 }
 
 func (f *Floor) page(path string, h http.HandlerFunc) *page {
-	return &page{f, f.Handle(Operation{Route: path, Caller: Anyone, Unlimited: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return &page{f, f.Handle(Operation{Route: path, Caller: Anyone, Public: true, Unlimited: true}, func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return NotAllowed(http.MethodGet, http.MethodHead)
 		}

@@ -334,6 +334,30 @@ func TestRefusedBodiesGetTheirAnswer(t *testing.T) {
 	}
 }
 
+// Whoever sends no more than a part of a body knows when they have all of the answer: the
+// connection is not closed at once.
+func TestRefusedBodiesNeedNotEnd(t *testing.T) {
+	floor := doors(t, web.Options{})
+	floor.Mount("/unread", door{floor.Handle(web.Operation{Caller: web.Anyone, Body: 100}, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })})
+	server := httptest.NewServer(floor)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told, err := io.ReadAll(io.LimitReader(res.Body, res.ContentLength)); err != nil || int64(len(told)) != res.ContentLength || !strings.Contains(string(told), "\"status\"") {
+		t.Errorf("got %q of %d bytes: %v", told, res.ContentLength, err)
+	}
+}
+
 // door is a handler without a manner of its own.
 type door struct{ http.Handler }
 

@@ -15,6 +15,8 @@ import (
 
 	"code.dny.dev/ssrf"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"cms/trace"
 )
 
 // Limits of an attempt and between attempts.
@@ -85,6 +87,7 @@ func (s *sender) post(ctx context.Context, id string, event []byte) (answer, err
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "cms-webhooks")
 	}
+	trace.Of(ctx).Set(req.Header)
 	now := time.Now()
 	if err := s.sign(req, id, now, event); err != nil {
 		return answer{}, err

@@ -70,7 +70,7 @@ func (r *Relay) dispatch(ctx context.Context, closing <-chan struct{}, wake <-ch
 				r.log.Error("webhook endpoint cannot be used", "endpoint", e, "error", err)
 				continue
 			}
-			w = &worker{endpoint: e, settings: row.Settings, sender: s, store: r.store, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
+			w = &worker{endpoint: e, settings: row.Settings, sender: s, store: r.store, tracer: r.tracer, log: r.log.With("endpoint", e), wake: make(chan struct{}, 1), done: make(chan struct{})}
 			var delivering context.Context
 			delivering, w.stop = context.WithCancel(dispatching)
 			workers[row.Name] = w

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"cms/site"
+	"cms/trace"
 )
 
 // Limits of an event, in bytes. Receivers of the trade take 20 KB and more;
@@ -48,6 +49,8 @@ type Event struct {
 	Sequence        string `json:"sequence"`          // where it stands among the events of the source
 	DataContentType string `json:"datacontenttype"`   // application/json
 	Data            Data   `json:"data"`
+
+	trace trace.Context // of the request that it comes of; told in a header, as history does not tell it
 }
 
 // Data is what changed, in the shape that event streams tell it too. An event of an
@@ -122,6 +125,9 @@ func eventsOf(t turn, commit []site.FileChange) []Event {
 			ID: t.id(other.Commit), Source: t.source, Type: repositoryUpdated, Time: stamp(other.At), Sequence: t.sequence(other.Depth),
 			Data: Data{Action: "updated", Commit: other.Commit, Author: authorOf(other)},
 		}.common())
+	}
+	for i := range events {
+		events[i].trace = commit[0].Trace
 	}
 	return events
 }

@@ -21,6 +21,7 @@ import (
 
 	"cms/content"
 	"cms/site"
+	"cms/trace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,8 +44,9 @@ type history struct {
 	tip        string
 	made       int
 	superseded chan struct{}
-	failures   int // of the reads to come
-	read       int // changes that were handed out
+	failures   int           // of the reads to come
+	read       int           // changes that were handed out
+	traced     trace.Context // of the commits to come
 }
 
 func (h *history) Head() (string, <-chan struct{}) {
@@ -123,7 +125,7 @@ func (h *history) commit(slugs ...string) string {
 		depth += h.changes[n-1].Depth
 	}
 	for _, s := range slugs {
-		c := site.FileChange{Change: site.Change{Commit: h.tip, Depth: depth, Action: "updated", At: time.Unix(int64(h.made), 0), Author: ann}, Changed: []string{"title"}}
+		c := site.FileChange{Change: site.Change{Commit: h.tip, Depth: depth, Action: "updated", At: time.Unix(int64(h.made), 0), Author: ann}, Changed: []string{"title"}, Trace: h.traced}
 		if c.Path = path(strings.TrimPrefix(s, "/")); s[0] != '/' {
 			c.Collection, c.Slug, c.Path = "consultations", s, path("_consultations/"+s+".md")
 		}

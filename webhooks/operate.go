@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"cms/state"
+	"cms/trace"
 )
 
 // Status is an endpoint and how it does.
@@ -114,7 +115,7 @@ func (r *Relay) Test(ctx context.Context, name string) (delivery string, err err
 	}
 	now := time.Now()
 	ev := buildEvent(in, tip, depth, now)
-	ev.ID = eventID("test", uuid.NewString())
+	ev.ID, ev.trace = eventID("test", uuid.NewString()), trace.Of(ctx)
 	if !s.Endpoint.builds() {
 		ev.Type, ev.Data.Action = testEvent, "tested"
 	}

@@ -27,6 +27,7 @@ import (
 
 	"cms/site"
 	"cms/state"
+	"cms/trace"
 )
 
 // pageSize is how many changes are read at once for an endpoint, and kept while
@@ -70,6 +71,7 @@ type Options struct {
 	Private   bool          // whether endpoints that operators make may lead to private addresses
 	Grace     time.Duration // for attempts under way when Run is told to end; 5 s if zero
 	Logger    *slog.Logger  // discards if nil
+	Tracer    *trace.Tracer // is told of attempts; nil tells nobody
 }
 
 // Relay enqueues events and delivers them. Services that share a database may
@@ -84,6 +86,7 @@ type Relay struct {
 	allowPrivate bool // of endpoints that are not configured
 	grace        time.Duration
 	log          *slog.Logger
+	tracer       *trace.Tracer
 
 	changed chan struct{} // has a token when endpoints or deliveries may have
 
@@ -111,7 +114,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	}
 	r := &Relay{
 		source: o.Source, db: o.State, store: o.State.Webhooks(), configured: map[string]Endpoint{},
-		origin: o.PublicURL, allowPrivate: o.Private, grace: o.Grace, log: o.Logger, changed: make(chan struct{}, 1),
+		origin: o.PublicURL, allowPrivate: o.Private, grace: o.Grace, log: o.Logger, tracer: o.Tracer, changed: make(chan struct{}, 1),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -311,7 +314,9 @@ func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip 
 		if err != nil {
 			return false, err
 		}
-		d, err := e.delivery(buildEvent(in, tip, depth, now), now)
+		build := buildEvent(in, tip, depth, now)
+		build.trace = events[len(events)-1].trace
+		d, err := e.delivery(build, now)
 		if err != nil {
 			return false, err
 		}
@@ -347,5 +352,6 @@ func (e *Endpoint) delivery(ev Event, now time.Time) (state.Delivery, error) {
 	return state.Delivery{
 		EventID: ev.ID, Type: ev.Type, Subject: ev.Subject, Path: path, From: ev.Data.From,
 		Commit: ev.Data.Commit, Body: string(body), Created: now, Next: now,
+		TraceParent: ev.trace.Parent(), TraceState: ev.trace.State,
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cms/state"
+	"cms/trace"
 )
 
 const (
@@ -24,6 +25,7 @@ type worker struct {
 	settings string // of the endpoint, in the database
 	sender   *sender
 	store    *state.Webhooks
+	tracer   *trace.Tracer
 	log      *slog.Logger
 	wake     chan struct{} // has a token when there may be something new
 	done     chan struct{} // closed at the end
@@ -167,14 +169,20 @@ func (w *worker) refill(ctx context.Context, now time.Time) error {
 
 // attempt tries a delivery once. It runs in a goroutine of its own.
 func (w *worker) attempt(ctx context.Context, d state.Delivery) outcome {
+	ctx, span := w.span(ctx, d)
+	defer span.End()
 	began := time.Now()
 	said, err := w.sender.post(ctx, d.EventID, []byte(d.Body))
+	if said.status != 0 {
+		span.Set("http.response.status_code", said.status)
+	}
 	r := outcome{Result: state.Result{Delivery: d, State: state.Delivered, Next: began, Attempt: state.Attempt{
 		N: d.Attempts + 1, At: began, Took: time.Since(began), Status: said.status, Response: said.response,
 	}}}
 	if err == nil {
 		return r
 	}
+	span.Fail("not taken") // the error may tell where to
 	r.Attempt.Error, r.asked = w.sender.masker.Replace(err.Error()), asked(err)
 	r.State = state.Pending
 	first := d.Started
@@ -189,6 +197,25 @@ func (w *worker) attempt(ctx context.Context, d state.Delivery) outcome {
 		r.State = state.Failed
 	}
 	return r
+}
+
+// span begins that of an attempt, which continues the trace of the request that the event
+// comes of. It does not tell the URL, which may be a secret in itself.
+func (w *worker) span(ctx context.Context, d state.Delivery) (context.Context, *trace.Span) {
+	ctx, span := w.tracer.Start(ctx, trace.Parse(d.TraceParent, d.TraceState), "webhook "+w.endpoint.Name, trace.Client)
+	span.Set("http.request.method", http.MethodPost)
+	span.Set("http.request.resend_count", d.Attempts)
+	span.Set("cms.webhook", w.endpoint.Name)
+	span.Set("cms.event.type", d.Type)
+	span.Set("cms.event.id", d.EventID)
+	span.Set("cms.commit", d.Commit)
+	return ctx, span
+}
+
+// traced is ctx in the trace that d continues, for the log.
+func traced(ctx context.Context, d state.Delivery) context.Context {
+	ctx, _ = (*trace.Tracer)(nil).Start(ctx, trace.Parse(d.TraceParent, d.TraceState), "", trace.Client)
+	return ctx
 }
 
 // record records res and what else has come in.
@@ -222,6 +249,7 @@ func (w *worker) record(ctx context.Context, res outcome) {
 // handle logs a result, and learns from it how the endpoint does.
 func (w *worker) handle(ctx context.Context, r outcome) {
 	d, now := r.Delivery, time.Now()
+	ctx = traced(ctx, d)
 	if r.State == state.Delivered {
 		if w.failures >= failureThreshold {
 			if err := w.store.RetryNow(ctx, w.endpoint.Name, now); err != nil {
@@ -229,11 +257,11 @@ func (w *worker) handle(ctx context.Context, r outcome) {
 			}
 		}
 		w.failures = 0
-		w.log.Info("webhook delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "took", r.Attempt.Took)
+		w.log.InfoContext(ctx, "webhook delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "took", r.Attempt.Took)
 		return
 	}
 	w.failures++
-	w.log.Warn("webhook not delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "error", r.Attempt.Error, "next", r.Next.Sub(now))
+	w.log.WarnContext(ctx, "webhook not delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "error", r.Attempt.Error, "next", r.Next.Sub(now))
 	if w.failures >= failureThreshold {
 		w.rest(now.Add(min(backoff(w.failures-failureThreshold, nil), maxPause)))
 	}

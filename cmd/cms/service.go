@@ -20,7 +20,9 @@ import (
 	"cms/repo"
 	"cms/site"
 	"cms/state"
+	"cms/trace"
 	"cms/web"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -45,6 +47,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
+	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
 	server   *http.Server
 	debug    *http.Server // nil unless it is asked for
@@ -55,6 +58,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	s := &service{log: log}
 	p, err := partsOf(c)
 	if err != nil {
+		return nil, err
+	}
+	if s.tracer, err = tracerOf(c, log); err != nil {
 		return nil, err
 	}
 	if s.state, err = state.Open(ctx, string(c.State.URL)); err != nil {
@@ -98,6 +104,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		PublicURL: c.Server.PublicURL,
 		Private:   c.Server.PrivateWebhooks,
 		Logger:    log,
+		Tracer:    s.tracer,
 	})
 	if err != nil {
 		return nil, err
@@ -122,6 +129,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		BodyMemory:   c.Server.BodyMemory,
 		Ready:        s.checks(),
 		Logger:       log,
+		Tracer:       s.tracer,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
 		PerAddress:   web.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
@@ -143,7 +151,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Deployments: deployments,
 		Keys:        &keys,
 		Version:     version,
-		Streams:     api.Streams{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 	})
 	if err != nil {
 		return nil, err
@@ -152,6 +160,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	s.server = newServer(c.Server.Listen, floor, log)
 	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)
+	s.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
@@ -227,15 +236,21 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	background := context.WithoutCancel(ctx)
 	writing, stopWriting := context.WithCancel(background)
 	delivering, stopDelivering := context.WithCancel(background)
+	tracing, stopTracing := context.WithCancel(background)
 	defer stopWriting()
 	defer stopDelivering()
+	defer stopTracing()
 
 	g.Go(func() error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
 	})
 	g.Go(func() error { return s.site.KeepIndexed(ctx) })
-	g.Go(func() error { return s.hooks.Run(delivering) })
+	g.Go(func() error {
+		defer stopTracing()
+		return s.hooks.Run(delivering)
+	})
+	g.Go(func() error { return s.tracer.Run(tracing) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
@@ -276,7 +291,7 @@ func (s *service) checks() []web.Check {
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if f, ok := w.(*os.File); format == "text" || format != "json" && ok && term.IsTerminal(int(f.Fd())) {
-		return slog.New(slog.NewTextHandler(w, o))
+		return slog.New(trace.Logged(slog.NewTextHandler(w, o)))
 	}
-	return slog.New(slog.NewJSONHandler(w, o))
+	return slog.New(trace.Logged(slog.NewJSONHandler(w, o)))
 }

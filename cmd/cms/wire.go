@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"cms/content"
 	"cms/media"
 	"cms/site"
+	"cms/trace"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -46,11 +48,16 @@ func partsOf(c *config.Config) (*parts, error) {
 		}
 		p.issuers = append(p.issuers, a)
 		if l := is.Login; l != nil && config.Report(wrong) == nil {
-			provider, err := auth.NewProvider(auth.ProviderOptions{
+			at := c.Server.PublicURL + "/v1/auth/oidc/" + l.Name
+			o := auth.ProviderOptions{
 				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
 				Knows:       func(pr *auth.Principal) bool { return p.policy.Knows(pr) }, // which is there before anybody logs in
-				RedirectURL: c.Server.PublicURL + "/v1/auth/oidc/" + l.Name + "/callback",
-			})
+				RedirectURL: at + "/callback",
+			}
+			if l.Logout {
+				o.LogoutURL = at + "/logged-out"
+			}
+			provider, err := auth.NewProvider(o)
 			for _, err := range each(err) {
 				wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i, "login"))
 			}
@@ -83,10 +90,7 @@ func partsOf(c *config.Config) (*parts, error) {
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
 			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
 			OldSecret: string(w.OldSecret), Token: string(w.Token), EventTypePrefix: w.EventTypePrefix,
-			Headers: map[string]string{},
-		}
-		for name, h := range w.Headers {
-			e.Headers[name] = string(h.Secret)
+			Headers: headers(w.Headers),
 		}
 		for _, err := range each(e.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "webhooks", i))
@@ -151,7 +155,7 @@ func grant(in config.Grant) (auth.Grant, error) {
 func collection(in *config.Collection) (content.Collection, error) {
 	fields, err := fields(in.Fields)
 	c := content.Collection{
-		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label, Publish: in.Publish, Language: in.Language,
+		Name: in.Name, Folder: in.Folder, Extension: in.Extension, Label: in.Label, Publish: in.Publish, Language: in.Language, YAML: content.Version(in.YAML),
 		Schema: content.Schema{Defined: len(fields) > 0 || in.Strict, Strict: in.Strict, Fields: fields},
 	}
 	if err == nil {
@@ -202,6 +206,26 @@ func field(in *config.Field) (content.Field, error) {
 	return out, err
 }
 
+// tracerOf is who is told of traces, nil for nobody.
+func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
+	if c.Tracing.Endpoint == "" {
+		return nil, nil //nolint:nilnil // which tells nobody
+	}
+	return trace.New(trace.Options{
+		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: version,
+		Sample: c.Tracing.Sample, Logger: log,
+	})
+}
+
+// headers are the values that a configuration names.
+func headers(in map[string]config.Header) map[string]string {
+	out := map[string]string{}
+	for name, h := range in {
+		out[name] = string(h.Secret)
+	}
+	return out
+}
+
 // mediaOf is the media folder of the configuration, which has checked its path.
 func mediaOf(c *config.Config) site.MediaOptions {
 	folder, err := content.ParsePath(c.Media.Folder)
@@ -210,6 +234,6 @@ func mediaOf(c *config.Config) site.MediaOptions {
 	}
 	return site.MediaOptions{
 		Folder: folder, MaxBytes: c.Media.MaxBytes, Scratch: filepath.Dir(c.Repository.Path),
-		Rules: media.Rules{Extensions: c.Media.Extensions, MaxPixels: c.Media.MaxPixels},
+		Rules: media.Rules{Extensions: c.Media.Extensions, Types: c.Media.Types, MaxPixels: c.Media.MaxPixels},
 	}
 }

@@ -91,6 +91,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	uploaded := must[*cms.MediaFileHeaders](c.PutMedia(ctx, cms.PutMediaReq{Data: bytes.NewReader(image)}, cms.PutMediaParams{Path: "client.png", IfNoneMatch: whatever}))
+	uploaded := must[*cms.MediaFileHeaders](c.PutMedia(ctx, &cms.PutMediaReqApplicationOctetStream{Data: bytes.NewReader(image)}, cms.PutMediaParams{Path: "client.png", IfNoneMatch: whatever}))
 	check("the file", uploaded.Response.Path, "client.png")
 }

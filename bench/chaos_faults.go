@@ -16,8 +16,8 @@ import (
 // service built for chaos is ahead of the time.
 const clockEnv = "CMS_CHAOS_CLOCK"
 
-// jumps are by how far the clock of the service is off.
-var jumps = []time.Duration{0, 0, -time.Hour, time.Hour, -400 * 24 * time.Hour, 30 * 24 * time.Hour, 76 * 365 * 24 * time.Hour}
+// clockOffsets are by how far the clock of the service is off.
+var clockOffsets = []time.Duration{0, 0, -time.Hour, time.Hour, -400 * 24 * time.Hour, 30 * 24 * time.Hour, 76 * 365 * 24 * time.Hour}
 
 // disturb marks the time in which a service may fail to answer.
 func (c *chaos) disturb(what string, do func() error) error {
@@ -70,9 +70,9 @@ func (c *chaos) stopService(sig syscall.Signal) error {
 	return err
 }
 
-// torment kills the service, and takes room and descriptors from it, until ctx
+// injectFaults kills the service, and takes room and descriptors from it, until ctx
 // ends.
-func (c *chaos) torment(ctx context.Context) {
+func (c *chaos) injectFaults(ctx context.Context) {
 	kinds := c.among("kill", "disk", "kill", "files", "kill", "stop") // in turn, so that a short run has all
 	for n := 0; len(kinds) > 0 && ctx.Err() == nil; n++ {
 		rest(ctx, 2*time.Second+upTo(3*time.Second))
@@ -93,7 +93,7 @@ func (c *chaos) torment(ctx context.Context) {
 			return errors.Join(c.stopService(syscall.SIGKILL), c.startService(alive))
 		})
 		if err != nil {
-			c.violate(fmt.Errorf("%s: %w", kind, err))
+			c.fail(fmt.Errorf("%s: %w", kind, err))
 		}
 	}
 }
@@ -143,13 +143,13 @@ func (c *chaos) await(ctx context.Context, otherwise string, holds func() bool) 
 	return nil
 }
 
-// jump sets the clock of the service, again and again.
-func (c *chaos) jump(ctx context.Context) {
+// moveClock sets the clock of the service, again and again.
+func (c *chaos) moveClock(ctx context.Context) {
 	for ctx.Err() == nil {
-		by := jumps[roll(len(jumps))]
+		by := clockOffsets[roll(len(clockOffsets))]
 		c.count("clock")
 		if err := c.setClock(by); err != nil {
-			c.violate(err)
+			c.fail(err)
 		}
 		rest(ctx, upTo(4*time.Second))
 	}

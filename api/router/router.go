@@ -1,4 +1,6 @@
-package api
+// Package router leads requests to the operations that huma knows. It hides the router of
+// gorilla/mux, which takes paths as they were sent, and what huma is told of a request.
+package router
 
 import (
 	"net/http"
@@ -13,9 +15,9 @@ import (
 	"cms/web"
 )
 
-// newRouter is a router that leaves paths as they were sent: a slug may hold
+// New is a router that leaves paths as they were sent: a slug may hold
 // encoded slashes, and a path with ".." is refused instead of redirected.
-func newRouter() *mux.Router {
+func New() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		web.WriteProblem(w, req, web.NotFound())
@@ -40,11 +42,21 @@ func allowedMethods(r *mux.Router, req *http.Request) []string {
 	return allowed
 }
 
-// restOfPath ends a path parameter that takes all that follows.
-const restOfPath = ":.+}"
+// RestOfPath ends a path parameter that takes all that follows.
+const RestOfPath = ":.+}"
 
-// adapter registers huma's operations on a mux router. It is humamux but for
-// the slug or path, which takes the rest of the path, and for HEAD, which GET answers.
+const heldKey = "held" // in the metadata of an operation
+
+// Hold has op be held as o by the floor.
+func Hold(op *huma.Operation, o web.Operation) { op.Metadata = map[string]any{heldKey: o} }
+
+// Held is how op is held.
+func Held(op *huma.Operation) web.Operation { return op.Metadata[heldKey].(web.Operation) }
+
+// Adapter registers the operations that are held on a router. It is humamux but for the
+// slug or path, which takes the rest of the path, and for HEAD, which GET answers.
+func Adapter(floor *web.Floor, router *mux.Router) huma.Adapter { return adapter{floor, router} }
+
 type adapter struct {
 	web    *web.Floor
 	router *mux.Router
@@ -55,8 +67,8 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if op.Method == http.MethodGet {
 		methods = append(methods, http.MethodHead)
 	}
-	path := strings.NewReplacer("{slug}", "{slug"+restOfPath, "{path}", "{path"+restOfPath).Replace(op.Path)
-	a.router.Handle(path, a.web.Handle(held(op), func(w http.ResponseWriter, r *http.Request) error {
+	path := strings.NewReplacer("{slug}", "{slug"+RestOfPath, "{path}", "{path"+RestOfPath).Replace(op.Path)
+	a.router.Handle(path, a.web.Handle(Held(op), func(w http.ResponseWriter, r *http.Request) error {
 		handler(params{humamux.NewContext(op, r, w), mux.Vars(r), r.Header})
 		return nil
 	})).Methods(slices.Compact(methods)...)

@@ -1,4 +1,6 @@
-package api
+// Package docs is the page that shows the OpenAPI document to people: Swagger UI, started
+// by a script of ours. All of it is in the program, and it asks nobody but this service.
+package docs
 
 import (
 	"embed"
@@ -7,42 +9,40 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gorilla/mux"
 	"github.com/swaggest/swgui/v5/static"
 
 	"cms/web"
 )
 
-// page shows the OpenAPI document to people: Swagger UI, started by a script of
-// ours. All of it is in the program, and it asks nobody but this service.
-type page struct{ files map[string]web.File }
+// Page is the page, and the files that it is made of.
+type Page struct{ files map[string]web.File }
 
-//go:embed docs
-var docsFiles embed.FS
+//go:embed index.html start.js
+var files embed.FS
 
-// pagePolicy allows what the page is made of and nothing else. Swagger UI sets
+// policy allows what the page is made of and nothing else. Swagger UI sets
 // styles from scripts and draws its icons from data: URLs; it needs neither inline
 // scripts nor eval.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// newPage reads the files of the page.
-func newPage() (*page, error) {
-	p := &page{map[string]web.File{}}
+// New reads the files of the page.
+func New() (*Page, error) {
+	p := &Page{map[string]web.File{}}
 	for _, f := range []struct {
 		name, media string
 		from        fs.FS
 		path        string
 	}{
-		{"", "text/html; charset=utf-8", docsFiles, "docs/index.html"},
-		{"start.js", "text/javascript; charset=utf-8", docsFiles, "docs/start.js"},
+		{"", "text/html; charset=utf-8", files, "index.html"},
+		{"start.js", "text/javascript; charset=utf-8", files, "start.js"},
 		{"swagger-ui.css", "text/css; charset=utf-8", static.FS, "swagger-ui.css.gz"},
 		{"swagger-ui-bundle.js", "text/javascript; charset=utf-8", static.FS, "swagger-ui-bundle.js.gz"},
 		{"favicon-32x32.png", "image/png", static.FS, "favicon-32x32.png"},
 	} {
 		b, err := fs.ReadFile(f.from, f.path)
 		if err != nil {
-			return nil, fmt.Errorf("api: %w", err)
+			return nil, fmt.Errorf("docs: %w", err)
 		}
 		if strings.HasSuffix(f.path, ".gz") {
 			p.files[f.name] = web.NewFile(f.media, nil, b)
@@ -53,14 +53,14 @@ func newPage() (*page, error) {
 	return p, nil
 }
 
-// serve answers with the page, or with the file of it that the path names.
-func (p *page) serve(w http.ResponseWriter, r *http.Request) error {
-	f, ok := p.files[mux.Vars(r)["file"]]
+// Serve answers with a file of the page; "" names the page itself.
+func (p *Page) Serve(w http.ResponseWriter, r *http.Request, file string) error {
+	f, ok := p.files[file]
 	if !ok {
 		return web.NewProblem(http.StatusNotFound, "The page at /docs has no such file.")
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	f.ServeHTTP(w, r)

@@ -18,7 +18,7 @@ import (
 // What the service may take at any time.
 const (
 	mostDescriptors = 1500
-	mostChaosPacks  = 5000 // those that are kept for a while after a join among them
+	mostChaosPacks  = 13_000 // those among them that stay for a while after they were repacked
 )
 
 // quietly does something while no client writes, nothing disturbs the service and
@@ -30,15 +30,15 @@ func (c *chaos) quietly(ctx context.Context, do func(tip string) error) error {
 	defer c.process.Unlock()
 	c.repacking.Lock()
 	defer c.repacking.Unlock()
-	tip, err := c.settled(ctx)
+	tip, err := c.caughtUp(ctx)
 	if err != nil {
 		return err
 	}
 	return do(tip)
 }
 
-// settled waits until the service tells the tip of the branch, and gives that.
-func (c *chaos) settled(ctx context.Context) (string, error) {
+// caughtUp waits until the service tells the tip of the branch, and gives that.
+func (c *chaos) caughtUp(ctx context.Context) (string, error) {
 	tip, err := c.git(ctx, "rev-parse", "refs/heads/main")
 	if err != nil {
 		return "", err
@@ -52,8 +52,8 @@ func (c *chaos) settled(ctx context.Context) (string, error) {
 	return tip, err
 }
 
-// look examines the repository and the service in a quiet moment.
-func (c *chaos) look(ctx context.Context) error {
+// check examines the repository and the service in a quiet moment.
+func (c *chaos) check(ctx context.Context) error {
 	return c.quietly(ctx, func(string) error { return c.examine(ctx, false) })
 }
 
@@ -61,8 +61,8 @@ func (c *chaos) look(ctx context.Context) error {
 // tells against the repository, while nobody writes. After a force push entities are
 // what the branch says they are.
 func (c *chaos) examine(ctx context.Context, rewritten bool) error {
-	c.count("look")
-	tip, err := c.settled(ctx)
+	c.count("check")
+	tip, err := c.caughtUp(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (c *chaos) examine(ctx context.Context, rewritten bool) error {
 	if err != nil {
 		return err
 	}
-	wrong := c.ledger.check(branch, c.begun)
+	wrong := c.ledger.check(branch, c.initial)
 	var entities []*entity
 	for _, w := range c.writers {
 		entities = append(entities, w.entities...)
@@ -92,13 +92,13 @@ func (c *chaos) examine(ctx context.Context, rewritten bool) error {
 	for _, e := range entities {
 		pushed := strings.HasPrefix(e.id, "p")
 		switch now := is[e.id]; {
-		case pushed && len(e.maybes) > 0 && now == e.known: // the commit waits in its clone
-		case now == e.known && len(e.maybes) == 0 && !rewritten:
+		case pushed && len(e.possible) > 0 && now == e.known: // the commit waits in its clone
+		case now == e.known && len(e.possible) == 0 && !rewritten:
 		default:
-			e.known, e.maybes, e.tag = now, nil, ""
+			e.known, e.possible, e.tag = now, nil, ""
 		}
 	}
-	wrong = append(wrong, c.tells(ctx, tip, branch, rewritten)...)
+	wrong = append(wrong, c.checkService(ctx, tip, branch, rewritten)...)
 	wrong = append(wrong, c.bounded()...)
 	c.branch = len(branch)
 	return errors.Join(wrong...)
@@ -117,10 +117,10 @@ func (c *chaos) fsck(ctx context.Context) error {
 	return nil
 }
 
-// glance runs fsck beside writers, again and again, with Git's own upkeep and pushes at
+// fsckBeside runs fsck beside writers, again and again, with Git's own upkeep and pushes at
 // rest: of a loose object that a push writes once fsck has listed those, it says that it
 // is missing.
-func (c *chaos) glance(ctx context.Context) {
+func (c *chaos) fsckBeside(ctx context.Context) {
 	for ctx.Err() == nil {
 		rest(ctx, 5*time.Second)
 		c.repacking.Lock()
@@ -129,7 +129,7 @@ func (c *chaos) glance(ctx context.Context) {
 		c.receiving.Unlock()
 		c.repacking.Unlock()
 		if err != nil {
-			c.violate(fmt.Errorf("beside edits: %w", err))
+			c.fail(fmt.Errorf("beside edits: %w", err))
 		}
 	}
 }
@@ -174,18 +174,18 @@ func (c *chaos) files(ctx context.Context, commit string) (files []found, err er
 	}
 }
 
-// tells holds what the service tells of the branch since the last look against it.
-func (c *chaos) tells(ctx context.Context, tip string, branch []logged, rewritten bool) (wrong []error) {
+// checkService holds what the service tells of the branch since the last check against it.
+func (c *chaos) checkService(ctx context.Context, tip string, branch []logged, rewritten bool) (wrong []error) {
 	there := make(map[string]bool, len(branch))
 	for _, b := range branch {
 		there[b.commit] = true
 	}
-	for commit, by := range c.toldUntilNow() {
+	for commit, by := range c.takeTold() {
 		if !there[commit] && !c.dropped[commit] {
 			wrong = append(wrong, fmt.Errorf("%s told commit %s, which the branch never had", by, commit))
 		}
 	}
-	since := c.lookedAt()
+	since := c.checkedAt()
 	if rewritten || !there[since] {
 		since = ""
 	}
@@ -207,7 +207,7 @@ func (c *chaos) tells(ctx context.Context, tip string, branch []logged, rewritte
 		}
 		at = until
 	}
-	c.setLooked(tip)
+	c.setChecked(tip)
 	var visible []logged
 	for _, b := range expected {
 		if !strings.HasPrefix(b.subject, "force-") { // those change no file
@@ -260,9 +260,9 @@ func (c *chaos) bounded() (wrong []error) {
 	return wrong
 }
 
-// strays is how many files the folder of packs has that belong to no pack, or hold
+// foreignFiles is how many files the folder of packs has that belong to no pack, or hold
 // one against Git's upkeep.
-func (c *chaos) strays() (n int) {
+func (c *chaos) foreignFiles() (n int) {
 	all, _ := filepath.Glob(filepath.Join(c.repository, "objects", "pack", "*")) // the pattern is right
 	for _, name := range all {
 		switch filepath.Ext(name) {

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"cms/auth"
+	"cms/site"
+	"cms/web"
+)
+
+// Event is what a commit did to an entry or to a file of the media folder.
+type Event struct {
+	Collection string   `json:"collection,omitempty" doc:"Absent of a file of the media folder." example:"consultations"`
+	Slug       string   `json:"slug,omitempty" doc:"Absent of a file of the media folder." example:"plan-velo"`
+	Media      string   `json:"media,omitempty" doc:"Of a file of the media folder alone: its path below that." example:"photos/atelier.jpg"`
+	Path       string   `json:"path" doc:"Where the file is; of a deleted one, where it was."`
+	From       string   `json:"from,omitempty" doc:"Where a moved file was."`
+	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
+	Revision   string   `json:"revision,omitempty" doc:"The revision after it; absent where it was deleted."`
+	Commit     string   `json:"commit"`
+	Sequence   string   `json:"sequence,omitempty" doc:"Of two events the one whose sequence is greater, compared as text, happened later; those of one commit share it. Webhooks tell the same. Absent while the database does not answer." example:"1764115200-0000000042"`
+	Author     Person   `json:"author"`
+	Changed    []string `json:"changed" doc:"The fields of the entry that differ; body for the body."`
+}
+
+// kind is entry or media.
+func kind(c *site.FileChange) string {
+	if c.Media != "" {
+		return auth.Media
+	}
+	return "entry"
+}
+
+func eventOf(c *site.FileChange, sequence func(depth int) string) Event {
+	e := Event{
+		Collection: c.Collection, Slug: c.Slug, Media: c.Media, Path: c.Path.String(), From: c.From, Action: c.Action,
+		Revision: c.Revision, Commit: c.Commit, Sequence: sequence(c.Depth), Author: Person(c.Author), Changed: c.Changed,
+	}
+	if e.Changed == nil {
+		e.Changed = []string{}
+	}
+	return e
+}
+
+// sequences gives what is read next its sequences. Ask before it is read: what the
+// history becomes meanwhile is then told as earlier, never as later, than what
+// follows.
+func (a *API) sequences(ctx context.Context) func(depth int) string {
+	none := func(int) string { return "" }
+	if a.outbound == nil {
+		return none
+	}
+	head, _ := a.site.Head()
+	sequence, err := a.outbound.Sequences(ctx, head)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.WarnContext(ctx, "changes are told without their sequence", "error", err)
+		}
+		return none
+	}
+	return sequence
+}
+
+// Feed is a part of what happened since a commit.
+type Feed struct {
+	Items []FeedItem `json:"items" doc:"Oldest first. A commit is told whole or not at all."`
+	Until string     `json:"until" doc:"The last commit that was looked at. Give it as since to go on."`
+	More  bool       `json:"more" doc:"Whether there are later commits."`
+}
+
+// FeedItem is an event, and what its commit says of itself.
+type FeedItem struct {
+	Event
+	At      time.Time `json:"at" doc:"When the commit was authored, RFC 3339."`
+	Message string    `json:"message" doc:"The commit's subject."`
+}
+
+type changesInput struct {
+	Since string `query:"since" pattern:"^[0-9a-f]{40}$" doc:"The commit after which to begin; without it, the first one is the beginning."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"After about this many changes the answer ends, at the end of a commit."`
+}
+
+var listChangesDoc = doc{
+	id: "list-changes", tag: "Changes",
+	summary:   "What changed since a commit",
+	text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need afresh then.",
+	responses: map[int]any{200: Feed{}},
+	problems:  []int{400, 404},
+}
+
+func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
+	sequence := a.sequences(ctx)
+	seen, err := a.site.Since(ctx, web.Principal(ctx), in.Since, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	feed := Feed{Items: []FeedItem{}, Until: seen.Until, More: seen.More}
+	for i := range seen.Changes {
+		c := &seen.Changes[i]
+		feed.Items = append(feed.Items, FeedItem{eventOf(c, sequence), c.At, c.Message})
+	}
+	return answer(http.StatusOK, feed)
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cms/auth"
+	"cms/web"
+)
+
+// People meet logins at providers as links that they follow. So where one fails, a
+// browser is told by a page, and everybody else by a problem document.
+
+const (
+	mediaHTML = "text/html"
+
+	// loginPolicy allows nothing at all: the pages have no script, no style and no form.
+	loginPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+	providersRoute = "/v1/auth/oidc/"
+)
+
+// forPeople says whether who sends a request reads HTML rather than JSON.
+func forPeople(r *http.Request) bool {
+	best, err := web.Negotiate(strings.Join(r.Header.Values("Accept"), ","), "application/problem+json", mediaJSON, mediaHTML)
+	return err == nil && best == mediaHTML
+}
+
+// toldLogin is how a request about a login is refused.
+func (a *API) toldLogin(ctx context.Context, r *http.Request, err error) (*reply, error) {
+	if !forPeople(r) {
+		return nil, err
+	}
+	p := a.problem(ctx, err)
+	return &reply{
+		Status: p.Status, ContentType: htmlType, CacheControl: "no-store", CSP: loginPolicy, Vary: []string{"Accept", "Accept-Language"},
+		RetryAfter: p.GetHeaders().Get("Retry-After"), Body: a.refusalPage(r, err, p),
+	}, nil
+}
+
+// refuseLogin tells a browser why the floor refuses a request about a login; false where
+// it is not told by a page.
+func (a *API) refuseLogin(w http.ResponseWriter, r *http.Request, err error) bool {
+	if a.sessions == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.HasPrefix(r.URL.Path, providersRoute) {
+		return false
+	}
+	told, err := a.toldLogin(r.Context(), r, err)
+	if err != nil {
+		return false
+	}
+	h := w.Header()
+	h.Set("Content-Type", told.ContentType)
+	h.Set("Cache-Control", told.CacheControl)
+	h.Set("Content-Security-Policy", told.CSP)
+	for _, name := range told.Vary {
+		h.Add("Vary", name)
+	}
+	if told.RetryAfter != "" {
+		h.Set("Retry-After", told.RetryAfter)
+	}
+	w.WriteHeader(told.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(told.Body)
+	}
+	return true
+}
+
+// words are a text in the languages of the pages.
+type words struct{ english, french string }
+
+// refusals are what people are told of a problem that no login is the reason for.
+var refusals = map[int]words{
+	http.StatusUnauthorized:        {"Your account here is disabled. Ask those who look after this service.", "Votre compte est désactivé ici. Adressez-vous à qui gère ce service."},
+	http.StatusNotFound:            {"There is no such identity provider here.", "Il n’y a pas ici de tel fournisseur d’identité."},
+	http.StatusTooManyRequests:     {"There were too many logins from your network. Wait a minute, and try again.", "Il y a eu trop de connexions depuis votre réseau. Attendez une minute, puis réessayez."},
+	http.StatusServiceUnavailable:  {"The login cannot be made now. Try again in a moment.", "La connexion est impossible pour l’instant. Réessayez dans un moment."},
+	http.StatusBadRequest:          {"The link that led here is wrong.", "Le lien qui a mené ici est incorrect."},
+	http.StatusUnprocessableEntity: {"The link that led here is wrong.", "Le lien qui a mené ici est incorrect."},
+}
+
+var otherRefusal = words{"Something went wrong here. Try again in a moment.", "Une erreur s’est produite ici. Réessayez dans un moment."}
+
+// refusalPage tells why a request about a login is refused, and leads to another try.
+func (a *API) refusalPage(r *http.Request, err error, p *Problem) []byte {
+	why, known := refusals[p.Status]
+	if !known {
+		why = otherRefusal
+	}
+	if login := (*auth.LoginError)(nil); errors.As(err, &login) {
+		why = words{login.Detail, login.French}
+	}
+	title := words{"You are not logged in", "Vous n’êtes pas connecté"}
+	name, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, providersRoute), "/")
+	if which == loggedOut {
+		title = words{"Nothing to log out from", "Rien à déconnecter"}
+	}
+	again := ""
+	if slices.ContainsFunc(a.providers, func(p *auth.Provider) bool { return p.Name() == name }) {
+		again = startPath(name, a.wanted(r))
+	}
+	return loginPage(r, title, why, words{"Try again", "Réessayer"}, again, false)
+}
+
+// wanted is where the login that a request is about was to lead on to, "" for nowhere.
+func (a *API) wanted(r *http.Request) string {
+	flow, _ := a.flows.Open(a.web.Cookies().Of(r, flowCookie))
+	if path := cmp.Or(flow.ReturnTo, r.URL.Query().Get("return_to")); localPath(path) {
+		return path
+	}
+	return ""
+}
+
+// startPath is where a login begins that leads on to returnTo, if that is not "".
+func startPath(provider, returnTo string) string {
+	path := providersRoute + url.PathEscape(provider) + "/start"
+	if returnTo != "" {
+		path += "?return_to=" + url.QueryEscape(returnTo)
+	}
+	return path
+}
+
+const htmlType = mediaHTML + "; charset=utf-8"
+
+// loginPage is a page in the language of who asks, with a link to a path unless that is "". It
+// follows the link itself where it is to go on: a redirect would still belong to the
+// navigation that the provider's page began, and browsers leave SameSite=Strict cookies
+// out of it. No page of others hears where it came from, nor ours: an address may have a
+// code in it.
+func loginPage(r *http.Request, title, text, link words, path string, goOn bool) []byte {
+	say := func(w words) string { return html.EscapeString(w.english) }
+	language := web.Language(strings.Join(r.Header.Values("Accept-Language"), ","), "en", "fr")
+	if language == "fr" {
+		say = func(w words) string { return html.EscapeString(w.french) }
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<!doctype html>\n<html lang=%q>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"+
+		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n", language)
+	at := html.EscapeString(path)
+	if goOn {
+		fmt.Fprintf(&b, "<meta http-equiv=\"refresh\" content=\"0;url=%s\">\n", at)
+	}
+	fmt.Fprintf(&b, "<title>%[1]s</title>\n<h1>%[1]s</h1>\n", say(title))
+	if text != (words{}) {
+		fmt.Fprintf(&b, "<p>%s</p>\n", say(text))
+	}
+	if path != "" {
+		fmt.Fprintf(&b, "<p><a href=\"%s\">%s</a></p>\n", at, say(link))
+	}
+	return b.Bytes()
+}
