@@ -82,7 +82,7 @@ func New(o Options) (*API, error) {
 		log:         o.Web.Log(),
 	}
 	if o.Keys != nil {
-		a.writes = once.New(o.Keys, o.Site, repeats{a}, a.log)
+		a.writes = once.New(o.Keys, o.Site, repeats{a, a.again}, a.log)
 	}
 	var err error
 	if a.logins, err = web.NewLimiter("login", loginPace); err != nil {
@@ -102,7 +102,7 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	a.router = router.New()
-	a.document = openapi.New(described(o))
+	a.document = openapi.New(described(o.Version, o.Web))
 	a.huma = huma.NewAPI(a.document.Config(plain), router.Adapter(a.web, a.router))
 	a.routes()
 	about, err := a.document.Finish()

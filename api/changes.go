@@ -45,7 +45,7 @@ func eventOf(c *site.FileChange, sequence func(depth int) string) Event {
 }
 
 // sequences gives what is read next its sequences. Ask before it is read: what the
-// history becomes meanwhile is then told as earlier, never as later, than what
+// history becomes meanwhile then counts as earlier, never as later, than what
 // follows.
 func (a *API) sequences(ctx context.Context) func(depth int) string {
 	none := func(int) string { return "" }
@@ -56,7 +56,7 @@ func (a *API) sequences(ctx context.Context) func(depth int) string {
 	sequence, err := a.outbound.Sequences(ctx, head)
 	if err != nil {
 		if ctx.Err() == nil {
-			a.log.WarnContext(ctx, "changes are told without their sequence", "error", err)
+			a.log.WarnContext(ctx, "changes are sent without their sequence", "error", err)
 		}
 		return none
 	}
@@ -65,7 +65,7 @@ func (a *API) sequences(ctx context.Context) func(depth int) string {
 
 // Feed is a part of what happened since a commit.
 type Feed struct {
-	Items []FeedItem `json:"items" doc:"Oldest first. A commit is told whole or not at all."`
+	Items []FeedItem `json:"items" doc:"Oldest first. The changes of one commit are never split."`
 	Until string     `json:"until" doc:"The last commit that was looked at. Give it as since to go on."`
 	More  bool       `json:"more" doc:"Whether there are later commits."`
 }
@@ -85,7 +85,7 @@ type changesInput struct {
 var listChangesDoc = doc{
 	id: "list-changes", tag: "Changes",
 	summary:   "What changed since a commit",
-	text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need afresh then.",
+	text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need again then.",
 	responses: map[int]any{200: Feed{}},
 	problems:  []int{400, 404},
 }

@@ -21,7 +21,7 @@ import (
 type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
-	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is told what the first request did, as far as you may see it then; dry runs are made again."`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then; dry runs are made again."`
 
 	request *http.Request
 	how     once.Attempt
@@ -275,6 +275,10 @@ type Diff struct {
 	Slug       string      `json:"slug,omitempty" doc:"The slug that a new entry would get."`
 	References []Reference `json:"references,omitempty" doc:"Those that would be changed in the same commit."`
 }
+
+// edited is how an edit is answered: with the entry or, after a dry run, with
+// what would change.
+func edited() openapi.Either { return openapi.Either{Entry{}, Diff{}} }
 
 // targetOf is what a write did, for the audit log.
 func targetOf(out *site.Outcome) web.Target {

@@ -17,24 +17,12 @@ type eventsInput struct {
 	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9a-f]{40}$" doc:"The id of the last event that you had: the stream begins behind its commit. Without it, it begins now."`
 }
 
-// Ready is that a stream has begun.
-type Ready struct {
-	Commit string `json:"commit"` // up to which the watcher knows everything
-}
-
-// Reset is that a watcher's commit is not in the history any more.
-type Reset struct {
-	Commit   string `json:"commit"`           // where the history is now
-	Previous string `json:"previous"`         // the watcher's commit
-	Backup   string `json:"backup,omitempty"` // the reference of the repository that keeps it
-}
-
 var streamEventsDoc = doc{
 	id: "stream-events", tag: "Changes",
 	summary: "What changes, as it does",
 	text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
-		"The first event, ready, says from which commit on they are told, and has it as its id. The last event of each commit has the commit as its id. Who does not take the events in time is cut off, and goes on with that. An event reset says that the commit of Last-Event-ID is not in the history any more: " +
-		"read what you need afresh. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session, also within seconds when those are taken back. 429 where you have as many streams open as one caller may, 503 where all of the service are taken.",
+		"The first event, ready, names the commit behind which the stream begins, and has it as its id. The last event of each commit has the commit as its id. A client that does not read in time is disconnected, and can go on from that id. An event reset says that the commit of Last-Event-ID is no longer in the history: " +
+		"read what you need again. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends when the token or the session does, within seconds also when that is revoked. 429 when you have as many streams open as a caller may have, 503 when the service has as many as it can serve.",
 	responses: map[int]any{200: map[string]any{"text/event-stream": openapi.Stream{}}},
 }
 

@@ -384,7 +384,7 @@ func TestEventsOfLimitedRoles(t *testing.T) {
 	s.patch("nous", `{"fields":{"organisateur":"Ville d’Aubeterre"}}`)
 	reader.want("updated nous")
 	if m := limited.want("deleted nous"); m.event.Revision != "" {
-		t.Errorf("an entry that left the sight has the revision %s", m.event.Revision)
+		t.Errorf("an entry that went out of view has the revision %s", m.event.Revision)
 	}
 	s.patch("nous", `{"fields":{"organisateur":"Ville de Valmont"}}`)
 	reader.want("updated nous")

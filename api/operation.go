@@ -90,10 +90,6 @@ const (
 	mediaJSONPatch  = openapi.JSONPatch
 )
 
-// edited is how an edit is answered: with the entry or, after a dry run, with
-// what would change.
-func edited() openapi.Either { return openapi.Either{Entry{}, Diff{}} }
-
 func get[I any](a *API, path string, h func(context.Context, *I) (*reply, error), d doc) {
 	register(a, http.MethodGet, path, h, d)
 }

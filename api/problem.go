@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,23 @@ var statuses = map[site.Code]int{
 	site.Unsure:               http.StatusGatewayTimeout,
 	site.Pointer:              http.StatusConflict,
 	site.Tracked:              http.StatusConflict,
+}
+
+// Codes of problems that only the API has, beside those of [web.Codes] and the site.
+const (
+	codeKeyReused = "idempotency_key_reused"
+	codeKeyInUse  = "idempotency_key_in_use"
+	codeMade      = "already_made"
+)
+
+// codes are all codes of problems.
+func codes() []string {
+	all := append(web.Codes(), codeKeyReused, codeKeyInUse, codeMade)
+	for code := range statuses {
+		all = append(all, string(code))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // problem makes a problem of any error: the one place where errors become

@@ -18,14 +18,14 @@ import (
 )
 
 // A change is read and shown once for all who see the same, however many they are.
-func TestStreamsAreToldOnceForEachSight(t *testing.T) {
+func TestStreamsReadOnceForEachVisibility(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.create("consultations", "plan", sample)
-	sights := []string{s.token, s.mint("reader"), s.limited("Ville de Valmont"), s.limitedAs("max", "Ville de Valmont")}
+	tokens := []string{s.token, s.mint("reader"), s.limited("Ville de Valmont"), s.limitedAs("max", "Ville de Valmont")}
 	const kinds, each, edits = 3, 12, 5 // the last two see the same
 	var watches []*watch
-	for _, token := range sights {
+	for _, token := range tokens {
 		for range each {
 			watches = append(watches, s.watch(token, ""))
 		}

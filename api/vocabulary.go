@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,23 +12,6 @@ import (
 	"cms/web"
 	"cms/webhooks"
 )
-
-// Codes of problems that only the API has, beside those of [web.Codes] and the site.
-const (
-	codeKeyReused = "idempotency_key_reused"
-	codeKeyInUse  = "idempotency_key_in_use"
-	codeMade      = "already_made"
-)
-
-// codes are all codes of problems.
-func codes() []string {
-	all := append(web.Codes(), codeKeyReused, codeKeyInUse, codeMade)
-	for code := range statuses {
-		all = append(all, string(code))
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
 
 // details are what problems say, for the examples of them.
 var details = map[int]string{
@@ -49,13 +31,13 @@ var details = map[int]string{
 }
 
 // described is what the OpenAPI document says of the whole API.
-func described(o Options) openapi.Options {
+func described(version string, floor *web.Floor) openapi.Options {
 	types, actions := texts(content.Types()), texts(auth.Actions())
 	event := webhooks.Event{}
 	return openapi.Options{
-		Version:   o.Version,
-		PublicURL: o.Web.PublicURL(),
-		Cookie:    o.Web.Cookies().Access(),
+		Version:   version,
+		PublicURL: floor.PublicURL(),
+		Cookie:    floor.Cookies().Access(),
 		Problem:   Problem{},
 		Example: func(status int) any {
 			return newProblem(status, cmp.Or(details[status], http.StatusText(status)+"."))
@@ -67,7 +49,7 @@ func described(o Options) openapi.Options {
 			{Name: "Preview", Description: "Markdown as the site will show it."},
 			{Name: "Media", Description: "Images and other files."},
 			{Name: "Changes", Description: "What commits have done, as a feed and as a stream."},
-			{Name: "Webhooks", Description: "Endpoints that are told of changes, and builds that are reported."},
+			{Name: "Webhooks", Description: "Endpoints that are notified of changes, and builds that are reported."},
 			{Name: "Caller", Description: "Who you are, and what you may do."},
 			{Name: "Git hosts", Description: "Push hooks of the place that the repository is fetched from."},
 			{Name: "Sessions", Description: "Logins of people, in browsers."},

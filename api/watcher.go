@@ -43,7 +43,7 @@ type build struct {
 // follow wakes the streams when there is a commit, or when something was reported of a
 // build.
 func (e *events) follow(ctx context.Context, wake func()) {
-	look := time.NewTicker(auth.RevocationDelay) // for what other services were told of builds
+	look := time.NewTicker(auth.RevocationDelay) // for builds that were reported to other services
 	defer look.Stop()
 	for {
 		_, superseded := e.site.Head()
@@ -87,6 +87,18 @@ func message(name, id string, data any) []byte {
 	}
 	text, _ := json.Marshal(data) // of texts and times
 	return fmt.Appendf(b, "data: %s\n\n", text)
+}
+
+// Ready is that a stream has begun.
+type Ready struct {
+	Commit string `json:"commit"` // up to which the watcher knows everything
+}
+
+// Reset is that a watcher's commit is not in the history any more.
+type Reset struct {
+	Commit   string `json:"commit"`           // where the history is now
+	Previous string `json:"previous"`         // the watcher's commit
+	Backup   string `json:"backup,omitempty"` // the reference of the repository that keeps it
 }
 
 // watcher is who watches the events by one stream.
@@ -160,7 +172,7 @@ func (w *watcher) failed(ctx context.Context, err error, out *stream.Writer) err
 	}
 	backup, err := w.site.Backup(ctx, w.at.Commit)
 	if err != nil && ctx.Err() == nil { // it can be found in the repository, too
-		w.log.WarnContext(ctx, "a reset is told without its backup", "error", err)
+		w.log.WarnContext(ctx, "a reset is sent without its backup", "error", err)
 	}
 	head, _ := w.site.Head()
 	_, err = out.Write(message("reset", head, Reset{head, w.at.Commit, backup}))

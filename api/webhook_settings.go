@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"cms/auth"
-	"cms/web"
 	"cms/webhooks"
 )
 
@@ -16,7 +15,7 @@ type WebhookSettings struct {
 	Events      []string `json:"events,omitempty" doc:"The types it asks for, such as entry.updated or entry.*; none asks for all."`
 	Collections []string `json:"collections,omitempty" doc:"Whose entries it asks for; none asks for all."`
 	Fields      []string `json:"fields,omitempty" doc:"The fields whose changes it asks for; none asks for all."`
-	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not told again."`
+	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not shown again."`
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
 }
@@ -70,9 +69,6 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 	}
 	return answerSecret(http.StatusCreated, s, secret)
 }
-
-// changed is an endpoint, for the audit log.
-func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
 
 // settings sets those of e that are given; null sets them to nothing.
 func (a *API) settings(b body, e *webhooks.Endpoint) {

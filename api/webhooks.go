@@ -74,6 +74,9 @@ func (a *API) admitWebhook(ctx context.Context, action auth.Action, contentType,
 	return err
 }
 
+// changed is an endpoint, for the audit log.
+func changed(name string) []web.Target { return []web.Target{{Collection: auth.Webhooks, Name: name}} }
+
 // Webhooks are all endpoints.
 type Webhooks struct {
 	Items []Webhook `json:"items"`
@@ -94,11 +97,11 @@ func (a *API) listWebhooks(ctx context.Context, _ *struct{}) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	told := Webhooks{Items: make([]Webhook, len(all))}
+	list := Webhooks{Items: make([]Webhook, len(all))}
 	for i, s := range all {
-		told.Items[i] = webhookOf(s)
+		list.Items[i] = webhookOf(s)
 	}
-	return answer(http.StatusOK, told)
+	return answer(http.StatusOK, list)
 }
 
 // AtWebhook is the path parameter that names an endpoint.

@@ -24,6 +24,7 @@ import (
 // commands, and programs on go-git and libgit2. None of them may meet an error.
 type readers struct {
 	repository, dir string
+	gcEvery         time.Duration
 
 	// Held by what lists the packs once and wants them all to be there, and alone by
 	// Git's own gc, which removes those that it has repacked at once.
@@ -49,7 +50,7 @@ func (b *bench) beside(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	l := &soakLoad{service: svc, shape: sh, acked: make([]int64, sh.entries)}
-	r := &readers{repository: repository, dir: b.dir, counts: make(map[string]int)}
+	r := &readers{repository: repository, dir: b.dir, gcEvery: 2 * d / 5, counts: make(map[string]int)}
 	err = r.run(ctx, d, l)
 	kept, metricErr := svc.metric(ctx, "cms_packs_kept")
 	if err = errors.Join(err, metricErr, svc.stop()); err != nil {
@@ -139,12 +140,13 @@ func (r *readers) clone(way string) func(context.Context) error {
 	}
 }
 
-// upkeep has Git look whether there is something to do, now and then.
+// upkeep has Git look whether there is something to do, now and then: seldom enough for
+// packs to grow old meanwhile.
 func (r *readers) upkeep(ctx context.Context) error {
+	rest(ctx, r.gcEvery)
 	r.strict.Lock()
 	_, err := command(ctx, "", "git", "--git-dir", r.repository, "-c", "gc.autoDetach=false", "gc", "--auto", "-q")
 	r.strict.Unlock()
-	rest(ctx, 20*time.Second)
 	return err
 }
 

@@ -89,11 +89,13 @@ func TestDiffEdges(t *testing.T) {
 // What Diff writes, git and patch read: whatever the bytes are, and whether
 // the file is changed, created or deleted.
 func TestUnifiedApplies(t *testing.T) {
+	t.Parallel()
 	for _, program := range [][]string{
 		{"git", "apply", "--whitespace=nowarn", "-"},
 		{"patch", "--binary", "--quiet", "--remove-empty-files", "-p1"},
 	} {
 		t.Run(program[0], func(t *testing.T) {
+			t.Parallel()
 			if _, err := exec.LookPath(program[0]); err != nil {
 				t.Skip(err)
 			}

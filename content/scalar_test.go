@@ -30,9 +30,14 @@ func awkward(r *rand.Rand, n int) []Value {
 
 // A string reads as itself to yaml.v3 and to Psych, wherever it is written.
 func TestStringsReadTheSameEverywhere(t *testing.T) {
+	t.Parallel()
 	ruby := startRuby(t)
 	r := rand.New(rand.NewPCG(2019, 1))
-	for round := range 60 {
+	rounds := 60
+	if testing.Short() {
+		rounds = 10
+	}
+	for round := range rounds {
 		values := awkward(r, 200)
 		keys := &Object{}
 		seen := map[string]bool{"<<": true}

@@ -472,6 +472,15 @@ func long(t *testing.T) {
 	}
 }
 
+// underLoad skips a test of much that goes on at once with -short, but not under the
+// race detector, for which it is there.
+func underLoad(t *testing.T) {
+	t.Helper()
+	if testing.Short() && !raceDetector {
+		t.Skip("takes long")
+	}
+}
+
 // scaled is whole for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
 // plain without it, and short with -short.
 func scaled(whole, plain, short int) int {

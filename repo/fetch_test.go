@@ -97,6 +97,7 @@ func TestFetch(t *testing.T) {
 // Edits go on beside fetches; whatever comes first, none is lost.
 func TestFetchBesideEdits(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -130,6 +131,7 @@ func TestFetchBesideEdits(t *testing.T) {
 // loses nothing of what is fetched and edited meanwhile.
 func TestMaintenanceBesideFetches(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		more, err := strconv.Atoi(s)

@@ -48,6 +48,7 @@ func readByGoGit(g *gogit.Repository, from Hash) (commits int, err error) {
 // one and the service was stopped and started meanwhile.
 func TestGoGitReads(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	o := options(t.TempDir())
 	r, stop := run(t, o)
 	const before = 20

@@ -219,6 +219,7 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 // uploads and pushes loses nothing. CMS_UPKEEP_ROUNDS says how often each is run.
 func TestMaintenanceOfGit(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	rounds := 1
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		var err error

@@ -2,26 +2,43 @@ package repo
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// object puts an object into the repository at dir, well-formed or not.
+// object puts an object into the repository at dir, well-formed or not, as a file of its
+// own.
 func object(t *testing.T, dir, kind string, raw []byte) string {
 	t.Helper()
-	cmd := exec.Command("git", "hash-object", "-w", "--literally", "-t", kind, "--stdin")
-	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(raw)
-	out, err := cmd.Output()
+	k, err := plumbing.ParseObjectType(kind)
 	if err != nil {
-		t.Fatalf("git hash-object: %v", err)
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out))
+	name := hashObject(k, raw).String()
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	fmt.Fprintf(z, "%s %d\x00", kind, len(raw))
+	_, err = z.Write(raw)
+	file := filepath.Join(dir, "objects", name[:2], name[2:])
+	err = errors.Join(err, z.Close(), os.MkdirAll(filepath.Dir(file), 0o777))
+	if err == nil && !exists(file) {
+		err = os.WriteFile(file, b.Bytes(), 0o444)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // grow makes a commit of the tree that main has, and another title for the entry

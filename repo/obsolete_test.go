@@ -214,6 +214,7 @@ func TestGitReadsThroughRepack(t *testing.T) {
 // often packs are repacked meanwhile.
 func TestGitBesideRepacks(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	o := options(t.TempDir())
 	o.disk = slowDisk{hold: closed}
 	r := start(t, o)

@@ -277,6 +277,7 @@ func TestStaleLock(t *testing.T) {
 // there. Nothing that was acknowledged on either side is missing.
 func TestPushesBesideWriters(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	dir := t.TempDir()
 	r := start(t, durable(dir))
 	put(t, r, "pages", "index", "Accueil")

@@ -122,6 +122,7 @@ func TestDamagedPackStays(t *testing.T) {
 // TestPacksAreBounded: the writer repacks packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	o := options(t.TempDir())
 	o.KeepPacks = 1
 	r := start(t, o)
@@ -159,6 +160,7 @@ func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForRepack(t *testing.T) {
+	underLoad(t)
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		d := slowDisk{hold: make(chan struct{})}

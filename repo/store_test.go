@@ -144,6 +144,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 // TestReadBesideRepacks reads blobs and histories while packs are made and repacked.
 func TestReadBesideRepacks(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})

@@ -96,9 +96,12 @@ func (b *Reader) Add(p content.Problem) { b.found.Add(p) }
 // Join adds what was found wrong with an object that is at a pointer in this one.
 func (b *Reader) Join(within *Reader, at string) { b.found.Join(&within.found, at) }
 
+// Found is how many things were found wrong by now.
+func (b *Reader) Found() int { return b.found.Len() }
+
 // Problem is what was found wrong, or nil.
 func (b *Reader) Problem() error {
-	if b.found.Len() == 0 {
+	if b.Found() == 0 {
 		return nil
 	}
 	p := web.NewProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
@@ -153,9 +156,9 @@ func (b *Reader) Slug(member string) content.Slug {
 	if !b.Given(member) {
 		return content.Slug{}
 	}
-	before := b.found.Len()
+	before := b.Found()
 	s, err := content.ParseSlug(b.Text(member))
-	if err != nil && b.found.Len() == before {
+	if err != nil && b.Found() == before {
 		b.Wrong(member, "slug", "The "+err.Error()+".")
 	}
 	return s
@@ -190,9 +193,9 @@ func (b *Reader) Without(members ...string) *content.Object {
 
 // Time is a member that must be a date-time.
 func (b *Reader) Time(member string) time.Time {
-	before := b.found.Len()
+	before := b.Found()
 	t, err := time.Parse(time.RFC3339, b.Text(member))
-	if err != nil && b.found.Len() == before {
+	if err != nil && b.Found() == before {
 		b.Wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
 	}
 	return t
@@ -230,9 +233,9 @@ func (b *Reader) Duration(member string) time.Duration {
 	if !b.Given(member) {
 		return 0
 	}
-	before := b.found.Len()
+	before := b.Found()
 	d, err := time.ParseDuration(b.Text(member))
-	if err != nil && b.found.Len() == before {
+	if err != nil && b.Found() == before {
 		b.Wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
 	}
 	return d

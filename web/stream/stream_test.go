@@ -66,7 +66,7 @@ func (s *source) follow(ctx context.Context, wake func()) {
 }
 
 // serve opens a stream of a caller for r, and has it served until done is closed.
-func serve(t *testing.T, s *stream.Streams, ctx context.Context, caller string, r *reader) (done chan struct{}) {
+func serve(ctx context.Context, t *testing.T, s *stream.Streams, caller string, r *reader) (done chan struct{}) {
 	t.Helper()
 	open, err := s.Open(caller)
 	if err != nil {
@@ -90,7 +90,7 @@ func TestStreamsTellWhatIsNew(t *testing.T) {
 		}
 		r := newReader()
 		r.news = "first\n"
-		done := serve(t, s, t.Context(), "ann", r)
+		done := serve(t.Context(), t, s, "ann", r)
 		if got := r.Body.String(); got != "hello\nfirst\n" || !r.Flushed || !src.running {
 			t.Errorf("got %q, flushed %v", got, r.Flushed)
 		}
@@ -109,7 +109,7 @@ func TestStreamsTellWhatIsNew(t *testing.T) {
 		if s.Opened() != 0 || src.running {
 			t.Errorf("%d streams are open at the end, followed %v", s.Opened(), src.running)
 		}
-		<-serve(t, s, t.Context(), "ann", r) // ends at once
+		<-serve(t.Context(), t, s, "ann", r) // ends at once
 		synctest.Wait()
 	})
 }
@@ -140,7 +140,7 @@ func TestStreamsEndWithTheirCaller(t *testing.T) {
 				defer gone()
 				r := newReader()
 				r.expires = time.Now().Add(auth.RevocationDelay / 2)
-				done := serve(t, s, ctx, "ann", r)
+				done := serve(ctx, t, s, "ann", r)
 				end(r, gone)
 				synctest.Wait()
 				select {
@@ -164,8 +164,8 @@ func TestStreamsAreBounded(t *testing.T) {
 		var src source
 		s := stream.New(stream.Options{Follow: src.follow, Bounds: stream.Bounds{PerCaller: 2, Total: 3}})
 		ctx, gone := context.WithCancel(t.Context())
-		first := serve(t, s, ctx, "ann", newReader())
-		serve(t, s, t.Context(), "ann", newReader())
+		first := serve(ctx, t, s, "ann", newReader())
+		serve(t.Context(), t, s, "ann", newReader())
 		refused := func(caller string, status int) {
 			t.Helper()
 			_, err := s.Open(caller)
@@ -174,11 +174,11 @@ func TestStreamsAreBounded(t *testing.T) {
 			}
 		}
 		refused("ann", 429)
-		serve(t, s, t.Context(), "lou", newReader())
+		serve(t.Context(), t, s, "lou", newReader())
 		refused("max", 503)
 		gone()
 		<-first
-		serve(t, s, t.Context(), "max", newReader())
+		serve(t.Context(), t, s, "max", newReader())
 		if s.Opened() != 3 {
 			t.Errorf("%d streams are open, want 3", s.Opened())
 		}

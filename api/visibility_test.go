@@ -374,6 +374,7 @@ func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 			if !all && role != "limited" && role != "auditor" {
 				t.Skip("CMS_DOORS is not all")
 			}
+			t.Parallel()
 			one, two := newWorld(t, role, false), newWorld(t, role, true)
 			first, second := doors(one), doors(two)
 			tokens := [2]string{token(one), token(two)}
