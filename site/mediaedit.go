@@ -126,7 +126,9 @@ func (s *Site) checkMovedMedia(tx *repo.Tx, f repo.File, target content.Path, na
 		return err
 	}
 	size, err := f.Size()
-	if err != nil {
+	if errors.Is(err, repo.ErrNotFound) { // put by the same update: a pointer cannot be
+		return checkStored(tx, target, false)
+	} else if err != nil {
 		return err
 	}
 	_, pointer, err := f.Pointer(size)

@@ -139,10 +139,11 @@ func (d *Document) RequestBody(requests map[string]any, example any) *huma.Reque
 	return body
 }
 
-// everywhere are the problems that any operation may answer with.
+// everywhere are the problems that any operation may answer with. What no client acts on
+// by its status (414, 500) is the default answer.
 var everywhere = []int{
-	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestURITooLong, http.StatusUnprocessableEntity,
-	http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
+	http.StatusTooManyRequests, http.StatusServiceUnavailable,
 }
 
 // Responses describes the answers of an operation: bodies by their status, nil for none,
