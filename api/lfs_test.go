@@ -93,7 +93,7 @@ func TestPointersOfEntries(t *testing.T) {
 		"_consultations/archives/a.md": "---\ntitle: Archive\n---\n",
 		"_consultations/archives/p.md": lfsPointer,
 		"pages/accueil.md":             "---\ntitle: Accueil\n---\n",
-		"pages/seconde.md":  "---\ntitle: Seconde\n---\n",
+		"pages/seconde.md":             "---\ntitle: Seconde\n---\n",
 		"pages/libre.md":               "---\ntitle: Libre\n---\n",
 	})
 	res := s.do(request{method: "GET", path: "/v1/collections/consultations/entries/pointe"})
