@@ -121,7 +121,7 @@ func TestGoGitKeptOpen(t *testing.T) {
 		}
 		return g, s
 	}
-	early, storage := open()
+	early, _ := open()
 	if _, err := early.CommitObject(tip); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestGoGitKeptOpen(t *testing.T) {
 	if _, err := readByGoGit(early, tip); err != nil {
 		t.Errorf("while the packs stay: %v", err)
 	}
-	early, storage = open() // as it keeps what it has read
+	early, storage := open() // as it keeps what it has read
 	if err := storage.HasEncodedObject(tip); err != nil {
 		t.Fatal(err)
 	}
