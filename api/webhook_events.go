@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -100,7 +99,7 @@ func webhookBodies() map[string]any {
 	for _, t := range webhooks.Types() {
 		kind, _, _ := strings.Cut(t, ".")
 		if kinds[kind] == nil {
-			panic(fmt.Sprintf("api: the OpenAPI document has no schema for events of the type %s", t))
+			panic("api: the OpenAPI document has no schema for events of the type " + t)
 		}
 		all[t] = kinds[kind]
 	}

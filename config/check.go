@@ -50,13 +50,14 @@ func (d *decoder) media(m *Media) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		at := []any{"media", "types", name}
 		ext, checked, err := media.CheckType(name, given[name])
-		if _, taken := m.Types[ext]; taken {
+		switch _, taken := m.Types[ext]; {
+		case taken:
 			d.add(at, "is duplicated: it is %s; remove one", ext)
-		} else if err != nil {
+		case err != nil:
 			d.add(at, "%v", err)
-		} else if m.Types == nil {
+		case m.Types == nil:
 			m.Types = map[string]string{ext: checked}
-		} else {
+		default:
 			m.Types[ext] = checked
 		}
 	}

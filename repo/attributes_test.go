@@ -36,7 +36,7 @@ func TestTracked(t *testing.T) {
 			}
 		}
 		git(t, work, "add", ".")
-		git(t, work, "commit", "-q", "-m", "Attributs")
+		git(t, work, "commit", "-q", "-m", "Sans LFS")
 		git(t, work, "push", "-q")
 		if err := r.Fetch(t.Context()); err != nil {
 			t.Fatal(err)
