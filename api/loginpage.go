@@ -68,7 +68,7 @@ func (a *API) refuseLogin(w http.ResponseWriter, r *http.Request, err error) boo
 	}
 	w.WriteHeader(told.Status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(told.Body) //nolint:gosec // html/template made it
+		_, _ = w.Write(told.Body) //nolint:gosec // every text in it is escaped
 	}
 	return true
 }

@@ -111,7 +111,7 @@ func (a *API) mediaRoutes() {
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
 	ifMatch.Schema = &huma.Schema{Type: huma.TypeString, Examples: []any{"*"}}
-	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then.")
+	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then; dry runs are made again.")
 	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with what would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method string, held web.Operation, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {

@@ -190,7 +190,7 @@ func (a *API) operation(method, path string, d doc) huma.Operation {
 	}
 	problems := d.problems
 	if d.requests != nil {
-		problems = append(slices.Clone(problems), http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
+		problems = append(slices.Clone(problems), http.StatusRequestEntityTooLarge)
 	}
 	op.Responses = a.document.Responses(d.responses, d.headers, problems...)
 	o := web.Operation{Name: d.id, Route: path, Time: d.time, Repeatable: d.repeats}

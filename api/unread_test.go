@@ -45,7 +45,7 @@ func TestRefusedUnread(t *testing.T) {
 		"create-entry":         {"another place"},
 		"move-entry":           {"another place"}, // of a small body, by those who may move others
 		"revert-entry":         {"another place"},
-		"batch":                {"another place"},
+		"batch":                {"another place", "photos"}, // of files
 		"create-webhook":       {"webhooks"},
 		"patch-webhook":        {"webhooks"},
 		"renew-webhook-secret": {"webhooks"},

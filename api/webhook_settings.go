@@ -23,7 +23,7 @@ type WebhookSettings struct {
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
 
-	Headers         map[string]string `json:"headers,omitempty" doc:"Sent with each request, such as what a gateway asks for. The values are not told again: *** leaves one as it is, null takes it away."`
+	Headers         map[string]string `json:"headers,omitempty" doc:"Sent with each request. Values are not shown again: *** keeps one, null removes it."`
 	EventTypePrefix string            `json:"event_type_prefix,omitempty" doc:"In front of the type of each event." example:"org.example.cms"`
 }
 

@@ -61,7 +61,7 @@ func (s *Site) MayWrite(pr *auth.Principal) error {
 			return nil
 		}
 	}
-	return &Error{Code: Forbidden, Detail: "Your roles do not allow you to create, update or delete entries of any collection."}
+	return &Error{Code: Forbidden, Detail: "Your roles do not allow you to create, update or delete anything."}
 }
 
 // MayMedia refuses who may not do a with the file of that name, and names that

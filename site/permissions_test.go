@@ -74,7 +74,7 @@ func TestPermissions(t *testing.T) {
 			map[string]site.Code{"reader": no, "local": absent, "photographer": absent, "operator": absent, "nobody": no}},
 		{"update what is not there", func(pr *auth.Principal) error { return f.MayUpdate(pr, ref(t, "pages", "rien")) },
 			map[string]site.Code{"editor": absent, "reader": no, "local": absent, "photographer": absent, "operator": absent, "nobody": no}},
-		{"write at all", f.MayWrite, map[string]site.Code{"reader": no, "photographer": no, "operator": no, "nobody": no}},
+		{"write at all", f.MayWrite, map[string]site.Code{"reader": no, "operator": no, "nobody": no}},
 		{"read webhooks", func(pr *auth.Principal) error { return f.MayOperate(pr, auth.Read) },
 			map[string]site.Code{"editor": no, "reader": no, "local": no, "photographer": no, "nobody": no}},
 		{"delete webhooks", func(pr *auth.Principal) error { return f.MayOperate(pr, auth.Delete) },

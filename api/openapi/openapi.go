@@ -139,11 +139,12 @@ func (d *Document) RequestBody(requests map[string]any, example any) *huma.Reque
 	return body
 }
 
-// everywhere are the problems that any operation may answer with. What no client acts on
-// by its status (414, 500) is the default answer.
+// everywhere are the problems that any operation may answer with. What clients treat alike
+// wherever they ask (408, 414, 500, 503) is the default answer: they report it, or wait as
+// its Retry-After says.
 var everywhere = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
-	http.StatusTooManyRequests, http.StatusServiceUnavailable,
+	http.StatusTooManyRequests,
 }
 
 // Responses describes the answers of an operation: bodies by their status, nil for none,
@@ -182,11 +183,11 @@ func representations(v any) map[string]any {
 
 // headersOf are those of the problems that have some.
 var headersOf = map[int][][2]string{
+	0:                                       {{"Retry-After", "Seconds to wait, where that is known."}},
 	http.StatusUnauthorized:                 {{"WWW-Authenticate", "What is wrong with the token (RFC 6750)."}},
 	http.StatusPreconditionFailed:           {{"ETag", "Of the entry or file as it is now, where there is one."}},
 	http.StatusUnsupportedMediaType:         {{"Accept-Patch", "The media types of a PATCH."}},
 	http.StatusRequestedRangeNotSatisfiable: {{"Content-Range", "How long the file is."}},
-	http.StatusServiceUnavailable:           {{"Retry-After", "Seconds to wait, where that is known."}},
 	http.StatusGatewayTimeout:               {{"Retry-After", "Seconds to wait."}},
 	http.StatusConflict:                     {{"Retry-After", "Seconds to wait, where a request with the same Idempotency-Key is under way."}},
 	http.StatusTooManyRequests: {{"Retry-After", "Seconds to wait."},
