@@ -46,6 +46,8 @@ type SessionOptions struct {
 	Lifetime time.Duration // how long it lasts at most; 7 days when 0
 	Logger   *slog.Logger  // hears of logins; may be nil
 
+	Now func() time.Time // by which guesses are slowed down; [time.Now] if nil
+
 	// Vouches says whether the word of an issuer on people counts. Sessions that began by
 	// the word of another one do not. Nil is any issuer's.
 	Vouches func(issuer string) bool
@@ -64,7 +66,6 @@ type Sessions struct {
 	store    state.Sessions
 	hashers  hashers
 	throttle throttle
-	now      func() time.Time // by which guesses are slowed down
 	o        SessionOptions
 }
 
@@ -85,8 +86,11 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Sessions{
-		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o, now: time.Now,
+		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o,
 		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
 }
@@ -156,7 +160,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 // pace lets an attempt through, or refuses it with a *TooManyError. Done is
 // called when it has succeeded.
 func (s *Sessions) pace(try Attempt, email string, known bool) (done func(), err error) {
-	now := s.now()
+	now := s.o.Now()
 	if known {
 		key := "device " + hashOf(try.Device)
 		return func() { s.throttle.forgive(key) }, s.throttle.begin(key, accountPace, now)

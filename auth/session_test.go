@@ -237,7 +237,7 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	p := newPeople(t)
 	mine := p.login(t) // in a browser that is known from now on
 	now := time.Now()
-	p.now = func() time.Time { return now } // however long a guess takes
+	p.o.Now = func() time.Time { return now } // however long a guess takes
 	guess := func(email, from string) error {
 		_, err := p.try(t, email, "a guess that is wrong", from)
 		return err
