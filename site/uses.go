@@ -338,7 +338,7 @@ func (u *mediaUses) moved(in files, entry content.Path, d *content.Document, sch
 		return after, err
 	}
 	src := after.Source()
-	return content.Parse(append(slices.Clone(src[:len(src)-len(after.Body())]), body...)), nil
+	return d.Reread(append(slices.Clone(src[:len(src)-len(after.Body())]), body...)), nil
 }
 
 // MediaReferences are the places in entries that use a file, of those that pr may see, as

@@ -252,3 +252,24 @@ func TestMediaInABatch(t *testing.T) {
 		t.Errorf("got %s", files)
 	}
 }
+
+// An entry whose link is rewritten is read on as its collection is.
+func TestUsesAreReadAsTheirCollectionIs(t *testing.T) {
+	t.Parallel()
+	f := &fixture{sitetest.New(t, sitetest.Options{
+		Collections: []content.Collection{{Name: "pages", Folder: "pages", Extension: ".md", YAML: content.YAML12, Schema: content.Schema{Defined: true, Fields: []content.Field{
+			{Name: "places", Type: content.TypeInteger},
+		}}}},
+		Roles: map[string]map[string]auth.Grant{"editor": {"*": auth.Grant{Actions: everything}, auth.Media: {Actions: everything}}},
+		Media: site.MediaOptions{MaxBytes: 1000, Scratch: t.TempDir(), Rules: media.Rules{Extensions: []string{"svg"}}},
+	}), person("ann", "editor")}
+	f.upload("a.svg")
+	f.Commit(map[string]string{"pages/un.md": "---\nplaces: 0o17\n---\n![](/img/a.svg)\n"})
+	out, err := f.Make(t.Context(), f.editor, site.MovingMedia("a.svg", "b.svg", site.UpdateReferences, anyRevision), site.Write{})
+	if err != nil || len(out.Followed) != 1 {
+		t.Fatalf("got %+v, %v", out, err)
+	}
+	if got, want := f.RunGit("show", "main:pages/un.md"), "---\nplaces: 0o17\n---\n![](/img/b.svg)\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
