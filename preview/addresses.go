@@ -132,18 +132,20 @@ func noteHTML(source []byte, note func([]byte)) {
 	}
 }
 
-// candidates are what could be addresses in a text, in its order.
+// candidates are what could be addresses in a text, in its order. They are found in time
+// that follows its length, whatever it holds.
 func candidates(s string) []Address {
 	var all []Address
+	f := &finder{s: s, known: map[string]span{}}
 	for i := 0; i < len(s); i++ {
 		var found []Address
 		switch {
-		case s[i] == ']' && i+1 < len(s) && (s[i+1] == '(' || s[i+1] == ':' && defines(s, i)):
-			if a, ok := markdownAddress(s, i+2); ok {
+		case s[i] == ']' && i+1 < len(s) && (s[i+1] == '(' || s[i+1] == ':' && f.defines(i)):
+			if a, ok := f.markdownAddress(i + 2); ok {
 				found = []Address{a}
 			}
 		case s[i] == '=':
-			found = attributeAddresses(s, i)
+			found = f.attributeAddresses(i)
 		}
 		for _, a := range found {
 			if a.From < a.To && (len(all) == 0 || a.from >= all[len(all)-1].to) {
@@ -157,35 +159,73 @@ func candidates(s string) []Address {
 	return all
 }
 
+// A finder looks for things in a text, from ever later places. It remembers where the next
+// of each kind is, so that no part of the text is looked through again for each place
+// before it.
+type finder struct {
+	s     string
+	known map[string]span
+
+	line     int  // where the line begins that was looked at last
+	seen     int  // up to where
+	defining bool // it begins as the definition of a link
+}
+
+// A span is from where what was looked for is not there, up to where it is.
+type span struct{ from, to int }
+
+// next is where the next what is from a place on, len(s) where there is none; find says
+// where one is in a text. What is always looked for by the same find.
+func (f *finder) next(from int, what string, find func(s, what string) int) int {
+	if k, ok := f.known[what]; ok && k.from <= from && from <= k.to {
+		return k.to
+	}
+	to := len(f.s)
+	if n := find(f.s[from:], what); n >= 0 {
+		to = from + n
+	}
+	f.known[what] = span{from, to}
+	return to
+}
+
 // defines says whether the bracket that closes at could be that of the definition of a
 // link: [name]: address.
-func defines(s string, at int) bool {
-	line := strings.TrimLeft(s[strings.LastIndexByte(s[:at], '\n')+1:at], "> \t-*+.)0123456789")
-	return strings.HasPrefix(line, "[") && !strings.HasPrefix(line, "[^")
+func (f *finder) defines(at int) bool {
+	if n := strings.LastIndexByte(f.s[f.seen:at], '\n'); n >= 0 || f.seen == 0 {
+		f.line = f.seen + n + 1
+		line := strings.TrimLeft(f.s[f.line:at], "> \t-*+.)0123456789")
+		f.defining = strings.HasPrefix(line, "[") && !strings.HasPrefix(line, "[^")
+	}
+	f.seen = at
+	return f.defining
 }
 
 const blanks = " \t\r\n"
 
 // markdownAddress is the address of a link that begins behind at.
-func markdownAddress(s string, at int) (Address, bool) {
+func (f *finder) markdownAddress(at int) (Address, bool) {
+	s := f.s
 	for at < len(s) && strings.IndexByte(blanks, s[at]) >= 0 {
 		at++
 	}
 	if at < len(s) && s[at] == '<' {
-		end := strings.IndexAny(s[at:], ">\n")
-		if end < 0 || s[at+end] == '\n' {
+		end := f.next(at, ">\n", strings.IndexAny)
+		if end == len(s) || s[end] == '\n' {
 			return Address{}, false
 		}
-		a, ok := liquidAddress(s[:at+end], at+1)
+		a, ok := f.liquidAddress(at+1, end)
 		if !ok {
-			a = Address{Kind: InAngles, From: at + 1, To: at + end}
+			a = Address{Kind: InAngles, From: at + 1, To: end}
 		}
-		a.from, a.to = at+1, at+end
+		a.from, a.to = at+1, end
 		return a, true
 	}
 	from := at
-	a, liquid := liquidAddress(s, at)
+	a, liquid := f.liquidAddress(at, len(s))
 	if liquid {
+		if a.Kind == InLiquid {
+			return a, true
+		}
 		at = a.to
 	}
 	depth := 0
@@ -205,44 +245,46 @@ scan:
 			}
 		}
 	}
-	if liquid && (end == at || a.Kind == InLiquid) {
+	if liquid && end == at {
 		return a, true
 	}
 	return Address{Kind: InMarkdown, From: at, To: min(end, len(s)), from: from, to: min(end, len(s))}, true
 }
 
-// liquidAddress is what a tag or an output of Liquid at a place holds as an address: a
-// text in quotes, or what link names. Without one, it is empty, behind the tag.
-func liquidAddress(s string, at int) (Address, bool) {
-	var end string
+// liquidAddress is what a tag or an output of Liquid at a place, which ends before limit,
+// holds as an address: a text in quotes, or what link names. Without one, it is empty,
+// behind the tag.
+func (f *finder) liquidAddress(at, limit int) (Address, bool) {
+	var closing string
 	switch {
-	case strings.HasPrefix(s[at:], "{{"):
-		end = "}}"
-	case strings.HasPrefix(s[at:], "{%"):
-		end = "%}"
+	case strings.HasPrefix(f.s[at:limit], "{{"):
+		closing = "}}"
+	case strings.HasPrefix(f.s[at:limit], "{%"):
+		closing = "%}"
 	default:
 		return Address{}, false
 	}
-	n := strings.Index(s[at:], end)
-	if n < 0 || strings.IndexByte(s[at:at+n], '\n') >= 0 {
+	begin := at + 2
+	end := f.next(begin, closing, strings.Index)
+	if end+2 > limit || f.next(begin, "\n", strings.Index) < end {
 		return Address{}, false
 	}
-	inside := s[at+2 : at+n]
-	a := Address{Kind: InMarkdown, From: at + n + 2, To: at + n + 2, from: at, to: at + n + 2}
-	if q := strings.IndexAny(inside, `"'`); q >= 0 {
-		if to := strings.IndexByte(inside[q+1:], inside[q]); to >= 0 {
-			a.Kind, a.From, a.To = InLiquid, at+2+q+1, at+2+q+1+to
+	a := Address{Kind: InMarkdown, From: end + 2, To: end + 2, from: at, to: end + 2}
+	if q := f.next(begin, `"'`, strings.IndexAny); q < end {
+		if to := f.next(q+1, f.s[q:q+1], strings.Index); to < end {
+			a.Kind, a.From, a.To = InLiquid, q+1, to
 		}
-	} else if link := strings.TrimLeft(inside, "- \t"); end == "%}" && strings.HasPrefix(link, "link ") {
+	} else if link := strings.TrimLeft(f.s[begin:end], "- \t"); closing == "%}" && strings.HasPrefix(link, "link ") {
 		path := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(link, "link "), "-"))
-		a.Kind, a.From = InLiquid, at+2+strings.LastIndex(inside, path)
+		a.Kind, a.From = InLiquid, begin+strings.LastIndex(f.s[begin:end], path)
 		a.To = a.From + len(path)
 	}
 	return a, true
 }
 
 // attributeAddresses are the addresses in an attribute of HTML whose equals sign is at.
-func attributeAddresses(s string, at int) []Address {
+func (f *finder) attributeAddresses(at int) []Address {
+	s := f.s
 	name := strings.TrimRight(s[max(0, at-16):at], blanks)
 	begin := strings.LastIndexAny(name, " \t\r\n\"'/<")
 	name = strings.ToLower(name[begin+1:])
@@ -255,22 +297,20 @@ func attributeAddresses(s string, at int) []Address {
 	if at >= len(s) {
 		return nil
 	}
-	quote := s[at]
-	ends := blanks + "\"'<>`"
-	if quote == '"' || quote == '\'' {
-		at, ends = at+1, string(quote)
+	find, ends := strings.IndexAny, blanks+"\"'<>`"
+	if s[at] == '"' || s[at] == '\'' {
+		find, ends = strings.Index, s[at:at+1]
+		at++
 	}
-	a, liquid := liquidAddress(s, at)
+	a, liquid := f.liquidAddress(at, len(s))
 	after := at
 	if liquid {
 		after = a.to
 	}
-	n := strings.IndexAny(s[after:], ends)
-	if n < 0 {
-		return nil
-	}
-	end := after + n
+	end := f.next(after, ends, find)
 	switch {
+	case end == len(s):
+		return nil
 	case liquid && (a.Kind == InLiquid || a.To == end):
 		a.to = end
 		return []Address{a}

@@ -23,7 +23,7 @@ func TestAddresses(t *testing.T) {
 		"[a\\](Y/a.jpg) \\![a](X/b.jpg) a](Y/c.jpg) data=\"Y/d.jpg\" [a](Y/e f.jpg)",
 		"[![a](X/a.jpg)](X/b.jpg)[^1]\n\n[^1]: ![n](X/n.jpg)\n",
 		"cms-address-0- ![cms-address-0-](X/a.jpg)\r\n\r\n[b]: <X/b.jpg>\r\n\xff ![é](X/é.jpg)",
-		"](", "]: ", "[a](", "[a](<", "<img src=", "<img src=\"", "<img src=\"{{", "[a]({{", "=", "[a]({% link %})", "[a]({{ \"\" }})", "[a](\\",
+		"](", "]: ", "[a](", "[a](<", "<img src=", "<img src=\"", "<img src=\"{{", "[a]({{", "=", "[a]({% link %})", "[a]({%}", "[a](<{%}>)", "<img src={{}", "<img src='{%}'>", "[a]({{ \"\" }})", "[a](\\",
 		strings.Repeat("> ", 200) + "![a](X/a.jpg)",
 	} {
 		var want []string
