@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,13 @@ const (
 // files that have to be read, an index is made anew, in sections.
 const maxFollowed = 5000
 
+// An entry with more mentions is looked at whatever is asked for, so that it takes no more
+// room in the index than others: it is there under anything, which is no key.
+const (
+	maxMentions = 1000
+	anything    = "*"
+)
+
 // mentioning are the slugs of the entries of a collection, as they are in in, that
 // mention key. What has to be looked at for it is spent, and not lost where the budget
 // ends. The writer, whose budget is nil, makes no index: it only follows one.
@@ -56,9 +64,7 @@ func (all *mentionIndexes) mentioning(in entries, collection, key string, budget
 		done, err := x.advance(in.Edition(collection), budget)
 		var slugs []content.Slug
 		if done {
-			for slug := range x.slugs[key] {
-				slugs = append(slugs, slug)
-			}
+			slugs = slices.AppendSeq(slices.Collect(maps.Keys(x.slugs[key])), maps.Keys(x.slugs[anything]))
 		}
 		<-x.lock
 		if err != nil {
@@ -171,7 +177,9 @@ func (x *mentionIndex) add(e *repo.Entry) (cost int, err error) {
 		return cost, nil
 	}
 	slices.Sort(keys)
-	keys = slices.Clip(slices.Compact(keys))
+	if keys = slices.Clip(slices.Compact(keys)); len(keys) > maxMentions {
+		keys = []string{anything}
+	}
 	x.keys[e.Slug] = keys
 	for _, k := range keys {
 		if x.slugs[k] == nil {

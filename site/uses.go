@@ -83,6 +83,8 @@ type mediaUses struct {
 	ctx  context.Context
 	name string // of the file, below the media folder
 	seen map[content.Path]usesSeen
+
+	files map[string]bool // by path, whether it is one, while an entry is looked at
 }
 
 // usesSeen are the places in an entry at one revision.
@@ -109,7 +111,7 @@ type files interface {
 
 // usesOf looks for those of a file.
 func (s *Site) usesOf(ctx context.Context, name string) (seek, *mediaUses) {
-	u := &mediaUses{s, ctx, name, map[content.Path]usesSeen{}}
+	u := &mediaUses{site: s, ctx: ctx, name: name, seen: map[content.Path]usesSeen{}}
 	var all []string
 	for _, c := range s.collections {
 		all = append(all, c.Name)
@@ -136,6 +138,7 @@ func (u *mediaUses) places(in entries, c *content.Collection, e *repo.Entry, bud
 // rewrite gives the places in an entry that use the file; the path of the body is nil.
 // The text of each in which the file is called to goes to write.
 func (u *mediaUses) rewrite(in files, entry content.Path, schema *content.Schema, fields *content.Object, body, to string, write func(at content.FieldPath, text string)) (places []content.FieldPath, err error) {
+	u.files = map[string]bool{}
 	markdown := func(at content.FieldPath, text string) {
 		if err != nil {
 			return
@@ -231,17 +234,33 @@ func (u *mediaUses) form(in files, entry content.Path, address string, field boo
 	if !field {
 		tries = tries[1:]
 	}
-	for _, t := range tries {
-		if t.at == folder+"/"+u.name {
-			return t.form
+	for i, t := range tries {
+		if t.at != folder+"/"+u.name {
+			continue
 		}
-		if p, err := content.ParsePath(t.at); err == nil && strings.HasPrefix(t.at, folder+"/") {
-			if _, err := in.File(p); err == nil {
+		for _, before := range tries[:i] {
+			if u.isFile(in, before.at) {
 				return elsewhere
 			}
 		}
+		return t.form
 	}
 	return elsewhere
+}
+
+// isFile says whether a path is that of a file in the media folder. It looks once for each
+// path of an entry.
+func (u *mediaUses) isFile(in files, at string) bool {
+	is, known := u.files[at]
+	if known {
+		return is
+	}
+	if p, err := content.ParsePath(at); err == nil && strings.HasPrefix(at, u.site.media.Folder.String()+"/") {
+		_, err := in.File(p)
+		is = err == nil
+	}
+	u.files[at] = is
+	return is
 }
 
 // address leads from an entry to the file of a name, in the form of the one that was.

@@ -273,3 +273,27 @@ func TestUsesAreReadAsTheirCollectionIs(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// An entry with more mentions than an index keeps is found nevertheless, by what it uses.
+func TestUsesAmongMany(t *testing.T) {
+	t.Parallel()
+	f := picturesSite(t)
+	f.upload("a.svg", "b.svg")
+	var many strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&many, "mot%d.net ", i)
+	}
+	f.Commit(map[string]string{"pages/un.md": "---\ntitle: x\n---\n" + many.String() + "\n\n![](/img/a.svg)\n"})
+	for name, want := range map[string]int{"a.svg": 1, "b.svg": 0} {
+		page, err := f.MediaReferences(t.Context(), f.editor, name, "", 100)
+		if err != nil || len(page.Items) != want {
+			t.Errorf("%s: got %v, %v, want %d", name, page, err, want)
+		}
+	}
+	if _, err := f.Make(t.Context(), f.editor, site.MovingMedia("a.svg", "c.svg", site.UpdateReferences, anyRevision), site.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.RunGit("show", "main:pages/un.md"); !strings.HasSuffix(got, "![](/img/c.svg)\n") {
+		t.Errorf("got %.80q", got)
+	}
+}
