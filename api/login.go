@@ -44,7 +44,7 @@ var loginDoc = doc{
 	example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
 	responses: map[int]any{200: Login{}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{400, 413, 415, 429, 503},
+	problems:  []int{400, 413, 415, 429},
 	body:      smallBody,
 }
 

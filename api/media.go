@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -66,21 +65,17 @@ var listMediaDoc = doc{
 }
 
 func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error) {
-	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
-	if err != nil {
-		return nil, web.NewProblem(http.StatusBadRequest, "The cursor is not one that a list gave. Leave it out to start from the beginning.")
-	}
-	page, err := a.site.MediaList(ctx, web.Principal(ctx), in.Prefix, string(after), in.Limit)
+	after, err := behind(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	list := MediaFiles{Items: make([]MediaFile, len(page.Items)), Total: page.Total}
+	page, err := a.site.MediaList(ctx, web.Principal(ctx), in.Prefix, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	list := MediaFiles{Items: make([]MediaFile, len(page.Items)), NextCursor: cursorTo(page.Next), Total: page.Total}
 	for i, f := range page.Items {
 		list.Items[i] = mediaFileOf(f)
-	}
-	if page.Next != "" {
-		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
-		list.NextCursor = &next
 	}
 	return answer(http.StatusOK, list)
 }

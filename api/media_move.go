@@ -26,11 +26,11 @@ var mediaReferencesDoc = doc{
 	summary:   "What uses a file",
 	text:      "Fields of the types image and file that name it, and Markdown in which a link or an image leads to it, of what you may see.",
 	responses: map[int]any{200: References{}},
-	problems:  []int{400, 404, 503},
+	problems:  []int{400, 404},
 }
 
 func (a *API) mediaReferences(ctx context.Context, in *mediaReferencesInput) (*reply, error) {
-	after, err := in.after()
+	after, err := behind(in.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ var startLoginDoc = doc{
 	responses: map[int]any{303: nil},
 	headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
 	anyQuery:  true, // others are refused here, as people are to be told by a page
-	problems:  []int{400, 404, 429, 503},
+	problems:  []int{400, 404, 429},
 }
 
 // pages is what is said of the operations that people follow links to.
@@ -140,7 +140,7 @@ var finishLoginDoc = doc{
 	text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
 	responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{400, 404, 429, 503},
+	problems:  []int{400, 404, 429},
 }
 
 type finishInput struct {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 
 	"cms/site"
@@ -42,26 +41,13 @@ type PageOfReferences struct {
 	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
 }
 
-// after is the entry that the cursor leads behind.
-func (p PageOfReferences) after() (string, error) {
-	after, err := base64.RawURLEncoding.DecodeString(p.Cursor)
-	if err != nil {
-		return "", web.NewProblem(http.StatusBadRequest, "The cursor is not one that this list gave. Leave it out to start from the beginning.")
-	}
-	return string(after), nil
-}
-
 func answerReferences(page *site.ReferencePage, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := References{Items: referencesOf(page.Items)}
+	list := References{Items: referencesOf(page.Items), NextCursor: cursorTo(page.Next)}
 	if list.Items == nil {
 		list.Items = []Reference{}
-	}
-	if page.Next != "" {
-		next := base64.RawURLEncoding.EncodeToString([]byte(page.Next))
-		list.NextCursor = &next
 	}
 	return answer(http.StatusOK, list)
 }
@@ -84,7 +70,7 @@ func (a *API) entryReferences(ctx context.Context, in *referencesInput) (*reply,
 	if err != nil {
 		return nil, err
 	}
-	after, err := in.after()
+	after, err := behind(in.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -140,8 +140,8 @@ func (d *Document) RequestBody(requests map[string]any, example any) *huma.Reque
 }
 
 // everywhere are the problems that any operation may answer with. What clients treat alike
-// wherever they ask (408, 414, 500, 503) is the default answer: they report it, or wait as
-// its Retry-After says.
+// wherever they ask (408, 414, 500, and 503 of what saves nothing) is the default answer:
+// they report it, or wait as its Retry-After says.
 var everywhere = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
 	http.StatusTooManyRequests,
@@ -188,6 +188,7 @@ var headersOf = map[int][][2]string{
 	http.StatusPreconditionFailed:           {{"ETag", "Of the entry or file as it is now, where there is one."}},
 	http.StatusUnsupportedMediaType:         {{"Accept-Patch", "The media types of a PATCH."}},
 	http.StatusRequestedRangeNotSatisfiable: {{"Content-Range", "How long the file is."}},
+	http.StatusServiceUnavailable:           {{"Retry-After", "Seconds to wait, where that is known."}},
 	http.StatusGatewayTimeout:               {{"Retry-After", "Seconds to wait."}},
 	http.StatusConflict:                     {{"Retry-After", "Seconds to wait, where a request with the same Idempotency-Key is under way."}},
 	http.StatusTooManyRequests: {{"Retry-After", "Seconds to wait."},
