@@ -364,13 +364,19 @@ func startRuby(t *testing.T) *rubyReader {
 		return nil
 	}
 	cmd := exec.CommandContext(t.Context(), path, "-EUTF-8", "-e", rubyScript)
+	in, out := startAnswering(t, cmd)
+	return &rubyReader{in, bufio.NewReader(out)}
+}
+
+// startAnswering starts a program that answers what it is asked, until the test ends.
+func startAnswering(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.Reader) {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	if out, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
@@ -380,7 +386,7 @@ func startRuby(t *testing.T) *rubyReader {
 		in.Close()
 		cmd.Wait()
 	})
-	return &rubyReader{in, bufio.NewReader(out)}
+	return in, out
 }
 
 func (r *rubyReader) load(d *Document) (any, error) {

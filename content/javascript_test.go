@@ -29,22 +29,8 @@ func TestJavaScriptReadsPlainScalars(t *testing.T) {
 		t.Skipf("NOT TESTED, as they could not be fetched: %v\n%s", err, out)
 	}
 	cmd := exec.Command("node", "read.js")
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
+	cmd.Dir = dir
+	in, out := startAnswering(t, cmd)
 	lines := bufio.NewScanner(out)
 	check := func(t interface{ Errorf(string, ...any) }, text string) {
 		if _, _, ok := scanTime(text); ok {

@@ -11,16 +11,7 @@ import (
 	"testing"
 )
 
-const traceConfig = `
-server: {listen: "%s"}
-repository: {path: site.git, branch: main, committer: {name: CMS, email: cms@example.org}}
-state: {url: "sqlite:state.db"}
-collections:
-  - {name: consultations, folder: _consultations, fields: [{name: title, type: string, required: true}, {name: ordre, type: integer}]}
-auth:
-  issuers: [{issuer: cms, audience: cms, algorithms: [HS256], secret_env: CMS_JWT_SECRET}]
-  roles: {editor: {consultations: [read, create, update, delete]}}
-webhooks:
+const traceConfig = loadConfig + `webhooks:
   - {name: site, url: "%s/secret-of-the-url", secret_env: CMS_HOOK_SECRET, allow_private: true, headers: {X-Key: {value: secret-of-a-header}}}
 tracing: {endpoint: "%s", headers: {Authorization: {value: secret-of-the-collector}}, sample: 0}
 `
