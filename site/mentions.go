@@ -111,7 +111,7 @@ func (x *mentionIndex) advance(to repo.Edition, budget *budget) (done bool, err 
 	case x.begun && len(x.rest) == 0:
 		return x.follow(to, budget)
 	case budget == nil:
-		return false, &Error{Code: Unavailable, Detail: "What refers to what is being looked for in all entries. Nothing was saved. Try again in a moment."}
+		return false, &Error{Code: Unavailable, Detail: "All entries are being searched for references. Nothing was saved. Try again in a moment."}
 	case !x.begun:
 		x.begun, x.at, x.rest = true, to, nil
 		x.slugs, x.keys = map[string]map[content.Slug]struct{}{}, map[content.Slug][]string{}

@@ -346,7 +346,7 @@ func (e *edit) followAll(ctx context.Context, tx *repo.Tx, sought seek, how Refe
 	case len(seen) == 0 && !hidden:
 		return nil
 	case how == RefuseReferences:
-		return referred(seen, "Other entries refer to it. Change them first, or ask for another treatment of references.")
+		return referred(seen, "Other entries refer to it. Change them first, or choose something else for references than refuse.")
 	case hidden:
 		return referred(nil, "Entries or fields that your roles do not show refer to it, so the references cannot all be changed. Ask someone who sees them.")
 	case len(seen) > MaxBatch:
@@ -397,7 +397,7 @@ func referred(seen []*referrer, detail string) error {
 	}
 	if more := len(err.References) - maxTold; more > 0 {
 		err.References = err.References[:maxTold]
-		err.Detail += fmt.Sprintf(" The first %d of the references are told.", maxTold)
+		err.Detail += fmt.Sprintf(" Only the first %d references are listed.", maxTold)
 	}
 	return err
 }
@@ -410,7 +410,7 @@ func cannotFollow(in []Reference, err error) error {
 		return err
 	}
 	refused := *told
-	refused.Detail = "An entry that refers to it cannot be changed, so nothing was. " + told.Detail
+	refused.Detail = "Nothing was changed: an entry that refers to it cannot be. " + told.Detail
 	for _, p := range told.Problems {
 		refused.Detail += fmt.Sprintf(" The field %s %s.", p.Field, strings.TrimSuffix(p.Detail, "."))
 		break
