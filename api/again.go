@@ -20,7 +20,7 @@ func (a *API) again(ctx context.Context, m *made) (*reply, error) {
 		return mediaOutcome(m.Media.Path, out)
 	}
 	outcomes, err := a.site.Again(ctx, pr, m.Commit, m.Entries)
-	if operation == batchDoc.id {
+	if operation == batchDoc.ID {
 		if err != nil {
 			return nil, err
 		}
@@ -33,8 +33,8 @@ func (a *API) again(ctx context.Context, m *made) (*reply, error) {
 		return nil, err
 	}
 	r, err := outcome(outcomes[0], nil)
-	if err == nil && operation == moveEntryDoc.id {
-		r.locate(outcomes[0])
+	if err == nil && operation == moveEntryDoc.ID {
+		locate(r, outcomes[0])
 	}
 	return r, err
 }

@@ -5,17 +5,18 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/api/docs"
 	"cms/api/openapi"
+	"cms/api/operation"
 	"cms/api/router"
 	"cms/auth"
 	"cms/site"
@@ -41,10 +42,10 @@ type API struct {
 	logins      *web.Limiter
 	log         *slog.Logger
 
-	router   *mux.Router
-	huma     huma.API
-	document *openapi.Document
-	openapi  web.File // the document as it is served
+	router     *mux.Router
+	operations *operation.Operations
+	document   *openapi.Document
+	openapi    web.File // the document as it is served
 
 	streams *stream.Streams
 	events  *events
@@ -103,7 +104,13 @@ func New(o Options) (*API, error) {
 	}
 	a.router = router.New()
 	a.document = openapi.New(described(o.Version, o.Web))
-	a.huma = huma.NewAPI(a.document.Config(plain), router.Adapter(a.web, a.router))
+	a.operations = operation.New(operation.Options{
+		Floor: a.web, Router: a.router, Document: a.document, Plain: plain,
+		Problem: func(ctx context.Context, err error) error { return a.problem(ctx, err) },
+		Once: func(ctx context.Context, r *http.Request, body []byte, run func(context.Context, once.Attempt) (*reply, error)) (*reply, error) {
+			return a.once(ctx, r, body, onceTime, run)
+		},
+	})
 	a.routes()
 	about, err := a.document.Finish()
 	if err != nil {
@@ -140,55 +147,58 @@ func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
 
 // routes is the whole route table.
 func (a *API) routes() {
-	get(a, "/v1/collections", a.listCollections, listCollectionsDoc)
-	get(a, "/v1/collections/{collection}", a.getCollection, getCollectionDoc)
+	r := operation.For(a.operations, a)
+	operation.Get(r, "/v1/collections", a.listCollections, listCollectionsDoc)
+	operation.Get(r, "/v1/collections/{collection}", a.getCollection, getCollectionDoc)
 
-	get(a, "/v1/collections/{collection}/entries", a.listEntries, listEntriesDoc)
-	post(a, "/v1/collections/{collection}/entries", a.createEntry, createEntryDoc)
-	get(a, "/v1/collections/{collection}/entries/{slug}", a.getEntry, getEntryDoc)
-	put(a, "/v1/collections/{collection}/entries/{slug}", a.putEntry, putEntryDoc)
-	patch(a, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)
-	del(a, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
-	get(a, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
-	get(a, "/v1/collections/{collection}/diff/{slug}", a.entryDiff, entryDiffDoc)
-	get(a, "/v1/collections/{collection}/references/{slug}", a.entryReferences, entryReferencesDoc)
-	get(a, "/v1/collections/{collection}/deployment/{slug}", a.entryDeployment, entryDeploymentDoc)
-	post(a, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
-	post(a, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
-	post(a, "/v1/batch", a.batch, batchDoc)
+	operation.Get(r, "/v1/collections/{collection}/entries", a.listEntries, listEntriesDoc)
+	operation.Post(r, "/v1/collections/{collection}/entries", a.createEntry, createEntryDoc)
+	operation.Get(r, "/v1/collections/{collection}/entries/{slug}", a.getEntry, getEntryDoc)
+	operation.Put(r, "/v1/collections/{collection}/entries/{slug}", a.putEntry, putEntryDoc)
+	operation.Patch(r, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)
+	operation.Delete(r, "/v1/collections/{collection}/entries/{slug}", a.deleteEntry, deleteEntryDoc)
+	operation.Get(r, "/v1/collections/{collection}/history/{slug}", a.entryHistory, entryHistoryDoc)
+	operation.Get(r, "/v1/collections/{collection}/diff/{slug}", a.entryDiff, entryDiffDoc)
+	operation.Get(r, "/v1/collections/{collection}/references/{slug}", a.entryReferences, entryReferencesDoc)
+	operation.Get(r, "/v1/collections/{collection}/deployment/{slug}", a.entryDeployment, entryDeploymentDoc)
+	operation.Post(r, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
+	operation.Post(r, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
+	operation.Post(r, "/v1/batch", a.batch, batchDoc)
 
-	get(a, "/v1/search", a.search, searchDoc)
-	post(a, "/v1/preview", a.preview, previewDoc)
-	get(a, "/v1/media", a.listMedia, listMediaDoc)
+	operation.Get(r, "/v1/search", a.search, searchDoc)
+	operation.Post(r, "/v1/preview", a.preview, previewDoc)
+	operation.Get(r, "/v1/media", a.listMedia, listMediaDoc)
 	a.mediaRoutes()
-	get(a, "/v1/media-references/{path}", a.mediaReferences, mediaReferencesDoc)
-	post(a, "/v1/media-move/{path}", a.moveMedia, moveMediaDoc)
+	operation.Get(r, "/v1/media-references/{path}", a.mediaReferences, mediaReferencesDoc)
+	operation.Post(r, "/v1/media-move/{path}", a.moveMedia, moveMediaDoc)
 
-	get(a, "/v1/changes", a.listChanges, listChangesDoc)
-	watch(a, "/v1/events", a.streamEvents, streamEventsDoc)
+	operation.Get(r, "/v1/changes", a.listChanges, listChangesDoc)
+	operation.Watch(r, "/v1/events", a.streamEvents, streamEventsDoc)
 
-	get(a, "/v1/webhooks", a.listWebhooks, listWebhooksDoc)
-	get(a, "/v1/webhooks/{name}", a.getWebhook, getWebhookDoc)
-	post(a, "/v1/webhooks", a.createWebhook, createWebhookDoc)
-	patch(a, "/v1/webhooks/{name}", a.patchWebhook, patchWebhookDoc)
-	del(a, "/v1/webhooks/{name}", a.deleteWebhook, deleteWebhookDoc)
-	post(a, "/v1/webhooks/{name}/secret", a.renewSecret, renewSecretDoc)
-	post(a, "/v1/webhooks/{name}/test", a.testWebhook, testWebhookDoc)
-	post(a, "/v1/webhooks/{name}/redeliver", a.redeliverRange, redeliverRangeDoc)
-	get(a, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)
-	get(a, "/v1/deliveries/{id}", a.getDelivery, getDeliveryDoc)
-	post(a, "/v1/deliveries/{id}/redeliver", a.redeliver, redeliverDoc)
+	operation.Get(r, "/v1/webhooks", a.listWebhooks, listWebhooksDoc)
+	operation.Get(r, "/v1/webhooks/{name}", a.getWebhook, getWebhookDoc)
+	operation.Post(r, "/v1/webhooks", a.createWebhook, createWebhookDoc)
+	operation.Patch(r, "/v1/webhooks/{name}", a.patchWebhook, patchWebhookDoc)
+	operation.Delete(r, "/v1/webhooks/{name}", a.deleteWebhook, deleteWebhookDoc)
+	operation.Post(r, "/v1/webhooks/{name}/secret", a.renewSecret, renewSecretDoc)
+	operation.Post(r, "/v1/webhooks/{name}/test", a.testWebhook, testWebhookDoc)
+	operation.Post(r, "/v1/webhooks/{name}/redeliver", a.redeliverRange, redeliverRangeDoc)
+	operation.Get(r, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)
+	operation.Get(r, "/v1/deliveries/{id}", a.getDelivery, getDeliveryDoc)
+	operation.Post(r, "/v1/deliveries/{id}/redeliver", a.redeliver, redeliverDoc)
 
-	post(a, "/v1/deployments", a.reportDeployment, reportDeploymentDoc)
+	report := reportDeploymentDoc
+	report.Caller = a.reporter
+	operation.Post(r, "/v1/deployments", a.reportDeployment, report)
 
-	get(a, "/v1/me", a.me, meDoc)
-	post(a, "/hooks/{provider}", a.receiveHook, receiveHookDoc)
+	operation.Get(r, "/v1/me", a.me, meDoc)
+	operation.Post(r, "/hooks/{provider}", a.receiveHook, receiveHookDoc)
 	if a.sessions != nil {
-		post(a, "/v1/auth/login", a.login, loginDoc)
-		post(a, "/v1/auth/refresh", a.refresh, refreshDoc)
-		post(a, "/v1/auth/logout", a.logout, logoutDoc)
-		get(a, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
-		get(a, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
-		get(a, "/v1/auth/oidc/{provider}/logged-out", a.finishLogout, finishLogoutDoc)
+		operation.Post(r, "/v1/auth/login", a.login, loginDoc)
+		operation.Post(r, "/v1/auth/refresh", a.refresh, refreshDoc)
+		operation.Post(r, "/v1/auth/logout", a.logout, logoutDoc)
+		operation.Get(r, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
+		operation.Get(r, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
+		operation.Get(r, "/v1/auth/oidc/{provider}/logged-out", a.finishLogout, finishLogoutDoc)
 	}
 }

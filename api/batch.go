@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cms/api/jsonbody"
+	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
 	"cms/site"
@@ -53,12 +54,12 @@ type OperationResult struct {
 type batchInput struct {
 	Writing
 	Preconditions
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-// admit refuses who may write nowhere: what is to be written stands in the body.
-func (in *batchInput) admit(ctx context.Context, a *API) error {
+// Admit refuses who may write nowhere: what is to be written stands in the body.
+func (in *batchInput) Admit(ctx context.Context, a *API) error {
 	if err := a.site.MayWrite(web.Principal(ctx)); err != nil {
 		return err
 	}
@@ -67,21 +68,21 @@ func (in *batchInput) admit(ctx context.Context, a *API) error {
 }
 
 var batchDoc = doc{
-	id: "batch", tag: "Entries",
-	summary:   "Make several writes in one commit, or none of them",
-	text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
-	requests:  map[string]any{mediaJSON: Batch{}},
-	example:   json.RawMessage(`{"message": "Ouvre le plan", "operations": [{"op": "patch", "collection": "consultations", "slug": "plan-velo", "if_match": "*", "fields": {"in_progress": true}}]}`),
-	responses: map[int]any{200: BatchResult{}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
-	time:      2 * web.DefaultTimeout, // 500 writes
+	ID: "batch", Tag: "Entries",
+	Summary:   "Make several writes in one commit, or none of them",
+	Text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
+	Requests:  map[string]any{mediaJSON: Batch{}},
+	Example:   json.RawMessage(`{"message": "Ouvre le plan", "operations": [{"op": "patch", "collection": "consultations", "slug": "plan-velo", "if_match": "*", "fields": {"in_progress": true}}]}`),
+	Responses: map[int]any{200: BatchResult{}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	Time:      2 * web.DefaultTimeout, // 500 writes
 }
 
 func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	if err := in.ofCollection(); err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "message", "on_behalf_of", "operations")
+	b, err := decodeBody(in.Content(), "message", "on_behalf_of", "operations")
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +90,11 @@ func (a *API) batch(ctx context.Context, in *batchInput) (*reply, error) {
 	b.write(&w)
 	ops, asked := b.operations()
 	if err := b.Problem(); err != nil {
-		return nil, &askedError{err, asked}
+		return nil, operation.Refused(err, asked)
 	}
 	outcomes, err := a.site.Batch(ctx, web.Principal(ctx), ops, w)
 	if err != nil {
-		return nil, &askedError{err, asked}
+		return nil, operation.Refused(err, asked)
 	}
 	return batchOutcome(outcomes)
 }
@@ -115,7 +116,8 @@ func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 	}
 	r, err := answer(http.StatusOK, res)
 	if err == nil && !dryRun {
-		r.targets, r.made = changed, madeOf(outcomes...)
+		r.Wrote(changed...)
+		r.Keep(madeOf(outcomes...))
 	}
 	return r, err
 }

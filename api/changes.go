@@ -83,11 +83,11 @@ type changesInput struct {
 }
 
 var listChangesDoc = doc{
-	id: "list-changes", tag: "Changes",
-	summary:   "What changed since a commit",
-	text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need again then.",
-	responses: map[int]any{200: Feed{}},
-	problems:  []int{400, 404},
+	ID: "list-changes", Tag: "Changes",
+	Summary:   "What changed since a commit",
+	Text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need again then.",
+	Responses: map[int]any{200: Feed{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {

@@ -79,10 +79,10 @@ func collectionOf(c site.Collection) Collection {
 }
 
 var listCollectionsDoc = doc{
-	id: "list-collections", tag: "Collections",
-	summary:   "List the collections that you can use, with their fields",
-	text:      "Those in which you may do something, in the order of the configuration.",
-	responses: map[int]any{200: Collections{}},
+	ID: "list-collections", Tag: "Collections",
+	Summary:   "List the collections that you can use, with their fields",
+	Text:      "Those in which you may do something, in the order of the configuration.",
+	Responses: map[int]any{200: Collections{}},
 }
 
 func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) {
@@ -98,11 +98,11 @@ func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) 
 }
 
 var getCollectionDoc = doc{
-	id: "get-collection", tag: "Collections",
-	summary:   "One collection with its fields",
-	text:      "What an editor has to know to show a form: the fields, their types and rules, and what you may do.",
-	responses: map[int]any{200: Collection{}},
-	problems:  []int{404},
+	ID: "get-collection", Tag: "Collections",
+	Summary:   "One collection with its fields",
+	Text:      "What an editor has to know to show a form: the fields, their types and rules, and what you may do.",
+	Responses: map[int]any{200: Collection{}},
+	Problems:  []int{404},
 }
 
 func (a *API) getCollection(ctx context.Context, in *InCollection) (*reply, error) {
@@ -125,10 +125,10 @@ type Me struct {
 }
 
 var meDoc = doc{
-	id: "me", tag: "Caller",
-	summary:   "Who you are here, and what you may do",
-	text:      "As your token or your session says, with the permissions of your roles.",
-	responses: map[int]any{200: Me{}},
+	ID: "me", Tag: "Caller",
+	Summary:   "Who you are here, and what you may do",
+	Text:      "As your token or your session says, with the permissions of your roles.",
+	Responses: map[int]any{200: Me{}},
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*reply, error) {

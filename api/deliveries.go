@@ -82,9 +82,9 @@ type listDeliveriesInput struct {
 }
 
 var listDeliveriesDoc = doc{
-	id: "list-deliveries", tag: "Webhooks", summary: "List deliveries",
-	text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks. What they are about (entry, commit, event_id) and what was answered (response) is for those who see every entry with every field.",
-	responses: map[int]any{200: Deliveries{}}, problems: []int{404},
+	ID: "list-deliveries", Tag: "Webhooks", Summary: "List deliveries",
+	Text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks. What they are about (entry, commit, event_id) and what was answered (response) is for those who see every entry with every field.",
+	Responses: map[int]any{200: Deliveries{}}, Problems: []int{404},
 }
 
 func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*reply, error) {
@@ -117,9 +117,9 @@ type AtDelivery struct {
 }
 
 var getDeliveryDoc = doc{
-	id: "get-delivery", tag: "Webhooks", summary: "Read a delivery",
-	text:      "With every attempt. Takes the action read of webhooks.",
-	responses: map[int]any{200: Delivery{}}, problems: []int{404},
+	ID: "get-delivery", Tag: "Webhooks", Summary: "Read a delivery",
+	Text:      "With every attempt. Takes the action read of webhooks.",
+	Responses: map[int]any{200: Delivery{}}, Problems: []int{404},
 }
 
 func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*reply, error) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/web"
 	"cms/web/once"
@@ -21,12 +22,12 @@ type entryDeploymentInput struct {
 }
 
 var entryDeploymentDoc = doc{
-	id: "entry-deployment", tag: "Entries",
-	summary:   "Whether an entry's newest revision is on the site",
-	text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
-	responses: map[int]any{200: Deployment{}, 304: nil},
-	headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
-	problems:  []int{404},
+	ID: "entry-deployment", Tag: "Entries",
+	Summary:   "Whether an entry's newest revision is on the site",
+	Text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
+	Responses: map[int]any{200: Deployment{}, 304: nil},
+	Headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
+	Problems:  []int{404},
 }
 
 func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*reply, error) {
@@ -68,40 +69,40 @@ type DeploymentReport struct {
 	URL    string `json:"url,omitempty" doc:"Of the site or of the build's log: http or https."`
 }
 
-type reportInput struct{ Payload }
+type reportInput struct{ operation.Payload }
 
-// admit refuses a caller whose role does not report.
-func (in *reportInput) admit(ctx context.Context, a *API) error {
-	if !signs(in.request) {
+// Admit refuses a caller whose role does not report.
+func (in *reportInput) Admit(ctx context.Context, a *API) error {
+	if !signs(in.Request()) {
 		if err := a.site.MayOperate(web.Principal(ctx), auth.Update); err != nil {
 			return err
 		}
 	}
-	_, err := web.MediaType(in.request.Header.Get("Content-Type"), "", mediaJSON)
+	_, err := web.MediaType(in.Request().Header.Get("Content-Type"), "", mediaJSON)
 	return err
 }
 
 var reportDeploymentDoc = doc{
-	id: "report-deployment", tag: "Webhooks", public: true, caller: (*API).reporter,
-	summary:   "Report a build",
-	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
-	requests:  map[string]any{mediaJSON: DeploymentReport{}},
-	example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
-	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},
-	body: smallBody,
+	ID: "report-deployment", Tag: "Webhooks", Public: true,
+	Summary:   "Report a build",
+	Text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
+	Requests:  map[string]any{mediaJSON: DeploymentReport{}},
+	Example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
+	Responses: map[int]any{204: nil}, Problems: []int{400, 404, 413, 415},
+	Body: smallBody,
 }
 
 const maxURL = 2048
 
 func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, error) {
 	var by webhooks.Signature
-	if signs(in.request) {
+	if signs(in.Request()) {
 		var ok bool
-		if by, ok = a.deployments.Signed(in.request.Header, in.body); !ok {
+		if by, ok = a.deployments.Signed(in.Request().Header, in.Content()); !ok {
 			return nil, badSignature()
 		}
 	}
-	b, err := decodeBody(in.body, "commit", "state", "url")
+	b, err := decodeBody(in.Content(), "commit", "state", "url")
 	if err != nil {
 		return nil, err
 	}

@@ -30,11 +30,11 @@ type diffInput struct {
 }
 
 var entryDiffDoc = doc{
-	id: "entry-diff", tag: "Entries",
-	summary:   "What changed between two states of an entry",
-	text:      "The fields that differ with their old and new values, and a unified diff of the file; through renames.",
-	responses: map[int]any{200: Difference{}},
-	problems:  []int{400, 404},
+	ID: "entry-diff", Tag: "Entries",
+	Summary:   "What changed between two states of an entry",
+	Text:      "The fields that differ with their old and new values, and a unified diff of the file; through renames.",
+	Responses: map[int]any{200: Difference{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) entryDiff(ctx context.Context, in *diffInput) (*reply, error) {

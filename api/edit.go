@@ -10,6 +10,7 @@ import (
 
 	"cms/api/jsonbody"
 	"cms/api/openapi"
+	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
 	"cms/site"
@@ -33,8 +34,8 @@ func (in *Writing) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (in *Writing) from() *http.Request      { return in.request }
-func (in *Writing) attempt(how once.Attempt) { in.how = how }
+func (in *Writing) From() *http.Request      { return in.request }
+func (in *Writing) Attempt(how once.Attempt) { in.how = how }
 
 // write is what the parameters say.
 func (in Writing) write() site.Write {
@@ -51,11 +52,11 @@ type createInput struct {
 	InCollection
 	Writing
 	Preconditions
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *createInput) admit(ctx context.Context, a *API) error {
+func (in *createInput) Admit(ctx context.Context, a *API) error {
 	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Create); err != nil {
 		return err
 	}
@@ -64,21 +65,21 @@ func (in *createInput) admit(ctx context.Context, a *API) error {
 }
 
 var createEntryDoc = doc{
-	id: "create-entry", tag: "Entries",
-	summary:   "Create an entry",
-	text:      "A slug is made of the title, or as the collection says, if none is given. Fields that are left out take their defaults.",
-	requests:  map[string]any{mediaJSON: Draft{}},
-	example:   json.RawMessage(`{"slug": "plan-velo", "fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
-	responses: map[int]any{201: Entry{}, 200: Diff{}},
-	headers:   map[int][]string{201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 503, 504, 507},
+	ID: "create-entry", Tag: "Entries",
+	Summary:   "Create an entry",
+	Text:      "A slug is made of the title, or as the collection says, if none is given. Fields that are left out take their defaults.",
+	Requests:  map[string]any{mediaJSON: Draft{}},
+	Example:   json.RawMessage(`{"slug": "plan-velo", "fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
+	Responses: map[int]any{201: Entry{}, 200: Diff{}},
+	Headers:   map[int][]string{201: {"ETag", "Location"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 503, 504, 507},
 }
 
 func (a *API) createEntry(ctx context.Context, in *createInput) (*reply, error) {
 	if err := in.ofCollection(); err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "slug", "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "slug", "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ type Editing struct {
 	Writing
 	Preconditions
 	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
@@ -140,18 +141,18 @@ type putInput struct {
 }
 
 var putEntryDoc = doc{
-	id: "put-entry", tag: "Entries",
-	summary: "Replace an entry, or create it",
-	text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
+	ID: "put-entry", Tag: "Entries",
+	Summary: "Replace an entry, or create it",
+	Text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
 		"so a client that writes front matter in its own way leaves no noise.",
-	requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
-	example:   json.RawMessage(`{"fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
-	responses: map[int]any{200: edited(), 201: Entry{}},
-	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	Requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
+	Example:   json.RawMessage(`{"fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
+	Responses: map[int]any{200: edited(), 201: Entry{}},
+	Headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
-func (in *putInput) admit(ctx context.Context, a *API) error {
+func (in *putInput) Admit(ctx context.Context, a *API) error {
 	if err := a.site.MayEdit(web.Principal(ctx), in.Collection, auth.Update, auth.Create); err != nil {
 		return err
 	}
@@ -172,13 +173,13 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	}
 	pr := web.Principal(ctx)
 	if media == mediaMarkdown {
-		src := in.body
+		src := in.Content()
 		if creates(w) {
 			return outcome(a.site.CreateSource(ctx, pr, ref, src, w))
 		}
 		return outcome(a.site.Update(ctx, pr, ref, site.ReplaceSource(src, in.Exact), w))
 	}
-	b, err := decodeBody(in.body, "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -195,19 +196,19 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 }
 
 var patchEntryDoc = doc{
-	id: "patch-entry", tag: "Entries",
-	summary:   "Edit parts of an entry",
-	text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
-	requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
-	example:   json.RawMessage(`{"fields": {"in_progress": true}}`),
-	responses: map[int]any{200: edited()},
-	headers:   map[int][]string{200: {"ETag"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	ID: "patch-entry", Tag: "Entries",
+	Summary:   "Edit parts of an entry",
+	Text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	Requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
+	Example:   json.RawMessage(`{"fields": {"in_progress": true}}`),
+	Responses: map[int]any{200: edited()},
+	Headers:   map[int][]string{200: {"ETag"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
 }
 
 type patchInput struct{ Editing }
 
-func (in *patchInput) admit(ctx context.Context, a *API) error {
+func (in *patchInput) Admit(ctx context.Context, a *API) error {
 	if err := in.admitUpdate(ctx, a); err != nil {
 		return err
 	}
@@ -222,12 +223,12 @@ func (a *API) patchEntry(ctx context.Context, in *patchInput) (*reply, error) {
 	}
 	pr := web.Principal(ctx)
 	if media == mediaJSONPatch {
-		if err := jsonbody.CheckPatch(in.body); err != nil {
+		if err := jsonbody.CheckPatch(in.Content()); err != nil {
 			return nil, err
 		}
-		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(in.body), w))
+		return outcome(a.site.Update(ctx, pr, ref, site.JSONPatch(in.Content()), w))
 	}
-	b, err := decodeBody(in.body, "fields", "body", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "fields", "body", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -248,11 +249,11 @@ type deleteInput struct {
 }
 
 var deleteEntryDoc = doc{
-	id: "delete-entry", tag: "Entries",
-	summary:   "Delete an entry",
-	text:      "Its history stays.",
-	responses: map[int]any{204: nil, 200: Diff{}},
-	problems:  []int{400, 404, 409, 412, 413, 428, 503, 504, 507},
+	ID: "delete-entry", Tag: "Entries",
+	Summary:   "Delete an entry",
+	Text:      "Its history stays.",
+	Responses: map[int]any{204: nil, 200: Diff{}},
+	Problems:  []int{400, 404, 409, 412, 413, 428, 503, 504, 507},
 }
 
 func (a *API) deleteEntry(ctx context.Context, in *deleteInput) (*reply, error) {
@@ -311,6 +312,7 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.targets, r.made = targetsOf(out), madeOf(out)
+	r.Wrote(targetsOf(out)...)
+	r.Keep(madeOf(out))
 	return r, nil
 }

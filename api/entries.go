@@ -105,12 +105,12 @@ type getInput struct {
 }
 
 var getEntryDoc = doc{
-	id: "get-entry", tag: "Entries",
-	summary:   "Read an entry",
-	text:      "As JSON or, with Accept: text/markdown, as the bytes of its file.",
-	responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: openapi.File{}}, 304: nil},
-	headers:   map[int][]string{200: {"ETag", "Vary"}, 304: {"ETag"}},
-	problems:  []int{400, 404, 406, 412},
+	ID: "get-entry", Tag: "Entries",
+	Summary:   "Read an entry",
+	Text:      "As JSON or, with Accept: text/markdown, as the bytes of its file.",
+	Responses: map[int]any{200: map[string]any{mediaJSON: Entry{}, mediaMarkdown: openapi.File{}}, 304: nil},
+	Headers:   map[int][]string{200: {"ETag", "Vary"}, 304: {"ETag"}},
+	Problems:  []int{400, 404, 406, 412},
 }
 
 func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
@@ -192,11 +192,11 @@ type historyInput struct {
 }
 
 var entryHistoryDoc = doc{
-	id: "entry-history", tag: "Entries",
-	summary:   "The commits that touched an entry",
-	text:      "Newest first, through renames; also of an entry that was deleted.",
-	responses: map[int]any{200: Changes{}},
-	problems:  []int{400, 404},
+	ID: "entry-history", Tag: "Entries",
+	Summary:   "The commits that touched an entry",
+	Text:      "Newest first, through renames; also of an entry that was deleted.",
+	Responses: map[int]any{200: Changes{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error) {

@@ -5,32 +5,33 @@ import (
 	"errors"
 	"net/http"
 
+	"cms/api/operation"
 	"cms/web"
 	"cms/webhooks/inbound"
 )
 
 var receiveHookDoc = doc{
-	id: "receive-hook", tag: "Git hosts", public: true,
-	summary:   "Take a push hook of a Git host",
-	text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
-	requests:  map[string]any{mediaJSON: map[string]any{}},
-	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
-	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
-	body:      inbound.MaxBody,
-	streamed:  true,
+	ID: "receive-hook", Tag: "Git hosts", Public: true,
+	Summary:   "Take a push hook of a Git host",
+	Text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
+	Requests:  map[string]any{mediaJSON: map[string]any{}},
+	Responses: map[int]any{http.StatusAccepted: hookAnswer{}},
+	Problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
+	Body:      inbound.MaxBody,
+	Streamed:  true,
 }
 
 type hookInput struct {
 	Provider string `path:"provider" enum:"github,gitlab,gitea,forgejo,bitbucket" doc:"Who sends it."`
-	Payload
+	operation.Payload
 }
 
-// admit refuses who cannot have the secret, by the header alone.
-func (in *hookInput) admit(_ context.Context, a *API) error {
+// Admit refuses who cannot have the secret, by the header alone.
+func (in *hookInput) Admit(_ context.Context, a *API) error {
 	if a.inbound == nil {
 		return hookProblem(inbound.ErrUnknown)
 	}
-	if err := a.inbound.CheckHeader(in.Provider, in.request.Header); err != nil {
+	if err := a.inbound.CheckHeader(in.Provider, in.Request().Header); err != nil {
 		return hookProblem(err)
 	}
 	return nil
@@ -44,7 +45,7 @@ type hookAnswer struct {
 
 // receiveHook reads the body as it is verified, and holds next to nothing of it.
 func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
-	push, err := a.inbound.Receive(in.Provider, in.request.Header, in.request.Body)
+	push, err := a.inbound.Receive(in.Provider, in.Request().Header, in.Request().Body)
 	if err != nil {
 		return nil, hookProblem(err)
 	}

@@ -115,12 +115,12 @@ func (in *listInput) query() site.Query {
 }
 
 var listEntriesDoc = doc{
-	id: "list-entries", tag: "Entries",
-	summary:   "List the entries of a collection",
-	text:      "Filtered and sorted, by slug by default, without their bodies. Pages stay in step while entries come and go.",
-	responses: map[int]any{200: Entries{}},
-	problems:  []int{400, 404},
-	repeats:   []string{"where"},
+	ID: "list-entries", Tag: "Entries",
+	Summary:   "List the entries of a collection",
+	Text:      "Filtered and sorted, by slug by default, without their bodies. Pages stay in step while entries come and go.",
+	Responses: map[int]any{200: Entries{}},
+	Problems:  []int{400, 404},
+	Repeats:   []string{"where"},
 }
 
 func (a *API) listEntries(ctx context.Context, in *listInput) (*reply, error) {

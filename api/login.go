@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/web"
 )
@@ -37,37 +38,37 @@ func (a *API) loggedIn(s *auth.Session) (*reply, error) {
 }
 
 var loginDoc = doc{
-	id: "login", tag: "Sessions", public: true,
-	summary:   "Log in with a password",
-	text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
-	requests:  map[string]any{mediaJSON: Credentials{}},
-	example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
-	responses: map[int]any{200: Login{}},
-	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{400, 413, 415, 429},
-	body:      smallBody,
+	ID: "login", Tag: "Sessions", Public: true,
+	Summary:   "Log in with a password",
+	Text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
+	Requests:  map[string]any{mediaJSON: Credentials{}},
+	Example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
+	Responses: map[int]any{200: Login{}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
+	Problems:  []int{400, 413, 415, 429},
+	Body:      smallBody,
 }
 
 type loginInput struct {
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *loginInput) admit(_ context.Context, a *API) error {
+func (in *loginInput) Admit(_ context.Context, a *API) error {
 	if _, err := web.MediaType(in.ContentType, "", mediaJSON); err != nil {
 		return err
 	}
-	return a.web.SameOrigin(in.request, false)
+	return a.web.SameOrigin(in.Request(), false)
 }
 
 func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
-	b, err := decodeBody(in.body, "email", "password")
+	b, err := decodeBody(in.Content(), "email", "password")
 	if err != nil {
 		return nil, err
 	}
 	try := auth.Attempt{
 		Email: b.Text("email"), Password: b.Text("password"),
-		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.request),
+		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.Request()),
 	}
 	if err := b.Problem(); err != nil {
 		return nil, err
@@ -76,18 +77,18 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.web.EndSession(ctx, in.request); err != nil {
+	if _, err := a.web.EndSession(ctx, in.Request()); err != nil {
 		return nil, err
 	}
 	return a.loggedIn(s)
 }
 
 var refreshDoc = doc{
-	id: "refresh", tag: "Sessions", public: true,
-	summary:   "Go on with a session",
-	text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session, since somebody else may have it. So refresh in one place at a time.",
-	responses: map[int]any{200: Login{}},
-	headers:   map[int][]string{200: {"Set-Cookie"}},
+	ID: "refresh", Tag: "Sessions", Public: true,
+	Summary:   "Go on with a session",
+	Text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session, since somebody else may have it. So refresh in one place at a time.",
+	Responses: map[int]any{200: Login{}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
 }
 
 // Browser is the request itself, for operations that work with its cookies.

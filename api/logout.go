@@ -18,11 +18,11 @@ type LoggedOut struct {
 const logoutCookie = "cms_logout"
 
 var logoutDoc = doc{
-	id: "logout", tag: "Sessions", public: true,
-	summary:   "End the session",
-	text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing. Where the session began at an identity provider that has a place to log out, the answer says where: with its address or, to a browser that asks for HTML, as a redirect there. The provider sends the browser back to logged-out.",
-	responses: map[int]any{200: LoggedOut{}, 204: nil, 303: nil},
-	headers:   map[int][]string{200: {"Set-Cookie"}, 204: {"Set-Cookie"}, 303: {"Location", "Set-Cookie"}},
+	ID: "logout", Tag: "Sessions", Public: true,
+	Summary:   "End the session",
+	Text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing. Where the session began at an identity provider that has a place to log out, the answer says where: with its address or, to a browser that asks for HTML, as a redirect there. The provider sends the browser back to logged-out.",
+	Responses: map[int]any{200: LoggedOut{}, 204: nil, 303: nil},
+	Headers:   map[int][]string{200: {"Set-Cookie"}, 204: {"Set-Cookie"}, 303: {"Location", "Set-Cookie"}},
 }
 
 type logoutInput struct {
@@ -81,12 +81,12 @@ func (a *API) logoutAt(ctx context.Context, begun auth.Voucher, returnTo string)
 const loggedOut = "logged-out" // the last part of the path
 
 var finishLogoutDoc = doc{
-	id: "finish-logout", tag: "Sessions", public: true, anyQuery: true,
-	summary:   "Come back from a logout",
-	text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login." + pages,
-	responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
-	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{404},
+	ID: "finish-logout", Tag: "Sessions", Public: true, AnyQuery: true,
+	Summary:   "Come back from a logout",
+	Text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login." + pages,
+	Responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
+	Problems:  []int{404},
 }
 
 func (a *API) finishLogout(ctx context.Context, in *finishInput) (*reply, error) {

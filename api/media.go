@@ -57,11 +57,11 @@ type listMediaInput struct {
 }
 
 var listMediaDoc = doc{
-	id: "list-media", tag: "Media",
-	summary:   "List images and other files",
-	text:      "In the order of their paths.",
-	responses: map[int]any{200: MediaFiles{}},
-	problems:  []int{400, 404},
+	ID: "list-media", Tag: "Media",
+	Summary:   "List images and other files",
+	Text:      "In the order of their paths.",
+	Responses: map[int]any{200: MediaFiles{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) listMedia(ctx context.Context, in *listMediaInput) (*reply, error) {
@@ -128,7 +128,7 @@ func (a *API) mediaRoutes() {
 			}
 			held.Body = a.site.MediaLimit()
 		}
-		a.hold(op, held)
+		a.operations.Hold(op, held)
 		a.document.Add(op)
 	}
 	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
@@ -151,7 +151,7 @@ func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, limit time.Dura
 	if err != nil {
 		return err
 	}
-	web.Audit(r.Context(), made.targets...)
+	web.Audit(r.Context(), made.Targets()...)
 	send(w, made)
 	return nil
 }
@@ -263,7 +263,8 @@ func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 	if out.Created {
 		r.Status, r.Location = http.StatusCreated, mediaURL(path)
 	}
-	r.targets, r.made = []web.Target{{Collection: auth.Media, Name: path, Commit: out.Commit}}, &made{Commit: out.Commit, Media: m}
+	r.Wrote(web.Target{Collection: auth.Media, Name: path, Commit: out.Commit})
+	r.Keep(&made{Commit: out.Commit, Media: m})
 	return r, nil
 }
 

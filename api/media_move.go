@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"cms/api/openapi"
+	"cms/api/operation"
 	"cms/auth"
 	"cms/site"
 	"cms/web"
@@ -22,11 +23,11 @@ type mediaReferencesInput struct {
 }
 
 var mediaReferencesDoc = doc{
-	id: "media-references", tag: "Media",
-	summary:   "What uses a file",
-	text:      "Fields of the types image and file that name it, and Markdown in which a link or an image leads to it, of what you may see.",
-	responses: map[int]any{200: References{}},
-	problems:  []int{400, 404},
+	ID: "media-references", Tag: "Media",
+	Summary:   "What uses a file",
+	Text:      "Fields of the types image and file that name it, and Markdown in which a link or an image leads to it, of what you may see.",
+	Responses: map[int]any{200: References{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) mediaReferences(ctx context.Context, in *mediaReferencesInput) (*reply, error) {
@@ -45,15 +46,15 @@ type MediaRenaming struct {
 }
 
 var moveMediaDoc = doc{
-	id: "move-media", tag: "Media",
-	summary:   "Rename a file",
-	text:      "Needs the rights to delete it, and to create it at its new path.",
-	requests:  map[string]any{mediaJSON: MediaRenaming{}},
-	example:   json.RawMessage(`{"to": "photos/2026/atelier.jpg"}`),
-	responses: map[int]any{200: openapi.Either{MediaFile{}, Diff{}}},
-	headers:   map[int][]string{200: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
-	body:      smallBody,
+	ID: "move-media", Tag: "Media",
+	Summary:   "Rename a file",
+	Text:      "Needs the rights to delete it, and to create it at its new path.",
+	Requests:  map[string]any{mediaJSON: MediaRenaming{}},
+	Example:   json.RawMessage(`{"to": "photos/2026/atelier.jpg"}`),
+	Responses: map[int]any{200: openapi.Either{MediaFile{}, Diff{}}},
+	Headers:   map[int][]string{200: {"ETag", "Location"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	Body:      smallBody,
 }
 
 type moveMediaInput struct {
@@ -61,11 +62,11 @@ type moveMediaInput struct {
 	Writing
 	Preconditions
 	References string `query:"references" enum:"refuse,update" doc:"What becomes of uses of the file: refuse to move it (409), or update them in the same commit."`
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *moveMediaInput) admit(ctx context.Context, a *API) error {
+func (in *moveMediaInput) Admit(ctx context.Context, a *API) error {
 	if err := a.site.MayMedia(web.Principal(ctx), in.Path, auth.Delete); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (a *API) moveMedia(ctx context.Context, in *moveMediaInput) (*reply, error)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "to", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "to", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}

@@ -18,15 +18,15 @@ type Renaming struct {
 }
 
 var moveEntryDoc = doc{
-	id: "move-entry", tag: "Entries",
-	summary:   "Rename an entry",
-	text:      "Its history goes with it. In another collection it must keep the rules of that one. If-Match, or any revision of the entry as base, says which entry is meant.",
-	requests:  map[string]any{mediaJSON: Renaming{}},
-	example:   json.RawMessage(`{"to": "2026/plan-velo"}`),
-	responses: map[int]any{200: edited()},
-	headers:   map[int][]string{200: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
-	body:      smallBody,
+	ID: "move-entry", Tag: "Entries",
+	Summary:   "Rename an entry",
+	Text:      "Its history goes with it. In another collection it must keep the rules of that one. If-Match, or any revision of the entry as base, says which entry is meant.",
+	Requests:  map[string]any{mediaJSON: Renaming{}},
+	Example:   json.RawMessage(`{"to": "2026/plan-velo"}`),
+	Responses: map[int]any{200: edited()},
+	Headers:   map[int][]string{200: {"ETag", "Location"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	Body:      smallBody,
 }
 
 type moveInput struct {
@@ -34,8 +34,8 @@ type moveInput struct {
 	References string `query:"references" enum:"refuse,update,clear" doc:"What becomes of references to the entry: refuse to move it (409), update or clear them in the same commit. Without it they stay."`
 }
 
-// admit refuses who may neither rename the entry nor take it to another collection.
-func (in *moveInput) admit(ctx context.Context, a *API) error {
+// Admit refuses who may neither rename the entry nor take it to another collection.
+func (in *moveInput) Admit(ctx context.Context, a *API) error {
 	return in.admitTo(ctx, a, auth.Update, auth.Delete)
 }
 
@@ -53,7 +53,7 @@ func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "to", "collection", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "to", "collection", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +66,13 @@ func (a *API) moveEntry(ctx context.Context, in *moveInput) (*reply, error) {
 	out, err := a.site.Make(ctx, web.Principal(ctx), op, w)
 	r, err := outcome(out, err)
 	if err == nil {
-		r.locate(out)
+		locate(r, out)
 	}
 	return r, err
 }
 
 // locate tells where a write has left its entry.
-func (r *reply) locate(out *site.Outcome) {
+func locate(r *reply, out *site.Outcome) {
 	if out.Entry != nil {
 		r.Location = entryURL(out.Entry.Ref)
 	}

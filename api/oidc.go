@@ -40,13 +40,13 @@ func (a *API) provider(name string) (*auth.Provider, error) {
 const flowCookie = "cms_login"
 
 var startLoginDoc = doc{
-	id: "start-login", tag: "Sessions", public: true,
-	summary:   "Log in at an identity provider",
-	text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback." + pages,
-	responses: map[int]any{303: nil},
-	headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
-	anyQuery:  true, // others are refused here, as people are to be told by a page
-	problems:  []int{400, 404, 429},
+	ID: "start-login", Tag: "Sessions", Public: true,
+	Summary:   "Log in at an identity provider",
+	Text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback." + pages,
+	Responses: map[int]any{303: nil},
+	Headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
+	AnyQuery:  true, // others are refused here, as people are to be told by a page
+	Problems:  []int{400, 404, 429},
 }
 
 // pages is what is said of the operations that people follow links to.
@@ -135,12 +135,12 @@ func localPath(s string) bool {
 }
 
 var finishLoginDoc = doc{
-	id: "finish-login", tag: "Sessions", public: true, anyQuery: true,
-	summary:   "Come back from an identity provider",
-	text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
-	responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
-	headers:   map[int][]string{200: {"Set-Cookie"}},
-	problems:  []int{400, 404, 429},
+	ID: "finish-login", Tag: "Sessions", Public: true, AnyQuery: true,
+	Summary:   "Come back from an identity provider",
+	Text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
+	Responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
+	Problems:  []int{400, 404, 429},
 }
 
 type finishInput struct {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"cms/api/operation"
 	"cms/site"
 	"cms/web"
 	"cms/web/once"
@@ -16,12 +17,6 @@ import (
 const onceTime = time.Minute
 
 const replayedHeader = "Idempotency-Replayed"
-
-// keyed is the input of a write that may have a key.
-type keyed interface {
-	from() *http.Request
-	attempt(once.Attempt)
-}
 
 // once makes a write that has a key a single time, and another one just so. Body is what
 // of the request's tells it apart; run is given limit at most.
@@ -70,18 +65,19 @@ type repeats struct {
 
 // Kept implements [once.Door].
 func (a repeats) Kept(r *reply) string {
-	if r.made == nil {
+	m, _ := r.Kept().(*made)
+	if m == nil {
 		return ""
 	}
-	b, _ := json.Marshal(r.made) // of texts and booleans
+	b, _ := json.Marshal(m) // of texts and booleans
 	return string(b)
 }
 
 // Tell implements [once.Door].
 func (a repeats) Tell(ctx context.Context, err error) (int, error) {
 	p := a.problem(ctx, err)
-	if of := (*askedError)(nil); errors.As(err, &of) {
-		return p.Status, &askedError{p, of.targets}
+	if of := (*operation.RefusedError)(nil); errors.As(err, &of) {
+		return p.Status, operation.Refused(p, of.Targets)
 	}
 	return p.Status, p
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"cms/api/operation"
 	"cms/site"
 	"cms/web"
 )
@@ -20,11 +21,11 @@ type Preview struct {
 }
 
 type previewInput struct {
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *previewInput) admit(ctx context.Context, a *API) error {
+func (in *previewInput) Admit(ctx context.Context, a *API) error {
 	if err := a.site.MayPreview(web.Principal(ctx)); err != nil {
 		return err
 	}
@@ -33,18 +34,18 @@ func (in *previewInput) admit(ctx context.Context, a *API) error {
 }
 
 var previewDoc = doc{
-	id: "preview", tag: "Preview",
-	summary:   "Show Markdown as HTML",
-	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
-	requests:  map[string]any{mediaJSON: Text{}},
-	example:   json.RawMessage(`{"body": "## L’été à Nîmes"}`),
-	responses: map[int]any{200: Preview{}},
-	problems:  []int{400, 413, 415},
-	body:      4 * site.MaxPreviewBytes, // as much again for what JSON escapes
+	ID: "preview", Tag: "Preview",
+	Summary:   "Show Markdown as HTML",
+	Text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
+	Requests:  map[string]any{mediaJSON: Text{}},
+	Example:   json.RawMessage(`{"body": "## L’été à Nîmes"}`),
+	Responses: map[int]any{200: Preview{}},
+	Problems:  []int{400, 413, 415},
+	Body:      4 * site.MaxPreviewBytes, // as much again for what JSON escapes
 }
 
 func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
-	b, err := decodeBody(in.body, "body")
+	b, err := decodeBody(in.Content(), "body")
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"cms/api/operation"
 	"cms/auth"
 )
 
@@ -15,9 +16,9 @@ type Sent struct {
 }
 
 var testWebhookDoc = doc{
-	id: "test-webhook", tag: "Webhooks", summary: "Send a test event",
-	text:      "An event of the type webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when the endpoint is disabled.",
-	responses: map[int]any{202: Sent{}}, problems: []int{404, 409},
+	ID: "test-webhook", Tag: "Webhooks", Summary: "Send a test event",
+	Text:      "An event of the type webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when the endpoint is disabled.",
+	Responses: map[int]any{202: Sent{}}, Problems: []int{404, 409},
 }
 
 func (a *API) testWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
@@ -45,21 +46,21 @@ type Range struct {
 
 type redeliverRangeInput struct {
 	AtWebhook
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *redeliverRangeInput) admit(ctx context.Context, a *API) error {
+func (in *redeliverRangeInput) Admit(ctx context.Context, a *API) error {
 	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
 }
 
 var redeliverRangeDoc = doc{
-	id: "redeliver-range", tag: "Webhooks", summary: "Deliver a range of time again",
-	text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
-	requests:  map[string]any{mediaJSON: Range{}},
-	example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
-	responses: map[int]any{202: Redelivered{}}, problems: []int{400, 404, 413, 415},
-	body: smallBody,
+	ID: "redeliver-range", Tag: "Webhooks", Summary: "Deliver a range of time again",
+	Text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
+	Requests:  map[string]any{mediaJSON: Range{}},
+	Example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
+	Responses: map[int]any{202: Redelivered{}}, Problems: []int{400, 404, 413, 415},
+	Body: smallBody,
 }
 
 func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*reply, error) {
@@ -67,7 +68,7 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "since", "until")
+	b, err := decodeBody(in.Content(), "since", "until")
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +88,9 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 }
 
 var redeliverDoc = doc{
-	id: "redeliver", tag: "Webhooks", summary: "Deliver an event again",
-	text:      "Under the same webhook-id, behind what is on its way. Takes the action update of webhooks. 409 while it is on its way.",
-	responses: map[int]any{202: Sent{}}, problems: []int{404, 409},
+	ID: "redeliver", Tag: "Webhooks", Summary: "Deliver an event again",
+	Text:      "Under the same webhook-id, behind what is on its way. Takes the action update of webhooks. 409 while it is on its way.",
+	Responses: map[int]any{202: Sent{}}, Problems: []int{404, 409},
 }
 
 func (a *API) redeliver(ctx context.Context, in *AtDelivery) (*reply, error) {

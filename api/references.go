@@ -58,11 +58,11 @@ type referencesInput struct {
 }
 
 var entryReferencesDoc = doc{
-	id: "entry-references", tag: "Entries",
-	summary:   "What refers to an entry",
-	text:      "Fields of type reference that name it, of those that you may see.",
-	responses: map[int]any{200: References{}},
-	problems:  []int{400, 404},
+	ID: "entry-references", Tag: "Entries",
+	Summary:   "What refers to an entry",
+	Text:      "Fields of type reference that name it, of those that you may see.",
+	Responses: map[int]any{200: References{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) entryReferences(ctx context.Context, in *referencesInput) (*reply, error) {

@@ -16,21 +16,21 @@ type Reversion struct {
 }
 
 var revertEntryDoc = doc{
-	id: "revert-entry", tag: "Entries",
-	summary:   "Make an entry what it was",
-	text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match, with those as it had them last.",
-	requests:  map[string]any{mediaJSON: Reversion{}},
-	example:   json.RawMessage(`{"to": "3f786850e387550fdab836ed7e6dc881de23001b"}`),
-	responses: map[int]any{200: edited(), 201: Entry{}},
-	headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
-	problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
-	body:      smallBody,
+	ID: "revert-entry", Tag: "Entries",
+	Summary:   "Make an entry what it was",
+	Text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match, with those as it had them last.",
+	Requests:  map[string]any{mediaJSON: Reversion{}},
+	Example:   json.RawMessage(`{"to": "3f786850e387550fdab836ed7e6dc881de23001b"}`),
+	Responses: map[int]any{200: edited(), 201: Entry{}},
+	Headers:   map[int][]string{200: {"ETag"}, 201: {"ETag", "Location"}},
+	Problems:  []int{400, 404, 409, 412, 413, 415, 428, 503, 504, 507},
+	Body:      smallBody,
 }
 
 type revertInput struct{ Editing }
 
-// admit refuses who may neither change the entry nor, where it is gone, restore it.
-func (in *revertInput) admit(ctx context.Context, a *API) error {
+// Admit refuses who may neither change the entry nor, where it is gone, restore it.
+func (in *revertInput) Admit(ctx context.Context, a *API) error {
 	return in.admitTo(ctx, a, auth.Update, auth.Create)
 }
 
@@ -39,7 +39,7 @@ func (a *API) revertEntry(ctx context.Context, in *revertInput) (*reply, error) 
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "to", "message", "on_behalf_of")
+	b, err := decodeBody(in.Content(), "to", "message", "on_behalf_of")
 	if err != nil {
 		return nil, err
 	}

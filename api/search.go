@@ -36,11 +36,11 @@ type searchInput struct {
 }
 
 var searchDoc = doc{
-	id: "search", tag: "Search",
-	summary:   "Find entries by their words",
-	text:      "Over the fields and bodies of all collections that you may read, as far as you see them: the best first. A word in the title counts for more than one in another field, and that for more than one in the body.",
-	responses: map[int]any{200: Hits{}},
-	problems:  []int{400, 404},
+	ID: "search", Tag: "Search",
+	Summary:   "Find entries by their words",
+	Text:      "Over the fields and bodies of all collections that you may read, as far as you see them: the best first. A word in the title counts for more than one in another field, and that for more than one in the body.",
+	Responses: map[int]any{200: Hits{}},
+	Problems:  []int{400, 404},
 }
 
 func (a *API) search(ctx context.Context, in *searchInput) (*reply, error) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/webhooks"
 )
@@ -26,7 +27,7 @@ func answerSecret(status int, s webhooks.Status, secret string) (*reply, error) 
 	if status == http.StatusCreated {
 		r.Location = "/v1/webhooks/" + s.Endpoint.Name
 	}
-	r.targets = changed(s.Endpoint.Name)
+	r.Wrote(changed(s.Endpoint.Name)...)
 	return r, nil
 }
 
@@ -37,11 +38,11 @@ type Overlap struct {
 
 type renewSecretInput struct {
 	AtWebhook
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *renewSecretInput) admit(ctx context.Context, a *API) error {
+func (in *renewSecretInput) Admit(ctx context.Context, a *API) error {
 	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
 }
 
@@ -51,12 +52,12 @@ const (
 )
 
 var renewSecretDoc = doc{
-	id: "renew-webhook-secret", tag: "Webhooks", summary: "Give an endpoint another secret",
-	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that is defined in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
-	requests:  map[string]any{mediaJSON: Overlap{}},
-	example:   json.RawMessage(`{"overlap": "24h"}`),
-	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},
-	body: smallBody,
+	ID: "renew-webhook-secret", Tag: "Webhooks", Summary: "Give an endpoint another secret",
+	Text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that is defined in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
+	Requests:  map[string]any{mediaJSON: Overlap{}},
+	Example:   json.RawMessage(`{"overlap": "24h"}`),
+	Responses: map[int]any{200: WebhookSecret{}}, Problems: []int{400, 404, 409, 413, 415, 422},
+	Body: smallBody,
 }
 
 func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, error) {
@@ -64,7 +65,7 @@ func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, er
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, "overlap")
+	b, err := decodeBody(in.Content(), "overlap")
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
 	"cms/webhooks"
@@ -38,21 +39,21 @@ type NewWebhook struct {
 }
 
 type createWebhookInput struct {
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *createWebhookInput) admit(ctx context.Context, a *API) error {
+func (in *createWebhookInput) Admit(ctx context.Context, a *API) error {
 	return a.admitWebhook(ctx, auth.Create, in.ContentType, "", mediaJSON)
 }
 
 var createWebhookDoc = doc{
-	id: "create-webhook", tag: "Webhooks", summary: "Make an endpoint",
-	text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
-	requests:  map[string]any{mediaJSON: NewWebhook{}},
-	example:   json.RawMessage(`{"name": "site", "url": "https://builds.example.org/hook", "events": ["entry.*"], "collections": ["consultations"]}`),
-	responses: map[int]any{201: WebhookSecret{}}, headers: map[int][]string{201: {"Location"}}, problems: []int{400, 404, 409, 413, 415, 422},
-	body: smallBody,
+	ID: "create-webhook", Tag: "Webhooks", Summary: "Make an endpoint",
+	Text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
+	Requests:  map[string]any{mediaJSON: NewWebhook{}},
+	Example:   json.RawMessage(`{"name": "site", "url": "https://builds.example.org/hook", "events": ["entry.*"], "collections": ["consultations"]}`),
+	Responses: map[int]any{201: WebhookSecret{}}, Headers: map[int][]string{201: {"Location"}}, Problems: []int{400, 404, 409, 413, 415, 422},
+	Body: smallBody,
 }
 
 func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
@@ -60,7 +61,7 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, append([]string{"name", "type"}, webhookSettings...)...)
+	b, err := decodeBody(in.Content(), append([]string{"name", "type"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -168,21 +169,21 @@ type WebhookPatch struct {
 
 type patchWebhookInput struct {
 	AtWebhook
-	Payload
+	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
-func (in *patchWebhookInput) admit(ctx context.Context, a *API) error {
+func (in *patchWebhookInput) Admit(ctx context.Context, a *API) error {
 	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaJSON, mediaMergePatch)
 }
 
 var patchWebhookDoc = doc{
-	id: "patch-webhook", tag: "Webhooks", summary: "Enable, disable or change an endpoint",
-	text:      "Of one that is defined in the configuration, only enabled can be changed: 409 otherwise. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
-	requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
-	example:   json.RawMessage(`{"enabled": true}`),
-	responses: map[int]any{200: Webhook{}}, problems: []int{400, 404, 409, 413, 415, 422},
-	body: smallBody,
+	ID: "patch-webhook", Tag: "Webhooks", Summary: "Enable, disable or change an endpoint",
+	Text:      "Of one that is defined in the configuration, only enabled can be changed: 409 otherwise. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
+	Requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
+	Example:   json.RawMessage(`{"enabled": true}`),
+	Responses: map[int]any{200: Webhook{}}, Problems: []int{400, 404, 409, 413, 415, 422},
+	Body: smallBody,
 }
 
 func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
@@ -190,7 +191,7 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.body, append([]string{"enabled"}, webhookSettings...)...)
+	b, err := decodeBody(in.Content(), append([]string{"enabled"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -229,15 +230,15 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	}
 	r, err := answer(http.StatusOK, webhookOf(s))
 	if err == nil {
-		r.targets = changed(in.Name)
+		r.Wrote(changed(in.Name)...)
 	}
 	return r, err
 }
 
 var deleteWebhookDoc = doc{
-	id: "delete-webhook", tag: "Webhooks", summary: "Delete an endpoint",
-	text:      "And its deliveries. 409 for one that is defined in the configuration. Takes the action delete of webhooks.",
-	responses: map[int]any{204: nil}, problems: []int{404, 409},
+	ID: "delete-webhook", Tag: "Webhooks", Summary: "Delete an endpoint",
+	Text:      "And its deliveries. 409 for one that is defined in the configuration. Takes the action delete of webhooks.",
+	Responses: map[int]any{204: nil}, Problems: []int{404, 409},
 }
 
 func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
@@ -248,5 +249,7 @@ func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) 
 	if err := relay.Delete(ctx, in.Name); err != nil {
 		return nil, err
 	}
-	return &reply{Status: http.StatusNoContent, targets: changed(in.Name)}, nil
+	r := &reply{Status: http.StatusNoContent}
+	r.Wrote(changed(in.Name)...)
+	return r, nil
 }

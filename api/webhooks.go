@@ -84,9 +84,9 @@ type Webhooks struct {
 }
 
 var listWebhooksDoc = doc{
-	id: "list-webhooks", tag: "Webhooks", summary: "List the endpoints of webhooks",
-	text:      "Those of the configuration and those that were made here, and how each does. Takes the action read of webhooks.",
-	responses: map[int]any{200: Webhooks{}}, problems: []int{404},
+	ID: "list-webhooks", Tag: "Webhooks", Summary: "List the endpoints of webhooks",
+	Text:      "Those of the configuration and those that were made here, and how each does. Takes the action read of webhooks.",
+	Responses: map[int]any{200: Webhooks{}}, Problems: []int{404},
 }
 
 func (a *API) listWebhooks(ctx context.Context, _ *struct{}) (*reply, error) {
@@ -111,9 +111,9 @@ type AtWebhook struct {
 }
 
 var getWebhookDoc = doc{
-	id: "get-webhook", tag: "Webhooks", summary: "Read an endpoint",
-	text:      "And how it does. Takes the action read of webhooks.",
-	responses: map[int]any{200: Webhook{}}, problems: []int{404},
+	ID: "get-webhook", Tag: "Webhooks", Summary: "Read an endpoint",
+	Text:      "And how it does. Takes the action read of webhooks.",
+	Responses: map[int]any{200: Webhook{}}, Problems: []int{404},
 }
 
 func (a *API) getWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
