@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/api/docs"
+	"cms/api/hooks"
 	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/api/router"
@@ -32,7 +33,6 @@ import (
 type API struct {
 	web         *web.Floor
 	site        *site.Site
-	inbound     *inbound.Receiver
 	outbound    *webhooks.Relay       // nil for none
 	deployments *webhooks.Deployments // nil for none
 	writes      *once.Writes[*reply]  // nil where no write can be repeated
@@ -74,7 +74,6 @@ func New(o Options) (*API, error) {
 	a := &API{
 		web:         o.Web,
 		site:        o.Site,
-		inbound:     o.Inbound,
 		outbound:    o.Webhooks,
 		deployments: o.Deployments,
 		sessions:    o.Web.Sessions(),
@@ -112,6 +111,7 @@ func New(o Options) (*API, error) {
 		},
 	})
 	a.routes()
+	hooks.Register(a.operations, hooks.Options{Web: o.Web, Site: o.Site, Inbound: o.Inbound, Webhooks: o.Webhooks, Deployments: o.Deployments})
 	about, err := a.document.Finish()
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// routes is the whole route table.
+// routes is the route table, but for what package hooks has.
 func (a *API) routes() {
 	r := operation.For(a.operations, a)
 	operation.Get(r, "/v1/collections", a.listCollections, listCollectionsDoc)
@@ -175,24 +175,7 @@ func (a *API) routes() {
 	operation.Get(r, "/v1/changes", a.listChanges, listChangesDoc)
 	operation.Watch(r, "/v1/events", a.streamEvents, streamEventsDoc)
 
-	operation.Get(r, "/v1/webhooks", a.listWebhooks, listWebhooksDoc)
-	operation.Get(r, "/v1/webhooks/{name}", a.getWebhook, getWebhookDoc)
-	operation.Post(r, "/v1/webhooks", a.createWebhook, createWebhookDoc)
-	operation.Patch(r, "/v1/webhooks/{name}", a.patchWebhook, patchWebhookDoc)
-	operation.Delete(r, "/v1/webhooks/{name}", a.deleteWebhook, deleteWebhookDoc)
-	operation.Post(r, "/v1/webhooks/{name}/secret", a.renewSecret, renewSecretDoc)
-	operation.Post(r, "/v1/webhooks/{name}/test", a.testWebhook, testWebhookDoc)
-	operation.Post(r, "/v1/webhooks/{name}/redeliver", a.redeliverRange, redeliverRangeDoc)
-	operation.Get(r, "/v1/deliveries", a.listDeliveries, listDeliveriesDoc)
-	operation.Get(r, "/v1/deliveries/{id}", a.getDelivery, getDeliveryDoc)
-	operation.Post(r, "/v1/deliveries/{id}/redeliver", a.redeliver, redeliverDoc)
-
-	report := reportDeploymentDoc
-	report.Caller = a.reporter
-	operation.Post(r, "/v1/deployments", a.reportDeployment, report)
-
 	operation.Get(r, "/v1/me", a.me, meDoc)
-	operation.Post(r, "/hooks/{provider}", a.receiveHook, receiveHookDoc)
 	if a.sessions != nil {
 		operation.Post(r, "/v1/auth/login", a.login, loginDoc)
 		operation.Post(r, "/v1/auth/refresh", a.refresh, refreshDoc)

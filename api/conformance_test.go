@@ -25,6 +25,7 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 
 	"cms/api"
+	"cms/api/hooks"
 	"cms/auth"
 	"cms/content"
 	"cms/state/statetest"
@@ -293,7 +294,7 @@ func (s *whole) fill(r conforming) conforming {
 		"{commit}": s.head,
 		"{delivery}": func() (id string) {
 			s.until("a delivery", func() bool {
-				var page struct{ Items []api.Delivery }
+				var page struct{ Items []hooks.Delivery }
 				s.operate("GET", "/v1/deliveries?webhook=site&state=delivered&limit=1", "", http.StatusOK, &page)
 				if len(page.Items) > 0 {
 					id = page.Items[0].ID

@@ -2,7 +2,12 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"cms/state"
+	"cms/web"
+	"cms/web/once"
 )
 
 // Deployment is whether an entry's newest revision is on the public site.
@@ -22,5 +27,59 @@ func (a *API) deployment(ctx context.Context, commit string) *Deployment {
 	if !ok {
 		return nil
 	}
-	return &Deployment{d.State, d.Commit, maybe(d.At), d.URL}
+	return deploymentOf(d)
+}
+
+func deploymentOf(d state.Deployment) *Deployment {
+	out := &Deployment{State: d.State, Commit: d.Commit, URL: d.URL}
+	if !d.At.IsZero() {
+		out.At = &d.At
+	}
+	return out
+}
+
+type entryDeploymentInput struct {
+	AtEntry
+	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the deployment is still at one of these ETags."`
+}
+
+var entryDeploymentDoc = doc{
+	ID: "entry-deployment", Tag: "Entries",
+	Summary:   "Whether an entry's newest revision is on the site",
+	Text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
+	Responses: map[int]any{200: Deployment{}, 304: nil},
+	Headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
+	Problems:  []int{404},
+}
+
+func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*reply, error) {
+	ref, err := in.ref()
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.site.Entry(ctx, web.Principal(ctx), ref)
+	if err != nil {
+		return nil, err
+	}
+	d := a.deployment(ctx, e.Updated.Commit)
+	if d == nil {
+		return nil, web.NewProblem(http.StatusNotFound, "No build was ever reported here.")
+	}
+	r, err := answer(http.StatusOK, d)
+	if err != nil {
+		return nil, err
+	}
+	version := once.Digest(string(r.Body))
+	r.ETag = web.ETag(version)
+	if in.IfNoneMatch == "" {
+		return r, nil
+	}
+	t, err := web.ParseTags("If-None-Match", in.IfNoneMatch)
+	if err != nil {
+		return nil, err
+	}
+	if matched, ok := t.Match(version); ok {
+		return &reply{Status: http.StatusNotModified, ETag: matched}, nil
+	}
+	return r, nil
 }

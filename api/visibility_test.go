@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"cms/api"
+	"cms/api/hooks"
 	"cms/content"
 )
 
@@ -141,7 +141,7 @@ func newWorld(t *testing.T, role string, other bool) *world {
 func (w *world) delivered() {
 	w.Helper()
 	w.until("the deliveries", func() bool {
-		var hook api.Webhook
+		var hook hooks.Webhook
 		w.operate("GET", "/v1/webhooks/site", "", http.StatusOK, &hook)
 		return hook.Pending == 0 && hook.Commit == w.tip()
 	})
@@ -284,7 +284,7 @@ func doors(w *world) map[string][]request {
 	for _, q := range []string{"", "?limit=2", "?webhook=site", "?state=delivered", "?state=failed", "?entry=consultations/nous", "?entry=pages/accueil", "?entry=pages/mentions"} {
 		add("list-deliveries", request{method: "GET", path: "/v1/deliveries" + q})
 	}
-	var page api.Deliveries
+	var page hooks.Deliveries
 	w.operate("GET", "/v1/deliveries?limit=3", "", http.StatusOK, &page)
 	for _, d := range page.Items {
 		add("get-delivery", request{method: "GET", path: "/v1/deliveries/" + d.ID})

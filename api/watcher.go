@@ -74,7 +74,7 @@ func (e *events) reported(ctx context.Context) ([]build, <-chan struct{}) {
 	all, news := e.deployments.Since(ctx, time.Time{})
 	builds := make([]build, len(all))
 	for i, d := range all {
-		builds[i] = build{d, message("deployment", "", Deployment{d.State, d.Commit, maybe(d.At), d.URL})}
+		builds[i] = build{d, message("deployment", "", deploymentOf(d))}
 	}
 	return builds, news
 }

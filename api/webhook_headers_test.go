@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"cms/api"
+	"cms/api/hooks"
 )
 
 // last is the header of what came last of a type, and how many there were.
@@ -34,11 +34,11 @@ func TestHeadersOfWebhooks(t *testing.T) {
 	s, _ := newServerWithHooks(t, log)
 	in, elsewhere := newInbox(t), newInbox(t)
 	var told bytes.Buffer // all that operators are answered
-	operate := func(method, path, body string, status int) api.Webhook {
+	operate := func(method, path, body string, status int) hooks.Webhook {
 		t.Helper()
 		res := s.do(request{method: method, path: path, body: body, token: s.operator, header: map[string]string{"Content-Type": "application/json"}})
 		told.Write(res.body)
-		var w api.Webhook
+		var w hooks.Webhook
 		if err := json.Unmarshal(res.body, &w); err != nil || res.status != status {
 			t.Fatalf("%s %s %s: got %d %s, want %d", method, path, body, res.status, res.body, status)
 		}

@@ -12,7 +12,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"cms/api"
+	"cms/api/hooks"
 )
 
 // inbox keeps what is posted to it.
@@ -72,7 +72,7 @@ func TestMakeWebhook(t *testing.T) {
 
 	res := s.do(request{method: "POST", path: "/v1/webhooks", token: s.operator, header: map[string]string{"Content-Type": "application/json"},
 		body: `{"name": "carte", "url": "` + first.URL + `/jeton", "events": ["entry.*"], "collections": ["consultations"]}`})
-	var made api.WebhookSecret
+	var made hooks.WebhookSecret
 	if err := json.Unmarshal(res.body, &made); err != nil || res.status != http.StatusCreated {
 		t.Fatalf("got %d %s", res.status, res.body)
 	}
@@ -82,7 +82,7 @@ func TestMakeWebhook(t *testing.T) {
 	s.patch("plan-velo", `{"fields": {"in_progress": false}}`)
 	s.until("the event", func() bool { return first.signed(t, "entry.updated", made.Secret) == 1 })
 
-	var renewed api.WebhookSecret
+	var renewed hooks.WebhookSecret
 	s.operate("POST", "/v1/webhooks/carte/secret", `{"overlap": "1h"}`, http.StatusOK, &renewed)
 	if renewed.Secret == made.Secret {
 		t.Fatal("the secret is the same")
@@ -104,7 +104,7 @@ func TestMakeWebhook(t *testing.T) {
 
 	s.operate("DELETE", "/v1/webhooks/carte", "", http.StatusNoContent, nil)
 	s.operate("GET", "/v1/webhooks/carte", "", http.StatusNotFound, nil)
-	var left api.Deliveries
+	var left hooks.Deliveries
 	if s.operate("GET", "/v1/deliveries?webhook=carte", "", http.StatusOK, &left); len(left.Items) > 0 {
 		t.Errorf("deliveries are left: %+v", left)
 	}

@@ -16,7 +16,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"cms/api"
+	"cms/api/hooks"
 	"cms/state"
 	"cms/webhooks"
 )
@@ -146,7 +146,7 @@ func TestDisabledWebhookIsEnabled(t *testing.T) {
 	s, b := newServerWithHooks(t, io.Discard)
 	b.answer(http.StatusGone)
 	s.create("consultations", "plan-velo", sample)
-	var hook api.Webhook
+	var hook hooks.Webhook
 	s.until("the end", func() bool { s.operate("GET", "/v1/webhooks/site", "", 200, &hook); return !hook.Enabled })
 	if !strings.Contains(hook.DisabledReason, "410") || hook.DisabledAt == nil || strings.Contains(hook.Host, "jeton-secret") {
 		t.Errorf("got %+v", hook)
@@ -158,7 +158,7 @@ func TestDisabledWebhookIsEnabled(t *testing.T) {
 	if !hook.Enabled {
 		t.Errorf("got %+v", hook)
 	}
-	var page api.Deliveries
+	var page hooks.Deliveries
 	s.until("what was missed", func() bool {
 		s.operate("GET", "/v1/deliveries?state=delivered&entry=consultations/budget", "", 200, &page)
 		return len(page.Items) == 1
@@ -167,7 +167,7 @@ func TestDisabledWebhookIsEnabled(t *testing.T) {
 	if len(d.Attempts) != 1 || d.Attempts[0].Status != 200 || d.Attempts[0].Response != "Réponse du site" || d.Webhook != "site" || d.Type != "entry.created" {
 		t.Errorf("got %+v", d)
 	}
-	page = api.Deliveries{}
+	page = hooks.Deliveries{}
 	s.operate("GET", "/v1/deliveries?webhook=site&state=failed", "", 200, &page)
 	if len(page.Items) != 1 || page.Items[0].Attempts[0].Status != 410 || page.Items[0].Attempts[0].Error == "" {
 		t.Errorf("got %+v, want the event that was answered by 410", page)
@@ -186,9 +186,9 @@ func TestRedeliver(t *testing.T) {
 	s, b := newServerWithHooks(t, io.Discard)
 	s.create("consultations", "plan-velo", sample)
 	s.create("consultations", "budget", sample)
-	var sent api.Sent
+	var sent hooks.Sent
 	s.operate("POST", "/v1/webhooks/site/test", "", 202, &sent)
-	var d api.Delivery
+	var d hooks.Delivery
 	s.until("the test", func() bool {
 		s.operate("GET", "/v1/deliveries/"+sent.Delivery, "", 200, &d)
 		return d.State == "delivered"
@@ -197,7 +197,7 @@ func TestRedeliver(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	s.until("the events", func() bool { return b.count("entry.created") == 2 })
-	var page api.Deliveries
+	var page hooks.Deliveries
 	s.until("the records", func() bool {
 		s.operate("GET", "/v1/deliveries?state=delivered&limit=2", "", 200, &page)
 		return len(page.Items) == 2 && page.NextCursor != nil
@@ -216,7 +216,7 @@ func TestRedeliver(t *testing.T) {
 		t.Errorf("got %+v of %+v", d, first)
 	}
 	before := b.count("")
-	var n api.Redelivered
+	var n hooks.Redelivered
 	s.operate("POST", "/v1/webhooks/site/redeliver", `{"since": "2020-01-01T00:00:00Z"}`, 202, &n)
 	s.until("the range", func() bool { return b.count("") == before+n.Count })
 	if n.Count != 4 {
@@ -283,7 +283,7 @@ func TestDeliveriesTellNoSecrets(t *testing.T) {
 	s.until("the event is refused", func() bool { return b.count("entry.created") > 0 })
 	var id string
 	s.until("the attempt is kept", func() bool {
-		var page api.Deliveries
+		var page hooks.Deliveries
 		s.operate("GET", "/v1/deliveries?entry=consultations/cachette", "", 200, &page)
 		if len(page.Items) != 1 || len(page.Items[0].Attempts) == 0 {
 			return false

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"cms/api/jsonbody"
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
 	"cms/webhooks"
@@ -18,8 +20,8 @@ type WebhookSecret struct {
 }
 
 // answerSecret tells a secret, once.
-func answerSecret(status int, s webhooks.Status, secret string) (*reply, error) {
-	r, err := answer(status, WebhookSecret{webhookOf(s), secret})
+func answerSecret(status int, s webhooks.Status, secret string) (*operation.Reply, error) {
+	r, err := operation.JSON(status, WebhookSecret{webhookOf(s), secret})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ type renewSecretInput struct {
 }
 
 func (in *renewSecretInput) Admit(ctx context.Context, a *API) error {
-	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", openapi.JSON)
 }
 
 const (
@@ -51,21 +53,21 @@ const (
 	longestOverlap = 30 * usualOverlap
 )
 
-var renewSecretDoc = doc{
+var renewSecretDoc = operation.Doc{
 	ID: "renew-webhook-secret", Tag: "Webhooks", Summary: "Give an endpoint another secret",
 	Text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that is defined in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
-	Requests:  map[string]any{mediaJSON: Overlap{}},
+	Requests:  map[string]any{openapi.JSON: Overlap{}},
 	Example:   json.RawMessage(`{"overlap": "24h"}`),
 	Responses: map[int]any{200: WebhookSecret{}}, Problems: []int{400, 404, 409, 413, 415, 422},
-	Body: smallBody,
+	Body: operation.SmallBody,
 }
 
-func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, error) {
+func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Update)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.Content(), "overlap")
+	b, err := jsonbody.Decode(in.Content(), "overlap")
 	if err != nil {
 		return nil, err
 	}

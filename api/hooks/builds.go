@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"context"
@@ -9,58 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"cms/api/jsonbody"
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
 	"cms/web"
-	"cms/web/once"
 	"cms/webhooks"
 )
-
-type entryDeploymentInput struct {
-	AtEntry
-	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the deployment is still at one of these ETags."`
-}
-
-var entryDeploymentDoc = doc{
-	ID: "entry-deployment", Tag: "Entries",
-	Summary:   "Whether an entry's newest revision is on the site",
-	Text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
-	Responses: map[int]any{200: Deployment{}, 304: nil},
-	Headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
-	Problems:  []int{404},
-}
-
-func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*reply, error) {
-	ref, err := in.ref()
-	if err != nil {
-		return nil, err
-	}
-	e, err := a.site.Entry(ctx, web.Principal(ctx), ref)
-	if err != nil {
-		return nil, err
-	}
-	d := a.deployment(ctx, e.Updated.Commit)
-	if d == nil {
-		return nil, web.NewProblem(http.StatusNotFound, "No build was ever reported here.")
-	}
-	r, err := answer(http.StatusOK, d)
-	if err != nil {
-		return nil, err
-	}
-	version := once.Digest(string(r.Body))
-	r.ETag = web.ETag(version)
-	if in.IfNoneMatch == "" {
-		return r, nil
-	}
-	t, err := web.ParseTags("If-None-Match", in.IfNoneMatch)
-	if err != nil {
-		return nil, err
-	}
-	if matched, ok := t.Match(version); ok {
-		return &reply{Status: http.StatusNotModified, ETag: matched}, nil
-	}
-	return r, nil
-}
 
 // DeploymentReport is what a build tells.
 type DeploymentReport struct {
@@ -78,23 +33,23 @@ func (in *reportInput) Admit(ctx context.Context, a *API) error {
 			return err
 		}
 	}
-	_, err := web.MediaType(in.Request().Header.Get("Content-Type"), "", mediaJSON)
+	_, err := web.MediaType(in.Request().Header.Get("Content-Type"), "", openapi.JSON)
 	return err
 }
 
-var reportDeploymentDoc = doc{
+var reportDeploymentDoc = operation.Doc{
 	ID: "report-deployment", Tag: "Webhooks", Public: true,
 	Summary:   "Report a build",
 	Text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
-	Requests:  map[string]any{mediaJSON: DeploymentReport{}},
+	Requests:  map[string]any{openapi.JSON: DeploymentReport{}},
 	Example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
 	Responses: map[int]any{204: nil}, Problems: []int{400, 404, 413, 415},
-	Body: smallBody,
+	Body: operation.SmallBody,
 }
 
 const maxURL = 2048
 
-func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, error) {
+func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation.Reply, error) {
 	var by webhooks.Signature
 	if signs(in.Request()) {
 		var ok bool
@@ -102,7 +57,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 			return nil, badSignature()
 		}
 	}
-	b, err := decodeBody(in.Content(), "commit", "state", "url")
+	b, err := jsonbody.Decode(in.Content(), "commit", "state", "url")
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +78,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	} else if err != nil {
 		return nil, err
 	}
-	return &reply{Status: http.StatusNoContent}, nil
+	return &operation.Reply{Status: http.StatusNoContent}, nil
 }
 
 // signs says whether a report is to be held to its signature, and not to a token.

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 
+	"cms/api/jsonbody"
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
@@ -44,24 +46,24 @@ type createWebhookInput struct {
 }
 
 func (in *createWebhookInput) Admit(ctx context.Context, a *API) error {
-	return a.admitWebhook(ctx, auth.Create, in.ContentType, "", mediaJSON)
+	return a.admitWebhook(ctx, auth.Create, in.ContentType, "", openapi.JSON)
 }
 
-var createWebhookDoc = doc{
+var createWebhookDoc = operation.Doc{
 	ID: "create-webhook", Tag: "Webhooks", Summary: "Make an endpoint",
 	Text:      "It hears of the commits after the present one. Takes the action create of webhooks. 409 when the name is taken.",
-	Requests:  map[string]any{mediaJSON: NewWebhook{}},
+	Requests:  map[string]any{openapi.JSON: NewWebhook{}},
 	Example:   json.RawMessage(`{"name": "site", "url": "https://builds.example.org/hook", "events": ["entry.*"], "collections": ["consultations"]}`),
 	Responses: map[int]any{201: WebhookSecret{}}, Headers: map[int][]string{201: {"Location"}}, Problems: []int{400, 404, 409, 413, 415, 422},
-	Body: smallBody,
+	Body: operation.SmallBody,
 }
 
-func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply, error) {
+func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Create)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.Content(), append([]string{"name", "type"}, webhookSettings...)...)
+	b, err := jsonbody.Decode(in.Content(), append([]string{"name", "type"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*reply
 }
 
 // settings sets those of e that are given; null sets them to nothing.
-func (a *API) settings(b body, e *webhooks.Endpoint) {
+func (a *API) settings(b *jsonbody.Reader, e *webhooks.Endpoint) {
 	for _, m := range b.Members.Members {
 		switch m.Key {
 		case "url":
@@ -102,7 +104,7 @@ func (a *API) settings(b body, e *webhooks.Endpoint) {
 		case "coalesce":
 			e.Coalesce = b.Duration("coalesce")
 		case "headers":
-			e.Headers = b.headers("headers", e.Headers)
+			e.Headers = headers(b, "headers", e.Headers)
 		case "event_type_prefix":
 			e.EventTypePrefix = b.Optional("event_type_prefix")
 		}
@@ -113,7 +115,7 @@ func (a *API) settings(b body, e *webhooks.Endpoint) {
 const masked = "***"
 
 // headers are those of now with what a member, an object or null, says of some of them.
-func (b body) headers(member string, now map[string]string) map[string]string {
+func headers(b *jsonbody.Reader, member string, now map[string]string) map[string]string {
 	if !b.Given(member) {
 		return nil
 	}
@@ -137,7 +139,7 @@ func (b body) headers(member string, now map[string]string) map[string]string {
 
 // keepsHeaders says whether e sends a header that it had before, whose value is not among
 // those of a body: who sends that may not know it.
-func (b body) keepsHeaders(before map[string]string) bool {
+func keepsHeaders(b *jsonbody.Reader, before map[string]string) bool {
 	if _, replaced := b.Members.Get("headers"); replaced && !b.Given("headers") {
 		return false
 	}
@@ -174,24 +176,24 @@ type patchWebhookInput struct {
 }
 
 func (in *patchWebhookInput) Admit(ctx context.Context, a *API) error {
-	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", mediaJSON, mediaMergePatch)
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "Accept-Patch", openapi.JSON, openapi.MergePatch)
 }
 
-var patchWebhookDoc = doc{
+var patchWebhookDoc = operation.Doc{
 	ID: "patch-webhook", Tag: "Webhooks", Summary: "Enable, disable or change an endpoint",
 	Text:      "Of one that is defined in the configuration, only enabled can be changed: 409 otherwise. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
-	Requests:  map[string]any{mediaJSON: WebhookPatch{}, mediaMergePatch: WebhookPatch{}},
+	Requests:  map[string]any{openapi.JSON: WebhookPatch{}, openapi.MergePatch: WebhookPatch{}},
 	Example:   json.RawMessage(`{"enabled": true}`),
 	Responses: map[int]any{200: Webhook{}}, Problems: []int{400, 404, 409, 413, 415, 422},
-	Body: smallBody,
+	Body: operation.SmallBody,
 }
 
-func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, error) {
+func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Update)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.Content(), append([]string{"enabled"}, webhookSettings...)...)
+	b, err := jsonbody.Decode(in.Content(), append([]string{"enabled"}, webhookSettings...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +214,7 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 		s, err = relay.Change(ctx, in.Name, func(e *webhooks.Endpoint) error {
 			before := *e
 			a.settings(b, e)
-			if origin(e) != origin(&before) && b.keepsHeaders(before.Headers) {
+			if origin(e) != origin(&before) && keepsHeaders(b, before.Headers) {
 				return &webhooks.SettingsError{Err: errors.New("the URL leads to another host: give the values of the headers anew, or null")}
 			}
 			return nil
@@ -228,20 +230,20 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*reply, 
 	if err != nil {
 		return nil, err
 	}
-	r, err := answer(http.StatusOK, webhookOf(s))
+	r, err := operation.JSON(http.StatusOK, webhookOf(s))
 	if err == nil {
 		r.Wrote(changed(in.Name)...)
 	}
 	return r, err
 }
 
-var deleteWebhookDoc = doc{
+var deleteWebhookDoc = operation.Doc{
 	ID: "delete-webhook", Tag: "Webhooks", Summary: "Delete an endpoint",
 	Text:      "And its deliveries. 409 for one that is defined in the configuration. Takes the action delete of webhooks.",
 	Responses: map[int]any{204: nil}, Problems: []int{404, 409},
 }
 
-func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
+func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Delete)
 	if err != nil {
 		return nil, err
@@ -249,7 +251,7 @@ func (a *API) deleteWebhook(ctx context.Context, in *AtWebhook) (*reply, error) 
 	if err := relay.Delete(ctx, in.Name); err != nil {
 		return nil, err
 	}
-	r := &reply{Status: http.StatusNoContent}
+	r := &operation.Reply{Status: http.StatusNoContent}
 	r.Wrote(changed(in.Name)...)
 	return r, nil
 }

@@ -1,20 +1,21 @@
-package api
+package hooks
 
 import (
 	"context"
 	"errors"
 	"net/http"
 
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/web"
 	"cms/webhooks/inbound"
 )
 
-var receiveHookDoc = doc{
+var receiveHookDoc = operation.Doc{
 	ID: "receive-hook", Tag: "Git hosts", Public: true,
 	Summary:   "Take a push hook of a Git host",
 	Text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
-	Requests:  map[string]any{mediaJSON: map[string]any{}},
+	Requests:  map[string]any{openapi.JSON: map[string]any{}},
 	Responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	Problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},
 	Body:      inbound.MaxBody,
@@ -44,12 +45,12 @@ type hookAnswer struct {
 }
 
 // receiveHook reads the body as it is verified, and holds next to nothing of it.
-func (a *API) receiveHook(_ context.Context, in *hookInput) (*reply, error) {
+func (a *API) receiveHook(_ context.Context, in *hookInput) (*operation.Reply, error) {
 	push, err := a.inbound.Receive(in.Provider, in.Request().Header, in.Request().Body)
 	if err != nil {
 		return nil, hookProblem(err)
 	}
-	return answer(http.StatusAccepted, hookAnswer{Fetch: push.Fetch, Repeated: push.Repeated})
+	return operation.JSON(http.StatusAccepted, hookAnswer{Fetch: push.Fetch, Repeated: push.Repeated})
 }
 
 func hookProblem(err error) error {

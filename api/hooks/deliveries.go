@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/site"
 	"cms/state"
@@ -81,13 +82,13 @@ type listDeliveriesInput struct {
 	Entry   string `query:"entry" doc:"Only those about this entry: collection/slug." example:"consultations/plan-velo"`
 }
 
-var listDeliveriesDoc = doc{
+var listDeliveriesDoc = operation.Doc{
 	ID: "list-deliveries", Tag: "Webhooks", Summary: "List deliveries",
 	Text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks. What they are about (entry, commit, event_id) and what was answered (response) is for those who see every entry with every field.",
 	Responses: map[int]any{200: Deliveries{}}, Problems: []int{404},
 }
 
-func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*reply, error) {
+func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Read)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 	if len(found) > in.Limit {
 		page.NextCursor = &page.Items[in.Limit-1].ID
 	}
-	return answer(http.StatusOK, page)
+	return operation.JSON(http.StatusOK, page)
 }
 
 // AtDelivery is the path parameter that names a delivery.
@@ -116,13 +117,13 @@ type AtDelivery struct {
 	ID string `path:"id" doc:"The delivery's id."`
 }
 
-var getDeliveryDoc = doc{
+var getDeliveryDoc = operation.Doc{
 	ID: "get-delivery", Tag: "Webhooks", Summary: "Read a delivery",
 	Text:      "With every attempt. Takes the action read of webhooks.",
 	Responses: map[int]any{200: Delivery{}}, Problems: []int{404},
 }
 
-func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*reply, error) {
+func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Read)
 	if err != nil {
 		return nil, err
@@ -131,5 +132,5 @@ func (a *API) getDelivery(ctx context.Context, in *AtDelivery) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusOK, a.deliveryOf(web.Principal(ctx), d))
+	return operation.JSON(http.StatusOK, a.deliveryOf(web.Principal(ctx), d))
 }

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"cms/api/jsonbody"
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
 )
@@ -15,13 +17,13 @@ type Sent struct {
 	Delivery string `json:"delivery" doc:"Its id, to look at with GET /v1/deliveries/{id}."`
 }
 
-var testWebhookDoc = doc{
+var testWebhookDoc = operation.Doc{
 	ID: "test-webhook", Tag: "Webhooks", Summary: "Send a test event",
 	Text:      "An event of the type webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when the endpoint is disabled.",
 	Responses: map[int]any{202: Sent{}}, Problems: []int{404, 409},
 }
 
-func (a *API) testWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
+func (a *API) testWebhook(ctx context.Context, in *AtWebhook) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Update)
 	if err != nil {
 		return nil, err
@@ -30,7 +32,7 @@ func (a *API) testWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusAccepted, Sent{id})
+	return operation.JSON(http.StatusAccepted, Sent{id})
 }
 
 // Redelivered is how many deliveries were begun again.
@@ -51,24 +53,24 @@ type redeliverRangeInput struct {
 }
 
 func (in *redeliverRangeInput) Admit(ctx context.Context, a *API) error {
-	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", mediaJSON)
+	return a.admitWebhook(ctx, auth.Update, in.ContentType, "", openapi.JSON)
 }
 
-var redeliverRangeDoc = doc{
+var redeliverRangeDoc = operation.Doc{
 	ID: "redeliver-range", Tag: "Webhooks", Summary: "Deliver a range of time again",
 	Text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
-	Requests:  map[string]any{mediaJSON: Range{}},
+	Requests:  map[string]any{openapi.JSON: Range{}},
 	Example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
 	Responses: map[int]any{202: Redelivered{}}, Problems: []int{400, 404, 413, 415},
-	Body: smallBody,
+	Body: operation.SmallBody,
 }
 
-func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*reply, error) {
+func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Update)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeBody(in.Content(), "since", "until")
+	b, err := jsonbody.Decode(in.Content(), "since", "until")
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +86,16 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusAccepted, Redelivered{n})
+	return operation.JSON(http.StatusAccepted, Redelivered{n})
 }
 
-var redeliverDoc = doc{
+var redeliverDoc = operation.Doc{
 	ID: "redeliver", Tag: "Webhooks", Summary: "Deliver an event again",
 	Text:      "Under the same webhook-id, behind what is on its way. Takes the action update of webhooks. 409 while it is on its way.",
 	Responses: map[int]any{202: Sent{}}, Problems: []int{404, 409},
 }
 
-func (a *API) redeliver(ctx context.Context, in *AtDelivery) (*reply, error) {
+func (a *API) redeliver(ctx context.Context, in *AtDelivery) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Update)
 	if err != nil {
 		return nil, err
@@ -102,5 +104,5 @@ func (a *API) redeliver(ctx context.Context, in *AtDelivery) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusAccepted, Sent{id})
+	return operation.JSON(http.StatusAccepted, Sent{id})
 }

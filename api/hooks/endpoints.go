@@ -1,10 +1,11 @@
-package api
+package hooks
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"cms/api/operation"
 	"cms/auth"
 	"cms/web"
 	"cms/webhooks"
@@ -83,13 +84,13 @@ type Webhooks struct {
 	Items []Webhook `json:"items"`
 }
 
-var listWebhooksDoc = doc{
+var listWebhooksDoc = operation.Doc{
 	ID: "list-webhooks", Tag: "Webhooks", Summary: "List the endpoints of webhooks",
 	Text:      "Those of the configuration and those that were made here, and how each does. Takes the action read of webhooks.",
 	Responses: map[int]any{200: Webhooks{}}, Problems: []int{404},
 }
 
-func (a *API) listWebhooks(ctx context.Context, _ *struct{}) (*reply, error) {
+func (a *API) listWebhooks(ctx context.Context, _ *struct{}) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Read)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func (a *API) listWebhooks(ctx context.Context, _ *struct{}) (*reply, error) {
 	for i, s := range all {
 		list.Items[i] = webhookOf(s)
 	}
-	return answer(http.StatusOK, list)
+	return operation.JSON(http.StatusOK, list)
 }
 
 // AtWebhook is the path parameter that names an endpoint.
@@ -110,13 +111,13 @@ type AtWebhook struct {
 	Name string `path:"name" doc:"The endpoint's name." example:"site"`
 }
 
-var getWebhookDoc = doc{
+var getWebhookDoc = operation.Doc{
 	ID: "get-webhook", Tag: "Webhooks", Summary: "Read an endpoint",
 	Text:      "And how it does. Takes the action read of webhooks.",
 	Responses: map[int]any{200: Webhook{}}, Problems: []int{404},
 }
 
-func (a *API) getWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
+func (a *API) getWebhook(ctx context.Context, in *AtWebhook) (*operation.Reply, error) {
 	relay, err := a.relay(ctx, auth.Read)
 	if err != nil {
 		return nil, err
@@ -125,5 +126,5 @@ func (a *API) getWebhook(ctx context.Context, in *AtWebhook) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(http.StatusOK, webhookOf(s))
+	return operation.JSON(http.StatusOK, webhookOf(s))
 }
