@@ -19,10 +19,10 @@ import (
 	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/api/router"
-	"cms/auth"
 	"cms/site"
 	"cms/state"
 	"cms/web"
+	"cms/web/login"
 	"cms/web/once"
 	"cms/web/stream"
 	"cms/webhooks"
@@ -36,10 +36,7 @@ type API struct {
 	outbound    *webhooks.Relay       // nil for none
 	deployments *webhooks.Deployments // nil for none
 	writes      *once.Writes[*reply]  // nil where no write can be repeated
-	sessions    *auth.Sessions        // nil where nobody logs in
-	providers   []*auth.Provider
-	flows       *auth.Flows
-	logins      *web.Limiter
+	logins      *login.Logins         // nil where nobody logs in
 	log         *slog.Logger
 
 	router     *mux.Router
@@ -62,8 +59,7 @@ type Options struct {
 	Version     string                // of the program, for the OpenAPI document
 	Heartbeat   time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
 	Streams     stream.Bounds         // how many event streams may be open
-	Providers   []*auth.Provider      // where people may log in, with different names
-	Flows       *auth.Flows           // of logins there; those of this process alone when nil
+	Logins      *login.Logins         // of people, in browsers; nil for bearer tokens alone
 }
 
 // New makes the API of o.Site.
@@ -76,22 +72,11 @@ func New(o Options) (*API, error) {
 		site:        o.Site,
 		outbound:    o.Webhooks,
 		deployments: o.Deployments,
-		sessions:    o.Web.Sessions(),
-		providers:   o.Providers,
-		flows:       o.Flows,
+		logins:      o.Logins,
 		log:         o.Web.Log(),
 	}
 	if o.Keys != nil {
 		a.writes = once.New(o.Keys, o.Site, repeats{a, a.again}, a.log)
-	}
-	var err error
-	if a.logins, err = web.NewLimiter("login", loginPace); err != nil {
-		return nil, err
-	}
-	if a.flows == nil {
-		if a.flows, err = auth.NewFlows(); err != nil {
-			return nil, err
-		}
 	}
 	a.events = newEvents(a)
 	a.streams = stream.New(stream.Options{Bounds: o.Streams, Heartbeat: o.Heartbeat, Follow: a.events.follow, Logger: a.log})
@@ -135,7 +120,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 // Refuse implements [web.Door].
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if !a.refuseLogin(w, r, err) {
+	if a.logins == nil || !a.logins.Refuse(w, r, err) {
 		web.WriteProblem(w, r, a.problem(r.Context(), err))
 	}
 }
@@ -176,12 +161,12 @@ func (a *API) routes() {
 	operation.Watch(r, "/v1/events", a.streamEvents, streamEventsDoc)
 
 	operation.Get(r, "/v1/me", a.me, meDoc)
-	if a.sessions != nil {
+	if a.logins != nil {
 		operation.Post(r, "/v1/auth/login", a.login, loginDoc)
 		operation.Post(r, "/v1/auth/refresh", a.refresh, refreshDoc)
 		operation.Post(r, "/v1/auth/logout", a.logout, logoutDoc)
-		operation.Get(r, "/v1/auth/oidc/{provider}/start", a.startLogin, startLoginDoc)
-		operation.Get(r, "/v1/auth/oidc/{provider}/callback", a.finishLogin, finishLoginDoc)
-		operation.Get(r, "/v1/auth/oidc/{provider}/logged-out", a.finishLogout, finishLogoutDoc)
+		operation.Get(r, login.Path+"{provider}/start", a.startLogin, startLoginDoc)
+		operation.Get(r, login.Path+"{provider}/callback", a.finishLogin, finishLoginDoc)
+		operation.Get(r, login.Path+"{provider}/"+login.LoggedOut, a.finishLogout, finishLogoutDoc)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"cms/auth"
 	"cms/site"
 	"cms/web"
+	"cms/web/login"
 )
 
 // TestRoutesAreDocumented compares the router with the document, both ways.
@@ -24,7 +25,11 @@ func TestRoutesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Web: floor, Site: &site.Site{}})
+	logins, err := login.New(login.Options{Web: floor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Options{Web: floor, Site: &site.Site{}, Logins: logins})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 
+	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
 	"cms/web"
+	"cms/web/login"
 )
 
 // Credentials are the body of a login.
@@ -29,7 +31,10 @@ type Login struct {
 }
 
 // loggedIn answers with a session.
-func (a *API) loggedIn(s *auth.Session) (*reply, error) {
+func (a *API) loggedIn(s *auth.Session, err error) (*reply, error) {
+	if err != nil {
+		return nil, err
+	}
 	r, err := answer(http.StatusOK, Login{a.meOf(s.Principal), s.AccessUntil.UTC().Truncate(time.Second), s.RefreshUntil.UTC().Truncate(time.Second)})
 	if err == nil {
 		r.SetCookie, r.CacheControl = a.web.Cookies().Session(s), "no-store"
@@ -66,21 +71,11 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	try := auth.Attempt{
-		Email: b.Text("email"), Password: b.Text("password"),
-		From: web.CallOf(ctx).Address, Device: a.web.Cookies().Device(in.Request()),
-	}
+	email, password := b.Text("email"), b.Text("password")
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	s, err := a.sessions.Login(ctx, try)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.web.EndSession(ctx, in.Request()); err != nil {
-		return nil, err
-	}
-	return a.loggedIn(s)
+	return a.loggedIn(a.logins.Enter(ctx, in.Request(), email, password))
 }
 
 var refreshDoc = doc{
@@ -103,13 +98,112 @@ func (b *Browser) Resolve(ctx huma.Context) []error {
 type browserInput struct{ Browser }
 
 func (a *API) refresh(ctx context.Context, in *browserInput) (*reply, error) {
-	token := a.web.Cookies().Refresh(in.request)
-	if err := a.web.SameOrigin(in.request, token != ""); err != nil {
-		return nil, err
-	}
-	s, err := a.sessions.Refresh(ctx, token)
+	return a.loggedIn(a.logins.Refresh(ctx, in.request))
+}
+
+// LoggedOut is a session that has ended here, and is to end at its identity provider.
+type LoggedOut struct {
+	LogoutURL string `json:"logout_url" doc:"Send the browser there, so that the login ends at the identity provider too. It is good for this browser, once, for ten minutes."`
+}
+
+var logoutDoc = doc{
+	ID: "logout", Tag: "Sessions", Public: true,
+	Summary:   "End the session",
+	Text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing. Where the session began at an identity provider that has a place to log out, the answer says where: with its address or, to a browser that asks for HTML, as a redirect there. The provider sends the browser back to logged-out.",
+	Responses: map[int]any{200: LoggedOut{}, 204: nil, 303: nil},
+	Headers:   map[int][]string{200: {"Set-Cookie"}, 204: {"Set-Cookie"}, 303: {"Location", "Set-Cookie"}},
+}
+
+type logoutInput struct {
+	Browser
+	ReturnTo string `query:"return_to" doc:"The path of this service to go on with when the provider has ended the login, of at most 2048 bytes." example:"/editor/"`
+}
+
+func (a *API) logout(ctx context.Context, in *logoutInput) (*reply, error) {
+	where, cookies, err := a.logins.Leave(ctx, in.request, in.ReturnTo)
 	if err != nil {
 		return nil, err
 	}
-	return a.loggedIn(s)
+	if where == "" {
+		return &reply{Status: http.StatusNoContent, SetCookie: cookies}, nil
+	}
+	r := &reply{Status: http.StatusSeeOther, Location: where}
+	if !login.ForPeople(in.request) {
+		if r, err = answer(http.StatusOK, LoggedOut{where}); err != nil {
+			return nil, err
+		}
+	}
+	r.CacheControl, r.Vary, r.SetCookie = "no-store", []string{"Accept"}, cookies
+	return r, nil
+}
+
+// told is what the logins tell a browser.
+func told(a *login.Answer, err error) (*reply, error) {
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{Status: a.Status, Location: a.Location, RetryAfter: a.RetryAfter, CacheControl: "no-store", Vary: a.Vary, SetCookie: a.Cookies, Body: a.Page}
+	if a.Page != nil {
+		r.ContentType, r.CSP = login.ContentType, login.Policy
+	}
+	return r, nil
+}
+
+// InProvider names a provider.
+type InProvider struct {
+	Provider string `path:"provider" doc:"The name of the identity provider." example:"id"`
+}
+
+// pages is what is said of the operations that people follow links to.
+const pages = " A browser is told why a login fails by a page, in English or French."
+
+var startLoginDoc = doc{
+	ID: "start-login", Tag: "Sessions", Public: true,
+	Summary:   "Log in at an identity provider",
+	Text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback." + pages,
+	Responses: map[int]any{303: nil},
+	Headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
+	AnyQuery:  true, // others are refused by the logins, as people are to be told by a page
+	Problems:  []int{400, 404, 429},
+}
+
+type startInput struct {
+	Browser
+	InProvider
+	ReturnTo string `query:"return_to" doc:"The path of this service to go on with after the login, of at most 2048 bytes." example:"/editor/"`
+}
+
+func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
+	return told(a.logins.Start(ctx, in.request, in.Provider, in.ReturnTo))
+}
+
+var finishLoginDoc = doc{
+	ID: "finish-login", Tag: "Sessions", Public: true, AnyQuery: true,
+	Summary:   "Come back from an identity provider",
+	Text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
+	Responses: map[int]any{200: map[string]any{"text/html": openapi.File{}}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
+	Problems:  []int{400, 404, 429},
+}
+
+type finishInput struct {
+	Browser
+	InProvider
+}
+
+func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) {
+	return told(a.logins.Finish(ctx, in.request, in.Provider))
+}
+
+var finishLogoutDoc = doc{
+	ID: "finish-logout", Tag: "Sessions", Public: true, AnyQuery: true,
+	Summary:   "Come back from a logout",
+	Text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login." + pages,
+	Responses: map[int]any{200: map[string]any{"text/html": openapi.File{}}},
+	Headers:   map[int][]string{200: {"Set-Cookie"}},
+	Problems:  []int{404},
+}
+
+func (a *API) finishLogout(ctx context.Context, in *finishInput) (*reply, error) {
+	return told(a.logins.FinishLogout(ctx, in.request, in.Provider))
 }

@@ -30,6 +30,7 @@ import (
 	"cms/repo/repotest"
 	"cms/site"
 	"cms/web"
+	"cms/web/login"
 )
 
 // server is a real API on a real repository, reached over real HTTP.
@@ -68,6 +69,7 @@ const (
 type options struct {
 	apiOptions
 	webOptions
+	Providers []*auth.Provider
 }
 
 type (
@@ -153,6 +155,11 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 		t.Fatal(err)
 	}
 	o.Web = s.web
+	if o.Sessions != nil {
+		if o.Logins, err = login.New(login.Options{Web: s.web, Providers: o.Providers}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if s.api, err = api.New(o.apiOptions); err != nil {
 		t.Fatal(err)
 	}

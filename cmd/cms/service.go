@@ -23,6 +23,7 @@ import (
 	"cms/state"
 	"cms/trace"
 	"cms/web"
+	"cms/web/login"
 	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
@@ -145,11 +146,14 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	logins, err := login.New(login.Options{Web: floor, Providers: p.providers, Flows: flows})
+	if err != nil {
+		return nil, err
+	}
 	door, err := api.New(api.Options{
 		Web:         floor,
 		Site:        s.site,
-		Providers:   p.providers,
-		Flows:       flows,
+		Logins:      logins,
 		Inbound:     s.inbound,
 		Webhooks:    s.hooks,
 		Deployments: deployments,

@@ -15,6 +15,7 @@ import (
 	"cms/media"
 	"cms/site"
 	"cms/trace"
+	"cms/web/login"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -48,14 +49,14 @@ func partsOf(c *config.Config) (*parts, error) {
 		}
 		p.issuers = append(p.issuers, a)
 		if l := is.Login; l != nil && config.Report(wrong) == nil {
-			at := c.Server.PublicURL + "/v1/auth/oidc/" + l.Name
+			at := c.Server.PublicURL + login.Path + l.Name
 			o := auth.ProviderOptions{
 				Name: l.Name, Issuer: a, ClientID: l.ClientID, ClientSecret: string(l.Secret), Scopes: l.Scopes,
 				Knows:       func(pr *auth.Principal) bool { return p.policy.Knows(pr) }, // which is there before anybody logs in
 				RedirectURL: at + "/callback", MaxToken: max(int(c.Server.MaxTokenBytes), auth.DefaultMaxToken),
 			}
 			if l.Logout {
-				o.LogoutURL = at + "/logged-out"
+				o.LogoutURL = at + "/" + login.LoggedOut
 			}
 			provider, err := auth.NewProvider(o)
 			for _, err := range each(err) {

@@ -1,4 +1,4 @@
-package api
+package login
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -19,57 +18,43 @@ import (
 // People meet logins at providers as links that they follow. So where one fails, a
 // browser is told by a page, and everybody else by a problem document.
 
+// Media types of answers, beside those of problems.
 const (
 	mediaHTML = "text/html"
-
-	// loginPolicy allows nothing at all: the pages have no script, no style and no form.
-	loginPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-
-	providersRoute = "/v1/auth/oidc/"
+	mediaJSON = "application/json"
 )
 
-// forPeople says whether who sends a request reads HTML rather than JSON.
-func forPeople(r *http.Request) bool {
+// ForPeople says whether who sends a request reads HTML rather than JSON.
+func ForPeople(r *http.Request) bool {
 	best, err := web.Negotiate(strings.Join(r.Header.Values("Accept"), ","), "application/problem+json", mediaJSON, mediaHTML)
 	return err == nil && best == mediaHTML
 }
 
-// toldLogin is how a request about a login is refused.
-func (a *API) toldLogin(ctx context.Context, r *http.Request, err error) (*reply, error) {
-	if !forPeople(r) {
+// refusal is how a request about a login is refused: to a browser by a page, to others by
+// the error.
+func (l *Logins) refusal(ctx context.Context, r *http.Request, err error) (*Answer, error) {
+	if !ForPeople(r) {
 		return nil, err
 	}
-	p := a.problem(ctx, err)
-	return &reply{
-		Status: p.Status, ContentType: htmlType, CacheControl: "no-store", CSP: loginPolicy, Vary: []string{"Accept", "Accept-Language"},
-		RetryAfter: p.GetHeaders().Get("Retry-After"), Body: a.refusalPage(r, err, p),
+	p := l.web.Problem(ctx, err)
+	p.Tell(ctx)
+	return &Answer{
+		Status: p.Status, Vary: []string{"Accept", "Accept-Language"},
+		RetryAfter: p.GetHeaders().Get("Retry-After"), Page: l.refusalPage(r, err, p),
 	}, nil
 }
 
-// refuseLogin tells a browser why the floor refuses a request about a login; false where
-// it is not told by a page.
-func (a *API) refuseLogin(w http.ResponseWriter, r *http.Request, err error) bool {
-	if a.sessions == nil || r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.HasPrefix(r.URL.Path, providersRoute) {
+// Refuse tells a browser why the floor refuses a request about a login at a provider; false
+// where it is not told by a page.
+func (l *Logins) Refuse(w http.ResponseWriter, r *http.Request, err error) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.HasPrefix(r.URL.Path, Path) {
 		return false
 	}
-	told, err := a.toldLogin(r.Context(), r, err)
+	a, err := l.refusal(r.Context(), r, err)
 	if err != nil {
 		return false
 	}
-	h := w.Header()
-	h.Set("Content-Type", told.ContentType)
-	h.Set("Cache-Control", told.CacheControl)
-	h.Set("Content-Security-Policy", told.CSP)
-	for _, name := range told.Vary {
-		h.Add("Vary", name)
-	}
-	if told.RetryAfter != "" {
-		h.Set("Retry-After", told.RetryAfter)
-	}
-	w.WriteHeader(told.Status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(told.Body) //nolint:gosec // every text in it is escaped
-	}
+	a.Send(w, r)
 	return true
 }
 
@@ -89,52 +74,41 @@ var refusals = map[int]words{
 var otherRefusal = words{"Something went wrong here. Try again in a moment.", "Une erreur s’est produite ici. Réessayez dans un moment."}
 
 // refusalPage tells why a request about a login is refused, and leads to another try.
-func (a *API) refusalPage(r *http.Request, err error, p *Problem) []byte {
+func (l *Logins) refusalPage(r *http.Request, err error, p *web.Problem) []byte {
 	why, known := refusals[p.Status]
 	if !known {
 		why = otherRefusal
 	}
-	if login := (*auth.LoginError)(nil); errors.As(err, &login) {
-		why = words{login.Detail, login.French}
+	if failed := (*auth.LoginError)(nil); errors.As(err, &failed) {
+		why = words{failed.Detail, failed.French}
 	}
 	title := words{"You are not logged in", "Vous n’êtes pas connecté"}
-	name, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, providersRoute), "/")
-	if which == loggedOut {
+	name, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Path), "/")
+	if which == LoggedOut {
 		title = words{"Nothing to log out from", "Rien à déconnecter"}
 	}
 	again := ""
-	if slices.ContainsFunc(a.providers, func(p *auth.Provider) bool { return p.Name() == name }) {
-		again = startPath(name, a.wanted(r))
+	if slices.ContainsFunc(l.providers, func(p *auth.Provider) bool { return p.Name() == name }) {
+		again = StartPath(name, l.wanted(r))
 	}
-	return loginPage(r, title, why, words{"Try again", "Réessayer"}, again, false)
+	return page(r, title, why, words{"Try again", "Réessayer"}, again, false)
 }
 
 // wanted is where the login that a request is about was to lead on to, "" for nowhere.
-func (a *API) wanted(r *http.Request) string {
-	flow, _ := a.flows.Open(a.web.Cookies().Of(r, flowCookie))
+func (l *Logins) wanted(r *http.Request) string {
+	flow, _ := l.flows.Open(l.web.Cookies().Of(r, flowCookie))
 	if path := cmp.Or(flow.ReturnTo, r.URL.Query().Get("return_to")); localPath(path) {
 		return path
 	}
 	return ""
 }
 
-// startPath is where a login begins that leads on to returnTo, if that is not "".
-func startPath(provider, returnTo string) string {
-	path := providersRoute + url.PathEscape(provider) + "/start"
-	if returnTo != "" {
-		path += "?return_to=" + url.QueryEscape(returnTo)
-	}
-	return path
-}
-
-const htmlType = mediaHTML + "; charset=utf-8"
-
-// loginPage is a page in the language of who asks, with a link to a path unless that is "". It
+// page is a page in the language of who asks, with a link to a path unless that is "". It
 // follows the link itself where it is to go on: a redirect would still belong to the
 // navigation that the provider's page began, and browsers leave SameSite=Strict cookies
 // out of it. No page of others hears where it came from, nor ours: an address may have a
 // code in it.
-func loginPage(r *http.Request, title, text, link words, path string, goOn bool) []byte {
+func page(r *http.Request, title, text, link words, path string, goOn bool) []byte {
 	say := func(w words) string { return html.EscapeString(w.english) }
 	language := web.Language(strings.Join(r.Header.Values("Accept-Language"), ","), "en", "fr")
 	if language == "fr" {
