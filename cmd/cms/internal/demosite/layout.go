@@ -10,9 +10,7 @@ import (
 	"time"
 )
 
-// The pages are laid out by code and not by html/template: where that is in a program,
-// the linker keeps every method of every type, as a template may call it by its name,
-// and the program is a seventh larger.
+// The pages are laid out by code: they are few, and nobody puts others in their place.
 
 // home lays out the page that lists the entries.
 func (v *view) home(w io.Writer) {
