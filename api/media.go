@@ -135,7 +135,7 @@ func (a *API) mediaRoutes() {
 		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 409, 412, 416},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
-	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG and WebP lose their metadata, but for orientation and colours.", true,
+	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG, WebP, AVIF and HEIC lose their metadata, but for orientation and colours.", true,
 		map[int]any{200: openapi.Either{MediaFile{}, Diff{}}, 201: MediaFile{}}, []int{400, 404, 408, 409, 412, 413, 428, 503, 504, 507},
 		ifMatch, param("header", "If-None-Match", "* to create a file that is not there."), message, dryRun, key)
 	references := param("query", "references", referencesOfMedia)

@@ -24,7 +24,7 @@ type kind struct {
 var known = func() map[string]kind {
 	jpeg := kind{media: "image/jpeg", is: detected("image/jpeg"), inline: true, pixels: decodedPixels, strip: stripJPEG}
 	heif := func(media string, brands ...string) kind {
-		return kind{media: media, is: isBrand(brands...), inline: true, pixels: heifPixels}
+		return kind{media: media, is: isBrand(brands...), inline: true, pixels: heifPixels, strip: stripHEIF}
 	}
 	shown := func(media string, is func(io.ReadSeeker) (bool, error)) kind {
 		return kind{media: media, is: is, inline: true}

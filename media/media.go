@@ -164,7 +164,7 @@ func pixelsOf(w, h int64) int64 {
 // errPicture is the error of a picture that its format does not allow.
 var errPicture = errors.New("not a picture that can be read")
 
-// Strip copies a JPEG, PNG or WebP of that name to w without its metadata. It is false
+// Strip copies a JPEG, PNG, WebP, AVIF or HEIC of that name to w without its metadata. It is false
 // for other types, of which nothing is written. A *RefusedError for a file that cannot
 // be read.
 func (r Rules) Strip(w io.Writer, name string, f io.ReadSeeker) (bool, error) {
