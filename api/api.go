@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -42,7 +43,7 @@ type API struct {
 	router     *mux.Router
 	operations *operation.Operations
 	document   *openapi.Document
-	openapi    web.File // the document as it is served
+	openapi    func() (web.File, error) // the document as it is served, made for who asks first
 
 	streams *stream.Streams
 	events  *events
@@ -97,11 +98,13 @@ func New(o Options) (*API, error) {
 	})
 	a.routes()
 	hooks.Register(a.operations, hooks.Options{Web: o.Web, Site: o.Site, Inbound: o.Inbound, Webhooks: o.Webhooks, Deployments: o.Deployments})
-	about, err := a.document.Finish()
-	if err != nil {
+	if err := a.document.Finish(); err != nil {
 		return nil, err
 	}
-	a.openapi = web.NewFile(mediaJSON, about, nil)
+	a.openapi = sync.OnceValues(func() (web.File, error) {
+		about, err := a.document.JSON()
+		return web.NewFile(mediaJSON, about, nil), err
+	})
 	page, err := docs.New()
 	if err != nil {
 		return nil, err
@@ -126,8 +129,11 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) error {
-	a.openapi.ServeHTTP(w, r)
-	return nil
+	file, err := a.openapi()
+	if err == nil {
+		file.ServeHTTP(w, r)
+	}
+	return err
 }
 
 // routes is the route table, but for what package hooks has.

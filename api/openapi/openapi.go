@@ -234,8 +234,8 @@ func (d *Document) Operation(method, path string) *huma.Operation {
 // Add adds an operation that huma does not know of.
 func (d *Document) Add(op *huma.Operation) { d.api.AddOperation(op) }
 
-// Finish is the document as it is served.
-func (d *Document) Finish() ([]byte, error) {
+// Finish ends the document: no more is added.
+func (d *Document) Finish() error {
 	d.webhooks()
 	schemas := d.api.Components.Schemas.Map()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which are never sent
@@ -268,9 +268,11 @@ func (d *Document) Finish() ([]byte, error) {
 			}
 		}
 	}
-	if err := d.shareParameters(); err != nil {
-		return nil, err
-	}
+	return d.shareParameters()
+}
+
+// JSON is the document as it is served, once it is finished.
+func (d *Document) JSON() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
