@@ -28,7 +28,6 @@ import (
 	"cms/api/hooks"
 	"cms/auth"
 	"cms/content"
-	"cms/state/statetest"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -186,10 +185,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	receiver := httptest.NewServer(w.site)
 	t.Cleanup(receiver.Close)
 	w.receiver = receiver.URL
-	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
-	if err := auth.NewAccounts(db, []string{"editor"}).Add(t.Context(), auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password); err != nil {
-		t.Fatal(err)
-	}
+	db := openAccounts(t)
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
 	if err != nil {
 		t.Fatal(err)

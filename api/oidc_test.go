@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -28,13 +29,18 @@ type loginProvider struct {
 	calls  atomic.Int64   // that the service made
 }
 
-func newLoginProvider(t *testing.T) *loginProvider {
-	t.Helper()
+// loginKey is that of all login providers: no server knows two of them.
+var loginKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	p := &loginProvider{idProvider: idProvider{key: key}, t: t}
+	return key
+})
+
+func newLoginProvider(t *testing.T) *loginProvider {
+	t.Helper()
+	p := &loginProvider{idProvider: idProvider{key: loginKey()}, t: t}
 	mux := http.NewServeMux()
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.calls.Add(1)

@@ -1,12 +1,17 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,14 +26,44 @@ const (
 	password = "une phrase de passe longue"
 )
 
-// newLoginServer is a server with the account of Camille, an editor.
-func newLoginServer(t *testing.T, publicURL string, providers ...*auth.Provider) (*server, *state.DB) {
+// accountsFile is a database with the account of Camille, whose password is hashed once for
+// all tests.
+var accountsFile = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "accounts")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "state.db")
+	db, err := state.Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		return nil, err
+	}
+	err = auth.NewAccounts(db, []string{"editor"}).Add(context.Background(), auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// openAccounts opens a copy of it until the test ends.
+func openAccounts(t *testing.T) *state.DB {
 	t.Helper()
-	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
-	err := auth.NewAccounts(db, []string{"editor"}).Add(t.Context(), auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
+	path := filepath.Join(t.TempDir(), "state.db")
+	file, err := accountsFile()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return statetest.Open(t, "sqlite:"+path)
+}
+
+// newLoginServer is a server with the account of Camille, an editor.
+func newLoginServer(t *testing.T, publicURL string, providers ...*auth.Provider) (*server, *state.DB) {
+	t.Helper()
+	db := openAccounts(t)
 	now := time.Now()
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Now: func() time.Time { return now }}) // however long a guess takes
 	if err != nil {

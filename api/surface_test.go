@@ -14,7 +14,6 @@ import (
 
 	"cms/api"
 	"cms/auth"
-	"cms/state/statetest"
 	"cms/web"
 )
 
@@ -81,10 +80,7 @@ func TestHeadersOfAnswers(t *testing.T) {
 // that is reached with it.
 func TestOriginWithoutTLS(t *testing.T) {
 	t.Parallel()
-	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
-	if err := auth.NewAccounts(db, []string{"editor"}).Add(t.Context(), auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password); err != nil {
-		t.Fatal(err)
-	}
+	db := openAccounts(t)
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
 	if err != nil {
 		t.Fatal(err)
