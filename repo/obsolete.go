@@ -25,6 +25,7 @@ import (
 type repacker struct {
 	disk       disk
 	folder     string
+	drafts     string        // the folder of what is being written
 	grace      time.Duration // how long obsolete packs stay
 	log        *slog.Logger
 	lastOpen   func() time.Time                         // when somebody last began to read; nil, or the zero Time, where that is not seen

@@ -26,7 +26,7 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 // repackerOf maintains the packs of a repository, and keeps them for two minutes.
 func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
-	return &repacker{disk: d, folder: r.packFolder(), grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
+	return &repacker{disk: d, folder: r.packFolder(), drafts: r.drafts, grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
 }
 
 // later is a time at which all that is kept now may go.
@@ -352,7 +352,7 @@ func blobPacks(t *testing.T, folder string, n int) {
 		p := newPack()
 		raw := []byte(fmt.Sprint("blob ", i))
 		p.add(plumbing.BlobObject, hashObject(plumbing.BlobObject, raw), raw)
-		if err := errors.Join(p.save(d, k), k.release()); err != nil {
+		if err := errors.Join(p.save(d, folder, k), k.release()); err != nil {
 			t.Fatal(err)
 		}
 	}

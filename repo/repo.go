@@ -19,7 +19,7 @@
 // which the process that has it open keeps locked, cms.index and
 // objects/info/cms.synced, which make the next start quick, and objects/info/cms.keep,
 // of which the files that guard packs are links (see keepFiles). The latter three can
-// be deleted at any time.
+// be deleted at any time. The folder cms.drafts has what is being written.
 package repo
 
 import (
@@ -79,6 +79,7 @@ type Repo struct {
 	clock        func() time.Time
 
 	disk     disk
+	drafts   string // the folder of drafts; empty when nothing is written
 	lock     *os.File
 	branch   branch
 	store    *store
