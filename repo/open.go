@@ -111,6 +111,11 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if err := r.nameBranch(branchName); err != nil {
 		return err
 	}
+	if !r.readOnly {
+		if err := r.removeLeftovers(); err != nil {
+			return fmt.Errorf("remove what an earlier process left: %w", err)
+		}
+	}
 	found, known, err := r.readAll(s)
 	if err != nil {
 		return err
@@ -121,9 +126,6 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if !r.readOnly {
 		if err := r.protect(protect); err != nil {
 			return err
-		}
-		if err := r.removeLeftovers(); err != nil {
-			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
 	tip, err := r.branch.read()

@@ -110,12 +110,13 @@ type Repo struct {
 	pack        *pack
 	keepFiles   keepFiles
 	syncTracker syncTracker
-	dirty       bool     // a write failed and may have left something behind
-	indexed     int      // how many commits the saved index has
-	sections    int      // and in how many sections that are not full
-	outdated    bool     // whether it has parse results of another version
-	unindexed   []record // parse results that it lacks, but for those that warm finds
-	warmDue     bool     // there may be entries for warm
+	lostIndexes map[string]bool // packs whose index was missing at the last look, by name
+	dirty       bool            // a write failed and may have left something behind
+	indexed     int             // how many commits the saved index has
+	sections    int             // and in how many sections that are not full
+	outdated    bool            // whether it has parse results of another version
+	unindexed   []record        // parse results that it lacks, but for those that warm finds
+	warmDue     bool            // there may be entries for warm
 
 	rebuild       *indexRebuild // nil while there is none
 	rebuildAfter  time.Time     // not before
@@ -293,6 +294,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			}
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
+			r.restoreIndexes()
 			r.maintainIndex(ctx)
 			due = maintained == nil && r.repacker.due(r.expiryTime())
 		case a := <-r.refUpdates:
