@@ -23,6 +23,9 @@ func packOf(t *testing.T, r *Repo, h Hash) string {
 	return at.pack.name
 }
 
+// lookForIndexes does what the writer and the maintenance of packs do now and then.
+func lookForIndexes(r *Repo) { r.repacker.restoreIndexes(r.lostIndexes.look()) }
+
 // TestIndexComesBack: git gc takes an index for left over whose pack came while it
 // listed the folder. What is in that pack can be read all the while, and the index comes
 // back.
@@ -51,11 +54,19 @@ func TestIndexComesBack(t *testing.T) {
 				t.Fatalf("without the index of its pack: %d bytes, %v", len(b), err)
 			}
 		}
-		time.Sleep(3 * pollInterval)
-		synctest.Wait()
-		if got, err := os.ReadFile(pack + ".idx"); err != nil || !bytes.Equal(got, was) {
-			t.Errorf("the index is not back as it was: %v", err)
+		back := func(which string) {
+			time.Sleep(3 * pollInterval)
+			synctest.Wait()
+			if got, err := os.ReadFile(pack + ".idx"); err != nil || !bytes.Equal(got, was) {
+				t.Errorf("the index that readers %s is not back as it was: %v", which, err)
+			}
 		}
+		back("have")
+		r.store.set().close()
+		if err := os.Remove(pack + ".idx"); err != nil {
+			t.Fatal(err)
+		}
+		back("do not have")
 	})
 	fsck(t, o.Path)
 	if l := leftBehind(o.Path); len(l) > 0 {
@@ -98,7 +109,7 @@ func TestIndexIsMissedTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r.restoreIndexes()
+		lookForIndexes(r)
 		if got := exists(pack + ".idx"); got != step.back {
 			t.Errorf("%s: the index is there: %v, want %v", step.name, got, step.back)
 		}
@@ -113,10 +124,10 @@ func TestEveryCrashOfRestoredIndex(t *testing.T) {
 	t.Parallel()
 	scenario := func(t *testing.T, s *script) {
 		s.commit(t, "un", "a", "b")
-		pack := packOf(t, s.repo, s.repo.View().tree) // without which no start is possible
+		pack := packOf(t, s.repo, s.repo.View().tree)             // without which no start is possible
 		if err := s.repo.disk.Remove(pack + ".idx"); err == nil { // as the disk allows
-			s.repo.restoreIndexes()
-			s.repo.restoreIndexes()
+			lookForIndexes(s.repo)
+			lookForIndexes(s.repo)
 		}
 		s.commit(t, "deux", "c")
 	}

@@ -202,12 +202,16 @@ func holds(a, b *idxfile.MemoryIndex) bool {
 // passed over from then on, so that the others are repacked.
 func (rp *repacker) packError(p packFile, err error) error {
 	if errors.Is(err, errDamaged) {
-		if rp.damaged == nil {
-			rp.damaged = make(map[string]bool)
-		}
-		rp.damaged[p.name] = true
+		rp.markDamaged(p.name)
 	}
 	return fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
+}
+
+func (rp *repacker) markDamaged(pack string) {
+	if rp.damaged == nil {
+		rp.damaged = make(map[string]bool)
+	}
+	rp.damaged[pack] = true
 }
 
 // pause rests after what was done since began.

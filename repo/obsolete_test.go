@@ -141,12 +141,12 @@ func TestObsoletePacksAreNotRead(t *testing.T) {
 	}
 	known(1)
 	into := j.obsolete[0].into
-	for _, ext := range []string{".idx", ".pack"} {
-		if err := os.Rename(into+ext, into+ext+".gone"); err != nil {
+	for ext, want := range map[string]int{".idx": 6 + 1, ".pack": 6} { // one that lacks its index is not forgotten
+		if err := os.Rename(into+ext, into+ext+".away"); err != nil {
 			t.Fatal(err)
 		}
-		known(6)
-		if err := os.Rename(into+ext+".gone", into+ext); err != nil {
+		known(want)
+		if err := os.Rename(into+ext+".away", into+ext); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -48,6 +48,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		r.disk = syncHookDisk{r.disk, o.BeforeSync}
 	}
 	r.keepFiles = keepFiles{disk: r.disk, folder: r.packFolder()}
+	r.lostIndexes.folder = r.packFolder()
 	r.syncTracker = syncTracker{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*syncedFolder)}
 	if o.Queue == 0 {
 		o.Queue = 1024

@@ -150,7 +150,7 @@ func (s *packSet) look() error {
 		next.packs = append(next.packs, p)
 	}
 	for _, p := range old {
-		if !listed[p.name] && p.lostIndex() { // it can be read nevertheless
+		if !listed[p.name] && p.damage == nil && lacksIndex(p.name) { // it can be read nevertheless
 			listed[p.name] = true
 			next.packs = append(next.packs, p)
 		}

@@ -110,13 +110,13 @@ type Repo struct {
 	pack        *pack
 	keepFiles   keepFiles
 	syncTracker syncTracker
-	lostIndexes map[string]bool // packs whose index was missing at the last look, by name
-	dirty       bool            // a write failed and may have left something behind
-	indexed     int             // how many commits the saved index has
-	sections    int             // and in how many sections that are not full
-	outdated    bool            // whether it has parse results of another version
-	unindexed   []record        // parse results that it lacks, but for those that warm finds
-	warmDue     bool            // there may be entries for warm
+	lostIndexes lostIndexes
+	dirty       bool     // a write failed and may have left something behind
+	indexed     int      // how many commits the saved index has
+	sections    int      // and in how many sections that are not full
+	outdated    bool     // whether it has parse results of another version
+	unindexed   []record // parse results that it lacks, but for those that warm finds
+	warmDue     bool     // there may be entries for warm
 
 	rebuild       *indexRebuild // nil while there is none
 	rebuildAfter  time.Time     // not before
@@ -254,7 +254,8 @@ func (r *Repo) Run(ctx context.Context) error {
 		})
 	}
 	r.countPacks(nil)
-	due := true // as an earlier process may have kept some
+	due := true       // as an earlier process may have kept some
+	var lost []string // the packs that have lost their index
 	for {
 		if warmed == nil && r.warmDue && r.mayWarm(ctx) {
 			r.warmDue, warmed = false, make(chan struct{})
@@ -262,8 +263,12 @@ func (r *Repo) Run(ctx context.Context) error {
 		}
 		if repack := r.packs.Load() > packLimit; maintained == nil && (repack || due) {
 			maintained, due = make(chan error, 1), false
-			now := r.expiryTime()
-			beside.Go(func() { maintained <- r.repacker.maintain(ctx, now, repack) })
+			now, without := r.expiryTime(), lost
+			lost = nil
+			beside.Go(func() {
+				r.repacker.restoreIndexes(without)
+				maintained <- r.repacker.maintain(ctx, now, repack)
+			})
 		}
 		wake := r.queue.wake
 		if maintained != nil && r.packs.Load() >= maxPacks {
@@ -294,9 +299,9 @@ func (r *Repo) Run(ctx context.Context) error {
 			}
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
-			r.restoreIndexes()
 			r.maintainIndex(ctx)
-			due = maintained == nil && r.repacker.due(r.expiryTime())
+			lost = r.lostIndexes.look()
+			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))
 		case a := <-r.refUpdates:
 			a.done <- r.updateRef(writing, a)
 		case found := <-readings:
