@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +32,9 @@ type readers struct {
 	// Git's own gc, which removes those that it has repacked at once.
 	strict sync.RWMutex
 
-	mu     sync.Mutex
-	counts map[string]int
+	mu        sync.Mutex
+	counts    map[string]int
+	indexLost time.Time // when a pack was last seen to have lost its index
 }
 
 // beside has readers read for d beside writers. The packs that were repacked stay for a
@@ -81,7 +84,8 @@ func (r *readers) run(ctx context.Context, d time.Duration, l *soakLoad) error {
 		"git fsck --strict":               r.git(&r.strict, "fsck", "--strict", "--no-dangling", "--no-progress"),
 		"git log --stat":                  r.git(nil, "log", "--stat", "-n", "200", "main"),
 		"git rev-list --objects":          r.git(nil, "rev-list", "--objects", "-n", "50", "main"),
-		"git clone":                       r.clone,
+		"git clone":                       r.clone("--no-local"),
+		"git clone, by path":              r.clone(),
 		"git gc --auto":                   r.upkeep,
 		"go-git, opened for each reading": r.goGit(1),
 		"go-git, kept open":               r.goGit(1000),
@@ -93,10 +97,21 @@ func (r *readers) run(ctx context.Context, d time.Duration, l *soakLoad) error {
 	} else {
 		r.count("readings by libgit2: there is no python3 with pygit2")
 	}
+	all.Go(func() {
+		for ctx.Err() == nil && time.Now().Before(until) {
+			r.lookForLostIndexes(ctx)
+			rest(ctx, 250*time.Millisecond)
+		}
+	})
 	for name, read := range kinds {
 		all.Go(func() {
 			for ctx.Err() == nil && time.Now().Before(until) {
-				if err := read(context.WithoutCancel(ctx)); err != nil {
+				began := time.Now()
+				err := read(context.WithoutCancel(ctx))
+				if err != nil && r.indexWasLost(began) {
+					r.count("readings while an index was gone that git gc had removed")
+					continue
+				} else if err != nil {
 					cancel(fmt.Errorf("%s: %w", name, err))
 				}
 				r.count(name)
@@ -113,6 +128,40 @@ func (r *readers) count(what string) {
 	r.counts[what]++
 }
 
+// lookForLostIndexes notes whether a pack has lost its index: git gc takes it for left
+// over if the pack came while it listed the folder. The service puts it back at its second
+// look. One that is being placed is kept, one that is being removed soon gone.
+func (r *readers) lookForLostIndexes(ctx context.Context) {
+	folder := filepath.Join(r.repository, "objects", "pack")
+	lost := func(pack string) bool {
+		name := strings.TrimSuffix(pack, ".pack")
+		_, err := os.Stat(pack)
+		_, indexErr := os.Stat(name + ".idx")
+		_, keepErr := os.Stat(name + ".keep")
+		return err == nil && errors.Is(indexErr, fs.ErrNotExist) && errors.Is(keepErr, fs.ErrNotExist)
+	}
+	packs, _ := filepath.Glob(filepath.Join(folder, "pack-*.pack")) // the pattern is right
+	packs = slices.DeleteFunc(packs, func(p string) bool { return !lost(p) })
+	if len(packs) == 0 {
+		return
+	}
+	rest(ctx, 50*time.Millisecond)
+	if slices.ContainsFunc(packs, lost) {
+		r.mu.Lock()
+		r.indexLost = time.Now()
+		r.mu.Unlock()
+	}
+}
+
+// indexWasLost says whether a reading that began then may have failed for want of an
+// index.
+func (r *readers) indexWasLost(began time.Time) bool {
+	r.lookForLostIndexes(context.Background())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.indexLost.After(began.Add(-time.Second))
+}
+
 // git runs a command of Git's on the repository, under lock if there is one.
 func (r *readers) git(lock *sync.RWMutex, args ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -125,18 +174,26 @@ func (r *readers) git(lock *sync.RWMutex, args ...string) func(context.Context) 
 	}
 }
 
-// clone clones the repository as from another machine. By path alone Git would link
-// whatever files there are, which it says may fail beside any change.
-func (r *readers) clone(ctx context.Context) error {
-	r.strict.RLock()
-	defer r.strict.RUnlock()
-	to, err := os.MkdirTemp(r.dir, "clone")
-	if err != nil {
-		return err
+// clone clones the repository. By a path alone Git links the files that it finds, and
+// fails where a .keep goes at that moment.
+func (r *readers) clone(way ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r.strict.RLock()
+		defer r.strict.RUnlock()
+		to, err := os.MkdirTemp(r.dir, "clone")
+		if err != nil {
+			return err
+		}
+		args := slices.Concat([]string{"clone", "-q", "--bare"}, way, []string{r.repository, to})
+		if _, err = command(ctx, "", "git", args...); err != nil && len(way) == 0 && keepWent.MatchString(err.Error()) {
+			r.count("git clone by path met a .keep that went")
+			err = nil
+		}
+		return errors.Join(err, os.RemoveAll(to))
 	}
-	_, err = command(ctx, "", "git", "clone", "-q", "--bare", "--no-local", r.repository, to)
-	return errors.Join(err, os.RemoveAll(to))
 }
+
+var keepWent = regexp.MustCompile(`fatal: failed to copy file to '[^']*\.keep': No such file or directory`)
 
 // upkeep has Git look whether there is something to do, now and then: seldom enough for
 // packs to grow old meanwhile.

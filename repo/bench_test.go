@@ -200,7 +200,7 @@ func manyObjects(tb testing.TB, n int) string {
 	raw := encodeCommit(root.hash, Hash{}, ann, ann, 1790000000, 1790000000, "x\n")
 	tip := hashObject(plumbing.CommitObject, raw)
 	p.add(plumbing.CommitObject, tip, raw)
-	if err := p.save(osDisk{}, &keepFiles{disk: osDisk{}, folder: filepath.Join(dir, "objects/pack")}); err != nil {
+	if err := p.save(osDisk{}, dir, &keepFiles{disk: osDisk{}, folder: filepath.Join(dir, "objects/pack")}); err != nil {
 		tb.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "refs/heads/main"), []byte(tip.String()+"\n"), 0o666); err != nil {

@@ -113,7 +113,7 @@ func TestDeepTree(t *testing.T) {
 		p.add(2, h, tree)
 		tree = []byte(item("40000", "d", h.String()))
 	}
-	if err := p.save(osDisk{}, &r.keepFiles); err != nil {
+	if err := p.save(osDisk{}, r.drafts, &r.keepFiles); err != nil {
 		t.Fatal(err)
 	}
 	inner := object(t, o.Path, "tree", []byte(item("100644", "neu.md", object(t, o.Path, "blob", blob))))

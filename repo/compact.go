@@ -45,7 +45,7 @@ func (r *Repo) Compact(ctx context.Context) (before, after Usage, err error) {
 // that never drops an object: others drop those whose reference has not moved yet.
 // No pack is kept.
 func (r *Repo) repack(ctx context.Context) error {
-	rp := &repacker{disk: r.disk, folder: r.packFolder(), log: r.log}
+	rp := &repacker{disk: r.disk, folder: r.packFolder(), drafts: r.drafts, log: r.log}
 	if err := errors.Join(rp.findObsolete(), rp.removeExpired(ctx, time.Now())); err != nil {
 		return fmt.Errorf("remove packs: %w", err)
 	}

@@ -713,7 +713,7 @@ func checkImage(t *testing.T, s *script, dir string) {
 
 // leftBehind are the drafts and keeps in the repository, and the branch's locks.
 func leftBehind(dir string) (left []string) {
-	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "objects/pack/*.keep", "refs/heads/*.lock"} {
+	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "cms.drafts/*", "objects/pack/*.keep", "refs/heads/*.lock"} {
 		l, _ := filepath.Glob(filepath.Join(dir, pattern))
 		left = append(left, l...)
 	}

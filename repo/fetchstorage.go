@@ -29,7 +29,7 @@ const fetchDraft = drafts + "fetch"
 
 // PackfileWriter implements go-git's storer.PackfileWriter.
 func (s *fetchStorage) PackfileWriter() (io.WriteCloser, error) {
-	draft := filepath.Join(s.repo.packFolder(), fetchDraft)
+	draft := filepath.Join(s.repo.drafts, fetchDraft)
 	for _, name := range []string{draft + "_pack", draft + "_idx"} { // of a fetch that failed
 		if err := removeIfExists(s.repo.disk, name); err != nil {
 			return nil, err

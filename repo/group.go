@@ -242,7 +242,7 @@ func (g *group) save(h *refLock) error {
 	go func() { synced <- h.sync() }()
 	err := g.placeUploads()
 	if err == nil {
-		err = r.pack.save(r.disk, &r.keepFiles)
+		err = r.pack.save(r.disk, r.drafts, &r.keepFiles)
 	}
 	if err = errors.Join(err, <-synced); err != nil {
 		return err

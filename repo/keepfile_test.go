@@ -108,6 +108,8 @@ func TestKeeps(t *testing.T) {
 		"cms_upload3_pack":                          "x",
 		"tmp_cms_join_pack":                         "x", // of an older version
 		"tmp_cms_upload7_idx":                       "x",
+		filepath.Join(r.drafts, "cms_group_pack"):   "x",
+		filepath.Join(r.drafts, "cms_place"):        "",
 	}
 	stays := []string{packs[1].name + ".keep", "pack-" + strings.Repeat("2", 40) + ".pack"}
 	at := func(name string) string {

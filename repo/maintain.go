@@ -14,7 +14,7 @@ func (r *Repo) probe(ctx context.Context) error {
 		return err
 	}
 	err := r.clean()
-	if probe := filepath.Join(r.packFolder(), groupDraft+"_probe"); err == nil {
+	if probe := filepath.Join(r.drafts, groupDraft+"_probe"); err == nil {
 		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
 		err = errors.Join(err, removeIfExists(r.disk, probe))
 	}

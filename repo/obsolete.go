@@ -25,6 +25,7 @@ import (
 type repacker struct {
 	disk       disk
 	folder     string
+	drafts     string        // the folder of what is being written
 	grace      time.Duration // how long obsolete packs stay
 	log        *slog.Logger
 	lastOpen   func() time.Time                         // when somebody last began to read; nil, or the zero Time, where that is not seen
@@ -201,12 +202,16 @@ func holds(a, b *idxfile.MemoryIndex) bool {
 // passed over from then on, so that the others are repacked.
 func (rp *repacker) packError(p packFile, err error) error {
 	if errors.Is(err, errDamaged) {
-		if rp.damaged == nil {
-			rp.damaged = make(map[string]bool)
-		}
-		rp.damaged[p.name] = true
+		rp.markDamaged(p.name)
 	}
 	return fmt.Errorf("pack %s: %w", filepath.Base(p.name), err)
+}
+
+func (rp *repacker) markDamaged(pack string) {
+	if rp.damaged == nil {
+		rp.damaged = make(map[string]bool)
+	}
+	rp.damaged[pack] = true
 }
 
 // pause rests after what was done since began.

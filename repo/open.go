@@ -48,6 +48,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		r.disk = syncHookDisk{r.disk, o.BeforeSync}
 	}
 	r.keepFiles = keepFiles{disk: r.disk, folder: r.packFolder()}
+	r.lostIndexes.folder = r.packFolder()
 	r.syncTracker = syncTracker{disk: r.disk, objects: filepath.Join(r.path, "objects"), folders: make(map[string]*syncedFolder)}
 	if o.Queue == 0 {
 		o.Queue = 1024
@@ -111,6 +112,11 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if err := r.nameBranch(branchName); err != nil {
 		return err
 	}
+	if !r.readOnly {
+		if err := r.removeLeftovers(); err != nil {
+			return fmt.Errorf("remove what an earlier process left: %w", err)
+		}
+	}
 	found, known, err := r.readAll(s)
 	if err != nil {
 		return err
@@ -121,9 +127,6 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if !r.readOnly {
 		if err := r.protect(protect); err != nil {
 			return err
-		}
-		if err := r.removeLeftovers(); err != nil {
-			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
 	tip, err := r.branch.read()
@@ -383,33 +386,30 @@ func branches(path string) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// removeLeftovers removes what a process that was killed left.
+// removeLeftovers removes what a process that was killed left, and makes the folder of
+// drafts.
 func (r *Repo) removeLeftovers() error {
-	if err := errors.Join(r.branch.removeStaleLock(), r.keepFiles.releaseStale()); err != nil {
-		return err
+	err := errors.Join(r.branch.removeStaleLock(), r.keepFiles.releaseStale())
+	for _, drafts := range draftFolders(r.path) {
+		err = errors.Join(err, removeAllDrafts(r.disk, drafts, r.packFolder()))
 	}
-	files, err := os.ReadDir(r.packFolder())
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), "_idx"); ok && isDraft(name) {
-			err = errors.Join(err, removeDrafts(r.disk, r.packFolder(), name))
-		} else if isDraft(f.Name()) {
-			err = errors.Join(err, removeIfExists(r.disk, filepath.Join(r.packFolder(), f.Name())))
-		}
+	if r.drafts, err = makeDraftFolder(r.disk, r.path); err != nil {
+		return err
 	}
-	return errors.Join(err, repairPacks(r.disk, r.packFolder(), r.log))
+	r.repacker.drafts = r.drafts
+	return repairPacks(r.disk, r.drafts, r.packFolder(), r.log)
 }
-
-// isDraft says whether a file in the folder of packs was being written, by this
-// version or by one before it.
-func isDraft(name string) bool { return strings.HasPrefix(strings.TrimPrefix(name, "tmp_"), drafts) }
 
 // clean removes what a write that did not come to its end left behind. The lock is
 // held, so nobody else is at it.
 func (r *Repo) clean() error {
-	if err := removeDrafts(r.disk, r.packFolder(), groupDraft); err != nil {
+	if err := r.disk.Mkdir(r.drafts); err != nil { // should somebody have removed it
+		return err
+	}
+	if err := removeDrafts(r.disk, filepath.Join(r.drafts, groupDraft), r.packFolder()); err != nil {
 		return err
 	}
 	if r.inDoubt.Load() == nil {

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -130,19 +128,9 @@ func offset(n int64) []byte {
 	return b
 }
 
-// Beginnings of the names of files that are not in place yet: of the writer's
-// pack, of one that takes the objects of others beside it, and of those of uploads. Git would
-// remove what is called tmp_….
-const (
-	drafts      = "cms_" // all of them
-	groupDraft  = drafts + "group"
-	repackDraft = drafts + "repack"
-	uploadDraft = drafts + "upload" // and a number
-)
-
-// save writes the pack and its index where k keeps it. When it returns nil, both
-// are durable and Git sees them.
-func (p *pack) save(d disk, k *keepFiles) error {
+// save writes the pack and its index among drafts, and gives them names that k keeps.
+// When it returns nil, both are durable and Git sees them.
+func (p *pack) save(d disk, drafts string, k *keepFiles) error {
 	sum := p.finish()
 	name, taken, err := k.reserve(sum)
 	for taken {
@@ -156,7 +144,7 @@ func (p *pack) save(d disk, k *keepFiles) error {
 	if err != nil {
 		return err
 	}
-	draft := filepath.Join(k.folder, groupDraft)
+	draft := filepath.Join(drafts, groupDraft)
 	written := make(chan error, 1)
 	go func() { written <- writeFile(d, draft+"_idx", index, 0o444) }()
 	err = writeFile(d, draft+"_pack", p.buf.Bytes(), 0o444)
@@ -198,46 +186,6 @@ func (p *pack) changeChecksum() Hash {
 type savedPack struct {
 	name  string
 	index []byte
-}
-
-// placePack gives the drafts of a pack and its index, which are durable, their
-// names, and says which, without extension. When it returns nil, those are
-// durable and Git sees them. What is left when it fails is for cleanPacks.
-func placePack(d disk, folder, draft string, sum Hash) (name string, err error) {
-	name = filepath.Join(folder, packName(sum))
-	return name, placeDrafts(d, filepath.Join(folder, draft), name)
-}
-
-// placeDrafts gives the drafts of a pack and its index the name. The pack is in
-// place before its index, because a pack without an index is nothing to Git and an
-// index without a pack is an error.
-func placeDrafts(d disk, draft, name string) error {
-	err := d.Rename(draft+"_pack", name+".pack")
-	if err == nil {
-		err = d.Rename(draft+"_idx", name+".idx")
-	}
-	if err != nil {
-		return fmt.Errorf("place pack: %w", err)
-	}
-	if err := d.SyncDir(filepath.Dir(name)); err != nil {
-		return fmt.Errorf("sync pack folder: %w", err)
-	}
-	return nil
-}
-
-// removeDrafts removes what a write that did not come to its end left in folder:
-// the drafts, and the pack that was in place when its index was not.
-func removeDrafts(d disk, folder, draft string) error {
-	draft = filepath.Join(folder, draft)
-	if raw, err := os.ReadFile(draft + "_idx"); err == nil && len(raw) > 40 {
-		pack := filepath.Join(folder, fmt.Sprintf("pack-%x", raw[len(raw)-40:len(raw)-20]))
-		if _, err := os.Stat(pack + ".idx"); errors.Is(err, fs.ErrNotExist) {
-			if err := removeIfExists(d, pack+".pack"); err != nil {
-				return err
-			}
-		}
-	}
-	return errors.Join(removeIfExists(d, draft+"_pack"), removeIfExists(d, draft+"_idx"))
 }
 
 // encodePackIndex is the index of a pack of those objects, whose checksum is sum.

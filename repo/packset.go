@@ -149,6 +149,12 @@ func (s *packSet) look() error {
 		listed[n.name] = true
 		next.packs = append(next.packs, p)
 	}
+	for _, p := range old {
+		if !listed[p.name] && p.damage == nil && lacksIndex(p.name) { // it can be read nevertheless
+			listed[p.name] = true
+			next.packs = append(next.packs, p)
+		}
+	}
 	s.mu.Lock()
 	defer s.unlock()
 	if l := s.known.Load(); l != nil {

@@ -34,10 +34,11 @@ func (rp *repacker) repack(ctx context.Context) error {
 	sum, err := rp.write(ctx, packs)
 	var name string
 	if err == nil {
-		name, err = placePack(rp.disk, rp.folder, repackDraft, sum)
+		name = filepath.Join(rp.folder, packName(sum))
+		err = placeDrafts(rp.disk, filepath.Join(rp.drafts, repackDraft), name)
 	}
 	if err != nil {
-		return errors.Join(err, removeDrafts(rp.disk, rp.folder, repackDraft))
+		return errors.Join(err, removeDrafts(rp.disk, filepath.Join(rp.drafts, repackDraft), rp.folder))
 	}
 	rp.markObsolete(packs, name)
 	return nil
@@ -56,7 +57,7 @@ func (rp *repacker) write(ctx context.Context, packs []packFile) (sum Hash, err 
 			objects[e.Hash] = -1
 		}
 	}
-	draft := filepath.Join(rp.folder, repackDraft)
+	draft := filepath.Join(rp.drafts, repackDraft)
 	f, err := rp.disk.Create(draft+"_pack", 0o444)
 	if err != nil {
 		return sum, fmt.Errorf("write pack: %w", err)

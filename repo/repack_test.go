@@ -263,5 +263,6 @@ func TestChoose(t *testing.T) {
 
 // repackFolder repacks packs once and keeps none.
 func repackFolder(ctx context.Context, d disk, folder string) error {
-	return (&repacker{disk: d, folder: folder, log: slog.New(slog.DiscardHandler)}).repackNow(ctx)
+	drafts := filepath.Join(folder, "..", "..", draftFolder)
+	return (&repacker{disk: d, folder: folder, drafts: drafts, log: slog.New(slog.DiscardHandler)}).repackNow(ctx)
 }

@@ -17,13 +17,14 @@ import (
 
 // repairPacks makes whole what a removal of packs left in folder that was cut short,
 // by whomever. It must not run beside the writer, but may beside Git. No pack is
-// removed: one without an index gets one, and so becomes a pack like any other,
-// which is repacked, or removed once its objects are seen to be in another one.
-func repairPacks(d disk, folder string, log *slog.Logger) error {
-	err := errors.Join(removeIfExists(d, filepath.Join(folder, indexDraft)), undoRemovals(d, folder))
+// removed: one without an index gets one, which is written among drafts, and so becomes
+// a pack like any other, which is repacked, or removed once its objects are seen to be in
+// another one.
+func repairPacks(d disk, drafts, folder string, log *slog.Logger) error {
+	err := undoRemovals(d, folder)
 	packs, listErr := filesLike(folder, "pack-*.pack")
 	for _, file := range packs {
-		err = errors.Join(err, addMissingIndex(d, strings.TrimSuffix(file, ".pack"), log))
+		err = errors.Join(err, addMissingIndex(d, drafts, strings.TrimSuffix(file, ".pack"), log))
 	}
 	indexes, indexErr := filesLike(folder, "pack-*.idx")
 	for _, file := range indexes {
@@ -32,15 +33,12 @@ func repairPacks(d disk, folder string, log *slog.Logger) error {
 	return errors.Join(err, listErr, indexErr, dropStaleMultiIndex(d, folder, log))
 }
 
-// indexDraft is the name of an index until it is in place.
-const indexDraft = "cms_index"
-
 // maxIndexPack bounds the packs that get an index, which takes a second for some 20 MB.
 const maxIndexPack = 256 << 20
 
 // addMissingIndex makes an index for a pack that has none. If Git is about to place its
 // own, that one takes the place of ours, and is the same.
-func addMissingIndex(d disk, name string, log *slog.Logger) error {
+func addMissingIndex(d disk, drafts, name string, log *slog.Logger) error {
 	for _, ext := range []string{".idx", ".keep"} {
 		if _, err := os.Stat(name + ext); !errors.Is(err, fs.ErrNotExist) {
 			return err // nil: it has one, or somebody is at work on it
@@ -53,7 +51,7 @@ func addMissingIndex(d disk, name string, log *slog.Logger) error {
 		log.Warn("a pack has no index, and is left alone: see git index-pack", "pack", filepath.Base(name), "error", err)
 		return nil
 	}
-	draft := filepath.Join(filepath.Dir(name), indexDraft)
+	draft := filepath.Join(drafts, indexDraft)
 	if err := writeFile(d, draft, index, 0o444); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}

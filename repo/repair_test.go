@@ -46,15 +46,15 @@ func TestRepairPacks(t *testing.T) {
 			}
 			c.leave(t, packs[1].name)
 			for range 2 { // the second time there is nothing to do
-				if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+				if err := repairPacks(osDisk{}, r.drafts, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			files, err := filesLike(r.packFolder(), filepath.Base(packs[1].name)+".*", indexDraft)
+			files, err := filesLike(r.packFolder(), filepath.Base(packs[1].name)+".*")
 			for i := range files {
 				files[i] = filepath.Ext(files[i])
 			}
-			if err != nil || !slices.Equal(files, c.files) {
+			if drafts, _ := filesLike(r.drafts, "*"); err != nil || len(drafts) > 0 || !slices.Equal(files, c.files) {
 				t.Errorf("left %v, want %v, error %v", files, c.files, err)
 			}
 			if c.lost {
@@ -128,7 +128,7 @@ func TestRepairMultiIndex(t *testing.T) {
 	}
 	mend := func() (there bool) {
 		t.Helper()
-		if err := repairPacks(osDisk{}, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+		if err := repairPacks(osDisk{}, r.drafts, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := os.Stat(index)

@@ -19,7 +19,7 @@
 // which the process that has it open keeps locked, cms.index and
 // objects/info/cms.synced, which make the next start quick, and objects/info/cms.keep,
 // of which the files that guard packs are links (see keepFiles). The latter three can
-// be deleted at any time.
+// be deleted at any time. The folder cms.drafts has what is being written.
 package repo
 
 import (
@@ -79,6 +79,7 @@ type Repo struct {
 	clock        func() time.Time
 
 	disk     disk
+	drafts   string // the folder of drafts; empty when nothing is written
 	lock     *os.File
 	branch   branch
 	store    *store
@@ -109,6 +110,7 @@ type Repo struct {
 	pack        *pack
 	keepFiles   keepFiles
 	syncTracker syncTracker
+	lostIndexes lostIndexes
 	dirty       bool     // a write failed and may have left something behind
 	indexed     int      // how many commits the saved index has
 	sections    int      // and in how many sections that are not full
@@ -252,7 +254,8 @@ func (r *Repo) Run(ctx context.Context) error {
 		})
 	}
 	r.countPacks(nil)
-	due := true // as an earlier process may have kept some
+	due := true       // as an earlier process may have kept some
+	var lost []string // the packs that have lost their index
 	for {
 		if warmed == nil && r.warmDue && r.mayWarm(ctx) {
 			r.warmDue, warmed = false, make(chan struct{})
@@ -260,8 +263,12 @@ func (r *Repo) Run(ctx context.Context) error {
 		}
 		if repack := r.packs.Load() > packLimit; maintained == nil && (repack || due) {
 			maintained, due = make(chan error, 1), false
-			now := r.expiryTime()
-			beside.Go(func() { maintained <- r.repacker.maintain(ctx, now, repack) })
+			now, without := r.expiryTime(), lost
+			lost = nil
+			beside.Go(func() {
+				r.repacker.restoreIndexes(without)
+				maintained <- r.repacker.maintain(ctx, now, repack)
+			})
 		}
 		wake := r.queue.wake
 		if maintained != nil && r.packs.Load() >= maxPacks {
@@ -293,7 +300,8 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
 			r.maintainIndex(ctx)
-			due = maintained == nil && r.repacker.due(r.expiryTime())
+			lost = r.lostIndexes.look()
+			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))
 		case a := <-r.refUpdates:
 			a.done <- r.updateRef(writing, a)
 		case found := <-readings:

@@ -40,7 +40,7 @@ func (r *Repo) Upload(ctx context.Context, size int64, content io.Reader) (_ *Up
 	if r.lock == nil {
 		return nil, errors.New("repository was opened to read only")
 	}
-	u := &Upload{disk: r.disk, draft: filepath.Join(r.packFolder(), fmt.Sprint(uploadDraft, r.uploads.Add(1)))}
+	u := &Upload{disk: r.disk, draft: filepath.Join(r.drafts, fmt.Sprint(uploadDraft, r.uploads.Add(1)))}
 	if err := u.write(ctx, size, content); err != nil {
 		return nil, errors.Join(err, u.Close())
 	}
