@@ -145,6 +145,8 @@ func (a *API) routes() {
 
 	get(a, "/v1/collections/{collection}/entries", a.listEntries, listEntriesDoc)
 	post(a, "/v1/collections/{collection}/entries", a.createEntry, createEntryDoc)
+	get(a, "/v1/collections/{collection}/facets", a.listFacets, listFacetsDoc)
+	get(a, "/v1/collections/{collection}/deleted", a.listDeleted, listDeletedDoc)
 	get(a, "/v1/collections/{collection}/entries/{slug}", a.getEntry, getEntryDoc)
 	put(a, "/v1/collections/{collection}/entries/{slug}", a.putEntry, putEntryDoc)
 	patch(a, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)

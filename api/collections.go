@@ -100,7 +100,7 @@ func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) 
 var getCollectionDoc = doc{
 	id: "get-collection", tag: "Collections",
 	summary:   "One collection with its fields",
-	text:      "What an editor has to know to show a form: the fields, their types and rules, and what you may do.",
+	text:      "What a form has to know.",
 	responses: map[int]any{200: Collection{}},
 	problems:  []int{404},
 }
@@ -121,7 +121,7 @@ type Me struct {
 	Email   string   `json:"email"`
 	Roles   []string `json:"roles"`
 
-	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, with media and with webhooks; for some entries at least. What you may do nothing in is not there."`
+	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, with media and with webhooks; for some entries at least."`
 }
 
 var meDoc = doc{

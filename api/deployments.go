@@ -23,7 +23,7 @@ type entryDeploymentInput struct {
 var entryDeploymentDoc = doc{
 	id: "entry-deployment", tag: "Entries",
 	summary:   "Whether an entry's newest revision is on the site",
-	text:      "The deployment of the entry by itself, with an ETag of its own, for those who wait for it: that of the entry is its revision. 404 too where no build was ever reported.",
+	text:      "By itself, with an ETag of its own, for those who wait for it. 404 too where no build was ever reported.",
 	responses: map[int]any{200: Deployment{}, 304: nil},
 	headers:   map[int][]string{200: {"ETag"}, 304: {"ETag"}},
 	problems:  []int{404},
@@ -84,7 +84,7 @@ func (in *reportInput) admit(ctx context.Context, a *API) error {
 var reportDeploymentDoc = doc{
 	id: "report-deployment", tag: "Webhooks", public: true, caller: (*API).reporter,
 	summary:   "Report a build",
-	text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
+	text:      "With a token whose role has the action update of webhooks, or signed with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
 	requests:  map[string]any{mediaJSON: DeploymentReport{}},
 	example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
 	responses: map[int]any{204: nil}, problems: []int{400, 404, 413, 415},

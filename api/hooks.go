@@ -12,7 +12,7 @@ import (
 var receiveHookDoc = doc{
 	id: "receive-hook", tag: "Git hosts", public: true,
 	summary:   "Take a push hook of a Git host",
-	text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
+	text:      "What a Git host sends on a push as application/json, signed with the secret of the configuration. It is verified and answered at once; then the branch is fetched. One that came within the last hour does nothing more.",
 	requests:  map[string]any{mediaJSON: map[string]any{}},
 	responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},

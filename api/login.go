@@ -39,7 +39,7 @@ func (a *API) loggedIn(s *auth.Session) (*reply, error) {
 var loginDoc = doc{
 	id: "login", tag: "Sessions", public: true,
 	summary:   "Log in with a password",
-	text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
+	text:      "Begins a session, in the place of the one that the browser has. After some failures, attempts from the same network have to wait.",
 	requests:  map[string]any{mediaJSON: Credentials{}},
 	example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
 	responses: map[int]any{200: Login{}},
@@ -85,7 +85,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 var refreshDoc = doc{
 	id: "refresh", tag: "Sessions", public: true,
 	summary:   "Go on with a session",
-	text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session, since somebody else may have it. So refresh in one place at a time.",
+	text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session.",
 	responses: map[int]any{200: Login{}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 }

@@ -20,7 +20,7 @@ const logoutCookie = "cms_logout"
 var logoutDoc = doc{
 	id: "logout", tag: "Sessions", public: true,
 	summary:   "End the session",
-	text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing. Where the session began at an identity provider that has a place to log out, the answer says where: with its address or, to a browser that asks for HTML, as a redirect there. The provider sends the browser back to logged-out.",
+	text:      "Ends the session of the cookies and takes them back. Where it began at a provider that has a place to log out, the answer has its address or, to a browser that asks for HTML, redirects there.",
 	responses: map[int]any{200: LoggedOut{}, 204: nil, 303: nil},
 	headers:   map[int][]string{200: {"Set-Cookie"}, 204: {"Set-Cookie"}, 303: {"Location", "Set-Cookie"}},
 }
@@ -83,7 +83,7 @@ const loggedOut = "logged-out" // the last part of the path
 var finishLogoutDoc = doc{
 	id: "finish-logout", tag: "Sessions", public: true, anyQuery: true,
 	summary:   "Come back from a logout",
-	text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login." + pages,
+	text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login.",
 	responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{404},

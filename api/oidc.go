@@ -42,7 +42,7 @@ const flowCookie = "cms_login"
 var startLoginDoc = doc{
 	id: "start-login", tag: "Sessions", public: true,
 	summary:   "Log in at an identity provider",
-	text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback." + pages,
+	text:      "Sends the browser to the provider (OpenID Connect), which sends it back to callback." + pages,
 	responses: map[int]any{303: nil},
 	headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
 	anyQuery:  true, // others are refused here, as people are to be told by a page
@@ -50,7 +50,7 @@ var startLoginDoc = doc{
 }
 
 // pages is what is said of the operations that people follow links to.
-const pages = " A browser is told why a login fails by a page, in English or French."
+const pages = " A browser is told why a login fails by a page."
 
 type startInput struct {
 	Browser
@@ -137,7 +137,7 @@ func localPath(s string) bool {
 var finishLoginDoc = doc{
 	id: "finish-login", tag: "Sessions", public: true, anyQuery: true,
 	summary:   "Come back from an identity provider",
-	text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
+	text:      "Where the provider sends the browser. Begins a session and leads on to return_to.",
 	responses: map[int]any{200: map[string]any{mediaHTML: openapi.File{}}},
 	headers:   map[int][]string{200: {"Set-Cookie"}},
 	problems:  []int{400, 404, 429},

@@ -35,7 +35,7 @@ func (in *previewInput) admit(ctx context.Context, a *API) error {
 var previewDoc = doc{
 	id: "preview", tag: "Preview",
 	summary:   "Show Markdown as HTML",
-	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
+	text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. A text has 256 KiB at most; one that is too intricate is refused too.",
 	requests:  map[string]any{mediaJSON: Text{}},
 	example:   json.RawMessage(`{"body": "## L’été à Nîmes"}`),
 	responses: map[int]any{200: Preview{}},

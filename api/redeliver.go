@@ -16,7 +16,7 @@ type Sent struct {
 
 var testWebhookDoc = doc{
 	id: "test-webhook", tag: "Webhooks", summary: "Send a test event",
-	text:      "An event of the type webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when the endpoint is disabled.",
+	text:      "An event webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when it is disabled.",
 	responses: map[int]any{202: Sent{}}, problems: []int{404, 409},
 }
 
@@ -55,7 +55,7 @@ func (in *redeliverRangeInput) admit(ctx context.Context, a *API) error {
 
 var redeliverRangeDoc = doc{
 	id: "redeliver-range", tag: "Webhooks", summary: "Deliver a range of time again",
-	text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
+	text:      "What was begun to be delivered then is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Range{}},
 	example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
 	responses: map[int]any{202: Redelivered{}}, problems: []int{400, 404, 413, 415},

@@ -52,7 +52,7 @@ const (
 
 var renewSecretDoc = doc{
 	id: "renew-webhook-secret", tag: "Webhooks", summary: "Give an endpoint another secret",
-	text:      "Events are signed with both for the overlap, so that its receiver can change. 409 for one that is defined in the configuration, which has old_secret_env for it, and for one that is sent nothing signed. Takes the action update of webhooks.",
+	text:      "Events are signed with both for the overlap. 409 for one of the configuration, and for one that is sent nothing signed. Takes the action update of webhooks.",
 	requests:  map[string]any{mediaJSON: Overlap{}},
 	example:   json.RawMessage(`{"overlap": "24h"}`),
 	responses: map[int]any{200: WebhookSecret{}}, problems: []int{400, 404, 409, 413, 415, 422},
