@@ -144,6 +144,8 @@ func (a *API) routes() {
 
 	operation.Get(r, "/v1/collections/{collection}/entries", a.listEntries, listEntriesDoc)
 	operation.Post(r, "/v1/collections/{collection}/entries", a.createEntry, createEntryDoc)
+	operation.Get(r, "/v1/collections/{collection}/facets", a.listFacets, listFacetsDoc)
+	operation.Get(r, "/v1/collections/{collection}/deleted", a.listDeleted, listDeletedDoc)
 	operation.Get(r, "/v1/collections/{collection}/entries/{slug}", a.getEntry, getEntryDoc)
 	operation.Put(r, "/v1/collections/{collection}/entries/{slug}", a.putEntry, putEntryDoc)
 	operation.Patch(r, "/v1/collections/{collection}/entries/{slug}", a.patchEntry, patchEntryDoc)

@@ -27,7 +27,7 @@ type Operation struct {
 	Op         string          `json:"op" enum:"create,put,patch,delete,move,revert" example:"patch"`
 	Collection string          `json:"collection" doc:"Or media, for a file: create, put, delete or move." example:"consultations"`
 	Slug       string          `json:"slug,omitempty" doc:"May be left out of create: it is made then, by the collection's pattern. Of a file, its path below the media folder." example:"plan-velo"`
-	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there; what an ETag header gave will do, too. Needed for all but create, and for revert of an entry that is gone." example:"*"`
+	IfMatch    string          `json:"if_match,omitempty" doc:"The revision of the entry, or * for whatever is there. Needed for all but create, and revert of an entry that is gone." example:"*"`
 	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
 	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`
 	Content    string          `json:"content,omitempty" doc:"Of a file, for create and put, in base64."`
@@ -37,7 +37,7 @@ type Operation struct {
 
 // BatchResult is what a batch did.
 type BatchResult struct {
-	Commit string            `json:"commit" doc:"The commit that holds it all; the newest one if nothing changed, and empty after a dry run." example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+	Commit string            `json:"commit" doc:"The newest one if nothing changed; empty after a dry run."`
 	Items  []OperationResult `json:"items" doc:"One for each operation, in their order."`
 }
 
@@ -45,7 +45,7 @@ type BatchResult struct {
 type OperationResult struct {
 	Collection string                `json:"collection" doc:"media for a file." example:"consultations"`
 	Slug       string                `json:"slug" doc:"After the operation." example:"plan-velo"`
-	Revision   string                `json:"revision,omitempty" doc:"After the operation; absent where the entry was deleted, and after a dry run." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Revision   string                `json:"revision,omitempty" doc:"After the operation; absent where the entry was deleted, and after a dry run."`
 	Changed    bool                  `json:"changed" doc:"Whether the operation changed anything."`
 	Diff       *content.DocumentDiff `json:"diff,omitempty" doc:"After a dry run, what would change."`
 	References []Reference           `json:"references,omitempty" doc:"After a dry run, those that would be changed."`
@@ -70,7 +70,7 @@ func (in *batchInput) Admit(ctx context.Context, a *API) error {
 var batchDoc = doc{
 	ID: "batch", Tag: "Entries",
 	Summary:   "Make several writes in one commit, or none of them",
-	Text:      "A refusal names the operation by its index, from 0, as operation and in the pointers. An entry that is moved and edited in one batch is deleted and created for its history: Git tells moves by equal bytes.",
+	Text:      "A refusal names the operation by its index, from 0, as operation and in the pointers.",
 	Requests:  map[string]any{mediaJSON: Batch{}},
 	Example:   json.RawMessage(`{"message": "Ouvre le plan", "operations": [{"op": "patch", "collection": "consultations", "slug": "plan-velo", "if_match": "*", "fields": {"in_progress": true}}]}`),
 	Responses: map[int]any{200: BatchResult{}},

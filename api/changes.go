@@ -20,7 +20,7 @@ type Event struct {
 	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
 	Revision   string   `json:"revision,omitempty" doc:"The revision after it; absent where it was deleted."`
 	Commit     string   `json:"commit"`
-	Sequence   string   `json:"sequence,omitempty" doc:"Of two events the one whose sequence is greater, compared as text, happened later; those of one commit share it. Webhooks tell the same. Absent while the database does not answer." example:"1764115200-0000000042"`
+	Sequence   string   `json:"sequence,omitempty" doc:"Of two events the one whose sequence is greater, compared as text, happened later; those of one commit share it. Absent while the database does not answer." example:"1764115200-0000000042"`
 	Author     Person   `json:"author"`
 	Changed    []string `json:"changed" doc:"The fields of the entry that differ; body for the body."`
 }
@@ -65,41 +65,56 @@ func (a *API) sequences(ctx context.Context) func(depth int) string {
 
 // Feed is a part of what happened since a commit.
 type Feed struct {
-	Items []FeedItem `json:"items" doc:"Oldest first. The changes of one commit are never split."`
-	Until string     `json:"until" doc:"The last commit that was looked at. Give it as since to go on."`
-	More  bool       `json:"more" doc:"Whether there are later commits."`
+	Items      []FeedItem `json:"items" doc:"In the order asked for. The changes of one commit are never split."`
+	Until      string     `json:"until" doc:"The latest commit that was looked at. Give it as since to go on."`
+	More       bool       `json:"more" doc:"Whether there are more."`
+	NextCursor string     `json:"next_cursor,omitempty" doc:"With order=desc, unless at the end."`
 }
 
 // FeedItem is an event, and what its commit says of itself.
 type FeedItem struct {
 	Event
-	At      time.Time `json:"at" doc:"When the commit was authored, RFC 3339."`
+	At      time.Time `json:"at" doc:"When the commit was authored."`
 	Message string    `json:"message" doc:"The commit's subject."`
 }
 
 type changesInput struct {
-	Since string `query:"since" pattern:"^[0-9a-f]{40}$" doc:"The commit after which to begin; without it, the first one is the beginning."`
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"After about this many changes the answer ends, at the end of a commit."`
+	Since  string `query:"since" pattern:"^[0-9a-f]{40}$" doc:"The commit after which to begin; without it, the first one is the beginning."`
+	Order  string `query:"order" enum:"asc,desc" default:"asc" doc:"Oldest or newest first."`
+	Cursor string `query:"cursor" pattern:"^[0-9a-f]{40}$" doc:"With order=desc: the next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"After about this many changes the answer ends, at the end of a commit."`
 }
 
 var listChangesDoc = doc{
 	ID: "list-changes", Tag: "Changes",
 	Summary:   "What changed since a commit",
-	Text:      "The changes of the entries and files that you may read, in the order of history. A commit that is not in the history, as after it was rewritten, is 404: read what you need again then.",
+	Text:      "The changes of the entries and files that you may read, in the order of history, or backwards. 404 for a commit that is not in the history any more: read what you need again then.",
 	Responses: map[int]any{200: Feed{}},
 	Problems:  []int{400, 404},
 }
 
 func (a *API) listChanges(ctx context.Context, in *changesInput) (*reply, error) {
 	sequence := a.sequences(ctx)
-	seen, err := a.site.Since(ctx, web.Principal(ctx), in.Since, in.Limit)
+	seen, err := a.changesIn(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	feed := Feed{Items: []FeedItem{}, Until: seen.Until, More: seen.More}
+	feed := Feed{Items: []FeedItem{}, Until: seen.Until, More: seen.More, NextCursor: seen.Next}
 	for i := range seen.Changes {
 		c := &seen.Changes[i]
 		feed.Items = append(feed.Items, FeedItem{eventOf(c, sequence), c.At, c.Message})
 	}
 	return answer(http.StatusOK, feed)
+}
+
+// changesIn are the changes in the order that was asked for.
+func (a *API) changesIn(ctx context.Context, in *changesInput) (*site.Seen, error) {
+	pr := web.Principal(ctx)
+	switch {
+	case in.Order == "desc":
+		return a.site.Before(ctx, pr, in.Since, in.Cursor, in.Limit)
+	case in.Cursor != "":
+		return nil, web.NewProblem(http.StatusBadRequest, "A cursor goes with order=desc. To go on in the order of history, give until as since.")
+	}
+	return a.site.Since(ctx, pr, in.Since, in.Limit)
 }

@@ -100,7 +100,7 @@ func (a *API) listCollections(ctx context.Context, _ *struct{}) (*reply, error) 
 var getCollectionDoc = doc{
 	ID: "get-collection", Tag: "Collections",
 	Summary:   "One collection with its fields",
-	Text:      "What an editor has to know to show a form: the fields, their types and rules, and what you may do.",
+	Text:      "What a form has to know.",
 	Responses: map[int]any{200: Collection{}},
 	Problems:  []int{404},
 }
@@ -121,7 +121,7 @@ type Me struct {
 	Email   string   `json:"email"`
 	Roles   []string `json:"roles"`
 
-	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, with media and with webhooks; for some entries at least. What you may do nothing in is not there."`
+	Permissions map[string][]auth.Action `json:"permissions" doc:"What you may do in each collection, with media and with webhooks; for some entries at least."`
 }
 
 var meDoc = doc{

@@ -11,8 +11,8 @@ import (
 
 // State is an entry as a commit left it.
 type State struct {
-	Commit   string `json:"commit" example:"8843d7f92416211de9ebb963ff4ce28125932878"`
-	Revision string `json:"revision,omitempty" doc:"Absent where the entry was gone." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Commit   string `json:"commit"`
+	Revision string `json:"revision,omitempty" doc:"Absent where the entry was gone."`
 	Path     string `json:"path" example:"_consultations/plan-velo.md"`
 }
 

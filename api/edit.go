@@ -22,7 +22,7 @@ import (
 type Writing struct {
 	Message string `query:"message" doc:"The subject of the commit, one line of at most 200 characters. A member of the same name in the body does the same."`
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and commit nothing."`
-	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then; dry runs are made again."`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to repeat the request: a text in double quotes, such as a UUID, that no other write had. A repetition within 24 hours is answered with what the first one did."`
 
 	request *http.Request
 	how     once.Attempt
@@ -101,7 +101,7 @@ type Editing struct {
 	AtEntry
 	Writing
 	Preconditions
-	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. If the entry has moved on, the edit is merged with what happened since."`
+	Base string `query:"base" doc:"Instead of If-Match: the revision that the edit was made on. It is merged with what happened since."`
 	operation.Payload
 	ContentType string `header:"Content-Type" hidden:"true"`
 }
@@ -143,8 +143,7 @@ type putInput struct {
 var putEntryDoc = doc{
 	ID: "put-entry", Tag: "Entries",
 	Summary: "Replace an entry, or create it",
-	Text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs from the entry that is there is changed in its file, " +
-		"so a client that writes front matter in its own way leaves no noise.",
+	Text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs is changed in the file.",
 	Requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
 	Example:   json.RawMessage(`{"fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
 	Responses: map[int]any{200: edited(), 201: Entry{}},
@@ -198,7 +197,7 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 var patchEntryDoc = doc{
 	ID: "patch-entry", Tag: "Entries",
 	Summary:   "Edit parts of an entry",
-	Text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Nothing but the lines of the fields that change is touched in the file.",
+	Text:      "A JSON Merge Patch (RFC 7396), also as application/json, or a JSON Patch (RFC 6902) of {fields, body}. Only the lines of what changes are touched.",
 	Requests:  map[string]any{mediaJSON: MergePatch{}, mediaMergePatch: MergePatch{}, mediaJSONPatch: []PatchOperation{}},
 	Example:   json.RawMessage(`{"fields": {"in_progress": true}}`),
 	Responses: map[int]any{200: edited()},
@@ -245,7 +244,7 @@ type deleteInput struct {
 	AtEntry
 	Writing
 	Preconditions
-	References string `query:"references" enum:"refuse,clear" doc:"What becomes of references to the entry: refuse to delete it (409), or clear them in the same commit. Without it they stay."`
+	References string `query:"references" enum:"refuse,clear" doc:"What becomes of references to the entry: refuse to delete it (409), or clear them. Without it they stay."`
 }
 
 var deleteEntryDoc = doc{

@@ -10,6 +10,7 @@ import (
 
 	"cms/api/jsonbody"
 	"cms/api/openapi"
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 	"cms/web"
@@ -20,19 +21,19 @@ type Entry struct {
 	Collection string          `json:"collection" example:"consultations"`
 	Slug       string          `json:"slug" doc:"Names the entry in its collection; may hold slashes." example:"plan-velo"`
 	Path       string          `json:"path" doc:"The file in the repository." example:"_consultations/plan-velo.md"`
-	Revision   string          `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
-	Fields     *content.Object `json:"fields" doc:"The front matter, in the order of the file. A date-time is RFC 3339 here and keeps the file's layout on disk."`
+	Revision   string          `json:"revision" doc:"The Git blob's id; in double quotes, the ETag."`
+	Fields     *content.Object `json:"fields" doc:"The front matter, in the order of the file. A date-time is RFC 3339 here."`
 	Body       *string         `json:"body,omitempty" doc:"What follows the front matter, byte for byte. Lists leave it out."`
-	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection, those about other entries (unique values, references) too."`
+	Valid      bool            `json:"valid" doc:"Whether the file can be read and keeps the rules of its collection."`
 	Problems   []web.Fault     `json:"problems" doc:"What is wrong with the file."`
 	Updated    Updated         `json:"updated" doc:"The last commit that touched the entry."`
-	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag: to follow it, ask for the deployment by itself."`
+	Deployment *Deployment     `json:"deployment,omitempty" doc:"Whether that commit is on the public site; absent where no build was ever reported, in lists and in answers to writes. It may change without the ETag."`
 }
 
 // Updated is a commit, in short.
 type Updated struct {
-	Commit string    `json:"commit" example:"8843d7f92416211de9ebb963ff4ce28125932878"`
-	At     time.Time `json:"at" doc:"When it was authored, RFC 3339."`
+	Commit string    `json:"commit"`
+	At     time.Time `json:"at" doc:"When it was authored."`
 	Author Person    `json:"author"`
 }
 
@@ -99,6 +100,7 @@ func parseSlug(s string) (content.Slug, error) {
 
 type getInput struct {
 	AtEntry
+	At          string `query:"at" pattern:"^[0-9a-f]{40}$" doc:"A commit of the branch, or a revision of the entry: to read it as it was then."`
 	Accept      string `header:"Accept" hidden:"true"`
 	IfMatch     string `header:"If-Match" doc:"Answer 412 unless the entry is at one of these ETags."`
 	IfNoneMatch string `header:"If-None-Match" doc:"Answer 304 if the entry is still at one of these ETags."`
@@ -122,7 +124,13 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.site.Entry(ctx, web.Principal(ctx), ref)
+	read := a.site.Entry
+	if in.At != "" {
+		read = func(ctx context.Context, pr *auth.Principal, ref site.Ref) (*site.Entry, error) {
+			return a.site.EntryAt(ctx, pr, ref, in.At)
+		}
+	}
+	e, err := read(ctx, web.Principal(ctx), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +153,10 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 		}
 	}
 	if media == mediaJSON {
-		deployment := a.deployment(ctx, e.Updated.Commit)
+		var deployment *Deployment
+		if in.At == "" {
+			deployment = a.deployment(ctx, e.Updated.Commit)
+		}
 		r, err := answerEntry(http.StatusOK, e, deployment)
 		if (deployment != nil || e.Crossed) && err == nil {
 			r.CacheControl = "no-store" // the ETag does not cover it
@@ -170,25 +181,29 @@ func entryURL(ref site.Ref) string {
 // Change is a commit that touched an entry.
 type Change struct {
 	Commit   string    `json:"commit"`
-	At       time.Time `json:"at" doc:"When it was authored, RFC 3339."`
+	At       time.Time `json:"at" doc:"When it was authored."`
 	Author   Person    `json:"author"`
 	Message  string    `json:"message" doc:"The commit's subject."`
 	Action   string    `json:"action" enum:"created,updated,deleted,moved"`
-	Path     string    `json:"path" doc:"Where the file was after it."`
+	Path     string    `json:"path" doc:"Where the file was after it, or before it was deleted."`
 	Revision string    `json:"revision,omitempty" doc:"The entry's revision after it; absent where it was deleted."`
+}
+
+func changeOf(c site.Change) Change {
+	return Change{c.Commit, c.At, Person(c.Author), c.Message, c.Action, c.Path.String(), c.Revision}
 }
 
 // Changes is a page of a history.
 type Changes struct {
 	Items      []Change `json:"items"`
 	NextCursor *string  `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
-	Total      int      `json:"total,omitempty" doc:"The number of commits in the whole history. Absent where your roles do not show everything and it would take reading more of a long history than one request may."`
+	Total      int      `json:"total,omitempty" doc:"The number of commits in the whole history. Absent where it would take too much work to count those that you see."`
 }
 
 type historyInput struct {
 	AtEntry
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of commits to answer with; fewer where more would take too much work."`
-	Cursor string `query:"cursor" doc:"The next_cursor of the page before: the last commit that it showed."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
 }
 
 var entryHistoryDoc = doc{
@@ -210,10 +225,55 @@ func (a *API) entryHistory(ctx context.Context, in *historyInput) (*reply, error
 	}
 	page := Changes{Items: []Change{}, Total: history.Total}
 	for _, c := range history.Items {
-		page.Items = append(page.Items, Change{c.Commit, c.At, Person(c.Author), c.Message, c.Action, c.Path.String(), c.Revision})
+		page.Items = append(page.Items, changeOf(c))
 	}
 	if history.Next != "" {
 		page.NextCursor = &history.Next
+	}
+	return answer(http.StatusOK, page)
+}
+
+// DeletedEntry is an entry that is not there any more.
+type DeletedEntry struct {
+	Slug     string `json:"slug"`
+	Title    string `json:"title,omitempty"`
+	Revision string `json:"revision" doc:"Its last one: read it with at, restore it with revert."`
+	Deleted  Change `json:"deleted"`
+}
+
+// DeletedEntries is a page of them.
+type DeletedEntries struct {
+	Items      []DeletedEntry `json:"items"`
+	NextCursor *string        `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+}
+
+type deletedInput struct {
+	InCollection
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
+}
+
+var listDeletedDoc = doc{
+	ID: "list-deleted", Tag: "Entries",
+	Summary:   "The entries that were deleted",
+	Text:      "Those that went last come first.",
+	Responses: map[int]any{200: DeletedEntries{}},
+	Problems:  []int{400, 404},
+}
+
+func (a *API) listDeleted(ctx context.Context, in *deletedInput) (*reply, error) {
+	after, err := behind(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.site.Deleted(ctx, web.Principal(ctx), in.Collection, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page := DeletedEntries{Items: []DeletedEntry{}, NextCursor: cursorTo(found.Next)}
+	for i := range found.Items {
+		d := &found.Items[i]
+		page.Items = append(page.Items, DeletedEntry{d.Slug.String(), d.Title, d.Revision, changeOf(d.Change)})
 	}
 	return answer(http.StatusOK, page)
 }

@@ -20,9 +20,9 @@ type eventsInput struct {
 var streamEventsDoc = doc{
 	ID: "stream-events", Tag: "Changes",
 	Summary: "What changes, as it does",
-	Text: "Server-sent events, of the types entry.created, entry.updated, entry.deleted and entry.moved, and the same of media, whose data is an Event as JSON. " +
-		"The first event, ready, names the commit behind which the stream begins, and has it as its id. The last event of each commit has the commit as its id. A client that does not read in time is disconnected, and can go on from that id. An event reset says that the commit of Last-Event-ID is no longer in the history: " +
-		"read what you need again. Its data has the commit that the history is at, yours as previous and, as backup, the reference of the repository that keeps yours, if one does. An event deployment, without an id, is a Deployment: what was reported of the build of a commit. A comment every 15 seconds shows that the stream is alive. It ends when the token or the session does, within seconds also when that is revoked. 429 when you have as many streams open as a caller may have, 503 when the service has as many as it can serve.",
+	Text: "Server-sent events entry.created, .updated, .deleted and .moved, and the same of media, whose data is an Event. The first one, ready, names the commit behind which the stream begins. " +
+		"The last event of a commit has the commit as its id, from which a client can go on. An event reset says that the commit of Last-Event-ID is not in the history any more: its data has the commit that this is at, yours as previous and, as backup, the reference that keeps yours. " +
+		"An event deployment, without an id, is a Deployment. A comment every 15 seconds shows that the stream is alive. It ends with the token or the session. 429 beyond the streams that a caller may have open, 503 beyond those of all.",
 	Responses: map[int]any{200: map[string]any{"text/event-stream": openapi.Stream{}}},
 }
 

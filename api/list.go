@@ -23,22 +23,27 @@ type Entries struct {
 	Total      int     `json:"total" doc:"The number of entries in the whole list."`
 }
 
-type listInput struct {
+// Filtered is the parameters that say which entries of a collection are meant.
+type Filtered struct {
 	InCollection
-	Limit  int               `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of entries to answer with; fewer where they are very large."`
-	Cursor string            `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, with the same filters, sort and q."`
-	Sort   string            `query:"sort" maxLength:"1300" doc:"At most 5 fields to sort by, with commas between them; a minus before one turns it around. Texts are sorted as in French; entries without the field come last." example:"-date,title"`
-	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents are ignored) or exists (true or false). Dots lead into objects, and into the items of lists, of which one must match. All filters must match; there are at most 20."`
-	Where  []string          `query:"where,explode" maxItems:"20" doc:"The same as filter, in a form that every client can send: field:op:value, once for each filter." example:"[\"note:gte:3\"]"`
+	Filter map[string]string `query:"filter,deepObject" doc:"filter[field][op]=value, or filter[field]=value for eq. The op is eq, ne, lt, lte, gt, gte, in (at most 1000 values with commas between them), contains (case and accents are ignored), prefix or exists (true or false). Dots lead into objects, and into the items of lists, of which one must match. All of at most 20 must match."`
+	Where  []string          `query:"where,explode" maxItems:"20" doc:"Filters for clients that send no brackets: field:op:value." example:"[\"note:gte:3\"]"`
 	Q      string            `query:"q" maxLength:"1000" doc:"Words that must each be in the fields or in the body; case and accents are ignored."`
-	Fields string            `query:"fields" doc:"The fields to show, with commas between them, at most 200; without it, all." example:"title,date"`
 
 	filters []site.Filter
 }
 
+type listInput struct {
+	Filtered
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
+	Sort   string `query:"sort" maxLength:"1300" doc:"At most 5 fields to sort by, with commas between them; a minus before one turns it around. Entries without the field come last." example:"-updated,title"`
+	Fields string `query:"fields" doc:"The fields to show, with commas between them, at most 200; without it, all." example:"title,date"`
+}
+
 // Resolve implements [huma.Resolver]: it reads the filters, whose names are of
 // two parts.
-func (in *listInput) Resolve(ctx huma.Context) []error {
+func (in *Filtered) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -117,7 +122,7 @@ func (in *listInput) query() site.Query {
 var listEntriesDoc = doc{
 	ID: "list-entries", Tag: "Entries",
 	Summary:   "List the entries of a collection",
-	Text:      "Filtered and sorted, by slug by default, without their bodies. Pages stay in step while entries come and go.",
+	Text:      "Filtered and sorted, by slug by default, without their bodies.",
 	Responses: map[int]any{200: Entries{}},
 	Problems:  []int{400, 404},
 	Repeats:   []string{"where"},
@@ -157,4 +162,54 @@ func encodeListed(e *site.Entry) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(r.Body, []byte("\n")), nil
+}
+
+// Facets are the values of fields.
+type Facets struct {
+	Items []Facet `json:"items"`
+	Total int     `json:"total" doc:"The number of entries that all filters find."`
+}
+
+// Facet is the values of one field.
+type Facet struct {
+	Field   string       `json:"field" example:"categories"`
+	Values  []FacetValue `json:"values" doc:"The most frequent first. Objects and texts of more than 250 bytes are left out."`
+	More    int          `json:"more" doc:"Values beyond the limit."`
+	Without int          `json:"without" doc:"Entries that have none."`
+}
+
+// FacetValue is a value, and how often it is there.
+type FacetValue struct {
+	Value any `json:"value" doc:"A boolean, a number or a text."`
+	Count int `json:"count"`
+}
+
+type facetsInput struct {
+	Filtered
+	Field []string `query:"field,explode" required:"true" minItems:"1" maxItems:"10" doc:"Of which field, as in filters; once for each." example:"[\"categories\"]"`
+	Limit int      `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many values of each field."`
+}
+
+var listFacetsDoc = doc{
+	ID: "list-facets", Tag: "Entries",
+	Summary:   "The values that fields have, with counts",
+	Text:      "Each field is counted in the entries that the filters on other fields find.",
+	Responses: map[int]any{200: Facets{}},
+	Problems:  []int{400, 404},
+	Repeats:   []string{"where", "field"},
+}
+
+func (a *API) listFacets(ctx context.Context, in *facetsInput) (*reply, error) {
+	found, err := a.site.Facets(ctx, web.Principal(ctx), in.Collection, site.FacetQuery{Fields: in.Field, Filters: in.filters, Text: in.Q, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	all := Facets{Items: make([]Facet, len(found.Items)), Total: found.Total}
+	for i, f := range found.Items {
+		all.Items[i] = Facet{f.Field, make([]FacetValue, len(f.Values)), f.More, f.Without}
+		for j, v := range f.Values {
+			all.Items[i].Values[j] = FacetValue{v.Value, v.Count}
+		}
+	}
+	return answer(http.StatusOK, all)
 }

@@ -45,7 +45,7 @@ func (a *API) loggedIn(s *auth.Session, err error) (*reply, error) {
 var loginDoc = doc{
 	ID: "login", Tag: "Sessions", Public: true,
 	Summary:   "Log in with a password",
-	Text:      "Begins a new session, in the place of the one that the browser has, and sets its cookies. After some failures, attempts from the same network have to wait.",
+	Text:      "Begins a session, in the place of the one that the browser has. After some failures, attempts from the same network have to wait.",
 	Requests:  map[string]any{mediaJSON: Credentials{}},
 	Example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
 	Responses: map[int]any{200: Login{}},
@@ -81,7 +81,7 @@ func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
 var refreshDoc = doc{
 	ID: "refresh", Tag: "Sessions", Public: true,
 	Summary:   "Go on with a session",
-	Text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session, since somebody else may have it. So refresh in one place at a time.",
+	Text:      "Exchanges the refresh token, which is in a cookie, for the next tokens. It is good once: one that comes again ends the session.",
 	Responses: map[int]any{200: Login{}},
 	Headers:   map[int][]string{200: {"Set-Cookie"}},
 }
@@ -109,7 +109,7 @@ type LoggedOut struct {
 var logoutDoc = doc{
 	ID: "logout", Tag: "Sessions", Public: true,
 	Summary:   "End the session",
-	Text:      "Ends the session of the cookies, at once, and takes them back. Without one it does nothing. Where the session began at an identity provider that has a place to log out, the answer says where: with its address or, to a browser that asks for HTML, as a redirect there. The provider sends the browser back to logged-out.",
+	Text:      "Ends the session of the cookies and takes them back. Where it began at a provider that has a place to log out, the answer has its address or, to a browser that asks for HTML, redirects there.",
 	Responses: map[int]any{200: LoggedOut{}, 204: nil, 303: nil},
 	Headers:   map[int][]string{200: {"Set-Cookie"}, 204: {"Set-Cookie"}, 303: {"Location", "Set-Cookie"}},
 }
@@ -155,12 +155,12 @@ type InProvider struct {
 }
 
 // pages is what is said of the operations that people follow links to.
-const pages = " A browser is told why a login fails by a page, in English or French."
+const pages = " A browser is told why a login fails by a page."
 
 var startLoginDoc = doc{
 	ID: "start-login", Tag: "Sessions", Public: true,
 	Summary:   "Log in at an identity provider",
-	Text:      "Sends the browser to the provider (OpenID Connect, authorization code flow with PKCE), which sends it back to callback." + pages,
+	Text:      "Sends the browser to the provider (OpenID Connect), which sends it back to callback." + pages,
 	Responses: map[int]any{303: nil},
 	Headers:   map[int][]string{303: {"Location", "Set-Cookie"}},
 	AnyQuery:  true, // others are refused by the logins, as people are to be told by a page
@@ -180,7 +180,7 @@ func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
 var finishLoginDoc = doc{
 	ID: "finish-login", Tag: "Sessions", Public: true, AnyQuery: true,
 	Summary:   "Come back from an identity provider",
-	Text:      "Where the provider sends the browser. Begins a session and leads on to return_to." + pages,
+	Text:      "Where the provider sends the browser. Begins a session and leads on to return_to.",
 	Responses: map[int]any{200: map[string]any{"text/html": openapi.File{}}},
 	Headers:   map[int][]string{200: {"Set-Cookie"}},
 	Problems:  []int{400, 404, 429},
@@ -198,7 +198,7 @@ func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) 
 var finishLogoutDoc = doc{
 	ID: "finish-logout", Tag: "Sessions", Public: true, AnyQuery: true,
 	Summary:   "Come back from a logout",
-	Text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login." + pages,
+	Text:      "Where the provider sends the browser that has logged out there. Leads on to the return_to of the logout, or to another login.",
 	Responses: map[int]any{200: map[string]any{"text/html": openapi.File{}}},
 	Headers:   map[int][]string{200: {"Set-Cookie"}},
 	Problems:  []int{404},

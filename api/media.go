@@ -22,16 +22,16 @@ import (
 // MediaFile is an image or another file of the media folder.
 type MediaFile struct {
 	Path     string   `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
-	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag."`
 	Type     string   `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
 	Size     int64    `json:"size" doc:"Of what the repository has, in bytes." example:"48213"`
 	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: this file is a pointer to it, and its content is not served (409 lfs_pointer)."`
-	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good." example:"/v1/media/photos/atelier.jpg?revision=3f786850e387550fdab836ed7e6dc881de23001b"`
+	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good."`
 }
 
 // Pointer is what the repository has in the place of a file that Git LFS keeps.
 type Pointer struct {
-	OID  string `json:"oid" doc:"The name of a hash, a colon, and that of the content." example:"sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"`
+	OID  string `json:"oid" doc:"The name of a hash, a colon, and that of the content."`
 	Size int64  `json:"size" doc:"Of the content, in bytes." example:"3145728"`
 }
 
@@ -51,8 +51,8 @@ type MediaFiles struct {
 }
 
 type listMediaInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The greatest number of files to answer with."`
-	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
 	Prefix string `query:"prefix" doc:"Only files whose paths begin with it." example:"photos/"`
 }
 
@@ -106,7 +106,7 @@ func (a *API) mediaRoutes() {
 	path := &huma.Param{In: "path", Name: "path", Required: true, Schema: str, Example: "photos/atelier.jpg", Description: "Of the file, below the media folder; may hold slashes."}
 	ifMatch := param("header", "If-Match", "The ETag of the revision that is expected, or * for whatever is there.")
 	ifMatch.Schema = &huma.Schema{Type: huma.TypeString, Examples: []any{"*"}}
-	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that was not used for another write. A repetition within 24 hours is answered with what the first request did, as far as you may see it then; dry runs are made again.")
+	key := param("header", once.Header, "Makes it safe to repeat the request: a text in double quotes, such as a UUID, that no other write had. A repetition within 24 hours is answered with what the first one did.")
 	dryRun := &huma.Param{In: "query", Name: "dry_run", Description: "Answer with what would change, and commit nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}}
 	message := param("query", "message", "The subject of the commit, one line of at most 200 characters.")
 	describe := func(method string, held web.Operation, summary, text string, body bool, responses map[int]any, problems []int, params ...*huma.Param) {

@@ -31,7 +31,7 @@ var moveEntryDoc = doc{
 
 type moveInput struct {
 	Editing
-	References string `query:"references" enum:"refuse,update,clear" doc:"What becomes of references to the entry: refuse to move it (409), update or clear them in the same commit. Without it they stay."`
+	References string `query:"references" enum:"refuse,update,clear" doc:"What becomes of references to the entry: refuse to move it (409), update or clear them. Without it they stay."`
 }
 
 // Admit refuses who may neither rename the entry nor take it to another collection.

@@ -36,7 +36,7 @@ func (in *previewInput) Admit(ctx context.Context, a *API) error {
 var previewDoc = doc{
 	ID: "preview", Tag: "Preview",
 	Summary:   "Show Markdown as HTML",
-	Text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. Nothing is stored. A text has 256 KiB at most; one that is too intricate to be shown with little work is refused too.",
+	Text:      "Roughly as the site will show it: GitHub's Markdown with the footnotes, attribute lists and heading ids of kramdown. A text has 256 KiB at most; one that is too intricate is refused too.",
 	Requests:  map[string]any{mediaJSON: Text{}},
 	Example:   json.RawMessage(`{"body": "## L’été à Nîmes"}`),
 	Responses: map[int]any{200: Preview{}},

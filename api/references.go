@@ -37,8 +37,8 @@ type References struct {
 
 // PageOfReferences are the parameters of a page of them.
 type PageOfReferences struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; those of an entry stay together."`
-	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
 }
 
 func answerReferences(page *site.ReferencePage, err error) (*reply, error) {

@@ -10,7 +10,7 @@ import (
 
 // Reversion is the body that reverts an entry.
 type Reversion struct {
-	To         string  `json:"to" doc:"A commit or a revision of the entry's history." example:"3f786850e387550fdab836ed7e6dc881de23001b"`
+	To         string  `json:"to" doc:"A commit or a revision of the entry's history."`
 	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
 	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
 }
@@ -18,7 +18,7 @@ type Reversion struct {
 var revertEntryDoc = doc{
 	ID: "revert-entry", Tag: "Entries",
 	Summary:   "Make an entry what it was",
-	Text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match, with those as it had them last.",
+	Text:      "A new commit with the bytes that the entry had then, but for read-only fields, which stay as they are. An entry that was deleted is restored, without If-Match.",
 	Requests:  map[string]any{mediaJSON: Reversion{}},
 	Example:   json.RawMessage(`{"to": "3f786850e387550fdab836ed7e6dc881de23001b"}`),
 	Responses: map[int]any{200: edited(), 201: Entry{}},

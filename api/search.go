@@ -11,9 +11,9 @@ import (
 // Hits is a page of what a search found.
 type Hits struct {
 	Items      []Hit   `json:"items"`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end. What changes meanwhile can move entries between pages."`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
 	Total      int     `json:"total" doc:"The number of entries found."`
-	Commit     string  `json:"commit" doc:"The commit that was searched: the newest one." example:"8843d7f92416211de9ebb963ff4ce28125932878"`
+	Commit     string  `json:"commit" doc:"The commit that was searched: the newest one."`
 }
 
 // Hit is an entry that a search found.
@@ -31,14 +31,14 @@ type Highlight struct {
 type searchInput struct {
 	Q          string `query:"q" required:"true" maxLength:"1000" doc:"At most 32 words, which must all be in the entry. Endings, accents and case are ignored, and so are articles." example:"plan vélo"`
 	Collection string `query:"collection" doc:"Only entries of this collection."`
-	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"The greatest number of entries to answer with; fewer where they are very large."`
-	Cursor     string `query:"cursor" maxLength:"200" doc:"The next_cursor of the page before, with the same q and collection."`
+	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"How many to answer with; fewer where they are large or take much work."`
+	Cursor     string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
 }
 
 var searchDoc = doc{
 	ID: "search", Tag: "Search",
 	Summary:   "Find entries by their words",
-	Text:      "Over the fields and bodies of all collections that you may read, as far as you see them: the best first. A word in the title counts for more than one in another field, and that for more than one in the body.",
+	Text:      "In the fields and bodies of all collections, as far as you see them: the best first.",
 	Responses: map[int]any{200: Hits{}},
 	Problems:  []int{400, 404},
 }

@@ -80,9 +80,15 @@ func (w *world) secretly(role string) {
 	put("liens/entries/un", w.either("---\nvers: nous\n---\n", "---\nvers: deux\n---\n"))
 	put("legendes/entries/"+w.either("un", "deux"), w.either("valmont\n", "---\ntitle: x\n---\n"))
 	w.write("PUT", "/v1/media/"+w.either("a.svg", "autre/b.svg"), `<svg xmlns="http://www.w3.org/2000/svg"/>`, "If-None-Match", "*")
+	closed := "pages/entries/" + w.either("ferme", "clos")
+	put(closed, "---\ntitle: Fermé valmont\n---\n")
+	w.write("DELETE", "/v1/collections/"+closed, "", "If-Match", "*")
 	if role == "reader" {
 		return
 	}
+	gone := "consultations/entries/" + w.either("eux-ote", "eux-retire")
+	put(gone, strings.Replace(sample, "Ville de Valmont", w.either("Ville d’Aubeterre", "Ville de Nîmes"), 1))
+	w.write("DELETE", "/v1/collections/"+gone, "", "If-Match", "*")
 	put("consultations/entries/"+w.either("eux", "eux-aussi"), strings.Replace(sample, "Ville de Valmont", w.either("Ville d’Aubeterre", "Ville de Nîmes"), 1))
 	w.patch("nous", w.either(`{"fields":{"note":1}}`, `{"fields":{"note":4}}`))
 	w.write("POST", "/v1/collections/consultations/move/"+w.either("eux", "eux-aussi"), w.either(`{"to":"parti"}`, `{"to":"loin"}`), "Content-Type", "application/json", "If-Match", "*")
@@ -121,6 +127,14 @@ func newWorld(t *testing.T, role string, other bool) *world {
 	w.secretly(role)
 	w.patch("deux", `{"fields":{"title":"Deux bis"}}`)
 	w.mark("second")
+	hiddenToo := ""
+	if role != "reader" {
+		hiddenToo = w.either("note: 2\n", "note: 4\n")
+	}
+	w.write("PUT", "/v1/collections/consultations/entries/fini", "---\ntitle: Fini\n"+hiddenToo+"organisateur: Ville de Valmont\n---\nFini\n", "Content-Type", "text/markdown", "If-None-Match", "*")
+	w.mark("finished")
+	w.write("DELETE", "/v1/collections/consultations/entries/fini", "", "If-Match", "*")
+	w.mark("gone")
 	w.write("PUT", "/v1/media/photos/b.svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`, "If-None-Match", "*")
 	w.mark("picture")
 	if role != "reader" {
@@ -152,7 +166,7 @@ const keyed = `{"slug":"secrete","fields":{"title":"Secret"}}`
 // doors are the requests of each operation.
 func doors(w *world) map[string][]request {
 	var slugs []string // there, hidden in one of the sites, and nowhere
-	for _, s := range []string{"nous", "deux", "eux", "eux-aussi", "eux-1", "eux-3", "casse", "cassee", "parti", "loin", "nulle-part"} {
+	for _, s := range []string{"nous", "deux", "eux", "eux-aussi", "eux-1", "eux-3", "casse", "cassee", "parti", "loin", "nulle-part", "fini", "eux-ote", "eux-retire"} {
 		slugs = append(slugs, "consultations/{}/"+s)
 	}
 	for _, s := range []string{"index", "x/y", "accueil", "mentions", "secrete", "casse"} {
@@ -182,9 +196,17 @@ func doors(w *world) map[string][]request {
 		for _, q := range []string{"", "?limit=1", "?sort=note", "?sort=-note,title", "?sort=note.x", "?sort=-title&limit=1", "?q=valmont", "?q=trois", "?q=3", "?fields=note", "?fields=title,note",
 			"?filter[note][exists]=true", "?filter[note][exists]=false", "?filter[note]=3", "?filter[note][ne]=3", "?filter[note][lt]=9", "?filter[note][gte]=0", "?filter[note][in]=1,2,3,4",
 			"?filter[note][contains]=deux", "?filter[note.trois]=4", "?filter[note.trois][exists]=true", "?filter[note][lt]=x", "?filter[organisateur][contains]=aubeterre", "?filter[title]=Trois%20valmont",
-			"?filter[organisateur][exists]=true&sort=organisateur"} {
+			"?filter[organisateur][exists]=true&sort=organisateur",
+			"?sort=-updated", "?filter[valid]=false", "?filter[slug][prefix]=e", "?filter[updated.author]=ann", "?filter[updated][gte]=2020-01-01", "?sort=nots", "?sort=troi", "?filter[tite]=x"} {
 			add("list-entries", request{method: "GET", path: list + q})
 			add("list-entries", request{method: "HEAD", path: list + q})
+		}
+		facets := "/v1/collections/" + c + "/facets?field="
+		for _, q := range []string{"note", "title", "organisateur", "note.trois", "nots", "valid", "updated.author.name&limit=1", "title&field=slug", "title&q=valmont", "title&q=trois", "title&filter[note]=3", "organisateur&filter[organisateur][prefix]=Ville"} {
+			add("list-facets", request{method: "GET", path: facets + q})
+		}
+		for _, q := range []string{"", "?limit=1", "?cursor=x"} {
+			add("list-deleted", request{method: "GET", path: "/v1/collections/" + c + "/deleted" + q})
 		}
 		add("create-entry", request{method: "POST", path: list, header: asJSON, body: `{"slug":"eux","fields":{"title":"x","organisateur":"Ville d’Aubeterre"}}`})
 		add("create-entry", request{method: "POST", path: list, header: asJSON, body: `{"slug":"neuf","fields":{"title":"x","note":3}}`})
@@ -208,6 +230,7 @@ func doors(w *world) map[string][]request {
 		each("entry-diff", "GET", "diff", "?from="+blob, "", nil)
 		each("revert-entry", "POST", "revert", "", `{"to":"`+blob+`"}`, whatever)
 		each("get-entry", "GET", "entries", "", "", map[string]string{"If-None-Match": `"` + blob + `"`})
+		each("get-entry", "GET", "entries", "?at="+blob, "", nil)
 		each("patch-entry", "PATCH", "entries", "?base="+blob, `{"fields":{"title":"x"}}`, mergePatch(""))
 		for _, m := range media {
 			add("get-media", request{method: "GET", path: m + "?revision=" + blob})
@@ -268,8 +291,13 @@ func doors(w *world) map[string][]request {
 	add("list-changes", request{method: "GET", path: "/v1/changes"})
 	for _, name := range slices.Sorted(maps.Values(w.commits)) {
 		add("list-changes", request{method: "GET", path: "/v1/changes?since=" + w.named(name)})
+		add("list-changes", request{method: "GET", path: "/v1/changes?order=desc&since=" + w.named(name)})
+		add("list-changes", request{method: "GET", path: "/v1/changes?order=desc&limit=1&cursor=" + w.named(name)})
+		each("get-entry", "GET", "entries", "?at="+w.named(name), "", nil)
+		each("get-entry", "GET", "entries", "?at="+w.named(name), "", markdown)
 	}
 	add("list-changes", request{method: "GET", path: "/v1/changes?since=3f786850e387550fdab836ed7e6dc881de23001b"})
+	add("list-changes", request{method: "GET", path: "/v1/changes?order=desc"})
 	add("stream-events", request{method: "GET", path: "/v1/events"})
 
 	add("list-webhooks", request{method: "GET", path: "/v1/webhooks"})

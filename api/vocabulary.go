@@ -48,7 +48,7 @@ func described(version string, floor *web.Floor) openapi.Options {
 			{Name: "Preview", Description: "Markdown as the site will show it."},
 			{Name: "Media", Description: "Images and other files."},
 			{Name: "Changes", Description: "What commits have done, as a feed and as a stream."},
-			{Name: "Webhooks", Description: "Endpoints that are notified of changes, and builds that are reported. Events are signed as Standard Webhooks has it, by the headers webhook-id, webhook-timestamp and webhook-signature. They come at least once: the id is that of the first time."},
+			{Name: "Webhooks", Description: "Endpoints that are told of changes, and builds that are reported. Events are signed as Standard Webhooks has it, and come at least once: the id is that of the first time."},
 			{Name: "Caller", Description: "Who you are, and what you may do."},
 			{Name: "Git hosts", Description: "Push hooks of the place that the repository is fetched from."},
 			{Name: "Sessions", Description: "Logins of people, in browsers."},

@@ -85,7 +85,11 @@ func unchanged(d *Document) error {
 		}
 		return nil
 	}
-	got, err := d.Replace(d.Fields(), d.Body(), nil)
+	got, err := d.MergePatch(&Object{Members: []Member{{"fields", d.Fields()}, {"body", d.Body()}}}, nil)
+	if err := same("a merge patch of what was read", got, err); err != nil {
+		return err
+	}
+	got, err = d.Replace(d.Fields(), d.Body(), nil)
 	if err := same("replace", got, err); err != nil {
 		return err
 	}

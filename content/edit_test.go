@@ -1,7 +1,9 @@
 package content
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -97,6 +99,56 @@ func TestMergePatch(t *testing.T) {
 			t.Errorf("%s: got %v", bad, err)
 		}
 	}
+}
+
+// A null over a null changes nothing, however it is written and wherever it stands: what was
+// read and is sent back as a merge patch leaves each byte as it is.
+func TestMergePatchOfWhatWasRead(t *testing.T) {
+	for name, source := range map[string]string{
+		"empty":          "---\ntitle: x\nlink:\n---\nCorps\n",
+		"empty, at last": "---\nlink: \n---\n",
+		"tilde":          "---\nlink: ~ # rien\ntitle: x\n---\n",
+		"word":           "---\nlink: null\nautre: NULL\ntitle: x\n---\n",
+		"tagged":         "---\nlink: !!null ''\ntitle: x\n---\n",
+		"in an object":   "---\ncontact:\n  nom: Ada\n  tel:\n  mail: ~\n---\n",
+		"in a flow":      "---\ncontact: {nom: Ada, tel: , mail: null}\n---\n",
+		"in a list":      "---\nlieux:\n- nom: x\n  tel:\n- ~\n-\n---\n",
+		"deep":           "---\na: {b: [{c: null}], d: {e: {f: ~}}}\n---\n",
+		"an alias":       "---\na: &n\nb: *n\nc: &o {x: null, y: 1}\nd: *o\n---\n",
+		"a merge key":    "---\nbase: &b\n  tel:\n  o: {x: ~}\na:\n  <<: *b\n  nom: x\n---\n",
+		"JSON":           "{\n  \"title\": \"x\",\n  \"link\": null,\n  \"contact\": {\"tel\" : null}\n}\n\nCorps\n",
+		"TOML":           "+++\ntitle = 'x'\n[contact]\nnom = 'x'\n+++\n",
+		"all of it":      "---\na:\nb: ~\n---\n",
+	} {
+		d := Parse([]byte(source))
+		if d.Err() != nil {
+			t.Fatalf("%s: %v", name, d.Err())
+		}
+		encoded, err := json.Marshal(d.Fields())
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch := parse(t, `{"fields":`+string(encoded)+`}`).(*Object)
+		if got, err := d.MergePatch(patch, nil); err != nil || string(got.Source()) != source {
+			t.Errorf("%s: got %v and\n%s\nwant\n%s", name, err, got.Source(), source)
+		}
+		v, _ := patch.Get("fields")
+		fields := v.(*Object)
+		fields.Members = append(fields.Members, Member{"neuf", "1"})
+		if got, err := d.MergePatch(patch, nil); err != nil || got.Fields().Len() != d.Fields().Len()+1 || !Equal(without(got.Fields(), "neuf"), d.Fields()) {
+			t.Errorf("%s, with one more: got %v and\n%s", name, err, got.Source())
+		}
+	}
+	d := Parse([]byte("---\na: 1\nb: ''\nc: []\nd: {}\ne: false\nf:\n---\n"))
+	got, err := d.MergePatch(parse(t, `{"fields":{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null,"g":null}}`).(*Object), nil)
+	if err != nil || string(got.Source()) != "---\nf:\n---\n" {
+		t.Errorf("nulls over values: got %v and\n%s", err, got.Source())
+	}
+}
+
+// without is o without a key.
+func without(o *Object, key string) *Object {
+	return &Object{Members: slices.DeleteFunc(slices.Clone(o.Members), func(m Member) bool { return m.Key == key })}
 }
 
 func kindOf(err error) Kind {

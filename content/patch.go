@@ -2,6 +2,9 @@ package content
 
 // MergePatch applies a JSON Merge Patch (RFC 7396) to {"fields": …, "body": …}.
 // New keys go where Replace puts them. A file without front matter gets one.
+//
+// A null removes what has a value, and changes nothing where there is null: so what was read
+// and is sent back changes nothing, as long as nobody else has.
 func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) {
 	body := d.Body()
 	var e *editor
@@ -63,7 +66,8 @@ func (e *editor) merge(it *intent, path FieldPath, patch *Object, order keyOrder
 		inner, isObject := m.Value.(*Object)
 		inherited := it.merged(m.Key)
 		switch {
-		case m.Value == nil && i < 0 && inherited == nil:
+		case m.Value == nil && i < 0 && (inherited == nil || inherited.value == nil):
+		case m.Value == nil && i >= 0 && it.partResult(i) == nil:
 		case m.Value == nil:
 			err = e.removePart(it, i, m.Key)
 		case isObject && i >= 0 && it.part(i).kind == mapping:

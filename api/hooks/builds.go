@@ -40,7 +40,7 @@ func (in *reportInput) Admit(ctx context.Context, a *API) error {
 var reportDeploymentDoc = operation.Doc{
 	ID: "report-deployment", Tag: "Webhooks", Public: true,
 	Summary:   "Report a build",
-	Text:      "With a token whose role has the action update of webhooks, or signed by Standard Webhooks with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
+	Text:      "With a token whose role has the action update of webhooks, or signed with the secret of a configured endpoint, as cms listen does. Entries then have it as their deployment.",
 	Requests:  map[string]any{openapi.JSON: DeploymentReport{}},
 	Example:   json.RawMessage(`{"commit": "8843d7f92416211de9ebb963ff4ce28125932878", "state": "live", "url": "https://www.example.org/"}`),
 	Responses: map[int]any{204: nil}, Problems: []int{400, 404, 413, 415},

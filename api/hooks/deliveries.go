@@ -76,7 +76,7 @@ type Deliveries struct {
 
 type listDeliveriesInput struct {
 	Limit   int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The greatest number of deliveries to answer with."`
-	Cursor  string `query:"cursor" doc:"The next_cursor of the page before."`
+	Cursor  string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
 	Webhook string `query:"webhook" doc:"Only those to this endpoint." example:"site"`
 	State   string `query:"state" enum:"pending,delivered,failed,superseded" doc:"Only those in this state."`
 	Entry   string `query:"entry" doc:"Only those about this entry: collection/slug." example:"consultations/plan-velo"`
@@ -84,7 +84,7 @@ type listDeliveriesInput struct {
 
 var listDeliveriesDoc = operation.Doc{
 	ID: "list-deliveries", Tag: "Webhooks", Summary: "List deliveries",
-	Text:      "The newest first, with every attempt. Finished ones are kept for seven days. Takes the action read of webhooks. What they are about (entry, commit, event_id) and what was answered (response) is for those who see every entry with every field.",
+	Text:      "The newest first, with every attempt. Takes the action read of webhooks; what they are about and what was answered is for those who see every entry with every field.",
 	Responses: map[int]any{200: Deliveries{}}, Problems: []int{404},
 }
 

@@ -15,19 +15,19 @@ import (
 // one, are not told.
 type Webhook struct {
 	Name           string            `json:"name" example:"site"`
-	Configured     bool              `json:"configured" doc:"Whether it is defined in the configuration: its settings can only be changed there."`
+	Configured     bool              `json:"configured" doc:"Whether the configuration defines it, and alone can change it."`
 	Host           string            `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
-	Type           string            `json:"type,omitempty" doc:"The kind of a service that builds; absent for a receiver of events." example:"netlify"`
-	Events         []string          `json:"events" doc:"The types it asks for; none asks for all."`
-	Collections    []string          `json:"collections" doc:"Whose entries it asks for; none asks for all."`
-	Fields         []string          `json:"fields" doc:"The fields whose changes it asks for; none asks for all."`
+	Type           string            `json:"type,omitempty" doc:"Of a service that builds." example:"netlify"`
+	Events         []string          `json:"events" doc:"None asks for all."`
+	Collections    []string          `json:"collections" doc:"None asks for all."`
+	Fields         []string          `json:"fields" doc:"None asks for all."`
 	Headers        map[string]string `json:"headers,omitempty" doc:"Their values are not told." example:"{\"Authorization\": \"***\"}"`
 	Prefix         string            `json:"event_type_prefix,omitempty"`
 	Enabled        bool              `json:"enabled"`
 	DisabledAt     *time.Time        `json:"disabled_at,omitempty"`
 	DisabledReason string            `json:"disabled_reason,omitempty" example:"the endpoint answered 410 Gone"`
 	LastSuccess    *time.Time        `json:"last_success,omitempty" doc:"When it last took something."`
-	Commit         string            `json:"commit,omitempty" doc:"Events of the commits up to it are delivered or on their way."`
+	Commit         string            `json:"commit,omitempty" doc:"Up to it, events are delivered or on their way."`
 	Pending        int               `json:"pending" doc:"How many deliveries are on their way."`
 }
 

@@ -14,7 +14,7 @@ import (
 var receiveHookDoc = operation.Doc{
 	ID: "receive-hook", Tag: "Git hosts", Public: true,
 	Summary:   "Take a push hook of a Git host",
-	Text:      "A webhook that GitHub, GitLab, Gitea, Forgejo or Bitbucket sends on a push, with the content type application/json, signed with the secret of the configuration (GitLab: its signing token or its secret token). It is verified and answered at once; then the branch is fetched. One that was received within the last hour does nothing more.",
+	Text:      "What a Git host sends on a push as application/json, signed with the secret of the configuration. It is verified and answered at once; then the branch is fetched. One that came within the last hour does nothing more.",
 	Requests:  map[string]any{openapi.JSON: map[string]any{}},
 	Responses: map[int]any{http.StatusAccepted: hookAnswer{}},
 	Problems:  []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge},

@@ -19,7 +19,7 @@ type Sent struct {
 
 var testWebhookDoc = operation.Doc{
 	ID: "test-webhook", Tag: "Webhooks", Summary: "Send a test event",
-	Text:      "An event of the type webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when the endpoint is disabled.",
+	Text:      "An event webhook.test; a service that builds is asked for a build. Takes the action update of webhooks. 409 when it is disabled.",
 	Responses: map[int]any{202: Sent{}}, Problems: []int{404, 409},
 }
 
@@ -58,7 +58,7 @@ func (in *redeliverRangeInput) Admit(ctx context.Context, a *API) error {
 
 var redeliverRangeDoc = operation.Doc{
 	ID: "redeliver-range", Tag: "Webhooks", Summary: "Deliver a range of time again",
-	Text:      "What was begun to be delivered then, delivered or given up, is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
+	Text:      "What was begun to be delivered then is sent again in its order, under the same webhook-id; at most 10,000 events. Takes the action update of webhooks.",
 	Requests:  map[string]any{openapi.JSON: Range{}},
 	Example:   json.RawMessage(`{"since": "2026-05-04T08:00:00Z"}`),
 	Responses: map[int]any{202: Redelivered{}}, Problems: []int{400, 404, 413, 415},

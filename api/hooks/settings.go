@@ -19,14 +19,14 @@ import (
 // WebhookSettings are what an endpoint asks for, and where it is.
 type WebhookSettings struct {
 	URL         string   `json:"url,omitempty" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
-	Events      []string `json:"events,omitempty" doc:"The types it asks for, such as entry.updated or entry.*; none asks for all."`
-	Collections []string `json:"collections,omitempty" doc:"Whose entries it asks for; none asks for all."`
-	Fields      []string `json:"fields,omitempty" doc:"The fields whose changes it asks for; none asks for all."`
-	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins. It is not shown again."`
+	Events      []string `json:"events,omitempty" doc:"Such as entry.updated or entry.*; none asks for all."`
+	Collections []string `json:"collections,omitempty" doc:"None asks for all."`
+	Fields      []string `json:"fields,omitempty" doc:"None asks for all."`
+	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins."`
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
 
-	Headers         map[string]string `json:"headers,omitempty" doc:"Sent with each request. Values are not shown again: *** keeps one, null removes it."`
+	Headers         map[string]string `json:"headers,omitempty" doc:"Values are not shown again: *** keeps one, null removes it."`
 	EventTypePrefix string            `json:"event_type_prefix,omitempty" doc:"In front of the type of each event." example:"org.example.cms"`
 }
 
@@ -35,7 +35,7 @@ var webhookSettings = []string{"url", "events", "collections", "fields", "token"
 // NewWebhook is an endpoint to be made.
 type NewWebhook struct {
 	Name string `json:"name" doc:"Letters, digits, - and _, 64 at most." example:"site"`
-	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"The kind of a service that builds; absent for a receiver of events."`
+	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"Of a service that builds."`
 	URL  string `json:"url" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
 	WebhookSettings
 }
@@ -181,7 +181,7 @@ func (in *patchWebhookInput) Admit(ctx context.Context, a *API) error {
 
 var patchWebhookDoc = operation.Doc{
 	ID: "patch-webhook", Tag: "Webhooks", Summary: "Enable, disable or change an endpoint",
-	Text:      "Of one that is defined in the configuration, only enabled can be changed: 409 otherwise. What waits to be delivered goes where the new settings say. Takes the action update of webhooks.",
+	Text:      "Of one of the configuration, only enabled can be changed: 409 otherwise. What waits goes where the new settings say. Takes the action update of webhooks.",
 	Requests:  map[string]any{openapi.JSON: WebhookPatch{}, openapi.MergePatch: WebhookPatch{}},
 	Example:   json.RawMessage(`{"enabled": true}`),
 	Responses: map[int]any{200: Webhook{}}, Problems: []int{400, 404, 409, 413, 415, 422},

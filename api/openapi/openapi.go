@@ -75,7 +75,7 @@ func New(o Options) *Document {
 		Info: &huma.Info{
 			Title:       "cms",
 			Version:     o.Version,
-			Description: "Reads and writes the entries of a static site, Markdown files with front matter, in its Git repository. Each edit is one commit in its author's name.",
+			Description: "Reads and writes the entries of a static site, Markdown files with front matter, in its Git repository.",
 			Contact:     &huma.Contact{Name: "Those who run this service", URL: o.PublicURL},
 			License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
@@ -91,7 +91,7 @@ func New(o Options) *Document {
 				Description: "A JSON Web Token of one of the configured issuers.",
 			}, "session": {
 				Type: "apiKey", In: "cookie", Name: o.Cookie,
-				Description: "The session of someone who has logged in. It counts where there is no Authorization header. Requests that change something need the header Origin or Sec-Fetch-Site, which browsers send by themselves.",
+				Description: "The session of someone who has logged in, where there is no Authorization header. Requests that change something need Origin or Sec-Fetch-Site, which browsers send.",
 			}},
 		},
 	}}
@@ -378,7 +378,6 @@ func (d *Document) delivery(id, summary string, body *huma.Schema) *huma.PathIte
 	}
 	return &huma.PathItem{Post: &huma.Operation{
 		OperationID: id, Summary: summary, Tags: []string{"Webhooks"},
-		Description: "Signed, and sent at least once.",
 		Security:    []map[string][]string{{}},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: body}}},
 		Responses:   answers,
