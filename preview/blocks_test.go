@@ -113,7 +113,7 @@ func TestParts(t *testing.T) {
 		{"#", "heading[#]()"},
 		{"> # #a", "quote[> # #a] heading[# #a](#a) text[#a]"},
 		{"- a  \n  b\n- <b>c</b>", "list[- a  \n  b\n- <b>c</b>] item[- a  \n  b] paragraph[a  \n  b] text[a] break[] text[b] item[- <b>c</b>] paragraph[<b>c</b>] html[<b>] text[c] html[</b>]"},
-		{"|a|\n|-|\n|b|", "table[a|\n|-|\n|b] head[a] text[a] cell[b] text[b]"},
+		{"|a|\n|-|\n|b|", "table[|a|\n|-|\n|b|] head[a] text[a] cell[b] text[b]"},
 		{"l'été \xff\xfe [\xffa](b)", "paragraph[l'été \xff\xfe [\xffa](b)] text[l] sign['] text[été \xff\xfe ] link[[\xffa](b)](\xffa) text[\xffa]"},
 		{"<div>\n<p>a\n</div>", "html[<div>\n<p>a\n</div>]"},
 	} {

@@ -3,6 +3,7 @@ package preview
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/yuin/goldmark/ast"
 	extast "github.com/yuin/goldmark/extension/ast"
@@ -100,6 +101,18 @@ func (p *partsOf) add(n ast.Node) (from, to int) {
 		from, to = p.done, p.done
 	}
 	to = max(to, last)
+	if n.Kind() == extast.KindTable { // and the signs at its sides
+		for from > p.start && strings.IndexByte(" \t", p.src[from-1]) >= 0 {
+			from--
+		}
+		if from > p.start && p.src[from-1] == '|' {
+			from--
+		}
+		line := p.src[to:p.end]
+		if rest := bytes.TrimLeft(line, " \t"); len(rest) > 0 && rest[0] == '|' {
+			to += len(line) - len(rest) + 1
+		}
+	}
 	p.done = max(p.done, to)
 	if ok {
 		from = min(max(from, p.start), p.end)

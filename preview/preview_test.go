@@ -18,6 +18,7 @@ func TestHTML(t *testing.T) {
 		{"heading ids are numbered", "## Avis\n\n## Avis\n", "<h2 id=\"avis\">Avis</h2>\n<h2 id=\"avis-1\">Avis</h2>\n"},
 		{"heading id that is given", "## Avis {#a-b}\n", "<h2 id=\"a-b\">Avis</h2>\n"},
 		{"raw HTML", `<a href="https://example.org/a.pdf">publié</a>`, "<p><a href=\"https://example.org/a.pdf\">publié</a></p>\n"},
+		{"alternative and title of any letters", "![Où ? « Là » : l’été & \"l'hiver\"](/a.png 'Vélo : « oui » ?')", "<p><img src=\"/a.png\" alt=\"Où ? « Là » : l’été &amp; “l’hiver”\" title=\"Vélo : « oui » ?\"></p>\n"},
 		{"attribute line", "Texte\n{: .note #haut}\n", "<p class=\"note\" id=\"haut\">Texte</p>\n"},
 		{"attribute line of a list", "- a\n\n{: .liste .longue}\n", "<ul class=\"liste longue\">\n<li>a</li>\n</ul>\n"},
 		{"attribute line of a heading", "# A\n{: .titre}\nb\n{: .note}\n", "<h1 class=\"titre\" id=\"a\">A</h1>\n<p class=\"note\">b</p>\n"},
