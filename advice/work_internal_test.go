@@ -41,8 +41,8 @@ func TestWorkIsLinear(t *testing.T) {
 	}
 	measure("a ", 100) // what is made once
 	for _, shape := range shapes {
-		half, halfBytes := measure(shape, 4<<10)
-		whole, wholeBytes := measure(shape, 8<<10)
+		half, halfBytes := measure(shape, 2<<10)
+		whole, wholeBytes := measure(shape, 4<<10)
 		if half < 0 || whole < 0 {
 			continue // which no preview shows
 		}
