@@ -3,6 +3,7 @@ package advice
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -156,11 +157,17 @@ func (t *text) glued(p *paragraph, lines []string, nl string) (Finding, bool) {
 	return Finding{Block: p.block, Start: p.start, End: p.end, Args: map[string]string{"text": source}, Fixes: []Fix{{Kind: MakeList, Start: p.start, End: p.end, Text: list.String()}}}, true
 }
 
-// phrases finds what a pattern matches in running text.
-func (t *text) phrases(pattern *regexp.Regexp) {
+// phrases finds what a pattern matches in running text. Each match has one of the words,
+// by which most text is known to have none.
+func (t *text) phrases(pattern *regexp.Regexp, words string) {
+	some := strings.Split(words, "|")
 	for i := range t.paragraphs {
 		p := &t.paragraphs[i]
-		t.look(len(p.prose.text))
+		t.look(8 * len(p.prose.text))
+		low := bytes.ToLower(p.prose.text)
+		if !slices.ContainsFunc(some, func(word string) bool { return bytes.Contains(low, []byte(word)) }) {
+			continue
+		}
 		for _, at := range pattern.FindAllIndex(p.prose.text, 100) {
 			start, end := p.prose.span(at[0], at[1])
 			t.find(Finding{Block: p.block, Start: start, End: end, Args: map[string]string{"text": string(p.prose.text[at[0]:at[1]])}})
@@ -170,9 +177,11 @@ func (t *text) phrases(pattern *regexp.Regexp) {
 
 const (
 	colours  = `rouge|vert|bleu|jaune|orange|violet|rose|gris|noir|blanc|marron`
-	colourEN = `red|green|blue|yellow|orange|purple|pink|gr[ae]y|black|white|brown`
-	shownFR  = `champs?|textes?|mots?|lignes?|cases?|boutons?|liens?|zones?|parties?|cellules?|éléments?|passages?|points?|encadrés?|items?|dates?|titres?|colonnes?|indiqu[a-zé]*|marqu[a-zé]*|signal[a-zé]*|affich[a-zé]*|surlign[a-zé]*|écri[a-z]*|figur[a-zé]*|représent[a-zé]*|appar[a-zîé]*|entour[a-zé]*|surbrillance`
-	shownEN  = `fields?|texts?|words?|lines?|boxes|box|buttons?|links?|areas?|parts?|cells?|items?|entries|marked|shown|highlighted|displayed|written|indicated|appears?|printed|coloured|colored`
+	colourEN = `red|green|blue|yellow|orange|purple|pink|grey|gray|black|white|brown`
+
+	coloursLow = colours + "|" + colourEN
+	shownFR    = `champs?|textes?|mots?|lignes?|cases?|boutons?|liens?|zones?|parties?|cellules?|éléments?|passages?|points?|encadrés?|items?|dates?|titres?|colonnes?|indiqu[a-zé]*|marqu[a-zé]*|signal[a-zé]*|affich[a-zé]*|surlign[a-zé]*|écri[a-z]*|figur[a-zé]*|représent[a-zé]*|appar[a-zîé]*|entour[a-zé]*|surbrillance`
+	shownEN    = `fields?|texts?|words?|lines?|boxes|box|buttons?|links?|areas?|parts?|cells?|items?|entries|marked|shown|highlighted|displayed|written|indicated|appears?|printed|coloured|colored`
 )
 
 var (
@@ -186,10 +195,12 @@ var (
 )
 
 // sensoryColour finds what is told by colour alone.
-func sensoryColour(t *text) { t.phrases(byColour) }
+func sensoryColour(t *text) { t.phrases(byColour, coloursLow) }
 
 // sensoryPlace finds what is told by its place or its form.
-func sensoryPlace(t *text) { t.phrases(byPlace) }
+func sensoryPlace(t *text) {
+	t.phrases(byPlace, "ci-contre|droite|gauche|left|right|bouton|button|icon")
+}
 
 var (
 	pictures  = regexp.MustCompile(`[\x{1F300}-\x{1FAFF}\x{1F1E6}-\x{1F1FF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}\x{231A}\x{231B}\x{23E9}-\x{23FA}][\x{FE0F}\x{200D}\x{20E3}\x{1F3FB}-\x{1F3FF}\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]*`)

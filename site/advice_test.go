@@ -123,7 +123,7 @@ func TestAdviceReportInPages(t *testing.T) {
 	files := map[string]string{}
 	var want []string
 	for i := range 40 {
-		body := "Bien. " + strings.Repeat("mot ", 100*i)
+		body := "Bien. " + strings.Repeat("mot ", 20*i)
 		if i%3 == 0 {
 			body = "![](/a.png)\n\n" + body
 			want = append(want, fmt.Sprintf("p%02d", i))
@@ -161,7 +161,7 @@ func TestAdviceReportInPages(t *testing.T) {
 		t.Errorf("what is known cost %d bytes to tell again", spent)
 	}
 	f.Site = f.Fresh()
-	f.Grudge(512)
+	f.Grudge(1024)
 	if got, pages := walk(40); !slices.Equal(got, want) || pages < 2 {
 		t.Errorf("where a page may cost little: got %q in %d pages, want %q in several", got, pages, want)
 	}
