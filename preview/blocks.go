@@ -87,16 +87,18 @@ func (r *Renderer) blocks(b *budget, markdown string) (page *Page, err error) {
 		}
 		at := offsetsOf(src, markdown)
 		page = &Page{Notes: shown[len(l.blocks)]}
+		parts := make([]Part, 0, l.count(b))
 		for i, from := range l.blocks {
 			block := Block{Kind: from.kind, Start: at.of(from.start), End: at.of(from.end), HTML: shown[i]}
-			p := partsOf{b: b, src: src, at: at, start: from.start, end: from.end, done: from.start}
+			p := partsOf{b: b, src: src, at: at, start: from.start, end: from.end, done: from.start, parts: parts}
 			for _, n := range from.nodes {
 				if h, ok := n.(*ast.Heading); ok && block.Kind == Heading {
 					block.Level = h.Level
 				}
 				p.add(n)
 			}
-			block.Parts = p.parts
+			block.Parts = slices.Clip(p.parts)
+			parts = p.parts[len(p.parts):]
 			page.Blocks = append(page.Blocks, block)
 		}
 		return nil
@@ -183,6 +185,28 @@ func lay(b *budget, doc ast.Node, src []byte) *layout {
 		l.blocks[i].end = lastLine(src, l.blocks[i].start, end)
 	}
 	return l
+}
+
+// count is how many parts there may be. It is told before they are made, so that they take
+// the room of one list.
+func (l *layout) count(b *budget) int {
+	n := 0
+	for _, block := range l.blocks {
+		for _, top := range block.nodes {
+			_ = ast.Walk(top, func(node ast.Node, entering bool) (ast.WalkStatus, error) { // the function never fails
+				if entering {
+					b.step(1)
+					n++
+				}
+				if t, ok := node.(*ast.Text); ok && entering && (t.SoftLineBreak() || t.HardLineBreak()) {
+					n++
+				}
+				return ast.WalkContinue, nil
+			})
+		}
+	}
+	b.hold(n * partSize)
+	return n
 }
 
 // takes says whether what is marked belongs to the block before it.

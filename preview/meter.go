@@ -179,7 +179,9 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 		return nil
 	}
 	b.node(2) // and the text before it
-	b.trace.read(node, seg, from)
+	if b.trace.read(node, seg, from) {
+		b.hold(spellingSize)
+	}
 	switch n := node.(type) {
 	case *parser.Delimiter:
 		n.Processor = b.delimiters(n.Processor)

@@ -66,7 +66,7 @@ type partsOf struct {
 	parts      []Part
 }
 
-const partSize = 200
+const partSize = 150
 
 // add adds a node and what it holds, and gives where all of it is in the source that was
 // parsed.
@@ -75,7 +75,6 @@ func (p *partsOf) add(n ast.Node) (from, to int) {
 	part, from, to, ok := p.part(n)
 	i := len(p.parts)
 	if ok {
-		p.b.hold(partSize)
 		part.Attributes = attributesOf(n)
 		p.parts = append(p.parts, part)
 	}
@@ -135,7 +134,6 @@ func (p *partsOf) brk(n ast.Node) {
 		part.Level = 1
 	}
 	p.parts = append(p.parts, part)
-	p.b.hold(partSize)
 }
 
 // part is what a node is, without what it holds. There is none for what has no meaning of

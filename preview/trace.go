@@ -19,6 +19,8 @@ type trace struct {
 // A spelling is the source of an inline: all of it, and where what ends its text begins.
 type spelling struct{ from, close, to int }
 
+const spellingSize = 250 // in a map that grows
+
 func newTrace() *trace {
 	return &trace{leading: map[int]int{}, underlines: map[ast.Node]span{}, inlines: map[ast.Node]spelling{}}
 }
@@ -58,10 +60,11 @@ func (t *trace) leads(p *ast.Paragraph, kept *text.Segments, src []byte) {
 	}
 }
 
-// read is called for each inline that began at a place, when r is behind it.
-func (t *trace) read(node ast.Node, begun text.Segment, r text.Reader) {
+// read is called for each inline that began at a place, when r is behind it. It says
+// whether it keeps that.
+func (t *trace) read(node ast.Node, begun text.Segment, r text.Reader) bool {
 	if t == nil {
-		return
+		return false
 	}
 	_, now := r.Position()
 	s := spelling{begun.Start, begun.Start, now.Start}
@@ -72,7 +75,8 @@ func (t *trace) read(node ast.Node, begun text.Segment, r text.Reader) {
 		s.from = n.Pos()
 	case *ast.AutoLink, *ast.String, *ast.CodeSpan, *extast.FootnoteLink:
 	default:
-		return
+		return false
 	}
 	t.inlines[node] = s
+	return true
 }
