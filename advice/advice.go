@@ -67,8 +67,8 @@ const (
 	AskText        Ask = "text"
 )
 
-// A Fix puts other bytes in the place of some. One that asks puts the answer between Text
-// and After.
+// A Fix puts other bytes in the place of some of the text that was checked. One that asks
+// puts the answer between Text and After.
 type Fix struct {
 	Kind        FixKind
 	Start, End  int

@@ -108,7 +108,7 @@ var cases = []struct {
 
 	{advice.LinkEmpty, "Voir [](/a).", `"[](/a)" address=/a`, "Voir [ANSWER](/a)."},
 	{advice.LinkEmpty, "<a href=\"/a\"> </a> et <a href=/b><img src=c alt=\"\"></a>", `"<a href=\"/a\"> </a>" address=/a`, "<a href=\"/a\">ANSWER</a> et <a href=/b><img src=c alt=\"\"></a>"},
-	{advice.LinkEmpty, "[a](/a) [![b](/b)](/c) [`d`](/d) <a id=\"haut\"></a> <a href=/e aria-label=\"E\"></a> <https://f.example>", "", ""},
+	{advice.LinkEmpty, "<a href=\"mailto:a@b.example\">a@b.example</a> [a](/a) [![b](/b)](/c) [`d`](/d) <a id=\"haut\"></a> <a href=/e aria-label=\"E\"></a> <https://f.example>", "", ""},
 
 	{advice.LinkVague, "Lisez [ici](/a).", `"[ici](/a)" address=/a; text=ici`, "Lisez [ANSWER](/a)."},
 	{advice.LinkVague, "[**Cliquez ici** >](/a) <a href='/b'>En savoir\u00a0plus…</a>\n\n- [Read more][c]\n\n[c]: /c", `"[**Cliquez ici** >](/a)" address=/a; text=Cliquez ici >
@@ -119,6 +119,7 @@ var cases = []struct {
 	{advice.LinkAddress, "Voir https://a.example/b?c_d.", `"https://a.example/b?c_d" address=https://a.example/b?c_d; text=https://a.example/b?c_d`, "Voir [ANSWER](https://a.example/b?c_d)."},
 	{advice.LinkAddress, "[www.a.example](https://www.a.example) <https://b.example>", `"[www.a.example](https://www.a.example)" address=https://www.a.example; text=www.a.example
 "<https://b.example>" address=https://b.example; text=https://b.example`, "[ANSWER](https://www.a.example) <https://b.example>"},
+	{advice.LinkAddress, "<a href=\"/a\">https://a.example</a>", `"<a href=\"/a\">https://a.example</a>" address=/a; text=https://a.example`, "<a href=\"/a\">ANSWER</a>"},
 	{advice.LinkAddress, "[faire-simple.gouv.fr](https://faire-simple.gouv.fr) a@b.example `https://c.example` [Le site](https://d.example)", "", ""},
 
 	{advice.LinkAmbiguous, "[Le plan](/a) [le plan](/b)", `"[le plan](/b)" address=/b; other=/a; text=le plan`, "[Le plan](/a) [ANSWER](/b)"},
@@ -152,15 +153,18 @@ var cases = []struct {
 
 	{advice.HeadingBold, "## Un\n\n**Points forts :**\n\ntexte", `"**Points forts :**" right=3; text=Points forts :`, "## Un\n\n### Points forts\n\ntexte"},
 	{advice.HeadingBold, "__Un *titre*__\n{: .a}\n\ntexte", `"__Un *titre*__" right=2; text=Un *titre*`, "## Un *titre*\n{: .a}\n\ntexte"},
-	{advice.HeadingBold, "**Attention, ceci est une phrase.**\n\n**Note** : texte\n\n- **a**\n\n**Étapes :**\n\n- b\n\n**" + strings.Repeat("long ", 30) + "**\n\n> **c**\n\n**La fin**", "", ""},
+	{advice.HeadingBold, "***Un titre***\n\ntexte", `"***Un titre***" right=2; text=Un titre`, "## Un titre\n\ntexte"},
+	{advice.HeadingBold, "***a** b*\n\n**Attention, ceci est une phrase.**\n\n**Note** : texte\n\n- **a**\n\n**Étapes :**\n\n- b\n\n**" + strings.Repeat("long ", 30) + "**\n\n> **c**\n\n**La fin**", "", ""},
 
 	{advice.ListFake, "Avant :<br>- un<br>- deux<br/>\n- trois", `"Avant :<br>- un<br>- deux<br/>" text=Avant :<br>- un<br>- deux<br/>`, "Avant :\n\n- un\n- deux\n- trois"},
 	{advice.ListFake, "• un\r\n• deux\r\n  suite\r\n• trois\r\n\r\nfin", `"• un\r\n• deux\r\n  suite\r\n• trois" text=• un • deux suite • trois`, "- un\r\n- deux\r\n  suite\r\n- trois\r\n\r\nfin"},
+	{advice.ListFake, "Ceci<br>-&nbsp;un<br>-&nbsp;deux", `"Ceci<br>-&nbsp;un<br>-&nbsp;deux" text=Ceci<br>-&nbsp;un<br>-&nbsp;deux`, "Ceci\n\n- un\n- deux"},
+	{advice.ListFake, "Un<br>deux\n• trois\n• quatre", `"Un<br>deux\n• trois\n• quatre" text=Un<br>deux • trois • quatre`, "Un<br>deux\n\n- trois\n- quatre"},
 	{advice.ListFake, "– un\n– deux", `"– un\n– deux" text=– un – deux`, "- un\n- deux"},
 	{advice.ListFake, "• un\n\n• deux\n\n• trois\n\nfin", `"• un\n\n• deux\n\n• trois" text=• un`, "- un\n- deux\n- trois\n\nfin"},
 	{advice.ListFake, "a) un<br>\nb) deux", `"a) un<br>\nb) deux" text=a) un<br> b) deux`, "1. un\n2. deux"},
 	{advice.ListFake, "1) un\n2) deux (a)\n", `"1) un\n2) deux (a)" text=1) un 2) deux (a)`, "1. un\n2. deux (a)\n"},
-	{advice.ListFake, "- un\n- deux\n\n1. a\n2. b\n\n• seul\n\nUn – deux – trois\n\n> – Bonjour\n\nLe 3) est là.\n12 h<br>14 h", "", ""},
+	{advice.ListFake, "- un\n- deux\n\n1. a\n2. b\n\n• seul\n\nUn – deux – trois\n\n– Bonjour, dit-elle.\n– Bonsoir !\n\nLe 3) est là.\n12 h<br>14 h", "", ""},
 
 	{advice.SensoryColour, "Remplissez les champs en rouge.", `"champs en rouge" text=champs en rouge`, ""},
 	{advice.SensoryColour, "Press the green button.", `"green button" text=green button`, ""},

@@ -112,7 +112,7 @@ func headingBold(t *text) {
 		right := min(level+1, 6)
 		title := strings.TrimSpace(strings.TrimSuffix(strings.TrimRight(words, ":"), "\u00a0"))
 		t.find(Finding{Block: p.block, Start: p.start, End: p.end, Args: map[string]string{"right": strconv.Itoa(right), "text": words},
-			Fixes: []Fix{{Kind: MakeTitle, Start: p.start, End: p.end, Text: strings.Repeat("#", right) + " " + title + t.markdown[p.strong[1]+2:p.end]}}})
+			Fixes: []Fix{{Kind: MakeTitle, Start: p.start, End: p.end, Text: strings.Repeat("#", right) + " " + title + t.markdown[p.marked:p.end]}}})
 	}
 }
 

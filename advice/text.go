@@ -88,6 +88,7 @@ type paragraph struct {
 	plain      bool   // a block of its own
 	item, cell bool   // the text of an item; of a cell, or in HTML
 	strong     [2]int // the bytes of the text, when all of it is strong
+	marked     int    // where that ends, with its marks
 }
 
 // list is a list of Markdown.
@@ -174,6 +175,10 @@ func (r *reading) walk(parts []preview.Part, within preview.PartKind) {
 		case preview.PartImage:
 			r.image(p, inner, parts[i+1+p.Holds:])
 		case preview.PartLink:
+			if p.Bare && r.link >= 0 { // an address in a link of HTML
+				r.say(r.markdown[p.From:p.To], p.From)
+				continue
+			}
 			r.beginLink(link{block: r.block, start: p.Start, end: p.End, from: p.From, to: p.To, name: p.Title, address: p.Address, bare: p.Bare})
 			if p.Bare {
 				r.say(r.markdown[p.From:p.To], p.From)
@@ -240,8 +245,12 @@ func (r *reading) paragraph(p preview.Part, inner []preview.Part, within preview
 		if inner[n-1].Kind == preview.PartAttributes {
 			n--
 		}
-		if inner[0].Kind == preview.PartStrong && inner[0].Holds == n-1 {
-			at.strong = [2]int{inner[0].From, inner[0].To}
+		strong := 0
+		if inner[0].Kind == preview.PartEmphasis && n > 1 {
+			strong = 1
+		}
+		if inner[strong].Kind == preview.PartStrong && inner[strong].Holds == n-1-strong {
+			at.strong, at.marked = [2]int{inner[strong].From, inner[strong].To}, inner[0].End
 		}
 	}
 	r.paragraphs = append(r.paragraphs, at)

@@ -12,13 +12,13 @@ import (
 	"cms/preview"
 )
 
-var bullet = regexp.MustCompile(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-[ \t]|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])[ \t\x{a0}]*`)
+var bullet = regexp.MustCompile(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-(?:[ \t\x{a0}]|&nbsp;)|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])(?:[ \t\x{a0}]|&nbsp;)*`)
 
 // marker is what a line of a list begins with that is none, its kind and whether its items
 // are numbered.
 func marker(line string) (text, kind string, numbered bool) {
 	text = bullet.FindString(line)
-	kind = strings.TrimSpace(text)
+	kind = strings.TrimSpace(strings.ReplaceAll(text, "&nbsp;", " "))
 	if kind == "" {
 		return "", "", false
 	}
@@ -93,6 +93,17 @@ func listFake(t *text) {
 // dashes says whether a sign also begins what somebody says.
 func dashes(kind string) bool { return kind == "–" || kind == "—" || kind == "-" }
 
+// spoken says whether lines are what people say: sentences, each behind a dash.
+func spoken(kind string, lines []string) bool {
+	return (kind == "–" || kind == "—") && !slices.ContainsFunc(lines, func(line string) bool {
+		text, _, _ := marker(line)
+		said := strings.TrimSpace(line[len(text):])
+		first, _ := utf8.DecodeRuneInString(said)
+		last, _ := utf8.DecodeLastRuneInString(said)
+		return !unicode.IsUpper(first) || !strings.ContainsRune(".!?…»", last)
+	})
+}
+
 // itemMark begins an item.
 func itemMark(numbered bool, n int) string {
 	if numbered {
@@ -133,13 +144,13 @@ func (t *text) glued(p *paragraph, lines []string, nl string) (Finding, bool) {
 			}
 		}
 	}
-	if count < 2 || kind == "*" || kind == "o" || numbered && kind == "." && len(lines) > 3*count {
+	if count < 2 || spoken(kind, lines[first:]) || kind == "*" || kind == "o" || numbered && kind == "." && len(lines) > 3*count {
 		return Finding{}, false
 	}
 	source := t.markdown[p.start:p.end]
 	var list strings.Builder
-	if first > 0 {
-		list.WriteString(strings.Join(lines[:first], nl) + nl + nl)
+	if breaks := lineBreak.FindAllStringIndex(source, first); first > 0 {
+		list.WriteString(source[:breaks[first-1][0]] + nl + nl)
 	}
 	n := 0
 	for i, line := range lines[first:] {
