@@ -409,3 +409,36 @@ func BenchmarkHTMLIntricate(b *testing.B) {
 		})
 	}
 }
+
+// TestBlocksHaveABudget: the blocks of any text take little more than its preview, and
+// are refused as that is. Of the many shapes, a run looks at some.
+func TestBlocksHaveABudget(t *testing.T) {
+	const most = 96 << 20 // bytes, garbage included
+	r, all := New(), shapes()
+	r.measure(t, "a") // what is made once
+	some, random := os.Getenv("CMS_PREVIEW_SHAPES") == "", rand.New(rand.NewPCG(5, 6))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if some && random.IntN(len(all)) >= 4 {
+			continue
+		}
+		text := all[name](MaxBytes)
+		b := newBudget(t.Context(), len(text))
+		b.trace = newTrace()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		page, err := r.blocks(b, text)
+		runtime.ReadMemStats(&after)
+		if err != nil && !errors.As(err, new(*RefusedError)) {
+			t.Fatal(err)
+		}
+		if bytes := int(after.TotalAlloc - before.TotalAlloc); !raced && bytes > most || b.Steps > maxSteps+MaxBytes {
+			t.Errorf("%s: %d steps and %d bytes allocated: %v", name, b.Steps, bytes, err)
+		}
+		if err != nil {
+			continue
+		}
+		if _, err := r.render(newBudget(t.Context(), len(text)), text); err != nil {
+			t.Errorf("%s: the blocks are given, %d of them, the preview is refused: %v", name, len(page.Blocks), err)
+		}
+	}
+}

@@ -24,6 +24,8 @@ func newPolicy() *bluemonday.Policy {
 	p.AllowAttrs("class").Matching(bluemonday.SpaceSeparatedTokens).Globally()
 	p.AllowAttrs("id").Matching(regexp.MustCompile(`^[\p{L}\p{M}\p{N}\p{Pc}:.-]+$`)).Globally()
 	p.AllowAttrs("role").Matching(regexp.MustCompile(`^doc-[a-z]+$`)).OnElements("a", "div", "sup") // of footnotes
+	p.AllowAttrs("alt").OnElements("img")                                                           // any text, which is escaped: « a : b ? »
+	p.AllowAttrs("title").Globally()
 	p.AllowElements("kbd", "header", "footer")
 	p.AllowAttrs("type").Matching(regexp.MustCompile(`^checkbox$`)).OnElements("input") // of task lists
 	p.AllowAttrs("checked", "disabled").Matching(regexp.MustCompile(`^$`)).OnElements("input")
@@ -33,7 +35,6 @@ func newPolicy() *bluemonday.Policy {
 	p.AllowAttrs("frameborder").Matching(regexp.MustCompile(`^[01]$`)).OnElements("iframe")
 	p.AllowAttrs("allowfullscreen").Matching(regexp.MustCompile(`^(?:|true|allowfullscreen)$`)).OnElements("iframe")
 	p.AllowAttrs("allow").Matching(regexp.MustCompile(`^[a-z-]+(?:; ?[a-z-]+)*;?$`)).OnElements("iframe")
-	p.AllowAttrs("title").OnElements("iframe")
 	return p
 }
 

@@ -16,6 +16,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"cms/advice"
 	"cms/auth"
 	"cms/content"
 	"cms/preview"
@@ -31,6 +32,8 @@ type Site struct {
 	byName      map[string]*content.Collection
 	crossRules  map[string]*content.Schema // by collection; see [crossRules]
 	preview     *preview.Renderer
+	adviceOff   []advice.Rule
+	advices     adviceCache
 	media       MediaOptions
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
@@ -57,11 +60,12 @@ type headName struct {
 	name string
 }
 
-// Options are what a Site is made of. All but Media and Logger are required.
+// Options are what a Site is made of. All but AdviceOff, Media and Logger are required.
 type Options struct {
 	Repo        *repo.Repo
 	Policy      *auth.Policy
 	Collections []content.Collection
+	AdviceOff   []advice.Rule // which nobody is told of
 	Media       MediaOptions
 	Logger      *slog.Logger
 }
@@ -77,6 +81,8 @@ func New(o Options) (*Site, error) {
 		byName:     make(map[string]*content.Collection, len(o.Collections)),
 		crossRules: make(map[string]*content.Schema, len(o.Collections)),
 		preview:    preview.New(),
+		adviceOff:  o.AdviceOff,
+		advices:    newAdviceCache(),
 		media:      o.Media,
 		uploads:    make(chan struct{}, maxUploads),
 		log:        o.Logger,

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"cms/advice"
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
@@ -24,6 +25,7 @@ import (
 type Options struct {
 	Collections []content.Collection
 	Roles       map[string]map[string]auth.Grant
+	AdviceOff   []advice.Rule
 	Media       site.MediaOptions // the folder is img if it has none
 	Repo        repo.Options      // without path, branch, committer and collections
 }
@@ -73,7 +75,7 @@ func New(t testing.TB, o Options) *Fixture {
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
-	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, Media: o.Media}
+	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, AdviceOff: o.AdviceOff, Media: o.Media}
 	f.Site = f.Fresh()
 	return f
 }
