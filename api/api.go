@@ -103,7 +103,7 @@ func New(o Options) (*API, error) {
 	}
 	a.router = router.New()
 	a.document = openapi.New(described(o.Version, o.Web))
-	a.huma = huma.NewAPI(a.document.Config(plain), router.Adapter(a.web, a.router))
+	a.huma = huma.NewAPI(a.document.Config(told), router.Adapter(a.web, a.router))
 	a.routes()
 	about, err := a.document.Finish()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/web"
@@ -93,7 +94,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*rep
 		return nil, err
 	}
 	if in.Entry != "" && !a.site.SeesDeliveries(web.Principal(ctx)) {
-		return nil, &site.Error{Code: site.Forbidden, Detail: "Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out."}
+		return nil, &site.Error{Code: site.Forbidden, Detail: say.New("Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out.")}
 	}
 	found, err := relay.Deliveries(ctx, state.DeliveryFilter{
 		Endpoint: in.Webhook, State: in.State, Subject: strings.TrimPrefix(in.Entry, "/"), Before: in.Cursor, Limit: in.Limit + 1,

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 	"cms/web/once"
 	"cms/webhooks"
@@ -40,7 +41,7 @@ func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*r
 	}
 	d := a.deployment(ctx, e.Updated.Commit)
 	if d == nil {
-		return nil, web.NewProblem(http.StatusNotFound, "No build was ever reported here.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("No build was ever reported here."))
 	}
 	r, err := answer(http.StatusOK, d)
 	if err != nil {
@@ -105,19 +106,19 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 	if err != nil {
 		return nil, err
 	}
-	b.Require("Say what was built, and what became of it.", "commit", "state")
+	b.Require(say.New("Say what was built, and what became of it."), "commit", "state")
 	commit, state, site := b.Text("commit"), b.Text("state"), b.Text("url")
 	if !slices.Contains(webhooks.BuildStates(), state) {
-		b.Wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
+		b.Wrong("state", "enum", say.New("This must be %s.", strings.Join(webhooks.BuildStates(), ", ")))
 	}
 	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
-		b.Wrong("url", "url", "This must be an absolute http or https URL without credentials.")
+		b.Wrong("url", "url", say.New("This must be an absolute http or https URL without credentials."))
 	}
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	if err := a.deployments.Report(ctx, by, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
-		b.Wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
+		b.Wrong("commit", "commit", say.New("The branch has no such commit. Give its whole id."))
 		return nil, b.Problem()
 	} else if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*reply, er
 func signs(r *http.Request) bool { return r.Header.Get("Webhook-Signature") != "" }
 
 func badSignature() error {
-	return web.NewProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+	return web.NewProblem(http.StatusUnauthorized, say.New("The signature is wrong or too old. Sign with the secret of a configured webhook.")).
 		With("WWW-Authenticate", `Webhook realm="cms"`)
 }
 
@@ -138,7 +139,7 @@ func badSignature() error {
 func (a *API) reporter(r *http.Request) (*auth.Principal, error) {
 	switch {
 	case a.deployments == nil:
-		return nil, web.NewProblem(http.StatusNotFound, "This service keeps no deployments.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("This service keeps no deployments."))
 	case !signs(r):
 		return a.web.Caller(r)
 	case !a.deployments.MaySign(r.Header):

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -95,7 +96,7 @@ func (a *API) refusalPage(r *http.Request, err error, p *Problem) []byte {
 		why = otherRefusal
 	}
 	if login := (*auth.LoginError)(nil); errors.As(err, &login) {
-		why = words{login.Detail, login.French}
+		why = words{login.Detail.String(), login.Detail.In(say.French)}
 	}
 	title := words{"You are not logged in", "Vous n’êtes pas connecté"}
 	name, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, providersRoute), "/")

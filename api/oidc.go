@@ -11,6 +11,7 @@ import (
 
 	"cms/api/openapi"
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -31,7 +32,7 @@ type InProvider struct {
 func (a *API) provider(name string) (*auth.Provider, error) {
 	i := slices.IndexFunc(a.providers, func(p *auth.Provider) bool { return p.Name() == name })
 	if i < 0 {
-		return nil, web.NewProblem(http.StatusNotFound, "There is no such identity provider here.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("There is no such identity provider here."))
 	}
 	return a.providers[i], nil
 }
@@ -76,8 +77,8 @@ func (a *API) beginLogin(ctx context.Context, in *startInput) (*reply, error) {
 	}
 	for name := range in.request.URL.Query() {
 		if name != "return_to" {
-			wrong := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-			wrong.Errors = []web.Fault{{Detail: "unexpected query parameter; the only one is return_to", Pointer: "query"}}
+			wrong := web.NewProblem(http.StatusUnprocessableEntity, say.New("The request has parameters that are unknown or wrong."))
+			wrong.Errors = []web.Fault{{Detail: say.New("unexpected query parameter; the only one is return_to"), Pointer: "query"}}
 			return nil, wrong
 		}
 	}
@@ -110,9 +111,9 @@ func (a *API) kept(name, value string) http.Cookie {
 func checkReturn(path string) error {
 	switch {
 	case path != "" && !localPath(path):
-		return web.NewProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
+		return web.NewProblem(http.StatusBadRequest, say.New("return_to must be a path of this service, such as /editor/."))
 	case len(path) > maxReturnTo:
-		return web.NewProblem(http.StatusUnprocessableEntity, "return_to is longer than 2048 bytes.")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("return_to is longer than 2048 bytes."))
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func checkReturn(path string) error {
 // the client chose, is more than it keeps.
 func tooLong(err error) error {
 	if errors.Is(err, auth.ErrTooLong) {
-		return web.NewProblem(http.StatusUnprocessableEntity, "return_to is longer than a browser keeps.")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("return_to is longer than a browser keeps."))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 )
 
 // Sent names a delivery that was begun.
@@ -71,7 +72,7 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*rep
 	if err != nil {
 		return nil, err
 	}
-	b.Require("Say from when on to deliver again.", "since")
+	b.Require(say.New("Say from when on to deliver again."), "since")
 	since, until := b.Time("since"), time.Now()
 	if b.Given("until") {
 		until = b.Time("until")

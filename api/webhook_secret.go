@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 	"cms/webhooks"
 )
 
@@ -73,7 +74,7 @@ func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*reply, er
 		overlap = b.Duration("overlap")
 	}
 	if overlap < 0 || overlap > longestOverlap {
-		b.Wrong("overlap", "range", "This must be between 0s and 720h.")
+		b.Wrong("overlap", "range", say.New("This must be between 0s and 720h."))
 	}
 	if err := b.Problem(); err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 	"golang.org/x/sync/semaphore"
+
+	"cms/say"
 )
 
 // How many previews are made at once, and how many more may wait.
@@ -29,9 +31,9 @@ const (
 var ErrBusy = errors.New("too many previews are waiting")
 
 // A RefusedError says why a text is not shown, in a sentence for people.
-type RefusedError struct{ Detail string }
+type RefusedError struct{ Detail say.Text }
 
-func (e *RefusedError) Error() string { return e.Detail }
+func (e *RefusedError) Error() string { return e.Detail.String() }
 
 // Renderer makes HTML of Markdown. It is safe for concurrent use.
 type Renderer struct {
@@ -74,7 +76,7 @@ func New() *Renderer {
 // many wait. It ends with ctx.
 func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
 	if len(markdown) > MaxBytes {
-		return "", refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
+		return "", refused(say.New("The text is longer than %d bytes, the limit for previews.", MaxBytes))
 	}
 	select {
 	case r.queue <- struct{}{}:
@@ -115,8 +117,8 @@ func (r *Renderer) render(b *budget, markdown string) (string, error) {
 	return shown, err
 }
 
-func refused(format string, args ...any) error {
-	return &RefusedError{fmt.Sprintf(format, args...)}
+func refused(detail say.Text) error {
+	return &RefusedError{detail}
 }
 
 // output is a buffer of HTML on a budget.

@@ -6,6 +6,7 @@ import (
 
 	"cms/auth"
 	"cms/preview"
+	"cms/say"
 )
 
 // MaxPreviewBytes is the longest text that is shown.
@@ -30,7 +31,7 @@ func (s *Site) Preview(ctx context.Context, pr *auth.Principal, markdown string)
 		return "", &Error{Code: Invalid, Detail: refused.Detail, Err: err}
 	}
 	if errors.Is(err, preview.ErrBusy) {
-		return "", &Error{Code: Unavailable, Detail: "Too many previews are being made. Try again in a moment.", Err: err}
+		return "", &Error{Code: Unavailable, Detail: say.New("Too many previews are being made. Try again in a moment."), Err: err}
 	}
 	return html, err
 }

@@ -20,6 +20,7 @@ import (
 	"cms/content"
 	"cms/preview"
 	"cms/repo"
+	"cms/say"
 	"cms/trace"
 )
 
@@ -32,6 +33,7 @@ type Site struct {
 	crossRules  map[string]*content.Schema // by collection; see [crossRules]
 	preview     *preview.Renderer
 	media       MediaOptions
+	language    string        // of the subjects of commits
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
 	languages   []string // of the collections, each once
@@ -62,6 +64,7 @@ type Options struct {
 	Policy      *auth.Policy
 	Collections []content.Collection
 	Media       MediaOptions
+	Language    string // of the subjects of commits, one of [say.Languages]; "" is English
 	Logger      *slog.Logger
 }
 
@@ -77,6 +80,7 @@ func New(o Options) (*Site, error) {
 		crossRules: make(map[string]*content.Schema, len(o.Collections)),
 		preview:    preview.New(),
 		media:      o.Media,
+		language:   o.Language,
 		uploads:    make(chan struct{}, maxUploads),
 		log:        o.Logger,
 	}
@@ -156,7 +160,7 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	case !s.policy.Knows(pr):
 		return errNoRole()
 	case !s.policy.Can(pr, a, auth.Webhooks):
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
+		return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
 	}
 	return nil
 }
@@ -194,7 +198,7 @@ func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) 
 }
 
 func errNoRole() error {
-	return &Error{Code: Forbidden, Detail: "Your token has no role of this site. Ask for a token with one of its roles."}
+	return &Error{Code: Forbidden, Detail: say.New("Your token has no role of this site. Ask for a token with one of its roles.")}
 }
 
 // Head is the commit that readers see, in hexadecimal, empty before the first

@@ -19,6 +19,7 @@ import (
 	"cms/auth"
 	"cms/config"
 	"cms/repo"
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/trace"
@@ -286,8 +287,8 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 // checks are what the service needs to be ready.
 func (s *service) checks() []web.Check {
 	return []web.Check{
-		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
-		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
+		{Code: "repository_unavailable", Detail: say.New("The repository takes no edits now."), Run: s.repo.Ready},
+		{Code: "state_unavailable", Detail: say.New("The database beside the repository does not answer."), Run: s.state.Ready},
 	}
 }
 
