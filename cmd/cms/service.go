@@ -193,6 +193,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Branch:       c.Repository.Branch,
 		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections:  p.collections,
+		Language:     c.Site.Language,
 		Memory:       c.Repository.Memory,
 		KeepPacks:    c.Repository.KeepPacks,
 		Protect:      c.Repository.Protect,
@@ -221,6 +222,7 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		Policy:      p.policy,
 		Collections: p.collections,
 		Media:       mediaOf(c),
+		Language:    c.Site.Language,
 		Logger:      log,
 	})
 	if err != nil {
