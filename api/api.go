@@ -90,7 +90,7 @@ func New(o Options) (*API, error) {
 	a.router = router.New()
 	a.document = openapi.New(described(o.Version, o.Web))
 	a.operations = operation.New(operation.Options{
-		Floor: a.web, Router: a.router, Document: a.document, Plain: plain,
+		Floor: a.web, Router: a.router, Document: a.document, Plain: told,
 		Problem: func(ctx context.Context, err error) error { return a.problem(ctx, err) },
 		Once: func(ctx context.Context, r *http.Request, body []byte, run func(context.Context, once.Attempt) (*reply, error)) (*reply, error) {
 			return a.once(ctx, r, body, onceTime, run)

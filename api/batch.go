@@ -11,6 +11,7 @@ import (
 	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -128,7 +129,7 @@ func (b body) operations() ([]site.Operation, []web.Target) {
 	v, _ := b.Members.Get("operations")
 	list, ok := v.([]content.Value)
 	if !ok || len(list) == 0 || len(list) > site.MaxBatch {
-		b.Wrong("operations", "type", fmt.Sprintf("This must be an array of 1 to %d operations.", site.MaxBatch))
+		b.Wrong("operations", "type", say.New("This must be an array of 1 to %d operations.", site.MaxBatch))
 		return nil, nil
 	}
 	ops, asked := make([]site.Operation, len(list)), make([]web.Target, len(list))
@@ -136,7 +137,7 @@ func (b body) operations() ([]site.Operation, []web.Target) {
 		at := fmt.Sprintf("/operations/%d", i)
 		members, ok := v.(*content.Object)
 		if !ok {
-			b.Add(content.Problem{Pointer: at, Rule: "type", Detail: "An operation is a JSON object."})
+			b.Add(content.Problem{Pointer: at, Rule: "type", Detail: say.New("An operation is a JSON object.")})
 			continue
 		}
 		one := body{jsonbody.Of(members)}
@@ -163,24 +164,24 @@ func (b body) operation() (site.Operation, site.Ref) {
 	op := b.Text("op")
 	members, ok := operationMembers[op]
 	if !ok {
-		b.Wrong("op", "options", "This must be create, put, patch, delete, move or revert.")
+		b.Wrong("op", "options", say.New("This must be create, put, patch, delete, move or revert."))
 		return nil, site.Ref{}
 	}
-	b.Require("Name the collection.", "collection")
+	b.Require(say.New("Name the collection."), "collection")
 	if b.Text("collection") == auth.Media {
 		return b.fileOperation(op)
 	}
 	b.Only(append([]string{"op", "collection"}, members...)...)
 	ref := site.Ref{Collection: b.Text("collection"), Slug: b.Slug("slug")}
 	if op != "create" {
-		b.Require("Name the entry.", "slug")
+		b.Require(say.New("Name the entry."), "slug")
 	}
 	pre := b.precondition()
 	switch op {
 	case "create":
 		return site.Creating(ref.Collection, site.Draft{Slug: ref.Slug, Fields: b.Object("fields"), Body: b.Text("body")}, pre), ref
 	case "put":
-		b.Require("put replaces the whole entry, so this member is required. To change parts of an entry, use patch.", "fields", "body")
+		b.Require(say.New("put replaces the whole entry, so this member is required. To change parts of an entry, use patch."), "fields", "body")
 		return site.Updating(ref, site.Replace(b.Object("fields"), b.Text("body")), pre), ref
 	case "patch":
 		b.Object("fields")
@@ -203,7 +204,7 @@ func (b body) precondition() site.Precondition {
 	}
 	pre, err := Preconditions{IfMatch: s}.parse("")
 	if err != nil {
-		b.Wrong("if_match", "type", "This must be a revision, or * for whatever is there.")
+		b.Wrong("if_match", "type", say.New("This must be a revision, or * for whatever is there."))
 	}
 	return pre
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -114,7 +115,7 @@ func (a *API) changesIn(ctx context.Context, in *changesInput) (*site.Seen, erro
 	case in.Order == "desc":
 		return a.site.Before(ctx, pr, in.Since, in.Cursor, in.Limit)
 	case in.Cursor != "":
-		return nil, web.NewProblem(http.StatusBadRequest, "A cursor goes with order=desc. To go on in the order of history, give until as since.")
+		return nil, web.NewProblem(http.StatusBadRequest, say.New("A cursor goes with order=desc. To go on in the order of history, give until as since."))
 	}
 	return a.site.Since(ctx, pr, in.Since, in.Limit)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -17,7 +18,7 @@ type Preconditions struct {
 func (c Preconditions) parse(base string) (site.Precondition, error) {
 	pre := site.Precondition{Base: base}
 	if base != "" && (c.IfMatch != "" || c.IfNoneMatch != "") {
-		return pre, web.NewProblem(http.StatusBadRequest, "The parameter base replaces If-Match and If-None-Match. Give one of them.")
+		return pre, web.NewProblem(http.StatusBadRequest, say.New("The parameter base replaces If-Match and If-None-Match. Give one of them."))
 	}
 	if c.IfMatch != "" {
 		t, err := web.ParseTags("If-Match", c.IfMatch)
@@ -44,7 +45,7 @@ func (c Preconditions) ofCollection() error {
 		return err
 	}
 	if pre.Revisions != nil && !pre.Any || pre.Absent {
-		return web.NewProblem(http.StatusPreconditionFailed, "If-Match and If-None-Match are about the path of the request, which is a collection and has no ETag. Leave them out; a slug that is taken is refused anyway.")
+		return web.NewProblem(http.StatusPreconditionFailed, say.New("If-Match and If-None-Match are about the path of the request, which is a collection and has no ETag. Leave them out; a slug that is taken is refused anyway."))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 
+	"cms/say"
 	"cms/web"
 )
 
@@ -20,7 +21,7 @@ func cursorTo(name string) *string {
 func behind(cursor string) (string, error) {
 	name, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
-		return "", web.NewProblem(http.StatusBadRequest, "The cursor is not one that this list gave. Leave it out to start from the beginning.")
+		return "", web.NewProblem(http.StatusBadRequest, say.New("The cursor is not one that this list gave. Leave it out to start from the beginning."))
 	}
 	return string(name), nil
 }

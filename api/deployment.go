@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"cms/say"
 	"cms/state"
 	"cms/web"
 	"cms/web/once"
@@ -63,7 +64,7 @@ func (a *API) entryDeployment(ctx context.Context, in *entryDeploymentInput) (*r
 	}
 	d := a.deployment(ctx, e.Updated.Commit)
 	if d == nil {
-		return nil, web.NewProblem(http.StatusNotFound, "No build was ever reported here.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("No build was ever reported here."))
 	}
 	r, err := answer(http.StatusOK, d)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 	"cms/web/once"
@@ -182,7 +183,7 @@ func (a *API) putEntry(ctx context.Context, in *putInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Require("PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH.", "fields", "body")
+	b.Require(say.New("PUT replaces the whole entry, so this member is required. To change parts of an entry, use PATCH."), "fields", "body")
 	fields, body := b.Object("fields"), b.Text("body")
 	b.write(&w)
 	if err := b.Problem(); err != nil {

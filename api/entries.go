@@ -12,6 +12,7 @@ import (
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -91,8 +92,8 @@ func (p AtEntry) ref() (site.Ref, error) {
 func parseSlug(s string) (content.Slug, error) {
 	slug, err := content.ParseSlug(s)
 	if err != nil {
-		p := web.NewProblem(http.StatusBadRequest, "The slug cannot name a file of the collection.")
-		p.Errors = []web.Fault{{Pointer: "slug", Rule: "slug", Detail: "The " + err.Error() + "."}}
+		p := web.NewProblem(http.StatusBadRequest, say.New("The slug cannot name a file of the collection."))
+		p.Errors = []web.Fault{{Pointer: "slug", Rule: "slug", Detail: say.New("The %s.", err)}}
 		return slug, p
 	}
 	return slug, nil
@@ -140,7 +141,7 @@ func (a *API) getEntry(ctx context.Context, in *getInput) (*reply, error) {
 			return nil, err
 		}
 		if _, ok := t.Match(e.Revision); !ok {
-			return nil, &site.Error{Code: site.PreconditionFailed, Detail: "The entry is not at the revision that If-Match names.", Revision: e.Revision}
+			return nil, &site.Error{Code: site.PreconditionFailed, Detail: say.New("The entry is not at the revision that If-Match names."), Revision: e.Revision}
 		}
 	}
 	if in.IfNoneMatch != "" {

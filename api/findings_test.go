@@ -25,7 +25,7 @@ func TestBodiesOfTooManyValues(t *testing.T) {
 	} {
 		res := s.do(r)
 		if p := s.problem(res); res.status != http.StatusRequestEntityTooLarge || p.Code != "too_large" ||
-			len(p.Errors) != 1 || p.Errors[0].Rule != "too_large" || !strings.Contains(p.Errors[0].Detail, "250000") {
+			len(p.Errors) != 1 || p.Errors[0].Rule != "too_large" || !strings.Contains(p.Errors[0].Detail.String(), "250000") {
 			t.Errorf("%s %s: got %d %s", r.method, r.path, res.status, res.body)
 		}
 	}
@@ -63,7 +63,7 @@ func TestProblemsTellSome(t *testing.T) {
 			continue
 		}
 		last := p.Errors[len(p.Errors)-1]
-		if res.status != http.StatusUnprocessableEntity || len(p.Errors) > 102 || len(res.body) > 128<<10 || !strings.Contains(last.Detail, tt.more) {
+		if res.status != http.StatusUnprocessableEntity || len(p.Errors) > 102 || len(res.body) > 128<<10 || !strings.Contains(last.Detail.String(), tt.more) {
 			t.Errorf("%s: got %d, %d errors in %d bytes, the last of them %+v", name, res.status, len(p.Errors), len(res.body), last)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"cms/say"
 	"cms/web"
 )
 
@@ -17,8 +18,8 @@ func TestReadyTellsCodesToAnyoneAndCausesToTheLog(t *testing.T) {
 	s := newServerWith(t, func(o *options) {
 		o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 		o.Ready = []web.Check{
-			{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: func() error { return cause }},
-			{Code: "state_unavailable", Detail: "The database does not answer.", Run: func() error { return nil }},
+			{Code: "repository_unavailable", Detail: say.New("The repository takes no edits now."), Run: func() error { return cause }},
+			{Code: "state_unavailable", Detail: say.New("The database does not answer."), Run: func() error { return nil }},
 		}
 	})
 	ask := request{method: "GET", path: "/readyz", token: "-"}
@@ -32,7 +33,7 @@ func TestReadyTellsCodesToAnyoneAndCausesToTheLog(t *testing.T) {
 	if res.status != http.StatusServiceUnavailable || p.Code != "unavailable" || res.header.Get("Retry-After") == "" {
 		t.Errorf("got %d %s", res.status, res.body)
 	}
-	if len(p.Errors) != 1 || p.Errors[0].Rule != "repository_unavailable" || p.Errors[0].Detail != "The repository takes no edits now." {
+	if len(p.Errors) != 1 || p.Errors[0].Rule != "repository_unavailable" || p.Errors[0].Detail.String() != "The repository takes no edits now." {
 		t.Errorf("got %+v, want the one check that failed", p.Errors)
 	}
 	for _, part := range []string{"srv", "SELECT", "HEAD"} {

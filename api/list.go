@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -52,7 +53,7 @@ func (in *Filtered) Resolve(ctx huma.Context) []error {
 		}
 		f, ok := parseFilter(name)
 		if !ok {
-			return []error{&huma.ErrorDetail{Location: "query.filter", Message: "a filter is written filter[field][op]=value, with op one of " + opNames()}}
+			return []error{wrongFilter("query.filter", say.New("a filter is written filter[field][op]=value, with op one of %s", opNames()))}
 		}
 		f.Value = query.Get(name)
 		in.filters = append(in.filters, f)
@@ -60,11 +61,15 @@ func (in *Filtered) Resolve(ctx huma.Context) []error {
 	for _, where := range query["where"] {
 		f, ok := parseWhere(where)
 		if !ok {
-			return []error{&huma.ErrorDetail{Location: "query.where", Message: "a filter is written field:op:value, with op one of " + opNames()}}
+			return []error{wrongFilter("query.where", say.New("a filter is written field:op:value, with op one of %s", opNames()))}
 		}
 		in.filters = append(in.filters, f)
 	}
 	return nil
+}
+
+func wrongFilter(location string, detail say.Text) error {
+	return &huma.ErrorDetail{Location: location, Message: detail.String(), Value: detail}
 }
 
 // parseWhere reads a filter in one text: field:op:value. A field may have colons of its

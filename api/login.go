@@ -137,8 +137,8 @@ func (a *API) logout(ctx context.Context, in *logoutInput) (*reply, error) {
 	return r, nil
 }
 
-// told is what the logins tell a browser.
-func told(a *login.Answer, err error) (*reply, error) {
+// led is what the logins tell a browser.
+func led(a *login.Answer, err error) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ type startInput struct {
 }
 
 func (a *API) startLogin(ctx context.Context, in *startInput) (*reply, error) {
-	return told(a.logins.Start(ctx, in.request, in.Provider, in.ReturnTo))
+	return led(a.logins.Start(ctx, in.request, in.Provider, in.ReturnTo))
 }
 
 var finishLoginDoc = doc{
@@ -192,7 +192,7 @@ type finishInput struct {
 }
 
 func (a *API) finishLogin(ctx context.Context, in *finishInput) (*reply, error) {
-	return told(a.logins.Finish(ctx, in.request, in.Provider))
+	return led(a.logins.Finish(ctx, in.request, in.Provider))
 }
 
 var finishLogoutDoc = doc{
@@ -205,5 +205,5 @@ var finishLogoutDoc = doc{
 }
 
 func (a *API) finishLogout(ctx context.Context, in *finishInput) (*reply, error) {
-	return told(a.logins.FinishLogout(ctx, in.request, in.Provider))
+	return led(a.logins.FinishLogout(ctx, in.request, in.Provider))
 }

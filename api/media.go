@@ -14,6 +14,7 @@ import (
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 	"cms/web/once"
@@ -175,7 +176,7 @@ func send(w http.ResponseWriter, r *reply) {
 func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
 	path, err := url.PathUnescape(mux.Vars(r)["path"])
 	if err != nil {
-		return "", nil, web.NewProblem(http.StatusBadRequest, "The path cannot be decoded. Percent-encode what is not a letter or a digit.")
+		return "", nil, web.NewProblem(http.StatusBadRequest, say.New("The path cannot be decoded. Percent-encode what is not a letter or a digit."))
 	}
 	query := r.URL.Query()
 	rest := r.URL.Query()
@@ -183,13 +184,13 @@ func mediaPath(r *http.Request, known ...string) (string, url.Values, error) {
 		rest.Del(name)
 	}
 	for name := range rest {
-		return "", nil, wrongParameter(name, "unknown_parameter", "There is no such parameter here.")
+		return "", nil, wrongParameter(name, "unknown_parameter", say.New("There is no such parameter here."))
 	}
 	return path, query, nil
 }
 
-func wrongParameter(name, rule, detail string) error {
-	p := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
+func wrongParameter(name, rule string, detail say.Text) error {
+	p := web.NewProblem(http.StatusUnprocessableEntity, say.New("The request has parameters that are unknown or wrong."))
 	p.Errors = []web.Fault{{Pointer: "query." + name, Rule: rule, Detail: detail}}
 	return p
 }
@@ -278,7 +279,7 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 	}
 	how := r.URL.Query().Get("references")
 	if how != "" && how != string(site.RefuseReferences) {
-		return wrongParameter("references", "options", "This must be refuse.")
+		return wrongParameter("references", "options", say.New("This must be refuse."))
 	}
 	return a.writeMedia(w, r, onceTime, func(ctx context.Context, attempt once.Attempt) (*reply, error) {
 		write := attempted(write, attempt)
@@ -311,7 +312,7 @@ func mediaWrite(r *http.Request, more ...string) (string, site.Write, error) {
 	}
 	dryRun := query.Get("dry_run")
 	if dryRun != "" && dryRun != "true" && dryRun != "false" {
-		return "", site.Write{}, wrongParameter("dry_run", "type", "This must be true or false.")
+		return "", site.Write{}, wrongParameter("dry_run", "type", say.New("This must be true or false."))
 	}
 	pre, err := Preconditions{
 		IfMatch:     strings.Join(r.Header.Values("If-Match"), ", "),

@@ -8,6 +8,7 @@ import (
 	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -86,7 +87,7 @@ func (a *API) moveMedia(ctx context.Context, in *moveMediaInput) (*reply, error)
 	if err != nil {
 		return nil, err
 	}
-	b.Require("To move a file, name its new path.", "to")
+	b.Require(say.New("To move a file, name its new path."), "to")
 	to := b.Slug("to").String()
 	w := in.write()
 	b.write(&w)
@@ -109,26 +110,26 @@ func (b body) fileOperation(op string) (site.Operation, site.Ref) {
 	ref := site.Ref{Collection: auth.Media, Slug: b.Slug("slug")}
 	members, ok := fileMembers[op]
 	if !ok {
-		b.Wrong("op", "options", "Of a file this must be create, put, delete or move.")
+		b.Wrong("op", "options", say.New("Of a file this must be create, put, delete or move."))
 		return nil, ref
 	}
 	b.Only(append([]string{"op", "collection", "slug"}, members...)...)
-	b.Require("Name the file by its path below the media folder.", "slug")
+	b.Require(say.New("Name the file by its path below the media folder."), "slug")
 	name, pre := ref.Slug.String(), b.precondition()
 	switch op {
 	case "delete":
 		return site.DeletingMedia(name, b.references(site.RefuseReferences), pre), ref
 	case "move":
-		b.Require("To move a file, name its new path.", "to")
+		b.Require(say.New("To move a file, name its new path."), "to")
 		to := b.Slug("to").String()
 		return site.MovingMedia(name, to, b.references(site.RefuseReferences, site.UpdateReferences), pre), ref
 	case "create":
 		pre = site.Precondition{Absent: true}
 	}
-	b.Require("Give the content of the file.", "content")
+	b.Require(say.New("Give the content of the file."), "content")
 	content, err := base64.StdEncoding.DecodeString(b.Text("content"))
 	if err != nil {
-		b.Wrong("content", "base64", "This must be the content of the file in base64.")
+		b.Wrong("content", "base64", say.New("This must be the content of the file in base64."))
 	}
 	return site.PuttingMedia(name, content, pre), ref
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cms/api/jsonbody"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 )
 
@@ -11,7 +12,7 @@ func (b body) write(w *site.Write) {
 	if b.Given("message") {
 		m := b.Text("message")
 		if w.Message != "" && w.Message != m {
-			b.Wrong("message", "message", "The query has another message. Give one.")
+			b.Wrong("message", "message", say.New("The query has another message. Give one."))
 		}
 		w.Message = m
 	}
@@ -25,12 +26,12 @@ func (b body) person(member string) *site.Person {
 	v, _ := b.Members.Get(member)
 	members, ok := v.(*content.Object)
 	if !ok {
-		b.Wrong(member, "type", "This must be a JSON object.")
+		b.Wrong(member, "type", say.New("This must be a JSON object."))
 		return nil
 	}
 	for _, m := range members.Members {
 		if m.Key != "name" && m.Key != "email" {
-			b.Wrong(member, "unknown_member", "There are name and email, and no other members.")
+			b.Wrong(member, "unknown_member", say.New("There are name and email, and no other members."))
 			return nil
 		}
 	}

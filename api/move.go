@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"cms/auth"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -80,7 +81,7 @@ func locate(r *reply, out *site.Outcome) {
 
 // target is where the members say that the entry ref is to be moved.
 func (b body) target(ref site.Ref) site.Ref {
-	b.Require("To move an entry, name its new slug.", "to")
+	b.Require(say.New("To move an entry, name its new slug."), "to")
 	to := site.Ref{Collection: ref.Collection, Slug: b.Slug("to")}
 	if b.Given("collection") {
 		to.Collection = b.Text("collection")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"cms/api/operation"
+	"cms/say"
 	"cms/site"
 	"cms/web"
 )
@@ -49,7 +50,7 @@ func (a *API) preview(ctx context.Context, in *previewInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Require("Give the text to show.", "body")
+	b.Require(say.New("Give the text to show."), "body")
 	text := b.Text("body")
 	if err := b.Problem(); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"cms/api/jsonbody"
 	"cms/content"
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/web"
@@ -36,15 +37,22 @@ type Problem struct {
 // Values that are absent on a side are left out.
 type Clash = content.Clash
 
-func newProblem(status int, detail string) *Problem {
+func newProblem(status int, detail say.Text) *Problem {
 	return &Problem{Problem: *web.NewProblem(status, detail)}
+}
+
+// In implements [web.Refusal].
+func (p *Problem) In(language string) web.Refusal {
+	said := *p
+	said.Problem = *p.Problem.In(language).Plain()
+	return &said
 }
 
 // inOperation says that p is about an operation of a batch, and nothing else.
 func (p *Problem) inOperation(i int) {
 	p.Operation = &i
 	at := "/operations/" + strconv.Itoa(i)
-	p.Detail = "Operation " + strconv.Itoa(i) + " of the batch, from 0: " + p.Detail + " None of them was made."
+	p.Detail = say.New("Operation %d of the batch, from 0: %s None of them was made.", i, p.Detail)
 	for k := range p.Errors {
 		p.Errors[k].Pointer = at + p.Errors[k].Pointer
 	}
@@ -105,7 +113,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	case errors.As(err, &refused):
 		p = refusal(refused)
 	case errors.As(err, &made):
-		p = newProblem(http.StatusConflict, "The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now.")
+		p = newProblem(http.StatusConflict, say.New("The write with this Idempotency-Key was made, in the commit that is named here, but its answer was lost. Read the entry to see what it is now."))
 		p.Code, p.Commit = codeMade, made.Commit
 	default:
 		plain := ofKey(err)
@@ -114,7 +122,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		}
 		if plain == nil && errors.Is(err, site.ErrStorage) {
 			a.log.WarnContext(ctx, "the repository cannot be read", "error", err, "request_id", web.RequestID(ctx))
-			plain = web.NewProblem(http.StatusServiceUnavailable, "The repository cannot be read now. Try again in a moment.").With("Retry-After", "1")
+			plain = web.NewProblem(http.StatusServiceUnavailable, say.New("The repository cannot be read now. Try again in a moment.")).With("Retry-After", "1")
 		}
 		if plain == nil {
 			plain = a.web.Problem(ctx, err)
@@ -130,17 +138,17 @@ func ofKey(err error) *web.Problem {
 	var p *web.Problem
 	switch {
 	case errors.Is(err, once.ErrMalformed):
-		p = web.NewProblem(http.StatusBadRequest, "Idempotency-Key must be a text of 1 to 255 visible ASCII characters in double quotes, such as a UUID.")
+		p = web.NewProblem(http.StatusBadRequest, say.New("Idempotency-Key must be a text of 1 to 255 visible ASCII characters in double quotes, such as a UUID."))
 	case errors.Is(err, once.ErrUnseen):
-		p = web.NewProblem(http.StatusForbidden, "Your roles do not allow you to make this write.")
+		p = web.NewProblem(http.StatusForbidden, say.New("Your roles do not allow you to make this write."))
 	case errors.Is(err, state.ErrKeyReused):
-		p = web.NewProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used for another request. Nothing was saved; use a new key for each write.")
+		p = web.NewProblem(http.StatusUnprocessableEntity, say.New("This Idempotency-Key was used for another request. Nothing was saved; use a new key for each write."))
 		p.Code = codeKeyReused
 	case errors.Is(err, state.ErrKeyInUse):
-		p = web.NewProblem(http.StatusConflict, "A request with this Idempotency-Key is under way. Send it again in a moment for its answer.").With("Retry-After", "1")
+		p = web.NewProblem(http.StatusConflict, say.New("A request with this Idempotency-Key is under way. Send it again in a moment for its answer.")).With("Retry-After", "1")
 		p.Code = codeKeyInUse
 	case errors.Is(err, once.ErrUnavailable):
-		p = web.NewProblem(http.StatusServiceUnavailable, "Idempotency-Key cannot be kept now. Nothing was saved; try again in a moment.").With("Retry-After", "10")
+		p = web.NewProblem(http.StatusServiceUnavailable, say.New("Idempotency-Key cannot be kept now. Nothing was saved; try again in a moment.")).With("Retry-After", "10")
 	}
 	return p
 }
@@ -150,26 +158,26 @@ func ofWebhook(err error) *web.Problem {
 	var settings *webhooks.SettingsError
 	switch {
 	case errors.Is(err, webhooks.ErrUnknownEndpoint):
-		return web.NewProblem(http.StatusNotFound, "There is no webhook of that name.")
+		return web.NewProblem(http.StatusNotFound, say.New("There is no webhook of that name."))
 	case errors.Is(err, webhooks.ErrNameTaken):
-		return web.NewProblem(http.StatusConflict, "There is a webhook of that name. Take another one.")
+		return web.NewProblem(http.StatusConflict, say.New("There is a webhook of that name. Take another one."))
 	case errors.Is(err, webhooks.ErrConfigured):
-		return web.NewProblem(http.StatusConflict, "The webhook is defined in the configuration, and its settings can only be changed there. It can be enabled and disabled here.")
+		return web.NewProblem(http.StatusConflict, say.New("The webhook is defined in the configuration, and its settings can only be changed there. It can be enabled and disabled here."))
 	case errors.Is(err, webhooks.ErrUnsigned):
-		return web.NewProblem(http.StatusConflict, "The webhook has no secret: such a service is sent nothing that is signed.")
+		return web.NewProblem(http.StatusConflict, say.New("The webhook has no secret: such a service is sent nothing that is signed."))
 	case errors.Is(err, webhooks.ErrUnknownDelivery):
-		return web.NewProblem(http.StatusNotFound, "There is no such delivery. Those that are finished are kept for seven days.")
+		return web.NewProblem(http.StatusNotFound, say.New("There is no such delivery. Those that are finished are kept for seven days."))
 	case errors.Is(err, webhooks.ErrDisabled):
-		return web.NewProblem(http.StatusConflict, "The webhook is disabled. Enable it first.")
+		return web.NewProblem(http.StatusConflict, say.New("The webhook is disabled. Enable it first."))
 	case errors.Is(err, webhooks.ErrPending):
-		return web.NewProblem(http.StatusConflict, "The event is still on its way. Wait until it is delivered or given up.")
+		return web.NewProblem(http.StatusConflict, say.New("The event is still on its way. Wait until it is delivered or given up."))
 	case errors.Is(err, webhooks.ErrTooMany):
-		return web.NewProblem(http.StatusUnprocessableEntity, "The range has more than "+strconv.Itoa(webhooks.MaxRedelivered)+" deliveries. Nothing is sent; make it shorter.")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("The range has more than %d deliveries. Nothing is sent; make it shorter.", webhooks.MaxRedelivered))
 	case errors.As(err, &settings):
-		p := web.NewProblem(http.StatusUnprocessableEntity, "The webhook cannot be used like this. Nothing was saved.")
+		p := web.NewProblem(http.StatusUnprocessableEntity, say.New("The webhook cannot be used like this. Nothing was saved."))
 		var found content.Findings
-		for line := range strings.Lines(settings.Err.Error()) {
-			found.Add(content.Problem{Rule: "webhook", Detail: strings.TrimSpace(line)})
+		for _, wrong := range say.All(settings.Err) {
+			found.Add(content.Problem{Rule: "webhook", Detail: wrong})
 		}
 		p.Errors = jsonbody.Faults(found.Told(), "")
 		return p
@@ -201,25 +209,70 @@ func refusal(e *site.Error) *Problem {
 	return p
 }
 
-// plain replaces huma's own error documents, which echo submitted values, by
-// ours. It is a transformer: huma calls it on every body before it is written.
-func plain(ctx huma.Context, _ string, v any) (any, error) {
-	m, ok := v.(*huma.ErrorModel)
-	if !ok {
+// told is a transformer: huma calls it on every body before it is written. Problems are
+// said in the language of who asks. Huma's own error documents, which echo submitted
+// values, become ours.
+func told(ctx huma.Context, _ string, v any) (any, error) {
+	var refused web.Refusal
+	switch v := v.(type) {
+	case web.Refusal:
+		refused = v
+	case *huma.ErrorModel:
+		p := ofHuma(v)
+		p.Tell(ctx.Context())
+		refused = p
+	default:
 		return v, nil
 	}
-	p := web.NewProblem(m.Status, "")
+	return refused.In(web.Speak(ctx.Header("Accept-Language"), ctx.AppendHeader)), nil
+}
+
+func ofHuma(m *huma.ErrorModel) *web.Problem {
+	p := web.NewProblem(m.Status, say.Text{})
 	switch m.Status {
 	case http.StatusUnprocessableEntity:
-		p.Detail = "The request has parameters that are unknown or wrong."
+		p.Detail = say.New("The request has parameters that are unknown or wrong.")
 		var found content.Findings
 		for _, e := range m.Errors {
-			found.Add(content.Problem{Detail: e.Message, Pointer: e.Location})
+			found.Add(content.Problem{Detail: ofParameter(e), Pointer: e.Location})
 		}
 		p.Errors = jsonbody.Faults(found.Told(), "")
 	case http.StatusBadRequest:
-		p.Detail = "The body is missing."
+		p.Detail = say.New("The body is missing.")
 	}
-	p.Tell(ctx.Context())
-	return p, nil
+	return p
+}
+
+// ofParameter is what is wrong with a parameter: our own text, or what huma says.
+func ofParameter(e *huma.ErrorDetail) say.Text {
+	if t, ok := e.Value.(say.Text); ok {
+		return t
+	}
+	switch e.Message {
+	case "unknown query parameter":
+		return say.New("unknown query parameter")
+	case "required query parameter is missing":
+		return say.New("required query parameter is missing")
+	case "invalid integer":
+		return say.New("invalid integer")
+	case "invalid boolean":
+		return say.New("invalid boolean")
+	}
+	begins := func(with string) (rest string, ok bool) { return strings.CutPrefix(e.Message, with) }
+	if bound, ok := begins("expected number >= "); ok {
+		return say.New("expected number >= %s", bound)
+	}
+	if bound, ok := begins("expected number <= "); ok {
+		return say.New("expected number <= %s", bound)
+	}
+	if bound, ok := begins("expected length <= "); ok {
+		return say.New("expected length <= %s", bound)
+	}
+	if options, ok := begins("expected value to be one of "); ok {
+		return say.New("expected value to be one of %s", options)
+	}
+	if pattern, ok := begins("expected string to match pattern "); ok {
+		return say.New("expected string to match pattern %s", pattern)
+	}
+	return say.Foreign(e.Message)
 }

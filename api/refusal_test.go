@@ -150,6 +150,7 @@ func TestBadInput(t *testing.T) {
 			if p.Code != tt.code {
 				t.Errorf("got code %q, want %q", p.Code, tt.code)
 			}
+			s.inFrench(tt.request, res)
 			switch tt.status {
 			case http.StatusUnauthorized:
 				if got := res.header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="cms"`) {

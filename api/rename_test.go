@@ -102,7 +102,7 @@ func TestCaseTwins(t *testing.T) {
 		"PUT":   {method: "PUT", path: entryPath("PLAN-VÉLO"), header: map[string]string{"Content-Type": "text/markdown", "If-None-Match": "*"}, body: sample},
 		"batch": {method: "POST", path: "/v1/batch", header: jsonBody(""), body: `{"operations": [{"op": "create", "collection": "consultations", "slug": "a", "fields": {"title": "x"}}, {"op": "create", "collection": "consultations", "slug": "A", "fields": {"title": "x"}}]}`},
 	} {
-		if res := s.do(r); res.status != http.StatusConflict || !strings.Contains(s.problem(res).Detail, "case") {
+		if res := s.do(r); res.status != http.StatusConflict || !strings.Contains(s.problem(res).Detail.String(), "case") {
 			t.Errorf("%s: got %d %s, want 409 that tells of the case", name, res.status, res.body)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -53,10 +54,10 @@ func (a *API) revertEntry(ctx context.Context, in *revertInput) (*reply, error) 
 
 // state is the commit or revision that the member to names.
 func (b body) state() string {
-	b.Require("Name the commit or the revision to go back to; the history lists them.", "to")
+	b.Require(say.New("Name the commit or the revision to go back to; the history lists them."), "to")
 	to := b.Text("to")
 	if to == "" && b.Given("to") {
-		b.Wrong("to", "type", "This must be a commit or a revision of the entry's history.")
+		b.Wrong("to", "type", say.New("This must be a commit or a revision of the entry's history."))
 	}
 	return to
 }

@@ -9,6 +9,7 @@ import (
 	"cms/api/openapi"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/web"
 	"cms/webhooks"
 )
@@ -39,7 +40,7 @@ func described(version string, floor *web.Floor) openapi.Options {
 		Cookie:    floor.Cookies().Access(),
 		Problem:   Problem{},
 		Example: func(status int) any {
-			return newProblem(status, cmp.Or(details[status], http.StatusText(status)+"."))
+			return newProblem(status, say.Verbatim(cmp.Or(details[status], http.StatusText(status)+".")))
 		},
 		Tags: []*huma.Tag{
 			{Name: "Collections", Description: "The folders of entries, and what is expected of them."},

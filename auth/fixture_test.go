@@ -163,7 +163,7 @@ func newVerifier(t testing.TB, issuers ...Issuer) *Verifier {
 func refused(t testing.TB, got *Principal, err error, detail string) {
 	t.Helper()
 	var te *TokenError
-	if got != nil || !errors.As(err, &te) || te.Code != "invalid_token" || te.Detail != detail {
+	if got != nil || !errors.As(err, &te) || te.Code != "invalid_token" || te.Detail.String() != detail {
 		t.Errorf("got %+v, error %v; want the refusal %q", got, err, detail)
 	}
 }

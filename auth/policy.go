@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"cms/say"
 )
 
 // Action is what a role may do in a collection or with media.
@@ -21,6 +23,23 @@ const (
 	Delete  Action = "delete"
 	Publish Action = "publish"
 )
+
+// Say is what the action does, in the sentence of a refusal.
+func (a Action) Say() say.Text {
+	switch a {
+	case Read:
+		return say.New("read")
+	case Create:
+		return say.New("create")
+	case Update:
+		return say.New("update")
+	case Delete:
+		return say.New("delete")
+	case Publish:
+		return say.New("publish")
+	}
+	return say.Verbatim(string(a))
+}
 
 // Actions lists every action, in the order in which they are explained.
 func Actions() []Action { return []Action{Read, Create, Update, Delete, Publish} }

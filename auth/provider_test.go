@@ -98,7 +98,7 @@ func TestLoginAsksUserInfo(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", tt.name, got, err)
 			}
 		case tt.refusal != "":
-			if got != nil || !errors.As(err, &refused) || !strings.Contains(refused.Detail, tt.refusal) {
+			if got != nil || !errors.As(err, &refused) || !strings.Contains(refused.Detail.String(), tt.refusal) {
 				t.Errorf("%s: got %+v, %v", tt.name, got, err)
 			}
 		case err != nil:

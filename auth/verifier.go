@@ -17,6 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"cms/content"
+	"cms/say"
 )
 
 // DefaultMaxToken is how many bytes a token may have where no other limit is configured.
@@ -98,13 +99,13 @@ func newTrust(is Issuer, o Options) (*trust, error) {
 
 // TokenError says why a token is refused.
 type TokenError struct {
-	Code   string // for WWW-Authenticate (RFC 6750, section 3.1): always "invalid_token"
-	Detail string // safe to show to who sent the token; printable ASCII without quotes and backslashes
+	Code   string   // for WWW-Authenticate (RFC 6750, section 3.1): always "invalid_token"
+	Detail say.Text // safe to show to who sent the token; in English printable ASCII without quotes and backslashes
 }
 
-func (e *TokenError) Error() string { return "token refused: " + e.Detail }
+func (e *TokenError) Error() string { return "token refused: " + e.Detail.String() }
 
-func refuse(detail string) error { return &TokenError{Code: "invalid_token", Detail: detail} }
+func refuse(detail say.Text) error { return &TokenError{Code: "invalid_token", Detail: detail} }
 
 // Verify says whose token it is. The error is a *TokenError when the token is
 // to blame; else it is ErrKeysUnavailable, or ctx's.
@@ -119,7 +120,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 		return nil, err
 	}
 	if p.id != "" && v.revoked != nil && v.revoked(p.issuer.Issuer.Issuer, p.id) {
-		return nil, refuse("the token has been revoked")
+		return nil, refuse(say.New("the token has been revoked"))
 	}
 	principal := *p.principal
 	return &principal, nil
@@ -133,7 +134,7 @@ func (v *Verifier) prove(ctx context.Context, token string) (*proof, error) {
 	}
 	is := v.issuers[claimed.issuer]
 	if is == nil {
-		return nil, refuse("the issuer is not trusted here")
+		return nil, refuse(say.New("the issuer is not trusted here"))
 	}
 	claims, keys, err := is.verify(ctx, token, claimed)
 	if err != nil {
@@ -155,16 +156,16 @@ func (v *Verifier) prove(ctx context.Context, token string) (*proof, error) {
 func (is *trust) verify(ctx context.Context, token string, claimed claimed) (jwt.MapClaims, []key, error) {
 	switch {
 	case !slices.Contains(is.Algorithms, claimed.algorithm):
-		return nil, nil, refuse("the issuer does not sign with this algorithm")
+		return nil, nil, refuse(say.New("the issuer does not sign with this algorithm"))
 	case is.Type != "" && !sameType(is.Type, claimed.typ):
-		return nil, nil, refuse("the token is not of the type that the issuer issues for this service")
+		return nil, nil, refuse(say.New("the token is not of the type that the issuer issues for this service"))
 	}
 	found, err := is.keys.find(ctx, claimed.algorithm, claimed.keyID)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(found) == 0 {
-		return nil, nil, refuse("the issuer has no such key")
+		return nil, nil, refuse(say.New("the issuer has no such key"))
 	}
 	var set jwt.VerificationKeySet
 	for _, k := range found {
@@ -190,11 +191,11 @@ type claimed struct {
 func inspect(token string, maxSize int) (c claimed, err error) {
 	switch parts := strings.Split(token, "."); {
 	case len(token) > maxSize:
-		return c, refuse(fmt.Sprintf("the token is larger than the %d bytes that are read; put fewer groups into it, or raise server.max_token_bytes", maxSize))
+		return c, refuse(say.New("the token is larger than the %d bytes that are read; put fewer groups into it, or raise server.max_token_bytes", maxSize))
 	case strings.ContainsAny(token, "\r\n"): // which base64 decoders skip
-		return c, refuse("the token is not base64url")
+		return c, refuse(say.New("the token is not base64url"))
 	case len(parts) != 3:
-		return c, refuse("the token is not a signed JWT")
+		return c, refuse(say.New("the token is not a signed JWT"))
 	default:
 		header, err := segment(parts[0])
 		if err != nil {
@@ -213,25 +214,25 @@ func inspect(token string, maxSize int) (c claimed, err error) {
 func segment(s string) (*content.Object, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil {
-		return nil, refuse("the token is not base64url")
+		return nil, refuse(say.New("the token is not base64url"))
 	}
 	v, err := content.ParseJSON(b)
 	o, ok := v.(*content.Object)
 	if err != nil || !ok {
-		return nil, refuse("the header or the claims are not a JSON object with unique members")
+		return nil, refuse(say.New("the header or the claims are not a JSON object with unique members"))
 	}
 	return o, nil
 }
 
 func read(header, claims *content.Object) (c claimed, err error) {
 	if _, ok := header.Get("crit"); ok {
-		return c, refuse("the token has critical extensions, of which none is supported") // RFC 7515, section 4.1.11
+		return c, refuse(say.New("the token has critical extensions, of which none is supported")) // RFC 7515, section 4.1.11
 	}
 	str := func(o *content.Object, name string) string {
 		v, ok := o.Get(name)
 		s, isString := v.(string)
 		if ok && !isString && err == nil {
-			err = refuse(name + " is not a string")
+			err = refuse(say.New("%s is not a string", name))
 		}
 		return s
 	}
@@ -243,10 +244,10 @@ func read(header, claims *content.Object) (c claimed, err error) {
 		all:       claims,
 	}
 	if _, ok := idOf(claims); err == nil && !ok {
-		err = refuse("jti is neither a string nor a number")
+		err = refuse(say.New("jti is neither a string nor a number"))
 	}
 	if err == nil && !plausible(c.keyID) {
-		err = refuse("kid is not the name of a key")
+		err = refuse(say.New("kid is not the name of a key"))
 	}
 	return c, err
 }
@@ -282,34 +283,34 @@ func sameType(a, b string) bool {
 func refusal(err error) error {
 	for _, r := range []struct {
 		is     error
-		detail string
+		detail say.Text
 	}{
-		{jwt.ErrTokenMalformed, "the token is not a signed JWT"},
-		{jwt.ErrTokenSignatureInvalid, "the signature is wrong"},
-		{jwt.ErrTokenExpired, "the token has expired"},
-		{jwt.ErrTokenNotValidYet, "the token is not valid yet"},
-		{jwt.ErrTokenUsedBeforeIssued, "the token was issued in the future"},
-		{jwt.ErrTokenInvalidAudience, "the token is for another audience"},
-		{jwt.ErrTokenInvalidIssuer, "the issuer is not trusted here"},
-		{jwt.ErrTokenRequiredClaimMissing, "the token lacks exp or aud"},
-		{jwt.ErrInvalidType, "a claim has the wrong type"},
+		{jwt.ErrTokenMalformed, say.New("the token is not a signed JWT")},
+		{jwt.ErrTokenSignatureInvalid, say.New("the signature is wrong")},
+		{jwt.ErrTokenExpired, say.New("the token has expired")},
+		{jwt.ErrTokenNotValidYet, say.New("the token is not valid yet")},
+		{jwt.ErrTokenUsedBeforeIssued, say.New("the token was issued in the future")},
+		{jwt.ErrTokenInvalidAudience, say.New("the token is for another audience")},
+		{jwt.ErrTokenInvalidIssuer, say.New("the issuer is not trusted here")},
+		{jwt.ErrTokenRequiredClaimMissing, say.New("the token lacks exp or aud")},
+		{jwt.ErrInvalidType, say.New("a claim has the wrong type")},
 	} {
 		if errors.Is(err, r.is) {
 			return refuse(r.detail)
 		}
 	}
-	return refuse("the token cannot be verified")
+	return refuse(say.New("the token cannot be verified"))
 }
 
 // principal reads the claims of a verified token.
 func (is *trust) principal(claims jwt.MapClaims, all *content.Object) (*Principal, error) {
 	subject, _ := claims["sub"].(string)
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) {
-		return nil, refuse("the token has no subject")
+		return nil, refuse(say.New("the token has no subject"))
 	}
 	limits, ok := limitsOf(all)
 	if !ok {
-		return nil, refuse("the limits of the token are not lists of actions by collection")
+		return nil, refuse(say.New("the limits of the token are not lists of actions by collection"))
 	}
 	p := &Principal{Issuer: is.Issuer.Issuer, Subject: subject, Roles: is.mapped(roles(all, is.rolesClaim())), Limits: limits, Claims: all}
 	if end, err := claims.GetExpirationTime(); err == nil && end != nil {

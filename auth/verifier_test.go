@@ -394,7 +394,7 @@ func FuzzVerify(f *testing.F) {
 		if got != nil || !errors.As(err, &te) {
 			t.Fatalf("Verify(%q) = %+v, %v; want a refusal", token, got, err)
 		}
-		if strings.ContainsFunc(te.Detail, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		if strings.ContainsFunc(te.Detail.String(), func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 			t.Fatalf("detail %q cannot stand in a header", te.Detail)
 		}
 	})

@@ -41,9 +41,15 @@ type Config struct {
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
 	Tracing     Tracing      `yaml:"tracing"`
+	Site        Site         `yaml:"site"`
 	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
 	source source
+}
+
+// Site is the team that the site is of.
+type Site struct {
+	Language string `yaml:"language" default:"en" words:"texts"` // of what the service writes for everyone: the subjects of commits
 }
 
 // Server is where and how HTTP is served.

@@ -8,6 +8,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/media"
+	"cms/say"
 	"cms/search"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
@@ -40,6 +41,8 @@ func words(name string) []string {
 		return media.Known()
 	case "hosts":
 		return inbound.Providers()
+	case "texts":
+		return say.Languages()
 	case "yaml":
 		return content.Versions()
 	case "languages":

@@ -37,6 +37,7 @@ func TestExampleNamesAllWords(t *testing.T) {
 		{"events", `whsec_.*?secret_file: \S+ (entry\.created.*?)\. Without it: all`, words("events")},
 		{"builds", `all edits within coalesce\. (.*?)\. - name`, words("builds")},
 		{"languages", `for searches: (.*? none) to find`, words("languages")},
+		{"texts", `words itself: (.*?)\. `, words("texts")},
 		{"yaml", `version of YAML: (.*?)\. `, words("yaml")},
 		{"hosts", `hooks: (github, .*?) - provider`, words("hosts")},
 	} {

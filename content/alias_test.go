@@ -74,11 +74,11 @@ func TestEditsOfSharedAnchors(t *testing.T) {
 	want := Problem{Field: "titre", Pointer: "/titre", Rule: RuleSharedAnchor, Line: 2, Column: 8}
 	if got := d.Problems(); len(got) != 1 || d.Err() != nil {
 		t.Fatalf("got problems %+v, error %v", got, d.Err())
-	} else if want.Detail = got[0].Detail; got[0] != want || !strings.Contains(want.Detail, "&t") {
+	} else if want.Detail = got[0].Detail; got[0] != want || !strings.Contains(want.Detail.String(), "&t") {
 		t.Errorf("got %+v, want %+v", got[0], want)
 	}
 	_, err := d.Apply(Set(FieldPath{"titre"}, "Plan piéton"))
-	if e := new(EditError); !errors.As(err, &e) || e.Line != 2 || e.Column != 8 || !strings.Contains(e.Detail, "&t") {
+	if e := new(EditError); !errors.As(err, &e) || e.Line != 2 || e.Column != 8 || !strings.Contains(e.Detail.String(), "&t") {
 		t.Errorf("got %v, want a refusal at line 2, column 8", err)
 	}
 	for path, want := range map[string]string{
@@ -135,7 +135,7 @@ func TestWiderSpliceKeepsText(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	_, err := doc("a: [\n  b: c, # un\n  yes\n]\n").Apply(pair)
-	if e := new(EditError); !errors.As(err, &e) || e.Line != 3 || e.Column != 9 || !strings.Contains(e.Detail, "comment") {
+	if e := new(EditError); !errors.As(err, &e) || e.Line != 3 || e.Column != 9 || !strings.Contains(e.Detail.String(), "comment") {
 		t.Errorf("got %v, want a refusal at the comment", err)
 	}
 }
@@ -184,7 +184,7 @@ func TestCommentsInBrackets(t *testing.T) {
 		"t: [\n  # rien\n]\n":            Append(FieldPath{"t"}, "d"),
 	} {
 		_, err := doc(fm).Apply(edit)
-		if e := new(EditError); !errors.As(err, &e) || e.Line == 0 || e.Column == 0 || !strings.Contains(e.Detail, "comment") {
+		if e := new(EditError); !errors.As(err, &e) || e.Line == 0 || e.Column == 0 || !strings.Contains(e.Detail.String(), "comment") {
 			t.Errorf("%s of\n%s\ngives %v, want a refusal at the comment", edit.Op, fm, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"cms/say"
 )
 
 // Apply makes the edits one after the other: all of them, or none and an
@@ -17,7 +19,7 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 		if edit.Op == OpSetBody {
 			text, ok := edit.Value.(string)
 			if !ok {
-				return nil, &EditError{Kind: KindRefused, Detail: "a body is text"}
+				return nil, &EditError{Kind: KindRefused, Detail: say.New("a body is text")}
 			}
 			body = &text
 			continue
@@ -49,7 +51,7 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 func (d *Document) edit(path FieldPath) (*editor, error) {
 	var at *SyntaxError
 	unreadable := errors.As(d.err, &at)
-	refuse := func(k Kind, detail string) (*editor, error) {
+	refuse := func(k Kind, detail say.Text) (*editor, error) {
 		err := &EditError{Kind: k, Path: path, Detail: detail}
 		if unreadable {
 			err.Line, err.Column = at.Line, at.Column
@@ -58,15 +60,15 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 	}
 	switch {
 	case d.block.unclosed:
-		return refuse(KindNoFrontMatter, "the front matter that line 1 opens is never closed; edit the source")
+		return refuse(KindNoFrontMatter, say.New("the front matter that line 1 opens is never closed; edit the source"))
 	case d.block.format == None && !unreadable:
-		return refuse(KindNoFrontMatter, "the file has no front matter")
+		return refuse(KindNoFrontMatter, say.New("the file has no front matter"))
 	case d.root != nil && d.root.kind != mapping:
-		return refuse(KindRefused, "the front matter is not a mapping of keys to values; edit the source")
+		return refuse(KindRefused, say.New("the front matter is not a mapping of keys to values; edit the source"))
 	case unreadable && at.TooLarge:
-		return refuse(KindTooLarge, at.Detail+"; edit the source")
+		return refuse(KindTooLarge, say.New("%s; edit the source", at.Detail))
 	case unreadable:
-		return refuse(KindSyntax, at.Detail+"; edit the source")
+		return refuse(KindSyntax, say.New("%s; edit the source", at.Detail))
 	}
 	d.locating.Do(func() {
 		if d.root != nil && d.block.format == YAML {
@@ -74,7 +76,7 @@ func (d *Document) edit(path FieldPath) (*editor, error) {
 		}
 	})
 	if d.locateErr != nil {
-		return refuse(KindRefused, "a value cannot be found in the source: "+d.locateErr.Error())
+		return refuse(KindRefused, say.New("a value cannot be found in the source: %s", say.Foreign(d.locateErr.Error())))
 	}
 	e := &editor{comparison: comparison{times: repeats, rounds: true, forms: true}, d: d, root: fresh(&Object{})}
 	if d.root != nil {
@@ -126,7 +128,7 @@ func (d *Document) widen(root *intent) (*intent, error) {
 		if at := block.comment(part.val.was); at >= 0 && !part.val.was.table {
 			line, column := position(d.src, at)
 			return nil, &EditError{Kind: KindRefused, Path: FieldPath{part.name}, Line: line, Column: column,
-				Detail: "the value would have to be rewritten, and this comment would be lost; edit the source"}
+				Detail: say.New("the value would have to be rewritten, and this comment would be lost; edit the source")}
 		}
 		part.val = part.val.anew()
 	}
@@ -136,7 +138,7 @@ func (d *Document) widen(root *intent) (*intent, error) {
 // cannotWrite refuses what neither way of writing brings about, and names the
 // first value that changes.
 func (d *Document) cannotWrite(root *intent) error {
-	err := &EditError{Kind: KindRefused, Detail: "the change cannot be written without touching other values; edit the source"}
+	err := &EditError{Kind: KindRefused, Detail: say.New("the change cannot be written without touching other values; edit the source")}
 	for i := range root.parts {
 		part := &root.parts[i]
 		if part.val == nil && !part.renamed && part.at >= 0 {
@@ -167,7 +169,7 @@ func (d *Document) spliced(root, meant *intent, wide bool) (*Document, error) {
 		out = d.Reread(src)
 	}
 	if beyond := new(SyntaxError); errors.As(out.err, &beyond) && beyond.TooLarge {
-		return nil, tooLarge("in the result, %s", beyond.Detail)
+		return nil, tooLarge(say.New("in the result, %s", beyond.Detail))
 	}
 	if out.err != nil || out.block.format != d.block.format || out.block.from != d.block.from ||
 		!bytes.Equal(src[out.block.body:], d.src[d.block.body:]) || !(verifier{d.block.format, wide}).fulfils(meant, out.root) {
@@ -204,7 +206,7 @@ func (d *Document) setBody(text string) (*Document, error) {
 		return d, nil
 	}
 	if d.pointer() {
-		return nil, &EditError{Kind: KindSyntax, Line: 1, Detail: "the file is a Git LFS pointer; edit the source"}
+		return nil, &EditError{Kind: KindSyntax, Line: 1, Detail: say.New("the file is a Git LFS pointer; edit the source")}
 	}
 	src := slices.Clone(d.src[:d.block.body])
 	if d.block.open && body != "" {
@@ -213,7 +215,7 @@ func (d *Document) setBody(text string) (*Document, error) {
 	src = append(src, body...)
 	out := d.Reread(src)
 	if out.block.format != d.block.format || out.Body() != body || out.block.from != d.block.from || out.block.to != d.block.to {
-		return nil, &EditError{Kind: KindRefused, Detail: "the body would be taken for front matter"}
+		return nil, &EditError{Kind: KindRefused, Detail: say.New("the body would be taken for front matter")}
 	}
 	return out, nil
 }

@@ -1,9 +1,8 @@
 package content
 
 import (
-	"fmt"
-
 	"cms/bounded"
+	"cms/say"
 )
 
 // What a document may be. No real one comes near, and within these bounds reading,
@@ -30,7 +29,7 @@ const maxSteps = 5_000_000
 // A budget is what one operation may still spend. It is asked as the work goes on.
 type budget struct {
 	bounded.Work
-	much string // the refusal of what takes more steps
+	much say.Text // the refusal of what takes more steps
 }
 
 // step counts n steps. A nil budget has no end.
@@ -45,6 +44,6 @@ func (b *budget) step(n int) {
 }
 
 // tooLarge is the error of what is beyond a bound.
-func tooLarge(format string, args ...any) *EditError {
-	return &EditError{Kind: KindTooLarge, Detail: fmt.Sprintf(format, args...)}
+func tooLarge(detail say.Text) *EditError {
+	return &EditError{Kind: KindTooLarge, Detail: detail}
 }

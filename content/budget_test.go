@@ -441,7 +441,7 @@ func TestBeyondBounds(t *testing.T) {
 		var d *Document
 		bytes := allocated(func() { d = Parse([]byte(tt.src)) })
 		problems := d.Problems()
-		if len(problems) != 1 || problems[0].Rule != RuleTooLarge || !strings.Contains(problems[0].Detail, tt.want) {
+		if len(problems) != 1 || problems[0].Rule != RuleTooLarge || !strings.Contains(problems[0].Detail.String(), tt.want) {
 			t.Errorf("%s: got %.200v, want one that is too large: %s", name, problems, tt.want)
 		}
 		if d.Body() != "Corps\n" || d.Fields().Len() > 0 || d.Err() == nil {
@@ -512,7 +512,7 @@ func TestToldIsBounded(t *testing.T) {
 		if err != nil || len(told) > 400<<10 || len(d.Problems()) > 2*maxListed+2 {
 			t.Errorf("%s: %d problems in %d bytes, %v", name, len(d.Problems()), len(told), err)
 		}
-		if last := d.Problems()[len(d.Problems())-1]; !last.Stands() || !strings.Contains(last.Detail, " more ") {
+		if last := d.Problems()[len(d.Problems())-1]; !last.Stands() || !strings.Contains(last.Detail.String(), " more ") {
 			t.Errorf("%s: the last problem is %+v", name, last)
 		}
 		if len(NewProblems(d.Fields(), d.Fields(), d.Problems(), d.Problems())) > 0 {

@@ -1,6 +1,10 @@
 package content
 
-import "time"
+import (
+	"time"
+
+	"cms/say"
+)
 
 // diff is the intent that makes v of n with the fewest changes: key by key,
 // item by item. It is nil where n means v already. Keys keep their order.
@@ -100,7 +104,7 @@ func (e *editor) diffMapping(n *node, o *Object, order keyOrder) (*intent, error
 				v, stays := get(m.Key)
 				if !stays {
 					e.path = append(parent[:len(parent):len(parent)], m.Key)
-					return nil, e.fail(KindRefused, "the field comes from a merge key, and cannot be removed here")
+					return nil, e.fail(KindRefused, say.New("the field comes from a merge key, and cannot be removed here"))
 				}
 				if e.equal(m.Value, v) {
 					here.add(m)
@@ -131,13 +135,13 @@ func (e *editor) diffPair(it *intent, p *pair, copies []int, v Value, stays bool
 			return nil, err
 		}
 	} else if it.merged(p.name) != nil {
-		return nil, e.fail(KindRefused, "a merge key gives the field too, and it would still be there")
+		return nil, e.fail(KindRefused, say.New("a merge key gives the field too, and it would still be there"))
 	}
 	switch {
 	case len(copies) > 1:
 		return nil, e.ambiguous(it.was, p.name)
 	case p.complex:
-		return nil, e.fail(KindRefused, `the key is not written as "key:"`)
+		return nil, e.fail(KindRefused, say.New(`the key is not written as "key:"`))
 	}
 	return val, nil
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"cms/say"
 )
 
 // A site is built by other readers than this one: Jekyll's are Psych and, on
@@ -76,7 +78,7 @@ func (v *validator) spelling(fields []Field, was, is []pair) {
 	if slices.ContainsFunc(fields, func(f Field) bool { return f.ReadOnly }) {
 		for _, name := range respelled(was, is, readOnly) {
 			v.within(name, func() {
-				v.problemf("read_only", "must stay as it is written: some readers of front matter would read it, or a field that is not for editing, differently")
+				v.problem("read_only", say.New("must stay as it is written: some readers of front matter would read it, or a field that is not for editing, differently"))
 			})
 		}
 	}
@@ -103,7 +105,7 @@ func pairsIn(pairs []pair, name string) []pair {
 // the symbols of Ruby. A nil before is an empty file. The first ones are told.
 func Disputed(before, after *Document) []Problem {
 	told := Findings{rule: RuleDisputed}
-	report := func(at int, detail string) {
+	report := func(at int, detail say.Text) {
 		if told.Full() {
 			told.more++
 			return
@@ -116,12 +118,12 @@ func Disputed(before, after *Document) []Problem {
 	known := make(map[string]bool)
 	if before != nil {
 		was = before.frame()
-		before.oddities(same, func(_ int, spelling, _ string) { known[spelling] = true })
+		before.oddities(same, func(_ int, spelling string, _ say.Text) { known[spelling] = true })
 	}
 	if is != was && (was.format != None || !is.agreed) {
-		report(0, "the front matter is not set apart as before, or not in a way that every generator knows: write it in YAML between two lines of ---")
+		report(0, say.New("the front matter is not set apart as before, or not in a way that every generator knows: write it in YAML between two lines of ---"))
 	}
-	after.oddities(same, func(at int, spelling, detail string) {
+	after.oddities(same, func(at int, spelling string, detail say.Text) {
 		if !known[spelling] {
 			report(at, detail)
 		}
@@ -309,16 +311,18 @@ func (s spellings) spelling(nodes ...*node) string {
 
 // oddities yields what not all readers of YAML take for the same, with a text
 // that is the same for the same oddity.
-func (d *Document) oddities(same spellings, yield func(at int, spelling, detail string)) {
+func (d *Document) oddities(same spellings, yield func(at int, spelling string, detail say.Text)) {
 	if d.block.format != YAML || d.root == nil {
 		return
 	}
 	lines := newLineIndex(d.src, d.block.from, d.block.to)
-	report := func(n *node, spelling, detail string) { yield(lines.offset(n.line, n.column), spelling, detail) }
+	report := func(n *node, spelling string, detail say.Text) {
+		yield(lines.offset(n.line, n.column), spelling, detail)
+	}
 	for line := d.block.from; line < d.block.to; {
 		if d.src[line] == '%' {
 			end, _ := lineEnd(d.src, line)
-			yield(line, string(d.src[line:end]), "some readers take this line for a directive: leave it out, or indent it")
+			yield(line, string(d.src[line:end]), say.New("some readers take this line for a directive: leave it out, or indent it"))
 		}
 		_, line = lineEnd(d.src, line)
 	}
@@ -326,21 +330,21 @@ func (d *Document) oddities(same spellings, yield func(at int, spelling, detail 
 	walk = func(n *node, top bool) {
 		switch {
 		case n.kind == alias:
-			report(n, "*"+n.target.anchor, "some readers refuse aliases: write the value out")
+			report(n, "*"+n.target.anchor, say.New("some readers refuse aliases: write the value out"))
 			return
 		case n.tagged:
-			report(n, same.spelling(n), "some readers read a value with a tag differently: leave the tag out")
+			report(n, same.spelling(n), say.New("some readers read a value with a tag differently: leave the tag out"))
 		case n.kind == scalar && n.style == plain && len(n.text) > 1 && n.text[0] == ':':
-			report(n, n.text, "some readers take this for a symbol: put it in quotes")
+			report(n, n.text, say.New("some readers take this for a symbol: put it in quotes"))
 		}
 		for i := range n.pairs {
 			switch p := &n.pairs[i]; {
 			case p.key.tagged, p.key.kind == alias: // told below
 			case !p.key.named():
 				report(p.key, same.spelling(p.key, p.val),
-					"some readers take this key for one that brings the fields of another mapping, or for no name: name the fields themselves")
+					say.New("some readers take this key for one that brings the fields of another mapping, or for no name: name the fields themselves"))
 			case top && !p.key.agreedName():
-				report(p.key, same.spelling(p.key), "some readers do not read this key as text: put it in quotes")
+				report(p.key, same.spelling(p.key), say.New("some readers do not read this key as text: put it in quotes"))
 			}
 			walk(n.pairs[i].key, false)
 			walk(n.pairs[i].val, false)

@@ -127,7 +127,7 @@ func TestDisputedThingsMayStay(t *testing.T) {
 // Of many disputed things a hundred are told, and how many more there are.
 func TestDisputedTellsSome(t *testing.T) {
 	d := Parse([]byte("---\nlist:\n" + strings.Repeat("- !x a\n", 500) + "---\n"))
-	if got := Disputed(nil, d); len(got) != maxListed+1 || !strings.HasPrefix(got[maxListed].Detail, "400 more") || got[1].Line != 4 || got[1].Column != 3 {
+	if got := Disputed(nil, d); len(got) != maxListed+1 || !strings.HasPrefix(got[maxListed].Detail.String(), "400 more") || got[1].Line != 4 || got[1].Column != 3 {
 		t.Errorf("%d are told, the second of them %+v", len(got), got[1])
 	}
 }

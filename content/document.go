@@ -3,12 +3,12 @@ package content
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"unicode/utf8"
 
 	"cms/lfs"
+	"cms/say"
 )
 
 // Document is a file with its front matter read. It is immutable, and safe for
@@ -29,12 +29,12 @@ type Document struct {
 // Problem is something wrong with a document: with its syntax, or by the rules
 // of its collection.
 type Problem struct {
-	Field   string `json:"field,omitempty"`   // etapes[1].date
-	Pointer string `json:"pointer,omitempty"` // RFC 6901: /etapes/1/date
-	Rule    string `json:"rule"`              // syntax, duplicate_key, required, type …
-	Detail  string `json:"detail"`
-	Line    int    `json:"line,omitempty"`   // from 1, in the file
-	Column  int    `json:"column,omitempty"` // from 1, in runes
+	Field   string   `json:"field,omitempty"`   // etapes[1].date
+	Pointer string   `json:"pointer,omitempty"` // RFC 6901: /etapes/1/date
+	Rule    string   `json:"rule"`              // syntax, duplicate_key, required, type …
+	Detail  say.Text `json:"detail"`
+	Line    int      `json:"line,omitempty"`   // from 1, in the file
+	Column  int      `json:"column,omitempty"` // from 1, in runes
 }
 
 // Rules that a file can break whatever its collection expects.
@@ -58,20 +58,23 @@ func Valid(problems []Problem) bool {
 // SyntaxError says where a text cannot be read.
 type SyntaxError struct {
 	Line, Column int // from 1, in the file; the column in runes, 0 if unknown
-	Detail       string
+	Detail       say.Text
 	TooLarge     bool // beyond a bound of what is read
 }
 
-func (e *SyntaxError) Error() string {
+func (e *SyntaxError) Error() string { return e.Say().String() }
+
+// Say is the error for people.
+func (e *SyntaxError) Say() say.Text {
 	if e.Column == 0 {
-		return fmt.Sprintf("line %d: %s", e.Line, e.Detail)
+		return say.New("line %d: %s", e.Line, e.Detail)
 	}
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
+	return say.New("line %d, column %d: %s", e.Line, e.Column, e.Detail)
 }
 
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 4
+const ParseVersion = 5
 
 // Parse reads a file by YAML 1.1. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -83,19 +86,19 @@ func ParseAs(version Version, src []byte) *Document {
 	d := &Document{src: src, version: version, block: split(src), fields: &Object{}}
 	if d.block.format == None {
 		if _, pointer := lfs.ParsePointer(src); pointer {
-			const detail = "the file is a Git LFS pointer: what it stands for is kept elsewhere, and not read"
+			detail := say.New("the file is a Git LFS pointer: what it stands for is kept elsewhere, and not read")
 			d.err = &SyntaxError{Line: 1, Detail: detail}
 			d.problems = append(d.problems, Problem{Rule: RulePointer, Detail: detail, Line: 1, Column: 1})
 		} else if d.block.unclosed {
 			d.problems = append(d.problems, Problem{Rule: RuleSyntax, Line: 1, Column: 1,
-				Detail: "the front matter that line 1 opens is never closed"})
+				Detail: say.New("the front matter that line 1 opens is never closed")})
 		}
 	} else {
 		d.decode()
 	}
 	if i := invalidUTF8(src[d.block.body:]); i >= 0 {
 		line, column := position(src, d.block.body+i)
-		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: "the body is not UTF-8", Line: line, Column: column})
+		d.problems = append(d.problems, Problem{Rule: RuleSyntax, Detail: say.New("the body is not UTF-8"), Line: line, Column: column})
 	}
 	return d
 }
@@ -120,14 +123,14 @@ func (d *Document) decode() {
 			d.fields = o
 		} else {
 			line, column := position(d.src, t.offset(t.root))
-			err = &SyntaxError{Line: line, Column: column, Detail: "the front matter is not a mapping of keys to values"}
+			err = &SyntaxError{Line: line, Column: column, Detail: say.New("the front matter is not a mapping of keys to values")}
 		}
 		d.root = t.root
 	}
 	if err != nil {
 		var at *SyntaxError
 		if !errors.As(err, &at) {
-			at = &SyntaxError{Line: 1, Detail: err.Error()}
+			at = &SyntaxError{Line: 1, Detail: say.Of(err)}
 		}
 		at.Detail = shortened(at.Detail)
 		d.err = at
@@ -140,19 +143,19 @@ func (d *Document) decode() {
 	if t.root == nil {
 		return
 	}
-	d.report(&t, t.duplicates, RuleDuplicateKey, func(*node) string {
-		return "the key stands in its mapping already; the last one counts"
+	d.report(&t, t.duplicates, RuleDuplicateKey, func(*node) say.Text {
+		return say.New("the key stands in its mapping already; the last one counts")
 	})
-	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) string {
+	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) say.Text {
 		return d.version.dispute(n.text)
 	})
-	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) string {
-		return "other fields take their value from the anchor &" + n.anchor + ", so this one cannot be edited alone; write it out where it is used"
+	d.report(&t, t.shared, RuleSharedAnchor, func(n *node) say.Text {
+		return say.New("other fields take their value from the anchor &%s, so this one cannot be edited alone; write it out where it is used", n.anchor)
 	})
 }
 
 // report adds a problem with each of the nodes, of the first ones if they are many.
-func (d *Document) report(t *tree, nodes []*node, rule string, detail func(*node) string) {
+func (d *Document) report(t *tree, nodes []*node, rule string, detail func(*node) say.Text) {
 	told := Findings{rule: rule}
 	paths := t.root.pathsTo(nodes[:min(len(nodes), maxListed)])
 	for i, n := range nodes {

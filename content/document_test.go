@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/adrg/frontmatter"
+
+	"cms/say"
 )
 
 func TestParse(t *testing.T) {
@@ -71,10 +73,10 @@ func TestProblems(t *testing.T) {
 			continue
 		}
 		got := d.Problems()[0]
-		if got.Detail == "" {
+		if got.Detail.IsZero() {
 			t.Errorf("%s: no detail", name)
 		}
-		got.Detail = ""
+		got.Detail = say.Text{}
 		if got != c.want {
 			t.Errorf("%s: got %+v, want %+v (%s)", name, got, c.want, d.Problems()[0].Detail)
 		}

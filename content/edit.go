@@ -1,6 +1,6 @@
 package content
 
-import "fmt"
+import "cms/say"
 
 // Op is what an Edit does.
 type Op string
@@ -79,16 +79,19 @@ type EditError struct {
 	Path         FieldPath
 	Lines        []int // of the keys that are the same
 	Line, Column int   // from 1, in the file; 0 where there is none
-	Detail       string
+	Detail       say.Text
 }
 
-func (e *EditError) Error() string {
+func (e *EditError) Error() string { return e.Say().String() }
+
+// Say is the error for people.
+func (e *EditError) Say() say.Text {
 	s := e.Detail
 	if len(e.Path) > 0 {
-		s = e.Path.String() + ": " + s
+		s = say.New("%s: %s", e.Path.String(), s)
 	}
 	if e.Line > 0 {
-		s = fmt.Sprintf("line %d: %s", e.Line, s)
+		s = say.New("line %d: %s", e.Line, s)
 	}
 	return s
 }

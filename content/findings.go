@@ -1,9 +1,9 @@
 package content
 
 import (
-	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"cms/say"
 )
 
 // What is told of what is wrong: so many problems at most, of so many bytes together,
@@ -31,7 +31,7 @@ func (f *Findings) Add(p Problem) {
 		return
 	}
 	f.problems = append(f.problems, p)
-	f.bytes += len(p.Field) + len(p.Pointer) + len(p.Detail)
+	f.bytes += len(p.Field) + len(p.Pointer) + len(p.Detail.String())
 }
 
 // Join adds what was found in a part, whose pointers lead on from at.
@@ -55,18 +55,18 @@ func (f *Findings) Told() []Problem {
 	if f.more == 0 {
 		return f.problems
 	}
-	p := Problem{Rule: RuleMore, Detail: strconv.Itoa(f.more) + notListed}
+	p := Problem{Rule: RuleMore, Detail: say.New(notListed, f.more)}
 	if f.rule != "" {
 		p.Rule = f.rule
 	}
 	return append(f.problems[:len(f.problems):len(f.problems)], p)
 }
 
-const notListed = " more of these are not listed"
+const notListed = "%d more of these are not listed"
 
 // Stands says whether p stands for others that are not told. Which fields they concern
 // nobody can tell.
-func (p Problem) Stands() bool { return strings.HasSuffix(p.Detail, notListed) }
+func (p Problem) Stands() bool { return p.Detail.Made(notListed) }
 
 // Told are problems as they are told: the first ones, and how many more there are.
 func Told(problems []Problem) []Problem {
@@ -78,14 +78,15 @@ func Told(problems []Problem) []Problem {
 }
 
 // shortened is what a parser says, without most of a long text that it repeats.
-func shortened(detail string) string {
+func shortened(detail say.Text) say.Text {
 	const most = 500
-	if len(detail) <= most {
+	words := detail.String()
+	if len(words) <= most {
 		return detail
 	}
 	n := most
-	for n > 0 && !utf8.RuneStart(detail[n]) {
+	for n > 0 && !utf8.RuneStart(words[n]) {
 		n--
 	}
-	return detail[:n] + "…"
+	return say.Foreign(words[:n] + "…")
 }

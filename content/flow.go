@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"cms/say"
 )
 
 // flow is a list or a mapping in brackets that gets other parts.
@@ -154,7 +156,7 @@ func (f *flow) lines(stays []bool, comment int) error {
 	if !ok {
 		line, column := position(f.src, comment)
 		return &EditError{Kind: KindRefused, Path: slices.Clone(f.path), Line: line, Column: column,
-			Detail: "this comment would be lost or end up beside another item; edit the source"}
+			Detail: say.New("this comment would be lost or end up beside another item; edit the source")}
 	}
 	trailing := commas[len(stays)-1] >= 0
 	indent := string(f.src[f.lineStart(f.start(0)):f.start(0)])

@@ -1,6 +1,6 @@
 package content
 
-import "fmt"
+import "cms/say"
 
 // Format is the language of a front matter.
 type Format int
@@ -81,15 +81,15 @@ type tree struct {
 // fits refuses a block that is too large to be read.
 func (t *tree) fits() error {
 	if t.to-t.from > maxFrontMatter {
-		return t.beyond(t.from, "the front matter has more than %d bytes", maxFrontMatter)
+		return t.beyond(t.from, say.New("the front matter has more than %d bytes", maxFrontMatter))
 	}
 	return nil
 }
 
 // beyond is the error of what is beyond a bound.
-func (t *tree) beyond(at int, format string, args ...any) error {
+func (t *tree) beyond(at int, detail say.Text) error {
 	line, column := position(t.src, at)
-	return &SyntaxError{Line: line, Column: column, Detail: fmt.Sprintf(format, args...), TooLarge: true}
+	return &SyntaxError{Line: line, Column: column, Detail: detail, TooLarge: true}
 }
 
 func decodeJSON(_ []byte, into any) error {

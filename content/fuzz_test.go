@@ -58,7 +58,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("error %v with fields %v", d.Err(), d.Fields())
 		}
 		for _, p := range d.Problems() {
-			if p.Line < 1 || p.Line > bytes.Count(before, []byte("\n"))+1 || p.Rule == "" || p.Detail == "" {
+			if p.Line < 1 || p.Line > bytes.Count(before, []byte("\n"))+1 || p.Rule == "" || p.Detail.IsZero() {
 				t.Fatalf("problem %+v", p)
 			}
 		}

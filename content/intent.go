@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"cms/say"
 )
 
 // intent is what a node is to become: the node with other parts, a copy of
@@ -198,11 +200,11 @@ type editor struct {
 	known      *identities
 }
 
-func (e *editor) fail(k Kind, detail string) error {
+func (e *editor) fail(k Kind, detail say.Text) error {
 	return &EditError{Kind: k, Path: e.path, Detail: detail}
 }
 
-func (e *editor) notFound() error { return e.fail(KindNotFound, "there is no such field") }
+func (e *editor) notFound() error { return e.fail(KindNotFound, say.New("there is no such field")) }
 
 // walk follows a path and opens what it leads through; what a merge key brings
 // is copied. It is short of the end of the path where a part is missing: rest
@@ -247,7 +249,7 @@ func (e *editor) find(it *intent, step any) (int, error) {
 		return 0, e.ambiguous(it.was, name)
 	}
 	if i >= 0 && it.parts[i].at >= 0 && it.was.pairs[it.parts[i].at].complex {
-		return 0, e.fail(KindRefused, `the key is not written as "key:"`)
+		return 0, e.fail(KindRefused, say.New(`the key is not written as "key:"`))
 	}
 	return i, nil
 }
@@ -255,7 +257,7 @@ func (e *editor) find(it *intent, step any) (int, error) {
 // ambiguous names the lines of the keys of n that are called name.
 func (e *editor) ambiguous(n *node, name string) error {
 	_, all := n.find(name)
-	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: "the key is duplicated; remove all but one of them in the source"}
+	err := &EditError{Kind: KindAmbiguous, Path: e.path, Detail: say.New("the key is duplicated; remove all but one of them in the source")}
 	for _, i := range all[:min(len(all), maxListed)] {
 		line, _ := position(e.d.src, n.pairs[i].start)
 		err.Lines = append(err.Lines, line)
@@ -292,7 +294,7 @@ func (e *editor) apply(edit Edit) error {
 	switch edit.Op {
 	case OpSet:
 		if len(edit.Path) == 0 {
-			return e.fail(KindRefused, "the path of a field is empty")
+			return e.fail(KindRefused, say.New("the path of a field is empty"))
 		}
 		if err := e.set(e.root, edit.Path, edit.Value, edit.After); err != nil {
 			return err
@@ -309,7 +311,7 @@ func (e *editor) apply(edit Edit) error {
 	case OpRename:
 		return e.rename(edit.Name)
 	}
-	return e.fail(KindRefused, "unknown operation "+string(edit.Op))
+	return e.fail(KindRefused, say.New("unknown operation %s", string(edit.Op)))
 }
 
 // set sets what path leads to from it, and makes the mappings that are missing.
@@ -319,7 +321,7 @@ func (e *editor) set(it *intent, path FieldPath, v Value, after string) error {
 		*it = *fresh(&Object{})
 	}
 	if it.kind == scalar || isName != (it.kind == mapping) {
-		return e.fail(KindRefused, "the path leads through a value of another kind")
+		return e.fail(KindRefused, say.New("the path leads through a value of another kind"))
 	}
 	it.open()
 	i, err := e.find(it, path[0])
@@ -393,7 +395,7 @@ func (e *editor) listAt(path FieldPath) (*intent, error) {
 	case it.isNull():
 		*it = *fresh([]Value{})
 	case it.kind != list:
-		return nil, e.fail(KindRefused, "the value is not a list")
+		return nil, e.fail(KindRefused, say.New("the value is not a list"))
 	}
 	it.open()
 	return it, nil
@@ -455,7 +457,7 @@ func (e *editor) removePart(it *intent, i int, step any) error {
 	name, _ := step.(string)
 	switch {
 	case it.merged(name) != nil:
-		return e.fail(KindRefused, "the field comes from a merge key, and would still be there")
+		return e.fail(KindRefused, say.New("the field comes from a merge key, and would still be there"))
 	case i < 0:
 		return e.notFound()
 	case it.kind == mapping:
@@ -479,10 +481,10 @@ func (e *editor) rename(name string) error {
 		return nil
 	}
 	if it.merged(p.name) != nil {
-		return e.fail(KindRefused, "a merge key gives the field too, and it would still be there under its name")
+		return e.fail(KindRefused, say.New("a merge key gives the field too, and it would still be there under its name"))
 	}
 	if k, err := e.find(it, name); err != nil || k >= 0 || it.merged(name) != nil {
-		return e.fail(KindRefused, "there is a key of the new name already")
+		return e.fail(KindRefused, say.New("there is a key of the new name already"))
 	}
 	it.renameMember(i, name)
 	return nil
@@ -515,17 +517,17 @@ func (e *editor) refused(err error) error {
 	if errors.As(err, &at) {
 		kind = at.Kind
 	}
-	return e.fail(kind, err.Error())
+	return e.fail(kind, say.Of(err))
 }
 
 func checkKey(key string) error {
 	switch {
 	case key == "<<":
-		return errors.New("a key cannot be called <<, which merges mappings")
+		return say.Error(say.New("a key cannot be called <<, which merges mappings"))
 	case len(key) > maxKey:
-		return tooLarge("a key has more than %d bytes", maxKey)
+		return tooLarge(say.New("a key has more than %d bytes", maxKey))
 	case !utf8.ValidString(key):
-		return errors.New("the key is not UTF-8")
+		return say.Error(say.New("the key is not UTF-8"))
 	}
 	return nil
 }
@@ -543,16 +545,16 @@ func (c *valueCheck) count(values, bytes int) error {
 	c.values, c.bytes = c.values+values, c.bytes+bytes
 	switch {
 	case c.values > maxValues+maxAliasedNodes:
-		return tooLarge("more than %d keys and values", maxValues)
+		return tooLarge(say.New("more than %d keys and values", maxValues))
 	case c.bytes > maxFrontMatter+4*maxFrontMatter:
-		return tooLarge("more than %d bytes of front matter", maxFrontMatter)
+		return tooLarge(say.New("more than %d bytes of front matter", maxFrontMatter))
 	}
 	return nil
 }
 
 func (c *valueCheck) value(v Value, depth int) error {
 	if depth < 0 {
-		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+		return say.Error(say.New("nested deeper than %d levels", maxDepth))
 	}
 	if err := c.count(1, 0); err != nil {
 		return err
@@ -561,15 +563,15 @@ func (c *valueCheck) value(v Value, depth int) error {
 	case nil, bool, Time:
 	case string:
 		if !utf8.ValidString(x) {
-			return errors.New("the value is not UTF-8")
+			return say.Error(say.New("the value is not UTF-8"))
 		}
 		return c.count(0, len(x))
 	case Number:
 		switch {
 		case len(x) > maxNumber:
-			return tooLarge("a number has more than %d characters", maxNumber)
+			return tooLarge(say.New("a number has more than %d characters", maxNumber))
 		case !number(string(x)):
-			return fmt.Errorf("%q is not a number", x)
+			return say.Error(say.New("%q is not a number", x))
 		}
 		return c.count(0, len(x))
 	case []Value:
@@ -583,7 +585,7 @@ func (c *valueCheck) value(v Value, depth int) error {
 		for i := range x.Len() {
 			m := x.Members[i]
 			if seen[m.Key] {
-				return fmt.Errorf("the key %q is duplicated", m.Key)
+				return say.Error(say.New("the key %q is duplicated", m.Key))
 			}
 			seen[m.Key] = true
 			if err := checkKey(m.Key); err != nil {
@@ -597,7 +599,7 @@ func (c *valueCheck) value(v Value, depth int) error {
 			}
 		}
 	default:
-		return fmt.Errorf("a %T is no value of a document", v)
+		return say.Error(say.New("a %s is no value of a document", fmt.Sprintf("%T", v)))
 	}
 	return nil
 }

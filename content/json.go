@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"cms/say"
 )
 
 // ParseJSON reads one JSON text (RFC 8259) and keeps the order of members. It
@@ -122,7 +124,7 @@ const (
 // document reads one value with nothing but blanks around it.
 func (s *jsonScanner) document() (*node, error) {
 	if i := invalidUTF8(s.src); i >= 0 {
-		return nil, s.fail(i, "not UTF-8")
+		return nil, s.fail(i, say.New("not UTF-8"))
 	}
 	s.blanks()
 	n := &node{}
@@ -130,26 +132,26 @@ func (s *jsonScanner) document() (*node, error) {
 		return nil, err
 	}
 	if s.blanks(); s.pos < len(s.src) {
-		return nil, s.fail(s.pos, "more data after the JSON value")
+		return nil, s.fail(s.pos, say.New("more data after the JSON value"))
 	}
 	return n, nil
 }
 
 // beyond is the error of what is beyond a bound.
-func (s *jsonScanner) beyond(at int, format string, args ...any) error {
+func (s *jsonScanner) beyond(at int, detail say.Text) error {
 	line, column := position(s.src, at)
-	return &SyntaxError{Line: line, Column: column, Detail: fmt.Sprintf(format, args...), TooLarge: true}
+	return &SyntaxError{Line: line, Column: column, Detail: detail, TooLarge: true}
 }
 
 // another counts a key or a value.
 func (s *jsonScanner) another() error {
 	if s.count++; s.most > 0 && s.count > s.most {
-		return s.beyond(s.pos, "more than %d keys and values", s.most)
+		return s.beyond(s.pos, say.New("more than %d keys and values", s.most))
 	}
 	return nil
 }
 
-func (s *jsonScanner) fail(at int, detail string) error {
+func (s *jsonScanner) fail(at int, detail say.Text) error {
 	line, column := position(s.src, at)
 	return &SyntaxError{Line: line, Column: column, Detail: detail}
 }
@@ -171,7 +173,7 @@ func (s *jsonScanner) peek() byte {
 // value reads a value into n.
 func (s *jsonScanner) value(n *node) (err error) {
 	if s.depth++; s.depth > maxDepth {
-		return s.fail(s.pos, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+		return s.fail(s.pos, say.New("nested deeper than %d levels", maxDepth))
 	}
 	if err := s.another(); err != nil {
 		return err
@@ -209,9 +211,9 @@ func (s *jsonScanner) keyword(n *node) error {
 		}
 	}
 	if s.pos >= len(s.src) {
-		return s.fail(s.pos, "a value is missing at the end")
+		return s.fail(s.pos, say.New("a value is missing at the end"))
 	}
-	return s.fail(s.pos, "not a JSON value")
+	return s.fail(s.pos, say.New("not a JSON value"))
 }
 
 func (s *jsonScanner) object(n *node) error {
@@ -226,7 +228,7 @@ func (s *jsonScanner) object(n *node) error {
 		}
 		if !first {
 			if s.peek() != ',' {
-				return s.fail(s.pos, "a comma or } is missing")
+				return s.fail(s.pos, say.New("a comma or } is missing"))
 			}
 			s.pos++
 			s.blanks()
@@ -253,7 +255,7 @@ func (s *jsonScanner) object(n *node) error {
 		case !again:
 			at.add(Member{key.text, val.value})
 		case s.strict:
-			return s.fail(key.from, fmt.Sprintf("the member %q is duplicated", key.text))
+			return s.fail(key.from, say.New("the member %q is duplicated", key.text))
 		default:
 			n.doubled = true
 			s.duplicates = append(s.duplicates, key)
@@ -282,7 +284,7 @@ func (s *jsonScanner) node() *node {
 func (s *jsonScanner) key() (*node, error) {
 	key := &node{start: s.pos, from: s.pos}
 	if s.peek() != '"' {
-		return nil, s.fail(s.pos, "a member's name in quotes is missing")
+		return nil, s.fail(s.pos, say.New("a member's name in quotes is missing"))
 	}
 	name, err := s.string()
 	if err == nil {
@@ -292,11 +294,11 @@ func (s *jsonScanner) key() (*node, error) {
 		return nil, err
 	}
 	if len(name) > maxKey && s.gives != itsEnd {
-		return nil, s.beyond(key.from, "a key of more than %d bytes", maxKey)
+		return nil, s.beyond(key.from, say.New("a key of more than %d bytes", maxKey))
 	}
 	key.end, key.value, key.text = s.pos, name, name
 	if s.blanks(); s.peek() != ':' {
-		return nil, s.fail(s.pos, "a colon is missing")
+		return nil, s.fail(s.pos, say.New("a colon is missing"))
 	}
 	s.pos++
 	return key, nil
@@ -312,7 +314,7 @@ func (s *jsonScanner) array(n *node) error {
 		}
 		if !first {
 			if s.peek() != ',' {
-				return s.fail(s.pos, "a comma or ] is missing")
+				return s.fail(s.pos, say.New("a comma or ] is missing"))
 			}
 			s.pos++
 			s.blanks()
@@ -347,6 +349,9 @@ func number(text string) bool {
 	return s.number(&node{}) == nil && s.pos == len(text)
 }
 
+// errNoNumber is what is told where nobody asks for more.
+var errNoNumber = errors.New("not a JSON number")
+
 func (s *jsonScanner) number(n *node) error {
 	from := s.pos
 	if s.peek() == '-' {
@@ -369,14 +374,16 @@ func (s *jsonScanner) number(n *node) error {
 		}
 		ok = s.digits() && ok
 	}
-	if c := s.peek(); !ok || c >= '0' && c <= '9' {
-		return s.fail(from, "not a JSON number")
-	}
-	if s.gives == itsEnd {
+	switch c := s.peek(); {
+	case (!ok || c >= '0' && c <= '9') && s.gives == itsEnd:
+		return errNoNumber
+	case !ok || c >= '0' && c <= '9':
+		return s.fail(from, say.New("not a JSON number"))
+	case s.gives == itsEnd:
 		return nil
 	}
 	if s.pos-from > maxNumber {
-		return s.beyond(from, "a number of more than %d characters", maxNumber)
+		return s.beyond(from, say.New("a number of more than %d characters", maxNumber))
 	}
 	n.value = Number(s.src[from:s.pos])
 	return nil
@@ -401,7 +408,7 @@ func (s *jsonScanner) string() (string, error) {
 			s.pos++
 			return string(b), nil
 		case c < 0x20:
-			return "", s.fail(s.pos, "a control character in a string")
+			return "", s.fail(s.pos, say.New("a control character in a string"))
 		case c == '\\':
 			r, err := s.escape()
 			if err != nil {
@@ -413,7 +420,7 @@ func (s *jsonScanner) string() (string, error) {
 			s.pos++
 		}
 	}
-	return "", s.fail(from, "the string is not closed")
+	return "", s.fail(from, say.New("the string is not closed"))
 }
 
 func (s *jsonScanner) escape() (rune, error) {
@@ -432,11 +439,11 @@ func (s *jsonScanner) escape() (rune, error) {
 			low, _ = s.unit()
 		}
 		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			return 0, s.fail(from, "half of a surrogate pair")
+			return 0, s.fail(from, say.New("half of a surrogate pair"))
 		}
 	}
 	if !ok {
-		return 0, s.fail(from, "not a JSON escape")
+		return 0, s.fail(from, say.New("not a JSON escape"))
 	}
 	return r, nil
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"cms/bounded"
+	"cms/say"
 )
 
 // ErrTestFailed is the error of a JSON Patch whose test operation fails.
@@ -39,7 +40,7 @@ func (d *Document) JSONPatch(ctx context.Context, patch []byte, s *Schema) (*Doc
 	if s == nil {
 		s = &Schema{}
 	}
-	p := newPatcher(&budget{Work: bounded.New(ctx), much: "so many operations on so large a document are too much; send the whole entry"}, s)
+	p := newPatcher(&budget{Work: bounded.New(ctx), much: say.New("so many operations on so large a document are too much; send the whole entry")}, s)
 	var (
 		fields *Object
 		body   string
@@ -67,7 +68,7 @@ func (d *Document) JSONPatch(ctx context.Context, patch []byte, s *Schema) (*Doc
 func (p *patcher) patched(d *Document, operations []operation, size int) (fields *Object, body string, err error) {
 	was, err := p.copy(d.fields, maxDepth)
 	if err != nil {
-		return nil, "", refusePatch("the document is nested too deep")
+		return nil, "", refusePatch(say.New("the document is nested too deep"))
 	}
 	p.room = min(copyRoom, 8*(size+len(d.src)+math.MaxInt-p.room))
 	p.root = &Object{Members: []Member{{"fields", was}, {"body", asJSON(d.Body())}}}
@@ -89,7 +90,7 @@ func (p *patcher) patched(d *Document, operations []operation, size int) (fields
 	fields, ok1 := f.(*Object)
 	body, ok2 := text.(string)
 	if !ok1 || !ok2 || o.Len() != 2 {
-		return nil, "", refusePatch("its result is not an object of fields, which are an object, and body, which is text")
+		return nil, "", refusePatch(say.New("its result is not an object of fields, which are an object, and body, which is text"))
 	}
 	if err := checkValue(fields, maxDepth); err != nil {
 		refusal := new(EditError)
@@ -97,7 +98,7 @@ func (p *patcher) patched(d *Document, operations []operation, size int) (fields
 		if errors.As(err, &refusal) {
 			kind = refusal.Kind
 		}
-		return nil, "", &EditError{Kind: kind, Detail: "the patch: in its result, " + err.Error()}
+		return nil, "", &EditError{Kind: kind, Detail: say.New("the patch: in its result, %s", say.Of(err))}
 	}
 	return fields, body, nil
 }
@@ -110,15 +111,15 @@ func asJSON(s string) string {
 	return string([]rune(s))
 }
 
-func refusePatch(detail string) error {
-	return &EditError{Kind: KindRefused, Detail: "the patch: " + detail}
+func refusePatch(detail say.Text) error {
+	return &EditError{Kind: KindRefused, Detail: say.New("the patch: %s", detail)}
 }
 
 // atOperation says which operation err is about.
 func atOperation(i int, err error) error {
 	var e *EditError
 	if errors.As(err, &e) {
-		return &EditError{Kind: e.Kind, Detail: fmt.Sprintf("operation %d of the patch: %s", i, e.Detail)}
+		return &EditError{Kind: e.Kind, Detail: say.New("operation %d of the patch: %s", i, e.Detail)}
 	}
 	return fmt.Errorf("operation %d: %w", i, err)
 }
@@ -138,16 +139,16 @@ func parsePatch(patch []byte) ([]operation, error) {
 	if err != nil {
 		var at *SyntaxError
 		if errors.As(err, &at); at.TooLarge {
-			return nil, tooLarge("the patch: %s", at.Detail)
+			return nil, tooLarge(say.New("the patch: %s", at.Detail))
 		}
-		return nil, refusePatch(fmt.Sprintf("it is not JSON that can be read, from line %d, column %d", at.Line, at.Column))
+		return nil, refusePatch(say.New("it is not JSON that can be read, from line %d, column %d", at.Line, at.Column))
 	}
 	list, ok := v.([]Value)
 	if !ok {
-		return nil, refusePatch("it is not an array of operations")
+		return nil, refusePatch(say.New("it is not an array of operations"))
 	}
 	if len(list) > maxOperations {
-		return nil, refusePatch(fmt.Sprintf("it has more than %d operations; send several patches, or the whole entry", maxOperations))
+		return nil, refusePatch(say.New("it has more than %d operations; send several patches, or the whole entry", maxOperations))
 	}
 	operations := make([]operation, len(list))
 	for i, item := range list {
@@ -159,37 +160,37 @@ func parsePatch(patch []byte) ([]operation, error) {
 }
 
 func parseOperation(v Value) (o operation, err error) {
-	refuse := func(detail string) (operation, error) {
+	refuse := func(detail say.Text) (operation, error) {
 		return operation{}, &EditError{Kind: KindRefused, Detail: detail}
 	}
 	members, ok := v.(*Object)
 	if !ok {
-		return refuse("it is not an object")
+		return refuse(say.New("it is not an object"))
 	}
 	op, _ := members.Get("op")
 	o.op, _ = op.(string)
 	if !slices.Contains([]string{"add", "remove", "replace", "move", "copy", "test"}, o.op) {
-		return refuse("its op is none of add, remove, replace, move, copy and test")
+		return refuse(say.New("its op is none of add, remove, replace, move, copy and test"))
 	}
 	if o.path, ok = pointer(members, "path"); !ok {
-		return refuse("its path is not a JSON Pointer")
+		return refuse(say.New("its path is not a JSON Pointer"))
 	}
 	switch o.op {
 	case "add", "replace", "test":
 		if o.value, ok = members.Get("value"); !ok {
-			return refuse("it has no value")
+			return refuse(say.New("it has no value"))
 		}
 		return o, nil
 	case "move", "copy":
 		if o.from, ok = pointer(members, "from"); !ok {
-			return refuse("its from is not a JSON Pointer")
+			return refuse(say.New("its from is not a JSON Pointer"))
 		}
 	}
 	switch {
 	case o.op == "remove" && len(o.path) == 0, o.op == "move" && len(o.from) == 0:
-		return refuse("it takes the whole document away")
+		return refuse(say.New("it takes the whole document away"))
 	case o.op == "move" && len(o.from) < len(o.path) && slices.Equal(o.from, o.path[:len(o.from)]):
-		return refuse("it moves a value into itself")
+		return refuse(say.New("it moves a value into itself"))
 	}
 	return o, nil
 }
@@ -321,7 +322,7 @@ func (p *patcher) slot(path []string) (*Value, error) {
 }
 
 func nothingThere() error {
-	return &EditError{Kind: KindNotFound, Detail: "there is no value where it points to"}
+	return &EditError{Kind: KindNotFound, Detail: say.New("there is no value where it points to")}
 }
 
 func isMissing(err error) bool {
@@ -344,7 +345,7 @@ func (p *patcher) find(v Value, token string) (int, error) {
 		case token == "-":
 			return len(x), nil
 		case token == "" || strings.Trim(token, "0123456789") != "" || len(token) > 1 && token[0] == '0':
-			return 0, &EditError{Kind: KindRefused, Detail: "its index into a list is not valid: use digits without a leading zero"}
+			return 0, &EditError{Kind: KindRefused, Detail: say.New("its index into a list is not valid: use digits without a leading zero")}
 		case err == nil && i <= len(x):
 			return i, nil
 		}
@@ -447,11 +448,11 @@ func (p *patcher) remove(path []string) (Value, error) {
 // copy is v again, as it comes through JSON, if there is room for it.
 func (p *patcher) copy(v Value, depth int) (Value, error) {
 	if p.step(1); depth < 0 {
-		return nil, &EditError{Kind: KindRefused, Detail: fmt.Sprintf("a value is nested deeper than %d levels", maxDepth)}
+		return nil, &EditError{Kind: KindRefused, Detail: say.New("a value is nested deeper than %d levels", maxDepth)}
 	}
 	take := func(n int) error {
 		if p.room -= n + 8; p.room < 0 {
-			return &EditError{Kind: KindRefused, Detail: "the copies of the patch are too large"}
+			return &EditError{Kind: KindRefused, Detail: say.New("the copies of the patch are too large")}
 		}
 		return nil
 	}

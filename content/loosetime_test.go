@@ -43,7 +43,7 @@ func TestLooseTimes(t *testing.T) {
 				t.Errorf("%s is read as %v", text, v)
 			}
 			problems := s.Validate(d.Fields(), nil)
-			if len(problems) != 1 || problems[0].Rule != RuleAmbiguous || !strings.Contains(problems[0].Detail, want) || !Valid(problems) {
+			if len(problems) != 1 || problems[0].Rule != RuleAmbiguous || !strings.Contains(problems[0].Detail.String(), want) || !Valid(problems) {
 				t.Errorf("%s: got the problems %v", text, problems)
 			}
 			full, _ := ParseTime(want)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"cms/bounded"
+	"cms/say"
 )
 
 // Clash is a place that two edits changed in different ways.
@@ -53,7 +54,7 @@ func Merge(ctx context.Context, base, ours, theirs *Document) (*Merged, error) {
 }
 
 func newMergeBudget(ctx context.Context) *budget {
-	return &budget{Work: bounded.New(ctx), much: "so much was changed since its base that the edit cannot be merged; make it on the current revision"}
+	return &budget{Work: bounded.New(ctx), much: say.New("so much was changed since its base that the edit cannot be merged; make it on the current revision")}
 }
 
 // Merged is the result of a merge.

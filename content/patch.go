@@ -1,5 +1,7 @@
 package content
 
+import "cms/say"
+
 // MergePatch applies a JSON Merge Patch (RFC 7396) to {"fields": …, "body": …}.
 // New keys go where Replace puts them. A file without front matter gets one.
 //
@@ -14,13 +16,13 @@ func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) 
 		case "body":
 			text, ok := m.Value.(string)
 			if !ok && m.Value != nil {
-				return nil, &EditError{Kind: KindRefused, Path: FieldPath{"body"}, Detail: "a body is text"}
+				return nil, &EditError{Kind: KindRefused, Path: FieldPath{"body"}, Detail: say.New("a body is text")}
 			}
 			body = text
 		case "fields":
 			fields, ok := m.Value.(*Object)
 			if !ok {
-				return nil, &EditError{Kind: KindRefused, Detail: `"fields" is an object; null cannot remove it`}
+				return nil, &EditError{Kind: KindRefused, Detail: say.New(`"fields" is an object; null cannot remove it`)}
 			}
 			framed := d.framed()
 			if fields.Len() == 0 || framed != d && withoutNulls(fields).(*Object).Len() == 0 {
@@ -34,7 +36,7 @@ func (d *Document) MergePatch(patch *Object, order []string) (*Document, error) 
 				return nil, err
 			}
 		default:
-			return nil, &EditError{Kind: KindRefused, Detail: "a patch has the members fields and body, and no others"}
+			return nil, &EditError{Kind: KindRefused, Detail: say.New("a patch has the members fields and body, and no others")}
 		}
 	}
 	out := d

@@ -1,8 +1,6 @@
 package content
 
 import (
-	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -10,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"cms/say"
 )
 
 // Limits of names, in bytes. A segment with its extension fits the 255 bytes
@@ -27,7 +27,7 @@ type Path struct{ s string }
 // ParsePath checks s and makes it a Path.
 func ParsePath(s string) (Path, error) {
 	if err := checkName(s); err != nil {
-		return Path{}, fmt.Errorf("path %w", err)
+		return Path{}, say.Error(say.New("path %s", err))
 	}
 	return Path{s}, nil
 }
@@ -62,11 +62,11 @@ type Slug struct{ s string }
 // ParseSlug checks s and makes it a Slug.
 func ParseSlug(s string) (Slug, error) {
 	if err := checkName(s); err != nil {
-		return Slug{}, fmt.Errorf("slug %w", err)
+		return Slug{}, say.Error(say.New("slug %s", err))
 	}
 	for seg := range strings.SplitSeq(s, "/") {
 		if seg[0] == '.' {
-			return Slug{}, errors.New("slug has a segment that begins with a dot")
+			return Slug{}, say.Error(say.New("slug has a segment that begins with a dot"))
 		}
 	}
 	return Slug{s}, nil
@@ -79,20 +79,20 @@ func (s Slug) String() string { return s.s }
 // not.
 func (s Slug) Portable() error {
 	if !norm.NFC.IsNormalString(s.s) {
-		return errors.New("slug is not in the Unicode normal form C")
+		return say.Error(say.New("slug is not in the Unicode normal form C"))
 	}
 	if strings.ContainsFunc(s.s, invisible) {
-		return errors.New("slug holds an invisible character")
+		return say.Error(say.New("slug holds an invisible character"))
 	}
 	if strings.ContainsAny(s.s, `:?*"<>|`) {
-		return errors.New(`slug holds one of : ? * " < > |`)
+		return say.Error(say.New(`slug holds one of : ? * " < > |`))
 	}
 	for seg := range strings.SplitSeq(s.s, "/") {
 		if strings.TrimFunc(seg, unicode.IsSpace) != seg || strings.HasSuffix(seg, ".") {
-			return errors.New("slug has a segment that begins or ends with a blank, or ends with a dot")
+			return say.Error(say.New("slug has a segment that begins or ends with a blank, or ends with a dot"))
 		}
 		if device(seg) {
-			return errors.New("slug has a segment that Windows keeps for a device")
+			return say.Error(say.New("slug has a segment that Windows keeps for a device"))
 		}
 	}
 	return nil
@@ -128,27 +128,27 @@ func (s Slug) IsZero() bool { return s.s == "" }
 func checkName(s string) error {
 	switch {
 	case s == "":
-		return errors.New("is empty")
+		return say.Error(say.New("is empty"))
 	case len(s) > maxPath:
-		return fmt.Errorf("is longer than %d bytes", maxPath)
+		return say.Error(say.New("is longer than %d bytes", maxPath))
 	case !utf8.ValidString(s):
-		return errors.New("is not UTF-8")
+		return say.Error(say.New("is not UTF-8"))
 	case strings.ContainsRune(s, '\\'):
-		return errors.New("holds a backslash")
+		return say.Error(say.New("holds a backslash"))
 	}
 	if i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsControl(r) || ignorable(r) }); i >= 0 {
-		return errors.New("holds a control or an invisible character")
+		return say.Error(say.New("holds a control or an invisible character"))
 	}
 	for seg := range strings.SplitSeq(s, "/") {
 		switch {
 		case seg == "":
-			return errors.New("begins or ends with a slash, or has two in a row")
+			return say.Error(say.New("begins or ends with a slash, or has two in a row"))
 		case seg == "." || seg == "..":
-			return errors.New(`has a segment "." or ".."`)
+			return say.Error(say.New(`has a segment "." or ".."`))
 		case len(seg) > maxSegment:
-			return fmt.Errorf("has a segment longer than %d bytes", maxSegment)
+			return say.Error(say.New("has a segment longer than %d bytes", maxSegment))
 		case gitDirectory(seg):
-			return errors.New("leads into a Git directory")
+			return say.Error(say.New("leads into a Git directory"))
 		}
 	}
 	return nil

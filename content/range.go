@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cms/say"
 )
 
 // storable refuses new numbers that a reader of the file would take for another
@@ -49,16 +51,16 @@ func storable(v Value, format Format) error {
 func storableNumber(s string, format Format) error {
 	if isInteger(s) {
 		if _, err := strconv.ParseInt(s, 10, 64); err != nil && format == TOML {
-			return &EditError{Kind: KindRefused, Detail: "the number is out of range: a TOML integer has 64 bits"}
+			return &EditError{Kind: KindRefused, Detail: say.New("the number is out of range: a TOML integer has 64 bits")}
 		}
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	mantissa, _, _ := strings.Cut(strings.ToLower(s), "e")
 	switch {
 	case err != nil:
-		return &EditError{Kind: KindRefused, Detail: "the number is out of range: it is beyond the largest float of 64 bits"}
+		return &EditError{Kind: KindRefused, Detail: say.New("the number is out of range: it is beyond the largest float of 64 bits")}
 	case f == 0 && strings.ContainsAny(mantissa, "123456789"):
-		return &EditError{Kind: KindRefused, Detail: "the number is out of range: it is so small that it would be read as 0"}
+		return &EditError{Kind: KindRefused, Detail: say.New("the number is out of range: it is so small that it would be read as 0")}
 	}
 	return nil
 }

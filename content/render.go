@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cms/say"
 )
 
 // habits are how a file writes what can be written in several ways.
@@ -177,7 +179,7 @@ func (p *planner) partKey(of *intent, i int, flow bool) (string, error) {
 	case part.at < 0:
 		return p.keyText(part.name, plain), nil
 	case of.was.pairs[part.at].complex:
-		return "", p.uncopied(of.was.pairs[part.at].key, `the key is not written as "key:"`)
+		return "", p.uncopied(of.was.pairs[part.at].key, say.New("the key is not written as %q", "key:"))
 	case part.renamed:
 		return p.keyText(part.name, of.was.pairs[part.at].key.style), nil
 	}
@@ -204,7 +206,7 @@ func (p *planner) block(it *intent, indent int, member bool) (lines string, ok b
 		return "", false, nil
 	}
 	if it.was != nil && it.was.tagged {
-		return "", false, p.uncopied(it.was, "a value with a tag")
+		return "", false, p.uncopied(it.was, say.New("a value with a tag"))
 	}
 	step := 2
 	switch {
@@ -261,7 +263,7 @@ func (p *planner) inlineText(it *intent, like style, flow bool) (string, error) 
 	}
 	it.open()
 	if it.was != nil && it.was.tagged {
-		return "", p.uncopied(it.was, "a value with a tag")
+		return "", p.uncopied(it.was, say.New("a value with a tag"))
 	}
 	texts := make([]string, len(it.parts))
 	for i := range texts {
@@ -297,7 +299,7 @@ func (p *planner) scalarText(it *intent, like style, flow bool) (string, error) 
 	switch x := v.(type) {
 	case nil:
 		if p.format == TOML {
-			return "", p.refuse("TOML has no null; remove the key")
+			return "", p.refuse(say.New("TOML has no null; remove the key"))
 		}
 		return "null", nil
 	case bool:
@@ -318,7 +320,7 @@ func (p *planner) scalarText(it *intent, like style, flow bool) (string, error) 
 		}
 		return inline(x, like, p.habits().quote, flow), nil
 	}
-	return "", p.refuse("the value is of no kind that a document holds")
+	return "", p.refuse(say.New("the value is of no kind that a document holds"))
 }
 
 // copyText is the text of a scalar or an alias, for another place: as it is
@@ -327,13 +329,13 @@ func (p *planner) copyText(n *node, flow bool) (string, error) {
 	text := string(p.src[n.from:n.end])
 	switch {
 	case p.format != YAML && strings.Contains(text, "\n"):
-		return "", p.uncopied(n, "a text of several lines")
+		return "", p.uncopied(n, say.New("a text of several lines"))
 	case p.format != YAML || n.kind == alias:
 		return text, nil
 	case n.style == literal, n.style == folded, strings.ContainsAny(text, "\n\r\u0085\u2028\u2029"),
 		flow && n.style == plain && strings.ContainsAny(text, ",[]{}"):
 		if n.style == plain && looksTyped(n.text) {
-			return "", p.uncopied(n, "a plain value like this")
+			return "", p.uncopied(n, say.New("a plain value like this"))
 		}
 		text = inline(n.text, plain, p.habits().quote, flow)
 	}
@@ -346,10 +348,10 @@ func (p *planner) copyText(n *node, flow bool) (string, error) {
 }
 
 // uncopied refuses to write n again in another place.
-func (p *planner) uncopied(n *node, what string) error {
+func (p *planner) uncopied(n *node, what say.Text) error {
 	line, column := position(p.src, n.start)
 	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
-		Detail: what + " would have to be rewritten, and cannot be copied faithfully; edit the source"}
+		Detail: say.New("%s would have to be rewritten, and cannot be copied faithfully; edit the source", what)}
 }
 
 func (p *planner) timeText(it *intent, t Time) string {
@@ -468,9 +470,9 @@ func (p *planner) replaceBelow(n *node, inlined, tail string) error {
 	to := p.propertiesEnd(n)
 	switch {
 	case from < n.hang || !p.blank(from, n.from):
-		return p.tooNarrow(n, "what stands before the value on its line")
+		return p.tooNarrow(n, say.New("what stands before the value on its line"))
 	case to > from || p.lineStart(n.hang) != p.lineStart(to):
-		return p.tooNarrow(n, "the anchor or the tag of the value")
+		return p.tooNarrow(n, say.New("the anchor or the tag of the value"))
 	}
 	if inlined != "" {
 		inlined = " " + inlined

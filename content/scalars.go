@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"cms/say"
 )
 
 // Readers of YAML differ in what a scalar without quotes and tag is. What reads the site
@@ -39,13 +41,13 @@ func (v Version) is12() bool { return v == YAML12 }
 // readers are those of front matter that differ about plain scalars, first those of the
 // versions. They are read only.
 var readers = []struct {
-	who  string
+	who  say.Text
 	read func(string) Value
 }{
-	{"readers of YAML 1.1, as Jekyll", read11},
-	{"readers of YAML 1.2", read12},
-	{"js-yaml 3, as Eleventy has it", readJS3},
-	{"js-yaml 4", readJS4},
+	{say.New("readers of YAML 1.1, as Jekyll"), read11},
+	{say.New("readers of YAML 1.2"), read12},
+	{say.New("js-yaml 3, as Eleventy has it"), readJS3},
+	{say.New("js-yaml 4"), readJS4},
 }
 
 // contested says whether readers differ about a plain scalar.
@@ -59,8 +61,9 @@ func contested(text string) bool {
 	if _, _, ok := scanTime(text); ok {
 		return false
 	}
+	first := readers[0].read(text)
 	for _, r := range readers[1:] {
-		if !Equal(readers[0].read(text), r.read(text)) {
+		if !Equal(first, r.read(text)) {
 			return true
 		}
 	}
@@ -69,35 +72,36 @@ func contested(text string) bool {
 
 // dispute says how readers differ about a plain scalar on which they do, beginning with
 // what it is by v, and how to mend it.
-func (v Version) dispute(text string) string {
+func (v Version) dispute(text string) say.Text {
 	ours, theirs := readers[0], readers[0]
 	if v.is12() {
 		ours = readers[1]
 	}
 	here := v.read(text)
-	for _, r := range readers {
-		if theirs = r; !Equal(here, r.read(text)) {
+	var there Value
+	for _, theirs = range readers {
+		if there = theirs.read(text); !Equal(here, there) {
 			break
 		}
 	}
-	sort := sortOf(theirs.read(text))
+	sort := sortOf(there)
 	if sort == sortOf(here) {
-		sort = "another one"
+		sort = say.New("another one")
 	}
-	return "is " + sortOf(here) + " here and to " + ours.who + ", and " + sort + " to " + theirs.who + ": put it in quotes to make it a text, or write it without doubt"
+	return say.New("is %s here and to %s, and %s to %s: put it in quotes to make it a text, or write it without doubt", sortOf(here), ours.who, sort, theirs.who)
 }
 
 // sortOf says in a sentence what v is.
-func sortOf(v Value) string {
+func sortOf(v Value) say.Text {
 	switch v.(type) {
 	case nil:
-		return "empty"
+		return say.New("empty")
 	case bool:
-		return "true or false"
+		return say.New("true or false")
 	case Number:
-		return "a number"
+		return say.New("a number")
 	}
-	return "a text"
+	return say.New("a text")
 }
 
 var (

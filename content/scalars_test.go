@@ -43,7 +43,7 @@ func TestPlainScalars(t *testing.T) {
 			}
 			var hinted []string
 			for _, p := range d.Problems() {
-				if hinted = append(hinted, p.Field); p.Rule != RuleAmbiguous || !p.Hint() || p.Line == 0 || strings.Contains(p.Detail, tt.text+" ") {
+				if hinted = append(hinted, p.Field); p.Rule != RuleAmbiguous || !p.Hint() || p.Line == 0 || strings.Contains(p.Detail.String(), tt.text+" ") {
 					t.Errorf("%s by %q: got the problem %+v", tt.text, version, p)
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"cms/say"
 )
 
 // splice replaces the bytes from from to to.
@@ -26,10 +28,10 @@ func (narrowError) Is(target error) bool { return target == errNarrow }
 func (e narrowError) Unwrap() error { return e.EditError }
 
 // tooNarrow says that what stands at n is in the way of a change.
-func (p *planner) tooNarrow(n *node, what string) error {
+func (p *planner) tooNarrow(n *node, what say.Text) error {
 	line, column := position(p.src, n.start)
 	return narrowError{&EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
-		Detail: what + " is in the way of the change; edit the source"}}
+		Detail: say.New("%s is in the way of the change; edit the source", what)}}
 }
 
 // planner finds the splices that make an intent of a located tree.
@@ -57,7 +59,7 @@ func (p *planner) add(from, to int, text string) {
 	}
 }
 
-func (p *planner) refuse(detail string) error {
+func (p *planner) refuse(detail say.Text) error {
 	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Detail: detail}
 }
 
@@ -72,7 +74,7 @@ func (p *planner) shared(n *node) error {
 func (p *planner) refuseShared(n *node) error {
 	line, column := position(p.src, n.start)
 	return &EditError{Kind: KindRefused, Path: slices.Clone(p.path), Line: line, Column: column,
-		Detail: "the anchor &" + n.anchor + " is used elsewhere, where the value would change too; edit the source"}
+		Detail: say.New("the anchor &%s is used elsewhere, where the value would change too; edit the source", n.anchor)}
 }
 
 // change writes it in its place.
@@ -185,7 +187,7 @@ func (p *planner) blockMapping(it *intent, at place) error {
 		pr := &n.pairs[last]
 		if part.renamed {
 			if pr.val.table {
-				return p.refuse("a table cannot be renamed here; edit the source")
+				return p.refuse(say.New("a table cannot be renamed here; edit the source"))
 			}
 			if err := p.shared(pr.key); err != nil {
 				return err
@@ -214,7 +216,7 @@ func (p *planner) insertMember(it *intent, i int, at place, last int, atEnd bool
 	case n.table && n.end == 0 && at.indent >= 0:
 		prefix, behind, ok := p.dottedKey(n)
 		if !ok {
-			return p.refuse("the table has no header of its own to write a key under; edit the source")
+			return p.refuse(say.New("the table has no header of its own to write a key under; edit the source"))
 		}
 		end, lines = behind, prefix+strings.TrimLeft(lines, " ")
 	case n.table:

@@ -10,6 +10,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"cms/say"
 )
 
 // decodeTOML reads a block into the *tree. Tables become mappings, and lists of
@@ -21,10 +23,10 @@ import (
 func decodeTOML(data []byte, into any) error {
 	t := into.(*tree)
 	if i := invalidUTF8(data); i >= 0 {
-		return t.fail(t.from+i, "not UTF-8")
+		return t.fail(t.from+i, say.New("not UTF-8"))
 	}
 	if n := tomlSigns(data); n > 2*maxValues {
-		return t.beyond(t.from, "the front matter has more than %d keys and values", maxValues)
+		return t.beyond(t.from, say.New("the front matter has more than %d keys and values", maxValues))
 	}
 	b := tomlBuilder{tree: t, root: &tomlTable{how: headed, n: &node{kind: mapping, table: true}}}
 	b.parser.Reset(data)
@@ -98,7 +100,7 @@ func (b *tomlBuilder) parserError(data []byte, err error) error {
 			at += i
 		}
 	}
-	return b.fail(at, strings.TrimPrefix(err.Error(), "toml: "))
+	return b.fail(at, say.Foreign(strings.TrimPrefix(err.Error(), "toml: ")))
 }
 
 // defined is how a key of TOML came to be, which decides how it can be added to.
@@ -140,7 +142,7 @@ type tomlBuilder struct {
 // another counts a key or a value.
 func (b *tomlBuilder) another(at int) error {
 	if b.count++; b.count > maxValues {
-		return b.beyond(at, "the front matter has more than %d keys and values", maxValues)
+		return b.beyond(at, say.New("the front matter has more than %d keys and values", maxValues))
 	}
 	return nil
 }
@@ -167,7 +169,7 @@ func (b *tomlBuilder) checkScalars() error {
 			at = b.scalars[line-2].from + column - 1
 		}
 	}
-	return b.fail(at, strings.TrimPrefix(err.Error(), "toml: "))
+	return b.fail(at, say.Foreign(strings.TrimPrefix(err.Error(), "toml: ")))
 }
 
 // span is the bytes of an expression in the file.
@@ -212,7 +214,7 @@ func (b *tomlBuilder) header(x *unstable.Node) (*tomlTable, error) {
 			}
 			sub = in.put(name, &tomlTable{n: n, how: headed})
 		case !keys.IsLast() && sub.how == valued:
-			return nil, b.fail(from, "the key "+name+" is defined already, as a value")
+			return nil, b.fail(from, say.New("the key %s is defined already, as a value", name))
 		}
 		in = sub
 		if !keys.IsLast() {
@@ -224,7 +226,7 @@ func (b *tomlBuilder) header(x *unstable.Node) (*tomlTable, error) {
 				return nil, err
 			}
 		case list, known && (sub.how != headed || sub.own):
-			return nil, b.fail(from, "the key "+name+" is defined already")
+			return nil, b.fail(from, say.New("the key %s is defined already", name))
 		}
 		sub.own = true
 	}
@@ -245,7 +247,7 @@ func (b *tomlBuilder) item(t *tomlTable, at int) error {
 }
 
 func (b *tomlBuilder) tooDeep(at int) error {
-	return b.fail(at, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+	return b.fail(at, say.New("nested deeper than %d levels", maxDepth))
 }
 
 // table adds a mapping at a key of n.
@@ -263,7 +265,7 @@ func (b *tomlBuilder) pair(key *unstable.Node, val *node) (pair, error) {
 	from, to := b.span(key)
 	name := string(key.Data)
 	if len(name) > maxKey {
-		return pair{}, b.beyond(from, "a key of more than %d bytes", maxKey)
+		return pair{}, b.beyond(from, say.New("a key of more than %d bytes", maxKey))
 	}
 	k := &node{start: from, from: from, end: to, text: name, value: name}
 	return pair{name: name, key: k, val: val, start: from}, b.another(from)
@@ -288,12 +290,12 @@ func (b *tomlBuilder) keyValue(in *tomlTable, x *unstable.Node, depth int) (int,
 			}
 			sub = in.put(name, &tomlTable{n: n, how: dotted})
 		} else if sub.how != dotted {
-			return 0, b.fail(from, "the key "+name+" is defined already")
+			return 0, b.fail(from, say.New("the key %s is defined already", name))
 		}
 		in, key = sub, keys.Node()
 	}
 	if _, known := in.below[string(key.Data)]; known {
-		return 0, b.fail(from, "the key "+string(key.Data)+" is defined already")
+		return 0, b.fail(from, say.New("the key %s is defined already", string(key.Data)))
 	}
 	p, err := b.pair(key, nil)
 	if err != nil {
@@ -348,7 +350,7 @@ func (b *tomlBuilder) value(x *unstable.Node, from, depth int) (*node, error) {
 		if x.Kind != unstable.String {
 			b.scalars = append(b.scalars, n)
 			if len(n.text) > maxNumber {
-				return nil, b.beyond(from, "a number of more than %d characters", maxNumber)
+				return nil, b.beyond(from, say.New("a number of more than %d characters", maxNumber))
 			}
 		}
 		n.style = tomlStyle(n.text)
@@ -442,7 +444,7 @@ func (p *planner) tableList(it *intent, at place) error {
 			end := p.nextLine(n.items[last].tableEnd())
 			p.add(end, end, text)
 		default:
-			return p.refuse("tables cannot be moved, nor be added but at the end; edit the source")
+			return p.refuse(say.New("tables cannot be moved, nor be added but at the end; edit the source"))
 		}
 	}
 	return nil
@@ -451,7 +453,7 @@ func (p *planner) tableList(it *intent, at place) error {
 // tableText is the lines of a new table behind another one of its list.
 func (p *planner) tableText(it *intent, behind *node) (string, error) {
 	if it.kind != mapping {
-		return "", p.refuse("a list of tables has no values of other kinds; edit the source")
+		return "", p.refuse(say.New("a list of tables has no values of other kinds; edit the source"))
 	}
 	it.open()
 	var b strings.Builder

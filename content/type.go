@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"cms/say"
 )
 
 // Type is the kind of value that a field holds.
@@ -53,7 +55,7 @@ type typeRules struct {
 	limits  limits
 	admits  func(Value) bool  // whether a value that is not null is one of the type
 	coerce  func(Value) Value // gives a value the type, where it reads as it; nil leaves it as it is
-	expects string            // what it must be, to an editor
+	expects say.Text          // what it must be, to an editor
 }
 
 // limits are what Min and Max mean.
@@ -65,9 +67,9 @@ const (
 	byCount // of the characters or items
 )
 
-const (
-	expectsText = "text; in the file, what reads as a number, a date or a boolean needs quotes to be text"
-	expectsFile = "the name or path of a file, without .. and without a scheme, or an address beginning with https:// or http://"
+var (
+	expectsText = say.New("text; in the file, what reads as a number, a date or a boolean needs quotes to be text")
+	expectsFile = say.New("the name or path of a file, without .. and without a scheme, or an address beginning with https:// or http://")
 )
 
 // types are the rules of all types, in the order in which documentation lists them.
@@ -76,19 +78,19 @@ var types = []typeRules{
 	{TypeString, Texts, byCount, textThat(anyText), nil, expectsText},
 	{TypeText, Texts, byCount, textThat(anyText), nil, expectsText},
 	{TypeMarkdown, Texts, byCount, textThat(anyText), nil, expectsText},
-	{TypeInteger, Numbers, byValue, numberThat(whole), toInteger, "a whole number, without quotes"},
-	{TypeNumber, Numbers, byValue, numberThat(finite), nil, "a number, without quotes"},
-	{TypeBoolean, Booleans, unlimited, isA[bool], nil, "true or false, without quotes"},
-	{TypeDate, Times, unlimited, isDate, toDate, "a date without a time, like 2019-01-15"},
-	{TypeDatetime, Times, unlimited, isTime, toTime, "a date and time, like 2019-01-15T09:30:00+01:00, or a date, like 2019-01-15"},
-	{TypeURL, Texts, unlimited, textThat(webAddress), nil, "the address of a web page, beginning with https:// or http://, or a path of this site, beginning with /"},
-	{TypeEmail, Texts, unlimited, textThat(mailAddress), nil, "an email address alone, like name@example.org"},
-	{TypeSelect, Mixed, unlimited, isScalar, nil, "a single value"},
-	{TypeList, Mixed, byCount, isA[[]Value], nil, "a list"},
-	{TypeObject, Mixed, unlimited, isA[*Object], nil, "a mapping of keys to values"},
+	{TypeInteger, Numbers, byValue, numberThat(whole), toInteger, say.New("a whole number, without quotes")},
+	{TypeNumber, Numbers, byValue, numberThat(finite), nil, say.New("a number, without quotes")},
+	{TypeBoolean, Booleans, unlimited, isA[bool], nil, say.New("true or false, without quotes")},
+	{TypeDate, Times, unlimited, isDate, toDate, say.New("a date without a time, like 2019-01-15")},
+	{TypeDatetime, Times, unlimited, isTime, toTime, say.New("a date and time, like 2019-01-15T09:30:00+01:00, or a date, like 2019-01-15")},
+	{TypeURL, Texts, unlimited, textThat(webAddress), nil, say.New("the address of a web page, beginning with https:// or http://, or a path of this site, beginning with /")},
+	{TypeEmail, Texts, unlimited, textThat(mailAddress), nil, say.New("an email address alone, like name@example.org")},
+	{TypeSelect, Mixed, unlimited, isScalar, nil, say.New("a single value")},
+	{TypeList, Mixed, byCount, isA[[]Value], nil, say.New("a list")},
+	{TypeObject, Mixed, unlimited, isA[*Object], nil, say.New("a mapping of keys to values")},
 	{TypeImage, Texts, unlimited, textThat(fileName), nil, expectsFile},
 	{TypeFile, Texts, unlimited, textThat(fileName), nil, expectsFile},
-	{TypeReference, Texts, unlimited, textThat(slugText), nil, "the slug of an entry"},
+	{TypeReference, Texts, unlimited, textThat(slugText), nil, say.New("the slug of an entry")},
 }
 
 // Types are all types, in the order in which documentation lists them.

@@ -54,7 +54,7 @@ func TestTypes(t *testing.T) {
 		if found := problems(row.good); len(found) > 0 {
 			t.Errorf("%s: %v is refused: %v", typ, row.good, found)
 		}
-		if found := problems(row.bad); len(found) != 1 || !slices.Contains([]string{"type", "options"}, found[0].Rule) || found[0].Detail == "" {
+		if found := problems(row.bad); len(found) != 1 || !slices.Contains([]string{"type", "options"}, found[0].Rule) || found[0].Detail.IsZero() {
 			t.Errorf("%s: %v has the problems %v", typ, row.bad, found)
 		}
 		if got := typ.Scalar(); got != row.scalar {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"cms/say"
 )
 
 // Lookup answers what the rules unique and reference ask about other entries.
@@ -42,9 +44,9 @@ type validator struct {
 	problems []Problem
 }
 
-func (v *validator) problemf(rule, format string, args ...any) {
+func (v *validator) problem(rule string, detail say.Text) {
 	v.problems = append(v.problems, Problem{
-		Field: v.path.String(), Pointer: v.path.Pointer(), Rule: rule, Detail: fmt.Sprintf(format, args...),
+		Field: v.path.String(), Pointer: v.path.Pointer(), Rule: rule, Detail: detail,
 	})
 }
 
@@ -70,7 +72,7 @@ func (v *validator) members(fields []Field, o *Object) {
 	for _, key := range o.Keys() {
 		if !slices.ContainsFunc(fields, func(f Field) bool { return f.Name == key }) {
 			v.within(key, func() {
-				v.problemf("unknown_field", "is not a field of this collection: remove it, or have it added to the schema")
+				v.problem("unknown_field", say.New("is not a field of this collection: remove it, or have it added to the schema"))
 			})
 		}
 	}
@@ -80,34 +82,34 @@ func (v *validator) members(fields []Field, o *Object) {
 func (v *validator) value(f *Field, x Value) {
 	if f.blank(x) {
 		if f.Required {
-			v.problemf("required", "must not be empty")
+			v.problem("required", say.New("must not be empty"))
 		}
 		if _, list := x.([]Value); !list || f.Required {
 			return
 		}
 	}
 	if rules := f.Type.rules(); !rules.admits(x) {
-		v.problemf("type", "must be %s", rules.expects)
+		v.problem("type", say.New("must be %s", rules.expects))
 		return
 	}
 	switch x := x.(type) {
 	case string:
 		if t, ok := ParseTime(x); ok && t.loose && f.Type.Scalar() == Times {
-			v.problemf(RuleAmbiguous, "is a time to some readers and a text to others: write it in full, as %s", t)
+			v.problem(RuleAmbiguous, say.New("is a time to some readers and a text to others: write it in full, as %s", t))
 		}
 		v.text(f, x)
 	case Number:
-		v.bounds(f, x, "")
+		v.bounds(f, x, nothing)
 	case []Value:
 		v.list(f, x)
 	case *Object:
 		v.members(f.Fields, x)
 	}
 	if f.Type == TypeSelect && !slices.ContainsFunc(f.Options, func(o Value) bool { return Equal(o, x) }) {
-		v.problemf("options", "must be one of %s", joined(f.Options))
+		v.problem("options", say.New("must be one of %s", joined(f.Options)))
 	}
 	if f.Unique && v.lookup != nil && v.lookup.Taken(f.Name, x) {
-		v.problemf("unique", "must differ from the %s of every other entry", f.Name)
+		v.problem("unique", say.New("must differ from the %s of every other entry", f.Name))
 	}
 }
 
@@ -125,50 +127,85 @@ func (f *Field) blank(x Value) bool {
 }
 
 func (v *validator) text(f *Field, s string) {
-	v.bounds(f, count(utf8.RuneCountInString(s)), "character")
+	v.bounds(f, count(utf8.RuneCountInString(s)), characters)
 	if re := f.pattern; f.Pattern != "" {
 		if re == nil {
 			re, _ = f.compile()
 		}
 		if re != nil && !re.MatchString(s) {
-			v.problemf("pattern", "must match the pattern %s from its first to its last character", f.Pattern)
+			v.problem("pattern", say.New("must match the pattern %s from its first to its last character", f.Pattern))
 		}
 	}
 	if f.Type == TypeReference && v.lookup != nil && !v.lookup.Exists(f.Collection, s) {
-		v.problemf("reference", "must be the slug of an entry of %s; there is none by this name", f.Collection)
+		v.problem("reference", say.New("must be the slug of an entry of %s; there is none by this name", f.Collection))
 	}
 }
 
-func (v *validator) list(f *Field, items []Value) {
-	v.bounds(f, count(len(items)), "item")
+func (v *validator) list(f *Field, list []Value) {
+	v.bounds(f, count(len(list)), items)
 	if f.Of == nil {
 		return
 	}
-	for i, item := range items {
+	for i, item := range list {
 		v.within(i, func() { v.value(f.Of, item) })
 	}
 }
 
-// bounds checks x against Min and Max. What it counts, if it counts something,
-// is in the singular.
-func (v *validator) bounds(f *Field, x Number, counted string) {
-	say := func(rule, which string, bound float64) {
-		text := strconv.FormatFloat(bound, 'f', -1, 64)
-		switch {
-		case counted == "":
-			v.problemf(rule, "must be at %s %s", which, text)
-		case bound == 1:
-			v.problemf(rule, "must have at %s 1 %s", which, counted)
-		default:
-			v.problemf(rule, "must have at %s %s %ss", which, text, counted)
-		}
-	}
+// bounds checks x, a value or how many there are of something, against Min and Max.
+func (v *validator) bounds(f *Field, x Number, of counted) {
 	if f.Min != nil && compare(x, *f.Min) < 0 {
-		say("min", "least", *f.Min)
+		v.problem("min", of.least(*f.Min))
 	}
 	if f.Max != nil && compare(x, *f.Max) > 0 {
-		say("max", "most", *f.Max)
+		v.problem("max", of.most(*f.Max))
 	}
+}
+
+// counted is what a bound counts.
+type counted int
+
+const (
+	nothing counted = iota // it is the bound of a value
+	characters
+	items
+)
+
+func (c counted) least(bound float64) say.Text {
+	switch n := shown(bound); {
+	case c == nothing:
+		return say.New("must be at least %v", n)
+	case c == characters && bound == 1:
+		return say.New("must have at least 1 character")
+	case c == characters:
+		return say.New("must have at least %v characters", n)
+	case bound == 1:
+		return say.New("must have at least 1 item")
+	default:
+		return say.New("must have at least %v items", n)
+	}
+}
+
+func (c counted) most(bound float64) say.Text {
+	switch n := shown(bound); {
+	case c == nothing:
+		return say.New("must be at most %v", n)
+	case c == characters && bound == 1:
+		return say.New("must have at most 1 character")
+	case c == characters:
+		return say.New("must have at most %v characters", n)
+	case bound == 1:
+		return say.New("must have at most 1 item")
+	default:
+		return say.New("must have at most %v items", n)
+	}
+}
+
+// shown is a bound as an argument of a text that has it without an exponent.
+func shown(bound float64) any {
+	if text := strconv.FormatFloat(bound, 'f', -1, 64); text != fmt.Sprint(bound) {
+		return text
+	}
+	return bound
 }
 
 func count(n int) Number { return Number(strconv.Itoa(n)) }
@@ -200,7 +237,7 @@ func (v *validator) readOnly(fields []Field, before, after *Object) {
 			was, had := before.Get(f.Name)
 			is, has := after.Get(f.Name)
 			if f.ReadOnly && (had != has || !Equal(was, is)) {
-				v.problemf("read_only", "must stay as it is: this field is not for editing")
+				v.problem("read_only", say.New("must stay as it is: this field is not for editing"))
 			} else if f.Type == TypeObject {
 				was, _ := was.(*Object)
 				is, _ := is.(*Object)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"cms/say"
 )
 
 // catalog answers for the other entries: values that are taken, slugs that are.
@@ -113,10 +115,10 @@ func TestValidateStrict(t *testing.T) {
 	}
 	got := s.Validate(object(t, in), nil)
 	for i := range got {
-		if got[i].Detail == "" {
+		if got[i].Detail.IsZero() {
 			t.Errorf("%s: no detail", got[i].Field)
 		}
-		got[i].Detail = ""
+		got[i].Detail = say.Text{}
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -140,7 +142,7 @@ func TestValidateDetails(t *testing.T) {
 		{`{"title":"abc","organisateur":"mairie"}`, "must be the slug of an entry of organisateurs; there is none by this name"},
 	} {
 		got := s.Validate(object(t, tt.in), catalog{"title=Forêt"})
-		if len(got) != 1 || got[0].Detail != tt.want {
+		if len(got) != 1 || got[0].Detail.String() != tt.want {
 			t.Errorf("Validate(%s): got %v, want %s", tt.in, got, tt.want)
 		}
 	}
@@ -267,7 +269,7 @@ func TestValidateProblems(t *testing.T) {
 			if strings.Contains(fmt.Sprint(p), marker) {
 				rt.Fatalf("the value is repeated: %v", p)
 			}
-			if p.Detail == "" || p.Rule == "" || p.Field == "" {
+			if p.Detail.IsZero() || p.Rule == "" || p.Field == "" {
 				rt.Fatalf("incomplete: %+v", p)
 			}
 			if _, at := newResolver(o).resolve(p.Pointer); !at.Present && p.Rule != "required" {

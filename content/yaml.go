@@ -12,6 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	yaml4 "go.yaml.in/yaml/v4"
+
+	"cms/say"
 )
 
 // The aliases of a front matter may stand for so many nodes, and for so many
@@ -26,17 +28,19 @@ const (
 // it is used.
 type extent struct{ nodes, bytes int }
 
+var errSecondDocument = say.Error(say.New("a second YAML document in the front matter"))
+
 // decodeYAML reads a block into the *tree, without the offsets of its nodes.
 func decodeYAML(data []byte, into any) error {
 	t := into.(*tree)
 	if i := invalidUTF8(data); i >= 0 {
-		return t.fail(t.from+i, "not UTF-8")
+		return t.fail(t.from+i, say.New("not UTF-8"))
 	}
 	if err := t.fitsYAML(data); err != nil {
 		return err
 	}
 	if i := documentMarker(data); i >= 0 {
-		return t.fail(t.from+i, "a second YAML document begins or ends inside the front matter")
+		return t.fail(t.from+i, say.New("a second YAML document begins or ends inside the front matter"))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
@@ -46,7 +50,7 @@ func decodeYAML(data []byte, into any) error {
 	}
 	if err == nil {
 		if err = dec.Decode(&second); err == nil {
-			err = errors.New("a second YAML document in the front matter")
+			err = errSecondDocument
 		}
 	}
 	if !errors.Is(err, io.EOF) {
@@ -90,9 +94,9 @@ func (t *tree) fitsYAML(data []byte) error {
 		}
 		switch {
 		case signs > maxValues:
-			return t.beyond(t.from, "the front matter has more than %d signs that could begin a value", maxValues)
+			return t.beyond(t.from, say.New("the front matter has more than %d signs that could begin a value", maxValues))
 		case directives > maxDirectives:
-			return t.beyond(t.from+i, "more than %d lines that begin with %%", maxDirectives)
+			return t.beyond(t.from+i, say.New("more than %d lines that begin with %%", maxDirectives))
 		}
 	}
 	return nil
@@ -119,7 +123,7 @@ func documentMarker(data []byte) int {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-func (t *tree) fail(at int, detail string) error {
+func (t *tree) fail(at int, detail say.Text) error {
 	line, column := position(t.src, at)
 	return &SyntaxError{Line: line, Column: column, Detail: detail}
 }
@@ -140,14 +144,18 @@ func (t *tree) yamlError(err error) error {
 		if detail = at.Message; at.ContextMsg != "" {
 			detail = at.ContextMsg + ": " + detail
 		}
-		return t.fail(lines.offset(at.Mark.Line, at.Mark.Column), detail)
+		return t.fail(lines.offset(at.Mark.Line, at.Mark.Column), say.Foreign(detail))
 	}
 	var line int
 	if _, err := fmt.Sscanf(detail, "line %d:", &line); err == nil {
 		_, detail, _ = strings.Cut(detail, ": ")
 	}
+	said := say.Foreign(detail)
+	if errors.Is(err, errSecondDocument) {
+		said = say.Of(err)
+	}
 	fileLine, _ := position(t.src, lines.offset(max(line, 1), 1))
-	return &SyntaxError{Line: fileLine, Detail: detail}
+	return &SyntaxError{Line: fileLine, Detail: said}
 }
 
 // offset is where n begins.
@@ -197,13 +205,13 @@ func (b *yamlBuilder) node(y *yaml.Node) (*node, error) {
 	b.size.nodes++
 	b.size.bytes += len(n.text)
 	if b.count++; b.count > maxValues {
-		return nil, b.beyond(b.offset(n), "the front matter has more than %d keys and values", maxValues)
+		return nil, b.beyond(b.offset(n), say.New("the front matter has more than %d keys and values", maxValues))
 	}
 	if len(n.text) > maxNumber && y.Kind == yaml.ScalarNode && (n.tag == "!!int" || n.tag == "!!float" || float11.MatchString(n.text) || integer11.MatchString(n.text)) {
-		return nil, b.beyond(b.offset(n), "a number of more than %d characters", maxNumber)
+		return nil, b.beyond(b.offset(n), say.New("a number of more than %d characters", maxNumber))
 	}
 	if b.depth++; b.depth > maxDepth {
-		return nil, b.fail(b.offset(n), fmt.Sprintf("nested deeper than %d levels", maxDepth))
+		return nil, b.fail(b.offset(n), say.New("nested deeper than %d levels", maxDepth))
 	}
 	if y.Anchor != "" {
 		if b.anchors == nil {
@@ -262,15 +270,15 @@ func (b *yamlBuilder) alias(n *node, y *yaml.Node) error {
 	n.target = b.anchors[y.Alias]
 	size, complete := b.sizes[n.target]
 	if !complete {
-		return b.fail(b.offset(n), "the anchor &"+y.Value+" contains itself")
+		return b.fail(b.offset(n), say.New("the anchor &%s contains itself", y.Value))
 	}
 	b.size = b.size.plus(size)
 	b.aliased = b.aliased.plus(size)
 	if b.aliased.nodes > maxAliasedNodes {
-		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d values", maxAliasedNodes))
+		return b.fail(b.offset(n), say.New("the aliases stand for more than %d values", maxAliasedNodes))
 	}
 	if most := max(maxAliasedBytes, 4*(b.to-b.from)); b.aliased.bytes > most {
-		return b.fail(b.offset(n), fmt.Sprintf("the aliases stand for more than %d bytes", most))
+		return b.fail(b.offset(n), say.New("the aliases stand for more than %d bytes", most))
 	}
 	if !n.target.shared {
 		n.target.shared = true
@@ -310,7 +318,7 @@ func (b *yamlBuilder) mapping(n *node, y *yaml.Node) error {
 		}
 		name := keyName(key)
 		if len(name) > maxKey {
-			return b.beyond(b.offset(key), "a key of more than %d bytes", maxKey)
+			return b.beyond(b.offset(key), say.New("a key of more than %d bytes", maxKey))
 		}
 		name = unique.Make(name).Value() // the files of a site have the same keys
 		val, err := b.node(y.Content[2*i+1])

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	_ "golang.org/x/image/webp" // the same
+
+	"cms/say"
 )
 
 // DefaultExtensions are allowed where nothing is configured.
@@ -95,11 +97,11 @@ func extension(name string) string {
 }
 
 // A RefusedError says why a file is not accepted, in a sentence for people.
-type RefusedError struct{ Detail string }
+type RefusedError struct{ Detail say.Text }
 
-func (e *RefusedError) Error() string { return e.Detail }
+func (e *RefusedError) Error() string { return e.Detail.String() }
 
-func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+func refused(detail say.Text) error { return &RefusedError{detail} }
 
 // Check looks at the beginning of a file that is to be called name: its
 // extension must be allowed, its content be what the extension says, and an
@@ -108,7 +110,7 @@ func refused(format string, args ...any) error { return &RefusedError{fmt.Sprint
 func (r Rules) Check(name string, f io.ReadSeeker) error {
 	ext := extension(name)
 	if allowed := r.Allowed(); !slices.Contains(allowed, ext) {
-		return refused("Files with that extension are not allowed. The allowed extensions are: %s.", strings.Join(allowed, ", "))
+		return refused(say.New("Files with that extension are not allowed. The allowed extensions are: %s.", strings.Join(allowed, ", ")))
 	}
 	k := r.kind(name)
 	if k.is == nil {
@@ -119,7 +121,7 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 		return fmt.Errorf("detect type: %w", err)
 	}
 	if !same {
-		return refused("The content does not match the extension %s. Give the file the extension of its type.", ext)
+		return refused(say.New("The content does not match the extension %s. Give the file the extension of its type.", ext))
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -133,12 +135,12 @@ func (r Rules) Check(name string, f io.ReadSeeker) error {
 	}
 	pixels, err := k.pixels(f)
 	if errors.Is(err, errPicture) {
-		return refused("The image cannot be read.")
+		return refused(say.New("The image cannot be read."))
 	} else if err != nil {
 		return fmt.Errorf("measure image: %w", err)
 	}
 	if pixels > most {
-		return refused("The image has more than %d pixels. Make it smaller.", most)
+		return refused(say.New("The image has more than %d pixels. Make it smaller.", most))
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return err
@@ -174,7 +176,7 @@ func (r Rules) Strip(w io.Writer, name string, f io.ReadSeeker) (bool, error) {
 	}
 	err := strip(w, f)
 	if errors.Is(err, errPicture) {
-		return true, refused("The image cannot be read.")
+		return true, refused(say.New("The image cannot be read."))
 	}
 	return true, err
 }

@@ -107,7 +107,7 @@ func TestCheck(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.rules.Check(test.file, bytes.NewReader(test.content))
 			var r *RefusedError
-			if test.refusal == "" && err != nil || test.refusal != "" && (!errors.As(err, &r) || !strings.HasPrefix(r.Detail, test.refusal)) {
+			if test.refusal == "" && err != nil || test.refusal != "" && (!errors.As(err, &r) || !strings.HasPrefix(r.Detail.String(), test.refusal)) {
 				t.Errorf("got %v, want %q", err, test.refusal)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/goldmark/parser"
 
 	"cms/bounded"
+	"cms/say"
 )
 
 // MaxBytes is the longest text that is shown.
@@ -74,7 +75,7 @@ func budgetOf(pc parser.Context) *budget { return pc.Get(budgetKey).(*budget) }
 
 func (b *budget) step(n int) {
 	if b.Steps += n; b.Steps > maxSteps {
-		b.refuse("The text is too complex to be shown.")
+		b.refuse(say.New("The text is too complex to be shown."))
 	}
 	b.Look()
 }
@@ -82,7 +83,7 @@ func (b *budget) step(n int) {
 // node counts what the tree holds more.
 func (b *budget) node(n int) {
 	if b.nodes += n; b.nodes > maxNodes {
-		b.refuse("The text has more than %d parts: words in emphasis, links, items, cells.", maxNodes)
+		b.refuse(say.New("The text has more than %d parts: words in emphasis, links, items, cells.", maxNodes))
 	}
 	b.hold(n * nodeSize)
 	b.step(n)
@@ -92,7 +93,7 @@ func (b *budget) node(n int) {
 // of them until it is at the end of the outermost block.
 func (b *budget) level() {
 	if b.levels++; b.levels > maxLevels {
-		b.refuse("The text has too many lines in deeply nested lists and quotes.")
+		b.refuse(say.New("The text has too many lines in deeply nested lists and quotes."))
 	}
 	b.hold(levelSize)
 	b.step(1)
@@ -101,7 +102,7 @@ func (b *budget) level() {
 // rescan counts bytes and nodes that were scanned before.
 func (b *budget) rescan(n int) {
 	if b.rescanned += n; b.rescanned > b.maxRescan {
-		b.refuse("The text is too complex to be shown: too much of it depends on text that is far away.")
+		b.refuse(say.New("The text is too complex to be shown: too much of it depends on text that is far away."))
 	}
 	b.step(n / 64)
 }
@@ -109,7 +110,7 @@ func (b *budget) rescan(n int) {
 // write counts bytes of HTML.
 func (b *budget) write(n int) {
 	if b.output += n; b.output > maxOutput {
-		b.refuse("The HTML would be longer than %d bytes.", maxOutput)
+		b.refuse(say.New("The HTML would be longer than %d bytes.", maxOutput))
 	}
 	b.step(1 + n/64)
 }
@@ -117,19 +118,19 @@ func (b *budget) write(n int) {
 // hold counts bytes of memory.
 func (b *budget) hold(n int) {
 	if b.memory += n; b.memory > maxMemory {
-		b.refuse("The text has too many parts to be shown.")
+		b.refuse(say.New("The text has too many parts to be shown."))
 	}
 }
 
 // tags counts what is in HTML to make safe.
 func (b *budget) tags(html []byte) {
 	if n := bytes.Count(html, []byte("<")) + bytes.Count(html, []byte(`="`)); n > maxTags {
-		b.refuse("The HTML would have more than %d tags and attributes.", maxTags)
+		b.refuse(say.New("The HTML would have more than %d tags and attributes.", maxTags))
 	} else {
 		b.hold(n * tagSize)
 	}
 }
 
-func (b *budget) refuse(format string, args ...any) {
-	b.End(refused(format, args...))
+func (b *budget) refuse(detail say.Text) {
+	b.End(refused(detail))
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
+
+	"cms/say"
 )
 
 // metered makes each part of a parser spend from the budget in its context. It is
@@ -75,7 +77,7 @@ func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node
 		}
 	}
 	if len(pc.OpenedBlocks()) >= maxBlocks && depth(pc) >= maxBlocks {
-		b.refuse("The text has quotes and lists nested more than %d levels deep.", maxBlocks)
+		b.refuse(say.New("The text has quotes and lists nested more than %d levels deep.", maxBlocks))
 	}
 	return node, state
 }
@@ -199,7 +201,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 	default:
 		if p.links() { // a bracket that waits
 			if b.open = append(b.open, opener{seg.Start, b.nodes, pc.LastDelimiter()}); len(b.open) > maxOpen {
-				b.refuse("The text has a block with more than %d unclosed brackets.", maxOpen)
+				b.refuse(say.New("The text has a block with more than %d unclosed brackets.", maxOpen))
 			}
 		}
 	}
@@ -341,7 +343,7 @@ func (trees) Transform(doc *ast.Document, r text.Reader, pc parser.Context) {
 		b.step(1)
 		if child := n.FirstChild(); child != nil {
 			if deep++; deep > maxInlines {
-				b.refuse("The text has emphasis and links nested more than %d levels deep.", maxInlines)
+				b.refuse(say.New("The text has emphasis and links nested more than %d levels deep.", maxInlines))
 			}
 			n = child
 			continue

@@ -18,6 +18,8 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 	"golang.org/x/sync/semaphore"
+
+	"cms/say"
 )
 
 // How many previews are made at once, and how many more may wait.
@@ -30,9 +32,9 @@ const (
 var ErrBusy = errors.New("too many previews are waiting")
 
 // A RefusedError says why a text is not shown, in a sentence for people.
-type RefusedError struct{ Detail string }
+type RefusedError struct{ Detail say.Text }
 
-func (e *RefusedError) Error() string { return e.Detail }
+func (e *RefusedError) Error() string { return e.Detail.String() }
 
 // Renderer makes HTML of Markdown. It is safe for concurrent use.
 type Renderer struct {
@@ -85,7 +87,7 @@ func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
 // enter waits for the turn of a text of so many bytes, which ends with leave.
 func (r *Renderer) enter(ctx context.Context, size int) (leave func(), err error) {
 	if size > MaxBytes {
-		return nil, refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
+		return nil, refused(say.New("The text is longer than %d bytes, the limit for previews.", MaxBytes))
 	}
 	select {
 	case r.queue <- struct{}{}:
@@ -139,8 +141,8 @@ func (r *Renderer) sanitize(b *budget, html []byte) (string, error) {
 	return onlyPlayers(b, safe.Bytes()), nil
 }
 
-func refused(format string, args ...any) error {
-	return &RefusedError{fmt.Sprintf(format, args...)}
+func refused(detail say.Text) error {
+	return &RefusedError{detail}
 }
 
 // output is a buffer of HTML on a budget.

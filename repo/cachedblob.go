@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"cms/content"
+	"cms/say"
 )
 
 // A cachedBlob is the content of a blob: its bytes and what parsing them gave, both as
@@ -154,7 +155,7 @@ func (t *cachedBlob) read() *parsed {
 	if r == nil {
 		src, err := t.source()
 		if err != nil { // not kept: the next read may succeed
-			return &parsed{new(content.Object), []content.Problem{{Rule: "storage", Detail: "the file cannot be read from the repository"}}}
+			return &parsed{new(content.Object), []content.Problem{{Rule: "storage", Detail: say.New("the file cannot be read from the repository")}}}
 		}
 		r = t.parse(src)
 	}

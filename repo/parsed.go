@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/say"
 )
 
 // A parsed is what parsing gives.
@@ -46,7 +47,8 @@ func encodeParsed(r *parsed) ([]byte, bool) {
 	e.object(r.fields)
 	e.number(len(r.problems))
 	for _, p := range r.problems {
-		for _, s := range []string{p.Field, p.Pointer, p.Rule, p.Detail} {
+		format, args := p.Detail.Parts()
+		for _, s := range []string{p.Field, p.Pointer, p.Rule, format, args} {
 			e.text(s)
 		}
 		e.number(p.Line)
@@ -116,13 +118,22 @@ func (e *encoder) sized(write func(*encoder)) {
 	*e = append(*e, inner...)
 }
 
+// said reads a text for people.
+func (d *decoder) said() say.Text {
+	t, ok := say.Kept(d.text(), d.text())
+	if !ok && d.err == nil {
+		d.err = errors.New("a text for people is cut short")
+	}
+	return t
+}
+
 // decodeParsed is the parse result that was encoded to s, of which its texts are parts.
 func decodeParsed(s string) (*parsed, error) {
 	d := decoder{rest: s}
 	r := &parsed{fields: d.object()}
 	for range d.count() {
 		r.problems = append(r.problems, content.Problem{
-			Field: d.text(), Pointer: d.text(), Rule: d.text(), Detail: d.text(), Line: d.number(), Column: d.number(),
+			Field: d.text(), Pointer: d.text(), Rule: d.text(), Detail: d.said(), Line: d.number(), Column: d.number(),
 		})
 	}
 	if d.err == nil && len(d.rest) > 0 {
@@ -214,7 +225,7 @@ func (d *decoder) kind() byte {
 func (r *parsed) weight() int64 {
 	n := int64(256) + weigh(r.fields)
 	for _, p := range r.problems {
-		n += int64(96 + len(p.Field) + len(p.Pointer) + len(p.Detail))
+		n += int64(112 + len(p.Field) + len(p.Pointer) + p.Detail.Len())
 	}
 	return n
 }

@@ -46,6 +46,7 @@ type Options struct {
 	Branch      string // short name; "" is the one of HEAD
 	Committer   Person
 	Collections []content.Collection
+	Language    string           // of the subjects that commits are given here, one of [say.Languages]; "" is English
 	Logger      *slog.Logger     // nil discards
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
@@ -75,6 +76,7 @@ type Repo struct {
 	allowRewrite bool // by pushes
 	committer    Person
 	collections  collections
+	language     string // of subjects
 	log          *slog.Logger
 	clock        func() time.Time
 

@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 
 	"cms/content"
+	"cms/say"
 )
 
 // A Tx is one update in the making: what it reads is the tip of the branch and
@@ -325,7 +326,6 @@ func (tx *Tx) subject(m Meta, changes []diffEntry) string {
 			return s
 		}
 	}
-	verbs := map[Action]string{Created: "Create", Updated: "Update", Deleted: "Delete", Moved: "Move"}
 	c := changes[0]
 	name := func(path string) string {
 		if e, ok := tx.repo.entryAt(path); ok {
@@ -333,14 +333,29 @@ func (tx *Tx) subject(m Meta, changes []diffEntry) string {
 		}
 		return path
 	}
-	s := verbs[c.action] + " " + name(c.path)
+	s := say.New("%s %s", Verb(c.action), name(c.path))
 	if c.action == Moved {
-		s = "Move " + name(c.from) + " to " + name(c.path)
+		s = say.New("%s %s to %s", Verb(Moved), name(c.from), name(c.path))
 	}
 	if n := len(changes) - 1; n == 1 {
-		s += " and one more"
+		s = say.New("%s and one more", s)
 	} else if n > 1 {
-		s += fmt.Sprintf(" and %d more", n)
+		s = say.New("%s and %d more", s, n)
 	}
-	return strings.TrimSpace(s)
+	return strings.TrimSpace(s.In(tx.repo.language))
+}
+
+// Verb is what an action does, in the subject of a commit.
+func Verb(a Action) say.Text {
+	switch a {
+	case Created:
+		return say.New("Create")
+	case Updated:
+		return say.New("Update")
+	case Deleted:
+		return say.New("Delete")
+	case Moved:
+		return say.New("Move")
+	}
+	return say.Text{}
 }

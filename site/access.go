@@ -12,6 +12,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // access is what one caller may see and change of a collection. Every entry goes out
@@ -40,12 +41,12 @@ func (s *Site) access(pr *auth.Principal, name string, actions ...auth.Action) (
 	}
 	grants := s.policy.Grants(pr, name)
 	if s.byName[name] == nil || len(grants) == 0 {
-		return nil, &Error{Code: NotFound, Detail: "There is no such collection. GET /v1/collections lists those that you can use."}
+		return nil, &Error{Code: NotFound, Detail: say.New("There is no such collection. GET /v1/collections lists those that you can use.")}
 	}
 	acc := &access{Collection: s.byName[name], grants: grants, site: s, principal: pr}
 	for _, a := range actions {
 		if !grantList(grants).allows(a) {
-			return nil, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s entries of %s.", a, name)}
+			return nil, &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s entries of %s.", a, name)}
 		}
 	}
 	acc.full = slices.ContainsFunc(grants, func(g auth.Grant) bool { return g.Allows(auth.Read) && g.Whole() })
@@ -341,11 +342,11 @@ func forbidden(fields []string) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	e := &Error{Code: Forbidden, Detail: "Your roles do not let you set all of these fields. Nothing was saved."}
+	e := &Error{Code: Forbidden, Detail: say.New("Your roles do not let you set all of these fields. Nothing was saved.")}
 	for _, f := range fields {
 		at := content.FieldPath{f}
 		e.Problems = append(e.Problems, content.Problem{Field: at.String(), Pointer: at.Pointer(), Rule: "forbidden",
-			Detail: "Your roles do not let you set this field. Leave it as it is."})
+			Detail: say.New("Your roles do not let you set this field. Leave it as it is.")})
 	}
 	return e
 }
@@ -365,7 +366,7 @@ func (acc *access) authorize(a auth.Action, before, after *content.Document, kep
 	case !t.allows(a) && (before == nil || acc.grantsFor(before.Fields()).allows(a)):
 		return acc.outsideConditions(a)
 	case !t.allows(a):
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this entry.", a)}
+		return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s this entry.", a)}
 	case after == nil:
 		return nil
 	}
@@ -375,7 +376,7 @@ func (acc *access) authorize(a auth.Action, before, after *content.Document, kep
 		bound := before == nil && t.hasCondition(a, f)
 		if slices.Contains(kept, f) {
 			if publishes {
-				return &Error{Code: Forbidden, Detail: "A field that publishes the entry is hidden from your roles. Ask someone who may publish to restore it."}
+				return &Error{Code: Forbidden, Detail: say.New("A field that publishes the entry is hidden from your roles. Ask someone who may publish to restore it.")}
 			}
 			continue
 		}
@@ -400,7 +401,7 @@ func (acc *access) checkReaders(a auth.Action, t grantList, before, after *conte
 		return nil
 	}
 	if before != nil && before.Err() != nil {
-		return &Error{Code: Forbidden, Detail: "The file that is there cannot be read, so it is unknown whether it has fields that your roles do not let you set. Ask someone who may set every field to repair it."}
+		return &Error{Code: Forbidden, Detail: say.New("The file that is there cannot be read, so it is unknown whether it has fields that your roles do not let you set. Ask someone who may set every field to repair it.")}
 	}
 	protected = slices.DeleteFunc(protected, func(f string) bool { return slices.Contains(kept, f) })
 	respelled := content.Respelled(before, after, func(f string) bool { return slices.Contains(protected, f) })
@@ -409,7 +410,7 @@ func (acc *access) checkReaders(a auth.Action, t grantList, before, after *conte
 	}
 	if problems := content.Disputed(before, after); len(problems) > 0 {
 		return &Error{Code: Forbidden, Problems: problems,
-			Detail: "Your roles do not let you set every field. You can only write front matter that all readers understand in the same way. Nothing was saved."}
+			Detail: say.New("Your roles do not let you set every field. You can only write front matter that all readers understand in the same way. Nothing was saved.")}
 	}
 	return nil
 }
@@ -436,14 +437,14 @@ func (acc *access) setFields(before, after *content.Document) []string {
 // outsideConditions refuses what would leave an entry that no grant of the caller is
 // for.
 func (acc *access) outsideConditions(a auth.Action) error {
-	e := &Error{Code: Forbidden, Detail: "Your roles only cover entries with certain values in some fields. The entry would not have these values. Nothing was saved."}
+	e := &Error{Code: Forbidden, Detail: say.New("Your roles only cover entries with certain values in some fields. The entry would not have these values. Nothing was saved.")}
 	for _, g := range acc.grants {
 		for _, c := range g.Where {
 			at := content.FieldPath{c.Field}
 			known := slices.ContainsFunc(e.Problems, func(p content.Problem) bool { return p.Field == at.String() })
 			if g.Allows(a) && !known {
 				e.Problems = append(e.Problems, content.Problem{Field: at.String(), Pointer: at.Pointer(), Rule: "forbidden",
-					Detail: "Give this field a value that your roles cover."})
+					Detail: say.New("Give this field a value that your roles cover.")})
 			}
 		}
 	}

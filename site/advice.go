@@ -11,13 +11,14 @@ import (
 	"cms/content"
 	"cms/preview"
 	"cms/repo"
+	"cms/say"
 )
 
 // TextAdvice is what could be better in one text of an entry: its body, or a field.
 type TextAdvice struct {
 	Field    content.FieldPath // nil for the body
 	Findings []advice.Finding  // at bytes of that text
-	Refused  string            // why the text was not looked at, "" when it was
+	Refused  say.Text          // why the text was not looked at; zero when it was
 }
 
 // EntryAdvice is what could be better in those of an entry's texts that the caller sees:
@@ -216,7 +217,7 @@ func (acc *access) advice(ctx context.Context, e *Entry) ([]TextAdvice, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(t.Findings) > 0 || t.Refused != "" {
+		if len(t.Findings) > 0 || !t.Refused.IsZero() {
 			found = append(found, t)
 		}
 	}
@@ -230,7 +231,7 @@ func (acc *access) advice(ctx context.Context, e *Entry) ([]TextAdvice, error) {
 func weighAdvice(texts []TextAdvice) int {
 	n := 0
 	for _, t := range texts {
-		n += 200 + len(t.Refused)
+		n += 200 + len(t.Refused.String())
 		for _, f := range t.Findings {
 			n += 200
 			for name, value := range f.Args {

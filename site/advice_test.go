@@ -36,7 +36,7 @@ func toldOf(items []site.EntryAdvice) string {
 			for _, f := range text.Findings {
 				line += " " + string(f.Rule)
 			}
-			if text.Refused != "" {
+			if !text.Refused.IsZero() {
 				line += " refused"
 			}
 			all = append(all, line)

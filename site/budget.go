@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,6 +10,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 )
 
 // A budget bounds what one request may cost, in bytes that are looked at. Whoever
@@ -152,7 +152,7 @@ func (all *budgets) enter(who string) error {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.active[who] >= maxSlots && who != "" {
-		return &Error{Code: Unavailable, Detail: fmt.Sprintf("You have %d expensive requests running. Wait for their answers, then try again.", maxSlots)}
+		return &Error{Code: Unavailable, Detail: say.New("You have %d expensive requests running. Wait for their answers, then try again.", maxSlots)}
 	}
 	all.active[who]++
 	return nil
@@ -168,5 +168,5 @@ func (all *budgets) leave(who string) {
 
 // errTooCostly refuses a request that has spent its budget.
 func errTooCostly() error {
-	return &Error{Code: Unavailable, Detail: "This takes more work than one request may cost. The work so far is kept: try again in a moment, or ask for less."}
+	return &Error{Code: Unavailable, Detail: say.New("This takes more work than one request may cost. The work so far is kept: try again in a moment, or ask for less.")}
 }

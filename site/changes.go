@@ -12,6 +12,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // Seen is a page of the changes after a commit that a caller sees, oldest first. The
@@ -220,7 +221,7 @@ func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChange
 }
 
 func errUnknownCommit(err error) error {
-	return &Error{Code: NotFound, Detail: "There is no such commit in the history. The history may have been rewritten. Read everything that you need again, and continue from a newer commit.", Err: err}
+	return &Error{Code: NotFound, Detail: say.New("There is no such commit in the history. The history may have been rewritten. Read everything that you need again, and continue from a newer commit."), Err: err}
 }
 
 // commitCache holds recent commits: some of few files, and the last one of many, which
@@ -332,7 +333,7 @@ func (r *changeReader) mediaChanges(c repo.CommitChanges, f repo.FileChange, fro
 		told.From = from.String()
 	}
 	if !r.messages {
-		told.Message = subject(repo.Action(told.Action), auth.Media, told.Media)
+		told.Message = r.site.subject(repo.Action(told.Action), auth.Media, told.Media)
 	}
 	return []FileChange{told}
 }
@@ -415,7 +416,7 @@ func (r *changeReader) change(c repo.CommitChanges, action repo.Action, before, 
 		Slug:       at.ref.Slug.String(),
 	}
 	if !r.messages {
-		told.Message = subject(action, at.ref.Collection, at.ref.Slug.String())
+		told.Message = r.site.subject(action, at.ref.Collection, at.ref.Slug.String())
 	}
 	var hidden []string
 	docs := [2]*content.Document{content.Parse(nil), content.Parse(nil)}

@@ -3,13 +3,13 @@ package site
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"cms/auth"
 	"cms/repo"
+	"cms/say"
 	"cms/trace"
 )
 
@@ -104,7 +104,7 @@ func (t *transaction) perform(tx *repo.Tx) error {
 			return &OperationError{i, errTooManyEdits()}
 		}
 		if err := t.budget.spend(size); isUnavailable(err) {
-			return &Error{Code: TooLarge, Detail: fmt.Sprintf("The files that this request reads and writes have more than %d bytes in total. Split it into several requests.", maxBatchBytes)}
+			return &Error{Code: TooLarge, Detail: say.New("The files that this request reads and writes have more than %d bytes in total. Split it into several requests.", maxBatchBytes)}
 		} else if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (t *transaction) meta() (repo.Meta, error) {
 		m.CoAuthors = []repo.Person{*p}
 	}
 	if strings.ContainsFunc(m.Message, unicode.IsControl) || utf8.RuneCountInString(m.Message) > maxSubject {
-		return m, &Error{Code: Malformed, Detail: fmt.Sprintf("The message must be one line of at most %d characters.", maxSubject)}
+		return m, &Error{Code: Malformed, Detail: say.New("The message must be one line of at most %d characters.", maxSubject)}
 	}
 	return m, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"cms/content"
+	"cms/say"
 )
 
 // cursorData is what a cursor holds: the sort key and the slug of the last entry of a
@@ -34,7 +35,7 @@ func (l *list) cursor(at position) string {
 
 // parseCursor reads a cursor of the query called id.
 func parseCursor(cursor, id string) (*position, error) {
-	broken := &Error{Code: Malformed, Detail: "The cursor is not from this list. Use it with the same filters, sort and q, or leave it out to start from the beginning."}
+	broken := &Error{Code: Malformed, Detail: say.New("The cursor is not from this list. Use it with the same filters, sort and q, or leave it out to start from the beginning.")}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil {
 		return nil, broken

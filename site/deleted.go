@@ -9,6 +9,8 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+
+	"cms/say"
 )
 
 // Deleted is an entry that is not there any more. [Reverting] to its revision restores it.
@@ -88,7 +90,7 @@ func (acc *access) deleted(ctx context.Context, d *repo.Deletion, messages bool)
 		shown.Title, _ = title.(string)
 	}
 	if !messages {
-		shown.Change.Message = subject(repo.Deleted, d.Collection, d.Slug.String())
+		shown.Change.Message = acc.site.subject(repo.Deleted, d.Collection, d.Slug.String())
 	}
 	return shown, nil
 }
@@ -116,5 +118,5 @@ func parseDeletedCursor(cursor string) (repo.DeletedAt, error) {
 }
 
 func errDeletedCursor() error {
-	return &Error{Code: Malformed, Detail: "The cursor is not one that this list gave. Leave it out to start from the beginning."}
+	return &Error{Code: Malformed, Detail: say.New("The cursor is not one that this list gave. Leave it out to start from the beginning.")}
 }

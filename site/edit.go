@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,6 +11,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // An edit is an operation on its way: authorized, and prepared as far as it can
@@ -38,7 +38,7 @@ type edit struct {
 
 // result is that of a run of an edit.
 type result struct {
-	verb          string            // for the subject
+	verb          say.Text          // for the subject
 	path          content.Path      // of the file in the end
 	before, after *content.Document // nil when there is none
 	now           *repo.Entry       // as the edit left it; nil after a deletion
@@ -61,21 +61,24 @@ func (e *edit) changed() bool {
 func (e *edit) isMedia() bool { return e.ref.Collection == auth.Media }
 
 // subject describes the edit, for the commit.
-func (e *edit) subject() string {
-	s := fmt.Sprintf("%s %s", e.verb, e.ref)
+func (e *edit) subject() string { return e.told().In(e.site.language) }
+
+// told is what the edit did.
+func (e *edit) told() say.Text {
+	s := say.New("%s %s", e.verb, e.ref)
 	switch {
 	case e.isMedia() && e.file.moved != "":
-		s = fmt.Sprintf("%s %s/%s to %s", e.verb, e.site.media.Folder, e.file.moved, e.file.path)
+		s = say.New("%s %s to %s", e.verb, e.site.media.Folder.String()+"/"+e.file.moved, e.file.path)
 	case e.isMedia():
-		s = fmt.Sprintf("%s %s", e.verb, e.file.path)
+		s = say.New("%s %s", e.verb, e.file.path)
 	case e.from != Ref{}:
-		s = fmt.Sprintf("%s %s to %s", e.verb, e.from, e.ref)
+		s = say.New("%s %s to %s", e.verb, e.from, e.ref)
 	}
 	switch n := len(e.references); {
 	case n == 1:
-		return s + " with 1 reference"
+		return say.New("%s with 1 reference", s)
 	case n > 1:
-		return fmt.Sprintf("%s with %d references", s, n)
+		return say.New("%s with %d references", s, n)
 	case e.from != Ref{}, e.isMedia():
 		return s
 	}
@@ -86,10 +89,10 @@ func (e *edit) subject() string {
 	if len(fields) == 0 {
 		return s
 	}
-	if list := strings.Join(fields, ", "); utf8.RuneCountInString(s)+len(list) < maxSubject {
-		return s + ": " + list
+	if list := strings.Join(fields, ", "); utf8.RuneCountInString(s.In(e.site.language))+len(list) < maxSubject {
+		return say.New("%s: %s", s, list)
 	}
-	return fmt.Sprintf("%s: %d fields", s, len(fields))
+	return say.New("%s: %d fields", s, len(fields))
 }
 
 // find is the entry that the edit is about, if the preconditions hold for it.
@@ -122,12 +125,12 @@ func (e *edit) create(tx *repo.Tx, doc *content.Document) error {
 			}
 			return preconditionFailed(revision)
 		}
-		return &Error{Code: Conflict, Detail: "An entry with that slug already exists. Choose another slug, or edit the entry."}
+		return &Error{Code: Conflict, Detail: say.New("An entry with that slug already exists. Choose another slug, or edit the entry.")}
 	}
 	if err := e.site.checkNew(tx, e.ref, Ref{}); err != nil {
 		return err
 	}
-	e.created, e.verb = true, cmp.Or(e.verb, "Create")
+	e.created, e.verb = true, cmp.Or(e.verb, say.New("Create"))
 	return e.put(tx, nil, doc)
 }
 
@@ -141,7 +144,7 @@ func (e *edit) update(ctx context.Context, tx *repo.Tx, revise Revise) error {
 	if err != nil {
 		return err
 	}
-	e.verb = "Update"
+	e.verb = say.New("Update")
 	return e.put(tx, r.before, r.after)
 }
 
@@ -156,7 +159,7 @@ func (e *edit) delete(tx *repo.Tx) error {
 	if err := e.access.authorize(auth.Delete, e.before, nil); err != nil {
 		return err
 	}
-	e.verb, e.path, e.gone = "Delete", now.Path, now.Revision
+	e.verb, e.path, e.gone = say.New("Delete"), now.Path, now.Revision
 	return tx.Delete(e.ref.Collection, e.ref.Slug)
 }
 
@@ -171,7 +174,7 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 	if err != nil {
 		return err
 	}
-	e.verb, e.before, e.after, e.now, e.path = "Move", doc, doc, now, now.Path
+	e.verb, e.before, e.after, e.now, e.path = say.New("Move"), doc, doc, now, now.Path
 	if to == e.ref {
 		return nil
 	}
@@ -180,7 +183,7 @@ func (e *edit) move(tx *repo.Tx, to Ref, target *access) error {
 		return err
 	}
 	if _, taken := tx.Entry(to.Collection, to.Slug); taken {
-		return &Error{Code: Conflict, Detail: "An entry with the new slug already exists. Choose another slug."}
+		return &Error{Code: Conflict, Detail: say.New("An entry with the new slug already exists. Choose another slug.")}
 	}
 	if err := e.site.checkNew(tx, to, e.ref); err != nil {
 		return err
@@ -233,7 +236,7 @@ func (e *edit) mayMove(doc, moved *content.Document, target *access) error {
 		return e.access.authorize(auth.Update, doc, doc)
 	}
 	if len(e.access.hidden(doc.Fields())) > 0 {
-		return &Error{Code: Forbidden, Detail: "The entry has fields that your roles do not show. Ask someone who sees all of them to move it."}
+		return &Error{Code: Forbidden, Detail: say.New("The entry has fields that your roles do not show. Ask someone who sees all of them to move it.")}
 	}
 	if err := e.access.authorize(auth.Delete, doc, nil); err != nil {
 		return err
@@ -258,11 +261,11 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Docum
 			}
 			return reverted(old, now, hidden, schema)
 		})
-		e.verb = "Revert"
+		e.verb = say.New("Revert")
 		return err
 	}
 	if e.pre.asked() {
-		return &Error{Code: Conflict, Detail: "The entry was deleted, so it has no revision. To restore it, leave out If-Match and base."}
+		return &Error{Code: Conflict, Detail: say.New("The entry was deleted, so it has no revision. To restore it, leave out If-Match and base.")}
 	}
 	if err := e.may(auth.Create); err != nil {
 		return err
@@ -274,7 +277,7 @@ func (e *edit) revert(ctx context.Context, tx *repo.Tx, old, last *content.Docum
 	if err != nil {
 		return err
 	}
-	e.verb, e.hiddenFields, e.restored = "Restore", hidden, last
+	e.verb, e.hiddenFields, e.restored = say.New("Restore"), hidden, last
 	return e.create(tx, restored)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 )
 
 // Ref names an entry. The zero Slug is none.
@@ -54,7 +55,7 @@ func (e *Entry) size() int {
 		e.weight = 64 + weigh(e.Fields)
 		for i := range e.Problems {
 			p := &e.Problems[i]
-			e.weight += 64 + len(p.Field) + len(p.Pointer) + len(p.Detail)
+			e.weight += 64 + len(p.Field) + len(p.Pointer) + p.Detail.Len()
 		}
 	}
 	return e.weight
@@ -94,7 +95,7 @@ func (e *Entry) only(keys map[string]bool) *Entry {
 // those who do not see all fields.
 func (e *Entry) Source() ([]byte, error) {
 	if e.partial {
-		return nil, &Error{Code: Forbidden, Detail: "Your roles do not show every field of the file, so you cannot read its source. Ask for application/json instead."}
+		return nil, &Error{Code: Forbidden, Detail: say.New("Your roles do not show every field of the file, so you cannot read its source. Ask for application/json instead.")}
 	}
 	return e.source()
 }

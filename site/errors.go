@@ -8,6 +8,7 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // Code is the kind of a refusal.
@@ -34,7 +35,7 @@ const (
 // people; it never holds a submitted value.
 type Error struct {
 	Code       Code
-	Detail     string
+	Detail     say.Text
 	Problems   []content.Problem // what is wrong with each field, for Invalid
 	Revision   string            // what is there now, for PreconditionFailed
 	Clashes    []content.Clash   // for Conflict of a merge
@@ -58,12 +59,12 @@ func firstReadError(err error) error {
 		return err
 	}
 	return &Error{Code: Unavailable, Err: err, Retry: 5 * time.Second,
-		Detail: fmt.Sprintf("The entries are being read for the first time (%d of %d so far). Try again in a moment.", reading.Done, reading.Total)}
+		Detail: say.New("The entries are being read for the first time (%d of %d so far). Try again in a moment.", reading.Done, reading.Total)}
 }
 
 // errUnreadable refuses a write that depends on an entry which cannot be read now.
 func errUnreadable() error {
-	return &Error{Code: Unavailable, Detail: "The repository cannot be read now. Nothing was saved. Try again in a moment."}
+	return &Error{Code: Unavailable, Detail: say.New("The repository cannot be read now. Nothing was saved. Try again in a moment.")}
 }
 
 // mustExist is the error of reading what the repository must have: a missing object is
@@ -78,9 +79,9 @@ func mustExist(err error) error {
 // uploadError is the refusal of a write whose scratch file failed.
 func uploadError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved. Tell the operator.", Err: err}
+		return &Error{Code: Full, Detail: say.New("The disk of the service is full. Nothing was saved. Tell the operator."), Err: err}
 	}
-	return &Error{Code: Unavailable, Detail: "The file cannot be received now. Nothing was saved. Try again later.", Err: err}
+	return &Error{Code: Unavailable, Detail: say.New("The file cannot be received now. Nothing was saved. Try again later."), Err: err}
 }
 
 // asError makes an *Error of the errors of the packages below that a client can act
@@ -95,28 +96,28 @@ func asError(err error) error {
 	case err == nil, errors.As(err, &told), errors.As(err, &of):
 		return err
 	case errors.As(err, &edit):
-		return &Error{Code: Invalid, Detail: edit.Error(), Err: err, Problems: []content.Problem{{
+		return &Error{Code: Invalid, Detail: edit.Say(), Err: err, Problems: []content.Problem{{
 			Field: edit.Path.String(), Pointer: edit.Path.Pointer(), Rule: string(edit.Kind),
 			Detail: edit.Detail, Line: edit.Line, Column: edit.Column,
 		}}}
 	case errors.Is(err, content.ErrTestFailed):
-		return &Error{Code: Conflict, Detail: "A test operation of the patch does not hold. Nothing was changed.", Err: err}
+		return &Error{Code: Conflict, Detail: say.New("A test operation of the patch does not hold. Nothing was changed."), Err: err}
 	case errors.Is(err, repo.ErrExists):
-		return &Error{Code: Conflict, Detail: "An entry with that name already exists.", Err: err}
+		return &Error{Code: Conflict, Detail: say.New("An entry with that name already exists."), Err: err}
 	case errors.Is(err, repo.ErrNotFound):
 		return errNoEntry()
 	case errors.Is(err, repo.ErrConflict):
-		return &Error{Code: Conflict, Detail: "A folder, a link or a submodule is in the place of the file. Choose another slug.", Err: err}
+		return &Error{Code: Conflict, Detail: say.New("A folder, a link or a submodule is in the place of the file. Choose another slug."), Err: err}
 	case errors.Is(err, repo.ErrUnsure):
-		return &Error{Code: Unsure, Detail: "The storage failed while the edit was taking effect. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again.", Err: err}
+		return &Error{Code: Unsure, Detail: say.New("The storage failed while the edit was taking effect. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again."), Err: err}
 	case errors.Is(err, repo.ErrFull):
-		return &Error{Code: Full, Detail: "The disk of the service is full. Nothing was saved. Tell the operator.", Err: err}
+		return &Error{Code: Full, Detail: say.New("The disk of the service is full. Nothing was saved. Tell the operator."), Err: err}
 	case errors.Is(err, repo.ErrStorage):
-		return &Error{Code: Unavailable, Detail: "The repository cannot be written now. Nothing was saved. Try again later.", Err: err}
+		return &Error{Code: Unavailable, Detail: say.New("The repository cannot be written now. Nothing was saved. Try again later."), Err: err}
 	case errors.Is(err, repo.ErrBusy):
-		return &Error{Code: Unavailable, Detail: "Too many edits are waiting. Try again in a moment.", Err: err}
+		return &Error{Code: Unavailable, Detail: say.New("Too many edits are waiting. Try again in a moment."), Err: err}
 	case errors.Is(err, repo.ErrClosed):
-		return &Error{Code: Unavailable, Detail: "The service is stopping. Try again in a moment.", Err: err}
+		return &Error{Code: Unavailable, Detail: say.New("The service is stopping. Try again in a moment."), Err: err}
 	}
 	return err
 }
@@ -137,7 +138,7 @@ func hidePositions(err error) error {
 	bare := *told
 	bare.Problems = withoutPositions(told.Problems)
 	if errors.As(told.Err, &edit) {
-		bare.Detail = (&content.EditError{Kind: edit.Kind, Path: edit.Path, Detail: edit.Detail}).Error()
+		bare.Detail = (&content.EditError{Kind: edit.Kind, Path: edit.Path, Detail: edit.Detail}).Say()
 	}
 	return &bare
 }
@@ -151,4 +152,4 @@ func isUnavailable(err error) bool {
 	return errors.As(err, &refused) && refused.Code == Unavailable
 }
 
-func errNoEntry() error { return &Error{Code: NotFound, Detail: "There is no such entry."} }
+func errNoEntry() error { return &Error{Code: NotFound, Detail: say.New("There is no such entry.")} }

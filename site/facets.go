@@ -16,6 +16,8 @@ import (
 	"cms/content"
 	"cms/repo"
 	"cms/search"
+
+	"cms/say"
 )
 
 // FacetQuery asks which values fields have among the entries of a list, and how often.
@@ -63,9 +65,9 @@ func (s *Site) Facets(ctx context.Context, pr *auth.Principal, collection string
 	}
 	switch {
 	case len(q.Fields) < 1 || len(q.Fields) > MaxFacets:
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("Ask for the values of 1 to %d fields.", MaxFacets)}
+		return nil, &Error{Code: Malformed, Detail: say.New("Ask for the values of 1 to %d fields.", MaxFacets)}
 	case q.Limit < 1 || q.Limit > MaxFacetValues:
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxFacetValues)}
+		return nil, &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxFacetValues)}
 	case slices.ContainsFunc(q.Fields, func(f string) bool { return len(f) > MaxFieldPath }):
 		return nil, errLongPath()
 	}

@@ -7,6 +7,7 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 	"cms/trace"
 )
 
@@ -66,7 +67,7 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 func (s *Site) FindKey(ctx context.Context, since, key string) (string, error) {
 	h, err := s.repo.FindKey(ctx, repo.NewHash(since), key)
 	if errors.Is(err, repo.ErrStorage) {
-		err = &Error{Code: Unsure, Detail: "The repository cannot be read now, so it is unknown whether the write with this key was saved. Send it again later.", Err: err}
+		err = &Error{Code: Unsure, Detail: say.New("The repository cannot be read now, so it is unknown whether the write with this key was saved. Send it again later."), Err: err}
 	}
 	return hexOrEmpty(h), err
 }

@@ -1,13 +1,13 @@
 package site
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 
 	"cms/content"
+	"cms/say"
 	"cms/search"
 )
 
@@ -58,7 +58,7 @@ func (acc *access) filter(f Filter, typed typedPath) (filter, error) {
 	switch f.Op {
 	case Exists:
 		if f.Value != "true" && f.Value != "false" {
-			return out, &Error{Code: Malformed, Detail: "A filter with exists takes true or false."}
+			return out, &Error{Code: Malformed, Detail: say.New("A filter with exists takes true or false.")}
 		}
 		out.want = f.Value == "true"
 		return out, nil
@@ -70,18 +70,18 @@ func (acc *access) filter(f Filter, typed typedPath) (filter, error) {
 		return out, nil
 	case In:
 		if strings.Count(f.Value, ",") >= MaxValues {
-			return out, &Error{Code: Malformed, Detail: fmt.Sprintf("A filter with in takes at most %d values.", MaxValues)}
+			return out, &Error{Code: Malformed, Detail: say.New("A filter with in takes at most %d values.", MaxValues)}
 		}
 		values = strings.Split(f.Value, ",")
 	case Eq, Ne, Lt, Lte, Gt, Gte:
 	default:
-		return out, &Error{Code: Malformed, Detail: "A filter has an unknown operator. The operators are " + opNames() + "."}
+		return out, &Error{Code: Malformed, Detail: say.New("A filter has an unknown operator. The operators are %s.", opNames())}
 	}
 	var c cells
 	for _, value := range values {
 		read := c.readings(value, out.typed.typ)
 		if len(read) == 0 {
-			return out, &Error{Code: Malformed, Detail: "A filter compares a field of type " + string(out.typed.typ) + " with a value of another type."}
+			return out, &Error{Code: Malformed, Detail: say.New("A filter compares a field of type %s with a value of another type.", string(out.typed.typ))}
 		}
 		out.values = append(out.values, read...)
 	}

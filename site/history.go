@@ -2,13 +2,13 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // Person is someone as commits name them.
@@ -78,7 +78,7 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref, after s
 		}
 		told := change(c.Change)
 		if told.Revision = c.known; !messages {
-			told.Message = subject(c.Action, p.access.Name, ref.Slug.String())
+			told.Message = s.subject(c.Action, p.access.Name, ref.Slug.String())
 		}
 		page.Items = append(page.Items, told)
 	}
@@ -90,9 +90,8 @@ func (s *Site) History(ctx context.Context, pr *auth.Principal, ref Ref, after s
 }
 
 // subject stands for the message of a commit for callers who do not see everything.
-func subject(a repo.Action, of, name string) string {
-	verbs := map[repo.Action]string{repo.Created: "Create", repo.Updated: "Update", repo.Deleted: "Delete", repo.Moved: "Move"}
-	return verbs[a] + " " + of + "/" + name
+func (s *Site) subject(a repo.Action, of, name string) string {
+	return say.New("%s %s", repo.Verb(a), of+"/"+name).In(s.language)
 }
 
 // A timeline is the commits that touched an entry, newest first, as one caller sees
@@ -204,7 +203,7 @@ func (p *timeline) after(commit string) (int, error) {
 			return i + 1, err
 		}
 	}
-	return 0, &Error{Code: Malformed, Detail: "The cursor is not from this history. Leave it out to start from the newest commit."}
+	return 0, &Error{Code: Malformed, Detail: say.New("The cursor is not from this history. Leave it out to start from the newest commit.")}
 }
 
 // count is how many commits are visible, 0 when that exceeds the budget.
@@ -252,7 +251,7 @@ func (s *Site) base(ctx context.Context, acc *access, slug content.Slug, revisio
 		}
 	}
 	if found < 0 {
-		return nil, &Error{Code: Malformed, Detail: "The base is not a revision of this entry. Give the revision that the edit was made on."}
+		return nil, &Error{Code: Malformed, Detail: say.New("The base is not a revision of this entry. Give the revision that the edit was made on.")}
 	}
 	d, err := s.parsed(ctx, acc.budget, acc.Collection, p.versions[found].Revision)
 	if err != nil {
@@ -309,7 +308,7 @@ func (s *Site) EntryAt(ctx context.Context, pr *auth.Principal, ref Ref, at stri
 		return nil, err
 	}
 	if c.gone || !c.visible {
-		return nil, &Error{Code: NotFound, Detail: "There was no such entry at that commit."}
+		return nil, &Error{Code: NotFound, Detail: say.New("There was no such entry at that commit.")}
 	}
 	d, err := s.parsed(ctx, p.access.budget, p.access.Collection, c.Revision)
 	if err != nil {
@@ -445,5 +444,5 @@ func (p *timeline) find(parameter, name string, absent int, gone bool) (int, err
 			return i, err
 		}
 	}
-	return 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The parameter %q is not a commit or revision of this entry. The history lists them.", parameter)}
+	return 0, &Error{Code: Malformed, Detail: say.New("The parameter %q is not a commit or revision of this entry. The history lists them.", parameter)}
 }

@@ -10,6 +10,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 	"cms/search"
 )
 
@@ -137,15 +138,15 @@ type list struct {
 func (q Query) check() error {
 	switch {
 	case q.Limit < 1 || q.Limit > MaxLimit:
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+		return &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxLimit)}
 	case len(q.Filters) > MaxFilters:
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("Give at most %d filters.", MaxFilters)}
+		return &Error{Code: Malformed, Detail: say.New("Give at most %d filters.", MaxFilters)}
 	case len(q.Sort) > MaxSort:
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("Sort by at most %d fields.", MaxSort)}
+		return &Error{Code: Malformed, Detail: say.New("Sort by at most %d fields.", MaxSort)}
 	case len(q.Fields) > MaxFields:
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("Ask for at most %d fields.", MaxFields)}
+		return &Error{Code: Malformed, Detail: say.New("Ask for at most %d fields.", MaxFields)}
 	case len(q.Text) > MaxQueryText:
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("Look for at most %d bytes of text.", MaxQueryText)}
+		return &Error{Code: Malformed, Detail: say.New("Look for at most %d bytes of text.", MaxQueryText)}
 	}
 	long := func(path string) bool { return len(path) > MaxFieldPath }
 	if slices.ContainsFunc(q.Filters, func(f Filter) bool { return long(f.Field) }) ||
@@ -156,7 +157,7 @@ func (q Query) check() error {
 }
 
 func errLongPath() error {
-	return &Error{Code: Malformed, Detail: fmt.Sprintf("The path of a field has at most %d bytes.", MaxFieldPath)}
+	return &Error{Code: Malformed, Detail: say.New("The path of a field has at most %d bytes.", MaxFieldPath)}
 }
 
 func (acc *access) list(ctx context.Context, q Query) (*list, error) {

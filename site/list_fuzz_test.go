@@ -18,7 +18,7 @@ func (f *fixture) page(t *testing.T, q site.Query) (*site.Page, bool) {
 	t.Helper()
 	page, err := f.List(t.Context(), f.editor, "consultations", q)
 	if refused := (*site.Error)(nil); errors.As(err, &refused) {
-		if refused.Code != site.Malformed || refused.Detail == "" {
+		if refused.Code != site.Malformed || refused.Detail.IsZero() {
 			t.Fatalf("%+v: got %v, want a refusal as malformed that says why", q, err)
 		}
 		return nil, false

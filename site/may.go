@@ -1,10 +1,10 @@
 package site
 
 import (
-	"fmt"
 	"slices"
 
 	"cms/auth"
+	"cms/say"
 )
 
 // What a caller may do before anything is known of the edit that they want, so that
@@ -39,13 +39,13 @@ func (s *Site) MayUpdate(pr *auth.Principal, ref Ref) error {
 	}
 	bound := slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
 	if bound && !acc.grantsFor(e.Fields()).allows(auth.Update) {
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this entry.", auth.Update)}
+		return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s this entry.", auth.Update)}
 	}
 	return nil
 }
 
 func errNothingToUpdate() error {
-	return &Error{Code: NotFound, Detail: "There is no such entry. To create it, send If-None-Match: * instead."}
+	return &Error{Code: NotFound, Detail: say.New("There is no such entry. To create it, send If-None-Match: * instead.")}
 }
 
 // MayWrite refuses who may change neither a collection nor media.
@@ -61,7 +61,7 @@ func (s *Site) MayWrite(pr *auth.Principal) error {
 			return nil
 		}
 	}
-	return &Error{Code: Forbidden, Detail: "Your roles do not allow you to create, update or delete anything."}
+	return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to create, update or delete anything.")}
 }
 
 // MayMedia refuses who may not do a with the file of that name, and names that

@@ -15,6 +15,7 @@ import (
 	"cms/lfs"
 	"cms/media"
 	"cms/repo"
+	"cms/say"
 )
 
 // MediaOptions are the images and documents beside the entries. Without a folder
@@ -71,7 +72,7 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 		return nil, errNoRole()
 	}
 	if limit < 1 || limit > MaxLimit {
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+		return nil, &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	if s.media.Folder.IsZero() || !s.policy.Can(pr, auth.Read, auth.Media) {
 		return nil, errNoMedia()
@@ -180,7 +181,7 @@ func (s *Site) MediaAt(ctx context.Context, pr *auth.Principal, name, revision s
 	}
 	i := slices.IndexFunc(changes, func(c repo.Change) bool { return c.Path == path && hexOrEmpty(c.Revision) == revision })
 	if i < 0 || revision == "" {
-		return nil, &Error{Code: NotFound, Detail: "The file never had that revision. Ask for it without a revision."}
+		return nil, &Error{Code: NotFound, Detail: say.New("The file never had that revision. Ask for it without a revision.")}
 	}
 	file, err := s.mediaFile(name, s.repo.FileAt(path, changes[i].Revision))
 	return file, asError(err)
@@ -198,17 +199,17 @@ func (s *Site) mediaPath(pr *auth.Principal, name string, action auth.Action) (c
 	}
 	slug, err := content.ParseSlug(name)
 	if err != nil {
-		return content.Path{}, &Error{Code: Malformed, Detail: "The path is not a valid path of a media file: no segment may be empty, begin with a dot, or lead outside."}
+		return content.Path{}, &Error{Code: Malformed, Detail: say.New("The path is not a valid path of a media file: no segment may be empty, begin with a dot, or lead outside.")}
 	}
 	if !may(action) {
-		return content.Path{}, &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s this file.", action)}
+		return content.Path{}, &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s this file.", action)}
 	}
 	path, err := content.ParsePath(s.media.Folder.String() + "/" + slug.String())
 	if err != nil {
 		if action != auth.Create {
 			return content.Path{}, errNoMedia() // nor can there be one
 		}
-		return content.Path{}, &Error{Code: Invalid, Detail: "The path is too long. It may have 1,024 bytes, including the media folder, and each segment 240."}
+		return content.Path{}, &Error{Code: Invalid, Detail: say.New("The path is too long. It may have 1,024 bytes, including the media folder, and each segment 240.")}
 	}
 	if s.owned(path) {
 		if action == auth.Create || action == auth.Update {
@@ -241,7 +242,7 @@ func (s *Site) owned(path content.Path) bool {
 	return slices.ContainsFunc(s.collections, func(c *content.Collection) bool { return c.Resembles(path) })
 }
 
-func errNoMedia() error { return &Error{Code: NotFound, Detail: "There is no such file."} }
+func errNoMedia() error { return &Error{Code: NotFound, Detail: say.New("There is no such file.")} }
 
 // MediaOutcome is what a write of a file led to, whatever other writes did to the
 // file since.
@@ -327,7 +328,7 @@ func asMediaError(err error) error {
 }
 
 func errMediaConflict(err error) error {
-	return &Error{Code: Conflict, Detail: "An entry, a folder, a link or a submodule is in the place of the file. Choose another path.", Err: err}
+	return &Error{Code: Conflict, Detail: say.New("An entry, a folder, a link or a submodule is in the place of the file. Choose another path."), Err: err}
 }
 
 // holdsFile compares the precondition with the file that is there.
@@ -343,7 +344,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 		err = slug.Portable()
 	}
 	if err != nil {
-		return &Error{Code: Malformed, Detail: "The path cannot be checked out on every system: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a space."}
+		return &Error{Code: Malformed, Detail: say.New("The path cannot be checked out on every system: it must be in the Unicode normal form C, without invisible characters and : ? * \" < > |, and no segment may end with a dot or a space.")}
 	}
 	folder := s.media.Folder
 	for segment := range strings.SplitSeq(name, "/") {
@@ -353,7 +354,7 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 		}
 		for other := range names {
 			if caseConflict(other, segment) {
-				return &Error{Code: Conflict, Detail: "There is a file or a folder whose name differs only in case or in the Unicode form of its accents. Choose another path."}
+				return &Error{Code: Conflict, Detail: say.New("There is a file or a folder whose name differs only in case or in the Unicode form of its accents. Choose another path.")}
 			}
 		}
 		if folder, err = content.ParsePath(folder.String() + "/" + segment); err != nil {
@@ -388,13 +389,13 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 	case err != nil:
 		return nil, 0, fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
-		return nil, 0, &Error{Code: TooLarge, Detail: fmt.Sprintf("The file is larger than %d bytes.", s.media.MaxBytes)}
+		return nil, 0, &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
 	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	case <-ctx.Done():
-		return nil, 0, &Error{Code: Unavailable, Detail: "Too many files are being saved. Nothing was saved. Try again in a moment.", Err: ctx.Err()}
+		return nil, 0, &Error{Code: Unavailable, Detail: say.New("Too many files are being saved. Nothing was saved. Try again in a moment."), Err: ctx.Err()}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, uploadError(err)
@@ -403,7 +404,7 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.
 		if b, err := io.ReadAll(file); err != nil {
 			return nil, 0, uploadError(err)
 		} else if _, pointer := lfs.ParsePointer(b); pointer {
-			return nil, 0, &Error{Code: Invalid, Detail: "The content is a Git LFS pointer. Send the file that it stands for."}
+			return nil, 0, &Error{Code: Invalid, Detail: say.New("The content is a Git LFS pointer. Send the file that it stands for.")}
 		}
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return nil, 0, uploadError(err)

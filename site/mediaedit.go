@@ -10,6 +10,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // Files of the media folder are written by operations, too, so that an image and the entry
@@ -47,9 +48,9 @@ func PuttingMedia(name string, content []byte, p Precondition) Operation {
 			if err != nil {
 				return asMediaError(err)
 			}
-			e.verb, e.created = "Update", created
+			e.verb, e.created = say.New("Update"), created
 			if created {
-				e.verb = "Create"
+				e.verb = say.New("Create")
 			}
 			e.file = fileResult{path: path, revision: upload.Revision(), size: size, changed: created || now.Revision != upload.Revision()}
 			return asMediaError(tx.PutFile(path, upload))
@@ -73,7 +74,7 @@ func DeletingMedia(name string, how References, p Precondition) Operation {
 			if err == nil {
 				err = tx.DeleteFile(path)
 			}
-			e.verb, e.file = "Delete", fileResult{path: path, changed: true, deleted: true}
+			e.verb, e.file = say.New("Delete"), fileResult{path: path, changed: true, deleted: true}
 			return asMediaError(err)
 		}
 		return e, e.followUses(ctx, budget, name, "", how, remove)
@@ -93,11 +94,11 @@ func MovingMedia(name, to string, how References, p Precondition) Operation {
 			return nil, err
 		}
 		if !s.sameKind(name, to) {
-			return nil, &Error{Code: Invalid, Detail: "The extension says what the file is: the new path must have one of the same type."}
+			return nil, &Error{Code: Invalid, Detail: say.New("The extension says what the file is: the new path must have one of the same type.")}
 		}
 		ref := e.ref
 		move := func(tx *repo.Tx) error {
-			e.ref, e.verb = ref, "Move"
+			e.ref, e.verb = ref, say.New("Move")
 			now, err := tx.File(from)
 			if err == nil {
 				err = p.holdsFile(now)
@@ -107,7 +108,7 @@ func MovingMedia(name, to string, how References, p Precondition) Operation {
 				return asMediaError(err)
 			}
 			if err := tx.MoveFile(from, target); errors.Is(err, repo.ErrExists) {
-				return &Error{Code: Conflict, Detail: "There is a file at the new path. Choose another path.", Err: err}
+				return &Error{Code: Conflict, Detail: say.New("There is a file at the new path. Choose another path."), Err: err}
 			} else if err != nil {
 				return asMediaError(err)
 			}
@@ -192,7 +193,7 @@ func (s *Site) replaced(tx *repo.Tx, at content.Path, name string, p Preconditio
 	case created && p.Absent:
 		err = s.checkNewMedia(tx, name)
 	case created:
-		return now, true, &Error{Code: NotFound, Detail: "There is no such file. To create it, send If-None-Match: * instead."}
+		return now, true, &Error{Code: NotFound, Detail: say.New("There is no such file. To create it, send If-None-Match: * instead.")}
 	case err == nil:
 		err = p.holdsFile(now)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // A mentionIndex says which entries of a collection mention something, without a look
@@ -111,7 +112,7 @@ func (x *mentionIndex) advance(to repo.Edition, budget *budget) (done bool, err 
 	case x.begun && len(x.rest) == 0:
 		return x.follow(to, budget)
 	case budget == nil:
-		return false, &Error{Code: Unavailable, Detail: "All entries are being searched for references. Nothing was saved. Try again in a moment."}
+		return false, &Error{Code: Unavailable, Detail: say.New("All entries are being searched for references. Nothing was saved. Try again in a moment.")}
 	case !x.begun:
 		x.begun, x.at, x.rest = true, to, nil
 		x.slugs, x.keys = map[string]map[content.Slug]struct{}{}, map[content.Slug][]string{}

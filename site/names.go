@@ -2,13 +2,13 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // ownNames are what lists can filter and sort by beside the fields of entries, and
@@ -39,8 +39,9 @@ func (acc *access) named(ctx context.Context, name string) (typedPath, error) {
 	if seen, err := acc.seesAny(ctx); err != nil || !seen { // in nothing, no name is unknown
 		return typedPath{name, ""}, err
 	}
-	return typedPath{}, &Error{Code: Malformed, Detail: fmt.Sprintf("No entry has a field of one of the names in the query. Beside fields there are %s.", strings.Join(ownList(), ", ")) +
-		didYouMean(name, acc.names(ctx))}
+	return typedPath{}, &Error{Code: Malformed, Detail: say.Join(
+		say.New("No entry has a field of one of the names in the query. Beside fields there are %s.", strings.Join(ownList(), ", ")),
+		didYouMean(name, acc.names(ctx)))}
 }
 
 func ownList() []string {

@@ -2,11 +2,11 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"cms/content"
+	"cms/say"
 )
 
 // nearest is the one of names that a name is the least typing errors away from, in lower
@@ -47,11 +47,11 @@ func edits(a, b string) int {
 }
 
 // didYouMean is a sentence that names the name which a caller may have meant, "" for none.
-func didYouMean(name string, names []string) string {
+func didYouMean(name string, names []string) say.Text {
 	if best := nearest(name, names); best != "" && len(name) <= MaxFieldPath {
-		return fmt.Sprintf(" Did you mean %q?", best)
+		return say.New("Did you mean %q?", best)
 	}
-	return ""
+	return say.Text{}
 }
 
 // names are those that the caller can filter and sort by: of the schema, of what is the

@@ -7,6 +7,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // An Operation is one write: it makes the edit that pr asks for, if pr may. It
@@ -143,7 +144,7 @@ func Reverting(ref Ref, to string, p Precondition) Operation {
 			return nil, errNoEntry()
 		}
 		if found.versions[at].gone {
-			return nil, &Error{Code: Malformed, Detail: "The entry did not exist after that commit. Give another commit, or delete the entry."}
+			return nil, &Error{Code: Malformed, Detail: say.New("The entry did not exist after that commit. Give another commit, or delete the entry.")}
 		}
 		old, err := s.parsed(ctx, budget, e.access.Collection, found.versions[at].Revision)
 		if err != nil {

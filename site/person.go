@@ -2,12 +2,12 @@ package site
 
 import (
 	"net/mail"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"cms/content"
+	"cms/say"
 )
 
 // What a person may be, in characters: an address by RFC 5321.
@@ -26,9 +26,9 @@ func NewPerson(name, email string) (*Person, *content.Problem) {
 	}
 	switch {
 	case p.Name == "", err != nil, addr.Address != p.Email, len(p.Email) > maxEmail, odd(p.Email):
-		return nil, &content.Problem{Rule: "type", Detail: "This must be an object with a name and an email address, both texts."}
+		return nil, &content.Problem{Rule: "type", Detail: say.New("This must be an object with a name and an email address, both texts.")}
 	case utf8.RuneCountInString(p.Name) > maxName, odd(p.Name):
-		return nil, &content.Problem{Rule: "name", Detail: "The name must be one line of at most " + strconv.Itoa(maxName) + " characters, without < and >."}
+		return nil, &content.Problem{Rule: "name", Detail: say.New("The name must be one line of at most %d characters, without < and >.", maxName)}
 	}
 	return p, nil
 }

@@ -1,6 +1,10 @@
 package site
 
-import "slices"
+import (
+	"slices"
+
+	"cms/say"
+)
 
 // Precondition is what a writer believes to be there (RFC 9110, section 13).
 // An edit of an entry needs one of Any, Revisions and Base.
@@ -22,7 +26,7 @@ func (p Precondition) holds(rev string) error {
 	case p.Revisions != nil && !p.Any && !slices.Contains(p.Revisions, rev), p.Absent, slices.Contains(p.Not, rev):
 		return preconditionFailed(rev)
 	case !p.asked():
-		return &Error{Code: PreconditionRequired, Detail: "Send the ETag of the revision that you edit as If-Match, or * for any revision."}
+		return &Error{Code: PreconditionRequired, Detail: say.New("Send the ETag of the revision that you edit as If-Match, or * for any revision.")}
 	}
 	return nil
 }
@@ -30,7 +34,7 @@ func (p Precondition) holds(rev string) error {
 func preconditionFailed(revision string) error {
 	return &Error{
 		Code:     PreconditionFailed,
-		Detail:   "The entry does not have the revision that the request expects. Read it again, and repeat the edit on the current revision.",
+		Detail:   say.New("The entry does not have the revision that the request expects. Read it again, and repeat the edit on the current revision."),
 		Revision: revision,
 	}
 }

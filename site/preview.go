@@ -6,6 +6,7 @@ import (
 
 	"cms/auth"
 	"cms/preview"
+	"cms/say"
 )
 
 // MaxPreviewBytes is the longest text that is shown.
@@ -35,7 +36,7 @@ func notShown(err error) error {
 		return &Error{Code: Invalid, Detail: refused.Detail, Err: err}
 	}
 	if errors.Is(err, preview.ErrBusy) {
-		return &Error{Code: Unavailable, Detail: "Too many previews are being made. Try again in a moment.", Err: err}
+		return &Error{Code: Unavailable, Detail: say.New("Too many previews are being made. Try again in a moment."), Err: err}
 	}
 	return err
 }

@@ -15,7 +15,7 @@ func TestReadingFirst(t *testing.T) {
 	t.Parallel()
 	var refused *Error
 	err := firstReadError(&repo.WarmingError{Done: 1200, Total: 50_000})
-	if !errors.As(err, &refused) || refused.Code != Unavailable || refused.Retry < time.Second || !strings.Contains(refused.Detail, "1200 of 50000") {
+	if !errors.As(err, &refused) || refused.Code != Unavailable || refused.Retry < time.Second || !strings.Contains(refused.Detail.String(), "1200 of 50000") {
 		t.Errorf("got %+v", err)
 	}
 }

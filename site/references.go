@@ -3,13 +3,13 @@ package site
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // References says what becomes of the references to an entry or a file that is moved or
@@ -245,7 +245,7 @@ func (s *Site) referencePage(ctx context.Context, pr *auth.Principal, snap *repo
 
 func checkLimit(limit int) error {
 	if limit < 1 || limit > MaxLimit {
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+		return &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (s *Site) parseAfter(after string) (Ref, error) {
 	collection, name, _ := strings.Cut(after, "/")
 	slug, err := content.ParseSlug(name)
 	if err != nil || s.byName[collection] == nil {
-		return Ref{}, &Error{Code: Malformed, Detail: "The cursor is not one that this list gave. Leave it out to start from the beginning."}
+		return Ref{}, &Error{Code: Malformed, Detail: say.New("The cursor is not one that this list gave. Leave it out to start from the beginning.")}
 	}
 	return Ref{collection, slug}, nil
 }
@@ -300,7 +300,7 @@ func (e *edit) follow(ctx context.Context, tx *repo.Tx, target Ref, how Referenc
 	if how == UpdateReferences && e.ref.Collection != target.Collection {
 		seen, hidden, err := e.inTheWay(tx, sought, maxTold)
 		if err == nil && (hidden || len(seen) > 0) {
-			err = referred(seen, "References to the entry are for entries of its collection, so they cannot lead to another one. Use references=clear, or leave them to lead nowhere.")
+			err = referred(seen, say.New("References to the entry are for entries of its collection, so they cannot lead to another one. Use references=clear, or leave them to lead nowhere."))
 		}
 		return err
 	}
@@ -346,9 +346,9 @@ func (e *edit) followAll(ctx context.Context, tx *repo.Tx, sought seek, how Refe
 	case len(seen) == 0 && !hidden:
 		return nil
 	case how == RefuseReferences:
-		return referred(seen, "Other entries refer to it. Change them first, or choose something else for references than refuse.")
+		return referred(seen, say.New("Other entries refer to it. Change them first, or choose something else for references than refuse."))
 	case hidden:
-		return referred(nil, "Entries or fields that your roles do not show refer to it, so the references cannot all be changed. Ask someone who sees them.")
+		return referred(nil, say.New("Entries or fields that your roles do not show refer to it, so the references cannot all be changed. Ask someone who sees them."))
 	case len(seen) > MaxBatch:
 		return errTooManyEdits()
 	}
@@ -390,14 +390,14 @@ func (e *edit) followIn(ctx context.Context, tx *repo.Tx, ref Ref, revise Revise
 }
 
 // referred refuses what would leave references behind.
-func referred(seen []*referrer, detail string) error {
-	err := &Error{Code: Conflict, Detail: detail + " Nothing was changed."}
+func referred(seen []*referrer, detail say.Text) error {
+	err := &Error{Code: Conflict, Detail: say.Join(detail, say.New("Nothing was changed."))}
 	for _, r := range seen {
 		err.References = append(err.References, r.references()...)
 	}
 	if more := len(err.References) - maxTold; more > 0 {
 		err.References = err.References[:maxTold]
-		err.Detail += fmt.Sprintf(" Only the first %d references are listed.", maxTold)
+		err.Detail = say.Join(err.Detail, say.New("Only the first %d references are listed.", maxTold))
 	}
 	return err
 }
@@ -410,15 +410,23 @@ func cannotFollow(in []Reference, err error) error {
 		return err
 	}
 	refused := *told
-	refused.Detail = "Nothing was changed: an entry that refers to it cannot be. " + told.Detail
+	refused.Detail = say.Join(say.New("Nothing was changed: an entry that refers to it cannot be."), told.Detail)
 	for _, p := range told.Problems {
-		refused.Detail += fmt.Sprintf(" The field %s %s.", p.Field, strings.TrimSuffix(p.Detail, "."))
+		refused.Detail = say.Join(refused.Detail, inField(p))
 		break
 	}
 	refused.Problems, refused.References = nil, in[:min(len(in), maxTold)]
 	return &refused
 }
 
+// inField is what is wrong with a field, as a sentence.
+func inField(p content.Problem) say.Text {
+	if strings.HasSuffix(p.Detail.String(), ".") {
+		return say.New("The field %s %s", p.Field, p.Detail)
+	}
+	return say.New("The field %s %s.", p.Field, p.Detail)
+}
+
 func errTooManyEdits() error {
-	return &Error{Code: TooLarge, Detail: fmt.Sprintf("One commit changes %d entries at most, those with references included. Nothing was changed.", MaxBatch)}
+	return &Error{Code: TooLarge, Detail: say.New("One commit changes %d entries at most, those with references included. Nothing was changed.", MaxBatch)}
 }

@@ -3,10 +3,10 @@ package site
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // Revise is an edit: it gives the document that the one there becomes, or the
@@ -111,9 +111,9 @@ func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise)
 	}
 	if len(merged.Clashes) > 0 {
 		clash := &Error{Code: Conflict, Clashes: merged.Clashes,
-			Detail: "Others have changed the same parts since the base revision. Resolve each conflict and send the edit again, based on the current revision."}
+			Detail: say.New("Others have changed the same parts since the base revision. Resolve each conflict and send the edit again, based on the current revision.")}
 		if merged.More > 0 {
-			clash.Detail += fmt.Sprintf(" There are %d more conflicts.", merged.More)
+			clash.Detail = say.Join(clash.Detail, say.New("There are %d more conflicts.", merged.More))
 		}
 		return nil, clash
 	}

@@ -19,6 +19,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 	"cms/search"
 )
 
@@ -79,7 +80,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	defer cancel()
 	found, total, commit, err := s.words.find(waiting, s.repo.View, query, start+q.Limit, visibleIn(sights))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, &Error{Code: Unavailable, Detail: "The search index is still being built. Try again in a moment.", Err: err}
+		return nil, &Error{Code: Unavailable, Detail: say.New("The search index is still being built. Try again in a moment."), Err: err}
 	} else if err != nil {
 		return nil, err
 	}
@@ -183,14 +184,14 @@ type hitsCursor struct {
 
 func (q Search) parse(languages []string) (*search.Query, int, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("The limit must be between 1 and %d.", MaxLimit)}
+		return nil, 0, &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxLimit)}
 	}
 	if len(q.Text) > MaxQueryText {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Look for at most %d bytes of text.", MaxQueryText)}
+		return nil, 0, &Error{Code: Malformed, Detail: say.New("Look for at most %d bytes of text.", MaxQueryText)}
 	}
 	query, ok := search.ParseQuery(q.Text, languages...)
 	if !ok {
-		return nil, 0, &Error{Code: Malformed, Detail: fmt.Sprintf("Give 1 to %d words to look for.", search.MaxTerms)}
+		return nil, 0, &Error{Code: Malformed, Detail: say.New("Give 1 to %d words to look for.", search.MaxTerms)}
 	}
 	if q.Cursor == "" {
 		return query, 0, nil
@@ -201,7 +202,7 @@ func (q Search) parse(languages []string) (*search.Query, int, error) {
 		err = json.Unmarshal(raw, &r)
 	}
 	if err != nil || r.Search != q.id() || r.Start < 0 || r.Start > math.MaxInt32 {
-		return nil, 0, &Error{Code: Malformed, Detail: "The cursor is not from this search. Leave it out to start from the beginning."}
+		return nil, 0, &Error{Code: Malformed, Detail: say.New("The cursor is not from this search. Leave it out to start from the beginning.")}
 	}
 	return query, r.Start, nil
 }

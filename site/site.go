@@ -21,6 +21,7 @@ import (
 	"cms/content"
 	"cms/preview"
 	"cms/repo"
+	"cms/say"
 	"cms/trace"
 )
 
@@ -35,6 +36,7 @@ type Site struct {
 	adviceOff   []advice.Rule
 	advices     adviceCache
 	media       MediaOptions
+	language    string        // of the subjects of commits
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
 	languages   []string // of the collections, each once
@@ -67,6 +69,7 @@ type Options struct {
 	Collections []content.Collection
 	AdviceOff   []advice.Rule // which nobody is told of
 	Media       MediaOptions
+	Language    string // of the subjects of commits, one of [say.Languages]; "" is English
 	Logger      *slog.Logger
 }
 
@@ -84,6 +87,7 @@ func New(o Options) (*Site, error) {
 		adviceOff:  o.AdviceOff,
 		advices:    newAdviceCache(),
 		media:      o.Media,
+		language:   o.Language,
 		uploads:    make(chan struct{}, maxUploads),
 		log:        o.Logger,
 	}
@@ -163,7 +167,7 @@ func (s *Site) MayOperate(pr *auth.Principal, a auth.Action) error {
 	case !s.policy.Knows(pr):
 		return errNoRole()
 	case !s.policy.Can(pr, a, auth.Webhooks):
-		return &Error{Code: Forbidden, Detail: fmt.Sprintf("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
+		return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s webhooks. Ask for a token with a role that does.", a)}
 	}
 	return nil
 }
@@ -201,7 +205,7 @@ func (s *Site) Collection(ctx context.Context, pr *auth.Principal, name string) 
 }
 
 func errNoRole() error {
-	return &Error{Code: Forbidden, Detail: "Your token has no role of this site. Ask for a token with one of its roles."}
+	return &Error{Code: Forbidden, Detail: say.New("Your token has no role of this site. Ask for a token with one of its roles.")}
 }
 
 // Head is the commit that readers see, in hexadecimal, empty before the first

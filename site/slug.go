@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/say"
 )
 
 // maxNumber is how many bytes a slug leaves for the number that tells it from others.
@@ -77,12 +78,12 @@ func slugText(part content.SlugPart, fields *content.Object, language string, no
 // errNoSlug refuses an entry without the field that its slug is made of.
 func errNoSlug(field string) error {
 	if field == "title" {
-		return &Error{Code: Invalid, Detail: "A slug cannot be made from the title. Give a slug.",
-			Problems: []content.Problem{{Field: "title", Pointer: "/title", Rule: "required", Detail: "Give the entry a title, or a slug."}}}
+		return &Error{Code: Invalid, Detail: say.New("A slug cannot be made from the title. Give a slug."),
+			Problems: []content.Problem{{Field: "title", Pointer: "/title", Rule: "required", Detail: say.New("Give the entry a title, or a slug.")}}}
 	}
 	path := content.FieldPath{field}
-	return &Error{Code: Invalid, Detail: "A slug cannot be made, as a field that it is made of is missing or unfit. Give a slug.",
-		Problems: []content.Problem{{Field: path.String(), Pointer: path.Pointer(), Rule: "required", Detail: "Give the field a value, or the entry a slug."}}}
+	return &Error{Code: Invalid, Detail: say.New("A slug cannot be made, as a field that it is made of is missing or unfit. Give a slug."),
+		Problems: []content.Problem{{Field: path.String(), Pointer: path.Pointer(), Rule: "required", Detail: say.New("Give the field a value, or the entry a slug.")}}}
 }
 
 // checkNew refuses a slug whose file could not be checked out on every system, or
@@ -92,10 +93,10 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 		return errSlugTooLong()
 	}
 	if err := ref.Slug.Portable(); err != nil {
-		return &Error{Code: Malformed, Detail: "The " + err.Error() + ", so it could not be checked out on every system. Choose another slug."}
+		return &Error{Code: Malformed, Detail: say.New("The %s, so it could not be checked out on every system. Choose another slug.", err)}
 	}
 	if s.unique.caseConflict(in, ref, self) {
-		return &Error{Code: Conflict, Detail: "There is an entry whose slug, or a folder of it, differs only in case or in the Unicode form of its accents. On some systems the two would be the same file. Choose another slug."}
+		return &Error{Code: Conflict, Detail: say.New("There is an entry whose slug, or a folder of it, differs only in case or in the Unicode form of its accents. On some systems the two would be the same file. Choose another slug.")}
 	}
 	return nil
 }
@@ -103,6 +104,6 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 // errSlugTooLong refuses a slug with which the path of the file, or a segment of it with its
 // extension, would be longer than paths may be.
 func errSlugTooLong() error {
-	return &Error{Code: Invalid, Detail: "The slug is too long for a file of this collection. Choose a shorter one.",
-		Problems: []content.Problem{{Rule: "slug", Detail: "With its extension, the name of the file would be longer than 240 bytes, or its path longer than 1,024."}}}
+	return &Error{Code: Invalid, Detail: say.New("The slug is too long for a file of this collection. Choose a shorter one."),
+		Problems: []content.Problem{{Rule: "slug", Detail: say.New("With its extension, the name of the file would be longer than 240 bytes, or its path longer than 1,024.")}}}
 }

@@ -6,12 +6,13 @@ import (
 
 	"cms/content"
 	"cms/repo"
+	"cms/say"
 )
 
 // readable refuses a document that cannot be read.
 func readable(d *content.Document) error {
 	if d.Err() != nil {
-		return &Error{Code: Invalid, Detail: "The front matter cannot be read. Nothing was saved.", Problems: d.Problems(), Err: d.Err()}
+		return &Error{Code: Invalid, Detail: say.New("The front matter cannot be read. Nothing was saved."), Problems: d.Problems(), Err: d.Err()}
 	}
 	return nil
 }
@@ -33,10 +34,10 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	err := &Error{Code: Invalid, Detail: "The entry is not valid. Nothing was saved.",
+	err := &Error{Code: Invalid, Detail: say.New("The entry is not valid. Nothing was saved."),
 		Problems: visibleProblems(e.access.hidden(after.Fields()), problems)}
 	if len(err.Problems) == 0 {
-		err.Detail = "A field that your roles do not show is not valid. Nothing was saved. Ask someone who sees the field."
+		err.Detail = say.New("A field that your roles do not show is not valid. Nothing was saved. Ask someone who sees the field.")
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 )
 
 // Write is what every write has beside its content.
@@ -103,7 +104,7 @@ func (s *Site) Batch(ctx context.Context, pr *auth.Principal, ops []Operation, w
 
 func (s *Site) batch(ctx context.Context, pr *auth.Principal, ops []Operation, w Write) ([]*Outcome, error) {
 	if len(ops) == 0 || len(ops) > MaxBatch {
-		return nil, &Error{Code: Malformed, Detail: fmt.Sprintf("A batch has between 1 and %d operations.", MaxBatch)}
+		return nil, &Error{Code: Malformed, Detail: say.New("A batch has between 1 and %d operations.", MaxBatch)}
 	}
 	t := &transaction{site: s, principal: pr, write: w}
 	budget := s.budget(ctx, pr, pageBudget)

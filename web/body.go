@@ -8,10 +8,11 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"cms/say"
 )
 
 // Body reads the body of a request of an operation that bounds it. It is the caller's
@@ -38,7 +39,7 @@ func Announced(r *http.Request) error {
 
 // TooLarge refuses a body of more than limit bytes.
 func TooLarge(limit int64) *Problem {
-	return NewProblem(http.StatusRequestEntityTooLarge, "The body is larger than the "+strconv.FormatInt(limit, 10)+" bytes that are accepted.")
+	return NewProblem(http.StatusRequestEntityTooLarge, say.New("The body is larger than the %d bytes that are accepted.", limit))
 }
 
 // MaxBody is how many bytes the body of a request may have, where its operation names no
@@ -53,7 +54,7 @@ func MediaType(contentType, header string, accepted ...string) (string, error) {
 	if err == nil && slices.Contains(accepted, media) && (charset == "" || charset == "utf-8") {
 		return media, nil
 	}
-	p := NewProblem(http.StatusUnsupportedMediaType, "The Content-Type must be "+strings.Join(accepted, " or ")+", in UTF-8.")
+	p := NewProblem(http.StatusUnsupportedMediaType, say.New("The Content-Type must be %s, in UTF-8.", say.Or(accepted...)))
 	if header != "" {
 		p = p.With(header, strings.Join(accepted, ", "))
 	}
@@ -98,9 +99,9 @@ func (a *arriving) Read(b []byte) (int, error) {
 // unread says why a body could not be read.
 func unread(err error) *Problem {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return NewProblem(http.StatusRequestTimeout, "The body did not arrive in time. Send it again.")
+		return NewProblem(http.StatusRequestTimeout, say.New("The body did not arrive in time. Send it again."))
 	}
-	return NewProblem(http.StatusBadRequest, "The body was cut short or is not framed as HTTP asks. Send it again.")
+	return NewProblem(http.StatusBadRequest, say.New("The body was cut short or is not framed as HTTP asks. Send it again."))
 }
 
 // smallBody is what each body may have in memory without asking.
@@ -227,7 +228,7 @@ func (b *bodies) take(ctx context.Context, caller string, n int64) (release func
 }
 
 func noRoom() error {
-	return NewProblem(http.StatusServiceUnavailable, "Too many large requests are under way. Nothing was saved; try again in a moment.").With("Retry-After", "2")
+	return NewProblem(http.StatusServiceUnavailable, say.New("Too many large requests are under way. Nothing was saved; try again in a moment.")).With("Retry-After", "2")
 }
 
 func (b *bodies) fits(caller string, n int64) bool {

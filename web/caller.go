@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/say"
 )
 
 // bearer asks for a token (RFC 6750).
@@ -31,7 +32,7 @@ func (f *Floor) Caller(r *http.Request) (*auth.Principal, error) {
 	}
 	pr, err := f.sessions.Principal(r.Context(), access)
 	if errors.Is(err, auth.ErrNoSession) {
-		return nil, NewProblem(http.StatusUnauthorized, "The session has ended or must be refreshed: POST /v1/auth/refresh, or log in again.").
+		return nil, NewProblem(http.StatusUnauthorized, say.New("The session has ended or must be refreshed: POST /v1/auth/refresh, or log in again.")).
 			With("WWW-Authenticate", bearer)
 	}
 	return pr, err
@@ -39,11 +40,11 @@ func (f *Floor) Caller(r *http.Request) (*auth.Principal, error) {
 
 func (f *Floor) byToken(ctx context.Context, headers []string) (*auth.Principal, error) {
 	if len(headers) > 1 {
-		return nil, NewProblem(http.StatusBadRequest, "Send one Authorization header.")
+		return nil, NewProblem(http.StatusBadRequest, say.New("Send one Authorization header."))
 	}
 	scheme, token, _ := strings.Cut(strings.Join(headers, ""), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, NewProblem(http.StatusUnauthorized, "Send a token: Authorization: Bearer …").With("WWW-Authenticate", bearer)
+		return nil, NewProblem(http.StatusUnauthorized, say.New("Send a token: Authorization: Bearer …")).With("WWW-Authenticate", bearer)
 	}
 	return f.verifier.Verify(ctx, strings.TrimSpace(token))
 }
@@ -57,5 +58,5 @@ func (f *Floor) Token(ctx context.Context, token string) (*auth.Principal, error
 // challenge tells a client what was wrong with its token (RFC 6750, section 3).
 func challenge(e *auth.TokenError) string {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	return bearer + `, error="` + quote.Replace(e.Code) + `", error_description="` + quote.Replace(e.Detail) + `"`
+	return bearer + `, error="` + quote.Replace(e.Code) + `", error_description="` + quote.Replace(e.Detail.String()) + `"`
 }

@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+
+	"cms/say"
 )
 
 // healthz says that the process answers.
@@ -13,7 +15,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 // A Check is a part of the service without which it cannot do its work.
 type Check struct {
 	Code   string       // names the failure for programs; it stays as it is
-	Detail string       // the same in a sentence for people, whoever asks
+	Detail say.Text     // the same in a sentence for people, whoever asks
 	Run    func() error // nil, or the cause, which only the log is told
 }
 
@@ -21,7 +23,7 @@ type Check struct {
 // it. Anyone may ask, so causes, which name files and servers, go to the log.
 func (f *Floor) readyz(checks []Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p := NewProblem(http.StatusServiceUnavailable, "The service cannot do its work now. The log says why.").With("Retry-After", "5")
+		p := NewProblem(http.StatusServiceUnavailable, say.New("The service cannot do its work now. The log says why.")).With("Retry-After", "5")
 		for _, check := range checks {
 			if err := check.Run(); err != nil {
 				f.log.WarnContext(r.Context(), "not ready", "code", check.Code, "error", err, "request_id", RequestID(r.Context()))

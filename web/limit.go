@@ -10,6 +10,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"cms/say"
 )
 
 // Limit is how many requests are answered in a window. The zero Limit is none.
@@ -80,7 +82,7 @@ func (l *Limiter) Admit(h http.Header, client string) error {
 	if !q.over {
 		return nil
 	}
-	return NewProblem(http.StatusTooManyRequests, "Too many requests. Try again after the seconds in Retry-After, and send fewer.").
+	return NewProblem(http.StatusTooManyRequests, say.New("Too many requests. Try again after the seconds in Retry-After, and send fewer.")).
 		With("Retry-After", strconv.Itoa(max(1, seconds)))
 }
 

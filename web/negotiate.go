@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"cms/say"
 )
 
 // Negotiate picks the media type of an answer (RFC 9110, section 12.5.1): of
@@ -21,7 +23,7 @@ func Negotiate(accept string, offered ...string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", NewProblem(http.StatusNotAcceptable, "The answer can be "+strings.Join(offered, " or ")+".")
+		return "", NewProblem(http.StatusNotAcceptable, say.New("The answer can be %s.", say.Or(offered...)))
 	}
 	return best, nil
 }

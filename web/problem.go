@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"cms/auth"
+	"cms/say"
 	"cms/state"
 )
 
@@ -21,29 +23,29 @@ const mediaProblem = "application/problem+json"
 // about:blank, so that title is the status's phrase; Code tells refusals of the
 // same status apart. A door may embed it to add members.
 type Problem struct {
-	Type     string  `json:"type" doc:"Always about:blank: the status says what kind of problem it is." example:"about:blank"`
-	Title    string  `json:"title" doc:"The phrase of the HTTP status." example:"Precondition Failed"`
-	Status   int     `json:"status" doc:"The HTTP status." example:"412"`
-	Code     string  `json:"code" doc:"The kind of problem, for programs." example:"precondition_failed"`
-	Detail   string  `json:"detail,omitempty" doc:"What is wrong and what to do, for people."`
-	Instance string  `json:"instance,omitempty" doc:"Names the request, as in the server's log and the header X-Request-Id." example:"urn:uuid:8c9e6a32-6a0f-4d3c-9a0e-6f4d8a1f2b3c"`
-	Errors   []Fault `json:"errors,omitempty" doc:"Each thing that is wrong."`
+	Type     string   `json:"type" doc:"Always about:blank: the status says what kind of problem it is." example:"about:blank"`
+	Title    string   `json:"title" doc:"The phrase of the HTTP status." example:"Precondition Failed"`
+	Status   int      `json:"status" doc:"The HTTP status." example:"412"`
+	Code     string   `json:"code" doc:"The kind of problem, for programs." example:"precondition_failed"`
+	Detail   say.Text `json:"detail,omitzero" doc:"What is wrong and what to do, for people."`
+	Instance string   `json:"instance,omitempty" doc:"Names the request, as in the server's log and the header X-Request-Id." example:"urn:uuid:8c9e6a32-6a0f-4d3c-9a0e-6f4d8a1f2b3c"`
+	Errors   []Fault  `json:"errors,omitempty" doc:"Each thing that is wrong."`
 
 	headers http.Header
 }
 
 // Fault is one thing that is wrong with a request or an entry.
 type Fault struct {
-	Detail  string `json:"detail" doc:"What is wrong and what to do."`
-	Rule    string `json:"rule,omitempty" doc:"The rule that is broken." example:"required"`
-	Field   string `json:"field,omitempty" doc:"The field of the entry." example:"etapes[1].date"`
-	Pointer string `json:"pointer,omitempty" doc:"Where it is in the body or the entry, as a JSON Pointer (RFC 6901), or the parameter's name." example:"/fields/title"`
-	Line    int    `json:"line,omitempty" doc:"In the file, from 1."`
-	Column  int    `json:"column,omitempty" doc:"In the line, in characters, from 1."`
+	Detail  say.Text `json:"detail" doc:"What is wrong and what to do."`
+	Rule    string   `json:"rule,omitempty" doc:"The rule that is broken." example:"required"`
+	Field   string   `json:"field,omitempty" doc:"The field of the entry." example:"etapes[1].date"`
+	Pointer string   `json:"pointer,omitempty" doc:"Where it is in the body or the entry, as a JSON Pointer (RFC 6901), or the parameter's name." example:"/fields/title"`
+	Line    int      `json:"line,omitempty" doc:"In the file, from 1."`
+	Column  int      `json:"column,omitempty" doc:"In the line, in characters, from 1."`
 }
 
 // NewProblem is a problem whose code says no more than its status.
-func NewProblem(status int, detail string) *Problem {
+func NewProblem(status int, detail say.Text) *Problem {
 	code, ok := codes[status]
 	if !ok {
 		code = codes[http.StatusInternalServerError]
@@ -76,7 +78,7 @@ var codes = map[int]string{
 }
 
 // Error implements [error].
-func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail.String() }
 
 // GetStatus is the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
@@ -113,6 +115,28 @@ func (p *Problem) Tell(ctx context.Context) {
 type Refusal interface {
 	error
 	Plain() *Problem
+	In(language string) Refusal
+}
+
+// In is p as it is written to who reads a language of [say.Languages].
+func (p *Problem) In(language string) Refusal {
+	said := *p
+	said.Title = say.Status(p.Status).In(language)
+	said.Detail = say.Verbatim(p.Detail.In(language))
+	said.Errors = slices.Clone(p.Errors)
+	for i := range said.Errors {
+		said.Errors[i].Detail = say.Verbatim(said.Errors[i].Detail.In(language))
+	}
+	return &said
+}
+
+// Speak picks the language of a problem by the Accept-Language of its request, and says in
+// the headers of the answer which one it is.
+func Speak(accept string, add func(name, value string)) string {
+	language := Language(accept, say.Languages()...)
+	add("Content-Language", language)
+	add("Vary", "Accept-Language")
+	return language
 }
 
 // WriteProblem answers with a problem document. The answer says how long it is, so that a
@@ -123,7 +147,8 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	for k, vs := range p.headers {
 		w.Header()[k] = vs
 	}
-	body, _ := json.Marshal(refusal) // of texts, which never fails
+	language := Speak(strings.Join(r.Header.Values("Accept-Language"), ","), w.Header().Add)
+	body, _ := json.Marshal(refusal.In(language)) // of texts, which never fails
 	w.Header().Set("Content-Type", mediaProblem)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 	w.WriteHeader(p.Status)
@@ -147,24 +172,24 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		p = NewProblem(http.StatusBadRequest, login.Detail)
 	case errors.Is(err, auth.ErrProvider):
 		f.log.WarnContext(ctx, "cannot log in at a provider", "error", err, "request_id", RequestID(ctx))
-		p = NewProblem(http.StatusServiceUnavailable, "The identity provider cannot be used now. Try again in a moment.").With("Retry-After", "10")
+		p = NewProblem(http.StatusServiceUnavailable, say.New("The identity provider cannot be used now. Try again in a moment.")).With("Retry-After", "10")
 	case errors.As(err, &token):
 		p = NewProblem(http.StatusUnauthorized, token.Detail).With("WWW-Authenticate", challenge(token))
 	case errors.As(err, &many):
-		p = NewProblem(http.StatusTooManyRequests, "Too many logins have failed here. Try again after the seconds in Retry-After.").
+		p = NewProblem(http.StatusTooManyRequests, say.New("Too many logins have failed here. Try again after the seconds in Retry-After.")).
 			With("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
 	case errors.Is(err, auth.ErrCredentials):
-		p = NewProblem(http.StatusUnauthorized, "The address or the password is wrong, or the account is disabled.").With("WWW-Authenticate", bearer)
+		p = NewProblem(http.StatusUnauthorized, say.New("The address or the password is wrong, or the account is disabled.")).With("WWW-Authenticate", bearer)
 	case errors.Is(err, auth.ErrNoSession):
-		p = NewProblem(http.StatusUnauthorized, "The session has ended. Log in again.").With("WWW-Authenticate", bearer)
+		p = NewProblem(http.StatusUnauthorized, say.New("The session has ended. Log in again.")).With("WWW-Authenticate", bearer)
 	case errors.Is(err, auth.ErrKeysUnavailable):
 		f.log.WarnContext(ctx, "cannot verify a token", "error", err, "request_id", RequestID(ctx))
-		p = NewProblem(http.StatusServiceUnavailable, "The keys of the token's issuer are not available. Try again in a moment.").With("Retry-After", "10")
+		p = NewProblem(http.StatusServiceUnavailable, say.New("The keys of the token's issuer are not available. Try again in a moment.")).With("Retry-After", "10")
 	case state.Unavailable(err), lacksRoom(err):
 		f.log.ErrorContext(ctx, "request failed for want of its database, or of resources", "error", err, "request_id", RequestID(ctx))
-		p = NewProblem(http.StatusServiceUnavailable, "The service lacks what it needs for this now. Try again in a moment.").With("Retry-After", "2")
+		p = NewProblem(http.StatusServiceUnavailable, say.New("The service lacks what it needs for this now. Try again in a moment.")).With("Retry-After", "2")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		p = NewProblem(http.StatusServiceUnavailable, "The request was given up before it was done. Nothing was saved by it.")
+		p = NewProblem(http.StatusServiceUnavailable, say.New("The request was given up before it was done. Nothing was saved by it."))
 	default:
 		f.log.ErrorContext(ctx, "request failed", "error", err, "request_id", RequestID(ctx))
 		p = internal()
@@ -173,7 +198,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 }
 
 func internal() *Problem {
-	return NewProblem(http.StatusInternalServerError, "An unexpected error occurred. The log of the service has it under this instance.")
+	return NewProblem(http.StatusInternalServerError, say.New("An unexpected error occurred. The log of the service has it under this instance."))
 }
 
 // lacksRoom says whether err is of a process or a system that has no files or memory

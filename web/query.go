@@ -1,11 +1,12 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"cms/say"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 func (f *Floor) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxTarget {
-			f.refuse(w, r, NewProblem(http.StatusRequestURITooLong, fmt.Sprintf("The path and the query of a URL have at most %d bytes together. Ask for less at once.", maxTarget)))
+			f.refuse(w, r, NewProblem(http.StatusRequestURITooLong, say.New("The path and the query of a URL have at most %d bytes together. Ask for less at once.", maxTarget)))
 			return
 		}
 		if err := checkQuery(r.URL.RawQuery); err != nil {
@@ -34,7 +35,7 @@ func (f *Floor) bound(next http.Handler) http.Handler {
 // 5.3): many readers take the first of several alone, and a condition in another
 // would not count.
 func joinLists(h http.Header) {
-	for _, name := range []string{"Accept", "If-Match", "If-None-Match"} {
+	for _, name := range []string{"Accept", "Accept-Language", "If-Match", "If-None-Match"} {
 		if lines := h.Values(name); len(lines) > 1 {
 			h.Set(name, strings.Join(lines, ", "))
 		}
@@ -44,10 +45,10 @@ func joinLists(h http.Header) {
 // checkQuery says what is wrong with a query as a whole.
 func checkQuery(raw string) error {
 	if strings.Count(raw, "&") >= maxParameters {
-		return NewProblem(http.StatusBadRequest, fmt.Sprintf("A query has at most %d parameters.", maxParameters))
+		return NewProblem(http.StatusBadRequest, say.New("A query has at most %d parameters.", maxParameters))
 	}
 	if _, err := url.ParseQuery(raw); err != nil {
-		return NewProblem(http.StatusBadRequest, "The query cannot be decoded. Percent-encode what is not a letter or a digit.")
+		return NewProblem(http.StatusBadRequest, say.New("The query cannot be decoded. Percent-encode what is not a letter or a digit."))
 	}
 	return nil
 }
@@ -56,8 +57,8 @@ func checkQuery(raw string) error {
 func checkParameters(r *http.Request, op *Operation) error {
 	for name, values := range r.URL.Query() {
 		if len(values) > 1 && !slices.Contains(op.Repeatable, name) || slices.Contains(values, "") {
-			p := NewProblem(http.StatusBadRequest, "The query has a parameter without a value, or the same one twice.")
-			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: "Give this parameter once, with a value, such as dry_run=true."}}
+			p := NewProblem(http.StatusBadRequest, say.New("The query has a parameter without a value, or the same one twice."))
+			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: say.New("Give this parameter once, with a value, such as dry_run=true.")}}
 			return p
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"cms/say"
 )
 
 // ServeRevision answers with a file, whose ETag is its revision: with the part that is
@@ -37,9 +39,9 @@ type ranged struct {
 }
 
 func (w *ranged) WriteHeader(status int) {
-	details := map[int]string{
-		http.StatusRequestedRangeNotSatisfiable: "The file has no such range. Content-Range says how long it is.",
-		http.StatusPreconditionFailed:           "The file is not at the revision that If-Match names.",
+	details := map[int]say.Text{
+		http.StatusRequestedRangeNotSatisfiable: say.New("The file has no such range. Content-Range says how long it is."),
+		http.StatusPreconditionFailed:           say.New("The file is not at the revision that If-Match names."),
 	}
 	detail, refused := details[status]
 	if w.refused = refused; refused {

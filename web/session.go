@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 )
 
 // The cookies of a session, by their names without the prefix.
@@ -116,13 +117,13 @@ func (f *Floor) EndSession(ctx context.Context, r *http.Request) (begun auth.Vou
 // a cookie says who it is, the browser has to say where it comes from.
 func (f *Floor) SameOrigin(r *http.Request, byCookie bool) error {
 	if err := f.crossOrigin.Check(r); err != nil {
-		return NewProblem(http.StatusForbidden, "This comes from the page of another site. Send it from a page of this service.")
+		return NewProblem(http.StatusForbidden, say.New("This comes from the page of another site. Send it from a page of this service."))
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); f.secure && (byCookie || site == "") && strings.HasPrefix(strings.ToLower(r.Header.Get("Origin")), "http:") {
-		return NewProblem(http.StatusForbidden, "This comes from a page that was not fetched over TLS, which anyone on the way could have changed. Use the https address of this service.")
+		return NewProblem(http.StatusForbidden, say.New("This comes from a page that was not fetched over TLS, which anyone on the way could have changed. Use the https address of this service."))
 	}
 	if byCookie && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
-		return NewProblem(http.StatusForbidden, "A change that is authenticated by a cookie must say where it comes from: send the header Origin with the address of this service, or use a bearer token.")
+		return NewProblem(http.StatusForbidden, say.New("A change that is authenticated by a cookie must say where it comes from: send the header Origin with the address of this service, or use a bearer token."))
 	}
 	return nil
 }

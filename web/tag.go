@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"cms/say"
 )
 
 // ETag is the strong entity tag of a revision (RFC 9110, section 8.8.3).
@@ -20,7 +22,7 @@ type Tags struct {
 // ParseTags reads the value of If-Match or If-None-Match. Members of the list that
 // are empty are ignored (RFC 9110, section 5.6.1.2).
 func ParseTags(name, s string) (Tags, error) {
-	malformed := NewProblem(http.StatusBadRequest, name+` must be *, or entity tags in double quotes as the ETag header gave them: "3f78…".`)
+	malformed := NewProblem(http.StatusBadRequest, say.New(`%s must be *, or entity tags in double quotes as the ETag header gave them: "3f78…".`, name))
 	s = strings.TrimSpace(s)
 	if s == "*" {
 		return Tags{Any: true}, nil

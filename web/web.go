@@ -32,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/auth"
+	"cms/say"
 	"cms/trace"
 )
 
@@ -202,13 +203,13 @@ func (f *Floor) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // NotFound is what is said at a path where there is nothing.
 func NotFound() *Problem {
-	return NewProblem(http.StatusNotFound, "There is nothing at this path. /openapi.json lists what there is.")
+	return NewProblem(http.StatusNotFound, say.New("There is nothing at this path. /openapi.json lists what there is."))
 }
 
 // NotAllowed is what is said to a method that a path does not answer to.
 func NotAllowed(allowed ...string) *Problem {
 	methods := strings.Join(allowed, ", ")
-	return NewProblem(http.StatusMethodNotAllowed, "This path answers to "+methods+".").With("Allow", methods)
+	return NewProblem(http.StatusMethodNotAllowed, say.New("This path answers to %s.", methods)).With("Allow", methods)
 }
 
 // page is a door of the floor's own: one path that is read.

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -72,7 +73,7 @@ func newRemote(floor *web.Floor) *remote {
 	return &remote{floor, floor.Handle(web.Operation{Name: "fetch", Route: "/git/", Caller: func(r *http.Request) (*auth.Principal, error) {
 		_, token, ok := r.BasicAuth()
 		if !ok {
-			return nil, web.NewProblem(http.StatusUnauthorized, "Send a token as the password.")
+			return nil, web.NewProblem(http.StatusUnauthorized, say.New("Send a token as the password."))
 		}
 		return floor.Token(r.Context(), token)
 	}}, func(w http.ResponseWriter, r *http.Request) error {
@@ -88,7 +89,7 @@ func (d *remote) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := d.floor.Problem(r.Context(), err)
 	p.Tell(r.Context())
 	w.Header().Set("WWW-Authenticate", `Basic realm="cms"`)
-	http.Error(w, p.Detail, p.Status)
+	http.Error(w, p.Detail.String(), p.Status)
 }
 
 var issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
@@ -247,7 +248,7 @@ func TestCallsAreWrittenDown(t *testing.T) {
 
 // TestHealthIsReadAlone: the pages of the floor itself answer to GET and HEAD.
 func TestHealthIsReadAlone(t *testing.T) {
-	floor := doors(t, web.Options{Ready: []web.Check{{Code: "disk_full", Detail: "The disk is full.", Run: func() error { return errors.New("a secret cause") }}}})
+	floor := doors(t, web.Options{Ready: []web.Check{{Code: "disk_full", Detail: say.New("The disk is full."), Run: func() error { return errors.New("a secret cause") }}}})
 	for _, c := range []struct {
 		method, path string
 		status       int

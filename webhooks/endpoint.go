@@ -3,7 +3,6 @@ package webhooks
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"cms/say"
 )
 
 // Endpoint is a receiver of events, as it is configured or as an operator made
@@ -90,7 +91,7 @@ func (e *Endpoint) wants(ev Event) bool {
 func (e *Endpoint) Check() error {
 	var errs []error
 	if !names.MatchString(e.Name) {
-		errs = append(errs, errors.New("the name is not one of letters, digits, - and _, 64 at most"))
+		errs = append(errs, say.Error(say.New("the name is not one of letters, digits, - and _, 64 at most")))
 	}
 	if err := e.checkURL(); err != nil {
 		errs = append(errs, err)
@@ -100,11 +101,11 @@ func (e *Endpoint) Check() error {
 	}
 	errs = append(errs, e.checkBuild(), e.checkHeaders())
 	if p := e.EventTypePrefix; p != "" && (!e.signed() || !prefixes.MatchString(p)) {
-		errs = append(errs, errors.New("event_type_prefix is not a reverse DNS name such as org.example.cms, of an endpoint that is sent events"))
+		errs = append(errs, say.Error(say.New("event_type_prefix is not a reverse DNS name such as org.example.cms, of an endpoint that is sent events")))
 	}
 	for _, p := range e.Events {
 		if len(matching(p)) == 0 {
-			errs = append(errs, fmt.Errorf("unknown event %q; there are %s", p, strings.Join(eventTypes, ", ")))
+			errs = append(errs, say.Error(say.New("unknown event %q; there are %s", p, strings.Join(eventTypes, ", "))))
 		}
 	}
 	return errors.Join(errs...)
@@ -118,9 +119,9 @@ func (e *Endpoint) checkURL() error {
 	u, err := url.Parse(e.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("the url is not an absolute http or https URL")
+		return say.Error(say.New("the url is not an absolute http or https URL"))
 	case u.Scheme == "http" && !e.AllowPrivate:
-		return errors.New("the url is plain http, which needs allow_private")
+		return say.Error(say.New("the url is plain http, which needs allow_private"))
 	}
 	return nil
 }
@@ -148,16 +149,16 @@ func signer(secret string) (*standardwebhooks.Webhook, error) {
 	encoded, ok := strings.CutPrefix(secret, "whsec_")
 	if !ok {
 		if len(secret) < 24 {
-			return nil, errors.New("the secret is shorter than 24 bytes")
+			return nil, say.Error(say.New("the secret is shorter than 24 bytes"))
 		}
 		return standardwebhooks.NewWebhookRaw([]byte(secret))
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case err != nil:
-		return nil, errors.New("the secret after whsec_ is not standard base64")
+		return nil, say.Error(say.New("the secret after whsec_ is not standard base64"))
 	case len(key) < 24 || len(key) > 64:
-		return nil, fmt.Errorf("the secret after whsec_ is of %d bytes, not of 24 to 64", len(key))
+		return nil, say.Error(say.New("the secret after whsec_ is of %d bytes, not of 24 to 64", len(key)))
 	}
 	return standardwebhooks.NewWebhookRaw(key)
 }

@@ -2,12 +2,13 @@ package webhooks
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+
+	"cms/say"
 )
 
 // Bounds of the headers of an endpoint.
@@ -32,7 +33,7 @@ var (
 // checkHeaders says what is wrong with the headers of e, without their values.
 func (e *Endpoint) checkHeaders() error {
 	if len(e.Headers) > maxHeaders {
-		return fmt.Errorf("there are %d headers, %d are allowed", len(e.Headers), maxHeaders)
+		return say.Error(say.New("there are %d headers, %d are allowed", len(e.Headers), maxHeaders))
 	}
 	var own message
 	if p := e.preset(); p != nil {
@@ -45,13 +46,13 @@ func (e *Endpoint) checkHeaders() error {
 		_, sets := own.header[canonical]
 		switch {
 		case !headerNames.MatchString(name):
-			errs = append(errs, fmt.Errorf("%q is not the name of a header", name))
+			errs = append(errs, say.Error(say.New("%q is not the name of a header", name)))
 		case slices.Contains(ownHeaders, canonical), sets:
-			errs = append(errs, fmt.Errorf("the header %s is set by the service itself", canonical))
+			errs = append(errs, say.Error(say.New("the header %s is set by the service itself", canonical)))
 		case seen[canonical]:
-			errs = append(errs, fmt.Errorf("the header %s is there twice", canonical))
+			errs = append(errs, say.Error(say.New("the header %s is there twice", canonical)))
 		case value == "" || len(value) > maxHeaderValue || !headerValues.MatchString(value):
-			errs = append(errs, fmt.Errorf("the value of the header %s is empty, longer than %d bytes or holds control characters", canonical, maxHeaderValue))
+			errs = append(errs, say.Error(say.New("the value of the header %s is empty, longer than %d bytes or holds control characters", canonical, maxHeaderValue)))
 		}
 		seen[canonical] = true
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"cms/say"
 	"cms/state"
 )
 
@@ -47,7 +48,7 @@ func (r *Relay) Create(ctx context.Context, e Endpoint) (Status, string, error) 
 	tip, _ := r.source.Head()
 	err = r.store.Create(ctx, state.Endpoint{Name: e.Name, Settings: settings, Cursor: state.Cursor{Commit: tip}, Created: time.Now()}, MaxEndpoints)
 	if errors.Is(err, state.ErrTooMany) {
-		err = &SettingsError{fmt.Errorf("there are %d endpoints that were made so: delete one that is not needed", MaxEndpoints)}
+		err = &SettingsError{say.Error(say.New("there are %d endpoints that were made so: delete one that is not needed", MaxEndpoints))}
 	}
 	if err != nil {
 		return Status{}, "", err

@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"cms/say"
 )
 
 // A preset is a kind of service that builds. What it is sent follows its
@@ -154,17 +155,17 @@ func (e *Endpoint) checkBuild() error {
 	p := e.preset()
 	switch {
 	case e.Type != "" && p == nil:
-		return fmt.Errorf("there is no type %q; there are %s", e.Type, strings.Join(Kinds(), ", "))
+		return say.Error(say.New("there is no type %q; there are %s", e.Type, strings.Join(Kinds(), ", ")))
 	case e.Coalesce != 0 && !e.builds():
-		return errors.New("coalesce is for endpoints with a type, which build")
+		return say.Error(say.New("coalesce is for endpoints with a type, which build"))
 	case e.Coalesce < 0 || e.Coalesce > maxCoalesce:
-		return fmt.Errorf("coalesce is not between 0s and %s", maxCoalesce)
+		return say.Error(say.New("coalesce is not between 0s and %s", maxCoalesce))
 	case p != nil && p.token == needsToken && e.Token == "":
-		return fmt.Errorf("%s needs a token: name it with token_env or token_file", e.Type)
+		return say.Error(say.New("%s needs a token: name it with token_env or token_file", e.Type))
 	case e.Token != "" && (p == nil || p.token == noToken):
-		return fmt.Errorf("a token is for %s only", strings.Join(withToken(), ", "))
+		return say.Error(say.New("a token is for %s only", strings.Join(withToken(), ", ")))
 	case e.Token != "" && p.token == mayHaveLogin && !strings.Contains(e.Token, ":"):
-		return fmt.Errorf("the token for %s is not USER:API-TOKEN", e.Type)
+		return say.Error(say.New("the token for %s is not USER:API-TOKEN", e.Type))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/swaggest/swgui/v5/static"
 
+	"cms/say"
 	"cms/web"
 )
 
@@ -57,7 +58,7 @@ func New() (*Page, error) {
 func (p *Page) Serve(w http.ResponseWriter, r *http.Request, file string) error {
 	f, ok := p.files[file]
 	if !ok {
-		return web.NewProblem(http.StatusNotFound, "The page at /docs has no such file.")
+		return web.NewProblem(http.StatusNotFound, say.New("The page at /docs has no such file."))
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)

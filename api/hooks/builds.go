@@ -13,6 +13,7 @@ import (
 	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 	"cms/webhooks"
 )
@@ -61,19 +62,19 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation
 	if err != nil {
 		return nil, err
 	}
-	b.Require("Say what was built, and what became of it.", "commit", "state")
+	b.Require(say.New("Say what was built, and what became of it."), "commit", "state")
 	commit, state, site := b.Text("commit"), b.Text("state"), b.Text("url")
 	if !slices.Contains(webhooks.BuildStates(), state) {
-		b.Wrong("state", "enum", "This must be "+strings.Join(webhooks.BuildStates(), ", ")+".")
+		b.Wrong("state", "enum", say.New("This must be %s.", strings.Join(webhooks.BuildStates(), ", ")))
 	}
 	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
-		b.Wrong("url", "url", "This must be an absolute http or https URL without credentials.")
+		b.Wrong("url", "url", say.New("This must be an absolute http or https URL without credentials."))
 	}
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
 	if err := a.deployments.Report(ctx, by, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
-		b.Wrong("commit", "commit", "The branch has no such commit. Give its whole id.")
+		b.Wrong("commit", "commit", say.New("The branch has no such commit. Give its whole id."))
 		return nil, b.Problem()
 	} else if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation
 func signs(r *http.Request) bool { return r.Header.Get("Webhook-Signature") != "" }
 
 func badSignature() error {
-	return web.NewProblem(http.StatusUnauthorized, "The signature is wrong or too old. Sign with the secret of a configured webhook.").
+	return web.NewProblem(http.StatusUnauthorized, say.New("The signature is wrong or too old. Sign with the secret of a configured webhook.")).
 		With("WWW-Authenticate", `Webhook realm="cms"`)
 }
 
@@ -94,7 +95,7 @@ func badSignature() error {
 func (a *API) reporter(r *http.Request) (*auth.Principal, error) {
 	switch {
 	case a.deployments == nil:
-		return nil, web.NewProblem(http.StatusNotFound, "This service keeps no deployments.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("This service keeps no deployments."))
 	case !signs(r):
 		return a.web.Caller(r)
 	case !a.deployments.MaySign(r.Header):

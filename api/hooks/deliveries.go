@@ -8,6 +8,7 @@ import (
 
 	"cms/api/operation"
 	"cms/auth"
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/web"
@@ -94,7 +95,7 @@ func (a *API) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*ope
 		return nil, err
 	}
 	if in.Entry != "" && !a.site.SeesDeliveries(web.Principal(ctx)) {
-		return nil, &site.Error{Code: site.Forbidden, Detail: "Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out."}
+		return nil, &site.Error{Code: site.Forbidden, Detail: say.New("Your roles do not show you every entry with every field, so you cannot ask for the deliveries of one. Leave entry out.")}
 	}
 	found, err := relay.Deliveries(ctx, state.DeliveryFilter{
 		Endpoint: in.Webhook, State: in.State, Subject: strings.TrimPrefix(in.Entry, "/"), Before: in.Cursor, Limit: in.Limit + 1,

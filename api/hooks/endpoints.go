@@ -7,6 +7,7 @@ import (
 
 	"cms/api/operation"
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 	"cms/webhooks"
 )
@@ -61,7 +62,7 @@ func (a *API) relay(ctx context.Context, action auth.Action) (*webhooks.Relay, e
 		return nil, err
 	}
 	if a.outbound == nil {
-		return nil, web.NewProblem(http.StatusNotFound, "This service has no webhooks.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("This service has no webhooks."))
 	}
 	return a.outbound, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"cms/api/openapi"
 	"cms/api/operation"
+	"cms/say"
 	"cms/web"
 	"cms/webhooks/inbound"
 )
@@ -56,12 +57,12 @@ func (a *API) receiveHook(_ context.Context, in *hookInput) (*operation.Reply, e
 func hookProblem(err error) error {
 	switch {
 	case errors.Is(err, inbound.ErrUnknown):
-		return web.NewProblem(http.StatusNotFound, "No hook of this provider is configured.")
+		return web.NewProblem(http.StatusNotFound, say.New("No hook of this provider is configured."))
 	case errors.Is(err, inbound.ErrForged):
-		return web.NewProblem(http.StatusUnauthorized, "The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.").
+		return web.NewProblem(http.StatusUnauthorized, say.New("The signature is missing, wrong or too old. Compare the secret at the Git host with the one of the configuration.")).
 			With("WWW-Authenticate", `Webhook realm="cms"`)
 	case errors.Is(err, inbound.ErrMalformed):
-		return web.NewProblem(http.StatusBadRequest, "The body is not a push of this provider. Choose the content type application/json.")
+		return web.NewProblem(http.StatusBadRequest, say.New("The body is not a push of this provider. Choose the content type application/json."))
 	}
 	return err
 }

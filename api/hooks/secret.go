@@ -10,6 +10,7 @@ import (
 	"cms/api/openapi"
 	"cms/api/operation"
 	"cms/auth"
+	"cms/say"
 	"cms/webhooks"
 )
 
@@ -76,7 +77,7 @@ func (a *API) renewSecret(ctx context.Context, in *renewSecretInput) (*operation
 		overlap = b.Duration("overlap")
 	}
 	if overlap < 0 || overlap > longestOverlap {
-		b.Wrong("overlap", "range", "This must be between 0s and 720h.")
+		b.Wrong("overlap", "range", say.New("This must be between 0s and 720h."))
 	}
 	if err := b.Problem(); err != nil {
 		return nil, err

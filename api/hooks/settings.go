@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"cms/api/operation"
 	"cms/auth"
 	"cms/content"
+	"cms/say"
 	"cms/webhooks"
 )
 
@@ -67,7 +67,7 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*opera
 	if err != nil {
 		return nil, err
 	}
-	b.Require("An endpoint needs it.", "name", "url")
+	b.Require(say.New("An endpoint needs it."), "name", "url")
 	e := webhooks.Endpoint{Name: b.Text("name"), Type: b.Text("type")}
 	a.settings(b, &e)
 	if err := b.Problem(); err != nil {
@@ -92,7 +92,7 @@ func (a *API) settings(b *jsonbody.Reader, e *webhooks.Endpoint) {
 			e.Collections = b.Texts("collections")
 			for _, name := range e.Collections {
 				if !a.site.Has(name) {
-					b.Wrong("collections", "unknown_collection", "There is no collection of one of these names.")
+					b.Wrong("collections", "unknown_collection", say.New("There is no collection of one of these names."))
 				}
 			}
 		case "fields":
@@ -131,7 +131,7 @@ func headers(b *jsonbody.Reader, member string, now map[string]string) map[strin
 		case text && value != masked:
 			all[name] = value
 		case !text:
-			b.Wrong(member, "type", "The values of headers must be strings, or null.")
+			b.Wrong(member, "type", say.New("The values of headers must be strings, or null."))
 		}
 	}
 	return all
@@ -200,10 +200,10 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*operati
 	v, turned := b.Members.Get("enabled")
 	enabled, ok := v.(bool)
 	if turned && !ok {
-		b.Wrong("enabled", "type", "This must be true or false.")
+		b.Wrong("enabled", "type", say.New("This must be true or false."))
 	}
 	if len(b.Members.Members) == 0 {
-		b.Wrong("enabled", "required", "Say what is to be changed.")
+		b.Wrong("enabled", "required", say.New("Say what is to be changed."))
 	}
 	a.settings(b, new(webhooks.Endpoint)) // to find what is wrong before anything is changed
 	if err := b.Problem(); err != nil {
@@ -215,7 +215,7 @@ func (a *API) patchWebhook(ctx context.Context, in *patchWebhookInput) (*operati
 			before := *e
 			a.settings(b, e)
 			if origin(e) != origin(&before) && keepsHeaders(b, before.Headers) {
-				return &webhooks.SettingsError{Err: errors.New("the URL leads to another host: give the values of the headers anew, or null")}
+				return &webhooks.SettingsError{Err: say.Error(say.New("the URL leads to another host: give the values of the headers anew, or null"))}
 			}
 			return nil
 		})

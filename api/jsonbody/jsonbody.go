@@ -5,7 +5,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	b.Require("Give it a title.", "title")
+//	b.Require(say.New("Give it a title."), "title")
 //	title, until := b.Text("title"), b.Time("until")
 //	if err := b.Problem(); err != nil {
 //		return err
@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/say"
 	"cms/web"
 )
 
@@ -37,7 +38,7 @@ func Decode(raw []byte, known ...string) (*Reader, error) {
 	}
 	members, ok := v.(*content.Object)
 	if !ok {
-		return nil, web.NewProblem(http.StatusUnprocessableEntity, "The body must be a JSON object with the members "+strings.Join(known, ", ")+".")
+		return nil, web.NewProblem(http.StatusUnprocessableEntity, say.New("The body must be a JSON object with the members %s.", strings.Join(known, ", ")))
 	}
 	b := Of(members)
 	b.Only(known...)
@@ -54,7 +55,7 @@ func CheckPatch(raw []byte) error {
 		return notJSON(err)
 	}
 	if _, ok := v.([]content.Value); !ok {
-		return web.NewProblem(http.StatusUnprocessableEntity, "A JSON Patch is an array of operations (RFC 6902).")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("A JSON Patch is an array of operations (RFC 6902)."))
 	}
 	return nil
 }
@@ -62,18 +63,18 @@ func CheckPatch(raw []byte) error {
 // notJSON is what a body that cannot be read is answered with.
 func notJSON(err error) *web.Problem {
 	if at := (*content.SyntaxError)(nil); errors.As(err, &at) && at.TooLarge {
-		p := web.NewProblem(http.StatusRequestEntityTooLarge, "The body has more than a JSON body may have.")
-		p.Errors = []web.Fault{{Detail: err.Error(), Rule: content.RuleTooLarge}}
+		p := web.NewProblem(http.StatusRequestEntityTooLarge, say.New("The body has more than a JSON body may have."))
+		p.Errors = []web.Fault{{Detail: say.Of(err), Rule: content.RuleTooLarge}}
 		return p
 	}
-	p := web.NewProblem(http.StatusBadRequest, "The body is not valid JSON.")
-	p.Errors = []web.Fault{{Detail: err.Error(), Rule: "json"}}
+	p := web.NewProblem(http.StatusBadRequest, say.New("The body is not valid JSON."))
+	p.Errors = []web.Fault{{Detail: say.Of(err), Rule: "json"}}
 	return p
 }
 
 // Only refuses members that are not known.
 func (b *Reader) Only(known ...string) {
-	detail := "There is no such member here. Fields of the entry go into fields; the members are " + strings.Join(known, ", ") + "."
+	detail := say.New("There is no such member here. Fields of the entry go into fields; the members are %s.", strings.Join(known, ", "))
 	for _, m := range b.Members.Members {
 		if !slices.Contains(known, m.Key) {
 			b.Wrong(m.Key, "unknown_member", detail)
@@ -82,7 +83,7 @@ func (b *Reader) Only(known ...string) {
 }
 
 // Wrong says what is wrong with a member.
-func (b *Reader) Wrong(member, rule, detail string) {
+func (b *Reader) Wrong(member, rule string, detail say.Text) {
 	p := content.Problem{Rule: rule, Detail: detail}
 	if !b.found.Full() {
 		p.Pointer = content.FieldPath{member}.Pointer()
@@ -104,13 +105,13 @@ func (b *Reader) Problem() error {
 	if b.Found() == 0 {
 		return nil
 	}
-	p := web.NewProblem(http.StatusUnprocessableEntity, "The body is not as it should be. Nothing was saved.")
+	p := web.NewProblem(http.StatusUnprocessableEntity, say.New("The body is not as it should be. Nothing was saved."))
 	p.Errors = Faults(b.found.Told(), "")
 	return p
 }
 
 // Require asks for members, for a reason.
-func (b *Reader) Require(why string, members ...string) {
+func (b *Reader) Require(why say.Text, members ...string) {
 	for _, m := range members {
 		if _, ok := b.Members.Get(m); !ok {
 			b.Wrong(m, "required", why)
@@ -126,7 +127,7 @@ func (b *Reader) Object(member string) *content.Object {
 	}
 	o, ok := v.(*content.Object)
 	if !ok {
-		b.Wrong(member, "type", "This must be a JSON object.")
+		b.Wrong(member, "type", say.New("This must be a JSON object."))
 		return &content.Object{}
 	}
 	return o
@@ -140,7 +141,7 @@ func (b *Reader) Text(member string) string {
 	}
 	s, ok := v.(string)
 	if !ok {
-		b.Wrong(member, "type", "This must be a string.")
+		b.Wrong(member, "type", say.New("This must be a string."))
 	}
 	return s
 }
@@ -159,7 +160,7 @@ func (b *Reader) Slug(member string) content.Slug {
 	before := b.Found()
 	s, err := content.ParseSlug(b.Text(member))
 	if err != nil && b.Found() == before {
-		b.Wrong(member, "slug", "The "+err.Error()+".")
+		b.Wrong(member, "slug", say.New("The %s.", err))
 	}
 	return s
 }
@@ -175,7 +176,7 @@ func (b *Reader) OneOf(member string, options ...string) string {
 		return text
 	}
 	if b.found.Len() == before {
-		b.Wrong(member, "options", "This must be one of: "+strings.Join(options, ", ")+".")
+		b.Wrong(member, "options", say.New("This must be one of: %s.", strings.Join(options, ", ")))
 	}
 	return ""
 }
@@ -196,7 +197,7 @@ func (b *Reader) Time(member string) time.Time {
 	before := b.Found()
 	t, err := time.Parse(time.RFC3339, b.Text(member))
 	if err != nil && b.Found() == before {
-		b.Wrong(member, "datetime", "This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z.")
+		b.Wrong(member, "datetime", say.New("This must be a date-time of RFC 3339, such as 2026-05-04T08:00:00Z."))
 	}
 	return t
 }
@@ -215,7 +216,7 @@ func (b *Reader) Texts(member string) []string {
 		all = append(all, s)
 	}
 	if !ok {
-		b.Wrong(member, "type", "This must be a list of strings.")
+		b.Wrong(member, "type", say.New("This must be a list of strings."))
 	}
 	return all
 }
@@ -236,7 +237,7 @@ func (b *Reader) Duration(member string) time.Duration {
 	before := b.Found()
 	d, err := time.ParseDuration(b.Text(member))
 	if err != nil && b.Found() == before {
-		b.Wrong(member, "duration", "This must be a duration such as 30s, 5m or 24h.")
+		b.Wrong(member, "duration", say.New("This must be a duration such as 30s, 5m or 24h."))
 	}
 	return d
 }

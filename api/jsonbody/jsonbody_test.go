@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cms/api/jsonbody"
+	"cms/say"
 	"cms/web"
 )
 
@@ -62,7 +63,7 @@ func TestMembers(t *testing.T) {
 		return b
 	}
 	b := read(`{"title": "T", "slug": "a/b", "fields": {"z": 1, "a": 2}, "tags": ["x", "y"], "at": "2026-05-04T08:00:00Z", "wait": "5m", "old": null, "none": null}`)
-	b.Require("It is needed.", "title")
+	b.Require(say.New("It is needed."), "title")
 	at := time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)
 	if got := b.Text("title"); got != "T" {
 		t.Errorf("got the title %q", got)
@@ -90,7 +91,7 @@ func TestMembers(t *testing.T) {
 	}
 
 	b = read(`{"title": 1, "slug": "../a", "fields": [], "tags": [1], "at": "hier", "wait": "long", "autre": 0}`)
-	b.Require("It is needed.", "old")
+	b.Require(say.New("It is needed."), "old")
 	b.Text("title")
 	b.Slug("slug")
 	b.Object("fields")
@@ -98,7 +99,7 @@ func TestMembers(t *testing.T) {
 	b.Time("at")
 	b.Duration("wait")
 	within := jsonbody.Of(b.Members)
-	within.Wrong("x", "odd", "This is odd.")
+	within.Wrong("x", "odd", say.New("This is odd."))
 	b.Join(within, "/list/3")
 	status, faults := told(t, b.Problem())
 	want := "/autre unknown_member, /old required, /title type, /slug slug, /fields type, /tags type, /at datetime, /wait duration, /list/3/x odd"

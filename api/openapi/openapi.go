@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"cms/content"
+	"cms/say"
 )
 
 // Media types of bodies.
@@ -69,6 +70,7 @@ func New(o Options) *Document {
 	object := reflect.TypeFor[map[string]any]()
 	registry.RegisterTypeAlias(reflect.TypeFor[content.Object](), object)
 	registry.RegisterTypeAlias(reflect.TypeFor[content.Path](), reflect.TypeFor[string]())
+	registry.RegisterTypeAlias(reflect.TypeFor[say.Text](), reflect.TypeFor[string]())
 	registry.RegisterTypeAlias(reflect.TypeFor[content.Maybe](), reflect.TypeFor[any]())
 	d := &Document{o, &huma.OpenAPI{
 		OpenAPI: "3.1.0",

@@ -19,6 +19,7 @@ import (
 	"cms/auth"
 	"cms/config"
 	"cms/repo"
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/trace"
@@ -196,6 +197,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Branch:       c.Repository.Branch,
 		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections:  p.collections,
+		Language:     c.Site.Language,
 		Memory:       c.Repository.Memory,
 		KeepPacks:    c.Repository.KeepPacks,
 		Protect:      c.Repository.Protect,
@@ -224,6 +226,7 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		Policy:      p.policy,
 		Collections: p.collections,
 		Media:       mediaOf(c),
+		Language:    c.Site.Language,
 		Logger:      log,
 	})
 	if err != nil {
@@ -290,8 +293,8 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 // checks are what the service needs to be ready.
 func (s *service) checks() []web.Check {
 	return []web.Check{
-		{Code: "repository_unavailable", Detail: "The repository takes no edits now.", Run: s.repo.Ready},
-		{Code: "state_unavailable", Detail: "The database beside the repository does not answer.", Run: s.state.Ready},
+		{Code: "repository_unavailable", Detail: say.New("The repository takes no edits now."), Run: s.repo.Ready},
+		{Code: "state_unavailable", Detail: say.New("The database beside the repository does not answer."), Run: s.state.Ready},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -80,7 +81,7 @@ func (l *Logins) refusalPage(r *http.Request, err error, p *web.Problem) []byte 
 		why = otherRefusal
 	}
 	if failed := (*auth.LoginError)(nil); errors.As(err, &failed) {
-		why = words{failed.Detail, failed.French}
+		why = words{failed.Detail.String(), failed.Detail.In(say.French)}
 	}
 	title := words{"You are not logged in", "Vous n’êtes pas connecté"}
 	name, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Path), "/")

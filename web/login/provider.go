@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/say"
 	"cms/web"
 )
 
@@ -40,7 +41,7 @@ func (l *Logins) admit(ctx context.Context) error {
 func (l *Logins) provider(name string) (*auth.Provider, error) {
 	i := slices.IndexFunc(l.providers, func(p *auth.Provider) bool { return p.Name() == name })
 	if i < 0 {
-		return nil, web.NewProblem(http.StatusNotFound, "There is no such identity provider here.")
+		return nil, web.NewProblem(http.StatusNotFound, say.New("There is no such identity provider here."))
 	}
 	return l.providers[i], nil
 }
@@ -68,8 +69,8 @@ func (l *Logins) start(ctx context.Context, r *http.Request, provider, returnTo 
 	}
 	for name := range r.URL.Query() {
 		if name != "return_to" {
-			wrong := web.NewProblem(http.StatusUnprocessableEntity, "The request has parameters that are unknown or wrong.")
-			wrong.Errors = []web.Fault{{Detail: "unexpected query parameter; the only one is return_to", Pointer: "query"}}
+			wrong := web.NewProblem(http.StatusUnprocessableEntity, say.New("The request has parameters that are unknown or wrong."))
+			wrong.Errors = []web.Fault{{Detail: say.New("unexpected query parameter; the only one is return_to"), Pointer: "query"}}
 			return nil, wrong
 		}
 	}
@@ -95,9 +96,9 @@ func (l *Logins) start(ctx context.Context, r *http.Request, provider, returnTo 
 func checkReturn(path string) error {
 	switch {
 	case path != "" && !localPath(path):
-		return web.NewProblem(http.StatusBadRequest, "return_to must be a path of this service, such as /editor/.")
+		return web.NewProblem(http.StatusBadRequest, say.New("return_to must be a path of this service, such as /editor/."))
 	case len(path) > maxReturnTo:
-		return web.NewProblem(http.StatusUnprocessableEntity, "return_to is longer than 2048 bytes.")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("return_to is longer than 2048 bytes."))
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func checkReturn(path string) error {
 // the client chose, is more than it keeps.
 func tooLong(err error) error {
 	if errors.Is(err, auth.ErrTooLong) {
-		return web.NewProblem(http.StatusUnprocessableEntity, "return_to is longer than a browser keeps.")
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("return_to is longer than a browser keeps."))
 	}
 	return err
 }

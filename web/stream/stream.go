@@ -15,12 +15,12 @@ package stream
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
+	"cms/say"
 	"cms/web"
 )
 
@@ -89,10 +89,10 @@ func (s *Streams) Open(caller string) (*Stream, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.open[caller] >= s.bounds.PerCaller:
-		return nil, web.NewProblem(http.StatusTooManyRequests, fmt.Sprintf("You have %d event streams open, which is as many as anyone may. Close one first.", s.bounds.PerCaller)).
+		return nil, web.NewProblem(http.StatusTooManyRequests, say.New("You have %d event streams open, which is as many as anyone may. Close one first.", s.bounds.PerCaller)).
 			With("Retry-After", retry)
 	case s.count >= s.bounds.Total:
-		return nil, web.NewProblem(http.StatusServiceUnavailable, fmt.Sprintf("All %d event streams of the service are taken. Try again in a moment, or ask for /v1/changes.", s.bounds.Total)).
+		return nil, web.NewProblem(http.StatusServiceUnavailable, say.New("All %d event streams of the service are taken. Try again in a moment, or ask for /v1/changes.", s.bounds.Total)).
 			With("Retry-After", retry)
 	}
 	s.open[caller]++
