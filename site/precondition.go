@@ -1,6 +1,11 @@
 package site
 
-import "slices"
+import (
+	"context"
+	"slices"
+
+	"cms/content"
+)
 
 // Precondition is what a writer believes to be there (RFC 9110, section 13).
 // An edit of an entry needs one of Any, Revisions and Base.
@@ -10,7 +15,12 @@ type Precondition struct {
 	Absent    bool     // nothing (If-None-Match: *)
 	Not       []string // none of these revisions (If-None-Match)
 	Base      string   // the revision that the edit was made on: merge when the entry has moved on
+	Settle    Settle   // decides where such a merge clashes; nil refuses the edit
 }
+
+// Settle makes of a merge, in which what clashes is as it stands in the repository, what
+// it is to become.
+type Settle func(ctx context.Context, merged *content.Merged, schema *content.Schema) (*content.Document, error)
 
 // asked says whether p expects an entry of a certain kind, or any.
 func (p Precondition) asked() bool { return p.Any || p.Revisions != nil || p.Base != "" }

@@ -1,0 +1,391 @@
+package editor
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cms/auth"
+	"cms/content"
+	"cms/site"
+	"cms/web"
+)
+
+// pageSize is how many entries a page of a list shows.
+const pageSize = 50
+
+// maxColumns is how many fields a list shows where nobody has chosen.
+const maxColumns = 4
+
+// listView is a list of entries. Its address holds all of its state.
+type listView struct {
+	Collection site.Collection
+	Label      string
+	Columns    []column
+	Rows       []row
+	Total      int
+	Text       string // that is looked for
+	Filters    []filterView
+	Sorts      []choice
+	Next       string // the address of the page behind; "" at the end
+	Paged      bool   // this is not the first page
+	First      string // the address of the first page
+	Filtered   bool   // not everything is asked for
+	MayCreate  bool
+}
+
+// column is a field in a list.
+type column struct {
+	Field   content.Field
+	Label   string
+	Sort    string // the address of the list in its order
+	Ordered string // ascending, descending or "" when it is not by the field
+}
+
+// row is an entry in a list.
+type row struct {
+	Entry *site.Entry
+	Title string
+	Cells []string
+	State *stateView
+}
+
+// filterView is a control that narrows a list by one field.
+type filterView struct {
+	Name, Label string
+	Kind        string // choices or dates
+	Choices     []choice
+	From, Until string
+}
+
+// list shows the entries of a collection.
+func (e *Editor) list(v *visit) error {
+	c, err := e.site.Collection(v.r.Context(), v.caller, v.r.PathValue("collection"))
+	if err != nil {
+		return err
+	}
+	asked := v.r.URL.Query()
+	view := &listView{
+		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "",
+		MayCreate: slices.Contains(c.Actions, auth.Create),
+	}
+	q := site.Query{Limit: pageSize, Cursor: asked.Get("cursor"), Text: view.Text}
+	fields := listed(&c.Schema)
+	order := asked.Get("sort")
+	if order == "" {
+		order = defaultOrder(&c.Schema)
+	}
+	q.Sort = orderOf(order)
+	for _, f := range fields {
+		narrow(v, view, &q, f, asked)
+	}
+	view.Filtered = view.Text != "" || len(q.Filters) > 0
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, q)
+	if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.Malformed && (q.Cursor != "" || asked.Get("sort") != "") {
+		return v.leadTo(v.address(map[string]string{"cursor": "", "sort": ""})) // of an older schema, or a list that has changed
+	}
+	if err != nil {
+		return err
+	}
+	view.Total = page.Total
+	for _, f := range fields[:min(len(fields), maxColumns)] {
+		view.Columns = append(view.Columns, columnOf(v, f, order))
+	}
+	for _, entry := range page.Items {
+		view.Rows = append(view.Rows, e.row(v, entry, view.Columns))
+	}
+	if page.Next != "" {
+		view.Next = v.address(map[string]string{"cursor": page.Next})
+	}
+	view.First = v.address(map[string]string{"cursor": ""})
+	return e.show(v, http.StatusOK, "list", view.Label, c.Name, view)
+}
+
+// listed are the fields that a list can show, but for the title, which is the link.
+func listed(s *content.Schema) []content.Field {
+	var found []content.Field
+	title := titleField(s)
+	for _, f := range s.Fields {
+		switch f.Type {
+		case content.TypeText, content.TypeMarkdown, content.TypeObject, content.TypeURL, content.TypeImage, content.TypeFile:
+			continue
+		case content.TypeList:
+			continue
+		}
+		if f.Name != title && !f.Hidden {
+			found = append(found, f)
+		}
+	}
+	weight := func(f content.Field) int {
+		switch f.Type {
+		case content.TypeDate, content.TypeDatetime:
+			return 0
+		case content.TypeBoolean, content.TypeSelect:
+			return 1
+		case content.TypeReference:
+			return 2
+		}
+		return 3
+	}
+	slices.SortStableFunc(found, func(a, b content.Field) int { return weight(a) - weight(b) })
+	return found
+}
+
+// titleField is the field that people know entries by; "" for none.
+func titleField(s *content.Schema) string {
+	for _, name := range []string{"title", "titre", "name", "nom"} {
+		if slices.ContainsFunc(s.Fields, func(f content.Field) bool { return f.Name == name }) {
+			return name
+		}
+	}
+	for _, f := range s.Fields {
+		if f.Type == content.TypeString {
+			return f.Name
+		}
+	}
+	if !s.Defined {
+		return "title"
+	}
+	return ""
+}
+
+// titleOf is what people know an entry by.
+func titleOf(s *content.Schema, fields *content.Object, slug content.Slug) string {
+	if name := titleField(s); name != "" {
+		if title, ok := fields.Get(name); ok && strings.TrimSpace(textOf(title)) != "" {
+			return textOf(title)
+		}
+	}
+	return slug.String()
+}
+
+// defaultOrder is how a list is sorted where nothing is asked: the newest first, where
+// there is a date.
+func defaultOrder(s *content.Schema) string {
+	for _, f := range s.Fields {
+		if (f.Type == content.TypeDate || f.Type == content.TypeDatetime) && !f.Hidden {
+			return "-" + f.Name
+		}
+	}
+	return titleField(s)
+}
+
+func orderOf(sort string) []site.Order {
+	name, descending := strings.CutPrefix(sort, "-")
+	if name == "" {
+		return nil
+	}
+	return []site.Order{{Field: name, Descending: descending}}
+}
+
+func columnOf(v *visit, f content.Field, order string) column {
+	c := column{Field: f, Label: v.of(f.Label)}
+	if c.Label == "" {
+		c.Label = f.Name
+	}
+	next := f.Name
+	switch order {
+	case f.Name:
+		c.Ordered, next = "ascending", "-"+f.Name
+	case "-" + f.Name:
+		c.Ordered = "descending"
+	}
+	c.Sort = v.address(map[string]string{"sort": next, "cursor": ""})
+	return c
+}
+
+// narrow adds the filters that are asked for by a field, and the control for it.
+func narrow(v *visit, view *listView, q *site.Query, f content.Field, asked url.Values) {
+	one := filterView{Name: "f." + f.Name, Label: v.of(f.Label)}
+	if one.Label == "" {
+		one.Label = f.Name
+	}
+	is := asked.Get(one.Name)
+	switch f.Type {
+	case content.TypeBoolean:
+		one.Kind = "choices"
+		one.Choices = []choice{{"true", v.T("yes"), is == "true"}, {"false", v.T("no"), is == "false"}}
+		switch is {
+		case "true":
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		case "false": // absent is no as well
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Ne, Value: "true"})
+		}
+	case content.TypeSelect:
+		one.Kind = "choices"
+		for _, o := range f.Options {
+			text := textOf(o)
+			one.Choices = append(one.Choices, choice{text, text, is == text})
+		}
+		if is != "" {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		}
+	case content.TypeDate, content.TypeDatetime:
+		one.Kind, one.From, one.Until = "dates", asked.Get(one.Name+".from"), asked.Get(one.Name+".until")
+		if _, ok := content.ParseTime(one.From); ok {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Gte, Value: one.From})
+		}
+		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Lt, Value: t.AddDate(0, 0, 1).Format("2006-01-02")})
+		}
+	default:
+		if is != "" { // asked for by an address, without a control
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		}
+		return
+	}
+	view.Filters = append(view.Filters, one)
+}
+
+// address is that of this page with other parameters; "" takes one away.
+func (v *visit) address(with map[string]string) string {
+	q := v.r.URL.Query()
+	for name, value := range with {
+		if value == "" {
+			q.Del(name)
+			continue
+		}
+		q.Set(name, value)
+	}
+	if len(q) == 0 {
+		return v.r.URL.EscapedPath()
+	}
+	return v.r.URL.EscapedPath() + "?" + q.Encode()
+}
+
+func (e *Editor) row(v *visit, entry *site.Entry, columns []column) row {
+	r := row{Entry: entry, Title: entry.Slug.String(), State: e.state(v, entry)}
+	for _, c := range columns {
+		x, _ := entry.Fields.Get(c.Field.Name)
+		r.Cells = append(r.Cells, v.Value(x))
+	}
+	if c, err := e.site.Collection(v.r.Context(), v.caller, entry.Collection); err == nil {
+		r.Title = titleOf(&c.Schema, entry.Fields, entry.Slug)
+	}
+	return r
+}
+
+// stateView is where an entry stands: on the site or not, and whether it is as its
+// schema expects.
+type stateView struct {
+	Kind string // ok, warn or bad
+	Text string
+	URL  string
+}
+
+// state tells where an entry stands; nil where nothing is known.
+func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
+	if n := len(faultsOf(entry.Problems)); n > 0 {
+		return &stateView{Kind: "bad", Text: v.T("state.invalid", n)}
+	}
+	if e.o.Builds == nil {
+		return nil
+	}
+	b, ok := e.o.Builds(v.r.Context(), entry.Updated.Commit)
+	if !ok {
+		return nil
+	}
+	s := &stateView{URL: b.URL}
+	switch b.State {
+	case "live":
+		s.Kind, s.Text = "ok", v.T("state.live")
+		if !b.At.IsZero() {
+			s.Text = v.T("state.since", v.when(b.At.In(v.zone)))
+		}
+	case "failed":
+		s.Kind, s.Text = "bad", v.T("state.failed")
+	default:
+		s.Kind, s.Text = "warn", v.T("state."+b.State)
+	}
+	return s
+}
+
+// faultsOf are the problems that make an entry invalid; others are hints.
+func faultsOf(problems []content.Problem) []content.Problem {
+	var found []content.Problem
+	for _, p := range problems {
+		if !content.Valid([]content.Problem{p}) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// searchView is what a search of everything finds.
+type searchView struct {
+	Text  string
+	Hits  []hitView
+	Total int
+	Next  string
+}
+
+type hitView struct {
+	site.Hit
+	Title      string
+	Collection string
+}
+
+// search finds entries in all collections that the caller may read.
+func (e *Editor) search(v *visit) error {
+	text := strings.TrimSpace(v.r.URL.Query().Get("q"))
+	view := searchView{Text: text}
+	if text == "" {
+		return e.show(v, http.StatusOK, "search", v.T("search.title"), "", view)
+	}
+	if len(text) > site.MaxQueryText {
+		return web.NewProblem(http.StatusBadRequest, v.T("search.long"))
+	}
+	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Limit: pageSize, Cursor: v.r.URL.Query().Get("cursor")})
+	if err != nil {
+		return err
+	}
+	view.Total = hits.Total
+	for _, h := range hits.Items {
+		one := hitView{Hit: h, Title: h.Entry.Slug.String(), Collection: h.Entry.Collection}
+		if c, err := e.site.Collection(v.r.Context(), v.caller, h.Entry.Collection); err == nil {
+			one.Title, one.Collection = titleOf(&c.Schema, h.Entry.Fields, h.Entry.Slug), v.label(c)
+		}
+		view.Hits = append(view.Hits, one)
+	}
+	if hits.Next != "" {
+		view.Next = v.address(map[string]string{"cursor": hits.Next})
+	}
+	return e.show(v, http.StatusOK, "search", v.T("search.title"), "", view)
+}
+
+// homeView is the first page.
+type homeView struct {
+	Collections []homeCollection
+	Recent      []recentView // what was changed lately, the newest first
+}
+
+type homeCollection struct {
+	Name, Label string
+	Total       int
+	MayCreate   bool
+}
+
+type recentView struct {
+	Ref   site.Ref
+	Title string
+	By    string
+	Mine  bool
+	At    site.Change
+	State *stateView
+}
+
+// home shows where to begin.
+func (e *Editor) home(v *visit) error {
+	ctx := v.r.Context()
+	collections, err := e.site.Collections(ctx, v.caller)
+	if err != nil {
+		return err
+	}
+	var view homeView
+	for _, c := range collections {
+		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
+	}
+	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
+}
