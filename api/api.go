@@ -63,6 +63,7 @@ type Options struct {
 	Streams     stream.Bounds         // how many event streams may be open
 	Providers   []*auth.Provider      // where people may log in, with different names
 	Flows       *auth.Flows           // of logins there; those of this process alone when nil
+	Home        string                // where / leads, "" for nowhere
 }
 
 // New makes the API of o.Site.
@@ -115,6 +116,13 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) error { return page.Serve(w, r, mux.Vars(r)["file"]) }
+	if o.Home != "" {
+		op := web.Operation{Route: "/", Caller: web.Anyone, Unlimited: true}
+		a.router.Handle("/", a.web.Handle(op, func(w http.ResponseWriter, r *http.Request) error {
+			http.Redirect(w, r, o.Home, http.StatusSeeOther)
+			return nil
+		})).Methods(http.MethodGet, http.MethodHead)
+	}
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/docs": serve, "/docs/{file}": serve, "/openapi.json": a.serveOpenAPI,
 	} {

@@ -28,6 +28,9 @@ func (d *decoder) check(c *Config) {
 	d.state(&c.State)
 	d.collections(c.Collections)
 	d.media(&c.Media)
+	if _, err := time.LoadLocation(c.Site.TimeZone); err != nil || c.Site.TimeZone == "" || c.Site.TimeZone == "Local" {
+		d.add([]any{"site", "time_zone"}, "%q is not a time zone; write Europe/Paris", c.Site.TimeZone)
+	}
 	for i := range c.Collections {
 		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
 	}

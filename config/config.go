@@ -41,9 +41,16 @@ type Config struct {
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
 	Tracing     Tracing      `yaml:"tracing"`
+	Site        Site         `yaml:"site"`
 	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
 	source source
+}
+
+// Site is the site that is kept in the repository, as people know it.
+type Site struct {
+	Name     string `yaml:"name" default:"CMS"`
+	TimeZone string `yaml:"time_zone" default:"UTC"` // by its name in the IANA database
 }
 
 // Server is where and how HTTP is served.

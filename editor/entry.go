@@ -46,6 +46,8 @@ type entryView struct {
 	HTML       template.HTML // of the text
 	NoHTML     string        // why there is none
 	Others     []string      // who has the entry open too
+	Saved      bool          // a form was saved just now
+	Posted     bool          // this is a form that came back
 }
 
 // faultView leads to a field where something is wrong.
@@ -74,8 +76,10 @@ func (e *Editor) entry(v *visit) error {
 	view.Body = shown(body)
 	view.faults(v, entry.Problems)
 	e.render(v, view, body)
+	view.Others = e.present.look(v.caller, ref, v.now)
 	var told *notice
 	if saved := v.r.URL.Query().Get("saved"); saved != "" {
+		view.Saved = true
 		told = &notice{"ok", v.T("saved")}
 		if saved == "same" {
 			told = &notice{"ok", v.T("saved.same")}
@@ -205,6 +209,8 @@ func (e *Editor) saveEntry(v *visit) error {
 	}
 	do, name, _ := strings.Cut(posted.Get("do"), ":")
 	switch do {
+	case "open": // what was kept in the browser
+		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	case "add", "remove", "up", "down":
 		rearrange(posted, do, name)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
@@ -300,6 +306,7 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	f := e.formOf(v, view, posted)
 	controls, _ := f.fields(entry.Fields)
 	view.split(controls)
+	view.Posted = true
 	view.Revision, view.Message = posted.Get("base"), posted.Get("message")
 	if key := posted.Get("key"); key != "" {
 		view.Key = key

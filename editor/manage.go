@@ -67,11 +67,12 @@ func (e *Editor) createEntry(v *visit) error {
 		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
 		controls, _ := f.fields(nil)
 		view.split(controls)
+		view.Posted = true
 		view.Body, view.Slug, view.Message, view.Key = received(posted.Get("body")), posted.Get("slug"), posted.Get("message"), posted.Get("key")
 		view.faults(v, problems)
 		return e.showNoting(v, status, "entry", view.Title, c.Name, told, view)
 	}
-	if do, name, _ := strings.Cut(posted.Get("do"), ":"); do == "add" || do == "remove" || do == "up" || do == "down" {
+	if do, name, _ := strings.Cut(posted.Get("do"), ":"); do == "open" || do == "add" || do == "remove" || do == "up" || do == "down" {
 		rearrange(posted, do, name)
 		return again(http.StatusOK, nil, nil)
 	}

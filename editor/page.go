@@ -2,7 +2,9 @@ package editor
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
@@ -280,7 +282,13 @@ func kindOfRefusal(status int) string {
 	return "malformed"
 }
 
-// Initials of the caller.
+// Account tells the accounts apart that share a browser.
+func (v *visit) Account() string {
+	sum := sha256.Sum256([]byte(web.CallerKey(v.caller)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Caller is who looks at the page.
 func (v *visit) Caller() *auth.Principal { return v.caller }
 
 // Language is that of the page.

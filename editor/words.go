@@ -2,7 +2,11 @@ package editor
 
 import (
 	"embed"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/text/feature/plural"
@@ -25,6 +29,7 @@ type words struct {
 	language string
 	printer  *message.Printer
 	has      map[string]bool
+	scripts  string // those that scripts say, as JSON
 }
 
 // loadWords reads the catalogues.
@@ -52,12 +57,27 @@ func loadWords() (map[string]*words, error) {
 				return nil, fmt.Errorf("the text %s in %s: %w", key, name, err)
 			}
 		}
-		all[name] = &words{language: name, has: has}
+		scripts, err := json.Marshal(said(texts))
+		if err != nil {
+			return nil, err
+		}
+		all[name] = &words{language: name, has: has, scripts: string(scripts)}
 	}
 	for name, w := range all {
 		w.printer = message.NewPrinter(language.MustParse(name), message.Catalog(b))
 	}
 	return all, nil
+}
+
+// said are the texts that scripts say, by their keys there.
+func said(texts map[string]any) map[string]any {
+	some := map[string]any{}
+	for key, text := range texts {
+		if name, ok := strings.CutPrefix(key, "js."); ok {
+			some[name] = text
+		}
+	}
+	return some
 }
 
 // catalogue is the texts of a language by their keys.
@@ -78,6 +98,9 @@ func (w *words) T(key string, args ...any) string {
 	return w.printer.Sprintf(message.Key(key, key), args...)
 }
 
+// Scripts are the texts that scripts say, as JSON.
+func (w *words) Scripts() string { return w.scripts }
+
 // Has says whether there is a text of the key.
 func (w *words) Has(key string) bool { return w.has[key] }
 
@@ -91,8 +114,8 @@ func (w *words) of(texts map[string]string) string {
 			return text
 		}
 	}
-	for _, text := range texts {
-		return text
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		return texts[name]
 	}
 	return ""
 }

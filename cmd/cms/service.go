@@ -18,6 +18,7 @@ import (
 	"cms/api"
 	"cms/auth"
 	"cms/config"
+	"cms/editor"
 	"cms/repo"
 	"cms/site"
 	"cms/state"
@@ -155,12 +156,18 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Deployments: deployments,
 		Keys:        &keys,
 		Version:     version,
+		Home:        editor.Prefix,
 		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	floor.Mount("/", door)
+	pages, err := editorOf(c, p, s, floor, deployments)
+	if err != nil {
+		return nil, err
+	}
+	floor.Mount(editor.Prefix, pages)
 	s.server = newServer(c.Server.Listen, floor, log)
 	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)

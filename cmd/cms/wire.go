@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,13 +9,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // as small images have none
 
 	"cms/auth"
 	"cms/config"
 	"cms/content"
+	"cms/editor"
 	"cms/media"
 	"cms/site"
 	"cms/trace"
+	"cms/web"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -217,6 +222,29 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 	return trace.New(trace.Options{
 		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: version,
 		Sample: c.Tracing.Sample, Logger: log,
+	})
+}
+
+// editorOf are the pages for people.
+func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployments *webhooks.Deployments) (*editor.Editor, error) {
+	zone, err := time.LoadLocation(c.Site.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	var providers []editor.Provider
+	for _, is := range c.Auth.Issuers {
+		if is.Login != nil {
+			providers = append(providers, editor.Provider{Name: is.Login.Name, Label: is.Login.Name})
+		}
+	}
+	return editor.New(editor.Options{
+		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
+		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
+		Builds: func(ctx context.Context, commit string) (editor.Build, bool) {
+			d, ok := deployments.Of(ctx, commit)
+			return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
+		},
+		Logger: s.log,
 	})
 }
 
