@@ -49,6 +49,8 @@ type budget struct {
 
 	open []opener // brackets of the block that is being read
 
+	trace *trace // where things are, for who asks
+
 	reader     reader // of the inline parser that is at work
 	processors map[parser.DelimiterProcessor]*delimiters
 }

@@ -101,35 +101,45 @@ func addClass(b *budget, n ast.Node, class []byte) {
 
 // attributeLines takes the lines of a paragraph that hold an attribute list and
 // nothing else. The list is for the paragraph, or for the block before when the
-// paragraph has no other line.
+// paragraph has no other line, or when it stands below that block without a blank line.
 type attributeLines struct{}
 
 // Transform implements [parser.ParagraphTransformer].
 func (attributeLines) Transform(p *ast.Paragraph, reader text.Reader, pc parser.Context) {
+	b, before := budgetOf(pc), p.PreviousSibling()
 	kept := text.NewSegments()
-	var lists [][]byte
+	var own, others [][]byte
 	for i := range p.Lines().Len() {
 		line := p.Lines().At(i)
 		content := bytes.TrimSpace(line.Value(reader.Source()))
-		if m := attributeList.FindSubmatch(content); m != nil && len(m[0]) == len(content) {
-			lists = append(lists, m[1])
-			continue
+		switch m := attributeList.FindSubmatch(content); {
+		case m == nil || len(m[0]) != len(content):
+			kept.Append(line)
+		case kept.Len() == 0 && before != nil && !p.HasBlankPreviousLines():
+			others = append(others, m[1])
+		default:
+			own = append(own, m[1])
 		}
-		kept.Append(line)
 	}
-	if len(lists) == 0 {
+	switch {
+	case len(own)+len(others) == 0:
 		return
-	}
-	owner := ast.Node(p)
-	if kept.Len() == 0 {
-		owner = p.PreviousSibling()
+	case kept.Len() == 0:
+		own, others = nil, append(others, own...)
+		b.trace.attributes(p)
 		p.Parent().RemoveChild(p.Parent(), p)
-	} else {
+	default:
+		if len(others) == 0 {
+			b.trace.leads(p, kept, reader.Source())
+		}
 		p.SetLines(kept)
 	}
-	for _, list := range lists {
-		if owner != nil {
-			setAttributes(budgetOf(pc), owner, list)
+	for _, list := range own {
+		setAttributes(b, p, list)
+	}
+	for _, list := range others {
+		if before != nil {
+			setAttributes(b, before, list)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (p block) SetOption(name parser.OptionName, value any) { setOption(p.BlockP
 func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node, parser.State) {
 	b := budgetOf(pc)
 	b.step(1)
-	line, _ := r.PeekLine()
+	line, seg := r.PeekLine()
 	if at := pc.BlockOffset(); at >= 0 && at < len(line) {
 		switch line[at] {
 		case '#':
@@ -63,6 +63,7 @@ func (p block) Open(parent ast.Node, r text.Reader, pc parser.Context) (ast.Node
 		return nil, state
 	}
 	b.node(1)
+	b.trace.opened(parent, node, state, seg)
 	switch node.(type) {
 	case *extast.Footnote:
 		b.footnotes++
@@ -178,6 +179,7 @@ func (p inline) Parse(parent ast.Node, from text.Reader, pc parser.Context) ast.
 		return nil
 	}
 	b.node(2) // and the text before it
+	b.trace.read(node, seg, from)
 	switch n := node.(type) {
 	case *parser.Delimiter:
 		n.Processor = b.delimiters(n.Processor)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
@@ -73,20 +74,32 @@ func New() *Renderer {
 // *RefusedError for a text that is too long or too intricate, ErrBusy when too
 // many wait. It ends with ctx.
 func (r *Renderer) HTML(ctx context.Context, markdown string) (string, error) {
-	if len(markdown) > MaxBytes {
-		return "", refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
+	leave, err := r.enter(ctx, len(markdown))
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return r.render(newBudget(ctx, len(markdown)), markdown)
+}
+
+// enter waits for the turn of a text of so many bytes, which ends with leave.
+func (r *Renderer) enter(ctx context.Context, size int) (leave func(), err error) {
+	if size > MaxBytes {
+		return nil, refused("The text is longer than %d bytes, the limit for previews.", MaxBytes)
 	}
 	select {
 	case r.queue <- struct{}{}:
-		defer func() { <-r.queue }()
 	default:
-		return "", ErrBusy
+		return nil, ErrBusy
 	}
 	if err := r.running.Acquire(ctx, 1); err != nil {
-		return "", err
+		<-r.queue
+		return nil, err
 	}
-	defer r.running.Release(1)
-	return r.render(newBudget(ctx, len(markdown)), markdown)
+	return func() {
+		r.running.Release(1)
+		<-r.queue
+	}, nil
 }
 
 // render spends b on the HTML of a text.
@@ -94,25 +107,36 @@ func (r *Renderer) render(b *budget, markdown string) (string, error) {
 	var shown string
 	err := b.Run(func() error {
 		src := []byte(strings.ToValidUTF8(markdown, "\uFFFD"))
-		pc := parser.NewContext()
-		pc.Set(budgetKey, b)
-		doc := r.markdown.Parser().Parse(&lines{Reader: text.NewReader(src), b: b}, parser.WithContext(pc))
+		doc := r.parse(b, src)
 		out := output{b: b}
 		out.Grow(len(src) + len(src)/2)
 		if err := r.markdown.Renderer().Render(&out, src, doc); err != nil {
 			return fmt.Errorf("render Markdown: %w", err)
 		}
 		b.tags(out.Bytes())
-		safe := output{b: b}
-		safe.Grow(out.Len())
-		b.output = 0
-		if err := r.policy.SanitizeReaderToWriter(&input{bytes.NewReader(out.Bytes()), b}, &safe); err != nil {
-			return fmt.Errorf("sanitize HTML: %w", err)
-		}
-		shown = onlyPlayers(b, safe.Bytes())
-		return nil
+		var err error
+		shown, err = r.sanitize(b, out.Bytes())
+		return err
 	})
 	return shown, err
+}
+
+// parse spends b on the tree of a text.
+func (r *Renderer) parse(b *budget, src []byte) ast.Node {
+	pc := parser.NewContext()
+	pc.Set(budgetKey, b)
+	return r.markdown.Parser().Parse(&lines{Reader: text.NewReader(src), b: b}, parser.WithContext(pc))
+}
+
+// sanitize spends b on HTML as the policy has it.
+func (r *Renderer) sanitize(b *budget, html []byte) (string, error) {
+	safe := output{b: b}
+	safe.Grow(len(html))
+	b.output = 0
+	if err := r.policy.SanitizeReaderToWriter(&input{bytes.NewReader(html), b}, &safe); err != nil {
+		return "", fmt.Errorf("sanitize HTML: %w", err)
+	}
+	return onlyPlayers(b, safe.Bytes()), nil
 }
 
 func refused(format string, args ...any) error {

@@ -20,6 +20,8 @@ func TestHTML(t *testing.T) {
 		{"raw HTML", `<a href="https://example.org/a.pdf">publié</a>`, "<p><a href=\"https://example.org/a.pdf\">publié</a></p>\n"},
 		{"attribute line", "Texte\n{: .note #haut}\n", "<p class=\"note\" id=\"haut\">Texte</p>\n"},
 		{"attribute line of a list", "- a\n\n{: .liste .longue}\n", "<ul class=\"liste longue\">\n<li>a</li>\n</ul>\n"},
+		{"attribute line of a heading", "# A\n{: .titre}\nb\n{: .note}\n", "<h1 class=\"titre\" id=\"a\">A</h1>\n<p class=\"note\">b</p>\n"},
+		{"attribute line before a paragraph", "a\n\n{: .note}\nb\n", "<p>a</p>\n<p class=\"note\">b</p>\n"},
 		{"attribute span", `[a](/b){: .bouton title="Lire"} fin`, "<p><a href=\"/b\" class=\"bouton\" title=\"Lire\">a</a> fin</p>\n"},
 		{"attribute span after text", "a {: .b}", "<p>a {: .b}</p>\n"},
 		{"table", "|a|b|\n|:-|-:|\n|1|2|\n", "<table>\n<thead>\n<tr>\n<th align=\"left\">a</th>\n<th align=\"right\">b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td align=\"left\">1</td>\n<td align=\"right\">2</td>\n</tr>\n</tbody>\n</table>\n"},

@@ -251,6 +251,8 @@ func (h *history) drop(lost []int32, paths []string) {
 			delete(h.touches, path)
 		}
 	}
+	h.log = slices.DeleteFunc(h.log, func(d deletion) bool { return d.commit >= from })
+	h.dropped++
 	h.journal, h.next = h.journal.truncatedAt(from), h.next.truncatedAt(from)
 	h.truncate(from)
 	for _, c := range commits {

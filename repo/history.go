@@ -60,6 +60,9 @@ type history struct {
 	merged   map[int32][]int32  // the parents of merges, but for the first
 	touches  map[string][]touch // by path, oldest first
 	ends     map[moveEnd]string // of moves, the other one
+	log      []deletion         // what ended at its path: deletions, and moves away
+	dropped  int                // how often commits were taken out
+	ended    deletionLists      // made of the log
 	recent   [recentCommits][]diffEntry
 	arena    *strings.Builder // that there is room in; see intern
 	interned *[4096]string    // texts that were kept lately, by their sums
@@ -263,6 +266,9 @@ func (h *history) touch(path string, t touch, other string) {
 	if t.kind >= moved {
 		h.ends[moveEnd{t.commit, path}] = other
 	}
+	if t.kind == deleted || t.kind == movedAway {
+		h.log = append(h.log, deletion{t.commit, path})
+	}
 	list := h.touches[path]
 	at := len(list)
 	for at > 0 && h.before(t.commit, list[at-1].commit) {
@@ -462,19 +468,12 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			return nil, err
 		}
 		for _, c := range steps {
-			if err := ctx.Err(); err != nil {
+			done, err := r.commitChanges(ctx, read, c)
+			if err != nil {
 				return nil, err
 			}
-			changes, err := r.changesOf(read, c)
-			if err != nil {
-				return nil, fmt.Errorf("diff commit %s: %w", c.hash, err)
-			}
-			files := r.fileChanges(changes)
-			out = append(out, CommitChanges{
-				Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
-				Depth: int(c.generation), Changes: files,
-			})
-			if count += len(files); limit > 0 && count >= limit {
+			out = append(out, done)
+			if count += len(done.Changes); limit > 0 && count >= limit {
 				return out, nil
 			}
 			since = c.hash
@@ -483,6 +482,49 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			return out, nil
 		}
 	}
+}
+
+// ChangesBack is [Repo.Changes] from its other end: the newest first, until there are limit
+// changes of files. The commit next is the one to go on with as until, zero at the end.
+func (r *Repo) ChangesBack(ctx context.Context, since, until Hash, limit int) (out []CommitChanges, next Hash, err error) {
+	read := cachedTrees(r.store)
+	for count := 0; ; {
+		steps, err := r.history.stepsBack(since, until, min(limit, stepsAtOnce))
+		if err != nil {
+			return nil, Hash{}, err
+		}
+		for _, c := range steps {
+			done, err := r.commitChanges(ctx, read, c)
+			if err != nil {
+				return nil, Hash{}, err
+			}
+			out, until = append(out, done), c.base
+			if until == since {
+				return out, Hash{}, nil
+			}
+			if count += len(done.Changes); count >= limit {
+				return out, until, nil
+			}
+		}
+		if len(steps) == 0 {
+			return out, Hash{}, nil
+		}
+	}
+}
+
+// commitChanges is what one step changed.
+func (r *Repo) commitChanges(ctx context.Context, read func(Hash) ([]byte, error), c step) (CommitChanges, error) {
+	if err := ctx.Err(); err != nil {
+		return CommitChanges{}, err
+	}
+	changes, err := r.changesOf(read, c)
+	if err != nil {
+		return CommitChanges{}, fmt.Errorf("diff commit %s: %w", c.hash, err)
+	}
+	return CommitChanges{
+		Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
+		Depth: int(c.generation), Changes: r.fileChanges(changes),
+	}, nil
 }
 
 // ChangesOf is what a commit changed against its first parent. ErrUnknownCommit

@@ -23,24 +23,9 @@ const stepsAtOnce = 64
 func (h *history) steps(since, until Hash, most int) ([]step, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	first := int32(-1)
-	if !since.IsZero() {
-		n, ok := h.number(since)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
-		}
-		first = n
-	}
-	last, ok := h.number(until)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
-	}
-	stretches := []segment{{last, 0}}
-	if first >= 0 {
-		w := walk{h, first, make(map[int32]bool)}
-		if stretches, ok = w.pathTo(last); !ok {
-			return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
-		}
+	stretches, err := h.path(since, until)
+	if err != nil {
+		return nil, err
 	}
 	var list []step
 	for _, s := range stretches {
@@ -58,12 +43,64 @@ func (h *history) steps(since, until Hash, most int) ([]step, error) {
 		if i > 0 {
 			at.base = list[i-1].hash
 		}
-		n, _ := h.number(at.hash)
-		if n >= int32(h.commits.len()-recentCommits) && (at.parent < 0 || h.commits.at(at.parent).hash == at.base) {
-			at.changes = h.recent[n%recentCommits]
-		}
+		h.recall(at)
 	}
 	return list, nil
+}
+
+// stepsBack begins the same list at its other end: the newest first. The base of the last
+// one is since, or where it goes on.
+func (h *history) stepsBack(since, until Hash, most int) ([]step, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	stretches, err := h.path(since, until)
+	if err != nil {
+		return nil, err
+	}
+	var list []step
+	for _, s := range slices.Backward(stretches) {
+		for n, depth := s.top, h.commits.at(s.top).depth; depth >= s.low && len(list) <= most; depth-- {
+			list = append(list, step{commit: *h.commits.at(n)})
+			n = h.commits.at(n).parent
+		}
+	}
+	for i := range list {
+		list[i].base = since
+		if i+1 < len(list) {
+			list[i].base = list[i+1].hash
+		}
+		h.recall(&list[i])
+	}
+	return list[:min(most, len(list))], nil
+}
+
+// recall gives a step its changes, if they are at hand.
+func (h *history) recall(at *step) {
+	n, _ := h.number(at.hash)
+	if n >= int32(h.commits.len()-recentCommits) && (at.parent < 0 || h.commits.at(at.parent).hash == at.base) {
+		at.changes = h.recent[n%recentCommits]
+	}
+}
+
+// path is what leads from since, which may be zero, to until: see steps.
+func (h *history) path(since, until Hash) ([]segment, error) {
+	last, ok := h.number(until)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
+	}
+	if since.IsZero() {
+		return []segment{{last, 0}}, nil
+	}
+	first, ok := h.number(since)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
+	}
+	w := walk{h, first, make(map[int32]bool)}
+	stretches, ok := w.pathTo(last)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s does not lead to %s", ErrUnknownCommit, since, until)
+	}
+	return stretches, nil
 }
 
 // parentOf is the first parent of a commit, zero for a first one.

@@ -104,6 +104,18 @@ func TestWay(t *testing.T) {
 				if len(got) != len(want) {
 					t.Fatalf("seed %d, %d to %d: got %d steps, want %v", seed, first, last, len(got), want)
 				}
+				back, until := []step(nil), h.name(last)
+				for until != since {
+					page, err := h.stepsBack(since, until, 3)
+					if err != nil || len(page) == 0 || len(page) > 3 {
+						t.Fatalf("seed %d, %d to %d: back from %s are %v, %v", seed, first, last, until, page, err)
+					}
+					back, until = append(back, page...), page[len(page)-1].base
+				}
+				slices.Reverse(back)
+				if !slices.EqualFunc(back, got, func(a, b step) bool { return a.hash == b.hash && a.base == b.base }) {
+					t.Fatalf("seed %d, %d to %d: back are %v, want %v", seed, first, last, back, got)
+				}
 			}
 		}
 	}

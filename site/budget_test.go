@@ -165,6 +165,18 @@ func asks(f *fixture) []ask {
 			_, err := s.Since(ctx, pr, commits[len(commits)-1], n)
 			return err
 		}},
+		{"changes of commits, backwards", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
+			_, err := s.Before(ctx, pr, "", commits[1], n)
+			return err
+		}},
+		{"as it was first", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
+			_, err := s.EntryAt(ctx, pr, at(n, "history"), oldest[n].Commit)
+			return err
+		}},
+		{"values", "partial", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
+			_, err := s.Facets(ctx, pr, collectionOf(n), site.FacetQuery{Fields: []string{"title", "updated.author"}, Limit: 10})
+			return err
+		}},
 		{"changes of many files", "editor", func(ctx context.Context, s *site.Site, pr *auth.Principal, n int) error {
 			seen, err := s.Since(ctx, pr, commits[1], n)
 			if err == nil && seen.Until != head {

@@ -20,6 +20,7 @@ type Seen struct {
 	Changes []FileChange // of entries and media
 	Until   string       // the last commit that was looked at, from which to continue
 	More    bool         // there are later commits
+	Next    string       // of [Site.Before] alone: the commit to go on with as until; "" at the end
 }
 
 // Since is what the commits after since did to entries and media, as far as pr
@@ -61,6 +62,47 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	if n := len(commits); n > 0 && commits[n-1].Commit.String() != head {
 		seen.Until, seen.More = commits[n-1].Commit.String(), true
 	}
+	return seen, nil
+}
+
+// Before is [Site.Since] from its other end: what the commits from until back to since did,
+// the newest first. An empty until is the newest commit; [Seen.Until] is where it began, and
+// from where one can catch up later.
+func (s *Site) Before(ctx context.Context, pr *auth.Principal, since, until string, limit int) (*Seen, error) {
+	if !s.policy.Knows(pr) {
+		return nil, errNoRole()
+	}
+	if until == "" {
+		until, _ = s.Head()
+	}
+	seen := &Seen{Until: until}
+	if since == until {
+		return seen, nil
+	}
+	commits, next, err := s.repo.ChangesBack(ctx, repo.NewHash(since), repo.NewHash(until), limit)
+	switch {
+	case errors.Is(err, ErrUnknownCommit):
+		return nil, errUnknownCommit(err)
+	case err != nil:
+		return nil, err
+	}
+	seen.Next = hexOrEmpty(next)
+	r := s.changeReader(ctx, pr, math.MaxInt64)
+	defer r.effort.release()
+	for i, c := range commits {
+		for _, f := range c.Changes {
+			told, err := r.changes(ctx, c, f)
+			if err != nil {
+				return nil, err
+			}
+			seen.Changes = append(seen.Changes, told...)
+		}
+		if r.effort.spent() > pageBudget && i+1 < len(commits) {
+			seen.Next = commits[i+1].Commit.String()
+			break
+		}
+	}
+	seen.More = seen.Next != ""
 	return seen, nil
 }
 

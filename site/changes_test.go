@@ -97,6 +97,31 @@ func TestVisibleChanges(t *testing.T) {
 		if !slices.Equal(parts, want) || !slices.Equal(pages, want) {
 			t.Errorf("%s: got in parts\n%s\nin pages\n%s\nwant\n%s", role, strings.Join(parts, "\n"), strings.Join(pages, "\n"), strings.Join(want, "\n"))
 		}
+		var back []string
+		for until, next := "", "-"; next != ""; {
+			page, err := f.Before(t.Context(), pr, start, until, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if until == "" && page.Until != f.Tip() || page.More != (page.Next != "") {
+				t.Errorf("%s: a page back from %q is until %s, and more %t", role, until, page.Until, page.More)
+			}
+			byCommit := map[string][]site.FileChange{} // of which those of one commit are in the order of their paths
+			var order []string
+			for _, c := range page.Changes {
+				if len(byCommit[c.Commit]) == 0 {
+					order = append(order, c.Commit)
+				}
+				byCommit[c.Commit] = append(byCommit[c.Commit], c)
+			}
+			for _, commit := range order {
+				back = append(slices.Clone(tell(byCommit[commit])), back...)
+			}
+			until, next = page.Next, page.Next
+		}
+		if !slices.Equal(back, want) {
+			t.Errorf("%s: got backwards\n%s\nwant\n%s", role, strings.Join(back, "\n"), strings.Join(want, "\n"))
+		}
 		if sees[role], err = f.Sees(pr); err != nil {
 			t.Fatal(err)
 		}

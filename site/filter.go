@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"cms/content"
 	"cms/search"
 )
@@ -30,11 +32,12 @@ const (
 	Gte      Op = "gte"
 	In       Op = "in"
 	Contains Op = "contains" // part of a text, whatever its case and accents
+	Prefix   Op = "prefix"   // what a text begins with, as it is written
 	Exists   Op = "exists"
 )
 
 // Ops lists every operator.
-func Ops() []Op { return []Op{Eq, Ne, Lt, Lte, Gt, Gte, In, Contains, Exists} }
+func Ops() []Op { return []Op{Eq, Ne, Lt, Lte, Gt, Gte, In, Contains, Prefix, Exists} }
 
 // filter is a Filter that makes sense, for one caller.
 type filter struct {
@@ -43,7 +46,7 @@ type filter struct {
 	given  string            // the value as it was given
 	values []cell            // the readings of the value, one of each kind that it can be of; for In of each value
 	among  map[cellName]bool // the same, of many values
-	text   string            // folded, for Contains
+	text   string            // folded, for Contains; in the normal form C, for Prefix
 	want   bool              // for Exists
 	closed bool              // the field is hidden: no entry has it
 }
@@ -61,6 +64,9 @@ func (acc *access) filter(f Filter, typed typedPath) (filter, error) {
 		return out, nil
 	case Contains:
 		out.text = search.Fold(f.Value)
+		return out, nil
+	case Prefix:
+		out.text = norm.NFC.String(f.Value)
 		return out, nil
 	case In:
 		if strings.Count(f.Value, ",") >= MaxValues {
@@ -114,6 +120,8 @@ func (f *filter) matches(fields values, made *cells) bool {
 		return c.some(f.equal)
 	case Contains:
 		return c.some(func(c *cell) bool { return c.kind == text && strings.Contains(search.Fold(c.text), f.text) })
+	case Prefix:
+		return c.some(func(c *cell) bool { return c.kind == text && strings.HasPrefix(c.text, f.text) })
 	}
 	return c.some(f.ordered)
 }

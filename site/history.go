@@ -285,6 +285,65 @@ func (s *Site) lastReadable(ctx context.Context, budget *budget, c *content.Coll
 	return nil, nil
 }
 
+// EntryAt is an entry as it was: at one of its revisions, or at a commit of the branch. Its
+// problems are those with the rules of today, but for those about other entries. It is also
+// that of an entry which was deleted since, or had another name. NotFound when the entry was
+// not there then, as far as pr sees.
+func (s *Site) EntryAt(ctx context.Context, pr *auth.Principal, ref Ref, at string) (*Entry, error) {
+	p, err := s.timeline(ctx, pr, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer p.access.budget.release()
+	if first, err := p.find("at", "", 0, p.access.full); err != nil {
+		return nil, err
+	} else if first == len(p.versions) {
+		return nil, errNoEntry() // whatever is asked about it
+	}
+	i, err := p.moment(at)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.at(i)
+	if err != nil {
+		return nil, err
+	}
+	if c.gone || !c.visible {
+		return nil, &Error{Code: NotFound, Detail: "There was no such entry at that commit."}
+	}
+	d, err := s.parsed(ctx, p.access.budget, p.access.Collection, c.Revision)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]repo.Change, 0, maxHistorySearch+1)
+	for _, v := range p.versions[i:min(i+maxHistorySearch+1, len(p.versions))] {
+		changes = append(changes, v.Change)
+	}
+	last := c.Change
+	if len(p.access.hidden(d.Fields())) > 0 {
+		if last, err = p.access.lastVisible(ctx, changes); err != nil {
+			return nil, err
+		}
+	}
+	return p.access.newEntry(Entry{Ref: ref, Path: c.Path, Revision: c.known, Updated: change(last),
+		source: func() ([]byte, error) { return d.Source(), nil }}, d.Fields(), d.Problems()), nil
+}
+
+// moment is the number of the version that was there at a commit of the branch, or that
+// has a revision; that of none before the first one.
+func (p *timeline) moment(at string) (int, error) {
+	until, ok := p.access.site.Position(at)
+	if !ok {
+		return p.find("at", at, 0, p.access.full)
+	}
+	for i := range p.versions {
+		if n, known := p.access.site.repo.Position(p.versions[i].Commit); known && n <= until {
+			return i, nil
+		}
+	}
+	return len(p.versions), nil
+}
+
 // Difference is what lies between two states of an entry.
 type Difference struct {
 	content.DocumentDiff

@@ -150,9 +150,13 @@ func (q Query) check() error {
 	long := func(path string) bool { return len(path) > MaxFieldPath }
 	if slices.ContainsFunc(q.Filters, func(f Filter) bool { return long(f.Field) }) ||
 		slices.ContainsFunc(q.Sort, func(o Order) bool { return long(o.Field) }) || slices.ContainsFunc(q.Fields, long) {
-		return &Error{Code: Malformed, Detail: fmt.Sprintf("The path of a field has at most %d bytes.", MaxFieldPath)}
+		return errLongPath()
 	}
 	return nil
+}
+
+func errLongPath() error {
+	return &Error{Code: Malformed, Detail: fmt.Sprintf("The path of a field has at most %d bytes.", MaxFieldPath)}
 }
 
 func (acc *access) list(ctx context.Context, q Query) (*list, error) {
@@ -225,7 +229,7 @@ func (l *list) key() selectionKey {
 		fmt.Fprintf(h, "%q %q %q %t ", f.op, f.typed.path, f.given, f.closed)
 	}
 	fmt.Fprintf(h, "%#v %q %s", l.sort, l.words, l.access.visible())
-	if l.hasOwn("valid") { // which depends on other entries
+	if l.hasOwn("valid") && l.access.crosses() { // which depends on other entries
 		fmt.Fprintf(h, " %s", l.snap.Commit())
 	}
 	return selectionKey(h.Sum(nil))

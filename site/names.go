@@ -39,7 +39,8 @@ func (acc *access) named(ctx context.Context, name string) (typedPath, error) {
 	if seen, err := acc.seesAny(ctx); err != nil || !seen { // in nothing, no name is unknown
 		return typedPath{name, ""}, err
 	}
-	return typedPath{}, &Error{Code: Malformed, Detail: fmt.Sprintf("No entry has a field of one of the names in filter or sort. Beside fields there are %s.", strings.Join(ownList(), ", "))}
+	return typedPath{}, &Error{Code: Malformed, Detail: fmt.Sprintf("No entry has a field of one of the names in the query. Beside fields there are %s.", strings.Join(ownList(), ", ")) +
+		didYouMean(name, acc.names(ctx))}
 }
 
 func ownList() []string {
@@ -73,6 +74,9 @@ func (acc *access) seesAny(ctx context.Context) (bool, error) {
 	found, err := acc.site.find(ctx, &list{access: acc})
 	return found.len() > 0, err
 }
+
+// crosses says whether entries have rules about other entries.
+func (acc *access) crosses() bool { return acc.site != nil && acc.site.crossRules[acc.Name] != nil }
 
 // hasOwn says whether a query asks for what is the entries' own and, with a name, for
 // that.

@@ -74,6 +74,12 @@ func TestNamesOfLists(t *testing.T) {
 		{f.editor, "pages", "slug:eq:a/z", "", "a/z"},
 		{f.editor, "pages", "@slug:in:b,c", "", "b c"},
 		{f.editor, "pages", "path:contains:pages/A", "", "a/z"},
+		{f.editor, "pages", "slug:prefix:a/", "", "a/z"},
+		{f.editor, "pages", "path:prefix:pages/a/", "", "a/z"},
+		{f.editor, "pages", "path:prefix:PAGES/", "", ""},
+		{f.editor, "pages", "slug:prefix:a slug:prefix:b", "", ""},
+		{f.editor, "pages", "title:prefix:T", "-slug", "d c b a/z"},
+		{limited, "pages", "note:prefix:n", "", no},
 		{f.editor, "pages", "updated.author:eq:bob", "", "c"},
 		{f.editor, "pages", "updated.author.email:eq:bob@example.org", "", "c"},
 		{f.editor, "pages", "updated.author.name:ne:bob @updated.author.name:ne:D", "", "a/z b"},
@@ -120,6 +126,43 @@ func TestNamesOfLists(t *testing.T) {
 	f.Commit(map[string]string{"pages/b.md": "---\ntitle: T\ninconnu: 1\n---\n"})
 	if got := list(f.editor, "pages", "inconnu:eq:1", ""); got != "b" {
 		t.Errorf("once an entry has the field: got %q", got)
+	}
+}
+
+// TestNamesThatMayBeMeant: a name that there is not is told with the nearest one that the
+// caller may see.
+func TestNamesThatMayBeMeant(t *testing.T) {
+	t.Parallel()
+	f := siteOf(t, []content.Collection{
+		{Name: "pages", Folder: "pages", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
+			{Name: "title", Type: content.TypeString}, {Name: "note", Type: content.TypeString},
+			{Name: "lieux", Type: content.TypeList, Of: &content.Field{Type: content.TypeObject, Fields: []content.Field{{Name: "commune", Type: content.TypeString}}}}}}},
+	}, map[string]map[string]auth.Grant{
+		"editor":  {"*": {Actions: everything}},
+		"limited": {"pages": {Actions: []auth.Action{auth.Read}, Hide: []string{"note", "secret"}}},
+		"local":   {"pages": {Actions: []auth.Action{auth.Read}, Where: []auth.Condition{{Field: "title", Values: []content.Value{"A"}}}}},
+	})
+	f.Commit(map[string]string{"pages/a.md": "---\ntitle: A\nnote: n\nsecret: s\nauteur: x\n---\n", "pages/b.md": "---\ntitle: B\nordre: 1\n---\n"})
+	for _, tt := range []struct{ role, name, want string }{
+		{"editor", "titel", "title"}, {"editor", "Title", "title"}, {"editor", "nots", "note"}, {"editor", "secrt", "secret"}, {"editor", "ordr", "ordre"},
+		{"editor", "lieux.comune", "lieux.commune"}, {"editor", "update", "updated"}, {"editor", "updated.autor", "updated.author"}, {"editor", "valide", "valid"},
+		{"editor", "rien-de-tel", ""}, {"editor", "auter", "auteur"},
+		{"limited", "nots", ""}, {"limited", "note", ""}, {"limited", "secrt", ""}, {"limited", "auter", "auteur"},
+		{"local", "ordr", ""}, {"local", "auter", "auteur"}, {"local", "secrt", "secret"},
+	} {
+		pr := person("max", tt.role)
+		_, sorted := f.List(t.Context(), pr, "pages", site.Query{Limit: 1, Sort: orders(tt.name)})
+		_, filtered := f.List(t.Context(), pr, "pages", site.Query{Limit: 1, Filters: []site.Filter{{Field: tt.name, Op: site.Eq, Value: "x"}}})
+		_, counted := f.Facets(t.Context(), pr, "pages", site.FacetQuery{Fields: []string{tt.name}, Limit: 1})
+		for _, err := range []error{sorted, filtered, counted} {
+			if code(t, err) != site.Malformed {
+				t.Fatalf("%s of %s: got %v", tt.name, tt.role, err)
+			}
+			_, meant, _ := strings.Cut(err.Error(), "Did you mean ")
+			if got := strings.Trim(meant, "\"?"); got != tt.want {
+				t.Errorf("%s of %s: got %q, want %q", tt.name, tt.role, got, tt.want)
+			}
+		}
 	}
 }
 

@@ -26,11 +26,16 @@ func (s *Site) Preview(ctx context.Context, pr *auth.Principal, markdown string)
 		return "", err
 	}
 	html, err := s.preview.HTML(ctx, markdown)
+	return html, notShown(err)
+}
+
+// notShown is what a preview fails with, for who asked for it.
+func notShown(err error) error {
 	if refused := (*preview.RefusedError)(nil); errors.As(err, &refused) {
-		return "", &Error{Code: Invalid, Detail: refused.Detail, Err: err}
+		return &Error{Code: Invalid, Detail: refused.Detail, Err: err}
 	}
 	if errors.Is(err, preview.ErrBusy) {
-		return "", &Error{Code: Unavailable, Detail: "Too many previews are being made. Try again in a moment.", Err: err}
+		return &Error{Code: Unavailable, Detail: "Too many previews are being made. Try again in a moment.", Err: err}
 	}
-	return html, err
+	return err
 }

@@ -68,6 +68,19 @@ type match struct {
 // find is what l finds in the newest edition of its collection. While its entries are
 // read for the first time it waits, but not for long where the time of ctx is bounded.
 func (s *Site) find(ctx context.Context, l *list) (*order, error) {
+	found, err := s.selected(ctx, l)
+	return found.order, err
+}
+
+// selected is what l finds, and in which edition.
+type selected struct {
+	order *order
+	at    repo.Edition
+	sure  bool // whether all could be read
+}
+
+// selected is [Site.find] with the edition that was looked at.
+func (s *Site) selected(ctx context.Context, l *list) (selected, error) {
 	if l.needsFields() {
 		waiting := ctx
 		if _, bounded := ctx.Deadline(); bounded {
@@ -76,7 +89,7 @@ func (s *Site) find(ctx context.Context, l *list) (*order, error) {
 			defer cancel()
 		}
 		if err := s.repo.AwaitWarm(waiting, l.access.Name); err != nil {
-			return nil, firstReadError(err)
+			return selected{}, firstReadError(err)
 		}
 	}
 	return s.selections.find(ctx, s.repo.View, l)
@@ -86,7 +99,7 @@ func (s *Site) find(ctx context.Context, l *list) (*order, error) {
 const firstReadWait = 5 * time.Second
 
 // find is what l finds in the newest edition that view shows.
-func (all *selectionCache) find(ctx context.Context, view func() *repo.Snapshot, l *list) (*order, error) {
+func (all *selectionCache) find(ctx context.Context, view func() *repo.Snapshot, l *list) (selected, error) {
 	newest := func() repo.Edition { return view().Edition(l.access.Name) }
 	s := all.get(l.access.Name, l.key())
 	found, err := s.follow(ctx, newest, l, func() (*order, repo.Edition, bool) { return all.unfiltered(ctx, newest, l) })
@@ -170,23 +183,23 @@ func (all *selectionCache) unfiltered(ctx context.Context, newest func() repo.Ed
 // follow makes the selection that of the newest edition. Whoever waits for another
 // to do so, or has more to do than ctx leaves time for, gets the error of ctx; what
 // was done until then is not lost.
-func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *list, whole func() (*order, repo.Edition, bool)) (*order, error) {
+func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *list, whole func() (*order, repo.Edition, bool)) (selected, error) {
 	select {
 	case s.lock <- struct{}{}:
 		defer func() { <-s.lock }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return selected{}, ctx.Err()
 	}
 	r := l.reader()
 	if s.made && s.step(newest(), r) {
-		return s.order, nil
+		return selected{s.order, s.at, true}, nil
 	}
 	s.made, s.order = false, nil
 	budget := l.access.budget
 	if s.pending == nil {
 		all, at, ok := whole()
 		if err := budget.acquireSlot(); err != nil {
-			return nil, err
+			return selected{}, err
 		}
 		defer budget.release()
 		s.pending = &build{}
@@ -200,26 +213,26 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		}
 	} else {
 		if err := budget.acquireSlot(); err != nil {
-			return nil, err
+			return selected{}, err
 		}
 		defer budget.release()
 	}
 	defer s.count()
 	failed, err := s.pending.work(ctx, l)
 	if err != nil {
-		return nil, err
+		return selected{}, err
 	}
 	at, found := s.pending.at, s.pending.order(r)
 	s.pending = nil
 	if failed || r.unread { // by now; the next list may have more luck
-		return found, nil
+		return selected{found, at, false}, nil
 	}
 	s.made, s.at, s.order = true, at, found
 	if s.step(newest(), r) {
-		return s.order, nil
+		return selected{s.order, s.at, true}, nil
 	}
 	s.made, s.order = false, nil
-	return found, nil
+	return selected{found, at, true}, nil
 }
 
 // count notes how many entries the selection holds.

@@ -37,6 +37,7 @@ type Site struct {
 	languages   []string // of the collections, each once
 	log         *slog.Logger
 	selections  selectionCache
+	facets      facetCache
 	views       *viewCache
 	documents   documentCache
 	commits     commitCache
