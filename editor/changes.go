@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 	"cms/web"
@@ -159,7 +160,7 @@ func (e *Editor) history(v *visit) error {
 		view.Title = titleOf(&c.Schema, entry.Fields, ref.Slug)
 		view.May = e.site.MayUpdate(v.caller, ref) == nil
 	case isMissing(err):
-		view.Gone, view.May = true, e.site.MayEdit(v.caller, ref.Collection, "create") == nil
+		view.Gone, view.May = true, e.site.MayEdit(v.caller, ref.Collection, auth.Create) == nil
 	default:
 		return err
 	}
@@ -176,16 +177,12 @@ type compareView struct {
 	Ref      site.Ref
 	Label    string
 	Title    string
-	From, To string
-	At       site.Change // that To names
+	To       string // the commit that is looked at
+	At       string // who made it and when
 	Changes  *changesView
-	Unified  []diffLine
-	May      bool
+	May      bool   // restore
 	Revision string // of the entry now, "" when it is gone
 }
-
-// diffLine is a line of a unified difference.
-type diffLine struct{ Kind, Text string }
 
 // compare shows what a commit did to an entry, or what lies between two.
 func (e *Editor) compare(v *visit) error {
@@ -194,48 +191,47 @@ func (e *Editor) compare(v *visit) error {
 		return err
 	}
 	ctx, asked := v.r.Context(), v.r.URL.Query()
-	d, err := e.site.Diff(ctx, v.caller, ref, asked.Get("from"), asked.Get("to"))
-	if err != nil {
-		return err
-	}
 	c, err := e.site.Collection(ctx, v.caller, ref.Collection)
 	if err != nil {
 		return err
 	}
-	view := compareView{
-		Ref: ref, Label: v.label(c), Title: ref.Slug.String(), From: asked.Get("from"), To: asked.Get("to"),
-		Changes: changesOf(v, &c.Schema, d.Changed, "", ""),
+	d, err := e.site.Diff(ctx, v.caller, ref, asked.Get("from"), asked.Get("to"))
+	if err != nil {
+		return err
 	}
+	view := compareView{Ref: ref, Label: v.label(c), Title: ref.Slug.String(), To: asked.Get("to")}
+	before, after := "", ""
 	if d.BodyChanged {
-		view.Unified = unified(d.Unified)
+		if before, err = e.bodyAt(v, ref, d.From); err == nil {
+			after, err = e.bodyAt(v, ref, d.To)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if entry, err := e.site.Entry(ctx, v.caller, ref); err == nil {
+	view.Changes = changesOf(v, &c.Schema, d.Changed, before, after)
+	switch entry, err := e.site.Entry(ctx, v.caller, ref); {
+	case err == nil:
 		view.Title, view.Revision = titleOf(&c.Schema, entry.Fields, ref.Slug), entry.Revision
-		view.May = e.site.MayUpdate(v.caller, ref) == nil
-	} else if isMissing(err) {
-		view.May = e.site.MayEdit(v.caller, ref.Collection, "create") == nil
+		view.May = e.site.MayUpdate(v.caller, ref) == nil && (d.To == nil || d.To.Revision != "" && d.To.Revision != entry.Revision)
+	case isMissing(err):
+		view.May = e.site.MayEdit(v.caller, ref.Collection, auth.Create) == nil && d.To != nil && d.To.Revision != ""
+	default:
+		return err
 	}
 	return e.show(v, http.StatusOK, "compare", v.T("compare.title"), ref.Collection, view)
 }
 
-// unified are the lines of a difference, without its head.
-func unified(s string) []diffLine {
-	var all []diffLine
-	for l := range strings.Lines(s) {
-		kind := "same"
-		switch {
-		case strings.HasPrefix(l, "--- "), strings.HasPrefix(l, "+++ "):
-			continue
-		case strings.HasPrefix(l, "@@"):
-			kind, l = "gap", " …"
-		case strings.HasPrefix(l, "-"):
-			kind = "del"
-		case strings.HasPrefix(l, "+"):
-			kind = "ins"
-		}
-		all = append(all, diffLine{kind, strings.TrimRight(l, "\r\n")[min(1, len(l)):]})
+// bodyAt is the text that an entry had in a state; none where it was not there.
+func (e *Editor) bodyAt(v *visit, ref site.Ref, at *site.State) (string, error) {
+	if at == nil || at.Revision == "" {
+		return "", nil
 	}
-	return all
+	entry, err := e.site.EntryAt(v.r.Context(), v.caller, ref, at.Revision)
+	if err != nil {
+		return "", err
+	}
+	return entry.Body()
 }
 
 // restore makes an entry what it was at a commit.

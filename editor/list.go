@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"cms/auth"
 	"cms/content"
@@ -94,7 +95,7 @@ func (e *Editor) list(v *visit) error {
 		view.Columns = append(view.Columns, columnOf(v, f, order))
 	}
 	for _, entry := range page.Items {
-		view.Rows = append(view.Rows, e.row(v, entry, view.Columns))
+		view.Rows = append(view.Rows, e.row(v, &c.Schema, entry, view.Columns))
 	}
 	if page.Next != "" {
 		view.Next = v.address(map[string]string{"cursor": page.Next})
@@ -255,14 +256,11 @@ func (v *visit) address(with map[string]string) string {
 	return v.r.URL.EscapedPath() + "?" + q.Encode()
 }
 
-func (e *Editor) row(v *visit, entry *site.Entry, columns []column) row {
-	r := row{Entry: entry, Title: entry.Slug.String(), State: e.state(v, entry)}
+func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
+	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
 		r.Cells = append(r.Cells, v.Value(x))
-	}
-	if c, err := e.site.Collection(v.r.Context(), v.caller, entry.Collection); err == nil {
-		r.Title = titleOf(&c.Schema, entry.Fields, entry.Slug)
 	}
 	return r
 }
@@ -358,7 +356,9 @@ func (e *Editor) search(v *visit) error {
 // homeView is the first page.
 type homeView struct {
 	Collections []homeCollection
-	Recent      []recentView // what was changed lately, the newest first
+	Mine        recentView
+	Others      recentView
+	Faulty      []recentItem // what is not as its schema expects
 }
 
 type homeCollection struct {
@@ -367,14 +367,25 @@ type homeCollection struct {
 	MayCreate   bool
 }
 
+// recentView is what was changed lately, the newest first.
 type recentView struct {
+	ID, Title, None string
+	Items           []recentItem
+}
+
+type recentItem struct {
 	Ref   site.Ref
 	Title string
-	By    string
-	Mine  bool
-	At    site.Change
+	By    string // "" for the caller
+	At    time.Time
 	State *stateView
 }
+
+// How far back the first page looks, and how many entries it names of each kind.
+const (
+	maxRecent = 200
+	maxNamed  = 8
+)
 
 // home shows where to begin.
 func (e *Editor) home(v *visit) error {
@@ -383,9 +394,84 @@ func (e *Editor) home(v *visit) error {
 	if err != nil {
 		return err
 	}
-	var view homeView
+	view := homeView{
+		Mine:   recentView{ID: "mine", Title: v.T("home.mine"), None: v.T("home.mine.none")},
+		Others: recentView{ID: "others", Title: v.T("home.others"), None: v.T("home.others.none")},
+	}
 	for _, c := range collections {
 		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
+		faulty, err := e.faulty(v, c)
+		if err != nil {
+			return err
+		}
+		view.Faulty = append(view.Faulty, faulty...)
+	}
+	if err := e.recent(v, &view); err != nil {
+		return err
 	}
 	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
+}
+
+// recent fills in what was changed lately and is still there: each entry once, by who
+// changed it last.
+func (e *Editor) recent(v *visit, view *homeView) error {
+	seen, err := e.site.Before(v.r.Context(), v.caller, "", "", maxRecent)
+	if err != nil {
+		return err
+	}
+	told := map[site.Ref]bool{}
+	for _, c := range seen.Changes {
+		slug, err := content.ParseSlug(c.Slug)
+		ref := site.Ref{Collection: c.Collection, Slug: slug}
+		if c.Collection == "" || err != nil || told[ref] {
+			continue
+		}
+		told[ref] = true
+		list := &view.Others
+		mine := c.Author.Email != "" && c.Author.Email == v.caller.Email
+		if mine {
+			list = &view.Mine
+		}
+		if len(list.Items) >= maxNamed {
+			continue
+		}
+		entry, err := e.site.Entry(v.r.Context(), v.caller, ref)
+		if isMissing(err) {
+			continue // it is gone, or has another name
+		}
+		if err != nil {
+			return err
+		}
+		one := recentItem{Ref: ref, Title: e.titleOf(v, entry), At: c.At, State: e.state(v, entry)}
+		if !mine {
+			one.By = c.Author.Name
+		}
+		list.Items = append(list.Items, one)
+	}
+	return nil
+}
+
+// faulty are the first entries of a collection that are not as its schema expects.
+func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, error) {
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: []site.Filter{{Field: "valid", Op: site.Eq, Value: "false"}}})
+	if refused := (*site.Error)(nil); errors.As(err, &refused) {
+		return nil, nil // nothing is told of what may not be read, or is still being read
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []recentItem
+	for _, entry := range page.Items {
+		found = append(found, recentItem{Ref: entry.Ref, Title: titleOf(&c.Schema, entry.Fields, entry.Slug), State: e.state(v, entry)})
+	}
+	return found, nil
+}
+
+// titleOf is what people know an entry by.
+func (e *Editor) titleOf(v *visit, entry *site.Entry) string {
+	c, err := e.site.Collection(v.r.Context(), v.caller, entry.Collection)
+	if err != nil {
+		return entry.Slug.String()
+	}
+	return titleOf(&c.Schema, entry.Fields, entry.Slug)
 }
