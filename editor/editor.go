@@ -18,7 +18,9 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
+	"cms/state"
 	"cms/web"
+	"cms/web/once"
 )
 
 // Prefix is where the pages are.
@@ -29,11 +31,12 @@ type Options struct {
 	Web  *web.Floor
 	Site *site.Site
 
-	Name      string         // of the site, as people know it
-	Zone      *time.Location // of times that people read and write; UTC when nil
-	Providers []Provider     // where people can log in
-	Accounts  *auth.Accounts // for changes of passwords; nil for none
-	Builds    Builds         // tells what is live; nil for nobody
+	Name      string                // of the site, as people know it
+	Zone      *time.Location        // of times that people read and write; UTC when nil
+	Providers []Provider            // where people can log in
+	Accounts  *auth.Accounts        // for changes of passwords; nil for none
+	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
+	Builds    Builds                // tells what is live; nil for nobody
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
 	Logger    *slog.Logger
 }
@@ -63,6 +66,7 @@ type Editor struct {
 	assets    map[string]web.File
 	version   string // of the assets
 	present   *presence
+	once      *once.Writes[string] // gives the path of the page to go on with; nil for none
 }
 
 // New makes the pages of a service.
@@ -84,6 +88,9 @@ func New(o Options) (*Editor, error) {
 	}
 	if e.templates, err = e.loadTemplates(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
+	}
+	if o.Keys != nil {
+		e.once = once.New(o.Keys, o.Site, sendings{e}, e.log)
 	}
 	e.routes()
 	return e, nil

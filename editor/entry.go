@@ -230,27 +230,32 @@ func (e *Editor) saveEntry(v *visit) error {
 		view.Changes = changesOf(v, &view.Collection.Schema, out.Diff.Changed, before, after)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	}
-	w := site.Write{Precondition: site.Precondition{Base: base}, Message: strings.TrimSpace(posted.Get("message"))}
-	if seen := posted.Get("seen"); seen != "" { // of a form that tells of clashes
-		w.Settle, w.Revisions = settling(posted), []string{seen}
-	}
-	out, err := e.site.Update(v.r.Context(), v.caller, ref, e.revise(v, posted), w)
-	if refused := (*site.Error)(nil); w.Settle != nil && (errors.Is(err, errUnsettled) || errors.As(err, &refused) && refused.Code == site.PreconditionFailed) {
-		w.Settle, w.Revisions = nil, nil // somebody was there again
-		out, err = e.site.Update(v.r.Context(), v.caller, ref, e.revise(v, posted), w)
-	}
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+		w := site.Write{Precondition: site.Precondition{Base: base}, Message: strings.TrimSpace(posted.Get("message")), Key: key, DryRun: dry}
+		if seen := posted.Get("seen"); seen != "" { // of a form that tells of clashes
+			w.Settle, w.Revisions = settling(posted), []string{seen}
+		}
+		out, err := e.site.Update(ctx, v.caller, ref, e.revise(v, posted), w)
+		if refused := (*site.Error)(nil); w.Settle != nil && (errors.Is(err, errUnsettled) || errors.As(err, &refused) && refused.Code == site.PreconditionFailed) {
+			w.Settle, w.Revisions = nil, nil // somebody was there again
+			out, err = e.site.Update(ctx, v.caller, ref, e.revise(v, posted), w)
+		}
+		if err != nil {
+			return "", err
+		}
+		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
+		switch {
+		case !out.Changed:
+			return refPath("entry", ref) + "?saved=same", nil
+		case entry.Revision != base:
+			return refPath("entry", ref) + "?saved=merged", nil
+		}
+		return refPath("entry", ref) + "?saved=1", nil
+	})
 	if err != nil {
 		return e.unsaved(v, view, entry, posted, err)
 	}
-	how := "1"
-	switch {
-	case !out.Changed:
-		how = "same"
-	case entry.Revision != base:
-		how = "merged"
-	}
-	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
-	return v.leadTo(refPath("entry", ref) + "?saved=" + how)
+	return v.leadTo(path)
 }
 
 // committed is the commit of a write, "" where nothing differed.

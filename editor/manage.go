@@ -1,6 +1,7 @@
 package editor
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -87,7 +88,15 @@ func (e *Editor) createEntry(v *visit) error {
 			return again(http.StatusUnprocessableEntity, nil, &notice{"bad", v.T("slug.wrong")})
 		}
 	}
-	out, err := e.site.Create(ctx, v.caller, c.Name, draft, site.Write{Precondition: site.Precondition{Absent: true}, Message: strings.TrimSpace(posted.Get("message"))})
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+		w := site.Write{Precondition: site.Precondition{Absent: true}, Message: strings.TrimSpace(posted.Get("message")), Key: key, DryRun: dry}
+		out, err := e.site.Create(ctx, v.caller, c.Name, draft, w)
+		if err != nil {
+			return "", err
+		}
+		web.Audit(ctx, web.Target{Collection: c.Name, Name: out.Slug.String(), Commit: committed(out)})
+		return refPath("entry", out.Ref) + "?saved=1", nil
+	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		p, text := e.refusal(v, err)
 		if len(told.Problems) > 0 {
@@ -98,8 +107,7 @@ func (e *Editor) createEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	web.Audit(ctx, web.Target{Collection: c.Name, Name: out.Slug.String(), Commit: committed(out)})
-	return v.leadTo(refPath("entry", out.Ref) + "?saved=1")
+	return v.leadTo(path)
 }
 
 // sourceView is the whole file of an entry.

@@ -41,7 +41,9 @@ type fileView struct {
 }
 
 // IsImage says whether a browser shows the file as an image.
-func IsImage(f *site.MediaFile) bool { return f.Inline && strings.HasPrefix(f.Type, "image/") && f.Pointer == nil }
+func IsImage(f *site.MediaFile) bool {
+	return f.Inline && strings.HasPrefix(f.Type, "image/") && f.Pointer == nil
+}
 
 // maxMedia is how many files a page of the library shows.
 const maxMedia = 1000

@@ -81,7 +81,9 @@ func (e *Editor) login(v *visit) error {
 	return e.enter(v, s, view.To)
 }
 
-func seconds(d time.Duration) string { return time.Duration(max(d.Round(time.Second), time.Second)).String() }
+func seconds(d time.Duration) string {
+	return time.Duration(max(d.Round(time.Second), time.Second)).String()
+}
 
 // enter leads somebody in whose session has begun, in the place of the one before.
 func (e *Editor) enter(v *visit, s *auth.Session, to string) error {

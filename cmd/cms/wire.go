@@ -231,6 +231,7 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployme
 	if err != nil {
 		return nil, err
 	}
+	keys := s.state.Keys()
 	var providers []editor.Provider
 	for _, is := range c.Auth.Issuers {
 		if is.Login != nil {
@@ -240,6 +241,7 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployme
 	return editor.New(editor.Options{
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
+		Keys:     &keys,
 		Builds: func(ctx context.Context, commit string) (editor.Build, bool) {
 			d, ok := deployments.Of(ctx, commit)
 			return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
