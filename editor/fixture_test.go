@@ -29,6 +29,9 @@ type service struct {
 	url    string
 	editor *editor.Editor
 	http   *http.Client // who is logged in as an editor
+
+	accounts *auth.Accounts
+	roles    map[string]string // of people
 }
 
 const password = "correct horse battery staple"
@@ -97,14 +100,10 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := auth.NewAccounts(db, []string{"editor", "reader"})
-	for _, who := range [][2]string{{"camille", "editor"}, {"dominique", "editor"}, {"rene", "reader"}} {
-		if err := accounts.Add(t.Context(), auth.Account{Email: who[0] + "@example.org", Name: strings.ToUpper(who[0][:1]) + who[0][1:], Roles: []string{who[1]}}, password); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.accounts = auth.NewAccounts(db, []string{"editor", "reader"})
+	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: accounts, Keys: &keys})
+	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +118,12 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 // logIn is somebody who has logged in.
 func (s *service) logIn(who string) *http.Client {
 	s.Helper()
+	if role := s.roles[who]; role != "" { // made when needed: to hash a password takes its time
+		delete(s.roles, who)
+		if err := s.accounts.Add(s.Context(), auth.Account{Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:], Roles: []string{role}}, password); err != nil {
+			s.Fatal(err)
+		}
+	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.Fatal(err)
