@@ -21,6 +21,7 @@ import (
 	"cms/state"
 	"cms/web"
 	"cms/web/once"
+	"cms/web/stream"
 )
 
 // Prefix is where the pages are.
@@ -37,6 +38,7 @@ type Options struct {
 	Accounts  *auth.Accounts        // for changes of passwords; nil for none
 	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
 	Builds    Builds                // tells what is live; nil for nobody
+	Streams   stream.Bounds         // how many pages may be told what happens
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
 	Logger    *slog.Logger
 }
@@ -44,8 +46,11 @@ type Options struct {
 // Provider is an identity provider that people can log in at.
 type Provider struct{ Name, Label string }
 
-// Builds tell what became of a commit; false where no build was ever reported.
-type Builds func(ctx context.Context, commit string) (Build, bool)
+// Builds tell what became of commits.
+type Builds interface {
+	Of(ctx context.Context, commit string) (Build, bool) // false where no build was ever reported
+	News(ctx context.Context) <-chan struct{}            // is closed when something was reported
+}
 
 // Build is what became of a commit.
 type Build struct {
@@ -66,6 +71,7 @@ type Editor struct {
 	assets    map[string]web.File
 	version   string // of the assets
 	present   *presence
+	streams   *stream.Streams
 	once      *once.Writes[string] // gives the path of the page to go on with; nil for none
 }
 
@@ -92,6 +98,7 @@ func New(o Options) (*Editor, error) {
 	if o.Keys != nil {
 		e.once = once.New(o.Keys, o.Site, sendings{e}, e.log)
 	}
+	e.streams = stream.New(stream.Options{Bounds: o.Streams, Follow: e.follow, Logger: e.log})
 	e.routes()
 	return e, nil
 }
@@ -101,6 +108,7 @@ type route struct {
 	pattern string // as [http.ServeMux] has it, below Prefix
 	name    string // in the audit log, of what changes something
 	handle  func(*visit) error
+	stream  bool  // without an end
 	anyone  bool  // also who is not logged in
 	body    int64 // bytes
 }
@@ -138,11 +146,17 @@ func (e *Editor) routes() {
 		{pattern: "GET delete/{collection}/{slug...}", handle: e.deletePage},
 		{pattern: "POST delete/{collection}/{slug...}", name: "delete-entry", handle: e.delete, body: smallForm},
 		{pattern: "POST preview", handle: e.preview},
+		{pattern: "GET block/{collection}/{slug...}", handle: e.block},
+		{pattern: "POST block/{collection}/{slug...}", name: "patch-entry", handle: e.saveBlock},
+		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
 	} {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
+		if r.stream {
+			op.Stream, op.Unlimited = true, true
+		}
 		if r.anyone {
 			op.Caller = web.Anyone
 		}

@@ -281,7 +281,7 @@ func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
 	if e.o.Builds == nil {
 		return nil
 	}
-	b, ok := e.o.Builds(v.r.Context(), entry.Updated.Commit)
+	b, ok := e.o.Builds.Of(v.r.Context(), entry.Updated.Commit)
 	if !ok {
 		return nil
 	}

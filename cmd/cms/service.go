@@ -171,6 +171,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	s.server = newServer(c.Server.Listen, floor, log)
 	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)
+	s.server.RegisterOnShutdown(pages.EndStreams)
 	s.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)

@@ -20,6 +20,7 @@ import (
 	"cms/site"
 	"cms/trace"
 	"cms/web"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -242,12 +243,25 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployme
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
-		Builds: func(ctx context.Context, commit string) (editor.Build, bool) {
-			d, ok := deployments.Of(ctx, commit)
-			return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
-		},
-		Logger: s.log,
+		Builds:   builds{deployments},
+		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Logger:   s.log,
 	})
+}
+
+// builds are the builds that were reported, for pages.
+type builds struct{ *webhooks.Deployments }
+
+// Of implements [editor.Builds].
+func (b builds) Of(ctx context.Context, commit string) (editor.Build, bool) {
+	d, ok := b.Deployments.Of(ctx, commit)
+	return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
+}
+
+// News implements [editor.Builds].
+func (b builds) News(ctx context.Context) <-chan struct{} {
+	_, news := b.Since(ctx, time.Now())
+	return news
 }
 
 // headers are the values that a configuration names.
