@@ -227,7 +227,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 }
 
 // editorOf are the pages for people.
-func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployments *webhooks.Deployments) (*editor.Editor, error) {
+func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor) (*editor.Editor, error) {
 	zone, err := time.LoadLocation(c.Site.TimeZone)
 	if err != nil {
 		return nil, err
@@ -243,7 +243,7 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployme
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
-		Builds:   builds{deployments},
+		Builds:   builds{s.builds},
 		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 		Logger:   s.log,
 	})
