@@ -132,6 +132,7 @@ func (e *Editor) routes() {
 		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
 		{pattern: "GET search", handle: e.search},
+		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},
 		{pattern: "POST new/{collection}", name: "create-entry", handle: e.createEntry},
 		{pattern: "GET entry/{collection}/{slug...}", handle: e.entry},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -333,6 +334,28 @@ func dayOf(v *visit, t time.Time) string {
 }
 
 func (v *visit) exactly(t time.Time) string { return v.T("time.exactly", v.day(t), v.clock(t)) }
+
+// since says that something is on the site since a time.
+func (v *visit) since(t time.Time) string {
+	if t.IsZero() {
+		return v.T("state.live")
+	}
+	if y, m, d := v.now.In(t.Location()).Date(); t.Year() == y && t.Month() == m && t.Day() == d {
+		return v.T("state.since", v.clock(t))
+	}
+	return v.T("state.since.day", v.day(t))
+}
+
+// json answers a script.
+func (v *visit) json(x any) error {
+	b, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	_, err = v.w.Write(b)
+	return err
+}
 
 // when is a time as it is said today.
 func (v *visit) when(t time.Time) string {

@@ -1,4 +1,5 @@
 // What all pages share. Each page works without this; scripts take over by attributes.
+import './find.js'
 import './menu.js'
 
 for (const el of document.querySelectorAll('[data-focus]')) { // what the page has to say first

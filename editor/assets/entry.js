@@ -1,6 +1,8 @@
 // The form of an entry: what changed is marked and counted, lists are changed in place,
 // and the preview follows the text.
+import { combobox } from './combobox.js'
 import { keep } from './draft.js'
+import { suggested } from './find.js'
 import { paged } from './page.js'
 import { keys, tools } from './tools.js'
 import { watch } from './watch.js'
@@ -125,6 +127,15 @@ const add = async (list, button) => {
 	control.focus()
 }
 
+// A reference is found by the title of what it refers to.
+function refer(input) {
+	if (input.readOnly) return
+	combobox(input, text => suggested(text, input.dataset.reference), one => {
+		input.value = one.value
+		input.dispatchEvent(new Event('input', { bubbles: true }))
+	})
+}
+
 // The preview follows when the typing rests. One is asked for at a time.
 const fetched = async text => {
 	try {
@@ -189,6 +200,7 @@ if (!body.readOnly) {
 	bar.append(modes)
 	into(localStorage.getItem('text') || 'page')
 }
+for (const input of form.querySelectorAll('[data-reference]')) refer(input)
 if (form.dataset.watch) watch(form)
 
 document.addEventListener('keydown', e => {
