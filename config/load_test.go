@@ -120,6 +120,7 @@ func TestLoadExample(t *testing.T) {
 		},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
+		Site:    Site{Name: "CMS", TimeZone: "UTC"},
 		YAML:    "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -144,6 +145,7 @@ func TestDefaults(t *testing.T) {
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
 			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
+			Site:       Site{Name: "CMS", TimeZone: "UTC"},
 			YAML:       "1.1",
 		}
 		if !reflect.DeepEqual(c, want) {

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -36,11 +38,20 @@ type Options struct {
 	Zone      *time.Location        // of times that people read and write; UTC when nil
 	Providers []Provider            // where people can log in
 	Accounts  *auth.Accounts        // for changes of passwords; nil for none
+	Theme     fs.FS                 // theme.css, files that it names, templates of one's own; nil for none
+	Preview   Look                  // of texts
 	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
 	Builds    Builds                // tells what is live; nil for nobody
 	Streams   stream.Bounds         // how many pages may be told what happens
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
 	Logger    *slog.Logger
+}
+
+// Look is that of texts before they are on the site. The zero one is that of the form.
+type Look struct {
+	BaseURL    string // of the site, "" where that is not known
+	Stylesheet string // its absolute address
+	Wrapper    string // HTML around a text, in the place of {{content}}; "" for none
 }
 
 // Provider is an identity provider that people can log in at.
@@ -70,6 +81,8 @@ type Editor struct {
 	templates map[string]*template.Template
 	assets    map[string]web.File
 	version   string // of the assets
+	themed    string // the version of the theme, "" for none
+	policy    string // Content-Security-Policy of pages
 	present   *presence
 	streams   *stream.Streams
 	once      *once.Writes[string] // gives the path of the page to go on with; nil for none
@@ -89,9 +102,10 @@ func New(o Options) (*Editor, error) {
 	if e.words, err = loadWords(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
-	if err = e.loadAssets(); err != nil {
+	if err = errors.Join(e.loadAssets(), e.loadTheme()); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
+	e.policy = policyFor(o.Preview.Stylesheet)
 	if e.templates, err = e.loadTemplates(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
@@ -147,6 +161,7 @@ func (e *Editor) routes() {
 		{pattern: "GET delete/{collection}/{slug...}", handle: e.deletePage},
 		{pattern: "POST delete/{collection}/{slug...}", name: "delete-entry", handle: e.delete, body: smallForm},
 		{pattern: "POST preview", handle: e.preview},
+		{pattern: "POST look", handle: e.look},
 		{pattern: "GET block/{collection}/{slug...}", handle: e.block},
 		{pattern: "POST block/{collection}/{slug...}", name: "patch-entry", handle: e.saveBlock},
 		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
@@ -168,6 +183,8 @@ func (e *Editor) routes() {
 			return r.handle(e.visit(w, q))
 		}))
 	}
+	e.mux.Handle("GET "+Prefix+"theme/{version}/{path...}", e.web.Handle(
+		web.Operation{Route: Prefix + "theme/{version}/{path}", Caller: web.Anyone, Public: true}, e.theme))
 	e.mux.Handle("GET "+Prefix+"assets/{version}/{name}", e.web.Handle(
 		web.Operation{Route: Prefix + "assets/{version}/{name}", Caller: web.Anyone, Public: true}, e.asset))
 }
@@ -210,15 +227,23 @@ type visit struct {
 func (e *Editor) visit(w http.ResponseWriter, r *http.Request) *visit {
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", e.policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Add("Vary", "Accept-Language, Cookie")
 	return &visit{words: e.words[e.language(r)], w: w, r: r, caller: web.Principal(r.Context()), now: time.Now(), zone: e.o.Zone}
 }
 
-// policy lets pages show what this service has, and images of others that entries show.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: https:; " +
-	"frame-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policyFor lets pages show what this service has, images and players of others that
+// entries show, and texts by the site's style sheet.
+func policyFor(stylesheet string) string {
+	styles, fonts := "'self'", "'self'"
+	if u, err := url.Parse(stylesheet); err == nil && u.Host != "" {
+		styles += " " + u.Scheme + "://" + u.Host
+		fonts += " " + u.Scheme + "://" + u.Host
+	}
+	return "default-src 'none'; style-src " + styles + "; font-src " + fonts + "; script-src 'self'; connect-src 'self'; img-src 'self' data: https:; " +
+		"media-src 'self' https:; frame-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 // language is the one that the visitor has chosen or, otherwise, that the browser asks for.
 func (e *Editor) language(r *http.Request) string {

@@ -43,6 +43,7 @@ type entryView struct {
 	Changes    *changesView
 	Clashes    []clashView
 	Text       *textView // as it will look
+	Framed     bool      // as a page of the site
 	Checks     any
 	Others     []string // who has the entry open too
 	Saved      bool     // a form was saved just now
@@ -90,6 +91,9 @@ func (e *Editor) entry(v *visit) error {
 	return e.showNoting(v, http.StatusOK, "entry", view.Title, ref.Collection, told, view)
 }
 
+// framed says whether texts are shown as pages of the site.
+func (e *Editor) framed() bool { return e.o.Preview.Stylesheet != "" || e.o.Preview.Wrapper != "" }
+
 // open reads an entry, and what the caller may do with it.
 func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	ctx := v.r.Context()
@@ -104,6 +108,7 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	view := &entryView{
 		Collection: c, Label: v.label(c), Ref: ref, Title: titleOf(&c.Schema, entry.Fields, ref.Slug), Revision: entry.Revision, Key: rand.Text(),
 		State: e.state(v, entry), Updated: entry.Updated,
+		Framed:    e.framed(),
 		MaySave:   e.site.MayUpdate(v.caller, ref) == nil,
 		MayDelete: slices.Contains(c.Actions, auth.Delete),
 		MayMove:   slices.Contains(c.Actions, auth.Delete) && slices.Contains(c.Actions, auth.Create),

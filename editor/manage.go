@@ -47,7 +47,7 @@ func (e *Editor) newEntry(v *visit) error {
 }
 
 func (e *Editor) newView(v *visit, c site.Collection) *entryView {
-	return &entryView{Collection: c, Label: v.label(c), New: true, Title: v.T("new.title", v.label(c)), Key: rand.Text(), MaySave: true}
+	return &entryView{Collection: c, Label: v.label(c), New: true, Title: v.T("new.title", v.label(c)), Key: rand.Text(), MaySave: true, Framed: e.framed()}
 }
 
 // createEntry does what a button of the form of a new entry asks for.

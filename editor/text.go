@@ -87,6 +87,11 @@ func (e *Editor) resolved(v *visit, safe string) template.HTML {
 					}
 				}
 			case "a":
+				for i := range t.Attr {
+					if u, err := url.Parse(t.Attr[i].Val); t.Attr[i].Key == "href" && err == nil && u.Scheme == "" && u.Host == "" {
+						t.Attr[i].Val = e.onSite(u, t.Attr[i].Val)
+					}
+				}
 				t.Attr = append(t.Attr, html.Attribute{Key: "target", Val: "_blank"}, html.Attribute{Key: "tabindex", Val: "-1"})
 			}
 			b.WriteString(t.String())
@@ -107,7 +112,46 @@ func (e *Editor) image(v *visit, src string) string {
 	if name, ok := strings.CutPrefix(path, folder+"/"); ok && e.site.SeesMedia(v.caller, name) {
 		return Prefix + "file/" + (&url.URL{Path: name}).EscapedPath()
 	}
-	return src
+	return e.onSite(u, src)
+}
+
+// onSite is where a relative address of a text leads to on the site, as it is where that
+// is not known.
+func (e *Editor) onSite(u *url.URL, as string) string {
+	base, err := url.Parse(e.o.Preview.BaseURL)
+	if err != nil || base.Host == "" || u.Path == "" {
+		return as
+	}
+	if !strings.HasSuffix(base.Path, "/") {
+		base.Path += "/"
+	}
+	at := *u
+	at.Path = strings.TrimPrefix(at.Path, "/")
+	return base.ResolveReference(&at).String()
+}
+
+// look answers with a text as a page of the site, for the frame that shows it.
+func (e *Editor) look(v *visit) error {
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	html, err := e.site.Preview(v.r.Context(), v.caller, received(posted.Get("body")))
+	if err != nil {
+		return err
+	}
+	page := string(e.resolved(v, html))
+	if w := e.o.Preview.Wrapper; w != "" {
+		page = strings.Replace(w, "{{content}}", page, 1)
+	}
+	head := `<!doctype html><html lang="` + v.Language() + `"><meta charset="utf-8"><meta name="viewport" content="width=device-width">`
+	if s := e.o.Preview.Stylesheet; s != "" {
+		head += `<link rel="stylesheet" href="` + template.HTMLEscapeString(s) + `">`
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Add("Content-Security-Policy", "sandbox")
+	_, err = v.w.Write([]byte(head + page)) //nolint:gosec // made safe by the preview's policy, in what the operator has written
+	return err
 }
 
 // preview answers with a text as it will look, for a script.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -239,7 +241,12 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor) (*editor
 			providers = append(providers, editor.Provider{Name: is.Login.Name, Label: is.Login.Name})
 		}
 	}
+	var theme fs.FS
+	if c.Editor.Theme != "" {
+		theme = os.DirFS(c.Editor.Theme)
+	}
 	return editor.New(editor.Options{
+		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,

@@ -146,6 +146,19 @@ const fetched = async text => {
 		return null // without a connection it stays as it is
 	}
 }
+// A text as a page of the site is in a frame, where nothing runs.
+const frame = form.querySelector('[data-look]')
+async function look() {
+	try {
+		const answer = await fetch('/editor/look', { method: 'POST', body: new URLSearchParams({ body: body.value }), headers: { 'X-Part': '1' } })
+		if (!answer.ok) return
+		frame.srcdoc = await answer.text()
+		frame.hidden = false
+		beside.hidden = true
+	} catch {
+		// without a connection it stays as it is
+	}
+}
 const beside = form.querySelector('[data-preview]')
 const preview = {
 	timer: 0,
@@ -157,8 +170,11 @@ const preview = {
 	async show() {
 		if (this.busy) return this.soon()
 		this.busy = true
-		const fresh = await fetched(body.value)
-		if (fresh) beside.replaceChildren(...fresh)
+		if (frame) await look()
+		else {
+			const fresh = await fetched(body.value)
+			if (fresh) beside.replaceChildren(...fresh)
+		}
 		this.busy = false
 	},
 }
