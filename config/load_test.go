@@ -120,7 +120,12 @@ func TestLoadExample(t *testing.T) {
 		},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
-		Site:    Site{Name: "CMS", TimeZone: "UTC"},
+		Site:    Site{Name: "Consultations citoyennes", TimeZone: "Europe/Paris"},
+		Editor:  Editor{Theme: "../docs/theme"},
+		Preview: Preview{
+			BaseURL: "https://consultations.example.org", Stylesheet: "https://consultations.example.org/assets/main.css",
+			Wrapper: "../docs/theme/preview.html", HTML: "<main class=\"consultation\">\n<article>{{content}}</article>\n</main>\n",
+		},
 		YAML:    "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
