@@ -61,6 +61,7 @@ type Options struct {
 	Heartbeat   time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
 	Streams     stream.Bounds         // how many event streams may be open
 	Logins      *login.Logins         // of people, in browsers; nil for bearer tokens alone
+	Home        string                // where / leads, "" for nowhere
 }
 
 // New makes the API of o.Site.
@@ -110,6 +111,13 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) error { return page.Serve(w, r, mux.Vars(r)["file"]) }
+	if o.Home != "" {
+		op := web.Operation{Route: "/", Caller: web.Anyone, Unlimited: true}
+		a.router.Handle("/", a.web.Handle(op, func(w http.ResponseWriter, r *http.Request) error {
+			http.Redirect(w, r, o.Home, http.StatusSeeOther)
+			return nil
+		})).Methods(http.MethodGet, http.MethodHead)
+	}
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/docs": serve, "/docs/{file}": serve, "/openapi.json": a.serveOpenAPI,
 	} {

@@ -112,6 +112,7 @@ type Attempt struct {
 	Email, Password string
 	From            netip.Addr // of the client
 	Device          string     // what Session.Device was in this browser, "" for none
+	Stay            bool       // ask for a session as [Sessions.Stay] prolongs it
 }
 
 // Login begins a new session. The error is ErrCredentials, a *TooManyError, or
@@ -149,7 +150,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 			return nil, err
 		}
 	}
-	session, err := s.begin(ctx, account, Voucher{})
+	session, err := s.begin(ctx, account, Voucher{}, try.Stay)
 	if err != nil || known {
 		return session, err
 	}
@@ -219,15 +220,19 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Sessio
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
 		return nil, ErrCredentials
 	}
-	return s.begin(ctx, account, by)
+	return s.begin(ctx, account, by, false)
 }
 
 // begin starts a session with tokens that nobody has seen before. The error is
 // ErrCredentials where the account is not any more as it was found.
-func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher) (*Session, error) {
+func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher, stay bool) (*Session, error) {
 	now := time.Now()
 	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime), Voucher: by}
-	session, err := s.issue(&stored, account, now)
+	issue := s.issue
+	if stay {
+		issue = s.issueStaying
+	}
+	session, err := issue(&stored, account, now)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +285,7 @@ func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, er
 	if err != nil {
 		return nil, err
 	}
-	if !hashes(secret, stored.AccessHash) || !time.Now().Before(stored.AccessUntil) {
+	if stays(&stored) || !hashes(secret, stored.AccessHash) || !time.Now().Before(stored.AccessUntil) {
 		return nil, ErrNoSession
 	}
 	pr, err := principalOf(account)
@@ -301,6 +306,9 @@ func (s *Sessions) Refresh(ctx context.Context, refresh string) (*Session, error
 	}
 	if err != nil {
 		return nil, err
+	}
+	if stays(&stored) {
+		return nil, ErrNoSession
 	}
 	now := time.Now()
 	if !now.Before(stored.RefreshUntil) {

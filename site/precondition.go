@@ -1,8 +1,10 @@
 package site
 
 import (
+	"context"
 	"slices"
 
+	"cms/content"
 	"cms/say"
 )
 
@@ -14,7 +16,12 @@ type Precondition struct {
 	Absent    bool     // nothing (If-None-Match: *)
 	Not       []string // none of these revisions (If-None-Match)
 	Base      string   // the revision that the edit was made on: merge when the entry has moved on
+	Settle    Settle   // decides where such a merge clashes; nil refuses the edit
 }
+
+// Settle makes of a merge, in which what clashes is as it stands in the repository, what
+// it is to become.
+type Settle func(ctx context.Context, merged *content.Merged, schema *content.Schema) (*content.Document, error)
 
 // asked says whether p expects an entry of a certain kind, or any.
 func (p Precondition) asked() bool { return p.Any || p.Revisions != nil || p.Base != "" }

@@ -109,6 +109,9 @@ func (e *edit) merge(ctx context.Context, ours *content.Document, revise Revise)
 	if err != nil {
 		return nil, err
 	}
+	if len(merged.Clashes) > 0 && e.pre.Settle != nil {
+		return e.pre.Settle(ctx, merged, &e.access.Schema)
+	}
 	if len(merged.Clashes) > 0 {
 		clash := &Error{Code: Conflict, Clashes: merged.Clashes,
 			Detail: say.New("Others have changed the same parts since the base revision. Resolve each conflict and send the edit again, based on the current revision.")}

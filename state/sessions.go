@@ -15,7 +15,7 @@ type Session struct {
 	Account      string // the id of the account
 	AccessHash   string
 	AccessUntil  time.Time
-	RefreshHash  string
+	RefreshHash  string // "" for a session of one token
 	RefreshUntil time.Time
 	EndsAt       time.Time // beyond which it cannot be refreshed
 
@@ -105,6 +105,14 @@ func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, 
 		return false, fmt.Errorf("refresh a session: %w", err)
 	}
 	return n > 0, nil
+}
+
+// Prolong has a session last until then, if it has not ended.
+func (ss Sessions) Prolong(ctx context.Context, id string, until time.Time) error {
+	if _, err := ss.db.exec(ctx, `UPDATE sessions SET access_until = ?, refresh_until = ? WHERE id = ?`, until.UnixMilli(), until.UnixMilli(), id); err != nil {
+		return fmt.Errorf("prolong a session: %w", err)
+	}
+	return nil
 }
 
 // End ends the session, if it has not ended yet, and gives what it was begun with: of

@@ -127,3 +127,41 @@ func (f *Floor) SameOrigin(r *http.Request, byCookie bool) error {
 	}
 	return nil
 }
+
+// pageCookie has the session of somebody who looks at pages. It goes along when a link
+// leads here from elsewhere, as one in a mail does; what changes something is a form of a
+// page of ours, which [Floor.SameOrigin] sees to.
+const pageCookie = "cms_pages"
+
+// Page is what a browser is given for a session that stays, which pages are looked at
+// with.
+func (c Cookies) Page(s *auth.Session) []http.Cookie {
+	cookie := c.Set(pageCookie, s.Access, s.AccessUntil)
+	cookie.SameSite = http.SameSiteLaxMode
+	set := []http.Cookie{cookie}
+	if s.Device != "" {
+		set = append(set, c.Set(deviceCookie, s.Device, s.DeviceUntil))
+	}
+	return set
+}
+
+// DropPage takes back what Page gave.
+func (c Cookies) DropPage() http.Cookie { return c.Drop(pageCookie) }
+
+// PageToken is the token of the session that a browser looks at pages with, "" for none.
+func (c Cookies) PageToken(r *http.Request) string { return c.Of(r, pageCookie) }
+
+// PageCaller is who looks at a page, or sends a form of one. The error is
+// [auth.ErrNoSession] where nobody is logged in.
+func (f *Floor) PageCaller(r *http.Request) (*auth.Principal, error) {
+	token := f.cookies.PageToken(r)
+	if f.sessions == nil || token == "" {
+		return nil, auth.ErrNoSession
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := f.SameOrigin(r, true); err != nil {
+			return nil, err
+		}
+	}
+	return f.sessions.Stay(r.Context(), token)
+}

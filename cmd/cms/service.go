@@ -18,6 +18,7 @@ import (
 	"cms/api"
 	"cms/auth"
 	"cms/config"
+	"cms/editor"
 	"cms/repo"
 	"cms/say"
 	"cms/site"
@@ -50,6 +51,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
+	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
 	server   *http.Server
@@ -122,7 +124,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	keys := s.state.Keys()
-	deployments, err := webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
+	s.builds, err = webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
 	if err != nil {
 		return nil, err
 	}
@@ -157,18 +159,25 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Logins:      logins,
 		Inbound:     s.inbound,
 		Webhooks:    s.hooks,
-		Deployments: deployments,
+		Deployments: s.builds,
 		Keys:        &keys,
 		Version:     version,
+		Home:        editor.Prefix,
 		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	floor.Mount("/", door)
+	pages, err := editorOf(c, p, s, floor)
+	if err != nil {
+		return nil, err
+	}
+	floor.Mount(editor.Prefix, pages)
 	s.server = newServer(c.Server.Listen, floor, log)
 	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)
+	s.server.RegisterOnShutdown(pages.EndStreams)
 	s.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)

@@ -1,21 +1,29 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // as small images have none
 
 	"cms/auth"
 	"cms/config"
 	"cms/content"
+	"cms/editor"
 	"cms/media"
 	"cms/site"
 	"cms/trace"
+	"cms/web"
 	"cms/web/login"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -219,6 +227,49 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: version,
 		Sample: c.Tracing.Sample, Logger: log,
 	})
+}
+
+// editorOf are the pages for people.
+func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor) (*editor.Editor, error) {
+	zone, err := time.LoadLocation(c.Site.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	keys := s.state.Keys()
+	var providers []editor.Provider
+	for _, is := range c.Auth.Issuers {
+		if is.Login != nil {
+			providers = append(providers, editor.Provider{Name: is.Login.Name, Label: is.Login.Name})
+		}
+	}
+	var theme fs.FS
+	if c.Editor.Theme != "" {
+		theme = os.DirFS(c.Editor.Theme)
+	}
+	return editor.New(editor.Options{
+		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
+		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
+		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
+		Keys:     &keys,
+		Builds:   builds{s.builds},
+		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Logger:   s.log,
+	})
+}
+
+// builds are the builds that were reported, for pages.
+type builds struct{ *webhooks.Deployments }
+
+// Of implements [editor.Builds].
+func (b builds) Of(ctx context.Context, commit string) (editor.Build, bool) {
+	d, ok := b.Deployments.Of(ctx, commit)
+	return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
+}
+
+// News implements [editor.Builds].
+func (b builds) News(ctx context.Context) <-chan struct{} {
+	_, news := b.Since(ctx, time.Now())
+	return news
 }
 
 // headers are the values that a configuration names.

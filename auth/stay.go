@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+
+	"cms/state"
+)
+
+// A session may stay for as long as it is used: it has one token, which does not change,
+// so that several tabs of a browser can use it at once. Each use prolongs it, up to the
+// lifetime of sessions. It is for pages, whose token is in a cookie that scripts do not
+// see; as a bearer token it counts for nothing.
+
+// stays says whether a session is of that kind.
+func stays(s *state.Session) bool { return s.RefreshHash == "" }
+
+// issueStaying makes the token of a session that stays, and puts its hash into stored.
+func (s *Sessions) issueStaying(stored *state.Session, account state.Account, now time.Time) (*Session, error) {
+	pr, err := principalOf(account)
+	if err != nil {
+		return nil, err
+	}
+	token := rand.Text()
+	stored.AccessHash = hashOf(token)
+	stored.AccessUntil = earlier(now.Add(s.o.Idle), stored.EndsAt)
+	stored.RefreshUntil = stored.AccessUntil // behind which it is swept
+	pr.Expires = stored.AccessUntil
+	return &Session{Principal: pr, Access: stored.ID + "." + token, AccessUntil: stored.EndsAt}, nil
+}
+
+// Stay is who a session that stays is of, and prolongs it; otherwise the error is
+// ErrNoSession. The database hears of it once in a quarter of the time that a session
+// may rest.
+func (s *Sessions) Stay(ctx context.Context, token string) (*Principal, error) {
+	id, secret, _ := strings.Cut(token, ".")
+	stored, account, err := s.find(ctx, id)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if !stays(&stored) || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil) {
+		return nil, ErrNoSession
+	}
+	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); until.Sub(stored.AccessUntil) > s.o.Idle/4 {
+		if err := s.store.Prolong(ctx, id, until); err != nil {
+			return nil, err
+		}
+		stored.AccessUntil = until
+	}
+	pr, err := principalOf(account)
+	if err != nil {
+		return nil, err
+	}
+	pr.Expires = stored.AccessUntil
+	return pr, nil
+}
+
+// Settle exchanges a session, named by its access token, for one that stays. The error is
+// ErrNoSession where it does not count, or somebody else has exchanged it.
+func (s *Sessions) Settle(ctx context.Context, access string) (*Session, error) {
+	if _, err := s.Principal(ctx, access); err != nil {
+		return nil, err
+	}
+	id, _, _ := strings.Cut(access, ".")
+	_, account, err := s.find(ctx, id)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	by, err := s.store.End(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.begin(ctx, account, by, true)
+	if errors.Is(err, ErrCredentials) {
+		err = ErrNoSession
+	}
+	return session, err
+}

@@ -1,0 +1,11 @@
+// What all pages share. Each page works without this; scripts take over by attributes.
+import './find.js'
+import './menu.js'
+
+for (const el of document.querySelectorAll('[data-focus]')) { // what the page has to say first
+	el.focus()
+	break
+}
+if (document.querySelector('[data-entry]')) import('./entry.js')
+if (document.querySelector('[data-live]')) import('./list.js')
+if (document.querySelector('[data-upload]')) import('./upload.js')

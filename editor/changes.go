@@ -1,0 +1,257 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"cms/auth"
+	"cms/content"
+	"cms/site"
+	"cms/web"
+)
+
+// clashView is a value that somebody else has changed too, with what can be done about
+// it.
+type clashView struct {
+	Name         string // of the choice
+	Label        string
+	Base         string
+	Theirs, Mine string
+	TheirsHTML   template.HTML // what they changed of a text
+	MineHTML     template.HTML
+	Text         string // mine, to be written anew, where it is a text
+	IsText       bool
+}
+
+// clashesOf are the places that two people changed in different ways. What the merge
+// calls ours stands in the repository: to who sends the form that is theirs.
+func clashesOf(v *visit, view *entryView, clashes []content.Clash) []clashView {
+	var all []clashView
+	for _, c := range clashes {
+		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, &view.Collection.Schema, c.Field)}
+		if c.Pointer == "" {
+			one.Label = v.T("body")
+		}
+		one.Base, one.Theirs, one.Mine = v.Value(c.Base.Value), v.Value(c.Ours.Value), v.Value(c.Theirs.Value)
+		base, _ := c.Base.Value.(string)
+		theirs, isText := c.Ours.Value.(string)
+		mine, alsoText := c.Theirs.Value.(string)
+		if isText && alsoText {
+			one.TheirsHTML, one.MineHTML = marked(base, theirs), marked(base, mine)
+			one.Text, one.IsText = shown(mine), true
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// errUnsettled is that of a clash that nobody has decided.
+var errUnsettled = errors.New("editor: not every clash is decided")
+
+// settling decides clashes as a form says.
+func settling(posted url.Values) site.Settle {
+	return func(_ context.Context, merged *content.Merged, _ *content.Schema) (*content.Document, error) {
+		if merged.More > 0 {
+			return nil, errUnsettled
+		}
+		d := merged.Document
+		for _, c := range merged.Clashes {
+			name := "settle" + c.Pointer
+			switch posted.Get(name) {
+			case "theirs":
+				continue
+			case "mine":
+			default:
+				return nil, errUnsettled
+			}
+			mine := c.Theirs
+			if text, ok := mine.Value.(string); ok && posted.Has("text"+name) {
+				mine.Value = restored(text, posted.Get("text"+name))
+			}
+			edit, err := settled(d, c, mine)
+			if err == nil {
+				d, err = d.Apply(edit)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return d, nil
+	}
+}
+
+// settled is the edit by which a place that clashes gets a value.
+func settled(d *content.Document, c content.Clash, mine content.Maybe) (content.Edit, error) {
+	if c.Pointer == "" {
+		text, _ := mine.Value.(string)
+		return content.SetBody(text), nil
+	}
+	path, found := pathTo(d.Fields(), c.Pointer)
+	if found.Present != c.Ours.Present || !content.Equal(found.Value, c.Ours.Value) {
+		return content.Edit{}, errUnsettled // the merge has moved it
+	}
+	if !mine.Present {
+		return content.Remove(path), nil
+	}
+	return content.Set(path, mine.Value), nil
+}
+
+// pathTo is where a JSON Pointer leads to below an object, and what is there.
+func pathTo(o *content.Object, pointer string) (content.FieldPath, content.Maybe) {
+	var path content.FieldPath
+	at := content.Maybe{Value: o, Present: true}
+	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		key := strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		switch in := at.Value.(type) {
+		case *content.Object:
+			path = append(path, key)
+			at.Value, at.Present = in.Get(key)
+		case []content.Value:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(in) {
+				return append(path, key), content.Maybe{}
+			}
+			path, at.Value = append(path, i), in[i]
+		default:
+			return append(path, key), content.Maybe{}
+		}
+	}
+	return path, at
+}
+
+// historyView is who changed an entry, and when.
+type historyView struct {
+	Ref   site.Ref
+	Label string
+	Title string
+	Items []site.Change
+	Total int
+	Next  string
+	Gone  bool // the entry was deleted, and can be brought back
+	May   bool // restore
+}
+
+// history shows the commits that touched an entry.
+func (e *Editor) history(v *visit) error {
+	ref, err := v.ref()
+	if err != nil {
+		return err
+	}
+	page, err := e.site.History(v.r.Context(), v.caller, ref, v.r.URL.Query().Get("after"), pageSize)
+	if err != nil {
+		return err
+	}
+	view := historyView{Ref: ref, Title: ref.Slug.String(), Items: page.Items, Total: page.Total}
+	if page.Next != "" {
+		view.Next = v.address(map[string]string{"after": page.Next})
+	}
+	c, err := e.site.Collection(v.r.Context(), v.caller, ref.Collection)
+	if err != nil {
+		return err
+	}
+	view.Label = v.label(c)
+	switch entry, err := e.site.Entry(v.r.Context(), v.caller, ref); {
+	case err == nil:
+		view.Title = titleOf(&c.Schema, entry.Fields, ref.Slug)
+		view.May = e.site.MayUpdate(v.caller, ref) == nil
+	case isMissing(err):
+		view.Gone, view.May = true, e.site.MayEdit(v.caller, ref.Collection, auth.Create) == nil
+	default:
+		return err
+	}
+	return e.show(v, http.StatusOK, "history", v.T("history.title"), ref.Collection, view)
+}
+
+func isMissing(err error) bool {
+	told := (*site.Error)(nil)
+	return errors.As(err, &told) && told.Code == site.NotFound || errors.Is(err, site.ErrGone)
+}
+
+// compareView is what lies between two states of an entry.
+type compareView struct {
+	Ref      site.Ref
+	Label    string
+	Title    string
+	To       string // the commit that is looked at
+	At       string // who made it and when
+	Changes  *changesView
+	May      bool   // restore
+	Revision string // of the entry now, "" when it is gone
+}
+
+// compare shows what a commit did to an entry, or what lies between two.
+func (e *Editor) compare(v *visit) error {
+	ref, err := v.ref()
+	if err != nil {
+		return err
+	}
+	ctx, asked := v.r.Context(), v.r.URL.Query()
+	c, err := e.site.Collection(ctx, v.caller, ref.Collection)
+	if err != nil {
+		return err
+	}
+	d, err := e.site.Diff(ctx, v.caller, ref, asked.Get("from"), asked.Get("to"))
+	if err != nil {
+		return err
+	}
+	view := compareView{Ref: ref, Label: v.label(c), Title: ref.Slug.String(), To: asked.Get("to")}
+	before, after := "", ""
+	if d.BodyChanged {
+		if before, err = e.bodyAt(v, ref, d.From); err == nil {
+			after, err = e.bodyAt(v, ref, d.To)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	view.Changes = changesOf(v, &c.Schema, d.Changed, before, after)
+	switch entry, err := e.site.Entry(ctx, v.caller, ref); {
+	case err == nil:
+		view.Title, view.Revision = titleOf(&c.Schema, entry.Fields, ref.Slug), entry.Revision
+		view.May = e.site.MayUpdate(v.caller, ref) == nil && (d.To == nil || d.To.Revision != "" && d.To.Revision != entry.Revision)
+	case isMissing(err):
+		view.May = e.site.MayEdit(v.caller, ref.Collection, auth.Create) == nil && d.To != nil && d.To.Revision != ""
+	default:
+		return err
+	}
+	return e.show(v, http.StatusOK, "compare", v.T("compare.title"), ref.Collection, view)
+}
+
+// bodyAt is the text that an entry had in a state; none where it was not there.
+func (e *Editor) bodyAt(v *visit, ref site.Ref, at *site.State) (string, error) {
+	if at == nil || at.Revision == "" {
+		return "", nil
+	}
+	entry, err := e.site.EntryAt(v.r.Context(), v.caller, ref, at.Revision)
+	if err != nil {
+		return "", err
+	}
+	return entry.Body()
+}
+
+// restore makes an entry what it was at a commit.
+func (e *Editor) restore(v *visit) error {
+	ref, err := v.ref()
+	if err != nil {
+		return err
+	}
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	w := site.Write{Precondition: site.Precondition{Absent: true}}
+	if revision := posted.Get("revision"); revision != "" {
+		w.Precondition = site.Precondition{Revisions: []string{revision}}
+	}
+	out, err := e.site.Revert(v.r.Context(), v.caller, ref, posted.Get("to"), w)
+	if err != nil {
+		return err
+	}
+	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
+	return v.leadTo(refPath("entry", out.Ref) + "?saved=1")
+}

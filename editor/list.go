@@ -1,0 +1,541 @@
+package editor
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"cms/auth"
+	"cms/content"
+	"cms/say"
+	"cms/site"
+	"cms/web"
+)
+
+// pageSize is how many entries a page of a list shows.
+const pageSize = 50
+
+// maxColumns is how many fields a list shows where nobody has chosen.
+const maxColumns = 4
+
+// listView is a list of entries. Its address holds all of its state.
+type listView struct {
+	Collection site.Collection
+	Label      string
+	Columns    []column
+	Rows       []row
+	Total      int
+	Text       string // that is looked for
+	Filters    []filterView
+	Sorts      []choice
+	Next       string // the address of the page behind; "" at the end
+	Paged      bool   // this is not the first page
+	First      string // the address of the first page
+	Filtered   bool   // not everything is asked for
+	MayCreate  bool
+}
+
+// column is a field in a list.
+type column struct {
+	Field   content.Field
+	Label   string
+	Sort    string // the address of the list in its order
+	Ordered string // ascending, descending or "" when it is not by the field
+}
+
+// row is an entry in a list.
+type row struct {
+	Entry *site.Entry
+	Title string
+	Cells []string
+	State *stateView
+}
+
+// filterView is a control that narrows a list by one field.
+type filterView struct {
+	Name, Label string
+	Kind        string // choices or dates
+	Choices     []choice
+	From, Until string
+}
+
+// list shows the entries of a collection.
+func (e *Editor) list(v *visit) error {
+	c, err := e.site.Collection(v.r.Context(), v.caller, v.r.PathValue("collection"))
+	if err != nil {
+		return err
+	}
+	asked := v.r.URL.Query()
+	view := &listView{
+		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "",
+		MayCreate: slices.Contains(c.Actions, auth.Create),
+	}
+	q := site.Query{Limit: pageSize, Cursor: asked.Get("cursor"), Text: view.Text}
+	fields := listed(&c.Schema)
+	order := asked.Get("sort")
+	if order == "" {
+		order = defaultOrder(&c.Schema)
+	}
+	q.Sort = orderOf(order)
+	for _, f := range fields {
+		narrow(v, view, &q, f, asked)
+	}
+	view.Filtered = view.Text != "" || len(q.Filters) > 0
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, q)
+	if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.Malformed && (q.Cursor != "" || asked.Get("sort") != "") {
+		return v.leadTo(v.address(map[string]string{"cursor": "", "sort": ""})) // of an older schema, or a list that has changed
+	}
+	if err != nil {
+		return err
+	}
+	view.Total = page.Total
+	for _, f := range fields[:min(len(fields), maxColumns)] {
+		view.Columns = append(view.Columns, columnOf(v, f, order))
+	}
+	for _, entry := range page.Items {
+		view.Rows = append(view.Rows, e.row(v, &c.Schema, entry, view.Columns))
+	}
+	if page.Next != "" {
+		view.Next = v.address(map[string]string{"cursor": page.Next})
+	}
+	view.First = v.address(map[string]string{"cursor": ""})
+	return e.show(v, http.StatusOK, "list", view.Label, c.Name, view)
+}
+
+// listed are the fields that a list can show, but for the title, which is the link.
+func listed(s *content.Schema) []content.Field {
+	var found []content.Field
+	title := titleField(s)
+	for _, f := range s.Fields {
+		switch f.Type {
+		case content.TypeText, content.TypeMarkdown, content.TypeObject, content.TypeURL, content.TypeImage, content.TypeFile:
+			continue
+		case content.TypeList:
+			continue
+		}
+		if f.Name != title && !f.Hidden {
+			found = append(found, f)
+		}
+	}
+	weight := func(f content.Field) int {
+		switch f.Type {
+		case content.TypeDate, content.TypeDatetime:
+			return 0
+		case content.TypeBoolean, content.TypeSelect:
+			return 1
+		case content.TypeReference:
+			return 2
+		}
+		return 3
+	}
+	slices.SortStableFunc(found, func(a, b content.Field) int { return weight(a) - weight(b) })
+	return found
+}
+
+// titleField is the field that people know entries by; "" for none.
+func titleField(s *content.Schema) string {
+	for _, name := range []string{"title", "titre", "name", "nom"} {
+		if slices.ContainsFunc(s.Fields, func(f content.Field) bool { return f.Name == name }) {
+			return name
+		}
+	}
+	for _, f := range s.Fields {
+		if f.Type == content.TypeString {
+			return f.Name
+		}
+	}
+	if !s.Defined {
+		return "title"
+	}
+	return ""
+}
+
+// titleOf is what people know an entry by.
+func titleOf(s *content.Schema, fields *content.Object, slug content.Slug) string {
+	if name := titleField(s); name != "" {
+		if title, ok := fields.Get(name); ok && strings.TrimSpace(textOf(title)) != "" {
+			return textOf(title)
+		}
+	}
+	return slug.String()
+}
+
+// defaultOrder is how a list is sorted where nothing is asked: the newest first, where
+// there is a date.
+func defaultOrder(s *content.Schema) string {
+	for _, f := range s.Fields {
+		if (f.Type == content.TypeDate || f.Type == content.TypeDatetime) && !f.Hidden {
+			return "-" + f.Name
+		}
+	}
+	return titleField(s)
+}
+
+func orderOf(sort string) []site.Order {
+	name, descending := strings.CutPrefix(sort, "-")
+	if name == "" {
+		return nil
+	}
+	return []site.Order{{Field: name, Descending: descending}}
+}
+
+func columnOf(v *visit, f content.Field, order string) column {
+	c := column{Field: f, Label: v.of(f.Label)}
+	if c.Label == "" {
+		c.Label = f.Name
+	}
+	next := f.Name
+	switch order {
+	case f.Name:
+		c.Ordered, next = "ascending", "-"+f.Name
+	case "-" + f.Name:
+		c.Ordered = "descending"
+	}
+	c.Sort = v.address(map[string]string{"sort": next, "cursor": ""})
+	return c
+}
+
+// narrow adds the filters that are asked for by a field, and the control for it.
+func narrow(v *visit, view *listView, q *site.Query, f content.Field, asked url.Values) {
+	one := filterView{Name: "f." + f.Name, Label: v.of(f.Label)}
+	if one.Label == "" {
+		one.Label = f.Name
+	}
+	is := asked.Get(one.Name)
+	switch f.Type {
+	case content.TypeBoolean:
+		one.Kind = "choices"
+		one.Choices = []choice{{"true", v.T("yes"), is == "true"}, {"false", v.T("no"), is == "false"}}
+		switch is {
+		case "true":
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		case "false": // absent is no as well
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Ne, Value: "true"})
+		}
+	case content.TypeSelect:
+		one.Kind = "choices"
+		for _, o := range f.Options {
+			text := textOf(o)
+			one.Choices = append(one.Choices, choice{text, text, is == text})
+		}
+		if is != "" {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		}
+	case content.TypeDate, content.TypeDatetime:
+		one.Kind, one.From, one.Until = "dates", asked.Get(one.Name+".from"), asked.Get(one.Name+".until")
+		if _, ok := content.ParseTime(one.From); ok {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Gte, Value: one.From})
+		}
+		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly {
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Lt, Value: t.AddDate(0, 0, 1).Format("2006-01-02")})
+		}
+	default:
+		if is != "" { // asked for by an address, without a control
+			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
+		}
+		return
+	}
+	view.Filters = append(view.Filters, one)
+}
+
+// address is that of this page with other parameters; "" takes one away.
+func (v *visit) address(with map[string]string) string {
+	q := v.r.URL.Query()
+	for name, value := range with {
+		if value == "" {
+			q.Del(name)
+			continue
+		}
+		q.Set(name, value)
+	}
+	if len(q) == 0 {
+		return v.r.URL.EscapedPath()
+	}
+	return v.r.URL.EscapedPath() + "?" + q.Encode()
+}
+
+func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
+	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
+	for _, c := range columns {
+		x, _ := entry.Fields.Get(c.Field.Name)
+		r.Cells = append(r.Cells, v.Value(x))
+	}
+	return r
+}
+
+// stateView is where an entry stands: on the site or not, and whether it is as its
+// schema expects.
+type stateView struct {
+	Kind string // ok, warn or bad
+	Text string
+	URL  string
+}
+
+// state tells where an entry stands; nil where nothing is known.
+func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
+	if n := len(faultsOf(entry.Problems)); n > 0 {
+		return &stateView{Kind: "bad", Text: v.T("state.invalid", n)}
+	}
+	if e.o.Builds == nil {
+		return nil
+	}
+	b, ok := e.o.Builds.Of(v.r.Context(), entry.Updated.Commit)
+	if !ok {
+		return nil
+	}
+	s := &stateView{URL: b.URL}
+	switch b.State {
+	case "live":
+		s.Kind, s.Text = "ok", v.since(b.At.In(v.zone))
+	case "failed":
+		s.Kind, s.Text = "bad", v.T("state.failed")
+	default:
+		s.Kind, s.Text = "warn", v.T("state."+b.State)
+	}
+	return s
+}
+
+// faultsOf are the problems that make an entry invalid; others are hints.
+func faultsOf(problems []content.Problem) []content.Problem {
+	var found []content.Problem
+	for _, p := range problems {
+		if !content.Valid([]content.Problem{p}) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// searchView is what a search of everything finds.
+type searchView struct {
+	Text  string
+	Hits  []hitView
+	Total int
+	Next  string
+}
+
+type hitView struct {
+	site.Hit
+	Title      string
+	Collection string
+}
+
+// search finds entries in all collections that the caller may read.
+func (e *Editor) search(v *visit) error {
+	text := strings.TrimSpace(v.r.URL.Query().Get("q"))
+	view := searchView{Text: text}
+	if text == "" {
+		return e.show(v, http.StatusOK, "search", v.T("search.title"), "", view)
+	}
+	if len(text) > site.MaxQueryText {
+		return web.NewProblem(http.StatusBadRequest, say.New("The search is too long."))
+	}
+	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Limit: pageSize, Cursor: v.r.URL.Query().Get("cursor")})
+	if err != nil {
+		return err
+	}
+	view.Total = hits.Total
+	for _, h := range hits.Items {
+		one := hitView{Hit: h, Title: h.Entry.Slug.String(), Collection: h.Entry.Collection}
+		if c, err := e.site.Collection(v.r.Context(), v.caller, h.Entry.Collection); err == nil {
+			one.Title, one.Collection = titleOf(&c.Schema, h.Entry.Fields, h.Entry.Slug), v.label(c)
+		}
+		view.Hits = append(view.Hits, one)
+	}
+	if hits.Next != "" {
+		view.Next = v.address(map[string]string{"cursor": hits.Next})
+	}
+	return e.show(v, http.StatusOK, "search", v.T("search.title"), "", view)
+}
+
+// suggestion is what a search suggests while one types.
+type suggestion struct {
+	Label string `json:"label"`
+	Note  string `json:"note,omitempty"`  // the collection
+	Path  string `json:"path"`            // the address of its page
+	Value string `json:"value,omitempty"` // the slug of an entry
+}
+
+// maxSuggested is how many entries are suggested.
+const maxSuggested = 10
+
+// find suggests entries and pages by what is typed, for a script: those of one collection
+// where that is named.
+func (e *Editor) find(v *visit) error {
+	asked := v.r.URL.Query()
+	text, in := strings.TrimSpace(asked.Get("q")), asked.Get("in")
+	found := []suggestion{}
+	if text == "" || len(text) > site.MaxQueryText {
+		return v.json(found)
+	}
+	collections, err := e.site.Collections(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	labels := map[string]string{}
+	for _, c := range collections {
+		labels[c.Name] = v.label(c)
+		if in != "" {
+			continue
+		}
+		for _, page := range []suggestion{
+			{Label: labels[c.Name], Path: Prefix + "list/" + url.PathEscape(c.Name)},
+			{Label: v.T("find.new", labels[c.Name]), Path: Prefix + "new/" + url.PathEscape(c.Name)},
+		} {
+			if begins(page.Label, text) {
+				found = append(found, page)
+			}
+		}
+	}
+	if in == "" {
+		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
+			if begins(page.Label, text) {
+				found = append(found, page)
+			}
+		}
+	}
+	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Collection: in, Limit: maxSuggested})
+	if err != nil {
+		return err
+	}
+	for _, h := range hits.Items {
+		one := suggestion{Label: e.titleOf(v, h.Entry), Path: refPath("entry", h.Entry.Ref), Value: h.Entry.Slug.String(), Note: labels[h.Entry.Collection]}
+		if in != "" {
+			one.Note = one.Value
+		}
+		found = append(found, one)
+	}
+	return v.json(found)
+}
+
+// begins says whether a word of a label begins with a text.
+func begins(label, text string) bool {
+	label, text = strings.ToLower(label), strings.ToLower(text)
+	return strings.HasPrefix(label, text) || strings.Contains(label, " "+text)
+}
+
+// homeView is the first page.
+type homeView struct {
+	Collections []homeCollection
+	Mine        recentView
+	Others      recentView
+	Faulty      []recentItem // what is not as its schema expects
+}
+
+type homeCollection struct {
+	Name, Label string
+	Total       int
+	MayCreate   bool
+}
+
+// recentView is what was changed lately, the newest first.
+type recentView struct {
+	ID, Title, None string
+	Items           []recentItem
+}
+
+type recentItem struct {
+	Ref   site.Ref
+	Title string
+	By    string // "" for the caller
+	At    time.Time
+	State *stateView
+}
+
+// How far back the first page looks, and how many entries it names of each kind.
+const (
+	maxRecent = 200
+	maxNamed  = 8
+)
+
+// home shows where to begin.
+func (e *Editor) home(v *visit) error {
+	ctx := v.r.Context()
+	collections, err := e.site.Collections(ctx, v.caller)
+	if err != nil {
+		return err
+	}
+	view := homeView{
+		Mine:   recentView{ID: "mine", Title: v.T("home.mine"), None: v.T("home.mine.none")},
+		Others: recentView{ID: "others", Title: v.T("home.others"), None: v.T("home.others.none")},
+	}
+	for _, c := range collections {
+		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
+		faulty, err := e.faulty(v, c)
+		if err != nil {
+			return err
+		}
+		view.Faulty = append(view.Faulty, faulty...)
+	}
+	if err := e.recent(v, &view); err != nil {
+		return err
+	}
+	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
+}
+
+// recent fills in what was changed lately and is still there: each entry once, by who
+// changed it last.
+func (e *Editor) recent(v *visit, view *homeView) error {
+	seen, err := e.site.Before(v.r.Context(), v.caller, "", "", maxRecent)
+	if err != nil {
+		return err
+	}
+	told := map[site.Ref]bool{}
+	for _, c := range seen.Changes {
+		slug, err := content.ParseSlug(c.Slug)
+		ref := site.Ref{Collection: c.Collection, Slug: slug}
+		if c.Collection == "" || err != nil || told[ref] {
+			continue
+		}
+		told[ref] = true
+		list := &view.Others
+		mine := c.Author.Email != "" && c.Author.Email == v.caller.Email
+		if mine {
+			list = &view.Mine
+		}
+		if len(list.Items) >= maxNamed {
+			continue
+		}
+		entry, err := e.site.Entry(v.r.Context(), v.caller, ref)
+		if isMissing(err) {
+			continue // it is gone, or has another name
+		}
+		if err != nil {
+			return err
+		}
+		one := recentItem{Ref: ref, Title: e.titleOf(v, entry), At: c.At, State: e.state(v, entry)}
+		if !mine {
+			one.By = c.Author.Name
+		}
+		list.Items = append(list.Items, one)
+	}
+	return nil
+}
+
+// faulty are the first entries of a collection that are not as its schema expects.
+func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, error) {
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: []site.Filter{{Field: "valid", Op: site.Eq, Value: "false"}}})
+	if refused := (*site.Error)(nil); errors.As(err, &refused) {
+		return nil, nil // nothing is told of what may not be read, or is still being read
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []recentItem
+	for _, entry := range page.Items {
+		found = append(found, recentItem{Ref: entry.Ref, Title: titleOf(&c.Schema, entry.Fields, entry.Slug), State: e.state(v, entry)})
+	}
+	return found, nil
+}
+
+// titleOf is what people know an entry by.
+func (e *Editor) titleOf(v *visit, entry *site.Entry) string {
+	c, err := e.site.Collection(v.r.Context(), v.caller, entry.Collection)
+	if err != nil {
+		return entry.Slug.String()
+	}
+	return titleOf(&c.Schema, entry.Fields, entry.Slug)
+}

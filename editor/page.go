@@ -1,0 +1,443 @@
+package editor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"cms/auth"
+	"cms/content"
+	"cms/say"
+	"cms/site"
+	"cms/web"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// page is what a template is given.
+type page struct {
+	*visit
+
+	Site    string // its name
+	Title   string
+	At      string // where in the navigation
+	Theme   string
+	Nav     []navItem
+	Media   bool // the caller may look at files
+	Path    string
+	Notice  *notice
+	Body    any // of the template's own kind
+	Partial bool
+}
+
+// navItem is a collection in the navigation.
+type navItem struct {
+	Name, Label string
+	Total       int
+}
+
+// notice is what a page says about what was done before.
+type notice struct {
+	Kind string // ok, warn or bad
+	Text string
+}
+
+// loadTemplates reads the pages: each with the frame that all of them have.
+func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
+	funcs := template.FuncMap{
+		"asset":  e.assetPath,
+		"themed": e.themePath,
+		"entry":  func(r site.Ref) string { return refPath("entry", r) },
+		"at":     refPath,
+		"slug":   func(r site.Ref) string { return r.Slug.String() },
+		"text":   textOf,
+		"file":   func(name string) string { return Prefix + "file/" + (&url.URL{Path: name}).EscapedPath() },
+		"media":  func(name string) string { return Prefix + "media/" + (&url.URL{Path: name}).EscapedPath() },
+		"pair":   func(a, b any) []any { return []any{a, b} },
+		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
+		"avatar": initials,
+		"image":  IsImage,
+	}
+	shared, err := fs.Glob(templateFiles, "templates/_*.html")
+	if err != nil {
+		return nil, err
+	}
+	frame, err := template.New("frame").Funcs(funcs).ParseFS(templateFiles, shared...)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := fs.Glob(templateFiles, "templates/[^_]*.html")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*template.Template{}
+	for _, file := range pages {
+		t, err := frame.Clone()
+		if err == nil {
+			t, err = t.ParseFS(templateFiles, file)
+		}
+		if err == nil {
+			t, err = e.overrides(t, append(shared, file))
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[strings.TrimSuffix(path.Base(file), ".html")] = t
+	}
+	return all, nil
+}
+
+// overrides reads the templates of the theme, in the place of the files of these names.
+func (e *Editor) overrides(t *template.Template, files []string) (*template.Template, error) {
+	if e.o.Theme == nil {
+		return t, nil
+	}
+	for _, file := range files {
+		_, err := fs.Stat(e.o.Theme, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			t, err = t.ParseFS(e.o.Theme, file)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the theme: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// refPath is the path of a page about an entry.
+func refPath(kind string, r site.Ref) string {
+	return Prefix + kind + "/" + url.PathEscape(r.Collection) + "/" + (&url.URL{Path: r.Slug.String()}).EscapedPath()
+}
+
+// show answers with a page.
+func (e *Editor) show(v *visit, status int, name, title, at string, body any) error {
+	return e.showNoting(v, status, name, title, at, nil, body)
+}
+
+// showNoting answers with a page that says what was done before.
+func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *notice, body any) error {
+	p := &page{
+		visit: v, Site: e.o.Name, Title: title, At: at, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
+		Partial: v.r.Header.Get("Sec-Fetch-Dest") == "empty" && v.r.Header.Get("X-Part") != "",
+	}
+	if v.caller != nil {
+		if err := e.navigation(p); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	root := "frame"
+	if p.Partial {
+		root = "main"
+	}
+	if err := e.templates[name].ExecuteTemplate(&b, root, p); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.language)
+	v.w.WriteHeader(status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(b.Bytes())
+	}
+	return nil
+}
+
+// navigation fills in where the caller can go.
+func (e *Editor) navigation(p *page) error {
+	collections, err := e.site.Collections(p.r.Context(), p.caller)
+	if err != nil {
+		return err
+	}
+	for _, c := range collections {
+		p.Nav = append(p.Nav, navItem{c.Name, p.label(c), c.Total})
+	}
+	p.Media = len(e.site.Permissions(p.caller)[auth.Media]) > 0
+	return nil
+}
+
+// label is what people call a collection.
+func (v *visit) label(c site.Collection) string {
+	if label := v.of(c.Label); label != "" {
+		return label
+	}
+	return c.Name
+}
+
+func (e *Editor) shade(r *http.Request) string {
+	switch theme := e.web.Cookies().Of(r, themeCookie); theme {
+	case "light", "dark":
+		return theme
+	}
+	return ""
+}
+
+// form is what a form of a page has sent. Its parts are urlencoded, in UTF-8.
+func (e *Editor) form(v *visit) (url.Values, error) {
+	if _, err := web.MediaType(v.r.Header.Get("Content-Type"), "", "application/x-www-form-urlencoded"); err != nil {
+		return nil, err
+	}
+	body, release, err := e.web.Body(v.r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, web.NewProblem(http.StatusBadRequest, say.New("The form cannot be read."))
+	}
+	return values, nil
+}
+
+// Refuse implements [web.Door]: it says why by a page, and leads who is not logged in to
+// where they can.
+func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	v := e.visit(w, r)
+	if errors.Is(err, auth.ErrNoSession) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("X-Part") == "" {
+		to := r.URL.RequestURI()
+		_ = v.leadTo(loginPath(to))
+		return
+	}
+	p, detail := e.refusal(v, err)
+	p.Tell(r.Context())
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	if err := e.show(v, p.Status, "refusal", v.T("refusal."+kindOfRefusal(p.Status)), "", detail); err != nil {
+		e.log.ErrorContext(r.Context(), "cannot show a page", "error", err, "request_id", web.RequestID(r.Context()))
+		http.Error(w, p.Title, p.Status)
+	}
+}
+
+// refusalView says why something was not done.
+type refusalView struct {
+	Text    string
+	Request string // its id, for the operator
+	Login   bool   // logging in may help
+	To      string
+}
+
+// refusal is an error as a problem, and as a page tells it.
+func (e *Editor) refusal(v *visit, err error) (*web.Problem, refusalView) {
+	view := refusalView{Request: web.RequestID(v.r.Context()), To: Prefix}
+	told := (*site.Error)(nil)
+	if errors.As(err, &told) {
+		p := web.NewProblem(statusOf(told.Code), told.Detail)
+		p.Code = string(told.Code)
+		view.Text = told.Detail.In(v.language)
+		return p, view
+	}
+	p := e.web.Problem(v.r.Context(), err)
+	if p.Status == http.StatusUnauthorized {
+		p = web.NewProblem(http.StatusUnauthorized, p.Detail) // browsers would ask for a password
+		view.Login = true
+	}
+	if key := "refusal.text." + kindOfRefusal(p.Status); v.Has(key) {
+		view.Text = v.T(key)
+	} else {
+		view.Text = p.Detail.In(v.language)
+	}
+	return p, view
+}
+
+// statusOf is what a refusal of the site is over HTTP.
+func statusOf(code site.Code) int {
+	switch code {
+	case site.Malformed:
+		return http.StatusBadRequest
+	case site.Forbidden:
+		return http.StatusForbidden
+	case site.NotFound:
+		return http.StatusNotFound
+	case site.Conflict, site.PreconditionFailed, site.Pointer, site.Tracked:
+		return http.StatusConflict
+	case site.PreconditionRequired, site.Invalid:
+		return http.StatusUnprocessableEntity
+	case site.Unavailable:
+		return http.StatusServiceUnavailable
+	case site.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case site.Full:
+		return http.StatusInsufficientStorage
+	case site.Unsure:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
+}
+
+// kindOfRefusal names the texts of refusals.
+func kindOfRefusal(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "session"
+	case http.StatusForbidden:
+		return "forbidden"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "missing"
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return "conflict"
+	case http.StatusRequestEntityTooLarge:
+		return "large"
+	case http.StatusTooManyRequests:
+		return "slow"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	case http.StatusGatewayTimeout:
+		return "unsure"
+	case http.StatusInsufficientStorage:
+		return "full"
+	case http.StatusInternalServerError:
+		return "fault"
+	}
+	return "malformed"
+}
+
+// Account tells the accounts apart that share a browser.
+func (v *visit) Account() string {
+	sum := sha256.Sum256([]byte(web.CallerKey(v.caller)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Caller is who looks at the page.
+func (v *visit) Caller() *auth.Principal { return v.caller }
+
+// Language is that of the page.
+func (v *visit) Language() string { return v.language }
+
+// initials are what stands for a person where there is little room.
+func initials(name string) string {
+	var b strings.Builder
+	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r == '-' || r == '.' || r == '@' }) {
+		if b.Len() >= 6 {
+			break
+		}
+		b.WriteRune(unicode.ToUpper([]rune(part)[0]))
+		if len([]rune(b.String())) == 2 {
+			break
+		}
+	}
+	return b.String()
+}
+
+// Time is when something was, as people say it, with the exact time behind it.
+func (v *visit) Time(t time.Time) template.HTML {
+	if t.IsZero() {
+		return ""
+	}
+	t = t.In(v.zone)
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // each part is escaped
+		t.Format(time.RFC3339), template.HTMLEscapeString(v.exactly(t)), template.HTMLEscapeString(v.when(t))))
+}
+
+func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }
+
+func (v *visit) day(t time.Time) string {
+	return v.T("time.day", dayOf(v, t), v.T("month."+fmt.Sprint(int(t.Month()))), fmt.Sprint(t.Year()))
+}
+
+func dayOf(v *visit, t time.Time) string {
+	if t.Day() == 1 && v.Has("time.first") {
+		return v.T("time.first")
+	}
+	return fmt.Sprint(t.Day())
+}
+
+func (v *visit) exactly(t time.Time) string { return v.T("time.exactly", v.day(t), v.clock(t)) }
+
+// since says that something is on the site since a time.
+func (v *visit) since(t time.Time) string {
+	if t.IsZero() {
+		return v.T("state.live")
+	}
+	if y, m, d := v.now.In(t.Location()).Date(); t.Year() == y && t.Month() == m && t.Day() == d {
+		return v.T("state.since", v.clock(t))
+	}
+	return v.T("state.since.day", v.day(t))
+}
+
+// json answers a script.
+func (v *visit) json(x any) error {
+	b, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	_, err = v.w.Write(b)
+	return err
+}
+
+// when is a time as it is said today.
+func (v *visit) when(t time.Time) string {
+	now := v.now.In(t.Location())
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, t.Location())
+	switch age := now.Sub(t); {
+	case age >= 0 && age < time.Minute:
+		return v.T("time.now")
+	case age >= 0 && age < time.Hour:
+		return v.T("time.minutes", int(age/time.Minute))
+	case !t.Before(midnight) && t.Before(midnight.AddDate(0, 0, 1)):
+		return v.clock(t)
+	case !t.Before(midnight.AddDate(0, 0, -1)) && t.Before(midnight):
+		return v.T("time.yesterday", v.clock(t))
+	}
+	return v.day(t)
+}
+
+// Value is a value as a list or a comparison shows it.
+func (v *visit) Value(x content.Value) string {
+	switch x := x.(type) {
+	case bool:
+		if x {
+			return v.T("yes")
+		}
+		return v.T("no")
+	case content.Time:
+		if x.DateOnly {
+			return v.day(x.Time)
+		}
+		return v.exactly(x.Time)
+	case []content.Value:
+		parts := make([]string, len(x))
+		for i, item := range x {
+			parts[i] = v.Value(item)
+		}
+		return strings.Join(parts, " · ")
+	}
+	return textOf(x)
+}
+
+// Safe is HTML that the site has made of what people wrote.
+func (v *visit) Safe(html string) template.HTML { return template.HTML(html) } //nolint:gosec // made safe where it was made
+
+// SortAsked is the order that a list was asked for.
+func (v *visit) SortAsked() string { return v.r.URL.Query().Get("sort") }
+
+// Size is a number of bytes as people say it.
+func (v *visit) Size(n int64) string {
+	switch {
+	case n < 1000:
+		return v.T("size.bytes", n)
+	case n < 1_000_000:
+		return v.T("size.kb", float64(n)/1000)
+	}
+	return v.T("size.mb", float64(n)/1_000_000)
+}
+
+// Say is a text in the language of the page.
+func (v *visit) Say(t say.Text) string { return t.In(v.language) }
