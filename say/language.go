@@ -28,13 +28,18 @@ type speaker struct {
 	known catalog.Catalog
 }
 
-// speakers are made when the first text is translated. They are read only.
-var speakers = sync.OnceValue(func() map[string]*speaker {
+// frenchCatalogue is read only.
+var frenchCatalogue = sync.OnceValue(func() catalogue {
 	texts, err := parseCatalogue(frenchTexts, frenchTypography)
 	if err != nil {
 		panic("say: fr.txt: " + err.Error()) // which a test would have met
 	}
-	return map[string]*speaker{French: newSpeaker(language.French, texts)}
+	return texts
+})
+
+// speakers are made when the first text is translated. They are read only.
+var speakers = sync.OnceValue(func() map[string]*speaker {
+	return map[string]*speaker{French: newSpeaker(language.French, frenchCatalogue())}
 })
 
 func newSpeaker(tag language.Tag, texts catalogue) *speaker {
@@ -69,13 +74,11 @@ func (t Text) In(lang string) string {
 	return message.NewPrinter(s.tag, message.Catalog(s.known)).Sprintf(t.format, args...)
 }
 
-// canonical are the formats of the catalogues, by themselves.
+// canonical are the formats of the catalogue, by themselves.
 var canonical = sync.OnceValue(func() map[string]string {
 	all := make(map[string]string)
-	for _, s := range speakers() {
-		for format := range s.texts {
-			all[format] = format
-		}
+	for format := range frenchCatalogue() {
+		all[format] = format
 	}
 	return all
 })

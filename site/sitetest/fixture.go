@@ -27,7 +27,8 @@ type Options struct {
 	Roles       map[string]map[string]auth.Grant
 	AdviceOff   []advice.Rule
 	Media       site.MediaOptions // the folder is img if it has none
-	Repo        repo.Options      // without path, branch, committer and collections
+	Language    string
+	Repo        repo.Options // without path, branch, committer and collections
 }
 
 // Fixture is a site on a real repository, which is checked with git fsck at the end of
@@ -54,6 +55,7 @@ func New(t testing.TB, o Options) *Fixture {
 		t.Fatal(err)
 	}
 	o.Repo.Path, o.Repo.Branch, o.Repo.Collections = f.Git, "main", o.Collections
+	o.Repo.Language = o.Language
 	o.Repo.Committer = repo.Person{Name: "CMS", Email: "cms@example.org"}
 	if f.Repo, err = repo.Open(t.Context(), o.Repo); err != nil {
 		t.Fatal(err)
@@ -75,7 +77,7 @@ func New(t testing.TB, o Options) *Fixture {
 			t.Errorf("git fsck says: %s", out)
 		}
 	})
-	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, AdviceOff: o.AdviceOff, Media: o.Media}
+	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, AdviceOff: o.AdviceOff, Media: o.Media, Language: o.Language}
 	f.Site = f.Fresh()
 	return f
 }
