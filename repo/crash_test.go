@@ -679,13 +679,17 @@ func indexing(t *testing.T, s *script) {
 
 // imageChecker opens what each kind of crash leaves, if no other one has left
 // the same.
-func imageChecker() func(*testing.T, *script, *crashDisk) {
+func imageChecker() func(*testing.T, *script, *crashDisk) { return eachImage(checkImage) }
+
+// eachImage has check look at what each kind of crash leaves, if no other one has left
+// the same.
+func eachImage(check func(t *testing.T, s *script, dir string)) func(*testing.T, *script, *crashDisk) {
 	var seen sync.Map
 	return func(t *testing.T, s *script, d *crashDisk) {
 		for _, name := range slices.Sorted(maps.Keys(cuts)) {
 			files := d.left(cuts[name])
 			if _, same := seen.LoadOrStore(digest(files, cuts[name])+fmt.Sprint(s.acked), true); !same {
-				t.Run(name, func(t *testing.T) { checkImage(t, s, image(t, s.repo.path, files, cuts[name])) })
+				t.Run(name, func(t *testing.T) { check(t, s, image(t, s.repo.path, files, cuts[name])) })
 			}
 		}
 	}
@@ -693,6 +697,12 @@ func imageChecker() func(*testing.T, *script, *crashDisk) {
 
 func checkImage(t *testing.T, s *script, dir string) {
 	fsck(t, dir)
+	checkStart(t, s, dir)
+}
+
+// checkStart opens what a crash left.
+func checkStart(t *testing.T, s *script, dir string) {
+	t.Helper()
 	r, err := Open(t.Context(), options(dir))
 	if err != nil {
 		t.Fatalf("open after the crash: %v", err)

@@ -26,7 +26,7 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 // repackerOf maintains the packs of a repository, and keeps them for two minutes.
 func repackerOf(t *testing.T, r *Repo, d disk) *repacker {
 	t.Helper()
-	return &repacker{disk: d, folder: r.packFolder(), drafts: r.drafts, grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
+	return &repacker{disk: d, folder: r.packFolder(), drafts: draftFolders(r.path)[0], grace: 2 * time.Minute, log: slog.New(slog.DiscardHandler)}
 }
 
 // later is a time at which all that is kept now may go.

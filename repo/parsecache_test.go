@@ -122,7 +122,7 @@ func many(t *testing.T, n int) (dir string) {
 		fmt.Fprintf(in, "M 100644 inline _consultations/f%02d/e%05d.md\ndata %d\n%s\n", i%20, i, len(src), src)
 	}
 	cmd := exec.Command("git", "fast-import", "--quiet")
-	cmd.Dir, cmd.Stdin = dir, in
+	cmd.Dir, cmd.Stdin, cmd.Env = dir, in, append(os.Environ(), "GIT_TEST_FSYNC=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("git fast-import: %v\n%s", err, out)
 	}
