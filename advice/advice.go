@@ -5,6 +5,47 @@
 // [Finding] by the name of a rule and what a sentence about it needs; the sentences
 // themselves belong to who shows them. Rules are functions of what a text is made of (see
 // text), listed once, in [Rules]. The work is linear in the text.
+//
+// The arguments of their findings:
+//
+//	image-alternative: address
+//	image-decorative: address, alternative
+//	image-file-name: address, alternative
+//	frame-title: address
+//	frame-title-vague: address, title
+//	autoplay: address, how, name
+//	video-captions: address, kind
+//	audio-transcript: address
+//	table-headers: how
+//	table-title: how
+//	link-empty: address
+//	link-vague: address, text
+//	link-address: address, text
+//	link-ambiguous: address, other, text
+//	passage-language: language, text
+//	html-presentation: name
+//	html-attributes: name, names
+//	heading-first-level: right, text
+//	heading-gap: level, right, text
+//	heading-empty: level
+//	heading-bold: right, text
+//	list-fake: text
+//	sensory-colour: text
+//	sensory-place: text
+//	document-alternative: address, format, text
+//	document-format: address, format, text
+//	emoji: text
+//	sentence-long: text, words
+//	paragraph-long: text, words
+//
+// Alternative is that of an image, and address where an image, a link, a frame or a
+// document is; title, of a frame; text, of a link, a heading, a list or a passage, the
+// beginning of a long one; other, the address of the link before that has the same text;
+// how, by what something plays ("attribute", "address", "allow") or a table is made
+// ("markdown", "html"); kind, of what is heard and seen ("video", "player"); name, of an
+// element, and names, of attributes, with commas between them; level, of a heading, and
+// right, the one it should have; language, of a passage, as a code; format, of a document,
+// as its extension in capitals; words, how many.
 package advice
 
 import (

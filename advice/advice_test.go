@@ -214,6 +214,19 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestArgumentsAreDocumented: the comment of the package has what each rule has.
+func TestArgumentsAreDocumented(t *testing.T) {
+	source, err := os.ReadFile("advice.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range advice.Rules() {
+		if line := "//\t" + string(row.Rule) + ": " + strings.Join(row.Args, ", ") + "\n"; !strings.Contains(string(source), line) {
+			t.Errorf("advice.go has no line %q", line)
+		}
+	}
+}
+
 // Each rule has a text that it finds something in and one that it does not, and its
 // findings have the arguments and repairs that its row says.
 func TestRulesAreAsTheirRows(t *testing.T) {

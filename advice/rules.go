@@ -49,16 +49,7 @@ type About struct {
 	check func(*text)
 }
 
-// rules are all rules.
-//
-// The arguments: alternative, of an image, and address, where an image, a link, a frame
-// or a document is; title, of a frame; text, of a link, a heading, a list or a passage, the
-// beginning of a long one; other, the address of the link before that has the same text;
-// how, by what something plays ("attribute", "address", "allow") or a table is made
-// ("markdown", "html"); name, of an element, and names, of attributes; level, of a heading,
-// and right, the one it should have; language, of a passage, as a code; format, of a
-// document, as its extension in capitals; words, how many; kind, of what is heard and seen
-// ("video", "player").
+// rules are all rules. Their arguments are explained at the package.
 var rules = []About{
 	{ImageAlternative, "1.1", false, []string{"address"}, []FixKind{Describe, Decorate}, imageAlternative},
 	{ImageDecorative, "1.2", false, []string{"address", "alternative"}, []FixKind{Decorate}, imageDecorative},

@@ -3,6 +3,7 @@ package preview
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
@@ -48,10 +49,7 @@ func (r *Renderer) Addresses(ctx context.Context, markdown string, want func(Add
 		return all, ctx.Err()
 	}
 	// Each is replaced by a name of its own, which shows whether it is one.
-	name := "cms-address"
-	for strings.Contains(markdown, name) {
-		name += "-x"
-	}
+	name := "cms-" + rand.Text()
 	var marked strings.Builder
 	at := 0
 	for i, a := range all {

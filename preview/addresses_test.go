@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -49,5 +50,24 @@ func TestAddresses(t *testing.T) {
 	long := strings.Repeat("`[a](Y)` ", MaxBytes/8)
 	if found, err := r.Addresses(t.Context(), long, func(Address) bool { return true }); err != nil || len(found) != MaxBytes/8 {
 		t.Errorf("in a text that is too long: got %d, %v", len(found), err)
+	}
+}
+
+// A text that is full of what addresses could be called costs no more than another one.
+func TestAddressesInTimeOfTheLength(t *testing.T) {
+	r := New()
+	cost := func(unit string) int {
+		markdown := "[a](b) cms-address" + strings.Repeat(unit, 20_000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := r.Addresses(t.Context(), markdown, func(Address) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return int(after.TotalAlloc - before.TotalAlloc)
+	}
+	cost("ab") // what is made once
+	if other, named := cost("ab"), cost("-x"); named > 4*other+1<<20 {
+		t.Errorf("took %d bytes, another text %d", named, other)
 	}
 }
