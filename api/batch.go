@@ -19,7 +19,7 @@ import (
 // Batch is the body that makes several writes in one commit.
 type Batch struct {
 	Message    string      `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person     `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person     `json:"on_behalf_of,omitempty" doc:"The co-author."`
 	Operations []Operation `json:"operations" minItems:"1" maxItems:"500" doc:"Made in order, each on what those before it left; all or none."`
 }
 

@@ -15,7 +15,7 @@ type Draft struct {
 	Fields     *content.Object `json:"fields,omitempty" doc:"The front matter."`
 	Body       string          `json:"body,omitempty" doc:"What follows the front matter."`
 	Message    string          `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 // Replacement is the body that replaces an entry.
@@ -23,7 +23,7 @@ type Replacement struct {
 	Fields     *content.Object `json:"fields" doc:"The whole front matter: fields that are left out are removed."`
 	Body       string          `json:"body" doc:"The whole body."`
 	Message    string          `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 // MergePatch is a JSON Merge Patch (RFC 7396) of an entry.
@@ -31,7 +31,7 @@ type MergePatch struct {
 	Fields     *content.Object `json:"fields,omitempty" doc:"The fields to change; null removes a field."`
 	Body       string          `json:"body,omitempty" doc:"The whole new body."`
 	Message    string          `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person         `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 // PatchOperation is one operation of a JSON Patch (RFC 6902) of an entry.

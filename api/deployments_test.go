@@ -93,6 +93,79 @@ func TestDeploymentIsNotHiddenByTheETagOfItsEntry(t *testing.T) {
 	}
 }
 
+// TestBuildsThatFailOrLackAPage: the reason of a failure is told to those who see everything,
+// and an entry is not live whose page is not on the site, until a build has it.
+func TestBuildsThatFailOrLackAPage(t *testing.T) {
+	t.Parallel()
+	db := statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db")
+	s := newServerWith(t, func(o *options) {
+		var err error
+		if o.Deployments, err = webhooks.OpenDeployments(t.Context(), db, nil, o.Site.Position); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.create("consultations", "plan", sample)
+	s.create("consultations", "autre", sample)
+	documented := newConformance(t, s.do(request{method: "GET", path: "/openapi.json"}).body)
+	report := func(body string, want int) {
+		t.Helper()
+		r := request{method: "POST", path: "/v1/deployments", token: s.mint("operator"), header: jsonBody(""), body: `{"commit": "` + s.head() + `", ` + body + `}`}
+		res := s.do(r)
+		if documented.check(s, "report-deployment", r, res); res.status != want {
+			t.Fatalf("%s: got %d %s, want %d", body, res.status, res.body, want)
+		}
+	}
+	is := func(slug, token, want string) {
+		t.Helper()
+		r := request{method: "GET", path: "/v1/collections/consultations/deployment/" + slug, token: token}
+		res := s.do(r)
+		documented.check(s, "entry-deployment", r, res)
+		if got := string(res.body); !strings.HasPrefix(got, `{"state":"`+want+`"`) {
+			t.Errorf("%s: got %s, want %s", slug, got, want)
+		}
+	}
+	limited := s.limitedAs("val", "Ville de Valmont")
+	all, some := s.watch(s.mint("editor"), ""), s.watch(limited, "")
+	report(`"state": "failed", "reason": "avant\u001b[31m\nErreur : casse.md\u0000\n"`, 204)
+	for token, want := range map[string]bool{s.mint("editor"): true, limited: false, s.mint("reader"): false} {
+		for _, path := range []string{entryPath("plan"), "/v1/collections/consultations/deployment/plan"} {
+			res := s.do(request{method: "GET", path: path, token: token})
+			if got := strings.Contains(string(res.body), `"reason":"avant\nErreur : casse.md"`); res.status != 200 || got != want || !want && strings.Contains(string(res.body), "casse") {
+				t.Errorf("%s: got %d %s, want the reason: %t", path, res.status, res.body, want)
+			}
+		}
+	}
+	for w, want := range map[*watch]bool{all: true, some: false} {
+		if m := w.next(); m.name != "deployment" || strings.Contains(m.data, "casse.md") != want {
+			t.Errorf("the stream tells %s, want the reason: %t", m.data, want)
+		}
+	}
+	if res := s.do(request{method: "GET", path: entryPath("plan")}); !strings.Contains(string(res.body), `"state":"failed"`) {
+		t.Errorf("got %s", res.body)
+	}
+	report(`"state": "live", "missing": ["consultations/plan"], "found": ["consultations/autre"]`, 204)
+	is("plan", "", "missing")
+	is("autre", "", "live")
+	is("plan", limited, "missing")
+	s.create("consultations", "neuf", sample)
+	report(`"state": "live"`, 204) // nobody has looked
+	is("plan", "", "missing")
+	is("neuf", "", "live")
+	report(`"state": "live", "found": ["consultations/plan"]`, 204)
+	is("plan", "", "live")
+	report(`"state": "live", "missing": ["consultations/plan"]`, 204)
+	is("plan", "", "missing")
+	s.patch("plan", `{"fields":{"title":"Plan, renommé"}}`)
+	is("plan", "", "pending")
+	report(`"state": "building"`, 204)
+	is("plan", "", "building")
+	report(`"state": "live"`, 204)
+	is("plan", "", "live")
+	for _, bad := range []string{`"state": "live", "missing": "x"`, `"state": "live", "found": ["a\nb"]`, `"state": "live", "missing": [""]`, `"state": "live", "missing": [` + strings.Repeat(`"a/b",`, 500) + `"a/b"]`, `"state": "failed", "reason": 1`} {
+		report(bad, 422)
+	}
+}
+
 // TestReportsAreTakenOnce: a signed report that comes again changes nothing, and nor
 // does one that was made before the last.
 func TestReportsAreTakenOnce(t *testing.T) {

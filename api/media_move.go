@@ -43,7 +43,7 @@ func (a *API) mediaReferences(ctx context.Context, in *mediaReferencesInput) (*r
 type MediaRenaming struct {
 	To         string  `json:"to" doc:"The new path, with an extension of the same type." example:"photos/2026/atelier.jpg"`
 	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 var moveMediaDoc = doc{

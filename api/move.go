@@ -15,7 +15,7 @@ type Renaming struct {
 	To         string  `json:"to" doc:"The new slug." example:"2026/plan-velo"`
 	Collection string  `json:"collection,omitempty" doc:"The collection to move to, if it is another one." example:"archives"`
 	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 var moveEntryDoc = doc{

@@ -13,7 +13,7 @@ import (
 type Reversion struct {
 	To         string  `json:"to" doc:"A commit or a revision of the entry's history."`
 	Message    string  `json:"message,omitempty" doc:"The subject of the commit."`
-	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"Named as co-author in the commit."`
+	OnBehalfOf *Person `json:"on_behalf_of,omitempty" doc:"The co-author."`
 }
 
 var revertEntryDoc = doc{

@@ -11,7 +11,7 @@ import (
 // Hits is a page of what a search found.
 type Hits struct {
 	Items      []Hit   `json:"items"`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page; null at the end."`
+	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
 	Total      int     `json:"total" doc:"The number of entries found."`
 	Commit     string  `json:"commit" doc:"The commit that was searched: the newest one."`
 }
@@ -30,6 +30,7 @@ type Highlight struct {
 
 type searchInput struct {
 	Q          string `query:"q" required:"true" maxLength:"1000" doc:"At most 32 words, which must all be in the entry. Endings, accents and case are ignored, and so are articles." example:"plan vélo"`
+	Prefix     bool   `query:"prefix" doc:"Whether the last word may be typed half."`
 	Collection string `query:"collection" doc:"Only entries of this collection."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"How many to answer with; fewer where they are large or take much work."`
 	Cursor     string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`
@@ -38,13 +39,13 @@ type searchInput struct {
 var searchDoc = doc{
 	ID: "search", Tag: "Search",
 	Summary:   "Find entries by their words",
-	Text:      "In the fields and bodies of all collections, as far as you see them: the best first.",
+	Text:      "In the fields and bodies of all collections, as far as you see them: the best first. Where nothing is found, one typing error in words of five letters and more is forgiven.",
 	Responses: map[int]any{200: Hits{}},
 	Problems:  []int{400, 404},
 }
 
 func (a *API) search(ctx context.Context, in *searchInput) (*reply, error) {
-	found, err := a.site.Search(ctx, web.Principal(ctx), site.Search{Text: in.Q, Collection: in.Collection, Limit: in.Limit, Cursor: in.Cursor})
+	found, err := a.site.Search(ctx, web.Principal(ctx), site.Search{Text: in.Q, Collection: in.Collection, Limit: in.Limit, Cursor: in.Cursor, Prefix: in.Prefix})
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,8 @@ type place struct {
 // build is one of which something was reported, and its event.
 type build struct {
 	state.Deployment
-	event []byte
+	event  []byte
+	reason []byte // the event with the reason, for those who see everything
 }
 
 // follow wakes the streams when there is a commit, or when something was reported of a
@@ -74,7 +75,7 @@ func (e *events) reported(ctx context.Context) ([]build, <-chan struct{}) {
 	all, news := e.deployments.Since(ctx, time.Time{})
 	builds := make([]build, len(all))
 	for i, d := range all {
-		builds[i] = build{d, message("deployment", "", deploymentOf(d))}
+		builds[i] = build{d, message("deployment", "", deploymentOf(d, false)), message("deployment", "", deploymentOf(d, true))}
 	}
 	return builds, news
 }
@@ -133,7 +134,11 @@ func (w *watcher) Tell(ctx context.Context, out *stream.Writer) error {
 		if !b.At.After(w.lastBuild) {
 			continue
 		}
-		if _, err := out.Write(b.event); err != nil {
+		event := b.event
+		if w.site.SeesDeliveries(w.principal) {
+			event = b.reason
+		}
+		if _, err := out.Write(event); err != nil {
 			return err
 		}
 		w.lastBuild = b.At

@@ -6,9 +6,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"hash/fnv"
 	"iter"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Text is a part of a document.
@@ -25,23 +27,34 @@ type Index[K comparable] struct {
 	lists  map[string]*postings
 	docs   []doc[K]     // by number; those that were removed are dead
 	number map[K]uint32 // of the living
+	called []string     // fields
 	fields []field
 	fieldN map[string]int
-	stems  map[string][]string // terms of words that were met, by language and word, to stem each once
-	name   []byte              // of a word in stems
-	length int                 // of all living documents together, in words
-	counts map[*postings]int   // how often terms are in the text that is being added
+	stems  map[string][]string    // terms of words that were met, by language and word, to stem each once
+	name   []byte                 // of a word in stems
+	length int                    // of all living documents together, in words
+	counts map[*postings]int      // how often terms are in the text that is being added
+	known  map[string]*vocabulary // by language
 }
 
 type doc[K comparable] struct {
 	key    K
 	length int // in words
 	living bool
+	names  []name
+}
+
+// name is what a document is called in a field.
+type name struct {
+	field  int
+	whole  uint64 // see nameOf
+	length int    // in words
 }
 
 type field struct {
 	name   string
 	weight float64
+	called bool // documents are called what is there
 }
 
 // postings holds for one term, in ascending order, triples of the difference to the
@@ -54,11 +67,13 @@ type postings struct {
 // maxStems bounds the memory for stems.
 const maxStems = 200_000
 
-// New is an index without documents.
-func New[K comparable]() *Index[K] {
+// New is an index without documents, which are called what is in some fields, such as a
+// title.
+func New[K comparable](called ...string) *Index[K] {
 	return &Index[K]{
-		lists: map[string]*postings{}, number: map[K]uint32{}, fieldN: map[string]int{},
-		stems: map[string][]string{}, counts: map[*postings]int{},
+		called: called,
+		lists:  map[string]*postings{}, number: map[K]uint32{}, fieldN: map[string]int{},
+		stems: map[string][]string{}, counts: map[*postings]int{}, known: map[string]*vocabulary{},
 	}
 }
 
@@ -69,8 +84,10 @@ func (x *Index[K]) Len() int { return len(x.number) }
 func (x *Index[K]) Put(key K, code string, texts []Text) {
 	n := uint32(len(x.docs))
 	l, length := languages[code], 0
+	var names []name
 	for _, t := range texts {
 		clear(x.counts)
+		before := length
 		for w := range words(t.Text) {
 			if !w.part && !l.isStop(w) {
 				length++
@@ -83,8 +100,11 @@ func (x *Index[K]) Put(key K, code string, texts []Text) {
 		for l, count := range x.counts {
 			l.add(n, f, count)
 		}
+		if x.fields[f].called {
+			names = append(names, name{f, nameOf(t.Text), length - before})
+		}
 	}
-	x.docs = append(x.docs, doc[K]{key, length, true})
+	x.docs = append(x.docs, doc[K]{key, length, true, names})
 	x.number[key] = n
 	x.length += length
 }
@@ -128,7 +148,7 @@ func (x *Index[K]) field(t Text) int {
 	n, ok := x.fieldN[t.Field]
 	if !ok {
 		n = len(x.fields)
-		x.fields = append(x.fields, field{t.Field, t.Weight})
+		x.fields = append(x.fields, field{t.Field, t.Weight, slices.Contains(x.called, t.Field)})
 		x.fieldN[t.Field] = n
 	}
 	return n
@@ -148,7 +168,36 @@ func (x *Index[K]) terms(l *language, code string, w word) []string {
 		found[i] = code + " " + found[i]
 	}
 	x.stems[string(x.name)] = found
+	if !w.joined {
+		if x.known[code] == nil {
+			x.known[code] = &vocabulary{}
+		}
+		for _, folded := range singular(Fold(w.text)) {
+			for _, term := range found {
+				x.known[code].add(known{folded, term})
+			}
+		}
+	}
 	return found
+}
+
+// singular is a long word and, where it may be a plural, what it is one of, so that a typing
+// error in the one is forgiven where the other is in a text.
+func singular(word string) []string {
+	if one := strings.TrimRight(word, "sx"); len(one)+1 == len(word) && len(one) >= minForgiven {
+		return []string{word, one}
+	}
+	return []string{word}
+}
+
+// nameOf is the same for texts that have the same words one after the other, those too that
+// are in every text, whatever is between them.
+func nameOf(text string) uint64 {
+	h := fnv.New64a()
+	for w := range words(text) {
+		h.Write(append(AppendFold(nil, w.text), 0)) //nolint:errcheck // never fails
+	}
+	return h.Sum64()
 }
 
 // Remove takes the document key out, if it is there.
@@ -190,6 +239,10 @@ func (x *Index[K]) compact() {
 		}
 	}
 	x.docs = living
+	clear(x.stems) // of words that may be forgotten
+	for _, v := range x.known {
+		v.keep(func(term string) bool { return x.lists[term] != nil })
+	}
 }
 
 // Visible says which fields of a document are hidden from the reader, and whether the
@@ -206,14 +259,25 @@ const (
 // sees of them, and gives the n best, the best first, and how many there are;
 // less orders equals. What the reader does not see counts for nothing, not even
 // for the rank. When ctx ends, so does the search.
-func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], less func(a, b K) int, n int) (best []K, total int, err error) {
+//
+// A document that is called what is asked for comes first, then those that have all words
+// in what they are called, then the others. Where there are none at all, one typing error
+// is forgiven: in words that nothing has, and if that is not enough, in all. Recent says how
+// much a document gains by its age, from 0 to 1, given the fields that are hidden; it may be
+// nil.
+func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Recent[K], less func(a, b K) int, n int) (best []K, total int, err error) {
 	var found []hit
-	for code, terms := range q.terms {
-		some, err := x.find(ctx, code, terms, see)
-		if err != nil {
-			return nil, 0, err
+	for forgive := nothing; forgive <= everyWord && len(found) == 0; forgive++ {
+		for code, words := range q.asked {
+			some, err := x.find(ctx, q, code, words, forgive, see)
+			if err != nil {
+				return nil, 0, err
+			}
+			found = append(found, some...)
 		}
-		found = append(found, some...)
+	}
+	if err := x.rank(ctx, q, found, see, recent); err != nil {
+		return nil, 0, err
 	}
 	ranked := topN(found, n, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
@@ -225,10 +289,61 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], less func
 	return best, len(found), nil
 }
 
-// find is the documents of a language that have every term, with their scores.
-func (x *Index[K]) find(ctx context.Context, code string, terms []string, see Visible[K]) (found []hit, err error) {
-	for i, term := range terms {
-		hits, err := x.hits(ctx, code+" "+term, see)
+// Recent says how much a document gains by its age.
+type Recent[K comparable] func(key K, hidden []string) float64
+
+// What is forgiven.
+type forgiveness int
+
+const (
+	nothing forgiveness = iota
+	missingWords
+	everyWord
+)
+
+// What counts beside words: more than these ever do, what a document is called; as much as
+// a word, how much of that is asked for; and a little, its age.
+const (
+	calledSo     = 2000.0
+	calledAlso   = 1000.0
+	wholeName    = 2.0
+	recentFactor = 0.5
+)
+
+// rank adds to the scores of what was found what counts beside words.
+func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, see Visible[K], recent Recent[K]) error {
+	for i := range found {
+		if i%checkInterval == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		h, d := &found[i], &x.docs[found[i].doc]
+		hidden, _, err := see(d.key)
+		if err != nil {
+			return err
+		}
+		if recent != nil {
+			h.score *= 1 + recentFactor*recent(d.key, hidden)
+		}
+		if h.called {
+			h.score += calledAlso
+		}
+		for _, name := range d.names {
+			switch {
+			case slices.Contains(hidden, x.fields[name.field].name):
+			case name.whole == q.name:
+				h.score = max(h.score, 0) + calledSo
+			case h.called && name.length > 0:
+				h.score += wholeName * min(1, float64(h.words)/float64(name.length)) / float64(len(d.names))
+			}
+		}
+	}
+	return nil
+}
+
+// find is the documents of a language that have every word, with their scores.
+func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []askedWord, forgive forgiveness, see Visible[K]) (found []hit, err error) {
+	for i, w := range words {
+		hits, err := x.hitsOf(ctx, q, code, w, forgive, see)
 		if err != nil {
 			return nil, err
 		}
@@ -237,6 +352,7 @@ func (x *Index[K]) find(ctx context.Context, code string, terms []string, see Vi
 			count := hits[j].score
 			length := 1 - bm25B + bm25B*float64(x.docs[hits[j].doc].length)*float64(len(x.number))/float64(max(x.length, 1))
 			hits[j].score = rarity * count * (bm25K1 + 1) / (count + bm25K1*length)
+			hits[j].words = 1
 		}
 		if i == 0 {
 			found = hits
@@ -247,10 +363,110 @@ func (x *Index[K]) find(ctx context.Context, code string, terms []string, see Vi
 	return found, nil
 }
 
+// How much a word counts that was not asked for as it is.
+const (
+	completedFactor = 0.6
+	forgivenFactor  = 0.4
+)
+
+// maxCompletions is how many words, of those that the reader sees, the beginning of one may
+// stand for.
+const maxCompletions = 2000
+
+// hitsOf are the documents that have a word that is asked for, or one that may be meant by
+// it.
+func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWord, forgive forgiveness, see Visible[K]) ([]hit, error) {
+	exact, err := x.hits(ctx, code+" "+w.term, see)
+	if err != nil {
+		return nil, err
+	}
+	all := union{size: len(x.docs), hits: exact}
+	done := map[string]bool{code + " " + w.term: true}
+	more := func(k known, factor float64) (bool, error) {
+		if done[k.term] {
+			return false, nil
+		}
+		done[k.term] = true
+		some, err := x.hits(ctx, k.term, see)
+		all.add(some, factor)
+		return len(some) > 0, err
+	}
+	if q.complete && w.completes() {
+		completed := 0
+		for k := range x.known[code].beginning(w.word) {
+			found, err := more(k, completedFactor)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				if completed++; completed == maxCompletions {
+					break
+				}
+			}
+		}
+	}
+	if forgive == everyWord && w.canForgive() || forgive == missingWords && len(exact) == 0 && !all.any() && w.canForgive() {
+		for _, word := range singular(w.word) {
+			near, _ := x.known[code].near(word)
+			for _, k := range near {
+				found, err := more(k, forgivenFactor)
+				if err != nil {
+					return nil, err
+				}
+				if found {
+					q.forgiven[code][k.term] = true
+				}
+			}
+		}
+	}
+	return all.list(), nil
+}
+
+// union adds up the hits of several terms.
+type union struct {
+	size int   // the number of documents
+	hits []hit // of the first term, until there are others
+	by   []hit // by document; nil while there is one term
+}
+
+func (u *union) any() bool { return len(u.hits) > 0 || u.by != nil }
+
+func (u *union) add(hits []hit, factor float64) {
+	if len(hits) == 0 {
+		return
+	}
+	if u.by == nil {
+		u.by = make([]hit, u.size)
+		for _, h := range u.hits {
+			u.by[h.doc] = h
+		}
+	}
+	for _, h := range hits {
+		at := &u.by[h.doc]
+		at.doc, at.score, at.called = h.doc, at.score+factor*h.score, at.called || h.called
+	}
+}
+
+// list is the sum, in the order of the documents.
+func (u *union) list() []hit {
+	if u.by == nil {
+		return u.hits
+	}
+	var all []hit
+	for _, h := range u.by {
+		if h.score > 0 {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
 // hit is a document that was found: how often, weighed, or what that is worth.
 type hit struct {
-	doc   uint32
-	score float64
+	doc    uint32
+	words  int  // of the query that it has
+	called bool // each of them is in what the document is called
+	score  float64
 }
 
 // checkInterval is how many postings are read without a look at the context.
@@ -290,7 +506,9 @@ func (x *Index[K]) hits(ctx context.Context, term string, see Visible[K]) ([]hit
 		if len(hits) == 0 || hits[len(hits)-1].doc != n {
 			hits = append(hits, hit{doc: n})
 		}
-		hits[len(hits)-1].score += f.weight * float64(t[1])
+		last := &hits[len(hits)-1]
+		last.score += f.weight * float64(t[1])
+		last.called = last.called || f.called
 	}
 	return hits, nil
 }
@@ -303,7 +521,7 @@ func intersect(a, b []hit) []hit {
 			b = b[1:]
 		}
 		if len(b) > 0 && b[0].doc == h.doc {
-			out = append(out, hit{h.doc, h.score + b[0].score})
+			out = append(out, hit{h.doc, h.words + b[0].words, h.called && b[0].called, h.score + b[0].score})
 		}
 	}
 	return out

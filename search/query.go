@@ -4,6 +4,7 @@ import (
 	"html"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,48 +13,86 @@ const MaxTerms = 32
 
 // Query is the words to look for.
 type Query struct {
-	terms map[string][]string        // by language
-	met   map[string]map[string]bool // words of texts, by language, and whether they are asked for
+	asked    map[string][]askedWord     // by language
+	name     uint64                     // of the whole text, see nameOf
+	complete bool                       // the last word is typed half
+	forgiven map[string]map[string]bool // terms that were meant where there was a typing error, by language
+	met      map[string]map[string]bool // words of texts, by language, and whether they are asked for
+}
+
+// askedWord is a word that is asked for.
+type askedWord struct {
+	term string
+	word string // without accents and case
+	last bool   // it ends the text
+	part bool   // it is of a script without spaces, and never completed or forgiven
 }
 
 // ParseQuery reads the words of s, as they are found in texts of these languages. It is
 // false when there is none, or too many. Words that are in every text count where there
 // are no others.
 func ParseQuery(s string, languages ...string) (*Query, bool) {
-	q := &Query{map[string][]string{}, map[string]map[string]bool{}}
+	q := &Query{asked: map[string][]askedWord{}, name: nameOf(s), met: map[string]map[string]bool{}, forgiven: map[string]map[string]bool{}}
 	for _, code := range languages {
-		terms := queryTerms(s, code)
-		if len(terms) == 0 || len(terms) > MaxTerms {
+		words := queryWords(s, code)
+		if len(words) == 0 || len(words) > MaxTerms {
 			return nil, false
 		}
-		q.terms[code], q.met[code] = terms, map[string]bool{}
+		q.asked[code], q.met[code], q.forgiven[code] = words, map[string]bool{}, map[string]bool{}
 	}
 	return q, len(languages) > 0
 }
 
-func queryTerms(s, code string) []string {
+// Complete takes the last word, where the text ends with it, for the beginning of words
+// too: for searches while somebody types.
+func (q *Query) Complete() { q.complete = true }
+
+func queryWords(s, code string) []askedWord {
 	l := languages[code]
-	var terms, stops []string
-	add := func(to *[]string, t string) {
-		if len(*to) <= MaxTerms && !slices.Contains(*to, t) {
-			*to = append(*to, t)
+	var all, stops []askedWord
+	add := func(to *[]askedWord, a askedWord) {
+		same := func(b askedWord) bool { return a.term == b.term }
+		if at := slices.IndexFunc(*to, same); at >= 0 {
+			if a.last {
+				(*to)[at] = a
+			}
+			return
+		}
+		if len(*to) <= MaxTerms {
+			*to = append(*to, a)
 		}
 	}
 	for w := range words(s) {
+		a := askedWord{word: Fold(w.text), last: w.end == len(s)}
 		switch {
 		case w.part: // found by two letters each
 		case w.joined:
-			add(&terms, Fold(w.text))
+			a.term, a.part = a.word, true
+			add(&all, a)
 		case l.isStop(w):
-			add(&stops, l.term(w.text))
+			a.term = l.term(w.text)
+			add(&stops, a)
 		default:
-			add(&terms, l.term(w.text))
+			a.term = l.term(w.text)
+			add(&all, a)
 		}
 	}
-	if len(terms) == 0 {
+	if len(all) == 0 {
 		return stops
 	}
-	return terms
+	return all
+}
+
+// completes says whether the word may be typed half.
+func (a askedWord) completes() bool { return a.last && !a.part }
+
+// minForgiven is how many letters a word has in which one typing error is forgiven.
+const minForgiven = 5
+
+// canForgive says whether a typing error is forgiven in the word. Numbers are meant as
+// they are.
+func (a askedWord) canForgive() bool {
+	return !a.part && utf8.RuneCountInString(a.word) >= minForgiven && !strings.ContainsFunc(a.word, unicode.IsDigit)
 }
 
 // How much of a text a snippet shows, in bytes, before the first word that was
@@ -118,8 +157,11 @@ func (q *Query) asksFor(w word, code string) bool {
 	met := q.met[code]
 	asked, known := met[w.text]
 	if !known {
-		l, terms := languages[code], q.terms[code]
-		asked = slices.ContainsFunc(l.terms(w), func(t string) bool { return slices.Contains(terms, t) })
+		l, terms := languages[code], q.asked[code]
+		folded := Fold(w.text)
+		asked = slices.ContainsFunc(l.terms(w), func(t string) bool {
+			return q.forgiven[code][code+" "+t] || slices.ContainsFunc(terms, func(a askedWord) bool { return a.term == t })
+		}) || q.complete && !w.joined && slices.ContainsFunc(terms, func(a askedWord) bool { return a.completes() && strings.HasPrefix(folded, a.word) })
 		if met != nil && len(met) < maxMet {
 			met[w.text] = asked
 		}

@@ -17,12 +17,12 @@ func find(t *testing.T, x *Index[string], query string, see Visible[string]) str
 	if !ok {
 		t.Fatalf("%q is no query", query)
 	}
-	all, total, err := x.Find(t.Context(), q, see, strings.Compare, 1000)
+	all, total, err := x.Find(t.Context(), q, see, nil, strings.Compare, 1000)
 	if err != nil || len(all) != total {
 		t.Fatalf("got %d of %d, %v", len(all), total, err)
 	}
 	for n := range total {
-		if some, again, _ := x.Find(t.Context(), q, see, strings.Compare, n); again != total || !slices.Equal(some, all[:n]) {
+		if some, again, _ := x.Find(t.Context(), q, see, nil, strings.Compare, n); again != total || !slices.Equal(some, all[:n]) {
 			t.Fatalf("the first %d: got %v of %d, want %v", n, some, again, all[:n])
 		}
 	}
@@ -75,7 +75,7 @@ func TestFindStopWords(t *testing.T) {
 			t.Errorf("%q is no query", query)
 			continue
 		}
-		all, _, err := x.Find(t.Context(), q, everything, strings.Compare, 10)
+		all, _, err := x.Find(t.Context(), q, everything, nil, strings.Compare, 10)
 		slices.Sort(all)
 		if got := strings.Join(all, " "); got != want || err != nil {
 			t.Errorf("%q: got %q, %v, want %q", query, got, err, want)
@@ -117,13 +117,13 @@ func TestFindInLanguages(t *testing.T) {
 	x.Put("de", "de", []Text{{"title", "Die Häuser der Stadt", 1}})
 	x.Put("eu", "eu", []Text{{"title", "Kontsultak", 1}}) // of which no stems are known
 	for query, want := range map[string]string{
-		"consultation": "en fr", "publique": "fr", "run": "en", "haus": "de", "HÄUSER": "de", "kontsultak": "eu", "kontsulta": "", "running": "en",
+		"consultation": "en fr", "publique": "fr", "run": "en", "haus": "de", "HÄUSER": "de", "kontsultak": "eu", "kontsul": "", "running": "en",
 	} {
 		q, ok := ParseQuery(query, "fr", "en", "de", "eu")
 		if !ok {
 			t.Fatalf("%q is no query", query)
 		}
-		all, total, err := x.Find(t.Context(), q, everything, strings.Compare, 10)
+		all, total, err := x.Find(t.Context(), q, everything, nil, strings.Compare, 10)
 		slices.Sort(all)
 		if got := strings.Join(all, " "); got != want || total != len(all) || err != nil {
 			t.Errorf("%q: got %q, %v, want %q", query, got, err, want)
@@ -141,6 +141,134 @@ func TestFindRanks(t *testing.T) {
 	x.Put("title", "fr", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}})
 	if got := find(t, x, "vélo", everything); got != "title often body" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// completed is what a query finds that may end in the middle of a word.
+func completed(t *testing.T, x *Index[string], query string, see Visible[string]) string {
+	t.Helper()
+	q, ok := ParseQuery(query, "fr")
+	if !ok {
+		t.Fatalf("%q is no query", query)
+	}
+	q.Complete()
+	all, total, err := x.Find(t.Context(), q, see, nil, strings.Compare, 5000)
+	if err != nil || len(all) != total {
+		t.Fatalf("got %d of %d, %v", len(all), total, err)
+	}
+	return strings.Join(all, " ")
+}
+
+// A document that is called what is asked for is first, then those that have all words in
+// what they are called, then the others.
+func TestFindByName(t *testing.T) {
+	t.Parallel()
+	x := New[string]("title", "slug")
+	put := func(key, slug, title, body string) {
+		x.Put(key, "fr", []Text{{"slug", slug, 3}, {"title", title, 5}, {"body", body, 1}})
+	}
+	put("just", "a-just", "A-JUST", "Un outil.")
+	put("people1", "jean-just", "Jean Just", "Just, just, just, just travaille à A-JUST avec Just.")
+	put("people2", "x", "Anne", "A-JUST just just just just just just just just just just just.")
+	put("velo", "plan-velo", "Le plan vélo", "Des pistes.")
+	put("velos", "v", "Plan vélo et plan marche du pays, plan vélo", "Le plan vélo, le plan vélo, le plan vélo.")
+	put("pistes", "p", "Des pistes", "Plan vélo plan vélo plan vélo plan vélo plan vélo plan vélo")
+	put("slug", "2026/schema-des-trains", "Les nuits", "Rien.")
+	put("trains", "t", "Gares", "Des trains, un schéma de trains, trains et schéma.")
+	for query, want := range map[string]string{
+		"a-just": "just people1 people2", "A JUST": "just people1 people2", "just": "just people1 people2",
+		"plan vélo": "velo velos pistes", "le plan velo": "velo velos pistes", "des pistes": "pistes velo",
+		"schéma des trains": "slug trains", "les nuits": "slug",
+	} {
+		if got := find(t, x, query, everything); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	see := func(string) ([]string, bool, error) { return []string{"title"}, true, nil }
+	if got := find(t, x, "Anne", see); got != "" {
+		t.Errorf("a title that is hidden: got %q", got)
+	}
+	if got := find(t, x, "des pistes", see); got != "velo" {
+		t.Errorf("a title that is hidden: got %q", got)
+	}
+	q, _ := ParseQuery("plan", "fr")
+	recent := func(key string, _ []string) float64 { return map[string]float64{"b": 1, "c": 0.5}[key] }
+	x = New[string]("title")
+	for _, key := range []string{"a", "b", "c"} {
+		x.Put(key, "fr", []Text{{"title", "Un plan de plus", 5}})
+	}
+	if got, _, err := x.Find(t.Context(), q, everything, recent, strings.Compare, 3); err != nil || strings.Join(got, " ") != "b c a" {
+		t.Errorf("by age: got %v, %v", got, err)
+	}
+}
+
+// One typing error is forgiven in long words where nothing is found as it was typed, and
+// words that are typed half are completed. Neither depends on what the reader does not see.
+func TestFindWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	x := New[string]("title")
+	for key, text := range map[string]string{
+		"aidants": "Aidants Connect", "conseil": "Conseil municipal", "consultation": "Les consultations publiques",
+		"eau": "La gestion de l’eau 20261", "ecole": "Une école élémentaire", "parc": "Le parc naturel", "secret": "Connexion secrète",
+	} {
+		x.Put(key, "fr", []Text{{"title", text, 5}})
+	}
+	for query, want := range map[string]string{
+		"aidants connct": "aidants", "aidant conect": "aidants", "adiants connect": "aidants", "aidantss": "aidants", "iadants": "aidants",
+		"aidents connct": "aidants", "consultatoin": "consultation", "consultaion publique": "consultation", "elementiare": "ecole", "gestoin": "eau",
+		"prac": "", "20262": "", "conneet": "aidants", "aidxxts": "", "connexions": "secret", "cnseil": "conseil",
+	} {
+		if got := find(t, x, query, everything); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	for query, want := range map[string]string{
+		"cons": "conseil consultation", "conseil mun": "conseil", "consultat": "consultation", "consultations": "consultation", "CONS": "conseil consultation",
+		"éco": "ecole", "eco": "ecole", "l’e": "eau ecole", "cons ": "", "aidants c": "aidants", "publi": "consultation", "zz": "", "aidants connct": "aidants", "2026": "eau",
+	} {
+		got := strings.Fields(completed(t, x, query, everything))
+		if slices.Sort(got); strings.Join(got, " ") != want {
+			t.Errorf("%q, half: got %q, want %q", query, got, want)
+		}
+	}
+	see := func(key string) ([]string, bool, error) { return nil, key != "secret", nil }
+	for query, want := range map[string]string{"connexion": "", "conneet": "aidants", "secrète": ""} {
+		if got := find(t, x, query, see); got != want {
+			t.Errorf("%q, where one is out of sight: got %q, want %q", query, got, want)
+		}
+	}
+	if got := completed(t, x, "secr", see); got != "" {
+		t.Errorf("half: got %q", got)
+	}
+	for query, want := range map[string]string{"connct": "Aidants <mark>Connect</mark>", "aidan": "<mark>Aidants</mark> Connect"} {
+		q, _ := ParseQuery(query, "fr")
+		q.Complete()
+		if _, _, err := x.Find(t.Context(), q, everything, nil, strings.Compare, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := q.Snippet("Aidants Connect", "fr"); got != want {
+			t.Errorf("%q: got %s, want %s", query, got, want)
+		}
+	}
+}
+
+// What a word that is typed half may stand for is bounded, by what the reader sees.
+func TestCompletionsAreBounded(t *testing.T) {
+	t.Parallel()
+	x := New[string]("title")
+	for i := range 3 * maxCompletions {
+		x.Put(fmt.Sprint(i), "fr", []Text{{"title", fmt.Sprintf("mot%05dx", i), 5}})
+	}
+	asked := map[string]int{}
+	see := func(key string) ([]string, bool, error) {
+		asked[key]++
+		return nil, key != "0" && key != "2", nil
+	}
+	if got := strings.Fields(completed(t, x, "mot", see)); len(got) != maxCompletions || slices.Contains(got, "0") {
+		t.Errorf("got %d", len(got))
+	}
+	if len(asked) > maxCompletions+2 {
+		t.Errorf("looked at %d documents", len(asked))
 	}
 }
 
@@ -232,7 +360,7 @@ func BenchmarkIndex(b *testing.B) {
 			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
 				q, _ := ParseQuery(query, "fr")
 				for b.Loop() {
-					_, _, _ = x.Find(b.Context(), q, func(int) ([]string, bool, error) { return nil, true, nil }, func(a, b int) int { return a - b }, 20)
+					_, _, _ = x.Find(b.Context(), q, func(int) ([]string, bool, error) { return nil, true, nil }, nil, func(a, b int) int { return a - b }, 20)
 				}
 			})
 		}

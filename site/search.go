@@ -11,6 +11,7 @@ import (
 	"math"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,12 @@ type Search struct {
 	Collection string // "" for all that the caller may read
 	Limit      int    // 1 to [MaxLimit]
 	Cursor     string // [Hits.Next] of the page before, or ""
+	Prefix     bool   // the last word may be typed half: for searches while somebody types
 }
 
 // Hits are a page of the entries that have every word of a search, the best
-// first.
+// first: those that are called so, then those that have the words in title or slug, then
+// the others. Where there are none, one typing error in long words is forgiven.
 type Hits struct {
 	Items  []Hit
 	Total  int
@@ -193,6 +196,9 @@ func (q Search) parse(languages []string) (*search.Query, int, error) {
 	if !ok {
 		return nil, 0, &Error{Code: Malformed, Detail: say.New("Give 1 to %d words to look for.", search.MaxTerms)}
 	}
+	if q.Prefix {
+		query.Complete()
+	}
 	if q.Cursor == "" {
 		return query, 0, nil
 	}
@@ -214,7 +220,7 @@ func (q Search) cursor(start int) string {
 
 // id names a search, but for its page.
 func (q Search) id() string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %q", q.Collection, q.Text))
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t", q.Collection, q.Text, q.Prefix))
 	return base64.RawURLEncoding.EncodeToString(h[:9])
 }
 
@@ -231,7 +237,7 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 			continue
 		}
 		weight := 2.0
-		if m.Key == "title" {
+		if m.Key == titleField {
 			weight = 5
 		}
 		texts = append(texts, search.Text{Field: m.Key, Text: b.String(), Weight: weight})
@@ -242,9 +248,56 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 	return texts
 }
 
-// bodyField stands for the body among fields. No key of a front matter that is
-// shown to people is empty.
-const bodyField = ""
+// named is the text by which an entry is called beside its title.
+func named(e *repo.Entry) search.Text {
+	return search.Text{Field: slugField, Text: e.Slug.String(), Weight: 3}
+}
+
+// bodyField and slugField stand for the body and the slug among fields. No key of a front
+// matter that is shown to people is so.
+const (
+	bodyField  = ""
+	slugField  = "\x00"
+	titleField = "title"
+)
+
+// newness is how young an entry is, from 0, before the year 2000, to 1: by its date, that in
+// its slug, or when it was last changed. What is hidden counts for nothing: not a hidden date,
+// nor a change where any field is hidden, as it may have been of that.
+func newness(e *repo.Entry, hidden []string) float64 {
+	var at time.Time
+	if !slices.Contains(hidden, "date") {
+		at = dateOf(e)
+	}
+	if at.IsZero() {
+		name := e.Slug.String()
+		name = name[strings.LastIndexByte(name, '/')+1:]
+		at, _ = time.Parse(time.DateOnly, name[:min(len(name), len(time.DateOnly))])
+	}
+	if at.IsZero() && len(hidden) == 0 {
+		at = e.Updated().At
+	}
+	const year = 365.25 * 24 * float64(time.Hour/time.Second)
+	return min(1, max(0, (float64(at.Unix())/year-30)/50))
+}
+
+// dateOf is the date in the front matter, zero for none.
+func dateOf(e *repo.Entry) time.Time {
+	var fields values
+	if g, ok := e.CachedFields(); ok {
+		fields = g
+	} else {
+		fields = e.Fields()
+	}
+	switch v, _ := fields.Get("date"); v := v.(type) {
+	case content.Time:
+		return v.Time
+	case string:
+		t, _ := content.ParseTime(v)
+		return t.Time
+	}
+	return time.Time{}
+}
 
 // markup is what is no text in a body: tags, and addresses of links.
 var markup = regexp.MustCompile(`<[^<>]*>|\]\([^()\s]*\)`)
@@ -282,7 +335,7 @@ const maxReaders = 1 << 20
 func newWordIndex(collections []*content.Collection) *wordIndex {
 	return &wordIndex{
 		lock: semaphore.NewWeighted(maxReaders), collections: collections,
-		index: search.New[*repo.Entry](),
+		index: search.New[*repo.Entry](titleField, slugField),
 	}
 }
 
@@ -321,7 +374,7 @@ func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *sea
 	}
 	defer x.lock.Release(1)
 	less := func(a, b *repo.Entry) int { return strings.Compare(a.Path.String(), b.Path.String()) }
-	best, total, err := x.index.Find(ctx, q, see, less, n)
+	best, total, err := x.index.Find(ctx, q, see, newness, less, n)
 	return best, total, hexOrEmpty(x.holds.Commit()), err
 }
 
@@ -346,7 +399,7 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 			if gone {
 				x.index.Remove(e)
 			} else {
-				x.index.Put(e, languageOf(c), textsOf(e.Fields(), e))
+				x.index.Put(e, languageOf(c), append(textsOf(e.Fields(), e), named(e)))
 			}
 		}
 	}

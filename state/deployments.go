@@ -14,6 +14,8 @@ type Deployment struct {
 	URL    string // "" when none was told
 	At     time.Time
 	LiveAt time.Time // when it was first told to be live; zero when never
+	Reason string    // why it failed, as it was last told
+	Pages  string    // which pages were looked for: a line for each, + or - and the entry, the later ones count
 }
 
 // Report is what was told of a build.
@@ -45,11 +47,12 @@ func (ds Deployments) Report(ctx context.Context, r Report, keep int) error {
 		if repeated, err := ds.repeated(ctx, tx, r); err != nil || repeated {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, ds.db.Bind(`INSERT INTO deployments (commit_id, state, url, at, live_at, made_at) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (commit_id) DO UPDATE SET state = excluded.state, url = excluded.url, at = excluded.at, made_at = excluded.made_at,
+		_, err := tx.ExecContext(ctx, ds.db.Bind(`INSERT INTO deployments (commit_id, state, url, at, live_at, made_at, reason, pages) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (commit_id) DO UPDATE SET state = excluded.state, url = excluded.url, at = excluded.at, made_at = excluded.made_at, reason = excluded.reason,
+			pages = CASE WHEN LENGTH(deployments.pages) > 65536 THEN excluded.pages ELSE deployments.pages || excluded.pages END,
 			live_at = CASE WHEN deployments.live_at > 0 THEN deployments.live_at ELSE excluded.live_at END
 			WHERE deployments.made_at <= excluded.made_at`),
-			r.Commit, r.State, r.URL, r.At.UnixMilli(), live, r.Made.Unix())
+			r.Commit, r.State, r.URL, r.At.UnixMilli(), live, r.Made.Unix(), r.Reason, r.Pages)
 		if err != nil {
 			return err
 		}
@@ -81,7 +84,7 @@ func (ds Deployments) repeated(ctx context.Context, tx *sql.Tx, r Report) (bool,
 
 // All are those that are kept.
 func (ds Deployments) All(ctx context.Context) ([]Deployment, error) {
-	rows, err := ds.db.reads.QueryContext(ctx, `SELECT commit_id, state, url, at, live_at FROM deployments`)
+	rows, err := ds.db.reads.QueryContext(ctx, `SELECT commit_id, state, url, at, live_at, reason, pages FROM deployments`)
 	if err != nil {
 		return nil, fmt.Errorf("read deployments: %w", err)
 	}
@@ -92,7 +95,7 @@ func (ds Deployments) All(ctx context.Context) ([]Deployment, error) {
 			d        Deployment
 			at, live int64
 		)
-		if err := rows.Scan(&d.Commit, &d.State, &d.URL, &at, &live); err != nil {
+		if err := rows.Scan(&d.Commit, &d.State, &d.URL, &at, &live, &d.Reason, &d.Pages); err != nil {
 			return nil, fmt.Errorf("read deployments: %w", err)
 		}
 		d.At, d.LiveAt = fromMillis(at), fromMillis(live)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,13 +18,15 @@ import (
 	"cms/webhooks/inbound"
 )
 
-// What a build can be reported as, and PendingBuild, what nothing was reported of.
+// What a build can be reported as; PendingBuild is what nothing was reported of, and
+// MissingPage a build that is live without the page of the entry.
 const (
 	Queued       = "queued"
 	Building     = "building"
 	Live         = "live"
 	FailedBuild  = "failed"
 	PendingBuild = "pending"
+	MissingPage  = "missing"
 )
 
 // BuildStates are those that can be reported.
@@ -132,19 +135,46 @@ func (d *Deployments) Signed(header http.Header, body []byte) (Signature, bool) 
 	return Signature{hex.EncodeToString(id[:]), time.Unix(seconds, 0)}, err == nil
 }
 
-// Report keeps that the build of commit is in a state of [BuildStates]. A report
+// Build is what is reported of one.
+type Build struct {
+	Commit string
+	State  string // of [BuildStates]
+	URL    string
+	Reason string // why it failed: its output, of which [Reason] is kept
+
+	// The entries, as [site.Ref.String] has them, whose pages were looked for on the site, and
+	// whether they are there.
+	Found, Missing []string
+}
+
+// MaxPages is how many pages one report may be about.
+const MaxPages = 500
+
+// pages are those of the build, as they are kept.
+func (b *Build) pages() string {
+	var text strings.Builder
+	for _, entry := range b.Found {
+		text.WriteString("+" + entry + "\n")
+	}
+	for _, entry := range b.Missing {
+		text.WriteString("-" + entry + "\n")
+	}
+	return text.String()
+}
+
+// Report keeps what was reported of a build. A report
 // whose signature was taken before, or which was made before the last one of the
 // commit, changes nothing. ErrNoCommit when the branch does not have it.
-func (d *Deployments) Report(ctx context.Context, by Signature, commit, buildState, url string) error {
-	if _, ok := d.position(commit); !ok {
+func (d *Deployments) Report(ctx context.Context, by Signature, b Build) error {
+	if _, ok := d.position(b.Commit); !ok {
 		return ErrNoCommit
 	}
 	now := time.Now()
-	report := state.Report{Deployment: state.Deployment{Commit: commit, State: buildState, URL: url, At: now}, ID: by.id, Made: now}
+	report := state.Report{Deployment: state.Deployment{Commit: b.Commit, State: b.State, URL: b.URL, At: now, Reason: Reason(b.Reason), Pages: b.pages()}, ID: by.id, Made: now}
 	if by.id != "" && by.made.Before(now) { // a clock that is fast shuts out nobody
 		report.Made = by.made
 	}
-	if buildState == Live {
+	if b.State == Live {
 		report.LiveAt = now
 	}
 	if err := d.store.Report(ctx, report, keptDeployments); err != nil {
@@ -158,6 +188,13 @@ func (d *Deployments) Report(ctx context.Context, by Signature, commit, buildSta
 // [PendingBuild]; false when no build was ever reported. Old edits are live since
 // the oldest build that is remembered.
 func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, bool) {
+	return d.OfEntry(ctx, "", commit)
+}
+
+// OfEntry is [Deployments.Of] for the edit of an entry, as [site.Ref.String] has it. Where
+// its page was looked for since, and was not there the last time, it is not live but
+// [MissingPage].
+func (d *Deployments) OfEntry(ctx context.Context, entry, commit string) (state.Deployment, bool) {
 	at, ok := d.position(commit)
 	d.refresh(ctx)
 	d.mu.Lock()
@@ -167,8 +204,14 @@ func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, 
 	}
 	found := state.Deployment{State: PendingBuild}
 	newest := -1
+	lost, lostAt := state.Deployment{}, -1 // the last build in which the page was looked for
 	for _, b := range d.all {
 		has, ok := d.position(b.Commit)
+		if there, looked := pageOf(b, entry); ok && has >= at && looked && has >= lostAt {
+			if lost, lostAt = b, has; there {
+				lost = state.Deployment{}
+			}
+		}
 		switch {
 		case !ok || has < at:
 		case !b.LiveAt.IsZero():
@@ -180,5 +223,19 @@ func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, 
 			found, newest = b, has
 		}
 	}
+	if lost.Commit != "" && found.State == Live {
+		lost.State = MissingPage
+		return lost, true
+	}
 	return found, true
+}
+
+// pageOf says whether the page of an entry was looked for in a build, and was there.
+func pageOf(b state.Deployment, entry string) (there, looked bool) {
+	if entry == "" || b.Pages == "" {
+		return false, false
+	}
+	text := "\n" + b.Pages
+	has, lacks := strings.LastIndex(text, "\n+"+entry+"\n"), strings.LastIndex(text, "\n-"+entry+"\n")
+	return has > lacks, has != lacks
 }

@@ -23,6 +23,10 @@ type DeploymentReport struct {
 	Commit string `json:"commit" doc:"What is built."`
 	State  string `json:"state" enum:"queued,building,live,failed"`
 	URL    string `json:"url,omitempty" doc:"Of the site or of the build's log: http or https."`
+	Reason string `json:"reason,omitempty" doc:"The output of a build that failed; the last 50 lines are kept."`
+
+	Missing []string `json:"missing,omitempty" maxItems:"500" doc:"Entries whose pages are not on the site." example:"[\"consultations/plan-velo\"]"`
+	Found   []string `json:"found,omitempty" maxItems:"500" doc:"Entries whose pages are."`
 }
 
 type reportInput struct{ operation.Payload }
@@ -58,7 +62,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation
 			return nil, badSignature()
 		}
 	}
-	b, err := jsonbody.Decode(in.Content(), "commit", "state", "url")
+	b, err := jsonbody.Decode(in.Content(), "commit", "state", "url", "reason", "missing", "found")
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +74,23 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation
 	if u, err := url.Parse(site); site != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || len(site) > maxURL) {
 		b.Wrong("url", "url", say.New("This must be an absolute http or https URL without credentials."))
 	}
+	build := webhooks.Build{Commit: commit, State: state, URL: site, Reason: b.Text("reason"), Missing: b.Texts("missing"), Found: b.Texts("found")}
+	for member, entries := range map[string][]string{"missing": build.Missing, "found": build.Found} {
+		if len(entries) > webhooks.MaxPages || slices.ContainsFunc(entries, func(e string) bool { return e == "" || strings.ContainsRune(e, '\n') }) {
+			b.Wrong(member, "entries", say.New("This must be at most %d names of entries: collection/slug.", webhooks.MaxPages))
+		}
+	}
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	if err := a.deployments.Report(ctx, by, commit, state, site); errors.Is(err, webhooks.ErrNoCommit) {
+	if err := a.deployments.Report(ctx, by, build); errors.Is(err, webhooks.ErrNoCommit) {
 		b.Wrong("commit", "commit", say.New("The branch has no such commit. Give its whole id."))
 		return nil, b.Problem()
 	} else if err != nil {
 		return nil, err
+	}
+	if state == webhooks.FailedBuild {
+		a.web.Log().WarnContext(ctx, "a build has failed", "commit", commit, "url", site, "reason", webhooks.Reason(build.Reason))
 	}
 	return &operation.Reply{Status: http.StatusNoContent}, nil
 }

@@ -194,8 +194,8 @@ var headersOf = map[int][][2]string{
 	http.StatusGatewayTimeout:               {{"Retry-After", "Seconds to wait."}},
 	http.StatusConflict:                     {{"Retry-After", "Seconds to wait, where a request with the same Idempotency-Key is under way."}},
 	http.StatusTooManyRequests: {{"Retry-After", "Seconds to wait."},
-		{"RateLimit", "As draft-ietf-httpapi-ratelimit-headers has it, where limits are configured."},
-		{"RateLimit-Policy", "As draft-ietf-httpapi-ratelimit-headers has it, where limits are configured."}},
+		{"RateLimit", "As draft-ietf-httpapi-ratelimit-headers has it."},
+		{"RateLimit-Policy", "As draft-ietf-httpapi-ratelimit-headers has it."}},
 }
 
 // refused is the reference to the answer that a problem of a status is, which all

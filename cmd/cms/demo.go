@@ -86,7 +86,7 @@ func (d *demo) run(ctx context.Context) error {
 		Secret:     secret,
 		Log:        d.built,
 		Built: func(ctx context.Context, commit string) {
-			if err := s.builds.Report(ctx, webhooks.Signature{}, commit, "live", d.siteURL+"/"); err != nil {
+			if err := s.builds.Report(ctx, webhooks.Signature{}, webhooks.Build{Commit: commit, State: webhooks.Live, URL: d.siteURL + "/"}); err != nil {
 				log.Warn("cannot tell what is live", "error", err)
 			}
 		},
