@@ -27,7 +27,7 @@ func TestMediaOfABatchIsTold(t *testing.T) {
 	}
 	w := s.watch(s.token, "")
 	in64 := func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }
-	res := s.do(request{method: "POST", path: "/v1/batch", header: jsonBody(""), body: `{"message": "Illustre", "operations": [
+	res := s.do(request{method: "POST", path: "/v1/batch", header: jsonBody(""), body: `{"message": "Montre", "operations": [
 		{"op": "create", "collection": "media", "slug": "photos/neuf.svg", "content": "` + in64(drawing) + `"},
 		{"op": "put", "collection": "media", "slug": "change.svg", "content": "` + in64(other) + `", "if_match": "*"},
 		{"op": "move", "collection": "media", "slug": "ancien.svg", "to": "photos/ancien.svg", "if_match": "*"},
