@@ -64,6 +64,9 @@ func TestDocs(t *testing.T) {
 // and to complain of nothing.
 func TestDocsInBrowser(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("SKIPPED: a browser takes as long as all others together")
+	}
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Skip("SKIPPED: there is no chromium here, so nobody looks at /docs as a browser does. Install it to run this test.")
 	}

@@ -35,7 +35,10 @@ func (in *Writing) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (in *Writing) From() *http.Request      { return in.request }
+// From implements [operation.Keyed].
+func (in *Writing) From() *http.Request { return in.request }
+
+// Attempt implements [operation.Keyed].
 func (in *Writing) Attempt(how once.Attempt) { in.how = how }
 
 // write is what the parameters say.

@@ -83,6 +83,7 @@ func mergePatch(etag string) map[string]string {
 // TestEditsTouchTheirLines makes one edit of each kind and looks at the diff.
 func TestEditsTouchTheirLines(t *testing.T) {
 	t.Parallel()
+	s := newServer(t)
 	for name, tt := range map[string]struct {
 		request
 		want string
@@ -115,9 +116,9 @@ func TestEditsTouchTheirLines(t *testing.T) {
 			"-organisateur : Ville de Valmont\n+organisateur: Ville de Valmont"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t)
-			s.create("consultations", "plan-velo", sample)
-			tt.request.path = entryPath("plan-velo") + tt.request.path
+			slug := strings.ReplaceAll(name, " ", "-")
+			s.create("consultations", slug, sample)
+			tt.request.path = entryPath(slug) + tt.request.path
 			res := s.do(tt.request)
 			if res.status != http.StatusOK {
 				t.Fatalf("got %d %s, want 200", res.status, res.body)

@@ -36,8 +36,10 @@ func (p *Payload) payload() *Payload { return p }
 // refuses what can be refused before that is read.
 type Admitter[P any] interface {
 	Admit(ctx context.Context, part P) error
-	payload() *Payload
+	hasPayload
 }
+
+type hasPayload interface{ payload() *Payload }
 
 // receive reads the body of a request that is admitted, unless it is a stream that the
 // operation reads. Release gives back the room that it takes.
