@@ -155,6 +155,9 @@ func (e *Editor) createEntry(v *visit) error {
 		if len(told.Problems) > 0 {
 			return again(p.Status, told.Problems, nil)
 		}
+		if told.Code == site.Conflict || told.Code == site.PreconditionFailed {
+			text.Text = v.T("slug.taken")
+		}
 		return again(p.Status, nil, &notice{"bad", text.Text})
 	}
 	if err != nil {
@@ -332,6 +335,9 @@ func (e *Editor) rename(v *visit) error {
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		p, text := e.refusal(v, err)
 		m.Fault = text.Text
+		if told.Code == site.Conflict && len(told.Problems) == 0 {
+			m.Fault = v.T("slug.taken")
+		}
 		return e.show(v, p.Status, "rename", v.T("rename.title"), m.Ref.Collection, m)
 	}
 	if err != nil {

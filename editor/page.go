@@ -241,7 +241,14 @@ func (e *Editor) refusal(v *visit, err error) (*web.Problem, refusalView) {
 	if errors.As(err, &told) {
 		p := web.NewProblem(statusOf(told.Code), told.Detail)
 		p.Code = string(told.Code)
-		view.Text = told.Detail
+		switch key := "refusal.text." + kindOfRefusal(p.Status); {
+		case told.Code == site.PreconditionFailed:
+			view.Text = v.T("refusal.moved")
+		case v.Has(key):
+			view.Text = v.T(key)
+		default:
+			view.Text = told.Detail
+		}
 		return p, view
 	}
 	p := e.web.Problem(v.r.Context(), err)

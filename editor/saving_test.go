@@ -251,7 +251,7 @@ func TestTwoPeople(t *testing.T) {
 	s.wantFile(entryFile, edited(t, "Plan vélo", "Plan piéton", "note: 3", "note: 4", "Premier.", "Premier !", "Deuxième", "Dernier"))
 
 	// Theirs, mine, and mine anew.
-	p := late(map[string]string{"f/title": "Plan bus", "f/note": "1", "f/methodes/0": "1", "body": "A.\n\nDernier.\n"},
+	p := late(map[string]string{"f/title": "Plan bus", "f/note": "1", "f/methodes/0": "eins", "body": "A.\n\nDernier.\n"},
 		map[string]string{"f/title": "Plan tram", "f/note": "2", "f/methodes/0": "uno", "f/methodes/2": "III", "body": "B.\n\nDernier.\n"})
 	p.want(http.StatusConflict, "Quelqu’un a modifié la même chose", "Plan bus", "Plan tram")
 	f := p.form("velo")
