@@ -39,6 +39,7 @@ type entryView struct {
 	Updated    site.Change
 	OnSite     string // the address of its page there
 	MaySave    bool
+	MayCreate  bool
 	MayDelete  bool
 	MayMove    bool
 	Broken     string // why the front matter cannot be read
@@ -108,6 +109,7 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 		Collection: c, Label: v.label(c), Ref: ref, Title: titleOf(&c.Schema, entry.Fields, ref.Slug), Revision: entry.Revision, Key: rand.Text(),
 		State: e.state(v, entry), Updated: entry.Updated,
 		MaySave:   e.site.MayUpdate(v.caller, ref) == nil,
+		MayCreate: slices.Contains(c.Actions, auth.Create),
 		MayDelete: slices.Contains(c.Actions, auth.Delete),
 		MayMove:   slices.Contains(c.Actions, auth.Delete) && slices.Contains(c.Actions, auth.Create),
 	}
