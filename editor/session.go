@@ -45,8 +45,8 @@ func (e *Editor) showLogin(v *visit, status int, view loginView) error {
 	view.Providers, view.Passwords = e.o.Providers, e.web.Sessions() != nil
 	view.NoAccess = !view.Passwords && len(view.Providers) == 0
 	if view.Passwords && len(view.Providers) == 0 && e.o.Accounts != nil {
-		all, err := e.o.Accounts.List(v.r.Context())
-		view.NoAccess = err == nil && len(all) == 0
+		anyone, err := e.o.Accounts.Anyone(v.r.Context())
+		view.NoAccess = err == nil && !anyone
 	}
 	return e.show(v, status, "login", v.T("login.title"), "", view)
 }
