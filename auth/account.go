@@ -133,6 +133,12 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 	return all, nil
 }
 
+// Anyone says whether somebody can log in with a password.
+func (as *Accounts) Anyone(ctx context.Context) (bool, error) {
+	all, err := as.store.List(ctx)
+	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled }), err
+}
+
 // find is the one account that who means: by its address or, where several
 // have the address or none, by its subject.
 func (as *Accounts) find(ctx context.Context, who string) (state.Account, error) {

@@ -62,27 +62,35 @@ func (s *Sessions) Stay(ctx context.Context, token string) (*Principal, error) {
 	return pr, nil
 }
 
-// Settle exchanges a session, named by its access token, for one that stays. The error is
-// ErrNoSession where it does not count, or somebody else has exchanged it.
+// Settle exchanges a session, named by its access token, for one that stays, in its place:
+// it ends when the one before would have ended, and a logout ends it at its provider too.
+// The error is ErrNoSession where it does not count, or somebody else has exchanged it.
 func (s *Sessions) Settle(ctx context.Context, access string) (*Session, error) {
-	if _, err := s.Principal(ctx, access); err != nil {
-		return nil, err
-	}
-	id, _, _ := strings.Cut(access, ".")
-	_, account, err := s.find(ctx, id)
+	id, secret, _ := strings.Cut(access, ".")
+	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil, ErrNoSession
 	}
 	if err != nil {
 		return nil, err
 	}
-	by, err := s.store.End(ctx, id)
+	now := time.Now()
+	if stays(&stored) || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil) {
+		return nil, ErrNoSession
+	}
+	next := stored
+	next.RefreshHash = ""
+	session, err := s.issueStaying(&next, account, now)
 	if err != nil {
 		return nil, err
 	}
-	session, err := s.begin(ctx, account, by, true)
-	if errors.Is(err, ErrCredentials) {
-		err = ErrNoSession
+	first, err := s.store.Rotate(ctx, stored.RefreshHash, next)
+	if err != nil {
+		return nil, err
 	}
-	return session, err
+	if !first {
+		return nil, ErrNoSession
+	}
+	s.o.Logger.InfoContext(ctx, "the session stays", "account", account.ID, "session", id)
+	return session, nil
 }

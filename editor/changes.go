@@ -26,11 +26,13 @@ type clashView struct {
 	MineHTML     template.HTML
 	Text         string // mine, to be written anew, where it is a text
 	IsText       bool
+	Anew         bool   // it was written anew
+	Chosen       string // theirs or mine, as it was decided before somebody was there again
 }
 
 // clashesOf are the places that two people changed in different ways. What the merge
 // calls ours stands in the repository: to who sends the form that is theirs.
-func clashesOf(v *visit, view *entryView, clashes []content.Clash) []clashView {
+func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Values) []clashView {
 	var all []clashView
 	for _, c := range clashes {
 		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, &view.Collection.Schema, c.Field)}
@@ -44,6 +46,13 @@ func clashesOf(v *visit, view *entryView, clashes []content.Clash) []clashView {
 		if isText && alsoText {
 			one.TheirsHTML, one.MineHTML = marked(base, theirs), marked(base, mine)
 			one.Text, one.IsText = shown(mine), true
+			if again := "text" + one.Name; posted.Has(again) { // as it was written anew before
+				one.Text = received(posted.Get(again))
+				one.Anew = one.Text != shown(mine)
+			}
+		}
+		if chosen := posted.Get(one.Name); chosen == "theirs" || chosen == "mine" {
+			one.Chosen = chosen
 		}
 		all = append(all, one)
 	}
@@ -164,7 +173,11 @@ func (e *Editor) history(v *visit) error {
 	default:
 		return err
 	}
-	return e.show(v, http.StatusOK, "history", v.T("history.title"), ref.Collection, view)
+	var told *notice
+	if v.r.URL.Query().Get("saved") == "deleted" && view.Gone {
+		told = &notice{"ok", v.T("saved.deleted")}
+	}
+	return e.showNoting(v, http.StatusOK, "history", v.T("history.title"), ref.Collection, told, view)
 }
 
 func isMissing(err error) bool {

@@ -169,7 +169,7 @@ func (e *Editor) routes() {
 		{pattern: "GET file/{path...}", handle: e.file},
 	} {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
+		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Form: true, Caller: e.web.PageCaller}
 		if r.stream {
 			op.Stream, op.Unlimited = true, true
 		}

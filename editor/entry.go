@@ -24,6 +24,8 @@ type entryView struct {
 	Ref        site.Ref
 	Title      string
 	New        bool
+	From       string // the slug of the entry that a new one is made from
+	Gone       bool   // the entry was deleted meanwhile, and this would be one in its place
 	Slug       string // of a new entry, as it is asked for
 	Revision   string // that the form was made of
 	Key        string // of this form, so that what is sent twice is done once
@@ -37,6 +39,7 @@ type entryView struct {
 	Updated    site.Change
 	OnSite     string // the address of its page there
 	MaySave    bool
+	MayCreate  bool
 	MayDelete  bool
 	MayMove    bool
 	Broken     string // why the front matter cannot be read
@@ -111,6 +114,7 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 		State: e.state(v, entry), Updated: entry.Updated,
 		Framed:    e.framed(),
 		MaySave:   e.site.MayUpdate(v.caller, ref) == nil,
+		MayCreate: slices.Contains(c.Actions, auth.Create),
 		MayDelete: slices.Contains(c.Actions, auth.Delete),
 		MayMove:   slices.Contains(c.Actions, auth.Delete) && slices.Contains(c.Actions, auth.Create),
 	}
@@ -194,6 +198,11 @@ func (e *Editor) saveEntry(v *visit) error {
 		return err
 	}
 	view, entry, err := e.open(v, ref)
+	if isMissing(err) && posted.Get("base") != "" {
+		if orphaned := e.orphaned(v, ref, posted); !isMissing(orphaned) {
+			return orphaned
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -282,7 +291,7 @@ func (e *Editor) unsaved(v *visit, view *entryView, entry *site.Entry, posted ur
 	}
 	switch {
 	case len(told.Clashes) > 0:
-		view.Clashes = clashesOf(v, view, told.Clashes)
+		view.Clashes = clashesOf(v, view, told.Clashes, posted)
 		view.Moved = entry.Revision
 		return e.again(v, view, entry, posted, http.StatusConflict, nil)
 	case told.Code == site.Invalid || told.Code == site.Conflict || told.Code == site.Malformed || told.Code == site.Forbidden:
@@ -307,7 +316,7 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	view.split(controls)
 	view.Posted = true
 	view.Revision, view.Message = posted.Get("base"), posted.Get("message")
-	if key := posted.Get("key"); key != "" {
+	if key := posted.Get("key"); key != "" && status == http.StatusOK { // what was refused is sent anew
 		view.Key = key
 	}
 	body, err := entry.Body()

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 	"cms/web"
@@ -19,31 +21,83 @@ func (e *Editor) newEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := e.site.MayEdit(v.caller, c.Name, "create"); err != nil {
+	if err := e.site.MayEdit(v.caller, c.Name, auth.Create); err != nil {
 		return err
 	}
-	fields, body := c.Schema.WithDefaults(nil), ""
-	if from := v.r.URL.Query().Get("from"); from != "" {
-		slug, err := content.ParseSlug(from)
-		if err != nil {
-			return web.NotFound()
-		}
-		entry, err := e.site.Entry(v.r.Context(), v.caller, site.Ref{Collection: c.Name, Slug: slug})
-		if err != nil {
-			return err
-		}
-		fields = entry.Fields
-		if body, err = entry.Body(); err != nil {
-			return err
-		}
-	}
 	view := e.newView(v, c)
+	view.From = v.r.URL.Query().Get("from")
+	fields, body, err := e.model(v, view)
+	if err != nil {
+		return err
+	}
 	f := &form{words: v.words, schema: &c.Schema, zone: v.zone}
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
 	view.Text = e.textOf(v, view.Body, nil)
 	return e.show(v, http.StatusOK, "entry", view.Title, c.Name, view)
+}
+
+// model is what the form of a new entry begins with: what the schema has by default or,
+// where it is made from another entry, what that has, as it was at the form's revision.
+// What nobody may set is as in any new entry.
+func (e *Editor) model(v *visit, view *entryView) (fields *content.Object, body string, err error) {
+	schema := &view.Collection.Schema
+	fresh := schema.WithDefaults(nil)
+	if view.From == "" {
+		return fresh, "", nil
+	}
+	ref := site.Ref{Collection: view.Collection.Name}
+	if ref.Slug, err = content.ParseSlug(view.From); err != nil {
+		return nil, "", web.NotFound()
+	}
+	var entry *site.Entry
+	if view.Revision == "" {
+		entry, err = e.site.Entry(v.r.Context(), v.caller, ref)
+	} else {
+		entry, err = e.site.EntryAt(v.r.Context(), v.caller, ref, view.Revision)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	view.Revision = entry.Revision
+	body, err = entry.Body()
+	return schema.Retain(fresh, entry.Fields), body, err
+}
+
+// orphaned shows the form of an entry that was deleted while it was open, as that of a new
+// one in its place.
+func (e *Editor) orphaned(v *visit, ref site.Ref, posted url.Values) error {
+	c, err := e.site.Collection(v.r.Context(), v.caller, ref.Collection)
+	if err != nil {
+		return err
+	}
+	view := e.newView(v, c)
+	view.From, view.Revision, view.Slug, view.Title = ref.Slug.String(), posted.Get("base"), ref.Slug.String(), ref.Slug.String()
+	view.Gone, view.MaySave = true, e.site.MayEdit(v.caller, c.Name, auth.Create) == nil
+	fields, body, err := e.model(v, view)
+	if err != nil {
+		return err
+	}
+	return e.newAgain(v, view, fields, body, posted, http.StatusConflict, nil, &notice{"bad", v.T("gone")})
+}
+
+// newAgain shows the form of a new entry as it came back.
+func (e *Editor) newAgain(v *visit, view *entryView, fields *content.Object, body string, posted url.Values, status int, problems []content.Problem, told *notice) error {
+	f := &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted}
+	controls, _ := f.fields(fields)
+	view.split(controls)
+	view.Posted, view.Message = true, posted.Get("message")
+	if key := posted.Get("key"); key != "" && status == http.StatusOK { // what was refused is sent anew
+		view.Key = key
+	}
+	if posted.Has("body") {
+		body = restored(body, posted.Get("body"))
+	}
+	view.Body = shown(body)
+	view.faults(v, problems)
+	view.Text = e.textOf(v, view.Body, nil)
+	return e.showNoting(v, status, "entry", view.Title, view.Collection.Name, told, view)
 }
 
 func (e *Editor) newView(v *visit, c site.Collection) *entryView {
@@ -61,27 +115,25 @@ func (e *Editor) createEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := e.site.MayEdit(v.caller, c.Name, "create"); err != nil {
+	if err := e.site.MayEdit(v.caller, c.Name, auth.Create); err != nil {
 		return err
 	}
 	view := e.newView(v, c)
+	view.From, view.Revision, view.Slug = posted.Get("from"), posted.Get("base"), posted.Get("slug")
+	model, body, err := e.model(v, view)
+	if err != nil {
+		return err
+	}
 	again := func(status int, problems []content.Problem, told *notice) error {
-		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
-		controls, _ := f.fields(nil)
-		view.split(controls)
-		view.Posted = true
-		view.Body, view.Slug, view.Message, view.Key = received(posted.Get("body")), posted.Get("slug"), posted.Get("message"), posted.Get("key")
-		view.Text = e.textOf(v, view.Body, nil)
-		view.faults(v, problems)
-		return e.showNoting(v, status, "entry", view.Title, c.Name, told, view)
+		return e.newAgain(v, view, model, body, posted, status, problems, told)
 	}
 	if do, name, _ := strings.Cut(posted.Get("do"), ":"); do == "open" || do == "add" || do == "remove" || do == "up" || do == "down" {
 		rearrange(posted, do, name)
 		return again(http.StatusOK, nil, nil)
 	}
 	f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
-	_, fields := f.fields(nil)
-	draft := site.Draft{Fields: c.Schema.Coerce(fields), Body: received(posted.Get("body"))}
+	_, fields := f.fields(model)
+	draft := site.Draft{Fields: c.Schema.Coerce(fields), Body: restored(body, posted.Get("body"))}
 	if draft.Body != "" && !strings.HasSuffix(draft.Body, "\n") {
 		draft.Body += "\n"
 	}
@@ -103,6 +155,9 @@ func (e *Editor) createEntry(v *visit) error {
 		p, text := e.refusal(v, err)
 		if len(told.Problems) > 0 {
 			return again(p.Status, told.Problems, nil)
+		}
+		if told.Code == site.Conflict || told.Code == site.PreconditionFailed {
+			text.Text = v.T("slug.taken")
 		}
 		return again(p.Status, nil, &notice{"bad", text.Text})
 	}
@@ -162,6 +217,9 @@ func (e *Editor) saveSource(v *visit) error {
 		return err
 	}
 	entry, err := e.site.Entry(v.r.Context(), v.caller, ref)
+	if isMissing(err) {
+		return e.lostSource(v, ref, posted, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -198,6 +256,19 @@ func (e *Editor) saveSource(v *visit) error {
 	}
 	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
 	return v.leadTo(refPath("entry", ref) + "?saved=" + how)
+}
+
+// lostSource shows the text of a file that was deleted while its form was open.
+func (e *Editor) lostSource(v *visit, ref site.Ref, posted url.Values, missing error) error {
+	c, err := e.site.Collection(v.r.Context(), v.caller, ref.Collection)
+	if err != nil {
+		return err
+	}
+	if _, err := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base")); err != nil {
+		return missing
+	}
+	s := &sourceView{Ref: ref, Label: v.label(c), Title: ref.Slug.String(), Text: received(posted.Get("text")), Fault: v.T("source.gone")}
+	return e.show(v, http.StatusConflict, "source", s.Title, ref.Collection, s)
 }
 
 // moveView is the page to rename or to delete an entry or a file on.
@@ -265,6 +336,9 @@ func (e *Editor) rename(v *visit) error {
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		p, text := e.refusal(v, err)
 		m.Fault = text.Text
+		if told.Code == site.Conflict && len(told.Problems) == 0 {
+			m.Fault = v.T("slug.taken")
+		}
 		return e.show(v, p.Status, "rename", v.T("rename.title"), m.Ref.Collection, m)
 	}
 	if err != nil {

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -216,6 +218,9 @@ func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p, detail := e.refusal(v, err)
 	p.Tell(r.Context())
+	if detail.Login && r.Method == http.MethodPost {
+		detail.Again = e.sentForm(v)
+	}
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
@@ -225,11 +230,33 @@ func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// sentForm is what the form of an entry has sent whose session is over, to be sent once
+// more after a login: nil where it is of another page, or comes from another site.
+func (e *Editor) sentForm(v *visit) []choice {
+	path := strings.TrimPrefix(v.r.URL.Path, Prefix)
+	kind, _, _ := strings.Cut(path, "/")
+	if kind != "entry" && kind != "new" && kind != "source" || e.web.SameOrigin(v.r, true) != nil {
+		return nil
+	}
+	posted, err := e.form(v)
+	if err != nil {
+		return nil
+	}
+	var sent []choice
+	for _, name := range slices.Sorted(maps.Keys(posted)) {
+		for _, value := range posted[name] {
+			sent = append(sent, choice{Value: value, Label: name})
+		}
+	}
+	return sent
+}
+
 // refusalView says why something was not done.
 type refusalView struct {
 	Text    string
-	Request string // its id, for the operator
-	Login   bool   // logging in may help
+	Request string   // its id, for the operator
+	Login   bool     // logging in may help
+	Again   []choice // what was sent: names, as labels, and values
 	To      string
 }
 
@@ -240,7 +267,14 @@ func (e *Editor) refusal(v *visit, err error) (*web.Problem, refusalView) {
 	if errors.As(err, &told) {
 		p := web.NewProblem(statusOf(told.Code), told.Detail)
 		p.Code = string(told.Code)
-		view.Text = told.Detail.In(v.language)
+		switch key := "refusal.text." + kindOfRefusal(p.Status); {
+		case told.Code == site.PreconditionFailed:
+			view.Text = v.T("refusal.moved")
+		case v.Has(key):
+			view.Text = v.T(key)
+		default:
+			view.Text = told.Detail.In(v.language)
+		}
 		return p, view
 	}
 	p := e.web.Problem(v.r.Context(), err)

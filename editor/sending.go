@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"cms/site"
 	"cms/state"
@@ -37,8 +38,11 @@ func (e *Editor) send(v *visit, key, body string, run func(ctx context.Context, 
 	}
 	r := v.r.Clone(ctx)
 	r.Header.Set(once.Header, key)
-	path, _, err := e.once.Do(ctx, once.Request{Request: r, Caller: v.caller, Body: []byte(body), Limit: e.web.Timeout(web.CallOf(ctx).Operation)}, func(ctx context.Context, how once.Attempt) (string, error) {
-		return run(ctx, how.Key, how.Dry)
+	path, err := e.onceFree(ctx, func() (string, error) {
+		path, _, err := e.once.Do(ctx, once.Request{Request: r, Caller: v.caller, Body: []byte(body), Limit: e.web.Timeout(web.CallOf(ctx).Operation)}, func(ctx context.Context, how once.Attempt) (string, error) {
+			return run(ctx, how.Key, how.Dry)
+		})
+		return path, err
 	})
 	switch {
 	case errors.Is(err, state.ErrKeyReused), errors.Is(err, once.ErrMalformed), errors.Is(err, once.ErrUnavailable):
@@ -49,6 +53,22 @@ func (e *Editor) send(v *visit, key, body string, run func(ctx context.Context, 
 		return path + "?saved=1", nil
 	}
 	return path, err
+}
+
+// onceFree does what asks for a key once nobody else uses it: after a second click, a
+// browser waits for the second answer alone.
+func (e *Editor) onceFree(ctx context.Context, do func() (string, error)) (string, error) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		path, err := do()
+		if !errors.Is(err, state.ErrKeyInUse) {
+			return path, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 // status is what an error is over HTTP.

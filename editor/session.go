@@ -2,8 +2,10 @@ package editor
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ type loginView struct {
 	To        string // the page to go on with
 	Email     string
 	Fault     string // why the last try failed
+	Changed   bool   // the password was changed just now
 	NoAccess  bool   // nobody can log in yet
 	Passwords bool   // people can log in with an address and a password
 }
@@ -35,15 +38,15 @@ func (e *Editor) loginPage(v *visit) error {
 	if _, err := e.web.PageCaller(v.r); err == nil {
 		return v.leadTo(to)
 	}
-	return e.showLogin(v, http.StatusOK, loginView{To: to})
+	return e.showLogin(v, http.StatusOK, loginView{To: to, Changed: v.r.URL.Query().Has("changed")})
 }
 
 func (e *Editor) showLogin(v *visit, status int, view loginView) error {
 	view.Providers, view.Passwords = e.o.Providers, e.web.Sessions() != nil
 	view.NoAccess = !view.Passwords && len(view.Providers) == 0
 	if view.Passwords && len(view.Providers) == 0 && e.o.Accounts != nil {
-		all, err := e.o.Accounts.List(v.r.Context())
-		view.NoAccess = err == nil && len(all) == 0
+		anyone, err := e.o.Accounts.Anyone(v.r.Context())
+		view.NoAccess = err == nil && !anyone
 	}
 	return e.show(v, status, "login", v.T("login.title"), "", view)
 }
@@ -69,8 +72,7 @@ func (e *Editor) login(v *visit) error {
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):
-		v.w.Header().Set("Retry-After", seconds(many.Wait))
-		view.Fault = v.T("login.slow", seconds(many.Wait))
+		view.Fault = v.slow(many)
 		return e.showLogin(v, http.StatusTooManyRequests, view)
 	case errors.Is(err, auth.ErrCredentials):
 		view.Fault = v.T("login.wrong")
@@ -81,8 +83,14 @@ func (e *Editor) login(v *visit) error {
 	return e.enter(v, s, view.To)
 }
 
-func seconds(d time.Duration) string {
-	return time.Duration(max(d.Round(time.Second), time.Second)).String()
+// slow says when to try again.
+func (v *visit) slow(many *auth.TooManyError) string {
+	seconds := max(1, int(math.Ceil(many.Wait.Seconds())))
+	v.w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	if seconds > 90 {
+		return v.T("login.slow", v.T("minutes", (seconds+59)/60))
+	}
+	return v.T("login.slow", v.T("seconds", seconds))
 }
 
 // enter leads somebody in whose session has begun, in the place of the one before.
@@ -227,6 +235,13 @@ func (e *Editor) changePassword(v *visit) error {
 	if e.o.Accounts == nil || v.caller.Issuer != auth.AccountIssuer {
 		return web.NotFound()
 	}
+	password := form.Get("new")
+	switch {
+	case password != form.Get("again"):
+		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.differ"))
+	case len([]rune(password)) < auth.MinPassword:
+		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.short", auth.MinPassword))
+	}
 	ctx := v.r.Context()
 	_, err = e.web.Sessions().Login(ctx, auth.Attempt{
 		Email: v.caller.Email, Password: form.Get("old"), From: web.CallOf(ctx).Address, Device: e.web.Cookies().Device(v.r), Stay: true,
@@ -234,21 +249,14 @@ func (e *Editor) changePassword(v *visit) error {
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):
-		return e.showAccount(v, http.StatusTooManyRequests, v.T("login.slow", seconds(many.Wait)))
+		return e.showAccount(v, http.StatusTooManyRequests, v.slow(many))
 	case errors.Is(err, auth.ErrCredentials):
 		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.wrong"))
 	case err != nil:
 		return err
 	}
-	switch password := form.Get("new"); {
-	case password != form.Get("again"):
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.differ"))
-	case len([]rune(password)) < auth.MinPassword:
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.short", auth.MinPassword))
-	default:
-		if err := e.o.Accounts.SetPassword(ctx, v.caller.Email, password); err != nil {
-			return err
-		}
+	if err := e.o.Accounts.SetPassword(ctx, v.caller.Email, password); err != nil {
+		return err
 	}
 	drop := e.web.Cookies().DropPage()
 	http.SetCookie(v.w, &drop)

@@ -155,14 +155,16 @@ type chromium struct {
 	ctx context.Context
 }
 
-func startBrowser(t *testing.T) *chromium {
+func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 2*time.Minute) }
+
+func startBrowserFor(t *testing.T, limit time.Duration) *chromium {
 	t.Helper()
 	alloc, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox,
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, limit)
 	t.Cleanup(cancel)
 	return &chromium{t, ctx}
 }

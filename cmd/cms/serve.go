@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
+
+	"cms/auth"
+	"cms/config"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -35,12 +40,27 @@ func (p *program) serveCommand() *cobra.Command {
 			if _, set := os.LookupEnv("GOGC"); !set {
 				go paceHeap(cmd.Context())
 			}
+			if nobody, err := s.nobodyEnters(cmd.Context(), c); err != nil {
+				return errors.Join(err, l.Close(), s.repo.Close(), s.state.Close())
+			} else if nobody {
+				log.Warn("nobody can log in to the pages for editors: add an account with cms user add ADDRESS --role ROLE, or configure auth.issuers[].login")
+			}
 			log.Info("serving", "address", l.Addr().String(), "repository", c.Repository.Path, "commit", commit)
 			return s.run(cmd.Context(), l)
 		},
 	}
 	p.configFlag(c)
 	return c
+}
+
+// nobodyEnters says whether there is neither an account to log in with nor a provider to
+// log in at.
+func (s *service) nobodyEnters(ctx context.Context, c *config.Config) (bool, error) {
+	if slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Login != nil }) {
+		return false, nil
+	}
+	anyone, err := auth.NewAccounts(s.state, nil).Anyone(ctx)
+	return !anyone, err
 }
 
 // listen opens the address before anything else is: a second service then ends

@@ -17,8 +17,13 @@ export const keep = (form, say, unsaved, told) => {
 		}
 	}
 	const saved = read(key)
-	if (form.hasAttribute('data-saved')) localStorage.removeItem(key)
-	else if (saved && !form.hasAttribute('data-posted')) offer(form, say, saved, key)
+	if (form.hasAttribute('data-saved')) {
+		localStorage.removeItem(key)
+		localStorage.removeItem(sessionStorage.getItem('sent')) // of a new entry, whose page is another one
+		const address = new URL(location.href) // so that what is begun from here on is not taken for saved
+		address.searchParams.delete('saved')
+		history.replaceState(history.state, '', address)
+	} else if (saved && !form.hasAttribute('data-posted')) offer(form, say, saved, key)
 	let timer
 	addEventListener('pagehide', () => timer && write())
 	return {
@@ -29,7 +34,10 @@ export const keep = (form, say, unsaved, told) => {
 				write()
 			}, 300)
 		},
-		now: write,
+		sent() {
+			write()
+			sessionStorage.setItem('sent', key)
+		},
 	}
 }
 

@@ -26,10 +26,11 @@ const sent = field => {
 const fields = () => [...form.querySelectorAll('[data-field]')].filter(f => !f.parentElement.closest('[data-field]'))
 const body = form.querySelector('#body')
 for (const f of fields()) first.set(f.dataset.field, f.classList.contains('changed') ? null : sent(f))
-let bodyFirst = body.classList.contains('changed') ? null : body.value
+const bodyFirst = body.classList.contains('changed') ? null : body.value
 const bodyLength = body.value.length
 
-const changed = new Set()
+const changed = new Set(fields().filter(f => f.classList.contains('changed')).map(f => f.dataset.field))
+if (bodyFirst === null) changed.add('body')
 const mark = (name, el, is) => {
 	el.classList.toggle('changed', is)
 	is ? changed.add(name) : changed.delete(name)
@@ -88,7 +89,14 @@ form.addEventListener('click', async e => {
 	draft.soon()
 })
 
+// What the buttons and the controls of items are called goes by their places.
+const names = list => [...list.querySelector('.items').children].map(item => ({
+	buttons: [...item.querySelectorAll(':scope > .moves > button')].map(b => b.getAttribute('aria-label')),
+	label: item.querySelector(':scope > .grow > label')?.textContent,
+}))
+
 const move = (list, button) => {
+	const were = names(list)
 	const item = button.closest('[data-item]')
 	let focus = button
 	if (button.dataset.move === 'up' && item.previousElementSibling) item.previousElementSibling.before(item)
@@ -96,9 +104,15 @@ const move = (list, button) => {
 	if (button.dataset.move === 'remove') {
 		const near = item.nextElementSibling || item.previousElementSibling
 		item.remove()
-		focus = near ? near.querySelector('button[data-move=remove]') : list.querySelector('[data-add]')
+		focus = near ? near.querySelector(':scope > .moves > [data-move=remove]') : list.querySelector(':scope > [data-add]')
 	}
 	order(list)
+	;[...list.querySelector('.items').children].forEach((item, i) => {
+		const buttons = item.querySelectorAll(':scope > .moves > button')
+		buttons.forEach((b, j) => b.setAttribute('aria-label', were[i].buttons[j]))
+		const label = item.querySelector(':scope > .grow > label')
+		if (label) label.textContent = were[i].label
+	})
 	if (focus.disabled) focus = focus.parentElement.querySelector('button:not([disabled])')
 	focus.focus()
 }
@@ -115,9 +129,15 @@ const order = list => {
 const add = async (list, button) => {
 	const data = new URLSearchParams(new FormData(form))
 	data.set('do', button.value)
-	const answer = await fetch(form.action, { method: 'POST', body: data, headers: { 'X-Part': '1' } })
-	const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-	const fresh = page.getElementById(list.id)
+	let fresh
+	try {
+		const answer = await fetch(form.action, { method: 'POST', body: data, headers: { 'X-Part': '1' } })
+		const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+		fresh = page.getElementById(list.id)
+	} catch {
+		kept = say('offline')
+		return
+	}
 	if (!fresh) return form.requestSubmit(button) // the page says why
 	const old = list.querySelector('.items')
 	const item = fresh.querySelector('.items').lastElementChild
@@ -231,7 +251,7 @@ let sending = false
 form.addEventListener('submit', e => {
 	if (sending) e.preventDefault()
 	sending = true
-	draft.now()
+	draft.sent()
 })
 addEventListener('pageshow', () => (sending = false))
 

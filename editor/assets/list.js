@@ -7,8 +7,14 @@ const show = async () => {
 	const query = new URLSearchParams([...new FormData(form)].filter(([, v]) => v))
 	const address = location.pathname + (query.size ? '?' + query : '')
 	const mine = ++asked
-	const answer = await fetch(address, { headers: { 'X-Part': '1' } })
-	if (mine !== asked || !answer.ok) return
+	let answer
+	try {
+		answer = await fetch(address, { headers: { 'X-Part': '1' } })
+	} catch {
+		return // without a connection the list stays as it is
+	}
+	if (mine !== asked) return
+	if (!answer.ok) return location.assign(address) // the page says why
 	const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
 	history.replaceState(null, '', address)
 	const list = document.querySelector('[data-list]')
