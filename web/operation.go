@@ -17,6 +17,7 @@ type Operation struct {
 
 	Public     bool     // it answers the same to everyone, which caches may share
 	Repeatable []string // the parameters of its query that may be given several times; of others each means one thing
+	Form       bool     // a form of a page asks, which sends what is empty, and all that was ticked
 
 	// What a request may take. The server has bounds of its own, for headers, for
 	// connections at rest and for what has none here.
