@@ -109,6 +109,7 @@ type route struct {
 const (
 	entryForm = 0 // as the service is configured
 	smallForm = 64 << 10
+	files     = -1 // of one that brings files
 )
 
 func (e *Editor) routes() {
@@ -140,11 +141,22 @@ func (e *Editor) routes() {
 		{pattern: "POST preview", handle: e.preview},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
+		{pattern: "POST upload/{path...}", name: "put-media", handle: e.upload, body: files},
+		{pattern: "POST upload", name: "put-media", handle: e.uploadForm, body: files},
+		{pattern: "POST replace/{path...}", name: "put-media", handle: e.replaceFile, body: files},
+		{pattern: "GET move-file/{path...}", handle: e.moveFilePage},
+		{pattern: "POST move-file/{path...}", name: "move-media", handle: e.moveFile, body: smallForm},
+		{pattern: "GET delete-file/{path...}", handle: e.deleteFilePage},
+		{pattern: "POST delete-file/{path...}", name: "delete-media", handle: e.deleteFile, body: smallForm},
 	} {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
+		op.Form = method == http.MethodGet
 		if r.anyone {
 			op.Caller = web.Anyone
+		}
+		if r.body == files {
+			op.Body, op.Time = maxUploads*(e.site.MediaLimit()+smallForm), transferTime
 		}
 		if method == http.MethodPost && r.body == entryForm {
 			op.Body = e.web.MaxBody()
