@@ -126,7 +126,7 @@ func detailOf(_ *visit, p content.Problem) string { return p.Detail }
 
 // formOf is the form of an entry, with what came back of it, if something did.
 func (e *Editor) formOf(v *visit, view *entryView, posted url.Values) *form {
-	return &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted, frozen: !view.MaySave}
+	return &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted, frozen: !view.MaySave, linked: e.linked(v, view.Ref)}
 }
 
 // split tells the fields of the schema from others.

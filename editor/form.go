@@ -26,9 +26,10 @@ import (
 type form struct {
 	words  *words
 	schema *content.Schema
-	zone   *time.Location // that dates without one of their own are meant in
-	posted url.Values     // nil for what is shown first
-	frozen bool           // nothing can be changed
+	zone   *time.Location                   // that dates without one of their own are meant in
+	posted url.Values                       // nil for what is shown first
+	frozen bool                             // nothing can be changed
+	linked func(address string) *linkedFile // finds the file that a field names; nil where none can be chosen
 
 	names int // of new items
 }
@@ -53,6 +54,9 @@ type control struct {
 	First   bool       // item of its list
 	Last    bool
 	Summary string // of an item that is folded
+
+	Chooses bool        // from the media library
+	Linked  *linkedFile // the file that the value names, where there is one
 
 	Required bool
 	Frozen   bool
@@ -323,6 +327,10 @@ func summary(members []*control) string {
 
 // scalar is a control of one value and what that becomes.
 func (f *form) scalar(c *control, was content.Maybe, pointer string) content.Maybe {
+	if f.linked != nil && (c.Kind == "image" || c.Kind == "file") {
+		c.Chooses = true
+		defer func() { c.Linked = f.linked(c.Value) }()
+	}
 	before, zone := f.display(c, was)
 	c.Value, c.Zone = before, zone
 	posted, asked := f.posted["f"+pointer]

@@ -38,7 +38,7 @@ func (e *Editor) newEntry(v *visit) error {
 		}
 	}
 	view := e.newView(v, c)
-	f := &form{words: v.words, schema: &c.Schema, zone: v.zone}
+	f := &form{words: v.words, schema: &c.Schema, zone: v.zone, linked: e.linked(v, site.Ref{Collection: c.Name})}
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
@@ -65,7 +65,7 @@ func (e *Editor) createEntry(v *visit) error {
 	}
 	view := e.newView(v, c)
 	again := func(status int, problems []content.Problem, told *notice) error {
-		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
+		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted, linked: e.linked(v, site.Ref{Collection: c.Name})}
 		controls, _ := f.fields(nil)
 		view.split(controls)
 		view.Posted = true

@@ -222,3 +222,28 @@ func (e *Editor) file(v *visit) error {
 	web.ServeRevision(v.w, v.r, f.Revision, r)
 	return nil
 }
+
+// linkedFile is a file that a field names.
+type linkedFile struct {
+	Path   string
+	Prefix string // what the field has before the path
+	Image  bool
+}
+
+// linked finds the files that fields of an entry name; nil for who may not choose any.
+func (e *Editor) linked(v *visit, ref site.Ref) func(address string) *linkedFile {
+	if !slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Read) {
+		return nil
+	}
+	return func(address string) *linkedFile {
+		f := e.site.LinkedMedia(v.caller, ref, address)
+		if f == nil {
+			return nil
+		}
+		prefix, ok := strings.CutSuffix(address, f.Path)
+		if !ok {
+			prefix, _ = strings.CutSuffix(e.site.MediaAddress("x"), "x")
+		}
+		return &linkedFile{f.Path, prefix, IsImage(f)}
+	}
+}

@@ -8,6 +8,7 @@ const kinds = {
 	numbers: t => prefix(t, '1. '),
 	quote: t => prefix(t, '> '),
 	link: t => link(t),
+	image: (t, say) => import('./image.js').then(m => m.insert(t, say)),
 }
 
 export const tools = (area, say) => {
@@ -25,7 +26,7 @@ export const tools = (area, say) => {
 		b.tabIndex = box.childElementCount ? -1 : 0
 		b.addEventListener('click', () => {
 			area.focus()
-			kinds[name](area)
+			kinds[name](area, say)
 		})
 		box.append(b)
 	}
@@ -49,7 +50,7 @@ export const tools = (area, say) => {
 }
 
 // type puts a text in the place of what is selected, as if it was typed.
-const type = (area, text) => {
+export const type = (area, text) => {
 	if (!document.execCommand('insertText', false, text)) {
 		area.setRangeText(text, area.selectionStart, area.selectionEnd, 'end')
 		area.dispatchEvent(new Event('input', { bubbles: true }))
