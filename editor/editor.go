@@ -101,8 +101,9 @@ type route struct {
 	pattern string // as [http.ServeMux] has it, below Prefix
 	name    string // in the audit log, of what changes something
 	handle  func(*visit) error
-	anyone  bool  // also who is not logged in
-	body    int64 // bytes
+	anyone  bool          // also who is not logged in
+	body    int64         // bytes
+	time    time.Duration // as the service is configured when 0
 }
 
 // The largest bodies of forms: of one that holds an entry, of one that does not.
@@ -124,6 +125,11 @@ func (e *Editor) routes() {
 		{pattern: "POST account/password", handle: e.changePassword, body: smallForm},
 		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
+		{pattern: "GET values/{collection}", handle: e.values},
+		{pattern: "GET export/{collection}", handle: e.export, time: exportTime},
+		{pattern: "GET deleted/{collection}", handle: e.deleted},
+		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
+		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
 		{pattern: "GET search", handle: e.search},
 		{pattern: "GET new/{collection}", handle: e.newEntry},
 		{pattern: "POST new/{collection}", name: "create-entry", handle: e.createEntry},
@@ -151,7 +157,7 @@ func (e *Editor) routes() {
 	} {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
-		op.Form = method == http.MethodGet
+		op.Form, op.Time = method == http.MethodGet, r.time
 		if r.anyone {
 			op.Caller = web.Anyone
 		}
