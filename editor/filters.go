@@ -310,11 +310,12 @@ func columnOf(v *visit, f content.Field, order string) column {
 	return c
 }
 
-// thumbs finds the image of an entry, in the first field for images that there is.
+// thumbs finds the image of an entry, in the first field for images that there is; nil
+// where there is none, and for who may see none.
 func (e *Editor) thumbs(v *visit, view *listView) func(*site.Entry) string {
 	s := &view.Collection.Schema
 	i := slices.IndexFunc(s.Fields, func(f content.Field) bool { return f.Type == content.TypeImage && !f.Hidden })
-	if view.Thumbs = i >= 0 && slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Read); !view.Thumbs {
+	if i < 0 || !slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Read) {
 		return nil
 	}
 	return func(entry *site.Entry) string {

@@ -26,10 +26,10 @@ import (
 type form struct {
 	words  *words
 	schema *content.Schema
-	zone   *time.Location                   // that dates without one of their own are meant in
-	posted url.Values                       // nil for what is shown first
-	frozen bool                             // nothing can be changed
-	linked func(address string) *linkedFile // finds the file that a field names; nil where none can be chosen
+	zone   *time.Location                              // that dates without one of their own are meant in
+	posted url.Values                                  // nil for what is shown first
+	frozen bool                                        // nothing can be changed
+	linked func(content.FieldPath, string) *linkedFile // tells fields of their files; nil where none can be chosen
 
 	names int // of new items
 }
@@ -55,8 +55,7 @@ type control struct {
 	Last    bool
 	Summary string // of an item that is folded
 
-	Chooses bool        // from the media library
-	Linked  *linkedFile // the file that the value names, where there is one
+	Linked *linkedFile // of one for a file; nil where none can be chosen
 
 	Required bool
 	Frozen   bool
@@ -328,8 +327,7 @@ func summary(members []*control) string {
 // scalar is a control of one value and what that becomes.
 func (f *form) scalar(c *control, was content.Maybe, pointer string) content.Maybe {
 	if f.linked != nil && (c.Kind == "image" || c.Kind == "file") {
-		c.Chooses = true
-		defer func() { c.Linked = f.linked(c.Value) }()
+		defer func() { c.Linked = f.linked(c.Path, c.Value) }()
 	}
 	before, zone := f.display(c, was)
 	c.Value, c.Zone = before, zone

@@ -86,8 +86,9 @@ func (e *Editor) list(v *visit) error {
 	link := e.thumbs(v, view)
 	for _, entry := range page.Items {
 		r := e.row(v, &c.Schema, entry, view.Columns)
-		if view.Thumbs {
+		if link != nil {
 			r.Thumb = link(entry)
+			view.Thumbs = view.Thumbs || r.Thumb != ""
 		}
 		view.Rows = append(view.Rows, r)
 	}

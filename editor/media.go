@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cms/auth"
+	"cms/content"
 	"cms/site"
 	"cms/web"
 )
@@ -223,27 +224,49 @@ func (e *Editor) file(v *visit) error {
 	return nil
 }
 
-// linkedFile is a file that a field names.
+// linkedFile is what a field for a file is told of its value: the file that it names, and
+// how fields like it begin.
 type linkedFile struct {
-	Path   string
-	Prefix string // what the field has before the path
+	Path   string // "" for no file
 	Image  bool
+	Prefix string // what goes before the path of another file; "" with Whole
+	Whole  bool   // instead, the address on the site
 }
 
-// linked finds the files that fields of an entry name; nil for who may not choose any.
-func (e *Editor) linked(v *visit, ref site.Ref) func(address string) *linkedFile {
+// linked tells fields of an entry of their files; nil for who may not choose any.
+func (e *Editor) linked(v *visit, ref site.Ref) func(path content.FieldPath, address string) *linkedFile {
 	if !slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Read) {
 		return nil
 	}
-	return func(address string) *linkedFile {
-		f := e.site.LinkedMedia(v.caller, ref, address)
-		if f == nil {
-			return nil
+	public := strings.TrimSuffix(e.site.MediaAddress("x"), "x")
+	return func(path content.FieldPath, address string) *linkedFile {
+		l := &linkedFile{}
+		if f := e.site.LinkedMedia(v.caller, ref, address); f != nil {
+			l.Path, l.Image = f.Path, IsImage(f)
 		}
-		prefix, ok := strings.CutSuffix(address, f.Path)
-		if !ok {
-			prefix, _ = strings.CutSuffix(e.site.MediaAddress("x"), "x")
+		if address == "" && len(path) == 1 {
+			address = e.habit(v, ref.Collection, path.String())
 		}
-		return &linkedFile{f.Path, prefix, IsImage(f)}
+		switch folder := strings.TrimPrefix(public, "/"); {
+		case address == "" || strings.HasPrefix(address, "/") || strings.HasPrefix(address, "..") || strings.Contains(address, ":"):
+			l.Whole = true
+		case l.Path != "" && strings.HasSuffix(address, l.Path):
+			l.Prefix = strings.TrimSuffix(address, l.Path)
+		case strings.HasPrefix(address, folder):
+			l.Prefix = folder
+		}
+		return l
 	}
+}
+
+// habit is what some other entry has in a field; "" where none that the caller sees has
+// anything.
+func (e *Editor) habit(v *visit, collection, field string) string {
+	page, err := e.site.List(v.r.Context(), v.caller, collection, site.Query{Limit: 1, Fields: []string{field}, Filters: []site.Filter{{Field: field, Op: site.Exists, Value: "true"}}})
+	if err != nil || len(page.Items) == 0 {
+		return ""
+	}
+	value, _ := page.Items[0].Fields.Get(field)
+	text, _ := value.(string)
+	return text
 }

@@ -44,8 +44,15 @@ func (b *chromium) script(expression string) string {
 // holds waits until an expression is true in the page.
 func (b *chromium) holds(expression string) {
 	b.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression)); err != nil {
-		b.Fatalf("%s: %v\n%s", expression, err, b.script(`document.body.innerText`))
+	for {
+		_, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression))
+		if err == nil {
+			return
+		}
+		left := strings.Contains(err.Error(), "context with specified id") || strings.Contains(err.Error(), "navigated") // of a page that goes
+		if !left || b.ctx.Err() != nil {
+			b.Fatalf("%s: %v\n%s", expression, err, b.script(`document.body.innerText`))
+		}
 	}
 }
 
@@ -97,7 +104,7 @@ func TestFilesInBrowser(t *testing.T) {
 	b.holds(`document.querySelectorAll('dialog [data-pick]').length === 1`)
 	b.script(`document.querySelector('dialog [data-pick]').focus()`)
 	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotPresent(`dialog`))
-	if got := b.script(`document.querySelector('[data-media]').value + ' ' + document.activeElement.matches('[data-choose]') + ' ' + document.querySelector('img.mini').getAttribute('src')`); got != "/img/mairie-2.png true /editor/file/mairie-2.png" {
+	if got := b.script(`document.querySelector('[data-media]').value + ' ' + document.activeElement.matches('[data-choose]') + ' ' + document.querySelector('img.mini').getAttribute('src')`); got != "mairie-2.png true /editor/file/mairie-2.png" {
 		t.Errorf("the field has %s", got)
 	}
 	b.holds(`document.querySelector('[data-media]').closest('[data-field]').classList.contains('changed')`)
@@ -174,4 +181,31 @@ func TestPastedText(t *testing.T) {
 	if deep != "fond" {
 		t.Errorf("what is deep became %.60q", deep)
 	}
+}
+
+// TestListInBrowser narrows a list while one types, and changes what was chosen in it.
+func TestListInBrowser(t *testing.T) {
+	b, url := inDemo(t)
+	b.do(chromedp.Navigate(url + "/editor/list/consultations"))
+	b.holds(`document.querySelector('[data-bulk]')?.hidden === true`)
+	rows := `document.querySelectorAll('[name=entry]').length`
+	b.do(chromedp.SendKeys(`[data-live] [name=q]`, "budget"))
+	b.holds(`location.search === '?q=budget' && ` + rows + ` === 1 && document.activeElement.name === 'q' && document.activeElement.value === 'budget'`)
+	b.do(chromedp.KeyEvent("\b\b\b\b\b\b"))
+	b.holds(`location.search === '' && ` + rows + ` === 12`)
+
+	// Two are chosen, by Shift; the bar says so.
+	b.script(`document.querySelectorAll('[name=entry]')[0].click()`)
+	b.holds(`document.querySelector('[data-chosen]').textContent === '1 page chosen' && document.querySelector('[data-pick-all]').indeterminate`)
+	b.script(`document.querySelectorAll('[name=entry]')[2].dispatchEvent(new MouseEvent('click', { bubbles: true, shiftKey: true }))`)
+	b.holds(`document.querySelector('[data-chosen]').textContent === '3 pages chosen'`)
+	b.do(chromedp.Click(`[data-bulk] [value=set]`), chromedp.WaitVisible(`#field`), chromedp.SetValue(`#field`, "ordre"), chromedp.Click(`.btn.primary`))
+	b.holds(`!!document.querySelector('[name="f/ordre"]')`)
+	b.do(chromedp.SendKeys(`[name="f/ordre"]`, "7"), chromedp.Click(`[value=sets]`))
+	b.until(url + "/editor/list/consultations?done=set-3")
+	if got := b.text(`.banner`); !strings.Contains(got, "3 pages are changed") {
+		t.Errorf("the list says %q", got)
+	}
+	b.do(chromedp.Navigate(url + "/editor/list/consultations?f.ordre.from=7&f.ordre.until=7"))
+	b.holds(rows + ` === 3`)
 }

@@ -66,7 +66,19 @@ export const library = (root, picked) => {
 		}
 		tile.classList.add('fresh')
 		tiles.prepend(tile)
+		if (!picked) count()
 	})
+}
+
+// Count shows how many files there are now.
+let counting
+const count = () => {
+	clearTimeout(counting)
+	counting = setTimeout(async () => {
+		const answer = await fetch(location.href, { headers: { 'X-Part': '1' } }).catch(() => null)
+		const now = answer?.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-total]')
+		if (now) document.querySelector('[data-total]').textContent = now.textContent
+	}, 300)
 }
 
 const page = document.querySelector('main [data-library]')

@@ -60,7 +60,7 @@ const chosen = () => {
 	const n = boxes().filter(b => b.checked).length
 	bar.hidden = n === 0
 	if (all && n === 0) all.checked = false
-	bar.querySelector('[data-chosen]').textContent = n ? (n === 1 ? bar.dataset.one : bar.dataset.other).replace('%d', n) : ''
+	bar.querySelector('[data-chosen]').textContent = n ? (n === 1 ? bar.dataset.single : bar.dataset.several).replace('%d', n) : ''
 	const every = document.querySelector('[data-pick-all]')
 	every.checked = n > 0 && n === boxes().length
 	every.indeterminate = n > 0 && !every.checked
