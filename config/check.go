@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -28,9 +29,8 @@ func (d *decoder) check(c *Config) {
 	d.state(&c.State)
 	d.collections(c.Collections)
 	d.media(&c.Media)
-	if _, err := time.LoadLocation(c.Site.TimeZone); err != nil || c.Site.TimeZone == "" || c.Site.TimeZone == "Local" {
-		d.add([]any{"site", "time_zone"}, "%q is not a time zone; write Europe/Paris", c.Site.TimeZone)
-	}
+	d.site(&c.Site)
+	d.pages(&c.Editor, &c.Preview)
 	for i := range c.Collections {
 		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
 	}
@@ -40,6 +40,54 @@ func (d *decoder) check(c *Config) {
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
+}
+
+func (d *decoder) site(s *Site) {
+	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
+		d.add([]any{"site", "time_zone"}, "%q is not a time zone; write Europe/Paris", s.TimeZone)
+	}
+}
+
+// maxWrapper is how large the HTML around a preview may be, in bytes.
+const maxWrapper = 1 << 20
+
+// pages checks how pages look.
+func (d *decoder) pages(e *Editor, p *Preview) {
+	if e.Theme != "" {
+		e.Theme = d.resolve(e.Theme)
+		if at, err := os.Stat(e.Theme); err != nil || !at.IsDir() {
+			d.add([]any{"editor", "theme"}, "%s is not a folder", e.Theme)
+		}
+	}
+	base := absolute(p.BaseURL)
+	if p.BaseURL != "" && (base == nil || base.User != nil || base.RawQuery != "" || base.Fragment != "") {
+		d.add([]any{"preview", "base_url"}, "is not an absolute http or https URL without a query; write https://consultations.example.org")
+		return
+	}
+	if p.Stylesheet != "" {
+		u, err := url.Parse(p.Stylesheet)
+		if err == nil && base != nil {
+			u = base.ResolveReference(u)
+		}
+		if err != nil || absolute(u.String()) == nil {
+			d.add([]any{"preview", "stylesheet"}, "is no address of a stylesheet; write https://consultations.example.org/main.css, or /main.css and base_url")
+		} else {
+			p.Stylesheet = u.String()
+		}
+	}
+	if p.Wrapper != "" {
+		p.Wrapper = d.resolve(p.Wrapper)
+		switch b, err := os.ReadFile(p.Wrapper); {
+		case err != nil:
+			d.add([]any{"preview", "wrapper"}, "%s cannot be read: %v", p.Wrapper, reason(err))
+		case len(b) > maxWrapper:
+			d.add([]any{"preview", "wrapper"}, "%s is larger than %d bytes", p.Wrapper, maxWrapper)
+		case strings.Count(string(b), "{{content}}") != 1:
+			d.add([]any{"preview", "wrapper"}, "%s does not hold {{content}} once, which the text stands in the place of", p.Wrapper)
+		default:
+			p.HTML = string(b)
+		}
+	}
 }
 
 func (d *decoder) media(m *Media) {

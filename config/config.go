@@ -42,6 +42,8 @@ type Config struct {
 	Log         Log          `yaml:"log"`
 	Tracing     Tracing      `yaml:"tracing"`
 	Site        Site         `yaml:"site"`
+	Editor      Editor       `yaml:"editor"`
+	Preview     Preview      `yaml:"preview"`
 	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
 	source source
@@ -51,6 +53,20 @@ type Config struct {
 type Site struct {
 	Name     string `yaml:"name" default:"CMS"`
 	TimeZone string `yaml:"time_zone" default:"UTC"` // by its name in the IANA database
+}
+
+// Editor is how the pages for people look.
+type Editor struct {
+	Theme string `yaml:"theme"` // a folder; "" for the look that they come with
+}
+
+// Preview is how texts are shown before they are on the site.
+type Preview struct {
+	BaseURL    string `yaml:"base_url"`   // of the site, which links and images of texts are relative to
+	Stylesheet string `yaml:"stylesheet"` // its address, absolute or below BaseURL
+	Wrapper    string `yaml:"wrapper"`    // a file: HTML around a text, which {{content}} stands for
+
+	HTML string // what Wrapper holds
 }
 
 // Server is where and how HTTP is served.

@@ -120,6 +120,12 @@ func TestLoadExample(t *testing.T) {
 		},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
+		Site:    Site{Name: "Consultations citoyennes", TimeZone: "Europe/Paris"},
+		Editor:  Editor{Theme: "../docs/theme"},
+		Preview: Preview{
+			BaseURL: "https://consultations.example.org", Stylesheet: "https://consultations.example.org/assets/main.css",
+			Wrapper: "../docs/theme/preview.html", HTML: "<main class=\"consultation\">\n<article>{{content}}</article>\n</main>\n",
+		},
 		YAML:    "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -144,6 +150,7 @@ func TestDefaults(t *testing.T) {
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
 			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
+			Site:       Site{Name: "CMS", TimeZone: "UTC"},
 			YAML:       "1.1",
 		}
 		if !reflect.DeepEqual(c, want) {

@@ -1,13 +1,16 @@
 package editor
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
+	"strings"
 
 	"cms/web"
 )
@@ -33,6 +36,56 @@ func (e *Editor) loadAssets() error {
 		e.assets[file.Name()] = web.NewFile(mime.TypeByExtension(path.Ext(file.Name())), b, nil)
 	}
 	e.version = hex.EncodeToString(sum.Sum(nil))[:16]
+	return nil
+}
+
+// loadTheme finds out which version of the theme there is.
+func (e *Editor) loadTheme() error {
+	if e.o.Theme == nil {
+		return nil
+	}
+	sum := sha256.New()
+	err := fs.WalkDir(e.o.Theme, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(e.o.Theme, name)
+		fmt.Fprintf(sum, "%s\x00%d\x00%s", name, len(b), b)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the theme: %w", err)
+	}
+	e.themed = hex.EncodeToString(sum.Sum(nil))[:16]
+	return nil
+}
+
+// themePath is the address of a file of the theme, "" where there is none.
+func (e *Editor) themePath(name string) string {
+	if e.o.Theme == nil {
+		return ""
+	}
+	if _, err := fs.Stat(e.o.Theme, name); err != nil {
+		return ""
+	}
+	return Prefix + "theme/" + e.themed + "/" + name
+}
+
+// theme answers with a file of the theme.
+func (e *Editor) theme(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("path")
+	if e.o.Theme == nil || !fs.ValidPath(name) || strings.HasPrefix(name, "templates/") {
+		return web.NotFound()
+	}
+	b, err := fs.ReadFile(e.o.Theme, name)
+	if err != nil {
+		return web.NotFound()
+	}
+	if r.PathValue("version") == e.themed {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	web.NewFile(cmp.Or(mime.TypeByExtension(path.Ext(name)), "application/octet-stream"), b, nil).ServeHTTP(w, r)
 	return nil
 }
 

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"cms/state"
 	"cms/web"
 	"cms/web/once"
+	"cms/web/stream"
 )
 
 // Prefix is where the pages are.
@@ -35,17 +38,30 @@ type Options struct {
 	Zone      *time.Location        // of times that people read and write; UTC when nil
 	Providers []Provider            // where people can log in
 	Accounts  *auth.Accounts        // for changes of passwords; nil for none
+	Theme     fs.FS                 // theme.css, files that it names, templates of one's own; nil for none
+	Preview   Look                  // of texts
 	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
 	Builds    Builds                // tells what is live; nil for nobody
+	Streams   stream.Bounds         // how many pages may be told what happens
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
 	Logger    *slog.Logger
+}
+
+// Look is that of texts before they are on the site. The zero one is that of the form.
+type Look struct {
+	BaseURL    string // of the site, "" where that is not known
+	Stylesheet string // its absolute address
+	Wrapper    string // HTML around a text, in the place of {{content}}; "" for none
 }
 
 // Provider is an identity provider that people can log in at.
 type Provider struct{ Name, Label string }
 
-// Builds tell what became of a commit; false where no build was ever reported.
-type Builds func(ctx context.Context, commit string) (Build, bool)
+// Builds tell what became of commits.
+type Builds interface {
+	Of(ctx context.Context, commit string) (Build, bool) // false where no build was ever reported
+	News(ctx context.Context) <-chan struct{}            // is closed when something was reported
+}
 
 // Build is what became of a commit.
 type Build struct {
@@ -65,7 +81,10 @@ type Editor struct {
 	templates map[string]*template.Template
 	assets    map[string]web.File
 	version   string // of the assets
+	themed    string // the version of the theme, "" for none
+	policy    string // Content-Security-Policy of pages
 	present   *presence
+	streams   *stream.Streams
 	once      *once.Writes[string] // gives the path of the page to go on with; nil for none
 }
 
@@ -83,15 +102,17 @@ func New(o Options) (*Editor, error) {
 	if e.words, err = loadWords(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
-	if err = e.loadAssets(); err != nil {
+	if err = errors.Join(e.loadAssets(), e.loadTheme()); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
+	e.policy = policyFor(o.Preview.Stylesheet)
 	if e.templates, err = e.loadTemplates(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	if o.Keys != nil {
 		e.once = once.New(o.Keys, o.Site, sendings{e}, e.log)
 	}
+	e.streams = stream.New(stream.Options{Bounds: o.Streams, Follow: e.follow, Logger: e.log})
 	e.routes()
 	return e, nil
 }
@@ -101,6 +122,7 @@ type route struct {
 	pattern string // as [http.ServeMux] has it, below Prefix
 	name    string // in the audit log, of what changes something
 	handle  func(*visit) error
+	stream  bool          // without an end
 	anyone  bool          // also who is not logged in
 	body    int64         // bytes
 	time    time.Duration // as the service is configured when 0
@@ -131,6 +153,7 @@ func (e *Editor) routes() {
 		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
 		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
 		{pattern: "GET search", handle: e.search},
+		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},
 		{pattern: "POST new/{collection}", name: "create-entry", handle: e.createEntry},
 		{pattern: "GET entry/{collection}/{slug...}", handle: e.entry},
@@ -145,6 +168,10 @@ func (e *Editor) routes() {
 		{pattern: "GET delete/{collection}/{slug...}", handle: e.deletePage},
 		{pattern: "POST delete/{collection}/{slug...}", name: "delete-entry", handle: e.delete, body: smallForm},
 		{pattern: "POST preview", handle: e.preview},
+		{pattern: "POST look", handle: e.look},
+		{pattern: "GET block/{collection}/{slug...}", handle: e.block},
+		{pattern: "POST block/{collection}/{slug...}", name: "patch-entry", handle: e.saveBlock},
+		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
 		{pattern: "POST upload/{path...}", name: "put-media", handle: e.upload, body: files},
@@ -158,6 +185,9 @@ func (e *Editor) routes() {
 		method, path, _ := strings.Cut(r.pattern, " ")
 		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
 		op.Form, op.Time = method == http.MethodGet, r.time
+		if r.stream {
+			op.Stream, op.Unlimited = true, true
+		}
 		if r.anyone {
 			op.Caller = web.Anyone
 		}
@@ -171,6 +201,8 @@ func (e *Editor) routes() {
 			return r.handle(e.visit(w, q))
 		}))
 	}
+	e.mux.Handle("GET "+Prefix+"theme/{version}/{path...}", e.web.Handle(
+		web.Operation{Route: Prefix + "theme/{version}/{path}", Caller: web.Anyone, Public: true}, e.theme))
 	e.mux.Handle("GET "+Prefix+"assets/{version}/{name}", e.web.Handle(
 		web.Operation{Route: Prefix + "assets/{version}/{name}", Caller: web.Anyone, Public: true}, e.asset))
 }
@@ -213,15 +245,23 @@ type visit struct {
 func (e *Editor) visit(w http.ResponseWriter, r *http.Request) *visit {
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", e.policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Add("Vary", "Accept-Language, Cookie")
 	return &visit{words: e.words[e.language(r)], w: w, r: r, caller: web.Principal(r.Context()), now: time.Now(), zone: e.o.Zone}
 }
 
-// policy lets pages show what this service has, and images of others that entries show.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: https:; " +
-	"frame-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policyFor lets pages show what this service has, images and players of others that
+// entries show, and texts by the site's style sheet.
+func policyFor(stylesheet string) string {
+	styles, fonts := "'self'", "'self'"
+	if u, err := url.Parse(stylesheet); err == nil && u.Host != "" {
+		styles += " " + u.Scheme + "://" + u.Host
+		fonts += " " + u.Scheme + "://" + u.Host
+	}
+	return "default-src 'none'; style-src " + styles + "; font-src " + fonts + "; script-src 'self'; connect-src 'self'; img-src 'self' data: https:; " +
+		"media-src 'self' https:; frame-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 // language is the one that the visitor has chosen or, otherwise, that the browser asks for.
 func (e *Editor) language(r *http.Request) string {

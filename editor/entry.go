@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,11 +42,12 @@ type entryView struct {
 	Moved      string // the revision that the entry has in fact, where a form was made of an older one
 	Changes    *changesView
 	Clashes    []clashView
-	HTML       template.HTML // of the text
-	NoHTML     string        // why there is none
-	Others     []string      // who has the entry open too
-	Saved      bool          // a form was saved just now
-	Posted     bool          // this is a form that came back
+	Text       *textView // as it will look
+	Framed     bool      // as a page of the site
+	Checks     any
+	Others     []string // who has the entry open too
+	Saved      bool     // a form was saved just now
+	Posted     bool     // this is a form that came back
 }
 
 // faultView leads to a field where something is wrong.
@@ -75,7 +75,7 @@ func (e *Editor) entry(v *visit) error {
 	view.split(controls)
 	view.Body = shown(body)
 	view.faults(v, entry.Problems)
-	e.render(v, view, body)
+	view.Text = e.textOf(v, view.Body, &ref)
 	view.Others = e.present.look(v.caller, ref, v.now)
 	var told *notice
 	if saved := v.r.URL.Query().Get("saved"); saved != "" {
@@ -91,6 +91,9 @@ func (e *Editor) entry(v *visit) error {
 	return e.showNoting(v, http.StatusOK, "entry", view.Title, ref.Collection, told, view)
 }
 
+// framed says whether texts are shown as pages of the site.
+func (e *Editor) framed() bool { return e.o.Preview.Stylesheet != "" || e.o.Preview.Wrapper != "" }
+
 // open reads an entry, and what the caller may do with it.
 func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	ctx := v.r.Context()
@@ -105,6 +108,7 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	view := &entryView{
 		Collection: c, Label: v.label(c), Ref: ref, Title: titleOf(&c.Schema, entry.Fields, ref.Slug), Revision: entry.Revision, Key: rand.Text(),
 		State: e.state(v, entry), Updated: entry.Updated,
+		Framed:    e.framed(),
 		MaySave:   e.site.MayUpdate(v.caller, ref) == nil,
 		MayDelete: slices.Contains(c.Actions, auth.Delete),
 		MayMove:   slices.Contains(c.Actions, auth.Delete) && slices.Contains(c.Actions, auth.Create),
@@ -176,17 +180,6 @@ func find(controls []*control, field string) *control {
 		}
 	}
 	return nil
-}
-
-// render fills in how the text will look.
-func (e *Editor) render(v *visit, view *entryView, body string) {
-	html, err := e.site.Preview(v.r.Context(), v.caller, body)
-	if err != nil {
-		_, told := e.refusal(v, err)
-		view.NoHTML = told.Text
-		return
-	}
-	view.HTML = template.HTML(html) //nolint:gosec // made safe by the preview's policy
 }
 
 // saveEntry does what a button of the form of an entry asks for.
@@ -326,7 +319,7 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	}
 	view.Body, view.BodyMoved = shown(is), is != body
 	view.faults(v, problems)
-	e.render(v, view, is)
+	view.Text = e.textOf(v, view.Body, nil)
 	v.w.Header().Set("X-Robots-Tag", "noindex")
 	return e.showNoting(v, status, "entry", view.Title, view.Ref.Collection, told, view)
 }
@@ -365,19 +358,4 @@ func rearrange(posted url.Values, do, name string) {
 		keys[at+1], keys[at] = keys[at], keys[at+1]
 	}
 	posted["o"+list] = keys
-}
-
-// preview answers with a text as it will look, for a script.
-func (e *Editor) preview(v *visit) error {
-	posted, err := e.form(v)
-	if err != nil {
-		return err
-	}
-	html, err := e.site.Preview(v.r.Context(), v.caller, received(posted.Get("body")))
-	if err != nil {
-		return err
-	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, err = v.w.Write([]byte(html)) //nolint:gosec // made safe by the preview's policy
-	return err
 }

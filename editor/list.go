@@ -3,6 +3,7 @@ package editor
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -190,17 +191,14 @@ func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
 	if e.o.Builds == nil {
 		return nil
 	}
-	b, ok := e.o.Builds(v.r.Context(), entry.Updated.Commit)
+	b, ok := e.o.Builds.Of(v.r.Context(), entry.Updated.Commit)
 	if !ok {
 		return nil
 	}
 	s := &stateView{URL: b.URL}
 	switch b.State {
 	case "live":
-		s.Kind, s.Text = "ok", v.T("state.live")
-		if !b.At.IsZero() {
-			s.Text = v.T("state.since", v.when(b.At.In(v.zone)))
-		}
+		s.Kind, s.Text = "ok", v.since(b.At.In(v.zone))
 	case "failed":
 		s.Kind, s.Text = "bad", v.T("state.failed")
 	default:
@@ -260,6 +258,72 @@ func (e *Editor) search(v *visit) error {
 		view.Next = v.address(map[string]string{"cursor": hits.Next})
 	}
 	return e.show(v, http.StatusOK, "search", v.T("search.title"), "", view)
+}
+
+// suggestion is what a search suggests while one types.
+type suggestion struct {
+	Label string `json:"label"`
+	Note  string `json:"note,omitempty"`  // the collection
+	Path  string `json:"path"`            // the address of its page
+	Value string `json:"value,omitempty"` // the slug of an entry
+}
+
+// maxSuggested is how many entries are suggested.
+const maxSuggested = 10
+
+// find suggests entries and pages by what is typed, for a script: those of one collection
+// where that is named.
+func (e *Editor) find(v *visit) error {
+	asked := v.r.URL.Query()
+	text, in := strings.TrimSpace(asked.Get("q")), asked.Get("in")
+	found := []suggestion{}
+	if text == "" || len(text) > site.MaxQueryText {
+		return v.json(found)
+	}
+	collections, err := e.site.Collections(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	labels := map[string]string{}
+	for _, c := range collections {
+		labels[c.Name] = v.label(c)
+		if in != "" {
+			continue
+		}
+		for _, page := range []suggestion{
+			{Label: labels[c.Name], Path: Prefix + "list/" + url.PathEscape(c.Name)},
+			{Label: v.T("find.new", labels[c.Name]), Path: Prefix + "new/" + url.PathEscape(c.Name)},
+		} {
+			if begins(page.Label, text) {
+				found = append(found, page)
+			}
+		}
+	}
+	if in == "" {
+		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
+			if begins(page.Label, text) {
+				found = append(found, page)
+			}
+		}
+	}
+	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Collection: in, Limit: maxSuggested})
+	if err != nil {
+		return err
+	}
+	for _, h := range hits.Items {
+		one := suggestion{Label: e.titleOf(v, h.Entry), Path: refPath("entry", h.Entry.Ref), Value: h.Entry.Slug.String(), Note: labels[h.Entry.Collection]}
+		if in != "" {
+			one.Note = one.Value
+		}
+		found = append(found, one)
+	}
+	return v.json(found)
+}
+
+// begins says whether a word of a label begins with a text.
+func begins(label, text string) bool {
+	label, text = strings.ToLower(label), strings.ToLower(text)
+	return strings.HasPrefix(label, text) || strings.Contains(label, " "+text)
 }
 
 // homeView is the first page.

@@ -42,11 +42,12 @@ func (e *Editor) newEntry(v *visit) error {
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
+	view.Text = e.textOf(v, view.Body, nil)
 	return e.show(v, http.StatusOK, "entry", view.Title, c.Name, view)
 }
 
 func (e *Editor) newView(v *visit, c site.Collection) *entryView {
-	return &entryView{Collection: c, Label: v.label(c), New: true, Title: v.T("new.title", v.label(c)), Key: rand.Text(), MaySave: true}
+	return &entryView{Collection: c, Label: v.label(c), New: true, Title: v.T("new.title", v.label(c)), Key: rand.Text(), MaySave: true, Framed: e.framed()}
 }
 
 // createEntry does what a button of the form of a new entry asks for.
@@ -70,6 +71,7 @@ func (e *Editor) createEntry(v *visit) error {
 		view.split(controls)
 		view.Posted = true
 		view.Body, view.Slug, view.Message, view.Key = received(posted.Get("body")), posted.Get("slug"), posted.Get("message"), posted.Get("key")
+		view.Text = e.textOf(v, view.Body, nil)
 		view.faults(v, problems)
 		return e.showNoting(v, status, "entry", view.Title, c.Name, told, view)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -57,6 +58,7 @@ type notice struct {
 func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
 	funcs := template.FuncMap{
 		"asset":  e.assetPath,
+		"themed": e.themePath,
 		"entry":  func(r site.Ref) string { return refPath("entry", r) },
 		"at":     refPath,
 		"slug":   func(r site.Ref) string { return r.Slug.String() },
@@ -93,12 +95,35 @@ func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
 		if err == nil {
 			t, err = t.ParseFS(templateFiles, file)
 		}
+		if err == nil {
+			t, err = e.overrides(t, append(shared, file))
+		}
 		if err != nil {
 			return nil, err
 		}
 		all[strings.TrimSuffix(path.Base(file), ".html")] = t
 	}
 	return all, nil
+}
+
+// overrides reads the templates of the theme, in the place of the files of these names.
+func (e *Editor) overrides(t *template.Template, files []string) (*template.Template, error) {
+	if e.o.Theme == nil {
+		return t, nil
+	}
+	for _, file := range files {
+		_, err := fs.Stat(e.o.Theme, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			t, err = t.ParseFS(e.o.Theme, file)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the theme: %w", err)
+		}
+	}
+	return t, nil
 }
 
 // refPath is the path of a page about an entry.
@@ -114,7 +139,7 @@ func (e *Editor) show(v *visit, status int, name, title, at string, body any) er
 // showNoting answers with a page that says what was done before.
 func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *notice, body any) error {
 	p := &page{
-		visit: v, Site: e.o.Name, Title: title, At: at, Theme: e.theme(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
+		visit: v, Site: e.o.Name, Title: title, At: at, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
 		Partial: v.r.Header.Get("Sec-Fetch-Dest") == "empty" && v.r.Header.Get("X-Part") != "",
 	}
 	if v.caller != nil {
@@ -161,7 +186,7 @@ func (v *visit) label(c site.Collection) string {
 	return c.Name
 }
 
-func (e *Editor) theme(r *http.Request) string {
+func (e *Editor) shade(r *http.Request) string {
 	switch theme := e.web.Cookies().Of(r, themeCookie); theme {
 	case "light", "dark":
 		return theme
@@ -340,6 +365,28 @@ func dayOf(v *visit, t time.Time) string {
 }
 
 func (v *visit) exactly(t time.Time) string { return v.T("time.exactly", v.day(t), v.clock(t)) }
+
+// since says that something is on the site since a time.
+func (v *visit) since(t time.Time) string {
+	if t.IsZero() {
+		return v.T("state.live")
+	}
+	if y, m, d := v.now.In(t.Location()).Date(); t.Year() == y && t.Month() == m && t.Day() == d {
+		return v.T("state.since", v.clock(t))
+	}
+	return v.T("state.since.day", v.day(t))
+}
+
+// json answers a script.
+func (v *visit) json(x any) error {
+	b, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	_, err = v.w.Write(b)
+	return err
+}
 
 // when is a time as it is said today.
 func (v *visit) when(t time.Time) string {

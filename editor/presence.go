@@ -16,6 +16,7 @@ import (
 type presence struct {
 	mu   sync.Mutex
 	seen map[site.Ref]map[string]looked
+	news chan struct{} // is closed when somebody comes or goes
 }
 
 // looked is who looks at an entry, and when they were last heard of.
@@ -31,7 +32,9 @@ const (
 	maxPresent = 10_000
 )
 
-func newPresence() *presence { return &presence{seen: map[site.Ref]map[string]looked{}} }
+func newPresence() *presence {
+	return &presence{seen: map[site.Ref]map[string]looked{}, news: make(chan struct{})}
+}
 
 // look notes that somebody looks at an entry, and tells who else does.
 func (p *presence) look(pr *auth.Principal, ref site.Ref, now time.Time) []string {
@@ -48,6 +51,9 @@ func (p *presence) look(pr *auth.Principal, ref site.Ref, now time.Time) []strin
 		}
 		there = map[string]looked{}
 		p.seen[ref] = there
+	}
+	if last, ok := there[me]; !ok || now.Sub(last.at) > awayAfter {
+		p.tell()
 	}
 	there[me] = looked{pr.Name, now}
 	var others []string
@@ -71,7 +77,21 @@ func (p *presence) leave(pr *auth.Principal, ref site.Ref) {
 		if delete(there, web.CallerKey(pr)); len(there) == 0 {
 			delete(p.seen, ref)
 		}
+		p.tell()
 	}
+}
+
+// tell wakes who waits for somebody to come or go.
+func (p *presence) tell() {
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// changed is closed when somebody comes or goes.
+func (p *presence) changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.news
 }
 
 // sweep forgets who is away.

@@ -213,7 +213,7 @@ func (e *Editor) account(v *visit) error {
 
 func (e *Editor) showAccount(v *visit, status int, fault string) error {
 	return e.show(v, status, "account", v.T("account.title"), "account", accountView{
-		Theme: e.theme(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Fault: fault,
+		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Fault: fault,
 	})
 }
 

@@ -174,6 +174,9 @@ func (s *Site) mediaOf(name string, f repo.File, size int64) *MediaFile {
 	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: rules.Type(name), Inline: rules.Inline(name), Size: size, open: f.Open}
 }
 
+// MediaFolder is the folder of the repository that files are in; "" for none.
+func (s *Site) MediaFolder() string { return s.media.Folder.String() }
+
 // Media is the file at a path below the media folder.
 func (s *Site) Media(pr *auth.Principal, name string) (*MediaFile, error) {
 	path, err := s.mediaPath(pr, name, auth.Read)

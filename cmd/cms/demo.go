@@ -28,6 +28,7 @@ import (
 	"cms/config"
 	"cms/content"
 	"cms/repo"
+	"cms/webhooks"
 )
 
 func (p *program) demoCommand() *cobra.Command {
@@ -84,6 +85,11 @@ func (d *demo) run(ctx context.Context) error {
 		Output:     filepath.Join(d.dir, "public"),
 		Secret:     secret,
 		Log:        d.built,
+		Built: func(ctx context.Context, commit string) {
+			if err := s.builds.Report(ctx, webhooks.Signature{}, commit, "live", d.siteURL+"/"); err != nil {
+				log.Warn("cannot tell what is live", "error", err)
+			}
+		},
 	})
 	if err != nil {
 		return errors.Join(err, s.repo.Close())
@@ -130,6 +136,7 @@ func (d *demo) listeners(ctx context.Context) (apiListener, siteListener net.Lis
 
 const demoConfig = `# Made by "cms demo". Try "cms serve --config" with it, and see
 # config.example.yaml for what else there is.
+site: {name: Consultations citoyennes, time_zone: Europe/Paris}
 server: {listen: "{{LISTEN}}", public_url: "{{API}}"}
 repository:
   path: site.git
@@ -140,18 +147,21 @@ collections:
     folder: _consultations
     label: {fr: Consultations, en: Consultations}
     fields:
-      - {name: title, type: string, required: true, label: {fr: Titre}}
-      - {name: link, type: url, label: {fr: Lien}}
-      - {name: description, type: text}
-      - {name: organisateur, type: string}
-      - {name: methodes, type: list, of: string, label: {fr: Méthodes}}
-      - {name: screenshot, type: image}
-      - {name: date, type: datetime, required: true}
-      - {name: in_progress, type: boolean, label: {fr: En cours}}
-      - {name: note-citoyenne, type: integer, min: 0, max: 5}
-      - {name: note-decidee, type: integer, min: 0, max: 5}
-      - {name: ordre, type: integer}
-      - {name: visites, type: integer, min: 0, hint: {fr: "Combien de fois le robot est passé"}}
+      - {name: title, type: string, required: true, label: {fr: Titre, en: Title}}
+      - name: organisateur
+        type: string
+        label: {fr: Organisateur, en: Organiser}
+        hint: {fr: "La collectivité ou le ministère, en toutes lettres.", en: "The local authority or the ministry, in full."}
+      - {name: description, type: text, label: {fr: Description, en: Description}}
+      - {name: link, type: url, label: {fr: Lien, en: Link}, hint: {fr: "La page où l’on participe.", en: "The page where people take part."}}
+      - {name: date, type: datetime, required: true, label: {fr: Début, en: Begins}}
+      - {name: in_progress, type: boolean, label: {fr: En cours, en: In progress}}
+      - {name: methodes, type: list, of: string, label: {fr: Méthodes, en: Methods}}
+      - {name: screenshot, type: image, label: {fr: Image, en: Image}}
+      - {name: note-citoyenne, type: integer, min: 0, max: 5, label: {fr: Note citoyenne, en: Citizens’ rating}, hint: {fr: De 0 à 5., en: From 0 to 5.}}
+      - {name: note-decidee, type: integer, min: 0, max: 5, label: {fr: Note décidée, en: Decided rating}}
+      - {name: ordre, type: integer, label: {fr: Ordre, en: Order}}
+      - {name: visites, type: integer, min: 0, label: {fr: Visites du robot, en: Visits of the robot}}
 media: {folder: img}
 auth:
   issuers:
@@ -382,6 +392,8 @@ func (d *demo) waitForBuild(ctx context.Context, commit string) error {
 }
 
 const demoText = `
+The editor      {{API}}/editor/
+                log in as {{ACCOUNT}}, password {{PASSWORD}}
 The site        {{SITE}}/
 The API         {{API}}/openapi.json
 The repository  git --git-dir {{REPOSITORY}} log

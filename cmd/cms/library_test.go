@@ -93,6 +93,7 @@ func TestFilesInBrowser(t *testing.T) {
 	b.holds(`location.search === '?q=ete' && document.querySelectorAll('[data-tiles] li').length === 1 && document.activeElement.name === 'q'`)
 
 	// Chosen for a field, by the keyboard alone.
+	b.script(`localStorage.setItem('text', 'source')`)
 	b.do(chromedp.Navigate(url + "/editor/entry/consultations/budget-participatif-villeneuve-sur-lys"))
 	b.holds(`!!document.querySelector('[data-choose]') && !!document.querySelector('[role=toolbar]')`)
 	b.script(`document.querySelector('[data-choose]').focus()`)

@@ -49,6 +49,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	hooks    *webhooks.Relay
+	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
 	server   *http.Server
@@ -121,7 +122,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	keys := s.state.Keys()
-	deployments, err := webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
+	s.builds, err = webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		Flows:       flows,
 		Inbound:     s.inbound,
 		Webhooks:    s.hooks,
-		Deployments: deployments,
+		Deployments: s.builds,
 		Keys:        &keys,
 		Version:     version,
 		Home:        editor.Prefix,
@@ -163,7 +164,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	floor.Mount("/", door)
-	pages, err := editorOf(c, p, s, floor, deployments)
+	pages, err := editorOf(c, p, s, floor)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +172,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	s.server = newServer(c.Server.Listen, floor, log)
 	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
 	s.server.RegisterOnShutdown(door.EndStreams)
+	s.server.RegisterOnShutdown(pages.EndStreams)
 	s.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 	"cms/site"
 	"cms/trace"
 	"cms/web"
+	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -226,7 +229,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 }
 
 // editorOf are the pages for people.
-func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployments *webhooks.Deployments) (*editor.Editor, error) {
+func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor) (*editor.Editor, error) {
 	zone, err := time.LoadLocation(c.Site.TimeZone)
 	if err != nil {
 		return nil, err
@@ -238,16 +241,34 @@ func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor, deployme
 			providers = append(providers, editor.Provider{Name: is.Login.Name, Label: is.Login.Name})
 		}
 	}
+	var theme fs.FS
+	if c.Editor.Theme != "" {
+		theme = os.DirFS(c.Editor.Theme)
+	}
 	return editor.New(editor.Options{
+		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
-		Builds: func(ctx context.Context, commit string) (editor.Build, bool) {
-			d, ok := deployments.Of(ctx, commit)
-			return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
-		},
-		Logger: s.log,
+		Builds:   builds{s.builds},
+		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Logger:   s.log,
 	})
+}
+
+// builds are the builds that were reported, for pages.
+type builds struct{ *webhooks.Deployments }
+
+// Of implements [editor.Builds].
+func (b builds) Of(ctx context.Context, commit string) (editor.Build, bool) {
+	d, ok := b.Deployments.Of(ctx, commit)
+	return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
+}
+
+// News implements [editor.Builds].
+func (b builds) News(ctx context.Context) <-chan struct{} {
+	_, news := b.Since(ctx, time.Now())
+	return news
 }
 
 // headers are the values that a configuration names.

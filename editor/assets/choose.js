@@ -17,7 +17,7 @@ export const dialog = (title, say, fill) => new Promise(resolve => {
 	const leave = document.createElement('button')
 	leave.type = 'button'
 	leave.className = 'btn quiet'
-	leave.textContent = say('close')
+	leave.textContent = say('dialog.close')
 	leave.addEventListener('click', () => box.close())
 	head.append(h, leave)
 	const body = document.createElement('div')

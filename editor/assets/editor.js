@@ -1,4 +1,5 @@
 // What all pages share. Each page works without this; scripts take over by attributes.
+import './find.js'
 import './menu.js'
 
 document.documentElement.classList.add('scripted')

@@ -1,7 +1,11 @@
 // The form of an entry: what changed is marked and counted, lists are changed in place,
 // and the preview follows the text.
+import { combobox } from './combobox.js'
 import { keep } from './draft.js'
-import { tools } from './tools.js'
+import { suggested } from './find.js'
+import { paged } from './page.js'
+import { keys, tools } from './tools.js'
+import { watch } from './watch.js'
 import { saying } from './words.js'
 
 const form = document.querySelector('[data-entry]')
@@ -123,30 +127,97 @@ const add = async (list, button) => {
 	control.focus()
 }
 
+// A reference is found by the title of what it refers to.
+function refer(input) {
+	if (input.readOnly) return
+	combobox(input, text => suggested(text, input.dataset.reference), one => {
+		input.value = one.value
+		input.dispatchEvent(new Event('input', { bubbles: true }))
+	})
+}
+
 // The preview follows when the typing rests. One is asked for at a time.
+const fetched = async text => {
+	try {
+		const answer = await fetch('/editor/preview', { method: 'POST', body: new URLSearchParams({ body: text }), headers: { 'X-Part': '1' } })
+		if (!answer.ok) return null
+		return [...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes]
+	} catch {
+		return null // without a connection it stays as it is
+	}
+}
+// A text as a page of the site is in a frame, where nothing runs.
+const frame = form.querySelector('[data-look]')
+async function look() {
+	try {
+		const answer = await fetch('/editor/look', { method: 'POST', body: new URLSearchParams({ body: body.value }), headers: { 'X-Part': '1' } })
+		if (!answer.ok) return
+		frame.srcdoc = await answer.text()
+		frame.hidden = false
+		beside.hidden = true
+	} catch {
+		// without a connection it stays as it is
+	}
+}
 const beside = form.querySelector('[data-preview]')
 const preview = {
 	timer: 0,
 	soon() {
+		if (mode === 'page') return
 		clearTimeout(this.timer)
 		this.timer = setTimeout(() => this.show(), 500)
 	},
 	async show() {
 		if (this.busy) return this.soon()
 		this.busy = true
-		try {
-			const answer = await fetch('/editor/preview', { method: 'POST', body: new URLSearchParams({ body: body.value }) })
-			if (answer.ok) {
-				const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-				beside.replaceChildren(...page.body.childNodes)
-			}
-		} catch {
-			// without a connection the preview stays as it is
-		} finally {
-			this.busy = false
+		if (frame) await look()
+		else {
+			const fresh = await fetched(body.value)
+			if (fresh) beside.replaceChildren(...fresh)
 		}
+		this.busy = false
 	},
 }
+
+// Two ways into the text: the page as it will look, and its source.
+const bar = form.querySelector('[data-tools]')
+const box = form.querySelector('[data-page]')
+let mode = 'source'
+let current = null // the text that the toolbar acts on
+if (!body.readOnly) {
+	const page = paged(box, body, fetched, say, area => {
+		current = area
+		if (area) keys(area)
+	})
+	tools(bar, () => (mode === 'page' ? current : body), say)
+	keys(body)
+	const switches = {}
+	const into = async name => {
+		if (mode === 'page') page.close()
+		mode = name
+		for (const [n, b] of Object.entries(switches)) b.setAttribute('aria-pressed', n === name)
+		box.hidden = name !== 'page'
+		body.hidden = name === 'page'
+		form.querySelector('[data-preview-box]').hidden = name === 'page'
+		localStorage.setItem('text', name)
+		name === 'page' ? await page.draw() : preview.show()
+	}
+	const modes = document.createElement('div')
+	modes.setAttribute('role', 'group')
+	modes.className = 'modes'
+	for (const name of ['page', 'source']) {
+		const b = (switches[name] = document.createElement('button'))
+		b.type = 'button'
+		b.className = 'btn quiet'
+		b.textContent = say(name)
+		b.addEventListener('click', () => into(name))
+		modes.append(b)
+	}
+	bar.append(modes)
+	into(localStorage.getItem('text') || 'page')
+}
+for (const input of form.querySelectorAll('[data-reference]')) refer(input)
+if (form.dataset.watch) watch(form)
 
 document.addEventListener('keydown', e => {
 	if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === 's') {
@@ -164,5 +235,5 @@ form.addEventListener('submit', e => {
 })
 addEventListener('pageshow', () => (sending = false))
 
-for (const area of form.querySelectorAll('textarea[data-markdown]')) if (!area.readOnly) tools(area, say)
+for (const area of form.querySelectorAll('.field textarea[data-markdown]')) if (!area.readOnly) keys(area)
 tell()

@@ -11,13 +11,11 @@ const kinds = {
 	image: (t, say) => import('./image.js').then(m => m.insert(t, say)),
 }
 
-export const tools = (area, say) => {
-	const bar = area.parentElement.querySelector('[data-tools]')
-	if (!bar) return
+// tools fills a bar with buttons that act on the text that of gives.
+export const tools = (bar, of, say) => {
 	const box = document.createElement('div')
 	box.setAttribute('role', 'toolbar')
 	box.setAttribute('aria-label', say('tools'))
-	box.setAttribute('aria-controls', area.id)
 	for (const name of Object.keys(kinds)) {
 		const b = document.createElement('button')
 		b.type = 'button'
@@ -25,6 +23,8 @@ export const tools = (area, say) => {
 		b.textContent = say('tool.' + name)
 		b.tabIndex = box.childElementCount ? -1 : 0
 		b.addEventListener('click', () => {
+			const area = of()
+			if (!area) return
 			area.focus()
 			kinds[name](area, say)
 		})
@@ -40,14 +40,16 @@ export const tools = (area, say) => {
 		e.preventDefault()
 	})
 	bar.append(box)
-	area.addEventListener('keydown', e => {
-		if (!(e.ctrlKey || e.metaKey) || e.altKey) return
-		const name = { b: 'bold', i: 'italic' }[e.key.toLowerCase()]
-		if (!name) return
-		e.preventDefault()
-		kinds[name](area)
-	})
 }
+
+// keys are what one types with Ctrl in a text in Markdown.
+export const keys = area => area.addEventListener('keydown', e => {
+	if (!(e.ctrlKey || e.metaKey) || e.altKey) return
+	const name = { b: 'bold', i: 'italic' }[e.key.toLowerCase()]
+	if (!name) return
+	e.preventDefault()
+	kinds[name](area)
+})
 
 // type puts a text in the place of what is selected, as if it was typed.
 export const type = (area, text) => {

@@ -23,13 +23,15 @@ const (
 	current    = "current" // the link to the newest build in the output folder
 )
 
-// Options are the parts of a Builder. All are required.
+// Options are the parts of a Builder. All but Built are required.
 type Options struct {
 	Repository string            // path of the repository on disk
 	Branch     string            // what is built, "main"
 	Output     string            // folder of the builds; made when missing
 	Secret     string            // of the webhook, as Standard Webhooks write it: whsec_ and base64
 	Log        func(line string) // is told of each build
+
+	Built func(ctx context.Context, commit string) // is told what the site shows; may be nil
 }
 
 // Builder renders the branch to static pages whenever a signed webhook says
@@ -102,6 +104,9 @@ func (b *Builder) build(ctx context.Context) error {
 		return err
 	}
 	b.built = s.Commit
+	if b.o.Built != nil {
+		b.o.Built(ctx, s.Commit)
+	}
 	for _, skipped := range s.Skipped {
 		b.o.Log("left out: " + skipped)
 	}

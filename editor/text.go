@@ -1,0 +1,282 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"golang.org/x/net/html"
+
+	"cms/content"
+	"cms/preview"
+	"cms/site"
+	"cms/web"
+)
+
+// textView is a text as it will look, block by block.
+type textView struct {
+	Blocks  []blockView
+	Notes   template.HTML // the footnotes
+	Refused string        // why it is not shown
+}
+
+// blockView is a block of a text, and where it stands there.
+type blockView struct {
+	Kind       string
+	Start, End int           // in UTF-16 code units, as scripts count, of the text with LF
+	HTML       template.HTML // "" for what shows nothing in its place
+	Source     string        // its first line, where there is no HTML
+	Edit       string        // the address of the page that edits this block alone; "" for none
+}
+
+// textOf shows a text, whose ends of lines are LF, as it will look. The edit pages are
+// those of an entry at a revision.
+func (e *Editor) textOf(v *visit, text string, ref *site.Ref) *textView {
+	page, err := e.site.Blocks(v.r.Context(), v.caller, text)
+	if err != nil {
+		_, told := e.refusal(v, err)
+		return &textView{Refused: told.Text}
+	}
+	t := &textView{Notes: e.resolved(v, page.Notes)}
+	at, units := 0, 0
+	count := func(until int) int {
+		for _, r := range text[at:until] {
+			units += max(1, utf16.RuneLen(r))
+		}
+		at = until
+		return units
+	}
+	for i, b := range page.Blocks {
+		one := blockView{Kind: string(b.Kind), Start: count(b.Start), End: count(b.End), HTML: e.resolved(v, b.HTML)}
+		if one.HTML == "" {
+			one.Source, _, _ = strings.Cut(text[b.Start:b.End], "\n")
+		}
+		if ref != nil {
+			one.Edit = refPath("block", *ref) + "?n=" + strconv.Itoa(i)
+		}
+		t.Blocks = append(t.Blocks, one)
+	}
+	return t
+}
+
+// resolved is HTML of a preview whose images are those of the media folder, where it has
+// them, and whose links open beside the form.
+func (e *Editor) resolved(v *visit, safe string) template.HTML {
+	if !strings.Contains(safe, "<img") && !strings.Contains(safe, "<a") {
+		return template.HTML(safe) //nolint:gosec // made safe by the preview's policy
+	}
+	var b strings.Builder
+	z := html.NewTokenizer(strings.NewReader(safe))
+	for {
+		if z.Next() == html.ErrorToken {
+			return template.HTML(b.String()) //nolint:gosec // of safe HTML, and addresses that are escaped
+		}
+		t := z.Token()
+		if t.Type == html.StartTagToken || t.Type == html.SelfClosingTagToken {
+			switch t.Data {
+			case "img":
+				for i := range t.Attr {
+					if t.Attr[i].Key == "src" {
+						t.Attr[i].Val = e.image(v, t.Attr[i].Val)
+					}
+				}
+			case "a":
+				for i := range t.Attr {
+					if u, err := url.Parse(t.Attr[i].Val); t.Attr[i].Key == "href" && err == nil && u.Scheme == "" && u.Host == "" {
+						t.Attr[i].Val = e.onSite(u, t.Attr[i].Val)
+					}
+				}
+				t.Attr = append(t.Attr, html.Attribute{Key: "target", Val: "_blank"}, html.Attribute{Key: "tabindex", Val: "-1"})
+			}
+			b.WriteString(t.String())
+			continue
+		}
+		b.Write(z.Raw())
+	}
+}
+
+// image is where a browser that looks at pages here gets an image of a text from.
+func (e *Editor) image(v *visit, src string) string {
+	u, err := url.Parse(src)
+	if err != nil || u.Scheme != "" || u.Host != "" {
+		return src
+	}
+	folder := e.site.MediaFolder()
+	path := strings.TrimPrefix(u.Path, "/")
+	if name, ok := strings.CutPrefix(path, folder+"/"); ok && e.site.SeesMedia(v.caller, name) {
+		return Prefix + "file/" + (&url.URL{Path: name}).EscapedPath()
+	}
+	return e.onSite(u, src)
+}
+
+// onSite is where a relative address of a text leads to on the site, as it is where that
+// is not known.
+func (e *Editor) onSite(u *url.URL, as string) string {
+	base, err := url.Parse(e.o.Preview.BaseURL)
+	if err != nil || base.Host == "" || u.Path == "" {
+		return as
+	}
+	if !strings.HasSuffix(base.Path, "/") {
+		base.Path += "/"
+	}
+	at := *u
+	at.Path = strings.TrimPrefix(at.Path, "/")
+	return base.ResolveReference(&at).String()
+}
+
+// look answers with a text as a page of the site, for the frame that shows it.
+func (e *Editor) look(v *visit) error {
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	html, err := e.site.Preview(v.r.Context(), v.caller, received(posted.Get("body")))
+	if err != nil {
+		return err
+	}
+	page := string(e.resolved(v, html))
+	if w := e.o.Preview.Wrapper; w != "" {
+		page = strings.Replace(w, "{{content}}", page, 1)
+	}
+	head := `<!doctype html><html lang="` + v.Language() + `"><meta charset="utf-8"><meta name="viewport" content="width=device-width">`
+	if s := e.o.Preview.Stylesheet; s != "" {
+		head += `<link rel="stylesheet" href="` + template.HTMLEscapeString(s) + `">`
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Add("Content-Security-Policy", "sandbox")
+	_, err = v.w.Write([]byte(head + page)) //nolint:gosec // made safe by the preview's policy, in what the operator has written
+	return err
+}
+
+// preview answers with a text as it will look, for a script.
+func (e *Editor) preview(v *visit) error {
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	return e.part(v, "entry", "text", e.textOf(v, received(posted.Get("body")), nil))
+}
+
+// part answers with a part of a page.
+func (e *Editor) part(v *visit, page, name string, view any) error {
+	var b strings.Builder
+	if err := e.templates[page].ExecuteTemplate(&b, name, []any{v, view}); err != nil {
+		return fmt.Errorf("part %s of the page %s: %w", name, page, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, err := v.w.Write([]byte(b.String())) //nolint:gosec // made by a template, which escapes
+	return err
+}
+
+// singleView is the page of one block.
+type singleView struct {
+	Ref      site.Ref
+	Label    string
+	Title    string
+	N        int
+	Revision string
+	Text     string
+	Fault    string
+}
+
+// block shows one block of the text of an entry, to be edited alone.
+func (e *Editor) block(v *visit) error {
+	view, err := e.single(v, v.r.URL.Query().Get("n"))
+	if err != nil {
+		return err
+	}
+	return e.show(v, http.StatusOK, "block", view.Title, view.Ref.Collection, view)
+}
+
+func (e *Editor) single(v *visit, n string) (*singleView, error) {
+	ref, err := v.ref()
+	if err != nil {
+		return nil, err
+	}
+	of, entry, err := e.open(v, ref)
+	if err != nil {
+		return nil, err
+	}
+	view := &singleView{Ref: ref, Label: of.Label, Title: of.Title, Revision: entry.Revision}
+	if view.N, err = strconv.Atoi(n); err != nil {
+		return nil, web.NotFound()
+	}
+	body, err := entry.Body()
+	if err != nil {
+		return nil, err
+	}
+	page, err := e.site.Blocks(v.r.Context(), v.caller, body)
+	if err != nil {
+		return nil, err
+	}
+	b, ok := blockAt(page, view.N)
+	if !ok {
+		return nil, web.NotFound()
+	}
+	view.Text = shown(body[b.Start:b.End])
+	return view, nil
+}
+
+func blockAt(page *preview.Page, n int) (preview.Block, bool) {
+	if n < 0 || n >= len(page.Blocks) {
+		return preview.Block{}, false
+	}
+	return page.Blocks[n], true
+}
+
+// saveBlock replaces one block of a text.
+func (e *Editor) saveBlock(v *visit) error {
+	ref, err := v.ref()
+	if err != nil {
+		return err
+	}
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(posted.Get("n"))
+	if err != nil {
+		return web.NotFound()
+	}
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+		out, err := e.site.Update(ctx, v.caller, ref, func(ctx context.Context, d *content.Document, _ *content.Schema) (*content.Document, error) {
+			body := d.Body()
+			page, err := e.site.Blocks(ctx, v.caller, body)
+			if err != nil {
+				return nil, err
+			}
+			b, ok := blockAt(page, n)
+			if !ok {
+				return nil, web.NotFound()
+			}
+			return d.Apply(content.SetBody(body[:b.Start] + restored(body[b.Start:b.End], posted.Get("text")) + body[b.End:]))
+		}, site.Write{Precondition: site.Precondition{Base: posted.Get("base")}, Key: key, DryRun: dry})
+		if err != nil {
+			return "", err
+		}
+		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
+		if !out.Changed {
+			return refPath("entry", ref) + "?saved=same", nil
+		}
+		return refPath("entry", ref) + "?saved=1", nil
+	})
+	if told := (*site.Error)(nil); errors.As(err, &told) {
+		p, text := e.refusal(v, err)
+		view, again := e.single(v, posted.Get("n"))
+		if again != nil {
+			return err
+		}
+		view.Text, view.Fault = received(posted.Get("text")), text.Text+" "+v.T("form.kept")
+		return e.show(v, p.Status, "block", view.Title, ref.Collection, view)
+	}
+	if err != nil {
+		return err
+	}
+	return v.leadTo(path)
+}
