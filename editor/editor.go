@@ -122,15 +122,17 @@ type route struct {
 	pattern string // as [http.ServeMux] has it, below Prefix
 	name    string // in the audit log, of what changes something
 	handle  func(*visit) error
-	stream  bool  // without an end
-	anyone  bool  // also who is not logged in
-	body    int64 // bytes
+	stream  bool          // without an end
+	anyone  bool          // also who is not logged in
+	body    int64         // bytes
+	time    time.Duration // as the service is configured when 0
 }
 
 // The largest bodies of forms: of one that holds an entry, of one that does not.
 const (
 	entryForm = 0 // as the service is configured
 	smallForm = 64 << 10
+	files     = -1 // of one that brings files
 )
 
 func (e *Editor) routes() {
@@ -145,6 +147,11 @@ func (e *Editor) routes() {
 		{pattern: "POST account/password", handle: e.changePassword, body: smallForm},
 		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
+		{pattern: "GET values/{collection}", handle: e.values},
+		{pattern: "GET export/{collection}", handle: e.export, time: exportTime},
+		{pattern: "GET deleted/{collection}", handle: e.deleted},
+		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
+		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
 		{pattern: "GET search", handle: e.search},
 		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},
@@ -167,14 +174,25 @@ func (e *Editor) routes() {
 		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
+		{pattern: "POST upload/{path...}", name: "put-media", handle: e.upload, body: files},
+		{pattern: "POST upload", name: "put-media", handle: e.uploadForm, body: files},
+		{pattern: "POST replace/{path...}", name: "put-media", handle: e.replaceFile, body: files},
+		{pattern: "GET move-file/{path...}", handle: e.moveFilePage},
+		{pattern: "POST move-file/{path...}", name: "move-media", handle: e.moveFile, body: smallForm},
+		{pattern: "GET delete-file/{path...}", handle: e.deleteFilePage},
+		{pattern: "POST delete-file/{path...}", name: "delete-media", handle: e.deleteFile, body: smallForm},
 	} {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Form: true, Caller: e.web.PageCaller}
+		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
+		op.Form, op.Time = true, r.time
 		if r.stream {
 			op.Stream, op.Unlimited = true, true
 		}
 		if r.anyone {
 			op.Caller = web.Anyone
+		}
+		if r.body == files {
+			op.Body, op.Time = maxUploads*(e.site.MediaLimit()+smallForm), transferTime
 		}
 		if method == http.MethodPost && r.body == entryForm {
 			op.Body = e.web.MaxBody()

@@ -57,6 +57,9 @@ type entryView struct {
 // faultView leads to a field where something is wrong.
 type faultView struct{ ID, Label, Text string }
 
+// incomplete refuses a form that lacks what our pages send.
+var incomplete = say.New("The form is incomplete. Open the page again and start over.")
+
 // entry shows the form of an entry.
 func (e *Editor) entry(v *visit) error {
 	ref, err := v.ref()
@@ -135,7 +138,7 @@ func detailOf(v *visit, p content.Problem) string { return p.Detail.In(v.languag
 
 // formOf is the form of an entry, with what came back of it, if something did.
 func (e *Editor) formOf(v *visit, view *entryView, posted url.Values) *form {
-	return &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted, frozen: !view.MaySave}
+	return &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted, frozen: !view.MaySave, linked: e.linked(v, view.Ref)}
 }
 
 // split tells the fields of the schema from others.
@@ -208,7 +211,7 @@ func (e *Editor) saveEntry(v *visit) error {
 	}
 	base := posted.Get("base")
 	if base == "" {
-		return web.NewProblem(http.StatusBadRequest, say.New("The form is incomplete. Open the page again and start over."))
+		return web.NewProblem(http.StatusBadRequest, incomplete)
 	}
 	do, name, _ := strings.Cut(posted.Get("do"), ":")
 	switch do {

@@ -18,6 +18,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/editor"
+	"cms/site"
 	"cms/site/sitetest"
 	"cms/state"
 	"cms/web"
@@ -77,7 +78,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 		roles["editor"][c.Name] = everything
 		roles["reader"][c.Name] = auth.Grant{Actions: []auth.Action{auth.Read}, Hide: []string{"note"}}
 	}
-	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles})}
+	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}})}
 	if len(files) > 0 {
 		s.Commit(files)
 	}

@@ -26,9 +26,10 @@ import (
 type form struct {
 	words  *words
 	schema *content.Schema
-	zone   *time.Location // that dates without one of their own are meant in
-	posted url.Values     // nil for what is shown first
-	frozen bool           // nothing can be changed
+	zone   *time.Location                              // that dates without one of their own are meant in
+	posted url.Values                                  // nil for what is shown first
+	frozen bool                                        // nothing can be changed
+	linked func(content.FieldPath, string) *linkedFile // tells fields of their files; nil where none can be chosen
 
 	names int // of new items
 }
@@ -53,6 +54,8 @@ type control struct {
 	First   bool       // item of its list
 	Last    bool
 	Summary string // of an item that is folded
+
+	Linked *linkedFile // of one for a file; nil where none can be chosen
 
 	Required bool
 	Frozen   bool
@@ -323,6 +326,9 @@ func summary(members []*control) string {
 
 // scalar is a control of one value and what that becomes.
 func (f *form) scalar(c *control, was content.Maybe, pointer string) content.Maybe {
+	if f.linked != nil && (c.Kind == "image" || c.Kind == "file") {
+		defer func() { c.Linked = f.linked(c.Path, c.Value) }()
+	}
 	before, zone := f.display(c, was)
 	c.Value, c.Zone = before, zone
 	posted, asked := f.posted["f"+pointer]

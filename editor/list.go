@@ -18,31 +18,38 @@ import (
 // pageSize is how many entries a page of a list shows.
 const pageSize = 50
 
-// maxColumns is how many fields a list shows where nobody has chosen.
-const maxColumns = 4
-
 // listView is a list of entries. Its address holds all of its state.
 type listView struct {
 	Collection site.Collection
 	Label      string
 	Columns    []column
+	Choices    []choice // of columns
 	Rows       []row
+	Thumbs     bool // rows have images
 	Total      int
-	Text       string // that is looked for
-	Filters    []filterView
-	Sorts      []choice
-	Next       string // the address of the page behind; "" at the end
-	Paged      bool   // this is not the first page
-	First      string // the address of the first page
-	Filtered   bool   // not everything is asked for
+	Text       string       // that is looked for
+	Filters    []filterView // those at hand
+	More       []filterView // others
+	Active     int          // how many of the others narrow the list
+	Faulty     string       // true or false where the valid or the others are asked for
+	Mine       bool         // those that the caller changed last are asked for
+	Next       string       // the address of the page behind; "" at the end
+	Paged      bool         // this is not the first page
+	First      string       // the address of the first page
+	Query      string       // what the address asks for, without the page
+	Export     string       // the address of it as a table
+	Filtered   bool         // not everything is asked for
 	MayCreate  bool
+	MayUpdate  bool
+	MayDelete  bool
+	MaxBulk    int
 }
 
 // column is a field in a list.
 type column struct {
 	Field   content.Field
 	Label   string
-	Sort    string // the address of the list in its order
+	Sort    string // the address of the list in its order; "" for what has none
 	Ordered string // ascending, descending or "" when it is not by the field
 }
 
@@ -51,15 +58,8 @@ type row struct {
 	Entry *site.Entry
 	Title string
 	Cells []string
+	Thumb string // the path of an image
 	State *stateView
-}
-
-// filterView is a control that narrows a list by one field.
-type filterView struct {
-	Name, Label string
-	Kind        string // choices or dates
-	Choices     []choice
-	From, Until string
 }
 
 // list shows the entries of a collection.
@@ -68,22 +68,14 @@ func (e *Editor) list(v *visit) error {
 	if err != nil {
 		return err
 	}
+	told := v.done()
 	asked := v.r.URL.Query()
 	view := &listView{
-		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "",
-		MayCreate: slices.Contains(c.Actions, auth.Create),
+		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "", MaxBulk: maxBulk,
+		MayCreate: slices.Contains(c.Actions, auth.Create), MayUpdate: slices.Contains(c.Actions, auth.Update), MayDelete: slices.Contains(c.Actions, auth.Delete),
 	}
-	q := site.Query{Limit: pageSize, Cursor: asked.Get("cursor"), Text: view.Text}
-	fields := listed(&c.Schema)
-	order := asked.Get("sort")
-	if order == "" {
-		order = defaultOrder(&c.Schema)
-	}
-	q.Sort = orderOf(order)
-	for _, f := range fields {
-		narrow(v, view, &q, f, asked)
-	}
-	view.Filtered = view.Text != "" || len(q.Filters) > 0
+	q := e.asked(v, view, asked)
+	q.Limit, q.Cursor = pageSize, asked.Get("cursor")
 	page, err := e.site.List(v.r.Context(), v.caller, c.Name, q)
 	if refused := (*site.Error)(nil); errors.As(err, &refused) && refused.Code == site.Malformed && (q.Cursor != "" || asked.Get("sort") != "") {
 		return v.leadTo(v.address(map[string]string{"cursor": "", "sort": ""})) // of an older schema, or a list that has changed
@@ -92,47 +84,24 @@ func (e *Editor) list(v *visit) error {
 		return err
 	}
 	view.Total = page.Total
-	for _, f := range fields[:min(len(fields), maxColumns)] {
-		view.Columns = append(view.Columns, columnOf(v, f, order))
-	}
+	e.columns(v, view, asked)
+	link := e.thumbs(v, view)
 	for _, entry := range page.Items {
-		view.Rows = append(view.Rows, e.row(v, &c.Schema, entry, view.Columns))
+		r := e.row(v, &c.Schema, entry, view.Columns)
+		if link != nil {
+			r.Thumb = link(entry)
+			view.Thumbs = view.Thumbs || r.Thumb != ""
+		}
+		view.Rows = append(view.Rows, r)
 	}
 	if page.Next != "" {
 		view.Next = v.address(map[string]string{"cursor": page.Next})
 	}
 	view.First = v.address(map[string]string{"cursor": ""})
-	return e.show(v, http.StatusOK, "list", view.Label, c.Name, view)
-}
-
-// listed are the fields that a list can show, but for the title, which is the link.
-func listed(s *content.Schema) []content.Field {
-	var found []content.Field
-	title := titleField(s)
-	for _, f := range s.Fields {
-		switch f.Type {
-		case content.TypeText, content.TypeMarkdown, content.TypeObject, content.TypeURL, content.TypeImage, content.TypeFile:
-			continue
-		case content.TypeList:
-			continue
-		}
-		if f.Name != title && !f.Hidden {
-			found = append(found, f)
-		}
-	}
-	weight := func(f content.Field) int {
-		switch f.Type {
-		case content.TypeDate, content.TypeDatetime:
-			return 0
-		case content.TypeBoolean, content.TypeSelect:
-			return 1
-		case content.TypeReference:
-			return 2
-		}
-		return 3
-	}
-	slices.SortStableFunc(found, func(a, b content.Field) int { return weight(a) - weight(b) })
-	return found
+	asked.Del("cursor")
+	view.Query = asked.Encode()
+	view.Export = strings.Replace(listPath(c.Name, asked), "/list/", "/export/", 1)
+	return e.showNoting(v, http.StatusOK, "list", view.Label, c.Name, told, view)
 }
 
 // titleField is the field that people know entries by; "" for none.
@@ -180,65 +149,6 @@ func orderOf(sort string) []site.Order {
 		return nil
 	}
 	return []site.Order{{Field: name, Descending: descending}}
-}
-
-func columnOf(v *visit, f content.Field, order string) column {
-	c := column{Field: f, Label: v.of(f.Label)}
-	if c.Label == "" {
-		c.Label = f.Name
-	}
-	next := f.Name
-	switch order {
-	case f.Name:
-		c.Ordered, next = "ascending", "-"+f.Name
-	case "-" + f.Name:
-		c.Ordered = "descending"
-	}
-	c.Sort = v.address(map[string]string{"sort": next, "cursor": ""})
-	return c
-}
-
-// narrow adds the filters that are asked for by a field, and the control for it.
-func narrow(v *visit, view *listView, q *site.Query, f content.Field, asked url.Values) {
-	one := filterView{Name: "f." + f.Name, Label: v.of(f.Label)}
-	if one.Label == "" {
-		one.Label = f.Name
-	}
-	is := asked.Get(one.Name)
-	switch f.Type {
-	case content.TypeBoolean:
-		one.Kind = "choices"
-		one.Choices = []choice{{"true", v.T("yes"), is == "true"}, {"false", v.T("no"), is == "false"}}
-		switch is {
-		case "true":
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
-		case "false": // absent is no as well
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Ne, Value: "true"})
-		}
-	case content.TypeSelect:
-		one.Kind = "choices"
-		for _, o := range f.Options {
-			text := textOf(o)
-			one.Choices = append(one.Choices, choice{text, text, is == text})
-		}
-		if is != "" {
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
-		}
-	case content.TypeDate, content.TypeDatetime:
-		one.Kind, one.From, one.Until = "dates", asked.Get(one.Name+".from"), asked.Get(one.Name+".until")
-		if _, ok := content.ParseTime(one.From); ok {
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Gte, Value: one.From})
-		}
-		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly {
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Lt, Value: t.AddDate(0, 0, 1).Format("2006-01-02")})
-		}
-	default:
-		if is != "" { // asked for by an address, without a control
-			q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: site.Eq, Value: is})
-		}
-		return
-	}
-	view.Filters = append(view.Filters, one)
 }
 
 // address is that of this page with other parameters; "" takes one away.

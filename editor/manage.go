@@ -30,7 +30,7 @@ func (e *Editor) newEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	f := &form{words: v.words, schema: &c.Schema, zone: v.zone}
+	f := &form{words: v.words, schema: &c.Schema, zone: v.zone, linked: e.linked(v, site.Ref{Collection: c.Name})}
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
@@ -84,7 +84,7 @@ func (e *Editor) orphaned(v *visit, ref site.Ref, posted url.Values) error {
 
 // newAgain shows the form of a new entry as it came back.
 func (e *Editor) newAgain(v *visit, view *entryView, fields *content.Object, body string, posted url.Values, status int, problems []content.Problem, told *notice) error {
-	f := &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted}
+	f := &form{words: v.words, schema: &view.Collection.Schema, zone: v.zone, posted: posted, linked: e.linked(v, site.Ref{Collection: view.Collection.Name})}
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Posted, view.Message = true, posted.Get("message")

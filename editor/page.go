@@ -72,6 +72,13 @@ func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
 		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
 		"avatar": initials,
 		"image":  IsImage,
+		"about":  mediaPath,
+		"triple": func(a, b, c any) []any { return []any{a, b, c} },
+		"base":   path.Base,
+		"root":   func(m *mediaView) string { return libraryPath("", m.Choose, m.List) },
+
+		"extension": path.Ext,
+		"kind":      func(name string) string { return strings.ToUpper(strings.TrimPrefix(path.Ext(name), ".")) },
 	}
 	shared, err := fs.Glob(templateFiles, "templates/_*.html")
 	if err != nil {

@@ -38,6 +38,9 @@ func (e *Editor) send(v *visit, key, body string, run func(ctx context.Context, 
 	}
 	r := v.r.Clone(ctx)
 	r.Header.Set(once.Header, key)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") { // whose boundary differs each time
+		r.Header.Set("Content-Type", "multipart/form-data")
+	}
 	path, err := e.onceFree(ctx, func() (string, error) {
 		path, _, err := e.once.Do(ctx, once.Request{Request: r, Caller: v.caller, Body: []byte(body), Limit: e.web.Timeout(web.CallOf(ctx).Operation)}, func(ctx context.Context, how once.Attempt) (string, error) {
 			return run(ctx, how.Key, how.Dry)

@@ -74,17 +74,37 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 	if limit < 1 || limit > MaxLimit {
 		return nil, &Error{Code: Malformed, Detail: say.New("The limit must be between 1 and %d.", MaxLimit)}
 	}
+	files, done, err := s.readableMedia(ctx, pr, prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	page := &MediaPage{Total: len(files)}
+	page.Items, page.Next, err = s.mediaPage(files, after, limit)
+	return page, err
+}
+
+// readableMedia are the files that pr may read and whose paths below the media folder
+// begin with prefix, in the order of their paths. The slot that this takes is theirs until
+// done is called.
+func (s *Site) readableMedia(ctx context.Context, pr *auth.Principal, prefix string) (files []repo.File, done func(), err error) {
+	if !s.policy.Knows(pr) {
+		return nil, nil, errNoRole()
+	}
 	if s.media.Folder.IsZero() || !s.policy.Can(pr, auth.Read, auth.Media) {
-		return nil, errNoMedia()
+		return nil, nil, errNoMedia()
 	}
 	budget := s.budget(ctx, pr, scanBudget)
 	if err := budget.acquireSlot(); err != nil { // to list a folder takes reading it
-		return nil, err
+		return nil, nil, err
 	}
-	defer budget.release()
-	files, err := s.repo.View().Files(s.media.Folder)
-	if err != nil {
-		return nil, asError(err)
+	defer func() {
+		if err != nil {
+			budget.release()
+		}
+	}()
+	if files, err = s.repo.View().Files(s.media.Folder); err != nil {
+		return nil, nil, asError(err)
 	}
 	readable := map[string]bool{} // by folder, as roles are for folders
 	may := func(name string) bool {
@@ -96,10 +116,9 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 		}
 		return ok
 	}
-	below := func(f repo.File) string { return strings.TrimPrefix(f.Path.String(), s.media.Folder.String()+"/") }
 	var ended error
 	files = slices.DeleteFunc(files, func(f repo.File) bool {
-		name := below(f)
+		name := s.nameOf(f)
 		if ended == nil {
 			ended = budget.spend(len(name))
 		}
@@ -110,25 +129,30 @@ func (s *Site) MediaList(ctx context.Context, pr *auth.Principal, prefix, after 
 		return err != nil || s.owned(f.Path) || !may(name)
 	})
 	if ended != nil {
-		return nil, ended
+		return nil, nil, ended
 	}
-	slices.SortFunc(files, func(a, b repo.File) int { return strings.Compare(below(a), below(b)) })
-	page := &MediaPage{Items: []*MediaFile{}, Total: len(files)}
+	slices.SortFunc(files, func(a, b repo.File) int { return strings.Compare(s.nameOf(a), s.nameOf(b)) })
+	return files, budget.release, nil
+}
+
+// mediaPage is a part of files, which are in the order of their paths.
+func (s *Site) mediaPage(files []repo.File, after string, limit int) (items []*MediaFile, next string, err error) {
+	items = []*MediaFile{}
 	for _, f := range files {
-		if after != "" && below(f) <= after {
+		name := s.nameOf(f)
+		if after != "" && name <= after {
 			continue
 		}
-		if len(page.Items) == limit {
-			page.Next = page.Items[limit-1].Path
-			break
+		if len(items) == limit {
+			return items, items[limit-1].Path, nil
 		}
-		file, err := s.mediaFile(below(f), f)
+		file, err := s.mediaFile(name, f)
 		if err != nil {
-			return nil, asError(mustExist(err))
+			return nil, "", asError(mustExist(err))
 		}
-		page.Items = append(page.Items, file)
+		items = append(items, file)
 	}
-	return page, nil
+	return items, "", nil
 }
 
 func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {

@@ -226,11 +226,7 @@ func (u *mediaUses) form(in files, entry content.Path, address string, field boo
 		}
 		return elsewhere
 	}
-	clean := path.Clean(address)
-	tries := []struct {
-		form addressForm
-		at   string
-	}{{inFolder, folder + "/" + clean}, {besideEntry, path.Join(path.Dir(entry.String()), clean)}, {fromRoot, clean}}
+	tries := u.site.tries(entry, address)
 	if !field {
 		tries = tries[1:]
 	}
@@ -246,6 +242,18 @@ func (u *mediaUses) form(in files, entry content.Path, address string, field boo
 		return t.form
 	}
 	return elsewhere
+}
+
+// try is a way in which a relative address may be meant: the path that it leads to.
+type try struct {
+	form addressForm
+	at   string
+}
+
+// tries are those of an address in a field of an entry, the likeliest first.
+func (s *Site) tries(entry content.Path, address string) []try {
+	clean := path.Clean(address)
+	return []try{{inFolder, s.media.Folder.String() + "/" + clean}, {besideEntry, path.Join(path.Dir(entry.String()), clean)}, {fromRoot, clean}}
 }
 
 // isFile says whether a path is that of a file in the media folder. It looks once for each

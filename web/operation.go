@@ -16,8 +16,8 @@ type Operation struct {
 	Caller func(*http.Request) (*auth.Principal, error) // says whom a request is of; [Floor.Caller] when nil
 
 	Public     bool     // it answers the same to everyone, which caches may share
-	Form       bool     // its query is what a form of a page sends, with controls that were left empty
 	Repeatable []string // the parameters of its query that may be given several times; of others each means one thing
+	Form       bool     // a form of a page asks, which sends what is empty, and all that was ticked
 
 	// What a request may take. The server has bounds of its own, for headers, for
 	// connections at rest and for what has none here.

@@ -55,8 +55,11 @@ func checkQuery(raw string) error {
 
 // checkParameters says what is wrong with the parameters of a request of op.
 func checkParameters(r *http.Request, op *Operation) error {
+	if op.Form {
+		return nil
+	}
 	for name, values := range r.URL.Query() {
-		if len(values) > 1 && !slices.Contains(op.Repeatable, name) || !op.Form && slices.Contains(values, "") {
+		if len(values) > 1 && !slices.Contains(op.Repeatable, name) || slices.Contains(values, "") {
 			p := NewProblem(http.StatusBadRequest, say.New("The query has a parameter without a value, or the same one twice."))
 			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: say.New("Give this parameter once, with a value, such as dry_run=true.")}}
 			return p

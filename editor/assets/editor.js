@@ -2,10 +2,15 @@
 import './find.js'
 import './menu.js'
 
+document.documentElement.classList.add('scripted')
 for (const el of document.querySelectorAll('[data-focus]')) { // what the page has to say first
 	el.focus()
 	break
 }
-if (document.querySelector('[data-entry]')) import('./entry.js')
+if (document.querySelector('[data-entry]')) {
+	import('./entry.js')
+	import('./paste.js')
+	import('./choose.js')
+}
 if (document.querySelector('[data-live]')) import('./list.js')
-if (document.querySelector('[data-upload]')) import('./upload.js')
+if (document.querySelector('[data-library]')) import('./library.js')

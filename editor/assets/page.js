@@ -56,6 +56,7 @@ export const paged = (box, body, fetched, say, target) => {
 	const begin = (el, start, end, source, index) => {
 		const area = document.createElement('textarea')
 		area.className = 'code'
+		area.dataset.markdown = ''
 		area.value = source
 		area.rows = Math.max(2, source.split('\n').length + Math.floor(source.length / 80))
 		area.setAttribute('aria-label', say('close'))
@@ -75,7 +76,7 @@ export const paged = (box, body, fetched, say, target) => {
 		})
 		area.addEventListener('blur', e => {
 			const to = e.relatedTarget
-			if (open?.area === area && !(to && to.closest('[data-tools]'))) close()
+			if (open?.area === area && !(to && to.closest('[data-tools], dialog'))) close()
 		})
 		target(area)
 		area.focus()

@@ -8,6 +8,7 @@ const kinds = {
 	numbers: t => prefix(t, '1. '),
 	quote: t => prefix(t, '> '),
 	link: t => link(t),
+	image: (t, say) => import('./image.js').then(m => m.insert(t, say)),
 }
 
 // tools fills a bar with buttons that act on the text that of gives.
@@ -25,7 +26,7 @@ export const tools = (bar, of, say) => {
 			const area = of()
 			if (!area) return
 			area.focus()
-			kinds[name](area)
+			kinds[name](area, say)
 		})
 		box.append(b)
 	}
@@ -51,7 +52,7 @@ export const keys = area => area.addEventListener('keydown', e => {
 })
 
 // type puts a text in the place of what is selected, as if it was typed.
-const type = (area, text) => {
+export const type = (area, text) => {
 	if (!document.execCommand('insertText', false, text)) {
 		area.setRangeText(text, area.selectionStart, area.selectionEnd, 'end')
 		area.dispatchEvent(new Event('input', { bubbles: true }))
