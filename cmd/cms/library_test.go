@@ -202,11 +202,11 @@ func TestListInBrowser(t *testing.T) {
 	b.holds(`document.querySelector('[data-chosen]').textContent === '3 pages chosen'`)
 	b.do(chromedp.Click(`[data-bulk] [value=set]`), chromedp.WaitVisible(`#field`), chromedp.SetValue(`#field`, "ordre"), chromedp.Click(`.btn.primary`))
 	b.holds(`!!document.querySelector('[name="f/ordre"]')`)
-	b.do(chromedp.SendKeys(`[name="f/ordre"]`, "7"), chromedp.Click(`[value=sets]`))
+	b.do(chromedp.SendKeys(`[name="f/ordre"]`, "77"), chromedp.Click(`[value=sets]`))
 	b.until(url + "/editor/list/consultations?done=set-3")
 	if got := b.text(`.banner`); !strings.Contains(got, "3 pages are changed") {
 		t.Errorf("the list says %q", got)
 	}
-	b.do(chromedp.Navigate(url + "/editor/list/consultations?f.ordre.from=7&f.ordre.until=7"))
+	b.do(chromedp.Navigate(url + "/editor/list/consultations?f.ordre.from=77&f.ordre.until=77"))
 	b.holds(rows + ` === 3`)
 }
