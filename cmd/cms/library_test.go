@@ -96,7 +96,7 @@ func TestFilesInBrowser(t *testing.T) {
 	b.script(`localStorage.setItem('text', 'source')`)
 	b.do(chromedp.Navigate(url + "/editor/entry/consultations/budget-participatif-villeneuve-sur-lys"))
 	b.holds(`!!document.querySelector('[data-choose]') && !!document.querySelector('[role=toolbar]')`)
-	b.script(`import(document.querySelector('script[src*=editor]').src.replace('editor.js', 'choose.js'))`) // it is there
+	b.script(`import(document.querySelector('script[src*=editor]').src.replace('editor.js', 'choose.js')).then(() => 'there')`) // it is there
 	b.script(`document.querySelector('[data-choose]').focus()`)
 	b.do(chromedp.KeyEvent("\r"), chromedp.WaitVisible(`dialog.choosing [data-pick="mairie.png"]`))
 	if got := b.script(`document.activeElement.name`); got != "q" {
