@@ -96,32 +96,33 @@ func TestFilesInBrowser(t *testing.T) {
 	b.script(`localStorage.setItem('text', 'source')`)
 	b.do(chromedp.Navigate(url + "/editor/entry/consultations/budget-participatif-villeneuve-sur-lys"))
 	b.holds(`!!document.querySelector('[data-choose]') && !!document.querySelector('[role=toolbar]')`)
+	b.script(`import(document.querySelector('script[src*=editor]').src.replace('editor.js', 'choose.js')).then(() => 'there')`) // it is there
 	b.script(`document.querySelector('[data-choose]').focus()`)
-	b.do(chromedp.KeyEvent("\r"), chromedp.WaitVisible(`dialog [data-pick="mairie.png"]`))
+	b.do(chromedp.KeyEvent("\r"), chromedp.WaitVisible(`dialog.choosing [data-pick="mairie.png"]`))
 	if got := b.script(`document.activeElement.name`); got != "q" {
 		t.Errorf("the dialog has the focus on %q", got)
 	}
 	b.do(chromedp.KeyEvent("mairie-2"))
-	b.holds(`document.querySelectorAll('dialog [data-pick]').length === 1`)
-	b.script(`document.querySelector('dialog [data-pick]').focus()`)
-	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotPresent(`dialog`))
+	b.holds(`document.querySelectorAll('dialog.choosing [data-pick]').length === 1`)
+	b.script(`document.querySelector('dialog.choosing [data-pick]').focus()`)
+	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotPresent(`dialog.choosing`))
 	if got := b.script(`document.querySelector('[data-media]').value + ' ' + document.activeElement.matches('[data-choose]') + ' ' + document.querySelector('img.mini').getAttribute('src')`); got != "mairie-2.png true /editor/file/mairie-2.png" {
 		t.Errorf("the field has %s", got)
 	}
 	b.holds(`document.querySelector('[data-media]').closest('[data-field]').classList.contains('changed')`)
 
 	// Left by Esc, nothing is chosen, and the focus is where it was.
-	b.do(chromedp.KeyEvent("\r"), chromedp.WaitVisible(`dialog [data-pick]`), chromedp.KeyEvent("\x1b"), chromedp.WaitNotPresent(`dialog`))
+	b.do(chromedp.KeyEvent("\r"), chromedp.WaitVisible(`dialog.choosing [data-pick]`), chromedp.KeyEvent("\x1b"), chromedp.WaitNotPresent(`dialog.choosing`))
 	b.holds(`document.activeElement.matches('[data-choose]')`)
 
 	// Placed in the text, with its alternative text.
 	body := `document.querySelector('#body')`
 	b.script(`(` + body + `.focus(), ` + body + `.setSelectionRange(0, 0))`)
 	b.script(`[...document.querySelectorAll('[role=toolbar] button')].find(e => e.textContent === 'Image').click()`)
-	b.do(chromedp.WaitVisible(`dialog [data-pick="mairie.png"]`), chromedp.Click(`dialog [data-pick="mairie.png"]`), chromedp.WaitVisible(`dialog #alt`))
-	b.do(chromedp.Click(`dialog form .primary`))
+	b.do(chromedp.WaitVisible(`dialog.choosing [data-pick="mairie.png"]`), chromedp.Click(`dialog.choosing [data-pick="mairie.png"]`), chromedp.WaitVisible(`dialog.choosing #alt`))
+	b.do(chromedp.Click(`dialog.choosing form .primary`))
 	b.holds(`document.querySelector('#alt-fault').textContent !== '' && document.activeElement.id === 'alt'`)
-	b.do(chromedp.SendKeys(`dialog #alt`, "La mairie [rénovée]"), chromedp.KeyEvent("\r"), chromedp.WaitNotPresent(`dialog`))
+	b.do(chromedp.SendKeys(`dialog.choosing #alt`, "La mairie [rénovée]"), chromedp.KeyEvent("\r"), chromedp.WaitNotPresent(`dialog.choosing`))
 	if got := b.script(body + `.value.split('\n')[0]`); !strings.HasPrefix(got, `![La mairie \[rénovée\]](/img/mairie.png)`) {
 		t.Errorf("the text begins with %q", got)
 	}
@@ -136,7 +137,7 @@ func TestFilesInBrowser(t *testing.T) {
 	}
 	b.script(`fetch('/editor/file/mairie.png').then(r => r.blob()).then(blob => { window.pasted = new File([blob], 'image.png', { type: 'image/png' }) })`)
 	b.script(paste(`d.items.add(window.pasted)`))
-	b.do(chromedp.WaitVisible(`dialog [name=decorative]`), chromedp.Click(`dialog [name=decorative]`), chromedp.Click(`dialog form .primary`), chromedp.WaitNotPresent(`dialog`))
+	b.do(chromedp.WaitVisible(`dialog.choosing [name=decorative]`), chromedp.Click(`dialog.choosing [name=decorative]`), chromedp.Click(`dialog.choosing form .primary`), chromedp.WaitNotPresent(`dialog.choosing`))
 	if got := b.script(body + `.value.split('\n')[0]`); !regexp.MustCompile(`^<img src="/img/image-\d+\.png" alt="">`).MatchString(got) {
 		t.Errorf("the text begins with %q", got)
 	}
@@ -202,11 +203,11 @@ func TestListInBrowser(t *testing.T) {
 	b.holds(`document.querySelector('[data-chosen]').textContent === '3 pages chosen'`)
 	b.do(chromedp.Click(`[data-bulk] [value=set]`), chromedp.WaitVisible(`#field`), chromedp.SetValue(`#field`, "ordre"), chromedp.Click(`.btn.primary`))
 	b.holds(`!!document.querySelector('[name="f/ordre"]')`)
-	b.do(chromedp.SendKeys(`[name="f/ordre"]`, "7"), chromedp.Click(`[value=sets]`))
+	b.do(chromedp.SendKeys(`[name="f/ordre"]`, "77"), chromedp.Click(`[value=sets]`))
 	b.until(url + "/editor/list/consultations?done=set-3")
 	if got := b.text(`.banner`); !strings.Contains(got, "3 pages are changed") {
 		t.Errorf("the list says %q", got)
 	}
-	b.do(chromedp.Navigate(url + "/editor/list/consultations?f.ordre.from=7&f.ordre.until=7"))
+	b.do(chromedp.Navigate(url + "/editor/list/consultations?f.ordre.from=77&f.ordre.until=77"))
 	b.holds(rows + ` === 3`)
 }

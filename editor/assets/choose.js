@@ -6,12 +6,12 @@ import { saying } from './words.js'
 // was left.
 export const dialog = (title, say, fill) => new Promise(resolve => {
 	const box = document.createElement('dialog')
-	box.className = 'sheet'
-	box.setAttribute('aria-labelledby', 'dialog-title')
+	box.className = 'sheet choosing'
+	box.setAttribute('aria-labelledby', 'choosing-title')
 	const head = document.createElement('div')
 	head.className = 'row head'
 	const h = document.createElement('h2')
-	h.id = 'dialog-title'
+	h.id = 'choosing-title'
 	h.className = 'grow'
 	h.textContent = title
 	const leave = document.createElement('button')
