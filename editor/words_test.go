@@ -78,6 +78,9 @@ var made = map[string][]string{
 	"month.":        {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"},
 	"refusal.":      {"session", "forbidden", "missing", "conflict", "large", "slow", "unavailable", "unsure", "full", "fault", "malformed"},
 	"refusal.text.": {"session", "forbidden", "missing", "slow", "unavailable", "fault", "large", "full", "unsure"}, // the others have a text of their own
+	"bulk.":         {"deleted.done", "set.done"},
+	"js.":           {"page", "source", "choose.file", "choose.image"},
+	"js.kind.":      {"paragraph", "heading", "list", "quote", "table", "code", "html", "frame", "rule", "liquid", "definition", "footnote", "other"},
 	"js.tool.":      {},
 }
 

@@ -1,7 +1,6 @@
 // Ctrl+K finds any entry and any command; other keys lead where "?" says, unless they are
 // switched off.
 import { combobox } from './combobox.js'
-import { saying } from './words.js'
 
 const input = document.querySelector('[data-find]')
 const dialog = document.querySelector('[data-keys]')
@@ -34,8 +33,6 @@ if (dialog) {
 	const off = dialog.querySelector('input[type=checkbox]')
 	off.checked = localStorage.getItem('keys') !== 'off'
 	off.addEventListener('change', () => localStorage.setItem('keys', off.checked ? 'on' : 'off'))
-	const say = saying(dialog)
-	dialog.querySelector('[data-close]').textContent = say('dialog.close')
 	document.addEventListener('keydown', e => {
 		if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, textarea, select, [contenteditable]')) return
 		if (localStorage.getItem('keys') === 'off') return

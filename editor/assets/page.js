@@ -17,14 +17,14 @@ export const paged = (box, body, fetched, say, target) => {
 		for (const a of box.querySelectorAll('a.edit')) a.remove()
 		const all = blocks()
 		all.forEach((el, i) => {
-			el.prepend(button('open', say('edit') + ' · ' + kind(el), () => edit(el)))
-			el.append(button('insert', say('add'), () => insert(i + 1)))
+			el.prepend(press('open', say('edit') + ' · ' + kind(el), () => edit(el)))
+			el.append(press('insert', say('add'), () => insert(i + 1)))
 		})
-		if (all.length === 0) box.append(button('insert', say('add'), () => insert(0)))
+		if (all.length === 0) box.append(press('insert', say('add'), () => insert(0)))
 		if (focus !== undefined) all[Math.min(focus, all.length - 1)]?.querySelector('.open').focus()
 	}
 
-	const button = (name, label, does) => {
+	const press = (name, label, does) => {
 		const b = document.createElement('button')
 		b.type = 'button'
 		b.className = name
