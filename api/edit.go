@@ -146,8 +146,8 @@ type putInput struct {
 
 var putEntryDoc = doc{
 	ID: "put-entry", Tag: "Entries",
-	Summary: "Replace an entry, or create it",
-	Text: "Give If-Match or base to replace, If-None-Match: * to create. Only what differs is changed in the file.",
+	Summary:   "Replace an entry, or create it",
+	Text:      "Give If-Match or base to replace, If-None-Match: * to create. Only what differs is changed in the file.",
 	Requests:  map[string]any{mediaJSON: Replacement{}, mediaMarkdown: openapi.File{}},
 	Example:   json.RawMessage(`{"fields": {"title": "Plan vélo"}, "body": "Le plan.\n"}`),
 	Responses: map[int]any{200: edited(), 201: Entry{}},

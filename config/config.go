@@ -53,7 +53,7 @@ type Config struct {
 type Site struct {
 	Name     string `yaml:"name" default:"CMS"`
 	Language string `yaml:"language" default:"en" words:"texts"` // of what the service writes for everyone: the subjects of commits
-	TimeZone string `yaml:"time_zone" default:"UTC"` // by its name in the IANA database
+	TimeZone string `yaml:"time_zone" default:"UTC"`             // by its name in the IANA database
 }
 
 // Editor is how the pages for people look.

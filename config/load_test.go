@@ -126,7 +126,7 @@ func TestLoadExample(t *testing.T) {
 			BaseURL: "https://consultations.example.org", Stylesheet: "https://consultations.example.org/assets/main.css",
 			Wrapper: "../docs/theme/preview.html", HTML: "<main class=\"consultation\">\n<article>{{content}}</article>\n</main>\n",
 		},
-		YAML:    "1.1",
+		YAML: "1.1",
 	}
 	if !reflect.DeepEqual(c, want) {
 		got, _ := json.MarshalIndent(c, "", " ")

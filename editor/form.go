@@ -30,8 +30,6 @@ type form struct {
 	posted url.Values                                  // nil for what is shown first
 	frozen bool                                        // nothing can be changed
 	linked func(content.FieldPath, string) *linkedFile // tells fields of their files; nil where none can be chosen
-
-	names int // of new items
 }
 
 // control shows one value.

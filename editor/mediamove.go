@@ -109,12 +109,12 @@ func (e *Editor) changeFile(v *visit, page, title string, follow site.References
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) && m != nil {
 		m.Fault = e.mediaFault(v, m.To, told)
-		switch {
-		case told.Code == site.PreconditionFailed:
+		switch told.Code {
+		case site.PreconditionFailed:
 			m.Fault = v.T("media.no.moved")
-		case told.Code == site.Invalid:
+		case site.Invalid:
 			m.Fault = v.T("media.no.kind", path.Ext(m.File.Path))
-		case told.Code == site.Forbidden:
+		case site.Forbidden:
 			m.Fault = v.T("media.no.follow")
 		}
 		return e.show(v, statusOf(told.Code), page, title, "media", m)

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -389,14 +390,14 @@ func (v *visit) Time(t time.Time) template.HTML {
 func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }
 
 func (v *visit) day(t time.Time) string {
-	return v.T("time.day", dayOf(v, t), v.T("month."+fmt.Sprint(int(t.Month()))), fmt.Sprint(t.Year()))
+	return v.T("time.day", dayOf(v, t), v.T("month."+strconv.Itoa(int(t.Month()))), strconv.Itoa(t.Year()))
 }
 
 func dayOf(v *visit, t time.Time) string {
 	if t.Day() == 1 && v.Has("time.first") {
 		return v.T("time.first")
 	}
-	return fmt.Sprint(t.Day())
+	return strconv.Itoa(t.Day())
 }
 
 func (v *visit) exactly(t time.Time) string { return v.T("time.exactly", v.day(t), v.clock(t)) }

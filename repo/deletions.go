@@ -117,7 +117,7 @@ func (r *Repo) ended(snap *Snapshot, collection string, d deletion) (Deletion, b
 		end.Previous = list[last-1].blob
 	}
 	if list[last].kind == movedAway {
-		to := h.ends[moveEnd{d.commit, d.path}]
+		to := h.ends[moveEnd(d)]
 		if c, _, own := r.collections.owner(asPath(to)); own && c.Name == collection {
 			return Deletion{}, false
 		}

@@ -153,7 +153,7 @@ collections:
         label: {fr: Organisateur, en: Organiser}
         hint: {fr: "La collectivité ou le ministère, en toutes lettres.", en: "The local authority or the ministry, in full."}
       - {name: description, type: text, label: {fr: Description, en: Description}}
-      - {name: link, type: url, label: {fr: Lien, en: Link}, hint: {fr: "La page où l’on participe.", en: "The page where people take part."}}
+      - {name: link, type: url, label: {fr: Lien, en: Link}, hint: {fr: "La page où participer.", en: "The page where people take part."}}
       - {name: date, type: datetime, required: true, label: {fr: Début, en: Begins}}
       - {name: in_progress, type: boolean, label: {fr: En cours, en: In progress}}
       - {name: methodes, type: list, of: string, label: {fr: Méthodes, en: Methods}}

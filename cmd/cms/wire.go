@@ -230,7 +230,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 }
 
 // editorOf are the pages for people.
-func editorOf(c *config.Config, p *parts, s *service, floor *web.Floor) (*editor.Editor, error) {
+func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, error) {
 	zone, err := time.LoadLocation(c.Site.TimeZone)
 	if err != nil {
 		return nil, err
