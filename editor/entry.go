@@ -48,7 +48,7 @@ type entryView struct {
 	Clashes    []clashView
 	Text       *textView // as it will look
 	Framed     bool      // as a page of the site
-	Checks     any
+	Checks     *checksView
 	Others     []string // who has the entry open too
 	Saved      bool     // a form was saved just now
 	Posted     bool     // this is a form that came back
@@ -82,7 +82,7 @@ func (e *Editor) entry(v *visit) error {
 	view.split(controls)
 	view.Body = shown(body)
 	view.faults(v, entry.Problems)
-	view.Text = e.textOf(v, view.Body, &ref)
+	view.Text, view.Checks = e.textOf(v, view.Body, &ref), e.checks(v, view.Collection, view.Body, &ref)
 	view.Others = e.present.look(v.caller, ref, v.now)
 	var told *notice
 	if saved := v.r.URL.Query().Get("saved"); saved != "" {
@@ -214,13 +214,13 @@ func (e *Editor) saveEntry(v *visit) error {
 		return web.NewProblem(http.StatusBadRequest, incomplete)
 	}
 	do, name, _ := strings.Cut(posted.Get("do"), ":")
-	switch do {
-	case "open": // what was kept in the browser
+	if rearranges(do) {
+		if err := e.rearrange(v, view.Collection, posted, do, name); err != nil {
+			return err
+		}
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
-	case "add", "remove", "up", "down":
-		rearrange(posted, do, name)
-		return e.again(v, view, entry, posted, http.StatusOK, nil)
-	case "review":
+	}
+	if do == "review" {
 		var before, after string // the texts
 		revise := e.revise(v, posted)
 		out, err := e.site.Update(v.r.Context(), v.caller, ref, func(ctx context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
@@ -332,13 +332,30 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	}
 	view.Body, view.BodyMoved = shown(is), is != body
 	view.faults(v, problems)
-	view.Text = e.textOf(v, view.Body, nil)
+	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
 	v.w.Header().Set("X-Robots-Tag", "noindex")
 	return e.showNoting(v, status, "entry", view.Title, view.Ref.Collection, told, view)
 }
 
-// rearrange changes the order of a list in a form that came back.
-func rearrange(posted url.Values, do, name string) {
+// rearranges says whether a button asks for another form, and for nothing to be saved.
+func rearranges(do string) bool {
+	return slices.Contains([]string{"open", "add", "remove", "up", "down", "repair"}, do) // open: what the browser has kept
+}
+
+// rearrange changes a form that came back as a button asks for.
+func (e *Editor) rearrange(v *visit, c site.Collection, posted url.Values, do, name string) error {
+	switch do {
+	case "open":
+	case "repair":
+		return e.repair(v, c, posted, name)
+	default:
+		rearrangeList(posted, do, name)
+	}
+	return nil
+}
+
+// rearrangeList changes the order of a list in a form that came back.
+func rearrangeList(posted url.Values, do, name string) {
 	list, key := name, ""
 	if do != "add" {
 		i := strings.LastIndex(name, "/")

@@ -34,7 +34,7 @@ func (e *Editor) newEntry(v *visit) error {
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
-	view.Text = e.textOf(v, view.Body, nil)
+	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
 	return e.show(v, http.StatusOK, "entry", view.Title, c.Name, view)
 }
 
@@ -96,7 +96,7 @@ func (e *Editor) newAgain(v *visit, view *entryView, fields *content.Object, bod
 	}
 	view.Body = shown(body)
 	view.faults(v, problems)
-	view.Text = e.textOf(v, view.Body, nil)
+	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
 	return e.showNoting(v, status, "entry", view.Title, view.Collection.Name, told, view)
 }
 
@@ -127,8 +127,10 @@ func (e *Editor) createEntry(v *visit) error {
 	again := func(status int, problems []content.Problem, told *notice) error {
 		return e.newAgain(v, view, model, body, posted, status, problems, told)
 	}
-	if do, name, _ := strings.Cut(posted.Get("do"), ":"); do == "open" || do == "add" || do == "remove" || do == "up" || do == "down" {
-		rearrange(posted, do, name)
+	if do, name, _ := strings.Cut(posted.Get("do"), ":"); rearranges(do) {
+		if err := e.rearrange(v, c, posted, do, name); err != nil {
+			return err
+		}
 		return again(http.StatusOK, nil, nil)
 	}
 	f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}

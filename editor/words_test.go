@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cms/advice"
 )
 
 var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-z]`)
@@ -82,6 +84,17 @@ var made = map[string][]string{
 	"js.":           {"page", "source", "choose.file", "choose.image"},
 	"js.kind.":      {"paragraph", "heading", "list", "quote", "table", "code", "html", "frame", "rule", "liquid", "definition", "footnote", "other"},
 	"js.tool.":      {},
+	"check.":        eachRule(),
+	"repair.":       {"describe", "decorate", "retitle", "reword", "remove", "restyle", "relevel", "heading", "list", "head", "announce", "language"},
+	"ask.":          {"alternative", "title", "text"},
+}
+
+// eachRule are the ends of the keys about the rules for authors.
+func eachRule() (ends []string) {
+	for _, about := range advice.Rules() {
+		ends = append(ends, string(about.Rule), string(about.Rule)+".why")
+	}
+	return ends
 }
 
 // TestEachTextIsUsed, and each that is used is there.

@@ -1,0 +1,115 @@
+package editor
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"cms/advice"
+	"cms/site"
+)
+
+// checksView is what could be better in a text for everybody who reads it. Nothing of it
+// keeps anybody from saving.
+type checksView struct {
+	Found   []checkView
+	Hints   []checkView // what may be well as it is
+	Refused string      // why the text was not looked at
+}
+
+// Count is how many there are.
+func (c *checksView) Count() int { return len(c.Found) + len(c.Hints) }
+
+// checkView is one of them.
+type checkView struct {
+	Title     string
+	Why       string // whom it keeps out, and what to do
+	Line      int    // of the text, from 1
+	About     string // the beginning of what it is about
+	Edit      string // the address of the page of its block; "" for none
+	Criterion string // of RGAA 4.1, "" for advice of ours
+	Repairs   []repairView
+}
+
+// repairView is a repair that is offered.
+type repairView struct {
+	Value  string // of the button
+	Label  string
+	Asks   string // the label of what has to be answered; "" for nothing
+	Answer string // the name of the control for the answer
+}
+
+// maxAbout is how much of what a check is about is shown, in characters.
+const maxAbout = 80
+
+// checks looks at a text whose ends of lines are LF.
+func (e *Editor) checks(v *visit, c site.Collection, text string, ref *site.Ref) *checksView {
+	found, err := e.site.Advice(v.r.Context(), v.caller, text, c.Language)
+	if err != nil {
+		_, told := e.refusal(v, err)
+		return &checksView{Refused: told.Text}
+	}
+	criteria := map[advice.Rule]string{}
+	for _, about := range advice.Rules() {
+		criteria[about.Rule] = about.Criterion
+	}
+	view, line, at := &checksView{}, 1, 0
+	for i, f := range found {
+		line += strings.Count(text[at:f.Start], "\n")
+		at = f.Start
+		one := checkView{
+			Title: v.T("check." + string(f.Rule)), Why: v.T("check." + string(f.Rule) + ".why"), Line: line,
+			About: beginning(text[f.Start:f.End]), Criterion: criteria[f.Rule],
+		}
+		if ref != nil {
+			one.Edit = refPath("block", *ref) + "?n=" + strconv.Itoa(f.Block)
+		}
+		for j, fix := range f.Fixes {
+			id := strconv.Itoa(i) + "." + strconv.Itoa(j)
+			r := repairView{Value: "repair:" + id + ":" + strconv.Itoa(fix.Start), Label: v.T("repair." + string(fix.Kind))}
+			if fix.Asks != advice.AskNothing {
+				r.Asks, r.Answer = v.T("ask."+string(fix.Asks)), "answer."+id
+			}
+			one.Repairs = append(one.Repairs, r)
+		}
+		if f.Hint {
+			view.Hints = append(view.Hints, one)
+		} else {
+			view.Found = append(view.Found, one)
+		}
+	}
+	return view
+}
+
+// beginning is the beginning of a text in one line.
+func beginning(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > maxAbout {
+		return string(runes[:maxAbout]) + "…"
+	}
+	return s
+}
+
+// repair makes the repair that a button asks for in the text of a form that came back. One
+// that is not there any more changes nothing.
+func (e *Editor) repair(v *visit, c site.Collection, posted url.Values, which string) error {
+	id, start, _ := strings.Cut(which, ":")
+	i, j, _ := strings.Cut(id, ".")
+	n, _ := strconv.Atoi(i)
+	m, _ := strconv.Atoi(j)
+	text := received(posted.Get("body"))
+	found, err := e.site.Advice(v.r.Context(), v.caller, text, c.Language)
+	if err != nil {
+		return err
+	}
+	if n < 0 || n >= len(found) || m < 0 || m >= len(found[n].Fixes) {
+		return nil
+	}
+	fix := found[n].Fixes[m]
+	answer := strings.TrimSpace(posted.Get("answer." + id))
+	if strconv.Itoa(fix.Start) != start || fix.Asks != advice.AskNothing && answer == "" {
+		return nil
+	}
+	posted.Set("body", fix.Apply(text, answer))
+	return nil
+}
