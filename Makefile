@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak chaos microbench check
+.PHONY: build test race lint fuzz bench soak chaos microbench screenshots check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -58,5 +58,9 @@ chaos:
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# The pictures of docs/, from the demo's site, with Chromium.
+screenshots:
+	CMS_SCREENSHOTS=$(CURDIR)/docs go test -count=1 -run '^TestScreenshots$$' ./cmd/cms
 
 check: test lint race

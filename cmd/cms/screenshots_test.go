@@ -26,35 +26,32 @@ func TestScreenshots(t *testing.T) {
 	url := regexp.MustCompile(`The API +(http://[^/]+)`).FindStringSubmatch(said)[1]
 	password := regexp.MustCompile(`PASSWORD=(\S+)`).FindStringSubmatch(said)[1]
 	b := startBrowser(t)
-	b.do(chromedp.Navigate(url+"/"), chromedp.WaitVisible(`#email`))
-	shoot(b, dir, "login")
-	b.do(chromedp.SendKeys(`#email`, "camille@example.org"), chromedp.SendKeys(`#password`, password), chromedp.Click(`.btn.primary`), chromedp.WaitVisible(`.cards`))
-	const entry = "consultations/budget-participatif-villeneuve-sur-lys"
-	for _, page := range [][2]string{
-		{"home", ""}, {"list", "list/consultations"}, {"entry", "entry/" + entry}, {"history", "history/" + entry}, {"media", "media/"}, {"account", "account"},
-		{"new", "new/consultations"}, {"source", "source/" + entry}, {"search", "search?q=velo"}, {"delete", "delete/" + entry},
+	b.as(1280, 860, false, "light")
+	b.do(chromedp.Navigate(url+"/"), chromedp.WaitVisible(`#email`), chromedp.SendKeys(`#email`, "camille@example.org"), chromedp.SendKeys(`#password`, password),
+		chromedp.Click(`.btn.primary`), chromedp.WaitVisible(`.cards`), chromedp.Navigate(url+"/editor/account"), chromedp.Click(`main button[value=fr]`), chromedp.WaitVisible(`html[lang=fr]`))
+	const entry = "consultations/plan-velo-pays-des-trois-rivieres"
+	for _, page := range []struct {
+		name, path, ready string
+		phone             bool
+		theme             string
+	}{
+		{"editor", "entry/" + entry, ".page .block", false, "light"},
+		{"editor-list", "list/consultations", "tbody tr", false, "light"},
+		{"editor-home", "", ".cards", false, "light"},
+		{"editor-history", "history/" + entry, ".history", false, "light"},
+		{"editor-media", "media/", "[data-files]", false, "light"},
+		{"editor-dark", "entry/" + entry, ".page .block", false, "dark"},
+		{"editor-phone", "entry/" + entry, ".page .block", true, "light"},
 	} {
-		b.do(chromedp.Navigate(url+"/editor/"+page[1]), chromedp.WaitVisible(`h1`))
-		shoot(b, dir, page[0])
-	}
-}
-
-// shoot makes pictures of a page as a desk and a phone show it, light and dark.
-func shoot(b *chromium, dir, name string) {
-	b.Helper()
-	for _, as := range []struct {
-		name   string
-		width  int64
-		height int64
-		phone  bool
-		theme  string
-	}{{"", 1280, 860, false, "light"}, {"-dark", 1280, 860, false, "dark"}, {"-phone", 390, 844, true, "light"}} {
-		b.as(as.width, as.height, as.phone, as.theme)
+		if b.as(1280, 860, false, page.theme); page.phone {
+			b.as(390, 844, true, page.theme)
+		}
+		b.do(chromedp.Navigate(url+"/editor/"+page.path), chromedp.WaitVisible(page.ready))
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+as.name+".png"), png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, page.name+".png"), png, 0o644); err != nil {
 			b.Fatal(err)
 		}
 	}
