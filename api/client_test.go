@@ -175,13 +175,13 @@ func TestPatchAsJSON(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	tag := s.create("consultations", "plan-velo", sample)
-	res := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: jsonBody(tag), body: `{"fields":{"note":4,"link":null}}`})
+	res := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: jsonBody(tag), body: `{"fields":{"note":4,"organisateur":null}}`})
 	var got api.Entry
 	if err := json.Unmarshal(res.body, &got); err != nil || res.status != http.StatusOK {
 		t.Fatalf("got %d %s", res.status, res.body)
 	}
-	if _, there := got.Fields.Get("link"); there {
-		t.Errorf("link was set to null, and is still there: %s", res.body)
+	if _, there := got.Fields.Get("organisateur"); there {
+		t.Errorf("organisateur was set to null, and is still there: %s", res.body)
 	}
 	if res := s.do(request{method: "PATCH", path: entryPath("plan-velo"), header: jsonBody("*"), body: `[{"op":"remove","path":"/fields/note"}]`}); res.status != http.StatusUnprocessableEntity {
 		t.Errorf("a JSON Patch by another name: got %d %s", res.status, res.body)

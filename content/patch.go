@@ -58,8 +58,16 @@ func (e *editor) mergePatch(patch *Object, order []string) error {
 
 // merge patches the mapping it, which path leads to.
 func (e *editor) merge(it *intent, path FieldPath, patch *Object, order keyOrder) error {
+	var was *Object // of keys that cannot be edited, what is there may be sent back all the same
+	if it.was != nil {
+		was, _ = it.was.value.(*Object)
+	}
+	before := was.index()
 	it.open()
 	for _, m := range order.sort(patch.Members) {
+		if old, ok := before(m.Key); ok && e.equal(old, m.Value) {
+			continue
+		}
 		e.path = append(path[:len(path):len(path)], m.Key)
 		i, err := e.find(it, m.Key)
 		if err != nil {

@@ -105,6 +105,7 @@ func (b *chromium) enter(p *pages, who, password string) {
 	b.do(chromedp.Navigate(p.url+"/"), chromedp.WaitVisible(`#email`), chromedp.SendKeys(`#email`, who), chromedp.SendKeys(`#password`, password))
 	b.leave(chromedp.Click(`main .btn.primary`))
 	b.wait(`document.querySelector(".cards")`)
+	b.eval(`localStorage.setItem("text", "source")`) // the other way into a text has tests of its own
 }
 
 func (b *chromium) camille(p *pages) { b.Helper(); b.enter(p, "camille@example.org", p.password) }

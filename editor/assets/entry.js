@@ -12,22 +12,32 @@ const form = document.querySelector('[data-entry]')
 const say = saying(form)
 const status = form.querySelector('[data-status]')
 
-// What a control would send when the page came, by name; a text is kept once, as its
-// browser has it.
+// What a field sends, now or as the page came: somebody may have typed before this ran.
 const first = new Map()
-const sent = field => {
+const sent = (field, asCame) => {
 	const all = []
 	for (const el of field.querySelectorAll('input, textarea, select')) {
-		if (!el.name || el.disabled || (el.type === 'checkbox' || el.type === 'radio') && !el.checked) continue
-		all.push(el.name + '=' + el.value)
+		if (!el.name || el.disabled) continue
+		if ((el.type === 'checkbox' || el.type === 'radio') && !(asCame ? el.defaultChecked : el.checked)) continue
+		const chosen = asCame && el.options && ([...el.options].find(o => o.defaultSelected) ?? el.options[0])
+		all.push(el.name + '=' + (!asCame || el.type === 'checkbox' || el.type === 'radio' || el.type === 'hidden' ? el.value : chosen ? chosen.value : came(el)))
 	}
 	return all.join('\n')
 }
+// A time comes with seconds, which browsers leave out where they are none.
+const came = el => {
+	if (el.type !== 'datetime-local') return el.defaultValue
+	const like = document.createElement('input')
+	like.type = el.type
+	like.step = el.step
+	like.value = el.defaultValue
+	return like.value
+}
 const fields = () => [...form.querySelectorAll('[data-field]')].filter(f => !f.parentElement.closest('[data-field]'))
 const body = form.querySelector('#body')
-for (const f of fields()) first.set(f.dataset.field, f.classList.contains('changed') ? null : sent(f))
-const bodyFirst = body.classList.contains('changed') ? null : body.value
-const bodyLength = body.value.length
+for (const f of fields()) first.set(f.dataset.field, f.classList.contains('changed') ? null : sent(f, true))
+const bodyFirst = body.classList.contains('changed') ? null : body.defaultValue
+const bodyLength = body.defaultValue.length
 
 const changed = new Set(fields().filter(f => f.classList.contains('changed')).map(f => f.dataset.field))
 if (bodyFirst === null) changed.add('body')
@@ -213,14 +223,16 @@ if (!body.readOnly) {
 	keys(body)
 	const switches = {}
 	const into = async name => {
-		if (mode === 'page') page.close()
+		const was = mode
+		if (was === 'page') page.close()
 		mode = name
 		for (const [n, b] of Object.entries(switches)) b.setAttribute('aria-pressed', n === name)
 		box.hidden = name !== 'page'
 		body.hidden = name === 'page'
 		form.querySelector('[data-preview-box]').hidden = name === 'page'
 		localStorage.setItem('text', name)
-		name === 'page' ? await page.draw() : preview.show()
+		if (name === 'page') await page.draw()
+		else if (was === 'page' || frame) preview.show()
 	}
 	const modes = document.createElement('div')
 	modes.setAttribute('role', 'group')
@@ -256,4 +268,7 @@ form.addEventListener('submit', e => {
 addEventListener('pageshow', () => (sending = false))
 
 for (const area of form.querySelectorAll('.field textarea[data-markdown]')) if (!area.readOnly) keys(area)
+for (const f of fields()) check(f)
+if (bodyFirst !== null) mark('body', body, body.value !== bodyFirst)
 tell()
+if (changed.size > 0 && !form.hasAttribute('data-posted')) draft.soon()
