@@ -307,7 +307,7 @@ func (e *Editor) find(v *visit) error {
 			}
 		}
 	}
-	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Collection: in, Limit: maxSuggested})
+	hits, err := e.site.Search(v.r.Context(), v.caller, site.Search{Text: text, Collection: in, Limit: maxSuggested, Prefix: true})
 	if err != nil {
 		return err
 	}

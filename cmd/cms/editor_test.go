@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"cms/repo/repotest"
 )
@@ -195,6 +196,7 @@ func TestEditor(t *testing.T) {
 			t.Run(fmt.Sprintf("the main path in %s, scripts %t", language, scripts), func(t *testing.T) { mainPath(t, p, language, scripts) })
 		}
 	}
+	t.Run("passages", func(t *testing.T) { passages(t, p) })
 	t.Run("drafts", func(t *testing.T) { drafts(t, p) })
 	t.Run("two people", func(t *testing.T) { twoPeople(t, p) })
 	t.Run("lists and previews", func(t *testing.T) { livePages(t, p) })
@@ -380,6 +382,42 @@ func twoPeople(t *testing.T, p *pages) {
 	b.says(say["merged"])
 	if got := p.file(t, budget); !strings.Contains(got, "title: Mine\n") && !strings.Contains(got, `title: "Mine"`) && !strings.Contains(got, "title: 'Mine'") {
 		t.Errorf("the file became\n%s", got)
+	}
+}
+
+// passages edits one block of a text as it will look, and adds another one: nothing but
+// their lines changes.
+func passages(t *testing.T, p *pages) {
+	const velo = "consultations/plan-velo-pays-des-trois-rivieres"
+	b := p.browser(t, "fr")
+	b.camille(p)
+	b.eval(`localStorage.setItem("text", "page")`)
+	before := p.file(t, velo)
+	b.at(p, "entry/"+velo)
+	b.wait(`document.querySelectorAll(".page > .block > .open").length > 5`)
+	const heading = `[...document.querySelectorAll(".page > .block")].find(e => e.textContent.includes("Information sur la démarche"))`
+	b.eval(heading + `.querySelector(".open").focus()`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.wait(`document.activeElement.matches(".page .editing textarea")`)
+	if got := ask[string](b, `document.activeElement.value`); got != "**Information sur la démarche**" {
+		t.Fatalf("opened, the block is %q", got)
+	}
+	b.eval(`document.activeElement.select()`)
+	b.do(chromedp.KeyEvent("## Information sur la démarche"), chromedp.KeyEvent(kb.Escape))
+	b.wait(`document.activeElement.matches(".page > .block > .open") && document.querySelector(".page h2")`)
+	b.do(chromedp.KeyEvent(kb.ArrowDown))
+	if !ask[bool](b, `document.activeElement.parentElement == document.querySelectorAll(".page > .block")[1]`) {
+		t.Error("the arrow did not lead to the next block")
+	}
+	b.eval(`document.querySelectorAll(".page > .block")[0].querySelector(".insert").click()`)
+	b.wait(`document.activeElement.matches(".page .editing textarea")`)
+	b.do(chromedp.KeyEvent("Un passage de plus."), chromedp.KeyEvent(kb.Escape))
+	b.wait(`[...document.querySelectorAll(".page > .block p")].some(e => e.textContent == "Un passage de plus.")`)
+	b.leave(chromedp.Click(saveButton))
+	b.says(texts["fr"]["saved"])
+	want := strings.Replace(before, "**Information sur la démarche**\n", "## Information sur la démarche\n\nUn passage de plus.\n", 1)
+	if got := p.file(t, velo); got != want {
+		t.Errorf("the file became\n%s\nwant\n%s", got, want)
 	}
 }
 
