@@ -158,7 +158,7 @@ func ask[T any](b *chromium, script string) T {
 func (b *chromium) at(p *pages, path string) {
 	b.Helper()
 	b.do(chromedp.Navigate(p.url + "/editor/" + path))
-	b.wait(`document.querySelector("h1")`)
+	b.wait(`document.querySelector("h1") && document.documentElement.matches(".ready")`)
 }
 
 // says waits until the page says a text.
