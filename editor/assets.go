@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"cms/web"
@@ -46,8 +47,13 @@ func (e *Editor) loadTheme() error {
 	}
 	sum := sha256.New()
 	err := fs.WalkDir(e.o.Theme, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case isHidden(d.Name()) && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir() || isHidden(d.Name()):
+			return nil
 		}
 		b, err := fs.ReadFile(e.o.Theme, name)
 		fmt.Fprintf(sum, "%s\x00%d\x00%s", name, len(b), b)
@@ -71,10 +77,18 @@ func (e *Editor) themePath(name string) string {
 	return Prefix + "theme/" + e.themed + "/" + name
 }
 
+// themeTypes are the files of a theme that anyone may have.
+var themeTypes = map[string]bool{
+	".css": true, ".svg": true, ".png": true, ".jpg": true, ".jpeg": true, ".webp": true, ".avif": true, ".gif": true, ".ico": true, ".woff": true, ".woff2": true,
+}
+
+// isHidden says whether a file or a folder is not for others, such as .git.
+func isHidden(name string) bool { return strings.HasPrefix(name, ".") && name != "." }
+
 // theme answers with a file of the theme.
 func (e *Editor) theme(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("path")
-	if e.o.Theme == nil || !fs.ValidPath(name) || strings.HasPrefix(name, "templates/") {
+	if e.o.Theme == nil || !fs.ValidPath(name) || !themeTypes[strings.ToLower(path.Ext(name))] || slices.ContainsFunc(strings.Split(name, "/"), isHidden) {
 		return web.NotFound()
 	}
 	b, err := fs.ReadFile(e.o.Theme, name)

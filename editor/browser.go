@@ -56,7 +56,11 @@ func restored(was, posted string) string {
 	}
 	write(old[:head])
 	odd := old[head : len(old)-tail]
+	ends := likely(old)
 	for _, l := range lines[head : len(lines)-tail] {
+		if l.end == "\n" {
+			l.end = ends
+		}
 		for i := range odd { // the next one that a browser could not send, if this is what it became
 			if odd[i].odd() && odd[i].same(l) {
 				l, odd = odd[i], odd[i+1:]
@@ -70,6 +74,23 @@ func restored(was, posted string) string {
 	}
 	write(old[len(old)-tail:])
 	return b.String()
+}
+
+// likely is how most lines of a text end.
+func likely(all []line) string {
+	n := 0
+	for _, l := range all {
+		switch l.end {
+		case "\r\n":
+			n++
+		case "\n":
+			n--
+		}
+	}
+	if n > 0 {
+		return "\r\n"
+	}
+	return "\n"
 }
 
 // line is a line of a text, and how it ends: by LF, CRLF, CR or, as the last one, by

@@ -34,6 +34,7 @@ type clashView struct {
 // calls ours stands in the repository: to who sends the form that is theirs.
 func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Values) []clashView {
 	var all []clashView
+	d := newComparison()
 	for _, c := range clashes {
 		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, &view.Collection.Schema, c.Field)}
 		if c.Pointer == "" {
@@ -44,7 +45,7 @@ func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Va
 		theirs, isText := c.Ours.Value.(string)
 		mine, alsoText := c.Theirs.Value.(string)
 		if isText && alsoText {
-			one.TheirsHTML, one.MineHTML = marked(base, theirs), marked(base, mine)
+			one.TheirsHTML, one.MineHTML = d.marked(base, theirs), d.marked(base, mine)
 			one.Text, one.IsText = shown(mine), true
 			if again := "text" + one.Name; posted.Has(again) { // as it was written anew before
 				one.Text = received(posted.Get(again))

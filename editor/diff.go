@@ -43,20 +43,20 @@ type bodyPart struct {
 
 // changesOf tells two states of an entry apart.
 func changesOf(v *visit, s *content.Schema, fields []content.FieldChange, before, after string) *changesView {
-	c := &changesView{}
+	c, d := &changesView{}, newComparison()
 	for _, f := range fields {
 		one := fieldChange{Label: labelOf(v, s, f.Field)}
 		old, isOld := f.Old.Value.(string)
 		is, isNew := f.New.Value.(string)
 		if isOld && isNew {
-			one.HTML = marked(old, is)
+			one.HTML = d.marked(old, is)
 		} else {
 			one.Old, one.New = v.Value(f.Old.Value), v.Value(f.New.Value)
 		}
 		c.Fields = append(c.Fields, one)
 	}
 	if before != after {
-		c.Body = bodyParts(before, after)
+		c.Body = d.bodyParts(before, after)
 	}
 	return c
 }
@@ -74,9 +74,9 @@ func labelOf(v *visit, s *content.Schema, name string) string {
 }
 
 // bodyParts compares two texts by lines, and changed lines by words.
-func bodyParts(before, after string) []bodyPart {
+func (d *comparison) bodyParts(before, after string) []bodyPart {
 	a, b := lines(before), lines(after)
-	script := compare(a, b)
+	script := d.compare(a, b)
 	var parts []bodyPart
 	var html strings.Builder
 	skipped := 0
@@ -112,7 +112,7 @@ func bodyParts(before, after string) []bodyPart {
 				is.WriteString(script[i].text)
 			}
 		}
-		html.WriteString(string(marked(old.String(), is.String())))
+		html.WriteString(string(d.marked(old.String(), is.String())))
 	}
 	if html.Len() > 0 {
 		parts = append(parts, bodyPart{HTML: template.HTML(html.String())}) //nolint:gosec // escaped above
@@ -128,10 +128,10 @@ func lines(s string) []string { return strings.SplitAfter(strings.ReplaceAll(s, 
 
 // marked is the change of a text, with the words that were removed in del and those that
 // were added in ins.
-func marked(before, after string) template.HTML {
+func (d *comparison) marked(before, after string) template.HTML {
 	var b strings.Builder
 	tags := map[op]string{removed: "del", added: "ins"}
-	script := compare(tokens(before), tokens(after))
+	script := d.compare(tokens(before), tokens(after))
 	for i := 0; i < len(script); {
 		j := i
 		var text strings.Builder
@@ -188,12 +188,17 @@ type step struct {
 	text string
 }
 
-// maxCompared bounds the product of the lengths of what is compared; beyond it the one
-// is told as removed, the other as added.
+// maxCompared bounds the work of a comparison: the products of the lengths of what is
+// compared. Beyond it the one is told as removed, the other as added.
 const maxCompared = 4 << 20
 
+// comparison is of all that one page tells apart, on one budget.
+type comparison struct{ left int }
+
+func newComparison() *comparison { return &comparison{maxCompared} }
+
 // compare is how a becomes b, by a longest common subsequence.
-func compare(a, b []string) []step {
+func (d *comparison) compare(a, b []string) []step {
 	var script, tail []step
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		script = append(script, step{same, a[0]})
@@ -203,7 +208,8 @@ func compare(a, b []string) []step {
 		tail = append(tail, step{same, a[len(a)-1]})
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	if len(a)*len(b) <= maxCompared && len(a) > 0 && len(b) > 0 {
+	if n := len(a) * len(b); n > 0 && n <= d.left {
+		d.left -= n
 		script = append(script, middle(a, b)...)
 	} else {
 		for _, s := range a {

@@ -314,15 +314,21 @@ func (e *Editor) again(v *visit, view *entryView, entry *site.Entry, posted url.
 }
 
 func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, posted url.Values, status int, problems []content.Problem, told *notice) error {
+	was := entry // as the form showed it: the keys of items are those of its revision
+	if base := posted.Get("base"); base != "" && base != entry.Revision {
+		if old, err := e.site.EntryAt(v.r.Context(), v.caller, view.Ref, base); err == nil {
+			was = old
+		}
+	}
 	f := e.formOf(v, view, posted)
-	controls, _ := f.fields(entry.Fields)
+	controls, _ := f.fields(was.Fields)
 	view.split(controls)
 	view.Posted = true
 	view.Revision, view.Message = posted.Get("base"), posted.Get("message")
 	if key := posted.Get("key"); key != "" && status == http.StatusOK { // what was refused is sent anew
 		view.Key = key
 	}
-	body, err := entry.Body()
+	body, err := was.Body()
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (e *Editor) narrow(v *visit, collection string, q *site.Query, f content.Fi
 		if t, ok := content.ParseTime(one.From); ok && t.DateOnly {
 			add(site.Gte, one.From)
 		}
-		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly {
+		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly && t.Year() < 9999 {
 			add(site.Lt, t.AddDate(0, 0, 1).Format("2006-01-02"))
 		}
 	case content.TypeInteger, content.TypeNumber:

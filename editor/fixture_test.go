@@ -3,6 +3,7 @@ package editor_test
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -31,6 +32,7 @@ type service struct {
 	editor *editor.Editor
 	http   *http.Client // who is logged in as an editor
 
+	floor    *web.Floor
 	accounts *auth.Accounts
 	roles    map[string]string // of people
 }
@@ -103,6 +105,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	}
 	s.accounts = auth.NewAccounts(db, []string{"editor", "reader"})
 	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
+	s.floor = floor
 	keys := db.Keys()
 	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
 	if err != nil {
@@ -374,4 +377,19 @@ func documents(t *testing.T, names ...string) map[string]string {
 		}
 	}
 	return found
+}
+
+// themed are the pages of the service with a theme.
+func (s *service) themed(theme fs.FS) *editor.Editor {
+	s.Helper()
+	e, err := editor.New(editor.Options{Web: s.floor, Site: s.Site, Name: "Consultations citoyennes", Theme: theme})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return e
+}
+
+// fieldOf is a list of values of a type.
+func fieldOf(name string, of content.Type, options ...content.Value) content.Field {
+	return content.Field{Name: name, Type: content.TypeList, Of: &content.Field{Type: of, Options: options}}
 }

@@ -275,6 +275,17 @@ func (f *form) list(c *control, was content.Maybe, pointer string) content.Maybe
 			keys[i] = strconv.Itoa(i)
 		}
 	}
+	of := c.Field.Of
+	switch of.Type { // which stand in a row, beside the buttons that move them
+	case content.TypeBoolean:
+		other := *of
+		other.Type, other.Options = content.TypeSelect, []content.Value{true, false}
+		of = &other
+	case content.TypeList:
+		other := *of
+		other.Type = "" // as JSON
+		of = &other
+	}
 	seen := map[string]bool{"": true}
 	var is []content.Value
 	for _, key := range keys {
@@ -289,7 +300,10 @@ func (f *form) list(c *control, was content.Maybe, pointer string) content.Maybe
 			continue
 		}
 		path := append(c.Path[:len(c.Path):len(c.Path)], len(is))
-		item, after := f.value(c.Field.Of, before, pointer+"/"+key, path)
+		item, after := f.value(of, before, pointer+"/"+key, path)
+		if item.Kind == "radios" {
+			item.Kind = "select"
+		}
 		item.Key, item.Label, item.Frozen = key, "", item.Frozen || c.Frozen
 		c.Items = append(c.Items, item)
 		if after.Present {
@@ -401,6 +415,9 @@ func (f *form) choices(c *control, was content.Maybe) {
 		known := false
 		for _, v := range c.Field.Options {
 			o := choice{jsonOf(v), textOf(v), jsonOf(v) == c.Value}
+			if b, ok := v.(bool); ok {
+				o.Label = f.words.T(map[bool]string{true: "yes", false: "no"}[b])
+			}
 			known = known || o.Chosen
 			c.Choices = append(c.Choices, o)
 		}

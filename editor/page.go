@@ -243,7 +243,7 @@ func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (e *Editor) sentForm(v *visit) []choice {
 	path := strings.TrimPrefix(v.r.URL.Path, Prefix)
 	kind, _, _ := strings.Cut(path, "/")
-	if kind != "entry" && kind != "new" && kind != "source" || e.web.SameOrigin(v.r, true) != nil {
+	if kind != "entry" && kind != "new" && kind != "source" && kind != "block" || e.web.SameOrigin(v.r, true) != nil {
 		return nil
 	}
 	posted, err := e.form(v)

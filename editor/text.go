@@ -74,11 +74,13 @@ func (e *Editor) resolved(v *visit, safe string) template.HTML {
 	var b strings.Builder
 	z := html.NewTokenizer(strings.NewReader(safe))
 	for {
-		if z.Next() == html.ErrorToken {
+		kind := z.Next()
+		if kind == html.ErrorToken {
 			return template.HTML(b.String()) //nolint:gosec // of safe HTML, and addresses that are escaped
 		}
-		t := z.Token()
-		if t.Type == html.StartTagToken || t.Type == html.SelfClosingTagToken {
+		raw := string(z.Raw()) // before Token, which unescapes texts in their place
+		if kind == html.StartTagToken || kind == html.SelfClosingTagToken {
+			t := z.Token()
 			switch t.Data {
 			case "img":
 				for i := range t.Attr {
@@ -94,10 +96,11 @@ func (e *Editor) resolved(v *visit, safe string) template.HTML {
 				}
 				t.Attr = append(t.Attr, html.Attribute{Key: "target", Val: "_blank"}, html.Attribute{Key: "tabindex", Val: "-1"})
 			}
-			b.WriteString(t.String())
-			continue
+			if t.Data == "img" || t.Data == "a" {
+				raw = t.String()
+			}
 		}
-		b.Write(z.Raw())
+		b.WriteString(raw)
 	}
 }
 
@@ -255,7 +258,7 @@ func (e *Editor) saveBlock(v *visit) error {
 			if !ok {
 				return nil, web.NotFound()
 			}
-			return d.Apply(content.SetBody(body[:b.Start] + restored(body[b.Start:b.End], posted.Get("text")) + body[b.End:]))
+			return d.Apply(content.SetBody(restored(body, withBlock(body, b, posted.Get("text")))))
 		}, site.Write{Precondition: site.Precondition{Base: posted.Get("base")}, Key: key, DryRun: dry})
 		if err != nil {
 			return "", err
@@ -267,16 +270,41 @@ func (e *Editor) saveBlock(v *visit) error {
 		return refPath("entry", ref) + "?saved=1", nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
-		p, text := e.refusal(v, err)
-		view, again := e.single(v, posted.Get("n"))
-		if again != nil {
-			return err
-		}
-		view.Text, view.Fault = received(posted.Get("text")), text.Text+" "+v.T("form.kept")
-		return e.show(v, p.Status, "block", view.Title, ref.Collection, view)
+		return e.blockUnsaved(v, ref, posted, n, err)
 	}
 	if err != nil {
 		return err
 	}
 	return v.leadTo(path)
+}
+
+// withBlock is a text as a browser has it, with another block in the place of b.
+func withBlock(text string, b preview.Block, block string) string {
+	return shown(text[:b.Start]) + received(block) + shown(text[b.End:])
+}
+
+// blockUnsaved shows the whole form of an entry, with a block that was not saved in it, and
+// the reason: of the block alone nobody could tell where it belongs by now.
+func (e *Editor) blockUnsaved(v *visit, ref site.Ref, posted url.Values, n int, err error) error {
+	view, entry, failed := e.open(v, ref)
+	if failed != nil {
+		return failed
+	}
+	old, failed := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base"))
+	if failed != nil {
+		return failed
+	}
+	body, failed := old.Body()
+	if failed != nil {
+		return failed
+	}
+	page, failed := e.site.Blocks(v.r.Context(), v.caller, body)
+	if failed != nil {
+		return failed
+	}
+	b, ok := blockAt(page, n)
+	if !ok {
+		return web.NotFound()
+	}
+	return e.unsaved(v, view, entry, url.Values{"base": {posted.Get("base")}, "body": {withBlock(body, b, posted.Get("text"))}}, err)
 }

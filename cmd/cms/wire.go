@@ -244,7 +244,11 @@ func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, e
 	}
 	var theme fs.FS
 	if c.Editor.Theme != "" {
-		theme = os.DirFS(c.Editor.Theme)
+		root, err := os.OpenRoot(c.Editor.Theme) // links out of it lead nowhere
+		if err != nil {
+			return nil, err
+		}
+		theme = root.FS()
 	}
 	return editor.New(editor.Options{
 		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},

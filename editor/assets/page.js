@@ -10,9 +10,10 @@ export const paged = (box, body, fetched, say, target) => {
 	const kind = el => say('kind.' + el.dataset.block)
 
 	const draw = async focus => {
-		text = body.value
-		const fresh = await fetched(text)
-		if (!fresh || text !== body.value) return
+		const now = body.value
+		const fresh = await fetched(now)
+		if (!fresh || open || now !== body.value) return
+		text = now
 		box.replaceChildren(...fresh)
 		for (const a of box.querySelectorAll('a.edit')) a.remove()
 		const all = blocks()
@@ -66,11 +67,17 @@ export const paged = (box, body, fetched, say, target) => {
 		el.replaceChildren(hint, area)
 		el.classList.add('editing')
 		open = { el, start, end, area, index, fresh: start === end }
-		area.addEventListener('input', () => put(area.value))
+		area.addEventListener('input', () => {
+			if (open?.area !== area) { // closed, but not drawn anew: there was no connection
+				open = { el, start: +el.dataset.start, end: +el.dataset.end, area, index, fresh: false }
+				target(area)
+			}
+			put(area.value)
+		})
 		area.addEventListener('keydown', e => {
 			const beside = e.key === 'ArrowDown' && area.selectionStart === area.value.length ? 1 : e.key === 'ArrowUp' && area.selectionEnd === 0 ? -1 : 0
 			if (e.key === 'Escape') close(index)
-			else if (beside) close(index + beside, true)
+			else if (beside) close(Math.max(0, index + beside), true)
 			else return
 			e.preventDefault()
 		})
@@ -99,6 +106,16 @@ export const paged = (box, body, fetched, say, target) => {
 		if (!was) return
 		open = null
 		target(null)
+		// Until the blocks are drawn anew, they stand where they do by now.
+		const by = body.value.length - text.length
+		for (const b of blocks()) {
+			if (b === was.el || +b.dataset.start < was.end) continue
+			b.dataset.start = +b.dataset.start + by
+			b.dataset.end = +b.dataset.end + by
+		}
+		was.el.dataset.start = was.start
+		was.el.dataset.end = was.end + by
+		text = body.value
 		await draw(focus)
 		if (edit_) {
 			const el = blocks()[focus]
