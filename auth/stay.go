@@ -36,6 +36,16 @@ func (s *Sessions) issueStaying(stored *state.Session, account state.Account, no
 // ErrNoSession. The database hears of it once in a quarter of the time that a session
 // may rest.
 func (s *Sessions) Stay(ctx context.Context, token string) (*Principal, error) {
+	return s.staying(ctx, token, true)
+}
+
+// Look is who a session that stays is of, as Stay tells it, without prolonging it: for what
+// a page does by itself while nobody uses it.
+func (s *Sessions) Look(ctx context.Context, token string) (*Principal, error) {
+	return s.staying(ctx, token, false)
+}
+
+func (s *Sessions) staying(ctx context.Context, token string, prolong bool) (*Principal, error) {
 	id, secret, _ := strings.Cut(token, ".")
 	stored, account, err := s.find(ctx, id)
 	if errors.Is(err, state.ErrUnknown) {
@@ -48,7 +58,7 @@ func (s *Sessions) Stay(ctx context.Context, token string) (*Principal, error) {
 	if !stays(&stored) || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil) {
 		return nil, ErrNoSession
 	}
-	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); until.Sub(stored.AccessUntil) > s.o.Idle/4 {
+	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); prolong && until.Sub(stored.AccessUntil) > s.o.Idle/4 {
 		if err := s.store.Prolong(ctx, id, until); err != nil {
 			return nil, err
 		}

@@ -119,7 +119,17 @@ func TestStayIsProlonged(t *testing.T) {
 		if stored, _, err := g.store.Find(t.Context(), id); err != nil || !stored.AccessUntil.Equal(until) {
 			t.Errorf("used after five minutes it is stored anew: %+v, %v", stored, err)
 		}
+		until = rested(10 * time.Minute)
+		if pr, err := g.Look(t.Context(), s.Access); err != nil || !pr.Expires.Equal(until) {
+			t.Errorf("looked at, it is %+v, %v; want it to end at %s", pr, err, until)
+		}
+		if stored, _, err := g.store.Find(t.Context(), id); err != nil || !stored.AccessUntil.Equal(until) {
+			t.Errorf("looked at, it is stored anew: %+v, %v", stored, err)
+		}
 		rested(-time.Second)
+		if _, err := g.Look(t.Context(), s.Access); !errors.Is(err, ErrNoSession) {
+			t.Errorf("looked at, having rested for too long: %v", err)
+		}
 		wantGone(t, g.Sessions, s.Access, "rested for too long")
 
 		short := sessionsOn(t, g.people, SessionOptions{Idle: time.Hour, Lifetime: 20 * time.Minute})

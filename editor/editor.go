@@ -186,7 +186,7 @@ func (e *Editor) routes() {
 		op := web.Operation{Name: r.name, Route: Prefix + strings.TrimSuffix(path, "{$}"), Body: r.body, Caller: e.web.PageCaller}
 		op.Form, op.Time = true, r.time
 		if r.stream {
-			op.Stream, op.Unlimited = true, true
+			op.Stream, op.Unlimited, op.Caller = true, true, e.web.PageWatcher
 		}
 		if r.anyone {
 			op.Caller = web.Anyone

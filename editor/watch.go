@@ -109,7 +109,7 @@ func (w *watcher) Tell(ctx context.Context, out *stream.Writer) error {
 
 // Check implements [stream.Watcher].
 func (w *watcher) Check(r *http.Request) error {
-	pr, err := w.e.web.PageCaller(r)
+	pr, err := w.e.web.PageWatcher(r)
 	if err == nil {
 		w.visit.caller = pr
 		_, err = w.e.site.Entry(r.Context(), pr, w.ref)

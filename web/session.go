@@ -165,3 +165,12 @@ func (f *Floor) PageCaller(r *http.Request) (*auth.Principal, error) {
 	}
 	return f.sessions.Stay(r.Context(), token)
 }
+
+// PageWatcher is PageCaller for what a page does by itself, which is no use of a session.
+func (f *Floor) PageWatcher(r *http.Request) (*auth.Principal, error) {
+	token := f.cookies.PageToken(r)
+	if f.sessions == nil || token == "" {
+		return nil, auth.ErrNoSession
+	}
+	return f.sessions.Look(r.Context(), token)
+}
