@@ -191,8 +191,8 @@ func (l *syncTracker) syncFolder(name string) (did bool, err error) {
 		}
 		did = true
 	}
-	if did {
-		if err := l.disk.SyncDir(path); err != nil {
+	if did { // Git prunes folders of loose objects that it has packed
+		if err := ignoreNotExist(l.disk.SyncDir(path)); err != nil {
 			return did, err
 		}
 	}
