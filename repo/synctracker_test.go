@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,43 @@ func (d *syncCounter) SyncFile(name string) error {
 		d.synced = append(d.synced, filepath.Base(name))
 	}
 	return d.osDisk.SyncFile(name)
+}
+
+// A pruner takes away the folder of a loose object as soon as that is synced, as Git does
+// that has packed it.
+type pruner struct {
+	osDisk
+	pruned int
+}
+
+func (d *pruner) SyncFile(name string) error {
+	err := d.osDisk.SyncFile(name)
+	if folder := filepath.Dir(name); len(filepath.Base(folder)) == 2 {
+		d.pruned++
+		return errors.Join(err, os.RemoveAll(folder))
+	}
+	return err
+}
+
+// TestFoldersThatArePruned: what goes while it is made durable is no failure, and what
+// stays is synced all the same.
+func TestFoldersThatArePruned(t *testing.T) {
+	t.Parallel()
+	objects := t.TempDir()
+	for _, name := range []string{"0a/x", "df/y", "df/z", "pack/p.pack"} {
+		write(t, objects, name, "x")
+	}
+	d := new(pruner)
+	l := &syncTracker{disk: d, objects: objects, folders: map[string]*syncedFolder{}}
+	if err := l.syncNew(); err != nil {
+		t.Fatal(err)
+	}
+	if d.pruned != 2 { // the second object of df is gone by then, which is no failure either
+		t.Errorf("%d folders were pruned, want both", d.pruned)
+	}
+	if !l.folders["pack"].files["p.pack"] {
+		t.Error("the pack is not known to be durable")
+	}
 }
 
 // TestDurablePacksAreRemembered: a start after an orderly stop syncs no pack that the
