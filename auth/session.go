@@ -275,19 +275,29 @@ func (s *Sessions) find(ctx context.Context, id string) (state.Session, state.Ac
 	return stored, account, err
 }
 
-// Principal is who an access token speaks for, or ErrNoSession.
-func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, error) {
+// open gives the session of an access token that is good at a time, and its account, or
+// ErrNoSession. The session is one that stays, or one that does not, as is asked.
+func (s *Sessions) open(ctx context.Context, access string, staying bool, now time.Time) (state.Session, state.Account, error) {
 	id, secret, _ := strings.Cut(access, ".")
 	stored, account, err := s.find(ctx, id)
-	if errors.Is(err, state.ErrUnknown) {
-		return nil, ErrNoSession
+	if errors.Is(err, state.ErrUnknown) ||
+		err == nil && (stays(&stored) != staying || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil)) {
+		err = ErrNoSession
 	}
+	return stored, account, err
+}
+
+// Principal is who an access token speaks for, or ErrNoSession.
+func (s *Sessions) Principal(ctx context.Context, access string) (*Principal, error) {
+	stored, account, err := s.open(ctx, access, false, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	if stays(&stored) || !hashes(secret, stored.AccessHash) || !time.Now().Before(stored.AccessUntil) {
-		return nil, ErrNoSession
-	}
+	return speaker(&stored, account)
+}
+
+// speaker is who a session speaks for, until its access ends.
+func speaker(stored *state.Session, account state.Account) (*Principal, error) {
 	pr, err := principalOf(account)
 	if err != nil {
 		return nil, err

@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"strings"
 	"time"
 
 	"cms/state"
@@ -46,47 +44,28 @@ func (s *Sessions) Look(ctx context.Context, token string) (*Principal, error) {
 }
 
 func (s *Sessions) staying(ctx context.Context, token string, prolong bool) (*Principal, error) {
-	id, secret, _ := strings.Cut(token, ".")
-	stored, account, err := s.find(ctx, id)
-	if errors.Is(err, state.ErrUnknown) {
-		return nil, ErrNoSession
-	}
+	now := time.Now()
+	stored, account, err := s.open(ctx, token, true, now)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	if !stays(&stored) || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil) {
-		return nil, ErrNoSession
-	}
 	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); prolong && until.Sub(stored.AccessUntil) > s.o.Idle/4 {
-		if err := s.store.Prolong(ctx, id, until); err != nil {
+		if err := s.store.Prolong(ctx, stored.ID, until); err != nil {
 			return nil, err
 		}
 		stored.AccessUntil = until
 	}
-	pr, err := principalOf(account)
-	if err != nil {
-		return nil, err
-	}
-	pr.Expires = stored.AccessUntil
-	return pr, nil
+	return speaker(&stored, account)
 }
 
 // Settle exchanges a session, named by its access token, for one that stays, in its place:
 // it ends when the one before would have ended, and a logout ends it at its provider too.
 // The error is ErrNoSession where it does not count, or somebody else has exchanged it.
 func (s *Sessions) Settle(ctx context.Context, access string) (*Session, error) {
-	id, secret, _ := strings.Cut(access, ".")
-	stored, account, err := s.find(ctx, id)
-	if errors.Is(err, state.ErrUnknown) {
-		return nil, ErrNoSession
-	}
+	now := time.Now()
+	stored, account, err := s.open(ctx, access, false, now)
 	if err != nil {
 		return nil, err
-	}
-	now := time.Now()
-	if stays(&stored) || !hashes(secret, stored.AccessHash) || !now.Before(stored.AccessUntil) {
-		return nil, ErrNoSession
 	}
 	next := stored
 	next.RefreshHash = ""
@@ -101,6 +80,6 @@ func (s *Sessions) Settle(ctx context.Context, access string) (*Session, error) 
 	if !first {
 		return nil, ErrNoSession
 	}
-	s.o.Logger.InfoContext(ctx, "the session stays", "account", account.ID, "session", id)
+	s.o.Logger.InfoContext(ctx, "the session stays", "account", account.ID, "session", stored.ID)
 	return session, nil
 }
