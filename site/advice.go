@@ -101,20 +101,11 @@ func (s *Site) AdviceOn(ctx context.Context, pr *auth.Principal, ref Ref) (*Entr
 // none. A page looks at as many entries as its limit, or at fewer where that costs much.
 // What was found is kept by revision, so that a retry gets further.
 func (s *Site) AdviceReport(ctx context.Context, pr *auth.Principal, collection string, q Query, rules ...advice.Rule) (*AdvicePage, error) {
-	acc, err := s.access(pr, collection, auth.Read)
+	l, all, err := s.asked(ctx, pr, collection, q)
 	if err != nil {
 		return nil, err
 	}
-	acc.budget = s.budget(ctx, pr, scanBudget)
-	l, err := acc.list(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.find(ctx, l)
-	if err != nil {
-		return nil, err
-	}
-	acc.budget = s.budget(ctx, pr, pageBudget)
+	acc := l.access
 	defer acc.budget.release()
 	r, visible, size, snap := l.reader(), acc.visible(), 0, s.repo.View()
 	page := &AdvicePage{}
@@ -136,7 +127,7 @@ func (s *Site) AdviceReport(ctx context.Context, pr *auth.Principal, collection 
 		if err != nil {
 			return nil, err
 		}
-		if texts = asked(texts, rules); len(texts) > 0 {
+		if texts = ofRules(texts, rules); len(texts) > 0 {
 			seen = acc.crossCheck(seen, snap)
 			page.Items = append(page.Items, EntryAdvice{seen, texts})
 			size += seen.size() + weighAdvice(texts)
@@ -147,8 +138,8 @@ func (s *Site) AdviceReport(ctx context.Context, pr *auth.Principal, collection 
 	return page, nil
 }
 
-// asked are the texts with findings of some rules, all where there are none.
-func asked(texts []TextAdvice, rules []advice.Rule) []TextAdvice {
+// ofRules are the texts with findings of some rules, all where there are none.
+func ofRules(texts []TextAdvice, rules []advice.Rule) []TextAdvice {
 	if len(rules) == 0 {
 		return texts
 	}

@@ -45,25 +45,34 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	case err != nil:
 		return nil, err
 	}
+	n, err := s.tell(ctx, pr, seen, commits)
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 && commits[n-1].Commit.String() != head {
+		seen.Until, seen.More = commits[n-1].Commit.String(), true
+	}
+	return seen, nil
+}
+
+// tell adds to a page what pr sees of commits, and says of how many: fewer than all where
+// that has cost much.
+func (s *Site) tell(ctx context.Context, pr *auth.Principal, seen *Seen, commits []repo.CommitChanges) (n int, err error) {
 	r := s.changeReader(ctx, pr, math.MaxInt64)
 	defer r.effort.release()
 	for i, c := range commits {
 		for _, f := range c.Changes {
 			told, err := r.changes(ctx, c, f)
 			if err != nil {
-				return nil, err
+				return 0, err
 			}
 			seen.Changes = append(seen.Changes, told...)
 		}
 		if r.effort.spent() > pageBudget {
-			commits = commits[:i+1]
-			break
+			return i + 1, nil
 		}
 	}
-	if n := len(commits); n > 0 && commits[n-1].Commit.String() != head {
-		seen.Until, seen.More = commits[n-1].Commit.String(), true
-	}
-	return seen, nil
+	return len(commits), nil
 }
 
 // Before is [Site.Since] from its other end: what the commits from until back to since did,
@@ -88,20 +97,12 @@ func (s *Site) Before(ctx context.Context, pr *auth.Principal, since, until stri
 		return nil, err
 	}
 	seen.Next = hexOrEmpty(next)
-	r := s.changeReader(ctx, pr, math.MaxInt64)
-	defer r.effort.release()
-	for i, c := range commits {
-		for _, f := range c.Changes {
-			told, err := r.changes(ctx, c, f)
-			if err != nil {
-				return nil, err
-			}
-			seen.Changes = append(seen.Changes, told...)
-		}
-		if r.effort.spent() > pageBudget && i+1 < len(commits) {
-			seen.Next = commits[i+1].Commit.String()
-			break
-		}
+	n, err := s.tell(ctx, pr, seen, commits)
+	if err != nil {
+		return nil, err
+	}
+	if n < len(commits) {
+		seen.Next = commits[n].Commit.String()
 	}
 	seen.More = seen.Next != ""
 	return seen, nil

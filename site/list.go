@@ -64,20 +64,11 @@ type Page struct {
 //
 // Entries are shared with other lists, and must not be changed.
 func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, q Query) (*Page, error) {
-	acc, err := s.access(pr, collection, auth.Read)
+	l, all, err := s.asked(ctx, pr, collection, q)
 	if err != nil {
 		return nil, err
 	}
-	acc.budget = s.budget(ctx, pr, scanBudget)
-	l, err := acc.list(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.find(ctx, l)
-	if err != nil {
-		return nil, err
-	}
-	acc.budget = s.budget(ctx, pr, pageBudget)
+	acc := l.access
 	defer acc.budget.release()
 	r := l.reader()
 	found := make([]*repo.Entry, 0, min(q.Limit+1, all.len()))
@@ -113,6 +104,26 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 		page.Next = l.cursor(position{r.key(last), last.Slug.String()})
 	}
 	return page, nil
+}
+
+// asked is a query of pr that makes sense, and what it finds. A page of that has a budget
+// of its own, which whoever reads the page releases.
+func (s *Site) asked(ctx context.Context, pr *auth.Principal, collection string, q Query) (*list, *order, error) {
+	acc, err := s.access(pr, collection, auth.Read)
+	if err != nil {
+		return nil, nil, err
+	}
+	acc.budget = s.budget(ctx, pr, scanBudget)
+	l, err := acc.list(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := s.find(ctx, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	acc.budget = s.budget(ctx, pr, pageBudget)
+	return l, all, nil
 }
 
 func set(names []string) map[string]bool {
