@@ -250,11 +250,7 @@ func (e *Editor) bodyAt(v *visit, ref site.Ref, at *site.State) (string, error) 
 
 // restore makes an entry what it was at a commit.
 func (e *Editor) restore(v *visit) error {
-	ref, err := v.ref()
-	if err != nil {
-		return err
-	}
-	posted, err := e.form(v)
+	ref, posted, err := e.formAbout(v)
 	if err != nil {
 		return err
 	}

@@ -192,11 +192,7 @@ func find(controls []*control, field string) *control {
 
 // saveEntry does what a button of the form of an entry asks for.
 func (e *Editor) saveEntry(v *visit) error {
-	ref, err := v.ref()
-	if err != nil {
-		return err
-	}
-	posted, err := e.form(v)
+	ref, posted, err := e.formAbout(v)
 	if err != nil {
 		return err
 	}

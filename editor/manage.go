@@ -210,11 +210,7 @@ func (e *Editor) showSource(v *visit, status int, with func(*sourceView)) error 
 
 // saveSource makes a file what a form says.
 func (e *Editor) saveSource(v *visit) error {
-	ref, err := v.ref()
-	if err != nil {
-		return err
-	}
-	posted, err := e.form(v)
+	ref, posted, err := e.formAbout(v)
 	if err != nil {
 		return err
 	}

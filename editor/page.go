@@ -215,6 +215,16 @@ func (e *Editor) form(v *visit) (url.Values, error) {
 	return values, nil
 }
 
+// formAbout is the entry that the path of a request names, and what a form about it has sent.
+func (e *Editor) formAbout(v *visit) (site.Ref, url.Values, error) {
+	ref, err := v.ref()
+	if err != nil {
+		return ref, nil, err
+	}
+	posted, err := e.form(v)
+	return ref, posted, err
+}
+
 // Refuse implements [web.Door]: it says why by a page, and leads who is not logged in to
 // where they can.
 func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {

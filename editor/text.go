@@ -235,11 +235,7 @@ func blockAt(page *preview.Page, n int) (preview.Block, bool) {
 
 // saveBlock replaces one block of a text.
 func (e *Editor) saveBlock(v *visit) error {
-	ref, err := v.ref()
-	if err != nil {
-		return err
-	}
-	posted, err := e.form(v)
+	ref, posted, err := e.formAbout(v)
 	if err != nil {
 		return err
 	}
