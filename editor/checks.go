@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cms/advice"
+	"cms/preview"
 	"cms/site"
 )
 
@@ -42,9 +43,9 @@ type repairView struct {
 // maxAbout is how much of what a check is about is shown, in characters.
 const maxAbout = 80
 
-// checks looks at a text whose ends of lines are LF.
-func (e *Editor) checks(v *visit, c site.Collection, text string, ref *site.Ref) *checksView {
-	found, err := e.site.Advice(v.r.Context(), v.caller, text, c.Language)
+// checks looks at a text whose ends of lines are LF, in its blocks.
+func (e *Editor) checks(v *visit, c site.Collection, text string, page *preview.Page, ref *site.Ref) *checksView {
+	found, err := e.site.Advice(v.r.Context(), text, page, c.Language)
 	if err != nil {
 		_, told := e.refusal(v, err)
 		return &checksView{Refused: told.Text}
@@ -98,7 +99,11 @@ func (e *Editor) repair(v *visit, c site.Collection, posted url.Values, which st
 	n, _ := strconv.Atoi(i)
 	m, _ := strconv.Atoi(j)
 	text := received(posted.Get("body"))
-	found, err := e.site.Advice(v.r.Context(), v.caller, text, c.Language)
+	page, err := e.site.Blocks(v.r.Context(), v.caller, text)
+	if err != nil {
+		return err
+	}
+	found, err := e.site.Advice(v.r.Context(), text, page, c.Language)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (e *Editor) entry(v *visit) error {
 	view.split(controls)
 	view.Body = shown(body)
 	view.faults(v, entry.Problems)
-	view.Text, view.Checks = e.textOf(v, view.Body, &ref), e.checks(v, view.Collection, view.Body, &ref)
+	view.Text, view.Checks = e.lookAt(v, view.Collection, view.Body, &ref)
 	view.Others = e.present.look(v.caller, ref, v.now)
 	var told *notice
 	if saved := v.r.URL.Query().Get("saved"); saved != "" {
@@ -334,7 +334,7 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	}
 	view.Body, view.BodyMoved = shown(is), is != body
 	view.faults(v, problems)
-	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
+	view.Text, view.Checks = e.lookAt(v, view.Collection, view.Body, nil)
 	v.w.Header().Set("X-Robots-Tag", "noindex")
 	return e.showNoting(v, status, "entry", view.Title, view.Ref.Collection, told, view)
 }

@@ -34,7 +34,7 @@ func (e *Editor) newEntry(v *visit) error {
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Body = shown(body)
-	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
+	view.Text, view.Checks = e.lookAt(v, view.Collection, view.Body, nil)
 	return e.show(v, http.StatusOK, "entry", view.Title, c.Name, view)
 }
 
@@ -96,7 +96,7 @@ func (e *Editor) newAgain(v *visit, view *entryView, fields *content.Object, bod
 	}
 	view.Body = shown(body)
 	view.faults(v, problems)
-	view.Text, view.Checks = e.textOf(v, view.Body, nil), e.checks(v, view.Collection, view.Body, nil)
+	view.Text, view.Checks = e.lookAt(v, view.Collection, view.Body, nil)
 	return e.showNoting(v, status, "entry", view.Title, view.Collection.Name, told, view)
 }
 

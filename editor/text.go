@@ -35,14 +35,19 @@ type blockView struct {
 	Edit       string        // the address of the page that edits this block alone; "" for none
 }
 
-// textOf shows a text, whose ends of lines are LF, as it will look. The edit pages are
-// those of an entry at a revision.
-func (e *Editor) textOf(v *visit, text string, ref *site.Ref) *textView {
+// lookAt shows a text, whose ends of lines are LF, as it will look, and what could be better
+// in it. The pages that edit a block are those of an entry, where one is given.
+func (e *Editor) lookAt(v *visit, c site.Collection, text string, ref *site.Ref) (*textView, *checksView) {
 	page, err := e.site.Blocks(v.r.Context(), v.caller, text)
 	if err != nil {
 		_, told := e.refusal(v, err)
-		return &textView{Refused: told.Text}
+		return &textView{Refused: told.Text}, &checksView{Refused: told.Text}
 	}
+	return e.textOf(v, text, page, ref), e.checks(v, c, text, page, ref)
+}
+
+// textOf is a text in its blocks as it will look.
+func (e *Editor) textOf(v *visit, text string, page *preview.Page, ref *site.Ref) *textView {
 	t := &textView{Notes: e.resolved(v, page.Notes)}
 	at, units := 0, 0
 	count := func(until int) int {
@@ -163,7 +168,15 @@ func (e *Editor) preview(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return e.part(v, "entry", "text", e.textOf(v, received(posted.Get("body")), nil))
+	text := received(posted.Get("body"))
+	view := &textView{}
+	if page, err := e.site.Blocks(v.r.Context(), v.caller, text); err == nil {
+		view = e.textOf(v, text, page, nil)
+	} else {
+		_, told := e.refusal(v, err)
+		view.Refused = told.Text
+	}
+	return e.part(v, "entry", "text", view)
 }
 
 // part answers with a part of a page.

@@ -58,22 +58,10 @@ func newAdviceCache() adviceCache {
 	return adviceCache{kept}
 }
 
-// Advice is what could be better in a Markdown text, for whoever may preview one. The
-// language is that of the text, "" where nobody says. Rules that are off for the site stay
-// off.
-func (s *Site) Advice(ctx context.Context, pr *auth.Principal, markdown, language string) ([]advice.Finding, error) {
-	if err := s.MayPreview(pr); err != nil {
-		return nil, err
-	}
-	return s.advise(ctx, markdown, language)
-}
-
-// advise looks at a text.
-func (s *Site) advise(ctx context.Context, markdown, language string) ([]advice.Finding, error) {
-	page, err := s.preview.Blocks(ctx, markdown)
-	if err != nil {
-		return nil, notShown(err)
-	}
+// Advice is what could be better in a Markdown text, whose blocks are given as
+// [Site.Blocks] has them. The language is that of the text, "" where nobody says. Rules
+// that are off for the site stay off.
+func (s *Site) Advice(ctx context.Context, markdown string, page *preview.Page, language string) ([]advice.Finding, error) {
 	return advice.Check(ctx, markdown, page, advice.Options{Language: language, Off: s.adviceOff})
 }
 
@@ -201,7 +189,10 @@ func (acc *access) advice(ctx context.Context, e *Entry) ([]TextAdvice, error) {
 	var found []TextAdvice
 	for _, from := range sources {
 		t := TextAdvice{Field: from.at}
-		t.Findings, err = s.advise(ctx, from.text, languageOf(acc.Collection))
+		page, err := s.preview.Blocks(ctx, from.text)
+		if err = notShown(err); err == nil {
+			t.Findings, err = s.Advice(ctx, from.text, page, languageOf(acc.Collection))
+		}
 		if refused := (*Error)(nil); errors.As(err, &refused) && refused.Code == Invalid {
 			t.Refused, err = refused.Detail, nil
 		}

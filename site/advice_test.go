@@ -27,6 +27,15 @@ func newAdvised(t testing.TB) *fixture {
 	})
 }
 
+// advised is what could be better in a text, for a caller.
+func advised(f *fixture, pr *auth.Principal, markdown, language string) ([]advice.Finding, error) {
+	page, err := f.Blocks(f.Context(), pr, markdown)
+	if err != nil {
+		return nil, err
+	}
+	return f.Advice(f.Context(), markdown, page, language)
+}
+
 // toldOf is what a report tells: the rules for each text of each entry.
 func toldOf(items []site.EntryAdvice) string {
 	var all []string
@@ -90,13 +99,13 @@ func TestAdvice(t *testing.T) {
 	_, err = f.AdviceReport(t.Context(), person("eve", "stranger"), "pages", site.Query{Limit: 1})
 	refused(t, err, site.Forbidden, "")
 
-	found, err := f.Advice(t.Context(), local, "![](/a.png)", "fr")
+	found, err := advised(f, local, "![](/a.png)", "fr")
 	if err != nil || len(found) != 1 || found[0].Rule != advice.ImageAlternative {
 		t.Errorf("on a text: got %+v, %v", found, err)
 	}
-	_, err = f.Advice(t.Context(), person("eve", "stranger"), "a", "fr")
+	_, err = advised(f, person("eve", "stranger"), "a", "fr")
 	refused(t, err, site.Forbidden, "")
-	_, err = f.Advice(t.Context(), f.editor, strings.Repeat("a", site.MaxPreviewBytes+1), "fr")
+	_, err = advised(f, f.editor, strings.Repeat("a", site.MaxPreviewBytes+1), "fr")
 	refused(t, err, site.Invalid, "")
 }
 
