@@ -149,8 +149,8 @@ func TestObsoletePacksAreNotRead(t *testing.T) {
 		if err := os.Rename(into+ext+".away", into+ext); err != nil {
 			t.Fatal(err)
 		}
+		known(1)
 	}
-	known(1)
 	if err := j.removeExpired(t.Context(), later()); err != nil {
 		t.Fatal(err)
 	}
