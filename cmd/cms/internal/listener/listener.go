@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ type event struct {
 		Collection string `json:"collection"`
 		Slug       string `json:"slug"`
 		Action     string `json:"action"`
+		From       string `json:"from"` // the file of what was moved
 	} `json:"data"`
 }
 
@@ -184,6 +186,12 @@ func (l *Listener) note(e event) {
 	entry := e.Data.Collection + "/" + e.Data.Slug
 	if l.pages == nil || e.Data.Collection == "" || e.Data.Slug == "" {
 		return
+	}
+	if from := strings.TrimSuffix(e.Data.From, path.Ext(e.Data.From)); from != "" {
+		maps.DeleteFunc(l.changed, func(entry string, _ bool) bool {
+			_, slug, _ := strings.Cut(entry, "/")
+			return strings.HasSuffix(from, "/"+slug)
+		})
 	}
 	_, _, asked := l.pages.of(e.Data.Collection, e.Data.Slug)
 	switch {
