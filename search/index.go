@@ -195,7 +195,7 @@ func singular(word string) []string {
 func nameOf(text string) uint64 {
 	h := fnv.New64a()
 	for w := range words(text) {
-		h.Write(append(AppendFold(nil, w.text), 0)) //nolint:errcheck // never fails
+		h.Write(append(AppendFold(nil, w.text), 0))
 	}
 	return h.Sum64()
 }
