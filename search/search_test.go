@@ -215,7 +215,7 @@ func TestFindWhatWasMeant(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"aidants connct": "aidants", "aidant conect": "aidants", "adiants connect": "aidants", "aidantss": "aidants", "iadants": "aidants",
-		"aidents connct": "aidants", "consultatoin": "consultation", "consultaion publique": "consultation", "elementiare": "ecole", "gestoin": "eau",
+		"aidents connct": "aidants", "consultatoin": "consultation", "consulttation publique": "consultation", "elementiare": "ecole", "gestoin": "eau",
 		"prac": "", "20262": "", "conneet": "aidants", "aidxxts": "", "connexions": "secret", "cnseil": "conseil",
 	} {
 		if got := find(t, x, query, everything); got != want {
@@ -223,7 +223,7 @@ func TestFindWhatWasMeant(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"cons": "conseil consultation", "conseil mun": "conseil", "consultat": "consultation", "consultations": "consultation", "CONS": "conseil consultation",
+		"cons": "conseil consultation", "conseil mun": "conseil", "consultati": "consultation", "consultations": "consultation", "CONS": "conseil consultation",
 		"éco": "ecole", "eco": "ecole", "l’e": "eau ecole", "cons ": "", "aidants c": "aidants", "publi": "consultation", "zz": "", "aidants connct": "aidants", "2026": "eau",
 	} {
 		got := strings.Fields(completed(t, x, query, everything))

@@ -33,7 +33,12 @@ $CMS_COMMIT. Each build is reported back to the service.
 With --repository, the folder is a clone that is kept at the newest commit, and
 the site is built once at the start too. Without it, give the endpoint the type
 generic: its events come one at a time and are of the newest commit, whereas the
-commits of one second cannot be ordered when events of several entries cross.`,
+commits of one second cannot be ordered when events of several entries cross.
+
+With --page-url, the page of each entry that an event told of is looked for after the
+build, and an entry without one is not called live. A pattern has {collection}, {slug},
+{name} (the end of the slug, without a date before it), and {year}, {month} and {day}
+of that date. Events of type generic tell of the last entry alone.`,
 		Example: `  cms listen --secret-env CMS_HOOK_SECRET --repository git@example.org:site.git --dir site --exec "bundle exec jekyll build"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if secretEnv == "" || o.Command == "" {
@@ -64,6 +69,8 @@ commits of one second cannot be ordered when events of several entries cross.`,
 	f.DurationVar(&o.Coalesce, "coalesce", time.Second, "how long a build waits for more events")
 	f.StringVar(&o.Report, "report", "", "the service's `URL`, to report builds to, or none (default: where the event came from)")
 	f.StringVar(&o.SiteURL, "site", "", "the site's `URL`, for the report")
+	f.StringArrayVar(&o.PageURLs, "page-url", nil, "`pattern` of where the page of an entry is, as https://www.example.org/{slug}/ or, in --dir, _site/{slug}.html; of one collection as posts=…; may be repeated")
+	f.DurationVar(&o.PageWait, "page-wait", 10*time.Second, "how long after a build a page is looked for that is not there")
 	return c
 }
 

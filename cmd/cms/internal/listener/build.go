@@ -15,14 +15,16 @@ import (
 // grace is how long a command has to end after SIGTERM.
 const grace = 10 * time.Second
 
-// run runs the command, with CMS_COMMIT set to the commit.
-func (l *Listener) run(ctx context.Context, commit string) error {
+// run runs the command, with CMS_COMMIT set to the commit, and gives the end of its output.
+func (l *Listener) run(ctx context.Context, commit string) (output string, err error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", l.o.Command)
 	cmd.Dir = l.o.Dir
 	cmd.Env = append(os.Environ(), "CMS_COMMIT="+commit)
-	cmd.Stdout, cmd.Stderr = l.o.Output, l.o.Output
+	out := &tail{to: l.o.Output}
+	cmd.Stdout, cmd.Stderr = out, out
 	own(cmd)
-	return cmd.Run()
+	err = cmd.Run()
+	return out.end(), err
 }
 
 // own gives cmd a process group of its own, so that whatever it starts ends

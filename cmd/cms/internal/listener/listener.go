@@ -4,14 +4,17 @@
 package listener
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +22,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"cms/webhooks"
 )
 
 const maxHook = 1 << 20 // bytes of a webhook's body
@@ -33,6 +38,8 @@ type Options struct {
 	Coalesce   time.Duration // how long a build waits for more events
 	Report     string        // the service's public URL; "" to believe the events, "none" not to report
 	SiteURL    string        // where a build can be seen, for the report
+	PageURLs   []string      // patterns of where the pages of entries are; none looks for no pages
+	PageWait   time.Duration // how long a page is looked for that is not there after a build
 	Output     io.Writer     // of the command
 	Logger     *slog.Logger
 }
@@ -43,11 +50,13 @@ type Listener struct {
 	o        Options
 	verify   []*standardwebhooks.Webhook
 	reporter *reporter
+	pages    *pages        // nil where none are looked for
 	wake     chan struct{} // holds one value when an event came since the last build began
 
-	mu     sync.Mutex
-	newest event  // of those that came
-	built  string // the commit of the last build that succeeded; set by Run
+	mu      sync.Mutex
+	newest  event           // of those that came
+	built   string          // the commit of the last build that succeeded; set by Run
+	changed map[string]bool // the entries whose pages are to be looked for
 }
 
 // event is what a build needs to know of a CloudEvent.
@@ -58,7 +67,11 @@ type event struct {
 	Sequence string    `json:"sequence"` // in the history, as text; "" from a service of an earlier version
 	Time     time.Time `json:"time,omitzero"`
 	Data     struct {
-		Commit string `json:"commit"`
+		Commit     string `json:"commit"`
+		Collection string `json:"collection"`
+		Slug       string `json:"slug"`
+		Action     string `json:"action"`
+		From       string `json:"from"` // the file of what was moved
 	} `json:"data"`
 }
 
@@ -76,7 +89,11 @@ func New(o Options) (*Listener, error) {
 			return nil, fmt.Errorf("listen: %w", err)
 		}
 	}
-	l := &Listener{o: o, wake: make(chan struct{}, 1)}
+	l := &Listener{o: o, wake: make(chan struct{}, 1), changed: map[string]bool{}}
+	var err error
+	if l.pages, err = newPages(o.PageURLs, o.Dir, o.PageWait); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
 	for _, secret := range o.Secrets {
 		w, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
@@ -156,11 +173,61 @@ func (l *Listener) receive(e event) {
 	if e.after(&l.newest, l.newest.Data.Commit == l.built) {
 		l.newest = e
 	}
+	l.note(e)
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default: // a build is due anyway
 	}
+}
+
+// note remembers the entry of an event, whose page is to be looked for. The lock is held.
+func (l *Listener) note(e event) {
+	entry := e.Data.Collection + "/" + e.Data.Slug
+	if l.pages == nil || e.Data.Collection == "" || e.Data.Slug == "" {
+		return
+	}
+	if from := strings.TrimSuffix(e.Data.From, path.Ext(e.Data.From)); from != "" {
+		maps.DeleteFunc(l.changed, func(entry string, _ bool) bool {
+			_, slug, _ := strings.Cut(entry, "/")
+			return strings.HasSuffix(from, "/"+slug)
+		})
+	}
+	_, _, asked := l.pages.of(e.Data.Collection, e.Data.Slug)
+	switch {
+	case e.Data.Action == "deleted":
+		delete(l.changed, entry)
+	case asked && (l.changed[entry] || len(l.changed) < maxPages):
+		l.changed[entry] = true
+	case asked:
+		l.o.Logger.Warn("there are more entries than are remembered: the page of one is not looked for", "entry", entry)
+	}
+}
+
+// due are the entries whose pages are to be looked for, in order.
+func (l *Listener) due() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.changed))
+}
+
+// lookFor looks for the pages of entries after a build, and forgets those that are there.
+func (l *Listener) lookFor(ctx context.Context, entries []string) (found, missing []string) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	found, missing = l.pages.look(ctx, entries)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, entry := range found {
+		delete(l.changed, entry)
+	}
+	for _, entry := range missing {
+		collection, slug, _ := strings.Cut(entry, "/")
+		at, _, _ := l.pages.of(collection, slug)
+		l.o.Logger.Warn("the page of an entry is not on the site", "entry", entry, "page", at)
+	}
+	return found, missing
 }
 
 // Run builds until ctx ends: at once, when a repository is given and there is
@@ -202,41 +269,47 @@ func (l *Listener) build(ctx context.Context) {
 	l.mu.Unlock()
 	commit := e.Data.Commit
 	log := l.o.Logger
+	entries := l.due() // which the build has, or an earlier one had
 	if l.o.Repository != "" {
 		tip, err := checkout(ctx, l.o.Repository, l.o.Branch, l.o.Dir)
 		if err != nil {
 			log.Error("the newest commit could not be checked out", "error", err)
-			l.report(ctx, e.Source, commit, failed)
+			l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: webhooks.Reason(err.Error())})
 			return
 		}
 		commit = tip
 	}
 	if commit == l.built {
+		if found, missing := l.lookFor(ctx, entries); len(found)+len(missing) > 0 { // events that came behind those that it was built for
+			l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
+		}
 		return
 	}
 	log.Info("building", "commit", commit)
-	l.report(ctx, e.Source, commit, building)
+	l.report(ctx, e.Source, report{Commit: commit, State: building})
 	began := time.Now()
-	if err := l.run(ctx, commit); err != nil {
-		log.Error("the build failed", "commit", commit, "error", err, "duration", time.Since(began))
-		l.report(ctx, e.Source, commit, failed)
+	if output, err := l.run(ctx, commit); err != nil {
+		reason := cmp.Or(webhooks.Reason(output), err.Error())
+		log.Error("the build failed", "commit", commit, "error", err, "duration", time.Since(began), "reason", reason)
+		l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: reason})
 		return
 	}
 	l.mu.Lock()
 	l.built = commit
 	l.mu.Unlock()
 	log.Info("built", "commit", commit, "duration", time.Since(began))
-	l.report(ctx, e.Source, commit, live)
+	found, missing := l.lookFor(ctx, entries)
+	l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
 }
 
 // report tells the service, where there is one to tell. A report that does not
 // get through keeps no build from being made.
-func (l *Listener) report(ctx context.Context, source, commit string, s state) {
-	if l.reporter == nil || commit == "" || source == "" && l.o.Report == "" {
+func (l *Listener) report(ctx context.Context, source string, r report) {
+	if l.reporter == nil || r.Commit == "" || source == "" && l.o.Report == "" {
 		return
 	}
-	if err := l.reporter.send(ctx, source, commit, s); err != nil {
-		l.o.Logger.Warn("the build could not be reported", "commit", commit, "state", string(s), "error", err)
+	if err := l.reporter.send(ctx, source, r); err != nil {
+		l.o.Logger.Warn("the build could not be reported", "commit", r.Commit, "state", string(r.State), "error", err)
 	}
 }
 

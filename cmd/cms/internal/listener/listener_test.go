@@ -33,6 +33,7 @@ type running struct {
 	dir     string
 	server  *httptest.Server
 	reports chan string // "commit state", of reports with a valid signature
+	details chan report // the same reports, whole
 	answer  func(n int) int
 	stop    func() // Run, and waits for its end
 }
@@ -40,7 +41,7 @@ type running struct {
 // start runs a Listener whose command sees $DIR, a folder of the test's own.
 func start(t *testing.T, o Options) *running {
 	t.Helper()
-	r := &running{t: t, dir: t.TempDir(), reports: make(chan string, 100)}
+	r := &running{t: t, dir: t.TempDir(), reports: make(chan string, 100), details: make(chan report, 100)}
 	verify, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
@@ -61,11 +62,12 @@ func start(t *testing.T, o Options) *running {
 		if err := verify.Verify(body, req.Header); err != nil || req.URL.Path != "/v1/deployments" {
 			t.Errorf("report to %s: %v", req.URL.Path, err)
 		}
-		var d struct{ Commit, State, URL string }
+		var d report
 		if err := json.Unmarshal(body, &d); err != nil {
 			t.Error(err)
 		}
-		r.reports <- strings.TrimSpace(d.Commit + " " + d.State + " " + d.URL)
+		r.details <- d
+		r.reports <- strings.TrimSpace(d.Commit + " " + string(d.State) + " " + d.URL)
 	}))
 	t.Cleanup(service.Close)
 	if o.Report == "" {

@@ -49,18 +49,24 @@ func newReporter(sign *standardwebhooks.Webhook, service, site string) *reporter
 	}
 }
 
-// send reports s of the build of commit to the service, or to the source of
-// the event that led to it.
-func (r *reporter) send(ctx context.Context, source, commit string, s state) error {
+// report is what is told of a build.
+type report struct {
+	Commit  string   `json:"commit"`
+	State   state    `json:"state"`
+	URL     string   `json:"url,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	Found   []string `json:"found,omitempty"`   // entries whose pages are on the site
+	Missing []string `json:"missing,omitempty"` // and those that have none
+}
+
+// send reports to the service, or to the source of the event that led to the build.
+func (r *reporter) send(ctx context.Context, source string, told report) error {
 	to := r.service
 	if to == "" {
 		to = strings.TrimSuffix(source, "/")
 	}
-	body, err := json.Marshal(struct {
-		Commit string `json:"commit"`
-		State  state  `json:"state"`
-		URL    string `json:"url,omitempty"`
-	}{commit, s, r.site})
+	told.URL = r.site
+	body, err := json.Marshal(told)
 	if err != nil {
 		return err
 	}
@@ -71,7 +77,7 @@ func (r *reporter) send(ctx context.Context, source, commit string, s state) err
 			<-time.After(time.Second << (attempt - 1))
 		}
 		var again bool
-		if again, err = r.post(ctx, to+"/v1/deployments", body); err == nil || !again || s == building {
+		if again, err = r.post(ctx, to+"/v1/deployments", body); err == nil || !again || told.State == building {
 			return err
 		}
 	}
