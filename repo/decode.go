@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -31,8 +32,8 @@ func (s *store) maxObject() int64 {
 
 // readPacked reads an object of a pack.
 func (s *store) readPacked(at address, upTo int64) (foundObject, error) {
-	if kind, raw := s.bases.get(at.pack, at.offset); raw != nil {
-		return foundObject{kind: kind, size: int64(len(raw)), raw: copyIfBlob(kind, raw)}, nil
+	if b := s.bases.get(at.pack, at.offset); b.raw != nil && b.crc == at.crc {
+		return foundObject{kind: b.kind, size: int64(len(b.raw)), raw: copyIfBlob(b.kind, b.raw)}, nil
 	}
 	r, err := s.set().reader(at.pack)
 	if err != nil {
@@ -77,7 +78,7 @@ func (s *store) decode(r *packReader, at address, upTo int64) (a foundObject, er
 			return foundObject{}, err
 		}
 		if a.kind == plumbing.TreeObject {
-			s.bases.put(at.pack, at.offset, a.kind, a.raw)
+			s.bases.put(at.pack, at.offset, cachedBase{a.kind, a.raw, at.crc})
 		}
 	}
 	return a, nil
@@ -85,49 +86,53 @@ func (s *store) decode(r *packReader, at address, upTo int64) (a foundObject, er
 
 // A deltaChain is the deltas that make an object, its own first, and what they rest on.
 type deltaChain struct {
-	deltas []int64 // their offsets
+	deltas []packedDelta
 	kind   plumbing.ObjectType
 	base   packHead
-	raw    []byte // of the base, or of what is made of it and deltas that were left out; nil when it is to be read
+	check  func() error // of the base, as in packedDelta
+	raw    []byte       // of the base, or of what is made of it and deltas that were left out; nil when it is to be read
 }
 
-// resolve finds what the delta h rests on.
-func (s *store) resolve(r *packReader, h packHead) (c deltaChain, err error) {
+type packedDelta struct {
+	offset int64
+	check  func() error // against the sum that the index tells, of what was found by its name; nil for others
+}
+
+// resolve finds what the delta h, which stands at, rests on.
+func (s *store) resolve(r *packReader, h packHead, at address) (c deltaChain, err error) {
+	check := r.verify(at.crc)
 	for h.deltified() {
-		if c.deltas = append(c.deltas, h.offset); len(c.deltas) > maxDeltaChain {
+		if c.deltas = append(c.deltas, packedDelta{h.offset, check}); len(c.deltas) > maxDeltaChain {
 			return c, errDamaged
 		}
-		to := h.offset - h.back
-		if h.kind == plumbing.REFDeltaObject {
+		to, named := h.offset-h.back, h.kind == plumbing.REFDeltaObject
+		var crc uint32
+		if check = nil; named {
 			// The base may stand behind it, but never rest on it.
-			offset, _, ok, err := r.pack.find(h.base)
-			if err != nil {
+			var ok bool
+			if to, crc, ok, err = r.pack.find(h.base); err != nil {
 				return c, err
 			}
-			if !ok || c.has(offset) {
+			if !ok || c.has(to) {
 				return c, errDamaged
 			}
-			to = offset
+			check = r.verify(crc)
 		}
-		if c.kind, c.raw = s.bases.get(r.pack, to); c.raw != nil {
+		if b := s.bases.get(r.pack, to); b.raw != nil && (!named || b.crc == crc) {
+			c.kind, c.raw = b.kind, b.raw
 			return c, nil
 		}
 		if h, err = r.head(to); err != nil {
 			return c, err
 		}
 	}
-	c.kind, c.base = h.kind, h
+	c.kind, c.base, c.check = h.kind, h, check
 	return c, nil
 }
 
 // has says whether the object at that offset is among the deltas.
 func (c *deltaChain) has(offset int64) bool {
-	for _, d := range c.deltas {
-		if d == offset {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.deltas, func(d packedDelta) bool { return d.offset == offset })
 }
 
 // readDelta reads an object that is kept as the delta h.
@@ -146,7 +151,7 @@ func (s *store) readDelta(r *packReader, h packHead, at address, upTo int64) (a 
 			return foundObject{}, err
 		}
 	}
-	c, err := s.resolve(r, h)
+	c, err := s.resolve(r, h, at)
 	if err != nil {
 		return foundObject{}, err
 	}
@@ -154,9 +159,9 @@ func (s *store) readDelta(r *packReader, h packHead, at address, upTo int64) (a 
 	switch {
 	case upTo < 0:
 	case a.size > upTo:
-		a.stream, err = s.streamDelta(r, c, at)
+		a.stream, err = s.streamDelta(r, c)
 	default:
-		a.raw, err = s.applyDeltas(r, c, at)
+		a.raw, err = s.applyDeltas(r, c)
 		a.size = int64(len(a.raw))
 	}
 	if err != nil {
@@ -166,27 +171,23 @@ func (s *store) readDelta(r *packReader, h packHead, at address, upTo int64) (a 
 }
 
 // applyDeltas makes an object in memory.
-func (s *store) applyDeltas(r *packReader, c deltaChain, at address) (raw []byte, err error) {
+func (s *store) applyDeltas(r *packReader, c deltaChain) (raw []byte, err error) {
 	raw = c.raw
 	if raw == nil {
 		if _, err = r.head(c.base.offset); err == nil {
-			raw, err = r.whole(c.base, nil, s.maxObject())
+			raw, err = r.whole(c.base, c.check, s.maxObject())
 		}
 		if err != nil {
 			return nil, err
 		}
-		s.bases.put(r.pack, c.base.offset, c.kind, raw)
+		s.bases.put(r.pack, c.base.offset, cachedBase{c.kind, raw, r.crc()})
 	}
 	for i := len(c.deltas) - 1; i >= 0; i-- {
-		h, err := r.head(c.deltas[i])
+		h, err := r.head(c.deltas[i].offset)
 		if err != nil {
 			return nil, err
 		}
-		var check func() error
-		if i == 0 {
-			check = r.verify(at.crc)
-		}
-		delta, err := r.whole(h, check, s.maxObject())
+		delta, err := r.whole(h, c.deltas[i].check, s.maxObject())
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +199,7 @@ func (s *store) applyDeltas(r *packReader, c deltaChain, at address) (raw []byte
 			return nil, err
 		}
 		if i > 0 || c.kind == plumbing.TreeObject {
-			s.bases.put(r.pack, c.deltas[i], c.kind, raw)
+			s.bases.put(r.pack, c.deltas[i].offset, cachedBase{c.kind, raw, r.crc()})
 		}
 	}
 	return raw, nil
@@ -207,7 +208,7 @@ func (s *store) applyDeltas(r *packReader, c deltaChain, at address) (raw []byte
 // streamDelta makes a large object as a stream. A delta copies from anywhere in
 // its base, so that every object that it rests on is put on disk: else a large
 // one would have to be in memory, or be read anew for each copy.
-func (s *store) streamDelta(r *packReader, c deltaChain, at address) (_ io.ReadCloser, err error) {
+func (s *store) streamDelta(r *packReader, c deltaChain) (_ io.ReadCloser, err error) {
 	base := scratch{ReaderAt: bytes.NewReader(c.raw), size: int64(len(c.raw))}
 	defer func() {
 		if err != nil {
@@ -218,7 +219,7 @@ func (s *store) streamDelta(r *packReader, c deltaChain, at address) (_ io.ReadC
 		if _, err = r.head(c.base.offset); err != nil {
 			return nil, err
 		}
-		in, err := r.content(c.base.size, nil)
+		in, err := r.content(c.base.size, c.check)
 		if err != nil {
 			return nil, err
 		}
@@ -227,15 +228,11 @@ func (s *store) streamDelta(r *packReader, c deltaChain, at address) (_ io.ReadC
 		}
 	}
 	for i := len(c.deltas) - 1; ; i-- {
-		h, err := r.head(c.deltas[i])
+		h, err := r.head(c.deltas[i].offset)
 		if err != nil {
 			return nil, err
 		}
-		var check func() error
-		if i == 0 {
-			check = r.verify(at.crc)
-		}
-		in, err := r.content(h.size, check)
+		in, err := r.content(h.size, c.deltas[i].check)
 		if err != nil {
 			return nil, err
 		}
@@ -384,9 +381,13 @@ type baseKey struct {
 	offset int64
 }
 
+// A cachedBase is an object, and the sum of its bytes in the pack. A delta finds its
+// base by the offset alone; who comes by a name compares the sum with the index, as it
+// does for what is read.
 type cachedBase struct {
 	kind plumbing.ObjectType
 	raw  []byte
+	crc  uint32
 }
 
 // objectCache bounds what a store keeps of the objects that it read, in bytes,
@@ -396,20 +397,20 @@ const (
 	objectsKept = 16 << 10
 )
 
-// get is the object of a pack at that offset, nil if it was not kept.
-func (c *baseCache) get(p *knownPack, offset int64) (plumbing.ObjectType, []byte) {
+// get is the object of a pack at that offset, without content if it was not kept.
+func (c *baseCache) get(p *knownPack, offset int64) cachedBase {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kept == nil {
-		return 0, nil
+		return cachedBase{}
 	}
 	b, _ := c.kept.Get(baseKey{p.name, offset})
-	return b.kind, b.raw
+	return b
 }
 
-// put keeps raw, which must not be changed from now on.
-func (c *baseCache) put(p *knownPack, offset int64, kind plumbing.ObjectType, raw []byte) {
-	if len(raw) > objectCache/2 || len(raw) == 0 {
+// put keeps b, whose content must not be changed from now on.
+func (c *baseCache) put(p *knownPack, offset int64, b cachedBase) {
+	if len(b.raw) > objectCache/2 || len(b.raw) == 0 {
 		return
 	}
 	c.mu.Lock()
@@ -421,8 +422,8 @@ func (c *baseCache) put(p *knownPack, offset int64, kind plumbing.ObjectType, ra
 	if c.kept.Contains(key) {
 		return
 	}
-	c.size += len(raw)
-	c.kept.Add(key, cachedBase{kind, raw})
+	c.size += len(b.raw)
+	c.kept.Add(key, b)
 	for c.size > objectCache {
 		c.kept.RemoveOldest()
 	}

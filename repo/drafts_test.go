@@ -92,10 +92,11 @@ func TestObjectsOnAnotherFileSystem(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
 	o.disk = otherFileSystem{}
-	r := start(t, o)
+	r, stop := run(t, o)
 	put(t, r, "consultations", "parc", "un")
 	u := upload(t, r, "une photo")
 	update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "img/un.jpg"), u) })
+	stop() // the repacker is the writer's
 	if err := repackFolder(t.Context(), o.disk, r.packFolder()); err == nil {
 		t.Error("drafts beside the objects can be moved there")
 	}
@@ -105,6 +106,7 @@ func TestObjectsOnAnotherFileSystem(t *testing.T) {
 	if l := leftBehind(o.Path); len(l) > 0 {
 		t.Errorf("left behind: %v", l)
 	}
+	fsck(t, o.Path)
 }
 
 // TestDraftFolderIsMadeAgain: somebody has removed it while the service runs.

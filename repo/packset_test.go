@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -519,6 +521,54 @@ func TestDamagedPacks(t *testing.T) {
 				t.Errorf("%d of %d objects cannot be read", failed, n)
 			}
 		})
+	}
+}
+
+// TestMisplacedObjects: whatever two objects an index takes for one another, and in
+// whatever order they are read, each is itself or cannot be read.
+func TestMisplacedObjects(t *testing.T) {
+	t.Parallel()
+	source := changing(t)
+	git(t, source, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq")
+	all := gitObjects(t, source)
+	name := filepath.Join(source, "objects/pack", onlyPack(t, source))
+	index, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(i int) uint32 { return binary.BigEndian.Uint32(index[indexNames+24*len(all)+4*i:]) }
+	names := slices.SortedFunc(maps.Keys(all), func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
+	pairs := 0
+	for i := range names {
+		for j := range i {
+			if (i+j)%11 != 0 { // these are of all kinds
+				continue
+			}
+			pairs++
+			if err := errors.Join(os.Remove(name), os.WriteFile(name, misplaced(misplaced(index, i, at(j)), j, at(i)), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			s := &store{dir: source}
+			for _, h := range names { // which fills the cache
+				if b, err := s.object(all[h].kind, h); err != nil && !errors.Is(err, ErrStorage) || err == nil && !bytes.Equal(b, all[h].raw) {
+					t.Errorf("%s %s: got %d bytes and error %v", all[h].kind, h, len(b), err)
+				}
+			}
+			for _, h := range []Hash{names[i], names[j]} {
+				if b, err := s.object(all[h].kind, h); !errors.Is(err, ErrStorage) {
+					t.Errorf("%s %s at the place of another: got %d bytes and error %v, want ErrStorage", all[h].kind, h, len(b), err)
+				}
+				if _, err := s.size(h); all[h].kind == plumbing.BlobObject && errors.Is(err, ErrNotFound) {
+					t.Errorf("size of %s at the place of another: got %v, want ErrStorage", h, err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if pairs == 0 {
+		t.Fatal("no pairs")
 	}
 }
 

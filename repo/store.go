@@ -127,6 +127,11 @@ func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (foundObject,
 		if a.stream != nil {
 			a.stream.Close()
 		}
+		if upTo < unbounded { // what was read of it has not been compared with the index
+			if _, err := s.read(h, unbounded); err != nil {
+				return foundObject{}, storageError(fmt.Errorf("read %s %s: %w", kind, h, err))
+			}
+		}
 		return foundObject{}, fmt.Errorf("%s %s is a %s: %w", kind, h, a.kind, ErrNotFound)
 	}
 	return a, nil
