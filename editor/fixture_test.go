@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -69,7 +70,8 @@ func consultations() content.Collection {
 		}}}
 }
 
-// newService serves files, until the test ends.
+// newService serves files, until the test ends, to editors and to readers, from whom the
+// notes are hidden.
 func newService(t testing.TB, files map[string]string, collections ...content.Collection) *service {
 	t.Helper()
 	if len(collections) == 0 {
@@ -80,6 +82,12 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 		roles["editor"][c.Name] = everything
 		roles["reader"][c.Name] = auth.Grant{Actions: []auth.Action{auth.Read}, Hide: []string{"note"}}
 	}
+	return serve(t, files, collections, roles, map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"})
+}
+
+// serve serves files to people, who have a role each.
+func serve(t testing.TB, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant, people map[string]string) *service {
+	t.Helper()
 	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}})}
 	if len(files) > 0 {
 		s.Commit(files)
@@ -103,8 +111,8 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.accounts = auth.NewAccounts(db, []string{"editor", "reader"})
-	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
+	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
+	s.roles = people
 	s.floor = floor
 	keys := db.Keys()
 	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
