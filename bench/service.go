@@ -156,10 +156,13 @@ func (s *service) cpu() time.Duration {
 // once every entry is read, parsed and indexed.
 func (s *service) live(ctx context.Context) (float64, error) {
 	const all = "/v1/collections/consultations/entries?limit=1&sort=ordre"
-	for _, path := range []string{s.url + all, s.url + "/v1/search?q=atelier&limit=1", s.debug + "/debug/pprof/heap?gc=1"} {
-		if _, err := s.get(ctx, http.DefaultClient, path); err != nil {
+	for _, path := range []string{all, "/v1/search?q=atelier&limit=1"} {
+		if err := s.until(ctx, path, firstPage); err != nil { // what answers it may still be made
 			return 0, err
 		}
+	}
+	if _, err := s.get(ctx, http.DefaultClient, s.debug+"/debug/pprof/heap?gc=1"); err != nil {
+		return 0, err
 	}
 	return s.metric(ctx, "go_memstats_heap_alloc_bytes")
 }
