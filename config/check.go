@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"io/fs"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/media"
+	"cms/signing"
 	"cms/webhooks"
 )
 
@@ -201,6 +203,9 @@ func (d *decoder) repository(r *Repository) {
 	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}
+	if r.Signing != nil {
+		d.signing(r.Signing)
+	}
 	if r.Remote != nil {
 		d.remote(r.Remote)
 	}
@@ -209,6 +214,28 @@ func (d *decoder) repository(r *Repository) {
 	}
 	if local, host, ok := strings.Cut(r.Committer.Email, "@"); !ok || local == "" || host == "" || strings.ContainsAny(r.Committer.Email, "<> \t\n\x00") {
 		d.add([]any{"repository", "committer", "email"}, "%q is not an e-mail address", r.Committer.Email)
+	}
+}
+
+func (d *decoder) signing(s *Signing) {
+	at := []any{"repository", "signing"}
+	var passphrase Secret
+	switch {
+	case s.PassphraseEnv != "" && s.PassphraseFile != "":
+		d.add(at, "has two passphrases: name one with either passphrase_env or passphrase_file")
+	case s.PassphraseEnv+s.PassphraseFile != "":
+		passphrase = d.secretOf("passphrase", s.PassphraseEnv, s.PassphraseFile, at)
+	}
+	if s.KeyFile == "" || !slices.Contains(signing.Formats(), s.Format) {
+		return // which is said already
+	}
+	private := d.contents(s.KeyFile, join(at, "key_file"))
+	if len(bytes.TrimSpace(private)) == 0 {
+		return
+	}
+	var err error
+	if s.Key, err = signing.Open(s.Format, private, []byte(passphrase)); err != nil {
+		d.add(join(at, "key_file"), "%s: %v", d.resolve(s.KeyFile), err)
 	}
 }
 

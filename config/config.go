@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"cms/signing"
 )
 
 // Config is a configuration without mistakes, as far as they can be told from
@@ -107,6 +109,7 @@ type Repository struct {
 	Path      string    `yaml:"path" default:"./data/site.git"`
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
+	Signing   *Signing  `yaml:"signing"`                    // nil: commits are not signed
 	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
 	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files and fields kept in memory; more are read when needed
 
@@ -123,6 +126,16 @@ type Remote struct {
 	TokenFile string `yaml:"token_file"`
 
 	Token Secret // what TokenEnv or TokenFile holds
+}
+
+// Signing is the key by which the commits that the service makes are signed.
+type Signing struct {
+	Format         string `yaml:"format" required:"true" words:"signatures"`
+	KeyFile        string `yaml:"key_file" required:"true"`
+	PassphraseEnv  string `yaml:"passphrase_env"`
+	PassphraseFile string `yaml:"passphrase_file"`
+
+	Key *signing.Key // of all of them
 }
 
 // Committer is the committer of every commit; its author is who made the edit.

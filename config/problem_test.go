@@ -34,7 +34,12 @@ func TestProblems(t *testing.T) {
 		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
 		{"packs kept for no time", "repository: {keep_packs: 0s}\n", nil, []string{":1:26: repository.keep_packs: is not more than 0"}},
 		{"packs kept for a bare number", "repository: {keep_packs: 2}\n", nil, []string{":1:26: repository.keep_packs: is a number, not a text; put it in quotes"}},
-		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, remote, memory, keep_packs, protect, allow_rewrite"}},
+		{"signatures of no kind", "repository: {signing: {format: x509, key_file: key}}\n", nil, []string{`:1:32: repository.signing.format: "x509" is not one of ssh, openpgp`}},
+		{"a key that is not there", "repository: {signing: {format: ssh, key_file: /nowhere/key}}\n", nil, []string{":1:47: repository.signing.key_file: /nowhere/key cannot be read: no such file or directory"}},
+		{"two passphrases", "repository: {signing: {format: ssh, passphrase_env: A, passphrase_file: b}}\n", nil, []string{
+			":1:23: repository.signing.key_file: is missing",
+			":1:23: repository.signing: has two passphrases: name one with either passphrase_env or passphrase_file"}},
+		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, signing, remote, memory, keep_packs, protect, allow_rewrite"}},
 		{"unknown key in a list", start + "webhooks:\n  - {name: site, uri: x}\n", nil, []string{
 			":3:5: webhooks[0].url: is missing",
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",

@@ -10,6 +10,7 @@ import (
 	"cms/media"
 	"cms/say"
 	"cms/search"
+	"cms/signing"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -41,6 +42,8 @@ func words(name string) []string {
 		return media.Known()
 	case "hosts":
 		return inbound.Providers()
+	case "signatures":
+		return signing.Formats()
 	case "texts":
 		return say.Languages()
 	case "yaml":

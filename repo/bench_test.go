@@ -2,6 +2,9 @@ package repo
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +16,9 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"golang.org/x/crypto/ssh"
+
+	"cms/signing"
 )
 
 // BenchmarkUpdate edits entries of one folder of 10,000, a commit each, from 1,
@@ -75,6 +81,56 @@ func BenchmarkUpdate(b *testing.B) {
 			b.ReportMetric(rate, "commits/s")
 			b.ReportMetric(rate/imported, "x-fast-import")
 			b.ReportMetric(rate/appended(b, r.pack, last), "x-append")
+		})
+	}
+}
+
+// BenchmarkSigned is what a signature by SSH with a key of Ed25519 costs an edit: its
+// time is x-unsigned of one without, by one client and by 16, in turn in the same run.
+//
+//	go test ./repo -run '^$' -bench Signed -benchtime 5s
+func BenchmarkSigned(b *testing.B) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := signing.Open("ssh", pem.EncodeToMemory(block), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, clients := range []int{1, 16} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			var took [2]time.Duration
+			for i, signer := range []Signer{nil, key} {
+				o := durable(b.TempDir())
+				o.Signer = signer
+				r, stop := run(b, o)
+				var next atomic.Int64
+				var wg sync.WaitGroup
+				began := time.Now()
+				for range clients {
+					wg.Go(func() {
+						for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+							_, err := r.Update(b.Context(), Meta{Author: ann}, func(tx *Tx) error {
+								_, err := tx.Put("consultations", slug(b, fmt.Sprintf("c%03d", n%1000)), document(fmt.Sprint("Le parc ", n)))
+								return err
+							})
+							if err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				took[i] = time.Since(began)
+				stop()
+			}
+			b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "x-unsigned")
 		})
 	}
 }

@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -131,4 +132,25 @@ func encodeCommit(tree, parent Hash, author, committer Person, authored, committ
 	fmt.Fprintf(&b, "author %s %d +0000\n", author.ident(), authored)
 	fmt.Fprintf(&b, "committer %s %d +0000\n\n%s", committer.ident(), committed, message)
 	return b.Bytes()
+}
+
+// A Signer signs commits.
+type Signer interface {
+	// Sign is the signature of a commit object without one: the lines of its header
+	// gpgsig (gitformat-signature).
+	Sign(commit []byte) ([]byte, error)
+}
+
+// signCommit is a commit object with its signature; as it is where signer is nil.
+func signCommit(raw []byte, signer Signer) ([]byte, error) {
+	if signer == nil {
+		return raw, nil
+	}
+	signature, err := signer.Sign(raw)
+	if err != nil {
+		return nil, fmt.Errorf("sign the commit: %w", err)
+	}
+	header, message, _ := bytes.Cut(raw, []byte("\n\n"))
+	lines := bytes.ReplaceAll(bytes.TrimRight(signature, "\n"), []byte("\n"), []byte("\n "))
+	return slices.Concat(header, []byte("\ngpgsig "), lines, []byte("\n\n"), message), nil
 }

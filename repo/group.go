@@ -183,7 +183,10 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 	at := max(r.clock().Unix(), 0)
 	committed := r.committedAt(at, g.date)
 	subject := tx.subject(m, diff)
-	raw := encodeCommit(r.root.hash, g.commit, m.Author, r.committer, at, committed, m.message(subject))
+	raw, err := signCommit(encodeCommit(r.root.hash, g.commit, m.Author, r.committer, at, committed, m.message(subject)), r.signer)
+	if err != nil {
+		return err
+	}
 	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: committed, at: at,
 		author: unique.Make(m.Author.clean()), subject: subject}
 	r.pack.add(plumbing.CommitObject, c.hash, raw)

@@ -27,7 +27,7 @@ import (
 // it open.
 func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
-		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, collections: o.Collections, language: o.Language,
+		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, signer: o.Signer, collections: o.Collections, language: o.Language,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,

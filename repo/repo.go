@@ -45,6 +45,7 @@ type Options struct {
 	Path        string
 	Branch      string // short name; "" is the one of HEAD
 	Committer   Person
+	Signer      Signer // of the commits that are made here; nil when they are not signed
 	Collections []content.Collection
 	Language    string           // of the subjects that commits are given here, one of [say.Languages]; "" is English
 	Logger      *slog.Logger     // nil discards
@@ -75,6 +76,7 @@ type Repo struct {
 
 	allowRewrite bool // by pushes
 	committer    Person
+	signer       Signer
 	collections  collections
 	language     string // of subjects
 	log          *slog.Logger

@@ -214,6 +214,10 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Clock:        clock,
 		Logger:       log,
 	}
+	if g := c.Repository.Signing; g != nil {
+		o.Signer = g.Key
+		log.Info("commits are signed", "format", g.Format, "key", g.Key.Public())
+	}
 	if m := c.Repository.Remote; m != nil {
 		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
 	}
