@@ -155,6 +155,22 @@ type chromium struct {
 	ctx context.Context
 }
 
+// inBrowser skips a test of pages where nobody asks for a browser: such tests take longer
+// than all others together, so .ci/run has each of them once, beside what compiles. It finds
+// them by their names.
+func inBrowser(t *testing.T) {
+	t.Helper()
+	if name, _, _ := strings.Cut(t.Name(), "/"); !strings.HasSuffix(name, "InBrowser") {
+		t.Fatalf("%s uses a browser: give it a name that ends with InBrowser, by which .ci/run finds it", name)
+	}
+	if os.Getenv("CMS_BROWSER") == "" {
+		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody uses the pages. Set it to 1 to have Chromium do so.")
+	}
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Fatalf("CMS_BROWSER is set: %v", err)
+	}
+}
+
 func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 2*time.Minute) }
 
 func startBrowserFor(t *testing.T, limit time.Duration) *chromium {
