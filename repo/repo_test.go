@@ -82,15 +82,23 @@ func start(t *testing.T, o Options) *Repo {
 	t.Helper()
 	r, stop := run(t, o)
 	t.Cleanup(func() {
-		stop()
-		if !t.Failed() {
-			verify(t, r)
-		}
-		if err := r.store.Close(); err != nil {
-			t.Error(err)
+		if t.Failed() {
+			stop()
+		} else {
+			end(t, r, stop)
 		}
 	})
 	return r
+}
+
+// end stops the writer, and checks what it leaves.
+func end(t *testing.T, r *Repo, stop func()) {
+	t.Helper()
+	stop()
+	verify(t, r)
+	if err := r.store.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // run opens the repository and runs its writer until stop is called.
@@ -115,9 +123,10 @@ func run(t testing.TB, o Options) (r *Repo, stop func()) {
 }
 
 // verify runs git fsck, and compares what r holds in memory with what one
-// opened afresh on a copy reads.
+// opened afresh on a copy reads. No writer may run, as it owns much of that.
 func verify(t *testing.T, r *Repo) {
 	t.Helper()
+	atRest(t, r)
 	if _, err := r.catchUp(context.Background()); err != nil {
 		t.Fatalf("catch up: %v", err)
 	}
@@ -125,10 +134,24 @@ func verify(t *testing.T, r *Repo) {
 	compare(t, r)
 }
 
+// atRest ends a test that is about to look at what a running writer owns.
+func atRest(t *testing.T, r *Repo) {
+	t.Helper()
+	if !r.running.Load() {
+		return
+	}
+	select {
+	case <-r.stopped:
+	default:
+		t.Fatal("the writer is running: stop it first")
+	}
+}
+
 // compare compares what r holds in memory with what one opened afresh on a copy
 // reads.
 func compare(t *testing.T, r *Repo) {
 	t.Helper()
+	atRest(t, r)
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
 		t.Fatal(err)
