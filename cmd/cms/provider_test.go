@@ -156,13 +156,10 @@ type chromium struct {
 }
 
 // inBrowser skips a test of pages where nobody asks for a browser: such tests take longer
-// than all others together, so .ci/run has each of them once, beside what compiles. It finds
-// them by their names.
+// than all others together, so .ci/run has each of them once, beside what compiles. It knows
+// them by their calls of this function, of inDemo or of servePages.
 func inBrowser(t *testing.T) {
 	t.Helper()
-	if name, _, _ := strings.Cut(t.Name(), "/"); !strings.HasSuffix(name, "InBrowser") {
-		t.Fatalf("%s uses a browser: give it a name that ends with InBrowser, by which .ci/run finds it", name)
-	}
 	if os.Getenv("CMS_BROWSER") == "" {
 		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody uses the pages. Set it to 1 to have Chromium do so.")
 	}
