@@ -1,6 +1,7 @@
 package editor_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,7 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -33,11 +36,34 @@ type service struct {
 	http   *http.Client // who is logged in as an editor
 
 	floor    *web.Floor
+	state    *state.DB
 	accounts *auth.Accounts
 	roles    map[string]string // of people
 }
 
 const password = "correct horse battery staple"
+
+// hashed is the password as an account has it, hashed once for all of them: that takes its
+// time.
+var hashed = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "hashed")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	db, err := state.Open(ctx, "sqlite:"+filepath.Join(dir, "state.db"))
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	const email = "camille@example.org"
+	if err := auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Roles: []string{"editor"}}, password); err != nil {
+		return "", err
+	}
+	a, err := db.Accounts().ByEmail(ctx, email)
+	return a.Password, err
+})
 
 var everything = auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}
 
@@ -105,7 +131,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	}
 	s.accounts = auth.NewAccounts(db, []string{"editor", "reader"})
 	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
-	s.floor = floor
+	s.floor, s.state = floor, db
 	keys := db.Keys()
 	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
 	if err != nil {
@@ -122,9 +148,15 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 // logIn is somebody who has logged in.
 func (s *service) logIn(who string) *http.Client {
 	s.Helper()
-	if role := s.roles[who]; role != "" { // made when needed: to hash a password takes its time
+	if role := s.roles[who]; role != "" { // made when needed
 		delete(s.roles, who)
-		if err := s.accounts.Add(s.Context(), auth.Account{Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:], Roles: []string{role}}, password); err != nil {
+		hash, err := hashed()
+		if err != nil {
+			s.Fatal(err)
+		}
+		if err := s.state.Accounts().Add(s.Context(), state.Account{
+			ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:], Roles: []string{role}, Claims: "{}", Password: hash, CreatedAt: time.Now(),
+		}); err != nil {
 			s.Fatal(err)
 		}
 	}
