@@ -123,27 +123,32 @@ func run(t testing.TB, o Options) (r *Repo, stop func()) {
 }
 
 // verify runs git fsck, and compares what r holds in memory with what one
-// opened afresh on a copy reads. No writer may run, as it owns much of that.
+// opened afresh on a copy reads.
 func verify(t *testing.T, r *Repo) {
 	t.Helper()
-	atRest(t, r)
-	if _, err := r.catchUp(context.Background()); err != nil {
-		t.Fatalf("catch up: %v", err)
-	}
+	inWriter(t, r, func() error { return nil })
 	fsck(t, r.path)
 	compare(t, r)
 }
 
-// atRest ends a test that is about to look at what a running writer owns.
-func atRest(t *testing.T, r *Repo) {
+// inWriter runs f, which may run twice, when what others made is taken in: in the writer
+// where that runs, as much is its own.
+func inWriter(t *testing.T, r *Repo, f func() error) {
 	t.Helper()
-	if !r.running.Load() {
-		return
-	}
+	runs := r.running.Load()
 	select {
 	case <-r.stopped:
+		runs = false
 	default:
-		t.Fatal("the writer is running: stop it first")
+	}
+	var err error
+	if runs {
+		_, err = r.Update(context.Background(), Meta{Author: ann}, func(*Tx) error { return f() })
+	} else if _, err = r.catchUp(context.Background()); err == nil {
+		err = f()
+	}
+	if err != nil {
+		t.Fatalf("catch up: %v", err)
 	}
 }
 
@@ -151,11 +156,11 @@ func atRest(t *testing.T, r *Repo) {
 // reads.
 func compare(t *testing.T, r *Repo) {
 	t.Helper()
-	atRest(t, r)
-	copied := t.TempDir()
-	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
-		t.Fatal(err)
-	}
+	var copied string
+	inWriter(t, r, func() error { // which leaves the files alone meanwhile
+		copied = t.TempDir()
+		return os.CopyFS(copied, os.DirFS(r.path))
+	})
 	if err := removeIfExists(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +178,10 @@ func compare(t *testing.T, r *Repo) {
 			t.Errorf("entries of %s live:\n%s\nfresh:\n%s", c.Name, got, want)
 		}
 	}
-	if got, want := len(r.history.touches), len(fresh.history.touches); got != want {
+	r.history.mu.RLock()
+	paths := len(r.history.touches)
+	r.history.mu.RUnlock()
+	if got, want := paths, len(fresh.history.touches); got != want {
 		t.Errorf("live history knows %d paths, fresh one %d", got, want)
 	}
 	for path := range fresh.history.touches {
