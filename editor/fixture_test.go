@@ -2,6 +2,7 @@ package editor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -36,33 +37,38 @@ type service struct {
 	http   *http.Client // who is logged in as an editor
 
 	floor    *web.Floor
-	state    *state.DB
 	accounts *auth.Accounts
-	roles    map[string]string // of people
 }
 
 const password = "correct horse battery staple"
 
-// hashed is the password as an account has it, hashed once for all of them: that takes its
-// time.
-var hashed = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "hashed")
+// accountsFile is a database with the accounts of all who log in, whose password is hashed
+// once for all tests.
+var accountsFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "accounts")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	db, err := state.Open(ctx, "sqlite:"+filepath.Join(dir, "state.db"))
+	ctx, path := context.Background(), filepath.Join(dir, "state.db")
+	db, err := state.Open(ctx, "sqlite:"+path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer db.Close()
 	const email = "camille@example.org"
-	if err := auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Roles: []string{"editor"}}, password); err != nil {
-		return "", err
+	err = auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password)
+	camille, findErr := db.Accounts().ByEmail(ctx, email)
+	err = errors.Join(err, findErr)
+	for who, role := range map[string]string{"dominique": "editor", "rene": "reader"} {
+		err = errors.Join(err, db.Accounts().Add(ctx, state.Account{
+			ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:],
+			Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
+		}))
 	}
-	a, err := db.Accounts().ByEmail(ctx, email)
-	return a.Password, err
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 })
 
 var everything = auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}
@@ -110,7 +116,15 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	if len(files) > 0 {
 		s.Commit(files)
 	}
-	db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	path := filepath.Join(t.TempDir(), "state.db")
+	file, err := accountsFile()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := state.Open(t.Context(), "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,8 +144,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 		t.Fatal(err)
 	}
 	s.accounts = auth.NewAccounts(db, []string{"editor", "reader"})
-	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
-	s.floor, s.state = floor, db
+	s.floor = floor
 	keys := db.Keys()
 	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
 	if err != nil {
@@ -148,18 +161,6 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 // logIn is somebody who has logged in.
 func (s *service) logIn(who string) *http.Client {
 	s.Helper()
-	if role := s.roles[who]; role != "" { // made when needed
-		delete(s.roles, who)
-		hash, err := hashed()
-		if err != nil {
-			s.Fatal(err)
-		}
-		if err := s.state.Accounts().Add(s.Context(), state.Account{
-			ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:], Roles: []string{role}, Claims: "{}", Password: hash, CreatedAt: time.Now(),
-		}); err != nil {
-			s.Fatal(err)
-		}
-	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.Fatal(err)
