@@ -242,3 +242,29 @@ func TestLayersOfLinter(t *testing.T) {
 		t.Errorf("%s is not what follows from docs/design.md; write it with: go test . -update", file)
 	}
 }
+
+// TestDesignNamesFiles: what docs/design.md says of a file is said of one that is there.
+func TestDesignNamesFiles(t *testing.T) {
+	doc, err := os.ReadFile("docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := map[string]bool{}
+	for _, a := range arrows(t) {
+		folders[path.Dir(a.file)] = true
+	}
+	for _, m := range regexp.MustCompile("`([A-Za-z0-9_./-]+\\.(?:go|sql|txt|toml|yaml|yml|html|js|md))`").FindAllStringSubmatch(string(doc), -1) {
+		name, there := m[1], false
+		if _, err := os.Stat(name); err == nil {
+			there = true
+		}
+		for folder := range folders { // those beside what was named before
+			if _, err := os.Stat(path.Join(folder, name)); err == nil && !strings.Contains(name, "/") {
+				there = true
+			}
+		}
+		if !there {
+			t.Errorf("docs/design.md names %s, which is not there", name)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -76,5 +77,28 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 	if !maps.Equal(routed, documented) || len(routed) < 30 {
 		t.Errorf("the router has\n%q\nthe document\n%q", slices.Sorted(maps.Keys(routed)), slices.Sorted(maps.Keys(documented)))
+	}
+}
+
+// TestEachCodeIsKnown: each refusal of the site has a status, and clients can read of each
+// code.
+func TestEachCodeIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, code := range site.Codes() {
+		if statuses[code] == 0 {
+			t.Errorf("%s has no status; give it one in problem.go", code)
+		}
+	}
+	if len(statuses) != len(site.Codes()) {
+		t.Errorf("%d statuses for %d codes", len(statuses), len(site.Codes()))
+	}
+	doc, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range codes() {
+		if !strings.Contains(string(doc), "`"+code+"`") {
+			t.Errorf("docs/api.md has nothing of the code %s", code)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (s *server) together(send ...func() response) []response {
 	answers := make([]response, len(send))
 	for i := range send {
 		all.Go(func() { answers[i] = send[i]() })
-		for deadline := time.Now().Add(20 * time.Second); s.repo.Stats().Queue <= i; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(patience); s.repo.Stats().Queue <= i; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				s.Error("a request does not reach the writer")
 				break

@@ -26,8 +26,9 @@ func (c *Collection) Parse(src []byte) *Document { return ParseAs(c.YAML, src) }
 // dataExtensions are those of files that are data as a whole, so that no reader of theirs
 // knows front matter. They are read only.
 var dataExtensions = []string{
-	".json", ".json5", ".jsonc", ".jsonl", ".ndjson", ".geojson", ".webmanifest",
-	".yml", ".yaml", ".toml", ".csv", ".tsv", ".ini", ".bib", ".ics",
+	".json", ".json5", ".jsonc", ".jsonl", ".jsonld", ".ndjson", ".hjson", ".geojson", ".topojson", ".webmanifest", ".ipynb",
+	".yml", ".yaml", ".toml", ".ini",
+	".csv", ".tsv", ".psv", ".xls", ".xlsx", ".ods", ".db", ".sqlite", ".bib", ".ics", ".vcf",
 }
 
 // CheckExtension says why files with the extension, which has its dot, cannot be

@@ -33,6 +33,24 @@ func TestParseSlug(t *testing.T) {
 	}
 }
 
+func TestCheckExtension(t *testing.T) {
+	for _, data := range dataExtensions {
+		for _, extension := range []string{data, strings.ToUpper(data), strings.ToUpper(data[:2]) + data[2:], ".fr" + data, ".md" + data} {
+			if err := CheckExtension(extension); err == nil || !strings.Contains(err.Error(), "data files") {
+				t.Errorf("%s: got %v", extension, err)
+			}
+		}
+	}
+	for extension, ok := range map[string]bool{
+		".md": true, ".markdown": true, ".html": true, ".htm": true, ".txt": true, ".xml": true, ".svg": true, ".adoc": true, ".fr.md": true, ".yml.md": true, ".json.txt": true, ".MD": true,
+		"": false, "md": false, ".": false, ".md.": false, "a.md": false, "./md": false, `.\md`: false, ".m d": false,
+	} {
+		if err := CheckExtension(extension); (err == nil) != ok {
+			t.Errorf("%q: got %v, want ok %v", extension, err, ok)
+		}
+	}
+}
+
 func TestCollectionPath(t *testing.T) {
 	for _, c := range []Collection{{Folder: "_consultations", Extension: ".md"}, {Extension: ".markdown"}} {
 		slug, err := ParseSlug("2019/budget")

@@ -1,6 +1,8 @@
 package editor_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,7 +15,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -35,10 +39,40 @@ type service struct {
 
 	floor    *web.Floor
 	accounts *auth.Accounts
-	roles    map[string]string // of people
 }
 
 const password = "correct horse battery staple"
+
+// accountsFile is a database with the accounts of all who log in, whose password is hashed
+// once for all tests.
+var accountsFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "accounts")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	ctx, path := context.Background(), filepath.Join(dir, "state.db")
+	db, err := state.Open(ctx, "sqlite:"+path)
+	if err != nil {
+		return nil, err
+	}
+	const email = "camille@example.org"
+	err = auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password)
+	camille, findErr := db.Accounts().ByEmail(ctx, email)
+	err = errors.Join(err, findErr)
+	for who, role := range map[string]string{
+		"dominique": "editor", "rene": "reader", "ann": "limited", "vera": "visitor", "paul": "photographer", "stella": "stranger",
+	} {
+		err = errors.Join(err, db.Accounts().Add(ctx, state.Account{
+			ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:],
+			Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
+		}))
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 var everything = auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}
 
@@ -82,17 +116,25 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 		roles["editor"][c.Name] = everything
 		roles["reader"][c.Name] = auth.Grant{Actions: []auth.Action{auth.Read}, Hide: []string{"note"}}
 	}
-	return serve(t, files, collections, roles, map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"})
+	return serve(t, files, collections, roles)
 }
 
-// serve serves files to people, who have a role each.
-func serve(t testing.TB, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant, people map[string]string) *service {
+// serve serves files by these roles to the people of accountsFile.
+func serve(t testing.TB, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant) *service {
 	t.Helper()
 	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}})}
 	if len(files) > 0 {
 		s.Commit(files)
 	}
-	db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	path := filepath.Join(t.TempDir(), "state.db")
+	file, err := accountsFile()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := state.Open(t.Context(), "sqlite:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +154,6 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 		t.Fatal(err)
 	}
 	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
-	s.roles = people
 	s.floor = floor
 	keys := db.Keys()
 	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
@@ -130,12 +171,6 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 // logIn is somebody who has logged in.
 func (s *service) logIn(who string) *http.Client {
 	s.Helper()
-	if role := s.roles[who]; role != "" { // made when needed: to hash a password takes its time
-		delete(s.roles, who)
-		if err := s.accounts.Add(s.Context(), auth.Account{Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:], Roles: []string{role}}, password); err != nil {
-			s.Fatal(err)
-		}
-	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.Fatal(err)

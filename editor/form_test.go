@@ -59,7 +59,7 @@ func TestSavingUnchanged(t *testing.T) {
 // field alone differ.
 func TestEditingOneField(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
+	cases := []struct {
 		file, control, value string
 		old, new             string // what of the file becomes what
 	}{
@@ -87,27 +87,37 @@ func TestEditingOneField(t *testing.T) {
 		{"newline", "body", "\n\n\nAvant\n\n\n", "Après", "Avant"},
 		{"nul", "body", "un\ufffde\ndeux !\n", "deux\n", "deux !\n"},
 		{"bare", "body", "Un texte.\n", "Un texte sans en-tête.\n", "Un texte.\n"},
-	} {
-		t.Run(c.file+" "+c.control+" "+c.value, func(t *testing.T) {
-			t.Parallel()
-			s := newService(t, map[string]string{entryFile: odd[c.file]})
-			f := s.get(s.http, "entry/consultations/velo").form("velo")
-			f.set(c.control, c.value)
-			p := f.submit("save")
-			if p.status != 200 || !strings.Contains(p.at, "saved=1") {
-				t.Fatalf("saving says (%d) at %s: %s", p.status, p.at, p.text())
+	}
+	slug := func(i int) string { return fmt.Sprintf("velo-%02d", i) }
+	path := func(i int) string { return "_consultations/" + slug(i) + ".md" }
+	files := map[string]string{}
+	for i, c := range cases {
+		files[path(i)] = odd[c.file]
+	}
+	s := newService(t, files)
+	for i, c := range cases {
+		at := c.file + " " + c.control + " " + c.value
+		tip := s.Tip()
+		f := s.get(s.http, "entry/consultations/"+slug(i)).form(slug(i))
+		f.set(c.control, c.value)
+		p := f.submit("save")
+		if p.status != 200 || !strings.Contains(p.at, "saved=1") {
+			t.Errorf("%s: saving says (%d) at %s: %s", at, p.status, p.at, p.text())
+			continue
+		}
+		if changed := strings.TrimSpace(s.RunGit("diff", "--name-only", tip, "main")); changed != path(i) {
+			t.Errorf("%s: the files that changed are %s", at, changed)
+		}
+		got, want := s.file(path(i)), strings.Replace(odd[c.file], c.old, c.new, 1)
+		if c.control == "f/description" { // written as a block again, in whichever way
+			if before, after := content.Parse([]byte(odd[c.file])), content.Parse([]byte(got)); len(content.Changes(before, after)) != 1 || before.Body() != after.Body() {
+				t.Errorf("%s: the file became\n%s", at, got)
 			}
-			got, want := s.file(entryFile), strings.Replace(odd[c.file], c.old, c.new, 1)
-			if c.control == "f/description" { // written as a block again, in whichever way
-				if before, after := content.Parse([]byte(odd[c.file])), content.Parse([]byte(got)); len(content.Changes(before, after)) != 1 || before.Body() != after.Body() {
-					t.Errorf("the file became\n%s", got)
-				}
-				return
-			}
-			if got != want {
-				t.Errorf("the file became\n%q, want\n%q", got, want)
-			}
-		})
+			continue
+		}
+		if got != want {
+			t.Errorf("%s: the file became\n%q, want\n%q", at, got, want)
+		}
 	}
 }
 

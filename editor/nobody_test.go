@@ -9,9 +9,11 @@ import (
 func TestNobodyCanLogIn(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	s.get(s.stranger(), "login").want(http.StatusOK, "Mot de passe").wantNot("cms user add")
-	if err := s.accounts.SetDisabled(t.Context(), "camille@example.org", true); err != nil {
-		t.Fatal(err)
+	for _, who := range []string{"camille", "dominique", "rene"} {
+		s.get(s.stranger(), "login").want(http.StatusOK, "Mot de passe").wantNot("cms user add")
+		if err := s.accounts.SetDisabled(t.Context(), who+"@example.org", true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.get(s.stranger(), "login").want(http.StatusOK, "Personne ne peut se connecter", "cms user add camille@example.org --role editor")
 	if err := s.accounts.SetDisabled(t.Context(), "camille@example.org", false); err != nil {

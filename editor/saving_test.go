@@ -1,6 +1,7 @@
 package editor_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -186,7 +187,7 @@ func TestReview(t *testing.T) {
 // what was changed differ.
 func TestLists(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
+	cases := []struct {
 		name  string
 		steps []string // buttons, or NAME=VALUE
 		old   []string // what becomes what
@@ -206,27 +207,32 @@ func TestLists(t *testing.T) {
 		{"add an object", []string{"add:/etapes", "f/etapes/n0/nom=Quatre"}, []string{"  - nom: Trois\n", "  - nom: Trois\n  - nom: Quatre\n"}},
 		{"edit the last of removed", []string{"remove:/etapes/0", "f/etapes/2/jour=2023-03-04"}, []string{"  - nom: Un\n    jour: 2023-01-02\n", "", "  - nom: Trois\n", "  - nom: Trois\n    jour: 2023-03-04\n"}},
 		{"no such item", []string{"remove:/methodes/9", "up:/methodes/n7", "remove:", "down:/nichts/1"}, nil},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s := newService(t, map[string]string{entryFile: velo})
-			f := s.open(s.http, "velo")
-			for _, step := range c.steps {
-				if name, value, ok := strings.Cut(step, "="); ok {
-					f.set(name, value)
-					continue
-				}
-				p := f.submit(step)
-				p.want(http.StatusOK)
-				f = p.form("velo")
+	}
+	slug := func(i int) string { return fmt.Sprintf("velo-%02d", i) }
+	path := func(i int) string { return "_consultations/" + slug(i) + ".md" }
+	files := map[string]string{}
+	for i := range cases {
+		files[path(i)] = velo
+	}
+	s := newService(t, files)
+	for i, c := range cases {
+		t.Log(c.name)
+		f := s.open(s.http, slug(i))
+		for _, step := range c.steps {
+			if name, value, ok := strings.Cut(step, "="); ok {
+				f.set(name, value)
+				continue
 			}
-			how := "1"
-			if len(c.old) == 0 {
-				how = "same"
-			}
-			f.submit("save").wantSaved(how)
-			s.wantFile(entryFile, edited(t, c.old...))
-		})
+			p := f.submit(step)
+			p.want(http.StatusOK)
+			f = p.form(slug(i))
+		}
+		how := "1"
+		if len(c.old) == 0 {
+			how = "same"
+		}
+		f.submit("save").wantSaved(how)
+		s.wantFile(path(i), edited(t, c.old...))
 	}
 }
 

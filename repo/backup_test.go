@@ -68,8 +68,7 @@ func TestRewritten(t *testing.T) {
 		t.Errorf("%d backups, want 2", got)
 	}
 	away := put(t, r, "consultations", "parc", "4").Commit
-	verify(t, r)
-	stop()
+	end(t, r, stop)
 
 	setMain(t, o.Path, first)
 	reader := o
@@ -86,8 +85,7 @@ func TestRewritten(t *testing.T) {
 	if got := backup(t, o.Path); !strings.Contains(got, away.String()) {
 		t.Errorf("kept %q, want %s too", got, away)
 	}
-	verify(t, r)
-	stop()
+	end(t, r, stop)
 	if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, o.Path)}); err != nil || h.tip != first {
 		t.Errorf("the index is saved at %s, want %s: %v", h.tip, first, err)
 	}

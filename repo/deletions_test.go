@@ -11,7 +11,7 @@ import (
 // something comes in its place; also once the history was read anew.
 func TestDeletions(t *testing.T) {
 	t.Parallel()
-	r := start(t, options(t.TempDir()))
+	r, stop := run(t, options(t.TempDir()))
 	const c = "consultations"
 	remove := func(name string) {
 		update(t, r, func(tx *Tx) error { return tx.Delete(c, slug(t, name)) })
@@ -59,6 +59,7 @@ func TestDeletions(t *testing.T) {
 	if got, want := list(2), "b (3) "+want; got != want {
 		t.Errorf("once more is deleted: got %s, want %s", got, want)
 	}
+	end(t, r, stop)
 	h := newHistory()
 	if err := h.decode(string(r.history.encode(true))); err != nil {
 		t.Fatal(err)

@@ -169,12 +169,10 @@ func TestStop(t *testing.T) {
 	if _, err := r.Update(t.Context(), Meta{}, func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("update after the end: got error %v, want ErrClosed", err)
 	}
-	again, stop := run(t, options(dir))
-	defer stop()
+	again := start(t, options(dir))
 	if got := len(again.View().Entries("consultations")); got != 5 {
 		t.Errorf("entries after reopening: got %d, want 5", got)
 	}
-	verify(t, again)
 }
 
 // A failingDisk fails while it is told to.

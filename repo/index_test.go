@@ -75,7 +75,6 @@ func TestIndex(t *testing.T) {
 			if got, want := r.View().Commit().String(), strings.TrimSpace(git(t, dir, "rev-parse", "trunk")); got != want {
 				t.Errorf("commit: got %s, want %s", got, want)
 			}
-			verify(t, r)
 			put(t, r, "pages", "index", "after")
 		})
 	}
@@ -118,9 +117,8 @@ func TestDamagedIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, stop := run(t, options(dir))
-		verify(t, r)
 		put(t, r, "pages", "index", fmt.Sprint(size))
-		stop()
+		end(t, r, stop)
 		if h, _, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || h.journal == nil || h.tip != r.View().Commit() {
 			t.Errorf("the index cut at %d of %d bytes was not mended: %v", size, len(raw), err)
 		}
@@ -148,7 +146,7 @@ func TestIndexSections(t *testing.T) {
 	if most != maxSections+1 {
 		t.Errorf("%d sections at most, want %d", most, maxSections+1)
 	}
-	verify(t, start(t, options(dir)))
+	start(t, options(dir))
 }
 
 // FuzzIndex: values that do not fit together are an error, not a crash.
@@ -177,7 +175,7 @@ func TestMemoryBudget(t *testing.T) {
 	o := options(dir)
 	size := int64(len(document("00").Source()))
 	o.Memory = 10 * size
-	r := start(t, o)
+	r, stop := run(t, o)
 	check := func(r *Repo) {
 		t.Helper()
 		kept := 0
@@ -198,6 +196,11 @@ func TestMemoryBudget(t *testing.T) {
 		put(t, r, "consultations", fmt.Sprintf("c%02d", i), fmt.Sprintf("%02d", i))
 	}
 	check(r)
+	stop()
 	r.warm(t.Context())
 	check(r)
+	verify(t, r)
+	if err := r.store.Close(); err != nil {
+		t.Error(err)
+	}
 }

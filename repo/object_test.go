@@ -68,7 +68,6 @@ func TestOddCommits(t *testing.T) {
 	o := options(t.TempDir())
 	o.Clock = func() time.Time { return time.Unix(now, 0) }
 	r, stop := run(t, o)
-	defer stop()
 	tip := put(t, r, "consultations", "parc", "0").Commit
 	for name, c := range map[string]struct{ head, at, author, subject string }{
 		"beyond the year 9999": {"author D <d@x> 253402300801 +0000\ncommitter D <d@x> 253402300801 +0000\n\nx\n", "9999-12-31T23:59:59Z", "D <d@x>", "x"},
@@ -137,6 +136,7 @@ func TestOddCommits(t *testing.T) {
 			}
 		})
 	}
+	stop()
 	compare(t, r)
 }
 
@@ -167,8 +167,7 @@ func TestSkew(t *testing.T) {
 		if e.Updated().At.Unix() != now {
 			t.Errorf("on top of %d: updated at %s", c.tip-now, e.Updated().At)
 		}
-		verify(t, r)
-		stop()
+		end(t, r, stop)
 		told := 0
 		if c.tip > now {
 			told = 1

@@ -114,8 +114,7 @@ func TestOwnMoveWithEdit(t *testing.T) {
 		}
 	}
 	check(r)
-	verify(t, r)
-	stop()
+	end(t, r, stop)
 	r = start(t, options(dir))
 	check(r)
 	name, text := "img/plan.txt", article("Plan", 40, 0)

@@ -82,15 +82,23 @@ func start(t *testing.T, o Options) *Repo {
 	t.Helper()
 	r, stop := run(t, o)
 	t.Cleanup(func() {
-		stop()
-		if !t.Failed() {
-			verify(t, r)
-		}
-		if err := r.store.Close(); err != nil {
-			t.Error(err)
+		if t.Failed() {
+			stop()
+		} else {
+			end(t, r, stop)
 		}
 	})
 	return r
+}
+
+// end stops the writer, and checks what it leaves.
+func end(t *testing.T, r *Repo, stop func()) {
+	t.Helper()
+	stop()
+	verify(t, r)
+	if err := r.store.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // run opens the repository and runs its writer until stop is called.
@@ -118,21 +126,41 @@ func run(t testing.TB, o Options) (r *Repo, stop func()) {
 // opened afresh on a copy reads.
 func verify(t *testing.T, r *Repo) {
 	t.Helper()
-	if _, err := r.catchUp(context.Background()); err != nil {
-		t.Fatalf("catch up: %v", err)
-	}
+	inWriter(t, r, func() error { return nil })
 	fsck(t, r.path)
 	compare(t, r)
+}
+
+// inWriter runs f, which may run twice, when what others made is taken in: in the writer
+// where that runs, as much is its own.
+func inWriter(t *testing.T, r *Repo, f func() error) {
+	t.Helper()
+	runs := r.running.Load()
+	select {
+	case <-r.stopped:
+		runs = false
+	default:
+	}
+	var err error
+	if runs {
+		_, err = r.Update(context.Background(), Meta{Author: ann}, func(*Tx) error { return f() })
+	} else if _, err = r.catchUp(context.Background()); err == nil {
+		err = f()
+	}
+	if err != nil {
+		t.Fatalf("catch up: %v", err)
+	}
 }
 
 // compare compares what r holds in memory with what one opened afresh on a copy
 // reads.
 func compare(t *testing.T, r *Repo) {
 	t.Helper()
-	copied := t.TempDir()
-	if err := os.CopyFS(copied, os.DirFS(r.path)); err != nil {
-		t.Fatal(err)
-	}
+	var copied string
+	inWriter(t, r, func() error { // which leaves the files alone meanwhile
+		copied = t.TempDir()
+		return os.CopyFS(copied, os.DirFS(r.path))
+	})
 	if err := removeIfExists(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +178,10 @@ func compare(t *testing.T, r *Repo) {
 			t.Errorf("entries of %s live:\n%s\nfresh:\n%s", c.Name, got, want)
 		}
 	}
-	if got, want := len(r.history.touches), len(fresh.history.touches); got != want {
+	r.history.mu.RLock()
+	paths := len(r.history.touches)
+	r.history.mu.RUnlock()
+	if got, want := paths, len(fresh.history.touches); got != want {
 		t.Errorf("live history knows %d paths, fresh one %d", got, want)
 	}
 	for path := range fresh.history.touches {

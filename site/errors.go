@@ -31,6 +31,14 @@ const (
 	Tracked              Code = "lfs_tracked"           // a file there would have to be kept by Git LFS
 )
 
+// Codes are all of them: each door says what it makes of each.
+func Codes() []Code {
+	return []Code{
+		Malformed, Forbidden, NotFound, Conflict, PreconditionRequired, PreconditionFailed, Invalid,
+		Unavailable, TooLarge, Full, Unsure, Pointer, Tracked,
+	}
+}
+
 // Error is a refusal that its caller can act on. Detail is a sentence for
 // people; it never holds a submitted value.
 type Error struct {

@@ -19,10 +19,11 @@ var everyPage = []string{
 	"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "media/",
 }
 
-// TestPagesAreAccessible has axe-core, as npm has it, look at every page, in both languages
-// and themes, as a desk and as a phone show it. It fetches that, so it runs only where
-// CMS_CLIENTS is set.
-func TestPagesAreAccessible(t *testing.T) {
+// TestPagesAreAccessibleInBrowser has axe-core, as npm has it, look at every page, in both
+// languages and themes, as a desk and as a phone show it. It fetches that, so it runs only
+// where CMS_CLIENTS is set, too.
+func TestPagesAreAccessibleInBrowser(t *testing.T) {
+	inBrowser(t)
 	if os.Getenv("CMS_CLIENTS") == "" {
 		t.Skip("SKIPPED: CMS_CLIENTS is not set, so axe-core looks at no page.")
 	}
@@ -91,9 +92,9 @@ func TestPagesAreAccessible(t *testing.T) {
 	}
 }
 
-// TestPagesByKeyboard walks through every page by Tab alone, at a desk, and finds nothing
+// TestPagesByKeyboardInBrowser walks through every page by Tab alone, at a desk, and finds nothing
 // out of sight at 320 pixels.
-func TestPagesByKeyboard(t *testing.T) {
+func TestPagesByKeyboardInBrowser(t *testing.T) {
 	p := servePages(t)
 	b := p.browser(t, "fr")
 	b.camille(p)

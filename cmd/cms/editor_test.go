@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -37,12 +36,7 @@ const (
 // servePages makes the demo's site, serves it, and starts a browser.
 func servePages(t *testing.T) *pages {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("SKIPPED: browsers take a while.")
-	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("SKIPPED: there is no chromium here, so nobody uses the pages. Install it to run this test.")
-	}
+	inBrowser(t)
 	dir := filepath.Join(t.TempDir(), "demo")
 	said, stop := startDemo(t, dir)
 	stop()
@@ -188,8 +182,8 @@ var texts = map[string]map[string]string{
 		"draft": "You began a change", "moved": "The page has changed since", "merged": "together with", "one": "1 change"},
 }
 
-// TestEditor uses the pages in Chromium, as editors do.
-func TestEditor(t *testing.T) {
+// TestEditorInBrowser uses the pages in Chromium, as editors do.
+func TestEditorInBrowser(t *testing.T) {
 	p := servePages(t)
 	for _, language := range []string{"fr", "en"} {
 		for _, scripts := range []bool{true, false} {

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -18,9 +17,7 @@ import (
 // inDemo is a browser in which the demo's editor is logged in.
 func inDemo(t *testing.T) (b *chromium, url string) {
 	t.Helper()
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("SKIPPED: there is no chromium here to use the pages with. Install it to run this test.")
-	}
+	inBrowser(t)
 	said, stop := startDemo(t, filepath.Join(t.TempDir(), "demo"))
 	t.Cleanup(stop)
 	url = regexp.MustCompile(`The API +(http://[^/]+)`).FindStringSubmatch(said)[1]
@@ -143,8 +140,8 @@ func TestFilesInBrowser(t *testing.T) {
 	}
 }
 
-// TestPastedText gives the converter what word processors, sheets and pages copy.
-func TestPastedText(t *testing.T) {
+// TestPastedTextInBrowser gives the converter what word processors, sheets and pages copy.
+func TestPastedTextInBrowser(t *testing.T) {
 	b, url := inDemo(t)
 	b.do(chromedp.Navigate(url+"/editor/media/"), chromedp.WaitVisible(`html.scripted`))
 	for _, c := range []struct{ html, want string }{

@@ -155,6 +155,19 @@ type chromium struct {
 	ctx context.Context
 }
 
+// inBrowser skips a test of pages where nobody asks for a browser: such tests take longer
+// than all others together, so .ci/run has each of them once, beside what compiles. It knows
+// them by their calls of this function, of inDemo or of servePages.
+func inBrowser(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CMS_BROWSER") == "" {
+		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody uses the pages. Set it to 1 to have Chromium do so.")
+	}
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Fatalf("CMS_BROWSER is set: %v", err)
+	}
+}
+
 func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 2*time.Minute) }
 
 func startBrowserFor(t *testing.T, limit time.Duration) *chromium {
