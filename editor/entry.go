@@ -196,6 +196,9 @@ func (e *Editor) saveEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if isDraft(posted) {
+		return e.draftOf(v, ref, posted)
+	}
 	view, entry, err := e.open(v, ref)
 	if isMissing(err) && posted.Get("base") != "" {
 		if orphaned := e.orphaned(v, ref, posted); !isMissing(orphaned) {

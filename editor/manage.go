@@ -121,8 +121,16 @@ func (e *Editor) createEntry(v *visit) error {
 	view := e.newView(v, c)
 	view.From, view.Revision, view.Slug = posted.Get("from"), posted.Get("base"), posted.Get("slug")
 	model, body, err := e.model(v, view)
+	if isMissing(err) && isDraft(posted) {
+		model, err = c.Schema.WithDefaults(nil), nil
+	}
 	if err != nil {
 		return err
+	}
+	if isDraft(posted) {
+		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
+		controls, _ := f.fields(model)
+		return v.draft(controls, posted)
 	}
 	again := func(status int, problems []content.Problem, told *notice) error {
 		return e.newAgain(v, view, model, body, posted, status, problems, told)

@@ -230,7 +230,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 }
 
 // editorOf are the pages for people.
-func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, error) {
+func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logins) (*editor.Editor, error) {
 	zone, err := time.LoadLocation(c.Site.TimeZone)
 	if err != nil {
 		return nil, err
@@ -252,7 +252,7 @@ func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, e
 	}
 	return editor.New(editor.Options{
 		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
-		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
+		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers, Logins: logins,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
 		Builds:   builds{s.builds},
