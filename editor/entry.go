@@ -235,7 +235,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		view.Changes = changesOf(v, &view.Collection.Schema, out.Diff.Changed, before, after)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	}
-	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), always(refPath("entry", ref)+"?saved=1"), func(ctx context.Context, key string, dry bool) (string, error) {
 		w := site.Write{Precondition: site.Precondition{Base: base}, Message: strings.TrimSpace(posted.Get("message")), Key: key, DryRun: dry}
 		if seen := posted.Get("seen"); seen != "" { // of a form that tells of clashes
 			w.Settle, w.Revisions = settling(posted), []string{seen}

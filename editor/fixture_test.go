@@ -33,6 +33,7 @@ type service struct {
 	http   *http.Client // who is logged in as an editor
 
 	floor    *web.Floor
+	db       *state.DB
 	accounts *auth.Accounts
 	roles    map[string]string // of people
 }
@@ -89,6 +90,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	s.db = db
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
 	if err != nil {
 		t.Fatal(err)
