@@ -158,6 +158,8 @@ func (e *Editor) routes() {
 		{pattern: "GET deleted/{collection}", handle: e.deleted},
 		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
 		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
+		{pattern: "GET report/{collection}", handle: e.report},
+		{pattern: "GET problems", handle: e.problems},
 		{pattern: "GET search", handle: e.search},
 		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},

@@ -301,7 +301,7 @@ func (e *Editor) find(v *visit) error {
 		}
 	}
 	if in == "" {
-		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
+		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("problems.title"), Path: Prefix + "problems"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
 			if begins(page.Label, text) {
 				found = append(found, page)
 			}
@@ -332,7 +332,8 @@ type homeView struct {
 	Collections []homeCollection
 	Mine        recentView
 	Others      recentView
-	Faulty      []recentItem // what is not as its schema expects
+	Faulty      []recentItem // what is not as its schema expects, the first few
+	AllFaulty   int          // how many there are
 }
 
 type homeCollection struct {
@@ -374,11 +375,12 @@ func (e *Editor) home(v *visit) error {
 	}
 	for _, c := range collections {
 		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
-		faulty, err := e.faulty(v, c)
+		faulty, total, err := e.faulty(v, c)
 		if err != nil {
 			return err
 		}
 		view.Faulty = append(view.Faulty, faulty...)
+		view.AllFaulty += total
 	}
 	if err := e.recent(v, &view); err != nil {
 		return err
@@ -425,20 +427,21 @@ func (e *Editor) recent(v *visit, view *homeView) error {
 	return nil
 }
 
-// faulty are the first entries of a collection that are not as its schema expects.
-func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, error) {
-	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: []site.Filter{{Field: "valid", Op: site.Eq, Value: "false"}}})
+// faulty are the first entries of a collection that are not as its schema expects, and how
+// many there are.
+func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, int, error) {
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: faultyOnly})
 	if refused := (*site.Error)(nil); errors.As(err, &refused) {
-		return nil, nil // nothing is told of what may not be read, or is still being read
+		return nil, 0, nil // nothing is told of what may not be read, or is still being read
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var found []recentItem
 	for _, entry := range page.Items {
 		found = append(found, recentItem{Ref: entry.Ref, Title: titleOf(&c.Schema, entry.Fields, entry.Slug), State: e.state(v, entry)})
 	}
-	return found, nil
+	return found, page.Total, nil
 }
 
 // titleOf is what people know an entry by.
