@@ -182,6 +182,7 @@ func (e *Editor) routes() {
 		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
+		{pattern: "GET thumb/{path...}", handle: e.thumb},
 		{pattern: "POST upload/{path...}", name: "put-media", handle: e.upload, body: files},
 		{pattern: "POST upload", name: "put-media", handle: e.uploadForm, body: files},
 		{pattern: "POST replace/{path...}", name: "put-media", handle: e.replaceFile, body: files},

@@ -58,7 +58,7 @@ type row struct {
 	Entry *site.Entry
 	Title string
 	Cells []string
-	Thumb string // the path of an image
+	Thumb string // the address of a small image
 	State *stateView
 }
 

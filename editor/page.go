@@ -69,6 +69,7 @@ func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
 		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
 		"avatar": initials,
 		"image":  IsImage,
+		"small":  thumbPath,
 		"about":  mediaPath,
 		"triple": func(a, b, c any) []any { return []any{a, b, c} },
 		"base":   path.Base,
