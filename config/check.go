@@ -31,6 +31,7 @@ func (d *decoder) check(c *Config) {
 	d.media(&c.Media)
 	d.site(&c.Site)
 	d.pages(&c.Editor, &c.Preview)
+	d.pagesOf(c.Collections, c.Preview.BaseURL)
 	for i := range c.Collections {
 		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
 	}
@@ -270,6 +271,23 @@ func (d *decoder) collections(all []Collection) {
 		d.known(c.Publish, *c, join(at, "publish"))
 		if c.Slug != "" {
 			d.slugPattern(c, join(at, "slug"))
+		}
+	}
+}
+
+// pagesOf checks where the pages of entries are.
+func (d *decoder) pagesOf(all []Collection, base string) {
+	for i, c := range all {
+		if c.Page == "" {
+			continue
+		}
+		at := []any{"collections", i, "page"}
+		p, err := content.ParsePagePattern(c.Page)
+		switch {
+		case err != nil:
+			d.add(at, "%v", err)
+		case !p.IsURL() && base == "":
+			d.add(at, "is a path, and there is no preview.base_url that it is below; write https://consultations.example.org%s", "/"+strings.TrimPrefix(c.Page, "/"))
 		}
 	}
 }

@@ -148,6 +148,7 @@ type Collection struct {
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
 	YAML      string            `yaml:"yaml" words:"yaml"`                       // by what the site reads the files; that of the configuration where it is left out
 	Slug      string            `yaml:"slug"`                                    // what slugs of new entries are made of; "": {title}
+	Page      string            `yaml:"page"`                                    // where the site has the pages of entries: a URL, or a path below that of the preview; "" where that is not told
 }
 
 // Field is a key of the front matter and what is expected of its value.

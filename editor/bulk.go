@@ -283,7 +283,9 @@ func (e *Editor) confirmed(v *visit, view *bulkView, posted url.Values) error {
 	made := func(all []site.FileChange) string { // beside others, which followed
 		n := 0
 		for _, one := range view.Entries {
-			if slices.ContainsFunc(all, func(c site.FileChange) bool { return c.Collection == one.Ref.Collection && c.Slug == one.Ref.Slug.String() }) {
+			if slices.ContainsFunc(all, func(c site.FileChange) bool {
+				return c.Collection == one.Ref.Collection && c.Slug == one.Ref.Slug.String()
+			}) {
 				n++
 			}
 		}

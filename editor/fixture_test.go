@@ -109,7 +109,7 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	s.roles = map[string]string{"camille": "editor", "dominique": "editor", "rene": "reader"}
 	s.floor = floor
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
+	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
 	if err != nil {
 		t.Fatal(err)
 	}

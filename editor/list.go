@@ -60,6 +60,7 @@ type row struct {
 	Cells []string
 	Thumb string // the address of a small image
 	State *stateView
+	Site  string // the address of its page there, "" where that is not known
 }
 
 // list shows the entries of a collection.
@@ -169,6 +170,9 @@ func (v *visit) address(with map[string]string) string {
 
 func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
 	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
+	if e.o.Address != nil {
+		r.Site = e.o.Address(entry.Ref)
+	}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
 		r.Cells = append(r.Cells, v.Value(x))
@@ -182,12 +186,24 @@ type stateView struct {
 	Kind string // ok, warn or bad
 	Text string
 	URL  string
+	More []string // each thing that is wrong
 }
+
+// maxTold is how many things that are wrong with an entry a list tells.
+const maxTold = 5
 
 // state tells where an entry stands; nil where nothing is known.
 func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
-	if n := len(faultsOf(entry.Problems)); n > 0 {
-		return &stateView{Kind: "bad", Text: v.T("state.invalid", n)}
+	if faults := faultsOf(entry.Problems); len(faults) > 0 {
+		s := &stateView{Kind: "bad", Text: v.T("state.invalid", len(faults))}
+		for _, p := range faults[:min(len(faults), maxTold)] {
+			text := detailOf(v, p)
+			if p.Field != "" {
+				text = p.Field + v.T("colon") + " " + text
+			}
+			s.More = append(s.More, text)
+		}
+		return s
 	}
 	if e.o.Builds == nil {
 		return nil

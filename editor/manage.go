@@ -294,7 +294,7 @@ type moveView struct {
 	Revision   string
 	To         string
 	References []site.Reference
-	More       bool // there are more references
+	More       bool   // there are more references
 	Key        string // of this form
 	Fault      string
 }

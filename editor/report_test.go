@@ -128,3 +128,14 @@ func TestProblems(t *testing.T) {
 	p = s.get(s.logIn("rene"), "problems").want(http.StatusOK, "Une")
 	p.wantNot("Perdue", "f%2Fnote", "note")
 }
+
+// TestListsTellMore: what is wrong with an entry, and where its page is.
+func TestListsTellMore(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{"_consultations/une.md": "---\ntitle: Une\nnote: 12\n---\n"})
+	p := s.get(s.http, "list/consultations").want(http.StatusOK, "1 champ à corriger", "note : doit être inférieur ou égal à 5")
+	if got := p.leads("Voir sur le site"); len(got) != 1 || got[0] != "https://example.org/une/" {
+		t.Errorf("the page is at %v", got)
+	}
+	s.get(s.logIn("rene"), "list/consultations").want(http.StatusOK, "Une").wantNot("note")
+}

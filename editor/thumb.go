@@ -41,4 +41,3 @@ func (e *Editor) thumb(v *visit) error {
 	web.ServeRevision(v.w, v.r, "thumb-"+f.Revision, bytes.NewReader(t.Data))
 	return nil
 }
-

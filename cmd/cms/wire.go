@@ -250,8 +250,13 @@ func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logi
 		}
 		theme = root.FS()
 	}
+	addresses, err := pagesOf(c)
+	if err != nil {
+		return nil, err
+	}
 	return editor.New(editor.Options{
-		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
+		Address: addresses,
+		Theme:   theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers, Logins: logins,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
@@ -259,6 +264,36 @@ func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logi
 		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 		Logger:   s.log,
 	})
+}
+
+// pagesOf tells where the site has the pages of entries, "" where nobody says.
+func pagesOf(c *config.Config) (func(site.Ref) string, error) {
+	patterns := map[string]content.PagePattern{}
+	for i := range c.Collections {
+		if in := &c.Collections[i]; in.Page != "" {
+			p, err := content.ParsePagePattern(in.Page)
+			if err != nil {
+				return nil, err
+			}
+			if !p.IsURL() {
+				if p, err = content.ParsePagePattern(strings.TrimSuffix(c.Preview.BaseURL, "/") + "/" + strings.TrimPrefix(in.Page, "/")); err != nil {
+					return nil, err
+				}
+			}
+			patterns[in.Name] = p
+		}
+	}
+	return func(r site.Ref) string {
+		p, known := patterns[r.Collection]
+		if !known {
+			return ""
+		}
+		at, ok := p.Page(r.Collection, r.Slug.String())
+		if !ok {
+			return ""
+		}
+		return at
+	}, nil
 }
 
 // builds are the builds that were reported, for pages.
