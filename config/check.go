@@ -272,6 +272,22 @@ func (d *decoder) collections(all []Collection) {
 		if c.Slug != "" {
 			d.slugPattern(c, join(at, "slug"))
 		}
+		for j, t := range c.Templates {
+			at := join(join(at, "templates"), j)
+			d.name(t.Name, join(at, "name"), slices.ContainsFunc(c.Templates[:j], func(o Template) bool { return o.Name == t.Name }))
+			if t.Fields == nil {
+				continue
+			}
+			value, err := content.ParseJSON(t.Fields)
+			fields, is := value.(*content.Object)
+			if err != nil || !is {
+				d.add(join(at, "fields"), "is no map of fields to values; write {title: Title}")
+				continue
+			}
+			for _, m := range fields.Members {
+				d.field(m.Key, *c, join(at, "fields"))
+			}
+		}
 	}
 }
 

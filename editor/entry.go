@@ -25,6 +25,7 @@ type entryView struct {
 	Title      string
 	New        bool
 	From       string // the slug of the entry that a new one is made from
+	Template   string // the name of the template that a new one begins with; "" for none
 	Gone       bool   // the entry was deleted meanwhile, and this would be one in its place
 	Slug       string // of a new entry, as it is asked for
 	Revision   string // that the form was made of

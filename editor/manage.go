@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cms/auth"
@@ -25,7 +26,7 @@ func (e *Editor) newEntry(v *visit) error {
 		return err
 	}
 	view := e.newView(v, c)
-	view.From = v.r.URL.Query().Get("from")
+	view.From, view.Template = v.r.URL.Query().Get("from"), v.r.URL.Query().Get("template")
 	fields, body, err := e.model(v, view)
 	if err != nil {
 		return err
@@ -45,7 +46,8 @@ func (e *Editor) model(v *visit, view *entryView) (fields *content.Object, body 
 	schema := &view.Collection.Schema
 	fresh := schema.WithDefaults(nil)
 	if view.From == "" {
-		return fresh, "", nil
+		fields, body := templated(view, fresh)
+		return fields, body, nil
 	}
 	ref := site.Ref{Collection: view.Collection.Name}
 	if ref.Slug, err = content.ParseSlug(view.From); err != nil {
@@ -63,6 +65,47 @@ func (e *Editor) model(v *visit, view *entryView) (fields *content.Object, body 
 	view.Revision = entry.Revision
 	body, err = entry.Body()
 	return schema.Retain(fresh, entry.Fields), body, err
+}
+
+// templated is what the form of a new entry begins with by a template: its values, where
+// the caller may set them. A name of no template is as none.
+func templated(view *entryView, fresh *content.Object) (*content.Object, string) {
+	i := slices.IndexFunc(view.Collection.Templates, func(t content.Template) bool { return t.Name == view.Template })
+	if i < 0 {
+		view.Template = ""
+		return fresh, ""
+	}
+	t := &view.Collection.Templates[i]
+	is := &content.Object{}
+	if fresh != nil {
+		is.Members = slices.Clone(fresh.Members)
+	}
+	if t.Fields != nil {
+		for _, m := range t.Fields.Members {
+			if slices.ContainsFunc(view.Collection.Schema.Fields, func(f content.Field) bool { return f.Name == m.Key && (f.Hidden || f.ReadOnly) }) {
+				continue
+			}
+			if j := slices.IndexFunc(is.Members, func(o content.Member) bool { return o.Key == m.Key }); j >= 0 {
+				is.Members[j] = m
+			} else {
+				is.Members = append(is.Members, m)
+			}
+		}
+	}
+	return is, t.Body
+}
+
+// Templates are those that a new entry may begin with, by their labels.
+func (view *entryView) Templates(v *page) []choice {
+	var all []choice
+	for _, t := range view.Collection.Templates {
+		label := v.of(t.Label)
+		if label == "" {
+			label = t.Name
+		}
+		all = append(all, choice{"/editor/new/" + url.PathEscape(view.Collection.Name) + "?template=" + url.QueryEscape(t.Name), label, t.Name == view.Template})
+	}
+	return all
 }
 
 // orphaned shows the form of an entry that was deleted while it was open, as that of a new
@@ -119,7 +162,7 @@ func (e *Editor) createEntry(v *visit) error {
 		return err
 	}
 	view := e.newView(v, c)
-	view.From, view.Revision, view.Slug = posted.Get("from"), posted.Get("base"), posted.Get("slug")
+	view.From, view.Revision, view.Slug, view.Template = posted.Get("from"), posted.Get("base"), posted.Get("slug"), posted.Get("template")
 	model, body, err := e.model(v, view)
 	if isMissing(err) && isDraft(posted) {
 		model, err = c.Schema.WithDefaults(nil), nil

@@ -173,7 +173,32 @@ func collection(in *config.Collection) (content.Collection, error) {
 	if err == nil && in.Slug != "" {
 		c.Slugs, err = content.ParseSlugPattern(in.Slug)
 	}
+	for _, t := range in.Templates {
+		if err == nil {
+			c.Templates, err = withTemplate(c, t)
+		}
+	}
 	return c, err
+}
+
+// withTemplate are the templates of a collection and one more, whose values are as the
+// schema has them: what a new entry still lacks, whoever makes it adds.
+func withTemplate(c content.Collection, in config.Template) ([]content.Template, error) {
+	t := content.Template{Name: in.Name, Label: in.Label, Body: in.Body}
+	if in.Fields != nil {
+		v, err := content.ParseJSON(in.Fields)
+		if err != nil {
+			return nil, fmt.Errorf("%s: template %s: %w", c.Name, in.Name, err)
+		}
+		fields, _ := v.(*content.Object)
+		t.Fields = c.Schema.Coerce(fields)
+		for _, p := range c.Schema.Validate(t.Fields, nil) {
+			if p.Rule != "required" {
+				return nil, fmt.Errorf("%s: template %s: %s %s", c.Name, in.Name, p.Field, p.Detail)
+			}
+		}
+	}
+	return append(c.Templates, t), nil
 }
 
 func fields(in []config.Field) ([]content.Field, error) {
