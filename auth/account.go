@@ -46,7 +46,7 @@ func (as *Accounts) Add(ctx context.Context, a Account, password string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(as.checkRoles(a.Roles), checkPassword(password)); err != nil {
+	if err := errors.Join(as.checkRoles(a.Roles), CheckPassword(password)); err != nil {
 		return err
 	}
 	hash, err := make(hashers, 1).hash(ctx, password)
@@ -70,7 +70,7 @@ func (as *Accounts) Add(ctx context.Context, a Account, password string) error {
 // SetPassword gives the account of email another password, and ends its
 // sessions.
 func (as *Accounts) SetPassword(ctx context.Context, email, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := CheckPassword(password); err != nil {
 		return err
 	}
 	a, err := as.find(ctx, email)

@@ -15,7 +15,7 @@ import (
 // section 3.1.1.2), so nothing else is asked of it.
 const (
 	MinPassword = 12   // characters
-	maxPassword = 1024 // bytes
+	MaxPassword = 1024 // bytes
 )
 
 // argon2Params cost about 30 ms and 19 MiB for each password, as OWASP advises.
@@ -37,15 +37,22 @@ type hashers chan struct{}
 // come as letters with accents or as letters and accents (NFC and NFD).
 func normal(password string) string { return norm.NFC.String(password) }
 
-// checkPassword says what is wrong with a new password, without repeating it.
-func checkPassword(password string) error {
+// What may be wrong with a new password.
+var (
+	ErrPasswordText  = errors.New("the password is not UTF-8")
+	ErrPasswordShort = fmt.Errorf("the password has fewer than %d characters", MinPassword)
+	ErrPasswordLong  = fmt.Errorf("the password is longer than %d bytes", MaxPassword)
+)
+
+// CheckPassword says what is wrong with a new password, without repeating it.
+func CheckPassword(password string) error {
 	switch {
 	case !utf8.ValidString(password):
-		return errors.New("the password is not UTF-8")
+		return ErrPasswordText
 	case utf8.RuneCountInString(normal(password)) < MinPassword:
-		return fmt.Errorf("the password has fewer than %d characters", MinPassword)
-	case len(password) > maxPassword:
-		return fmt.Errorf("the password is longer than %d bytes", maxPassword)
+		return ErrPasswordShort
+	case len(password) > MaxPassword:
+		return ErrPasswordLong
 	}
 	return nil
 }

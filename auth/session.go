@@ -119,7 +119,7 @@ type Attempt struct {
 // what keeps us from knowing.
 func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	email, err := emailOf(try.Email)
-	if err != nil || len(try.Password) > maxPassword {
+	if err != nil || len(try.Password) > MaxPassword {
 		return nil, ErrCredentials
 	}
 	account, err := s.accounts.ByEmail(ctx, email)

@@ -33,6 +33,7 @@ func (d *decoder) check(c *Config) {
 	d.media(&c.Media)
 	d.site(&c.Site)
 	d.pages(&c.Editor, &c.Preview)
+	d.pagesOf(c.Collections, c.Preview.BaseURL)
 	for i := range c.Collections {
 		c.Collections[i].YAML = cmp.Or(c.Collections[i].YAML, c.YAML)
 	}
@@ -297,6 +298,39 @@ func (d *decoder) collections(all []Collection) {
 		d.known(c.Publish, *c, join(at, "publish"))
 		if c.Slug != "" {
 			d.slugPattern(c, join(at, "slug"))
+		}
+		for j, t := range c.Templates {
+			at := join(join(at, "templates"), j)
+			d.name(t.Name, join(at, "name"), slices.ContainsFunc(c.Templates[:j], func(o Template) bool { return o.Name == t.Name }))
+			if t.Fields == nil {
+				continue
+			}
+			value, err := content.ParseJSON(t.Fields)
+			fields, is := value.(*content.Object)
+			if err != nil || !is {
+				d.add(join(at, "fields"), "is no map of fields to values; write {title: Title}")
+				continue
+			}
+			for _, m := range fields.Members {
+				d.field(m.Key, *c, join(at, "fields"))
+			}
+		}
+	}
+}
+
+// pagesOf checks where the pages of entries are.
+func (d *decoder) pagesOf(all []Collection, base string) {
+	for i, c := range all {
+		if c.Page == "" {
+			continue
+		}
+		at := []any{"collections", i, "page"}
+		p, err := content.ParsePagePattern(c.Page)
+		switch {
+		case err != nil:
+			d.add(at, "%v", err)
+		case !p.IsURL() && base == "":
+			d.add(at, "is a path, and there is no preview.base_url that it is below; write https://consultations.example.org%s", "/"+strings.TrimPrefix(c.Page, "/"))
 		}
 	}
 }

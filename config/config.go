@@ -161,6 +161,16 @@ type Collection struct {
 	Language  string            `yaml:"language" default:"fr" words:"languages"` // by whose stems searches find
 	YAML      string            `yaml:"yaml" words:"yaml"`                       // by what the site reads the files; that of the configuration where it is left out
 	Slug      string            `yaml:"slug"`                                    // what slugs of new entries are made of; "": {title}
+	Templates []Template        `yaml:"templates"`                               // that new entries may begin with
+	Page      string            `yaml:"page"`                                    // where the site has the pages of entries: a URL, or a path below that of the preview; "" where that is not told
+}
+
+// Template is what a new entry may begin with.
+type Template struct {
+	Name   string            `yaml:"name" required:"true"`
+	Label  map[string]string `yaml:"label"`  // by language
+	Fields json.RawMessage   `yaml:"fields"` // an object as JSON, in the order of the file; nil for none
+	Body   string            `yaml:"body"`
 }
 
 // Field is a key of the front matter and what is expected of its value.

@@ -52,7 +52,9 @@ func TestLoadExample(t *testing.T) {
 		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: "sqlite:../data/state.db"},
 		Collections: []Collection{{
-			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1",
+			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1", Page: "/consultations/{slug}/",
+			Templates: []Template{{Name: "concertation", Label: map[string]string{"fr": "Concertation avec réunions", "en": "Consultation with meetings"},
+				Fields: json.RawMessage(`{"methodes":["Réunion publique","Questionnaire"],"in_progress":true}`), Body: "## Pourquoi cette concertation\n\n## Le calendrier\n"}},
 			Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 			Fields: []Field{
 				{Name: "title", Type: "string", Required: true, Label: map[string]string{"fr": "Titre"}},

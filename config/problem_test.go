@@ -80,6 +80,18 @@ func TestProblems(t *testing.T) {
 		{"public URL", "server: {public_url: cms.example.org}", nil, []string{":1:22: server.public_url: is not an absolute http or https URL without a query; write https://cms.example.org"}},
 		{"no room", "server: {body_memory: -1}", nil, []string{":1:23: server.body_memory: is not more than 0"}},
 		{"no bytes", "server: {max_body_bytes: 0}\nmedia: {max_bytes: -1}", nil, []string{":1:26: server.max_body_bytes: is not more than 0", ":2:20: media.max_bytes: is not more than 0"}},
+		{"templates", "collections:\n  - name: a\n    folder: a\n    fields: [{name: title, type: string}]\n    templates:\n      - {name: x, fields: {titel: A}}\n      - {name: x, fields: [title]}\n      - {name: 'a b'}\n", nil, []string{
+			`:6:27: collections[0].templates[0].fields: collection a has no field "titel"; did you mean "title"?`,
+			`:7:16: collections[0].templates[1].name: "x" is duplicated; choose another name`,
+			`:7:27: collections[0].templates[1].fields: is no map of fields to values; write {title: Title}`,
+			`:8:16: collections[0].templates[2].name: "a b" is not a name of letters, digits, - and _`,
+		}},
+		{"pages", "collections:\n  - {name: a, folder: a, page: /a/}\n  - {name: b, folder: b, page: 'https://example.org/{titre}/'}\n  - {name: c, folder: c, page: '/c/{slug}/'}\n  - {name: d, folder: d, page: 'ftp://example.org/{slug}'}\n  - {name: e, folder: e, page: 'https://example.org/{year}/{name}'}\n", nil, []string{
+			`:2:32: collections[0].page: the pattern of pages needs {slug} or {name}: "/a/" is the same for every entry`,
+			`:3:32: collections[1].page: the pattern of pages has {titre}; there are {collection}, {slug}, {name}, {year}, {month}, {day}`,
+			`:4:32: collections[2].page: is a path, and there is no preview.base_url that it is below; write https://consultations.example.org/c/{slug}/`,
+			`:5:32: collections[3].page: the pattern of pages is no http or https URL and no path: "ftp://example.org/{slug}"`,
+		}},
 		{"slugs", "collections:\n  - {name: a, folder: a, slug: '{date:2006-01-02}-{titre}', fields: [{name: title, type: string}]}\n  - {name: b, folder: b, slug: '{date:YYYY}-{title}'}\n" +
 			"  - {name: c, folder: c, slug: fixe}\n  - {name: d, folder: d, slug: '{title:2006}', fields: [{name: title, type: string}]}\n  - {name: e, folder: e, slug: '{tags}', fields: [{name: tags, type: list, of: string}]}\n", nil, []string{
 			`:2:32: collections[0].slug: collection a has no field "titre"; did you mean "title"?`,

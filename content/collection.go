@@ -18,6 +18,15 @@ type Collection struct {
 	Language  string   // of the texts, ISO 639-1; "" is French
 	YAML      Version  // by which what makes the site reads the files
 	Slugs     SlugPattern
+	Templates []Template // that new entries may begin with
+}
+
+// Template is what a new entry begins with, instead of the defaults of the schema alone.
+type Template struct {
+	Name   string
+	Label  map[string]string // by language tag; may be empty
+	Fields *Object           // beside the defaults, and in their place; nil for none
+	Body   string
 }
 
 // Parse reads a file of the collection.

@@ -274,7 +274,24 @@ func (e *Editor) confirmed(v *visit, view *bulkView, posted url.Values) error {
 		}
 		ops = append(ops, site.Updating(one.Ref, revise, site.Precondition{Base: one.Revision}))
 	}
-	leads, err := e.send(v, view.Key, posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	done := func(n int) string {
+		asked, _ := url.ParseQuery(view.List)
+		asked.Del("cursor")
+		asked.Set("done", map[bool]string{true: "deleted-", false: "set-"}[view.Delete]+strconv.Itoa(n))
+		return listPath(view.Collection.Name, asked)
+	}
+	made := func(all []site.FileChange) string { // beside others, which followed
+		n := 0
+		for _, one := range view.Entries {
+			if slices.ContainsFunc(all, func(c site.FileChange) bool {
+				return c.Collection == one.Ref.Collection && c.Slug == one.Ref.Slug.String()
+			}) {
+				n++
+			}
+		}
+		return done(n)
+	}
+	leads, err := e.send(v, view.Key, posted.Encode(), made, func(ctx context.Context, key string, dry bool) (string, error) {
 		all, err := e.site.Batch(ctx, v.caller, ops, site.Write{Key: key, DryRun: dry})
 		if err != nil {
 			return "", err
@@ -286,10 +303,7 @@ func (e *Editor) confirmed(v *visit, view *bulkView, posted url.Values) error {
 			}
 			web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: committed(out)})
 		}
-		asked, _ := url.ParseQuery(view.List)
-		asked.Del("cursor")
-		asked.Set("done", map[bool]string{true: "deleted-", false: "set-"}[view.Delete]+strconv.Itoa(n))
-		return listPath(view.Collection.Name, asked), nil
+		return done(n), nil
 	})
 	told, of := (*site.Error)(nil), (*site.OperationError)(nil)
 	if !errors.As(err, &told) {

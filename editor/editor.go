@@ -22,6 +22,7 @@ import (
 	"cms/site"
 	"cms/state"
 	"cms/web"
+	"cms/web/login"
 	"cms/web/once"
 	"cms/web/stream"
 )
@@ -37,6 +38,7 @@ type Options struct {
 	Name      string                // of the site, as people know it
 	Zone      *time.Location        // of times that people read and write; UTC when nil
 	Providers []Provider            // where people can log in
+	Logins    *login.Logins         // that end at their providers too; nil for none
 	Accounts  *auth.Accounts        // for changes of passwords; nil for none
 	Theme     fs.FS                 // theme.css, files that it names, templates of one's own; nil for none
 	Preview   Look                  // of texts
@@ -123,6 +125,7 @@ type route struct {
 	name    string // in the audit log, of what changes something
 	handle  func(*visit) error
 	stream  bool          // without an end
+	glance  bool          // asked by a script, which is no use of a session
 	anyone  bool          // also who is not logged in
 	body    int64         // bytes
 	time    time.Duration // as the service is configured when 0
@@ -141,6 +144,9 @@ func (e *Editor) routes() {
 		{pattern: "GET login", handle: e.loginPage, anyone: true},
 		{pattern: "POST login", handle: e.login, anyone: true, body: smallForm},
 		{pattern: "GET login/continue", handle: e.settle, anyone: true},
+		{pattern: "POST login/again", handle: e.loginAgain, anyone: true},
+		{pattern: "GET login/done", handle: e.loginDone},
+		{pattern: "GET session", handle: e.session, glance: true},
 		{pattern: "POST logout", handle: e.logout, anyone: true, body: smallForm},
 		{pattern: "POST language", handle: e.chooseLanguage, anyone: true, body: smallForm},
 		{pattern: "GET account", handle: e.account},
@@ -152,6 +158,8 @@ func (e *Editor) routes() {
 		{pattern: "GET deleted/{collection}", handle: e.deleted},
 		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
 		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
+		{pattern: "GET report/{collection}", handle: e.report},
+		{pattern: "GET problems", handle: e.problems},
 		{pattern: "GET search", handle: e.search},
 		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},
@@ -174,6 +182,7 @@ func (e *Editor) routes() {
 		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
 		{pattern: "GET media/{path...}", handle: e.media},
 		{pattern: "GET file/{path...}", handle: e.file},
+		{pattern: "GET thumb/{path...}", handle: e.thumb},
 		{pattern: "POST upload/{path...}", name: "put-media", handle: e.upload, body: files},
 		{pattern: "POST upload", name: "put-media", handle: e.uploadForm, body: files},
 		{pattern: "POST replace/{path...}", name: "put-media", handle: e.replaceFile, body: files},
@@ -187,6 +196,9 @@ func (e *Editor) routes() {
 		op.Form, op.Time = true, r.time
 		if r.stream {
 			op.Stream, op.Unlimited, op.Caller = true, true, e.web.PageWatcher
+		}
+		if r.glance {
+			op.Caller = e.web.PageWatcher
 		}
 		if r.anyone {
 			op.Caller = web.Anyone

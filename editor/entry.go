@@ -25,6 +25,7 @@ type entryView struct {
 	Title      string
 	New        bool
 	From       string // the slug of the entry that a new one is made from
+	Template   string // the name of the template that a new one begins with; "" for none
 	Gone       bool   // the entry was deleted meanwhile, and this would be one in its place
 	Slug       string // of a new entry, as it is asked for
 	Revision   string // that the form was made of
@@ -196,6 +197,9 @@ func (e *Editor) saveEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if isDraft(posted) {
+		return e.draftOf(v, ref, posted)
+	}
 	view, entry, err := e.open(v, ref)
 	if isMissing(err) && posted.Get("base") != "" {
 		if orphaned := e.orphaned(v, ref, posted); !isMissing(orphaned) {
@@ -232,7 +236,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		view.Changes = changesOf(v, &view.Collection.Schema, out.Diff.Changed, before, after)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	}
-	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), always(refPath("entry", ref)+"?saved=1"), func(ctx context.Context, key string, dry bool) (string, error) {
 		w := site.Write{Precondition: site.Precondition{Base: base}, Message: strings.TrimSpace(posted.Get("message")), Key: key, DryRun: dry}
 		if seen := posted.Get("seen"); seen != "" { // of a form that tells of clashes
 			w.Settle, w.Revisions = settling(posted), []string{seen}

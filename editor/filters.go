@@ -322,7 +322,7 @@ func (e *Editor) thumbs(v *visit, view *listView) func(*site.Entry) string {
 		address, _ := entry.Fields.Get(s.Fields[i].Name)
 		text, _ := address.(string)
 		if f := e.site.LinkedMedia(v.caller, entry.Ref, text); f != nil && IsImage(f) {
-			return f.Path
+			return thumbPath(f)
 		}
 		return ""
 	}

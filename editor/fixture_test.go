@@ -38,6 +38,7 @@ type service struct {
 	http   *http.Client // who is logged in as an editor
 
 	floor    *web.Floor
+	db       *state.DB
 	accounts *auth.Accounts
 }
 
@@ -139,6 +140,7 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	s.db = db
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,7 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
 	s.floor = floor
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys})
+	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,9 @@ type row struct {
 	Entry *site.Entry
 	Title string
 	Cells []string
-	Thumb string // the path of an image
+	Thumb string // the address of a small image
 	State *stateView
+	Site  string // the address of its page there, "" where that is not known
 }
 
 // list shows the entries of a collection.
@@ -169,6 +170,9 @@ func (v *visit) address(with map[string]string) string {
 
 func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
 	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
+	if e.o.Address != nil {
+		r.Site = e.o.Address(entry.Ref)
+	}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
 		r.Cells = append(r.Cells, v.Value(x))
@@ -182,12 +186,24 @@ type stateView struct {
 	Kind string // ok, warn or bad
 	Text string
 	URL  string
+	More []string // each thing that is wrong
 }
+
+// maxTold is how many things that are wrong with an entry a list tells.
+const maxTold = 5
 
 // state tells where an entry stands; nil where nothing is known.
 func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
-	if n := len(faultsOf(entry.Problems)); n > 0 {
-		return &stateView{Kind: "bad", Text: v.T("state.invalid", n)}
+	if faults := faultsOf(entry.Problems); len(faults) > 0 {
+		s := &stateView{Kind: "bad", Text: v.T("state.invalid", len(faults))}
+		for _, p := range faults[:min(len(faults), maxTold)] {
+			text := detailOf(v, p)
+			if p.Field != "" {
+				text = p.Field + v.T("colon") + " " + text
+			}
+			s.More = append(s.More, text)
+		}
+		return s
 	}
 	if e.o.Builds == nil {
 		return nil
@@ -301,7 +317,7 @@ func (e *Editor) find(v *visit) error {
 		}
 	}
 	if in == "" {
-		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
+		for _, page := range []suggestion{{Label: v.T("home.title"), Path: Prefix}, {Label: v.T("media.title"), Path: Prefix + "media/"}, {Label: v.T("problems.title"), Path: Prefix + "problems"}, {Label: v.T("account.title"), Path: Prefix + "account"}} {
 			if begins(page.Label, text) {
 				found = append(found, page)
 			}
@@ -332,7 +348,8 @@ type homeView struct {
 	Collections []homeCollection
 	Mine        recentView
 	Others      recentView
-	Faulty      []recentItem // what is not as its schema expects
+	Faulty      []recentItem // what is not as its schema expects, the first few
+	AllFaulty   int          // how many there are
 }
 
 type homeCollection struct {
@@ -374,11 +391,12 @@ func (e *Editor) home(v *visit) error {
 	}
 	for _, c := range collections {
 		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
-		faulty, err := e.faulty(v, c)
+		faulty, total, err := e.faulty(v, c)
 		if err != nil {
 			return err
 		}
 		view.Faulty = append(view.Faulty, faulty...)
+		view.AllFaulty += total
 	}
 	if err := e.recent(v, &view); err != nil {
 		return err
@@ -425,20 +443,21 @@ func (e *Editor) recent(v *visit, view *homeView) error {
 	return nil
 }
 
-// faulty are the first entries of a collection that are not as its schema expects.
-func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, error) {
-	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: []site.Filter{{Field: "valid", Op: site.Eq, Value: "false"}}})
+// faulty are the first entries of a collection that are not as its schema expects, and how
+// many there are.
+func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, int, error) {
+	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: faultyOnly})
 	if refused := (*site.Error)(nil); errors.As(err, &refused) {
-		return nil, nil // nothing is told of what may not be read, or is still being read
+		return nil, 0, nil // nothing is told of what may not be read, or is still being read
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var found []recentItem
 	for _, entry := range page.Items {
 		found = append(found, recentItem{Ref: entry.Ref, Title: titleOf(&c.Schema, entry.Fields, entry.Slug), State: e.state(v, entry)})
 	}
-	return found, nil
+	return found, page.Total, nil
 }
 
 // titleOf is what people know an entry by.

@@ -64,7 +64,7 @@ func TestFilters(t *testing.T) {
 		t.Errorf("what I changed is %v", got)
 	}
 	p := s.get(s.http, "list/consultations")
-	if !strings.Contains(p.source, `class="mini" src="/editor/file/a.png"`) {
+	if !strings.Contains(p.source, `class="mini" src="/editor/thumb/a.png?v=`) {
 		t.Error("the list has no thumbnail")
 	}
 	if strings.Contains(p.source, "caché") || strings.Contains(p.source, "interne") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cms/auth"
@@ -25,7 +26,7 @@ func (e *Editor) newEntry(v *visit) error {
 		return err
 	}
 	view := e.newView(v, c)
-	view.From = v.r.URL.Query().Get("from")
+	view.From, view.Template = v.r.URL.Query().Get("from"), v.r.URL.Query().Get("template")
 	fields, body, err := e.model(v, view)
 	if err != nil {
 		return err
@@ -45,7 +46,8 @@ func (e *Editor) model(v *visit, view *entryView) (fields *content.Object, body 
 	schema := &view.Collection.Schema
 	fresh := schema.WithDefaults(nil)
 	if view.From == "" {
-		return fresh, "", nil
+		fields, body := templated(view, fresh)
+		return fields, body, nil
 	}
 	ref := site.Ref{Collection: view.Collection.Name}
 	if ref.Slug, err = content.ParseSlug(view.From); err != nil {
@@ -63,6 +65,47 @@ func (e *Editor) model(v *visit, view *entryView) (fields *content.Object, body 
 	view.Revision = entry.Revision
 	body, err = entry.Body()
 	return schema.Retain(fresh, entry.Fields), body, err
+}
+
+// templated is what the form of a new entry begins with by a template: its values, where
+// the caller may set them. A name of no template is as none.
+func templated(view *entryView, fresh *content.Object) (*content.Object, string) {
+	i := slices.IndexFunc(view.Collection.Templates, func(t content.Template) bool { return t.Name == view.Template })
+	if i < 0 {
+		view.Template = ""
+		return fresh, ""
+	}
+	t := &view.Collection.Templates[i]
+	is := &content.Object{}
+	if fresh != nil {
+		is.Members = slices.Clone(fresh.Members)
+	}
+	if t.Fields != nil {
+		for _, m := range t.Fields.Members {
+			if slices.ContainsFunc(view.Collection.Schema.Fields, func(f content.Field) bool { return f.Name == m.Key && (f.Hidden || f.ReadOnly) }) {
+				continue
+			}
+			if j := slices.IndexFunc(is.Members, func(o content.Member) bool { return o.Key == m.Key }); j >= 0 {
+				is.Members[j] = m
+			} else {
+				is.Members = append(is.Members, m)
+			}
+		}
+	}
+	return is, t.Body
+}
+
+// Templates are those that a new entry may begin with, by their labels.
+func (view *entryView) Templates(v *page) []choice {
+	var all []choice
+	for _, t := range view.Collection.Templates {
+		label := v.of(t.Label)
+		if label == "" {
+			label = t.Name
+		}
+		all = append(all, choice{"/editor/new/" + url.PathEscape(view.Collection.Name) + "?template=" + url.QueryEscape(t.Name), label, t.Name == view.Template})
+	}
+	return all
 }
 
 // orphaned shows the form of an entry that was deleted while it was open, as that of a new
@@ -119,10 +162,18 @@ func (e *Editor) createEntry(v *visit) error {
 		return err
 	}
 	view := e.newView(v, c)
-	view.From, view.Revision, view.Slug = posted.Get("from"), posted.Get("base"), posted.Get("slug")
+	view.From, view.Revision, view.Slug, view.Template = posted.Get("from"), posted.Get("base"), posted.Get("slug"), posted.Get("template")
 	model, body, err := e.model(v, view)
+	if isMissing(err) && isDraft(posted) {
+		model, err = c.Schema.WithDefaults(nil), nil
+	}
 	if err != nil {
 		return err
+	}
+	if isDraft(posted) {
+		f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
+		controls, _ := f.fields(model)
+		return v.draft(controls, posted)
 	}
 	again := func(status int, problems []content.Problem, told *notice) error {
 		return e.newAgain(v, view, model, body, posted, status, problems, told)
@@ -144,7 +195,15 @@ func (e *Editor) createEntry(v *visit) error {
 			return again(http.StatusUnprocessableEntity, nil, &notice{"bad", v.T("slug.wrong")})
 		}
 	}
-	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	made := func(all []site.FileChange) string {
+		for _, one := range all {
+			if slug, err := content.ParseSlug(one.Slug); err == nil && one.Collection == c.Name {
+				return refPath("entry", site.Ref{Collection: c.Name, Slug: slug}) + "?saved=1"
+			}
+		}
+		return listPath(c.Name, nil) // it is not for the caller to see
+	}
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), made, func(ctx context.Context, key string, dry bool) (string, error) {
 		w := site.Write{Precondition: site.Precondition{Absent: true}, Message: strings.TrimSpace(posted.Get("message")), Key: key, DryRun: dry}
 		out, err := e.site.Create(ctx, v.caller, c.Name, draft, w)
 		if err != nil {
@@ -278,7 +337,8 @@ type moveView struct {
 	Revision   string
 	To         string
 	References []site.Reference
-	More       bool // there are more references
+	More       bool   // there are more references
+	Key        string // of this form
 	Fault      string
 }
 
@@ -291,7 +351,7 @@ func (e *Editor) moving(v *visit) (*moveView, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &moveView{Ref: ref, Label: view.Label, Title: view.Title, Revision: entry.Revision, To: ref.Slug.String()}
+	m := &moveView{Ref: ref, Label: view.Label, Title: view.Title, Revision: entry.Revision, To: ref.Slug.String(), Key: rand.Text()}
 	refs, err := e.site.References(v.r.Context(), v.caller, ref, "", pageSize)
 	if err != nil {
 		return nil, err
@@ -310,40 +370,14 @@ func (e *Editor) renamePage(v *visit) error {
 
 // rename gives an entry another slug.
 func (e *Editor) rename(v *visit) error {
-	m, err := e.moving(v)
-	if err != nil {
-		return err
-	}
-	posted, err := e.form(v)
-	if err != nil {
-		return err
-	}
-	m.To = strings.TrimSpace(posted.Get("to"))
-	slug, err := content.ParseSlug(m.To)
-	if err != nil {
-		m.Fault = v.T("slug.wrong")
-		return e.show(v, http.StatusUnprocessableEntity, "rename", v.T("rename.title"), m.Ref.Collection, m)
-	}
-	how := site.KeepReferences
-	if posted.Get("references") == "update" {
-		how = site.UpdateReferences
-	}
-	to := site.Ref{Collection: m.Ref.Collection, Slug: slug}
-	op := site.Following(site.Moving(m.Ref, to, site.Precondition{Revisions: []string{posted.Get("revision")}}), how)
-	out, err := e.site.Make(v.r.Context(), v.caller, op, site.Write{})
-	if told := (*site.Error)(nil); errors.As(err, &told) {
-		p, text := e.refusal(v, err)
-		m.Fault = text.Text
-		if told.Code == site.Conflict && len(told.Problems) == 0 {
-			m.Fault = v.T("slug.taken")
+	return e.changeEntry(v, "rename", v.T("rename.title"), site.UpdateReferences, func(m *moveView, how site.References, p site.Precondition) (site.Operation, string, error) {
+		slug, err := content.ParseSlug(m.To)
+		if err != nil {
+			return nil, "", errSlug
 		}
-		return e.show(v, p.Status, "rename", v.T("rename.title"), m.Ref.Collection, m)
-	}
-	if err != nil {
-		return err
-	}
-	web.Audit(v.r.Context(), web.Target{Collection: to.Collection, Name: to.Slug.String(), Commit: committed(out)})
-	return v.leadTo(refPath("entry", out.Ref) + "?saved=1")
+		to := site.Ref{Collection: m.Ref.Collection, Slug: slug}
+		return site.Following(site.Moving(m.Ref, to, p), how), refPath("entry", to) + "?saved=1", nil
+	})
 }
 
 func (e *Editor) deletePage(v *visit) error {
@@ -356,28 +390,65 @@ func (e *Editor) deletePage(v *visit) error {
 
 // delete removes an entry, which its history keeps.
 func (e *Editor) delete(v *visit) error {
-	m, err := e.moving(v)
+	return e.changeEntry(v, "delete", v.T("delete.title"), site.ClearReferences, func(m *moveView, how site.References, p site.Precondition) (site.Operation, string, error) {
+		return site.Following(site.Deleting(m.Ref, p), how), refPath("history", m.Ref) + "?saved=deleted", nil
+	})
+}
+
+// errSlug is that of a slug that is none.
+var errSlug = errors.New("editor: the slug is none")
+
+// changeEntry does what a form to rename or to delete an entry asks for, and shows it again
+// where that is refused. What refers to the entry follows, if the form says so.
+func (e *Editor) changeEntry(v *visit, page, title string, follow site.References, operation func(*moveView, site.References, site.Precondition) (op site.Operation, to string, err error)) error {
+	ref, posted, err := e.formAbout(v)
 	if err != nil {
 		return err
 	}
-	posted, err := e.form(v)
-	if err != nil {
-		return err
+	var m *moveView
+	made := func(all []site.FileChange) string {
+		for _, c := range all {
+			if slug, err := content.ParseSlug(c.Slug); err == nil && c.Collection == ref.Collection && c.From != "" {
+				return refPath("entry", site.Ref{Collection: ref.Collection, Slug: slug}) + "?saved=1"
+			}
+		}
+		return refPath("history", ref) + "?saved=deleted"
 	}
-	how := site.KeepReferences
-	if posted.Get("references") == "clear" {
-		how = site.ClearReferences
-	}
-	op := site.Following(site.Deleting(m.Ref, site.Precondition{Revisions: []string{posted.Get("revision")}}), how)
-	out, err := e.site.Make(v.r.Context(), v.caller, op, site.Write{})
-	if told := (*site.Error)(nil); errors.As(err, &told) {
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), made, func(ctx context.Context, key string, dry bool) (string, error) {
+		var err error
+		if m, err = e.moving(v); err != nil {
+			return "", err
+		}
+		how := site.KeepReferences
+		if site.References(posted.Get("references")) == follow {
+			how = follow
+		}
+		m.To = strings.TrimSpace(posted.Get("to"))
+		op, to, err := operation(m, how, site.Precondition{Revisions: []string{posted.Get("revision")}})
+		if err != nil {
+			return "", err
+		}
+		out, err := e.site.Make(ctx, v.caller, op, site.Write{Key: key, DryRun: dry})
+		if err != nil {
+			return "", err
+		}
+		web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: committed(out)})
+		return to, nil
+	})
+	told := (*site.Error)(nil)
+	switch {
+	case m != nil && errors.Is(err, errSlug):
+		m.Fault = v.T("slug.wrong")
+		return e.show(v, http.StatusUnprocessableEntity, page, title, m.Ref.Collection, m)
+	case m != nil && errors.As(err, &told):
 		p, text := e.refusal(v, err)
 		m.Fault = text.Text
-		return e.show(v, p.Status, "delete", v.T("delete.title"), m.Ref.Collection, m)
-	}
-	if err != nil {
+		if told.Code == site.Conflict && len(told.Problems) == 0 {
+			m.Fault = v.T("slug.taken")
+		}
+		return e.show(v, p.Status, page, title, m.Ref.Collection, m)
+	case err != nil:
 		return err
 	}
-	web.Audit(v.r.Context(), web.Target{Collection: m.Ref.Collection, Name: m.Ref.Slug.String(), Commit: committed(out)})
-	return v.leadTo(refPath("history", m.Ref) + "?saved=deleted")
+	return v.leadTo(path)
 }

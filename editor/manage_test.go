@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"cms/content"
 )
 
 // TestCreate makes entries whose slug is made of the title, given, taken or wrong.
@@ -200,4 +202,36 @@ func TestSource(t *testing.T) {
 	if got := p.form("source/consultations/velo").get("text"); got != "---\r\nnote: 9\r\n---\r\n" {
 		t.Errorf("a refused text became %q", got)
 	}
+}
+
+// TestTemplates are offered at a new entry, and made by: without what the caller may not set.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	c := consultations()
+	c.Templates = []content.Template{{Name: "reunion", Label: map[string]string{"fr": "Réunion"}, Body: "## Ordre du jour\n", Fields: &content.Object{Members: []content.Member{
+		{Key: "title", Value: "Réunion du"}, {Key: "methodes", Value: []content.Value{"un", "deux"}}, {Key: "interne", Value: "geheim"}, {Key: "visites", Value: content.Number("7")},
+	}}}, {Name: "vide"}}
+	s := newService(t, map[string]string{entryFile: velo}, c)
+	p := s.get(s.http, "new/consultations").want(http.StatusOK, "Commencer par", "Une page vide", "Réunion", "vide")
+	p.wantNot("Ordre du jour", "Réunion du")
+	to := p.leads("Réunion")
+	if len(to) != 1 || to[0] != "/editor/new/consultations?template=reunion" {
+		t.Fatalf("the template is at %v", to)
+	}
+	p = s.get(s.http, "new/consultations?template=reunion").want(http.StatusOK, "Ordre du jour")
+	p.wantNot("geheim", `value="7"`)
+	f := p.form("new/consultations")
+	if got := f.get("f/title") + f.get("f/methodes/1"); got != "Réunion dudeux" {
+		t.Errorf("the form begins with %q", got)
+	}
+	f.set("f/title", "Réunion du lundi")
+	f = f.submit("add:/methodes").form("new/consultations")
+	f.set("f/methodes/n0", "trois")
+	f.submit("save").wantSaved("1")
+	if got, want := s.file("_consultations/reunion-du-lundi.md"), "---\ntitle: Réunion du lundi\nmethodes:\n- un\n- deux\n- trois\n---\n## Ordre du jour\n"; got != want {
+		t.Errorf("it became\n%q, want\n%q", got, want)
+	}
+	s.get(s.http, "new/consultations?template=nichts").want(http.StatusOK, "Une page vide")
+	s.get(s.http, "new/consultations?from=velo").wantNot("Commencer par")
+	s.get(s.logIn("rene"), "new/consultations?template=reunion").want(http.StatusForbidden)
 }

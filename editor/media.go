@@ -229,6 +229,7 @@ func (e *Editor) file(v *visit) error {
 type linkedFile struct {
 	Path   string // "" for no file
 	Image  bool
+	Thumb  string // the address of a small picture of it
 	Prefix string // what goes before the path of another file; "" with Whole
 	Whole  bool   // instead, the address on the site
 }
@@ -242,7 +243,7 @@ func (e *Editor) linked(v *visit, ref site.Ref) func(path content.FieldPath, add
 	return func(path content.FieldPath, address string) *linkedFile {
 		l := &linkedFile{}
 		if f := e.site.LinkedMedia(v.caller, ref, address); f != nil {
-			l.Path, l.Image = f.Path, IsImage(f)
+			l.Path, l.Image, l.Thumb = f.Path, IsImage(f), thumbPath(f)
 		}
 		if address == "" && len(path) == 1 {
 			address = e.habit(v, ref.Collection, path.String())

@@ -302,3 +302,58 @@ func TestFilesThatAreUsed(t *testing.T) {
 		t.Errorf("to delete the other says (%d) %s", p.status, p.text())
 	}
 }
+
+// TestSmallPictures are what the library, lists and forms show, to who may read the files.
+func TestSmallPictures(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: "---\ntitle: Vélo\nimage: /img/un.png\n---\n"})
+	large := image.NewRGBA(image.Rect(0, 0, 900, 600))
+	for i := range large.Pix {
+		large.Pix[i] = 255
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, large); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.post(s.http, "upload/un.png?key=k1", "application/octet-stream", b.Bytes()); p.status != http.StatusCreated {
+		t.Fatalf("the upload says %d %s", p.status, p.text())
+	}
+	at := ""
+	for _, path := range []string{"media/", "media/?choose=image", "list/consultations", "entry/consultations/velo"} {
+		p := s.get(s.http, path)
+		found := ""
+		for _, n := range all(p.root, "img") {
+			if src, _ := attr(n, "src"); strings.HasPrefix(src, "/editor/thumb/un.png?v=") {
+				found = src
+			}
+		}
+		if found == "" || at != "" && at != found {
+			t.Errorf("%s shows %q, others %q", path, found, at)
+		}
+		at = found
+	}
+	p := s.send(s.http, "GET", at, "")
+	m, kind, err := image.Decode(strings.NewReader(p.source))
+	if err != nil || m.Bounds().Dx() != 320 || p.header.Get("Content-Type") != "image/"+kind || p.header.Get("ETag") == "" || !strings.HasPrefix(p.header.Get("Cache-Control"), "private") || p.header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("it is a %s (%v) with %v", kind, err, p.header)
+	}
+	if !strings.Contains(strings.Join(p.header.Values("Vary"), ","), "Cookie") {
+		t.Error("who logs in later would be shown it by the browser's cache")
+	}
+	if p := s.send(s.http, "GET", at, "", "If-None-Match", p.header.Get("ETag")); p.status != http.StatusNotModified || p.source != "" {
+		t.Errorf("asked again it is answered with %d and %d bytes", p.status, len(p.source))
+	}
+	if p := s.send(s.logIn("rene"), "GET", at, ""); p.status != http.StatusNotFound && p.status != http.StatusForbidden {
+		t.Errorf("who may not read files is answered with %d", p.status)
+	}
+	if p := s.send(s.stranger(), "GET", at, ""); p.status != http.StatusSeeOther || !strings.HasPrefix(p.header.Get("Location"), "/editor/login") {
+		t.Errorf("a stranger is answered with %d", p.status)
+	}
+	s.get(s.http, "thumb/nichts.png").want(http.StatusNotFound)
+	s.Commit(map[string]string{"img/cut.png": b.String()[:b.Len()/2], "img/a.svg": "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"})
+	quiet := s.quiet()
+	if p := s.get(quiet, "thumb/cut.png"); p.status != http.StatusSeeOther || p.header.Get("Location") != "/editor/file/cut.png" {
+		t.Errorf("of a broken one it leads (%d) to %q", p.status, p.header.Get("Location"))
+	}
+	s.get(s.http, "thumb/a.svg").want(http.StatusNotFound)
+}

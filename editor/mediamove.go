@@ -85,7 +85,16 @@ func (e *Editor) changeFile(v *visit, page, title string, follow site.References
 		return err
 	}
 	var m *fileMoveView
-	leads, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	made := func(all []site.FileChange) string {
+		name := v.r.PathValue("path")
+		for _, c := range all {
+			if c.Media != "" && c.Media != name && c.Action != "deleted" {
+				return mediaPath("media", c.Media) + "?saved=1"
+			}
+		}
+		return mediaPath("media", folderOf(name)) + "?deleted=1"
+	}
+	leads, err := e.send(v, posted.Get("key"), posted.Encode(), made, func(ctx context.Context, key string, dry bool) (string, error) {
 		if dry {
 			return "", e.site.MayMedia(v.caller, v.r.PathValue("path"), auth.Delete)
 		}

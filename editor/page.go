@@ -2,19 +2,15 @@ package editor
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
-	"maps"
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +69,7 @@ func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
 		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
 		"avatar": initials,
 		"image":  IsImage,
+		"small":  thumbPath,
 		"about":  mediaPath,
 		"triple": func(a, b, c any) []any { return []any{a, b, c} },
 		"base":   path.Base,
@@ -236,45 +233,28 @@ func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p, detail := e.refusal(v, err)
 	p.Tell(r.Context())
-	if detail.Login && r.Method == http.MethodPost {
-		detail.Again = e.sentForm(v)
-	}
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
-	if err := e.show(v, p.Status, "refusal", v.T("refusal."+kindOfRefusal(p.Status)), "", detail); err != nil {
+	show := func() error {
+		if detail.Login && r.Method == http.MethodPost {
+			if sent := e.sentForm(v); sent != nil {
+				return e.askAgain(v, p.Status, loginView{To: r.URL.RequestURI()}, sent)
+			}
+		}
+		return e.show(v, p.Status, "refusal", v.T("refusal."+kindOfRefusal(p.Status)), "", detail)
+	}
+	if err := show(); err != nil {
 		e.log.ErrorContext(r.Context(), "cannot show a page", "error", err, "request_id", web.RequestID(r.Context()))
 		http.Error(w, p.Title, p.Status)
 	}
 }
 
-// sentForm is what the form of an entry has sent whose session is over, to be sent once
-// more after a login: nil where it is of another page, or comes from another site.
-func (e *Editor) sentForm(v *visit) []choice {
-	path := strings.TrimPrefix(v.r.URL.Path, Prefix)
-	kind, _, _ := strings.Cut(path, "/")
-	if kind != "entry" && kind != "new" && kind != "source" && kind != "block" || e.web.SameOrigin(v.r, true) != nil {
-		return nil
-	}
-	posted, err := e.form(v)
-	if err != nil {
-		return nil
-	}
-	var sent []choice
-	for _, name := range slices.Sorted(maps.Keys(posted)) {
-		for _, value := range posted[name] {
-			sent = append(sent, choice{Value: value, Label: name})
-		}
-	}
-	return sent
-}
-
 // refusalView says why something was not done.
 type refusalView struct {
 	Text    string
-	Request string   // its id, for the operator
-	Login   bool     // logging in may help
-	Again   []choice // what was sent: names, as labels, and values
+	Request string // its id, for the operator
+	Login   bool   // logging in may help
 	To      string
 }
 
@@ -358,12 +338,6 @@ func kindOfRefusal(status int) string {
 		return "fault"
 	}
 	return "malformed"
-}
-
-// Account tells the accounts apart that share a browser.
-func (v *visit) Account() string {
-	sum := sha256.Sum256([]byte(web.CallerKey(v.caller)))
-	return hex.EncodeToString(sum[:8])
 }
 
 // Caller is who looks at the page.

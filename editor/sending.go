@@ -3,9 +3,12 @@ package editor
 import (
 	"context"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"cms/say"
 	"cms/site"
 	"cms/state"
 	"cms/web"
@@ -30,8 +33,9 @@ func (s sendings) Tell(ctx context.Context, err error) (int, error) {
 
 // send makes the write of a form by run, or tells what it has led to before. A form that
 // was saved, changed and sent again, as a browser that goes back can have it, is another
-// write.
-func (e *Editor) send(v *visit, key, body string, run func(ctx context.Context, key string, dry bool) (path string, err error)) (string, error) {
+// write. Of one that was made, and whose answer was lost, made says by what its commit did
+// where it leads to.
+func (e *Editor) send(v *visit, key, body string, made func([]site.FileChange) string, run func(ctx context.Context, key string, dry bool) (path string, err error)) (string, error) {
 	ctx := v.r.Context()
 	if e.once == nil || key == "" {
 		return run(ctx, "", false)
@@ -51,11 +55,31 @@ func (e *Editor) send(v *visit, key, body string, run func(ctx context.Context, 
 	case errors.Is(err, state.ErrKeyReused), errors.Is(err, once.ErrMalformed), errors.Is(err, once.ErrUnavailable):
 		return run(ctx, "", false)
 	}
-	if made := (*once.MadeError)(nil); errors.As(err, &made) {
-		path, _, _ := strings.Cut(v.r.URL.RequestURI(), "?")
-		return path + "?saved=1", nil
+	if errors.Is(err, once.ErrUnseen) {
+		return "", web.NewProblem(http.StatusForbidden, say.New("Your roles do not allow you to make this write."))
+	}
+	if lost := (*once.MadeError)(nil); errors.As(err, &lost) {
+		done, err := e.changesOf(v, lost.Commit)
+		if err != nil {
+			return "", err
+		}
+		return made(done), nil
 	}
 	return path, err
+}
+
+// changesOf is what a commit did, as far as the caller sees it.
+func (e *Editor) changesOf(v *visit, commit string) ([]site.FileChange, error) {
+	seen, err := e.site.Before(v.r.Context(), v.caller, "", commit, 1)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(seen.Changes, func(c site.FileChange) bool { return c.Commit != commit }), nil
+}
+
+// always leads to one path, whatever was done.
+func always(path string) func([]site.FileChange) string {
+	return func([]site.FileChange) string { return path }
 }
 
 // onceFree does what asks for a key once nobody else uses it: after a second click, a
@@ -76,8 +100,14 @@ func (e *Editor) onceFree(ctx context.Context, do func() (string, error)) (strin
 
 // status is what an error is over HTTP.
 func (e *Editor) status(ctx context.Context, err error) int {
-	if told := (*site.Error)(nil); errors.As(err, &told) {
+	told, made := (*site.Error)(nil), (*once.MadeError)(nil)
+	switch {
+	case errors.As(err, &told):
 		return statusOf(told.Code)
+	case errors.As(err, &made):
+		return http.StatusConflict
+	case errors.Is(err, once.ErrUnseen):
+		return http.StatusForbidden
 	}
 	return e.web.Problem(ctx, err).Status
 }

@@ -30,15 +30,21 @@ type loginView struct {
 	Changed   bool   // the password was changed just now
 	NoAccess  bool   // nobody can log in yet
 	Passwords bool   // people can log in with an address and a password
+	Renew     bool   // in a dialog of a page whose session is over
+	Tab       bool   // logins at providers are made in another tab
 }
 
 // loginPage shows how to log in.
 func (e *Editor) loginPage(v *visit) error {
-	to := local(v.r.URL.Query().Get("to"))
+	asked := v.r.URL.Query()
+	if asked.Has("renew") {
+		return e.showLogin(v, http.StatusOK, loginView{To: doneLogin, Renew: true})
+	}
+	to := local(asked.Get("to"))
 	if _, err := e.web.PageCaller(v.r); err == nil {
 		return v.leadTo(to)
 	}
-	return e.showLogin(v, http.StatusOK, loginView{To: to, Changed: v.r.URL.Query().Has("changed")})
+	return e.showLogin(v, http.StatusOK, loginView{To: to, Changed: asked.Has("changed")})
 }
 
 func (e *Editor) showLogin(v *visit, status int, view loginView) error {
@@ -47,6 +53,9 @@ func (e *Editor) showLogin(v *visit, status int, view loginView) error {
 	if view.Passwords && len(view.Providers) == 0 && e.o.Accounts != nil {
 		anyone, err := e.o.Accounts.Anyone(v.r.Context())
 		view.NoAccess = err == nil && !anyone
+	}
+	if view.Renew {
+		return e.show(v, status, "renew", v.T("session.over"), "", view)
 	}
 	return e.show(v, status, "login", v.T("login.title"), "", view)
 }
@@ -60,27 +69,42 @@ func (e *Editor) login(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := loginView{To: local(form.Get("to")), Email: form.Get("email")}
-	sessions := e.web.Sessions()
-	if sessions == nil {
+	view := loginView{To: local(form.Get("to")), Email: form.Get("email"), Renew: form.Has("renew")}
+	if e.web.Sessions() == nil {
 		return e.showLogin(v, http.StatusOK, view)
 	}
-	ctx, cookies := v.r.Context(), e.web.Cookies()
-	s, err := sessions.Login(ctx, auth.Attempt{
-		Email: view.Email, Password: form.Get("password"), From: web.CallOf(ctx).Address, Device: cookies.Device(v.r), Stay: true,
+	s, status, fault, err := e.attempt(v, view.Email, form.Get("password"))
+	if err != nil {
+		return err
+	}
+	if fault != "" {
+		view.Fault = fault
+		return e.showLogin(v, status, view)
+	}
+	if _, err := e.enter(v, s); err != nil {
+		return err
+	}
+	return v.leadTo(view.To)
+}
+
+// attempt is a login by an address and a password. A fault says why it failed, and has a
+// status.
+func (e *Editor) attempt(v *visit, email, password string) (s *auth.Session, status int, fault string, err error) {
+	if len(password) > auth.MaxPassword {
+		return nil, http.StatusUnprocessableEntity, v.T("account.long", auth.MaxPassword), nil
+	}
+	ctx := v.r.Context()
+	s, err = e.web.Sessions().Login(ctx, auth.Attempt{
+		Email: email, Password: password, From: web.CallOf(ctx).Address, Device: e.web.Cookies().Device(v.r), Stay: true,
 	})
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):
-		view.Fault = v.slow(many)
-		return e.showLogin(v, http.StatusTooManyRequests, view)
+		return nil, http.StatusTooManyRequests, v.slow(many), nil
 	case errors.Is(err, auth.ErrCredentials):
-		view.Fault = v.T("login.wrong")
-		return e.showLogin(v, http.StatusUnauthorized, view)
-	case err != nil:
-		return err
+		return nil, http.StatusUnauthorized, v.T("login.wrong"), nil
 	}
-	return e.enter(v, s, view.To)
+	return s, 0, "", err
 }
 
 // slow says when to try again.
@@ -93,18 +117,20 @@ func (v *visit) slow(many *auth.TooManyError) string {
 	return v.T("login.slow", v.T("seconds", seconds))
 }
 
-// enter leads somebody in whose session has begun, in the place of the one before.
-func (e *Editor) enter(v *visit, s *auth.Session, to string) error {
+// enter lets somebody in whose session has begun, in the place of the one before. It gives
+// the cookies that the browser has from now on.
+func (e *Editor) enter(v *visit, s *auth.Session) ([]http.Cookie, error) {
 	cookies := e.web.Cookies()
 	if old := cookies.PageToken(v.r); old != "" {
 		if _, err := e.web.Sessions().Logout(v.r.Context(), old); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	for _, c := range cookies.Page(s) {
+	set := cookies.Page(s)
+	for _, c := range set {
 		http.SetCookie(v.w, &c)
 	}
-	return v.leadTo(to)
+	return set, nil
 }
 
 // settle goes on where a login at a provider has ended: its session becomes one for
@@ -125,25 +151,45 @@ func (e *Editor) settle(v *visit) error {
 	for _, c := range cookies.DropSession() {
 		http.SetCookie(v.w, &c)
 	}
-	return e.enter(v, s, to)
+	if _, err := e.enter(v, s); err != nil {
+		return err
+	}
+	return v.leadTo(to)
 }
 
-// logout ends the session. Who has none is logged out as well.
+// leaveView is the page of who has logged out here, and does so at the provider next.
+type leaveView struct{ Where string }
+
+// logout ends the session, here and where it began. Who has none is logged out as well.
 func (e *Editor) logout(v *visit) error {
 	cookies := e.web.Cookies()
 	token := cookies.PageToken(v.r)
 	if err := e.web.SameOrigin(v.r, token != ""); err != nil {
 		return err
 	}
+	where := ""
 	if token != "" && e.web.Sessions() != nil {
-		if _, err := e.web.Sessions().Logout(v.r.Context(), token); err != nil {
+		ctx := v.r.Context()
+		begun, err := e.web.Sessions().Logout(ctx, token)
+		if err != nil {
 			return err
+		}
+		if e.o.Logins != nil && begun.Provider != "" {
+			var cookie http.Cookie
+			if where, cookie = e.o.Logins.LeaveProvider(ctx, begun, Prefix+"login"); where != "" {
+				http.SetCookie(v.w, &cookie)
+			}
 		}
 	}
 	drop := cookies.DropPage()
 	http.SetCookie(v.w, &drop)
 	v.w.Header().Set("Clear-Site-Data", `"storage"`) // what the browser kept of unsaved work
-	return v.leadTo(Prefix + "login")
+	if where == "" {
+		return v.leadTo(Prefix + "login")
+	}
+	// A redirect would still be of the form, which may lead nowhere else (form-action).
+	v.w.Header().Set("Refresh", "0;url="+where)
+	return e.show(v, http.StatusOK, "leave", v.T("leave.title"), "", leaveView{where})
 }
 
 // loginPath is the page to log in on, which leads on to another.
@@ -158,6 +204,12 @@ func loginPath(to string) string {
 func (l loginView) StartPath(p Provider) string {
 	to := Prefix + "login/continue?to=" + url.QueryEscape(l.To)
 	return "/v1/auth/oidc/" + url.PathEscape(p.Name) + "/start?return_to=" + url.QueryEscape(to)
+}
+
+// DoneBy is the same login, whose providers are gone to in another tab.
+func (l loginView) DoneBy() loginView {
+	l.To, l.Tab = doneLogin, true
+	return l
 }
 
 // local is s if it leads to a page of the editor and nowhere else, in whatever way a
@@ -236,26 +288,30 @@ func (e *Editor) changePassword(v *visit) error {
 		return web.NotFound()
 	}
 	password := form.Get("new")
-	switch {
+	fault := ""
+	switch err := auth.CheckPassword(password); {
 	case password != form.Get("again"):
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.differ"))
-	case len([]rune(password)) < auth.MinPassword:
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.short", auth.MinPassword))
+		fault = v.T("account.differ")
+	case errors.Is(err, auth.ErrPasswordShort):
+		fault = v.T("account.short", auth.MinPassword)
+	case errors.Is(err, auth.ErrPasswordLong):
+		fault = v.T("account.long", auth.MaxPassword)
+	case err != nil:
+		fault = v.T("account.odd")
 	}
-	ctx := v.r.Context()
-	_, err = e.web.Sessions().Login(ctx, auth.Attempt{
-		Email: v.caller.Email, Password: form.Get("old"), From: web.CallOf(ctx).Address, Device: e.web.Cookies().Device(v.r), Stay: true,
-	})
-	many := (*auth.TooManyError)(nil)
+	if fault != "" {
+		return e.showAccount(v, http.StatusUnprocessableEntity, fault)
+	}
+	_, status, fault, err := e.attempt(v, v.caller.Email, form.Get("old"))
 	switch {
-	case errors.As(err, &many):
-		return e.showAccount(v, http.StatusTooManyRequests, v.slow(many))
-	case errors.Is(err, auth.ErrCredentials):
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.wrong"))
 	case err != nil:
 		return err
+	case status == http.StatusTooManyRequests:
+		return e.showAccount(v, status, fault)
+	case fault != "":
+		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.wrong"))
 	}
-	if err := e.o.Accounts.SetPassword(ctx, v.caller.Email, password); err != nil {
+	if err := e.o.Accounts.SetPassword(v.r.Context(), v.caller.Email, password); err != nil {
 		return err
 	}
 	drop := e.web.Cookies().DropPage()

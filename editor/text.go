@@ -256,7 +256,7 @@ func (e *Editor) saveBlock(v *visit) error {
 	if err != nil {
 		return web.NotFound()
 	}
-	path, err := e.send(v, posted.Get("key"), posted.Encode(), func(ctx context.Context, key string, dry bool) (string, error) {
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), always(refPath("entry", ref)+"?saved=1"), func(ctx context.Context, key string, dry bool) (string, error) {
 		out, err := e.site.Update(ctx, v.caller, ref, func(ctx context.Context, d *content.Document, _ *content.Schema) (*content.Document, error) {
 			body := d.Body()
 			page, err := e.site.Blocks(ctx, v.caller, body)

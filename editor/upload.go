@@ -64,7 +64,7 @@ func (e *Editor) put(v *visit, name, key string, body io.Reader, p site.Precondi
 	if v.r.ContentLength > e.site.MediaLimit()+smallForm && p.Absent && v.r.PathValue("path") != "" {
 		return web.TooLarge(e.site.MediaLimit())
 	}
-	_, err := e.send(v, key, name, func(ctx context.Context, key string, dry bool) (string, error) {
+	_, err := e.send(v, key, name, always(""), func(ctx context.Context, key string, dry bool) (string, error) {
 		out, err := e.site.PutMedia(ctx, v.caller, name, body, site.Write{Precondition: p, Key: key, DryRun: dry})
 		if err != nil {
 			return "", err

@@ -486,5 +486,12 @@ func (acc *access) describe() *content.Collection {
 		}
 		c.Schema.Fields = append(c.Schema.Fields, f)
 	}
+	c.Templates = slices.Clone(acc.Templates)
+	for i, t := range c.Templates {
+		if t.Fields != nil && !acc.full {
+			seen := &content.Object{Members: slices.DeleteFunc(slices.Clone(t.Fields.Members), func(m content.Member) bool { return slices.Contains(hidden, m.Key) })}
+			c.Templates[i].Fields = seen
+		}
+	}
 	return &c
 }

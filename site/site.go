@@ -35,6 +35,7 @@ type Site struct {
 	preview     *preview.Renderer
 	adviceOff   []advice.Rule
 	advices     adviceCache
+	thumbs      thumbs
 	media       MediaOptions
 	language    string        // of the subjects of commits
 	uploads     chan struct{} // holds one value for each file that is made ready
@@ -86,6 +87,7 @@ func New(o Options) (*Site, error) {
 		preview:    preview.New(),
 		adviceOff:  o.AdviceOff,
 		advices:    newAdviceCache(),
+		thumbs:     newThumbs(),
 		media:      o.Media,
 		language:   o.Language,
 		uploads:    make(chan struct{}, maxUploads),

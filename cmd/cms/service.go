@@ -169,7 +169,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	floor.Mount("/", door)
-	pages, err := editorOf(c, s, floor)
+	pages, err := editorOf(c, s, floor, logins)
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,32 @@ func collection(in *config.Collection) (content.Collection, error) {
 	if err == nil && in.Slug != "" {
 		c.Slugs, err = content.ParseSlugPattern(in.Slug)
 	}
+	for _, t := range in.Templates {
+		if err == nil {
+			c.Templates, err = withTemplate(c, t)
+		}
+	}
 	return c, err
+}
+
+// withTemplate are the templates of a collection and one more, whose values are as the
+// schema has them: what a new entry still lacks, whoever makes it adds.
+func withTemplate(c content.Collection, in config.Template) ([]content.Template, error) {
+	t := content.Template{Name: in.Name, Label: in.Label, Body: in.Body}
+	if in.Fields != nil {
+		v, err := content.ParseJSON(in.Fields)
+		if err != nil {
+			return nil, fmt.Errorf("%s: template %s: %w", c.Name, in.Name, err)
+		}
+		fields, _ := v.(*content.Object)
+		t.Fields = c.Schema.Coerce(fields)
+		for _, p := range c.Schema.Validate(t.Fields, nil) {
+			if p.Rule != "required" {
+				return nil, fmt.Errorf("%s: template %s: %s %s", c.Name, in.Name, p.Field, p.Detail)
+			}
+		}
+	}
+	return append(c.Templates, t), nil
 }
 
 func fields(in []config.Field) ([]content.Field, error) {
@@ -230,7 +255,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 }
 
 // editorOf are the pages for people.
-func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, error) {
+func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logins) (*editor.Editor, error) {
 	zone, err := time.LoadLocation(c.Site.TimeZone)
 	if err != nil {
 		return nil, err
@@ -250,15 +275,50 @@ func editorOf(c *config.Config, s *service, floor *web.Floor) (*editor.Editor, e
 		}
 		theme = root.FS()
 	}
+	addresses, err := pagesOf(c)
+	if err != nil {
+		return nil, err
+	}
 	return editor.New(editor.Options{
-		Theme: theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
-		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers,
+		Address: addresses,
+		Theme:   theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
+		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers, Logins: logins,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Keys:     &keys,
 		Builds:   builds{s.builds},
 		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 		Logger:   s.log,
 	})
+}
+
+// pagesOf tells where the site has the pages of entries, "" where nobody says.
+func pagesOf(c *config.Config) (func(site.Ref) string, error) {
+	patterns := map[string]content.PagePattern{}
+	for i := range c.Collections {
+		if in := &c.Collections[i]; in.Page != "" {
+			p, err := content.ParsePagePattern(in.Page)
+			if err != nil {
+				return nil, err
+			}
+			if !p.IsURL() {
+				if p, err = content.ParsePagePattern(strings.TrimSuffix(c.Preview.BaseURL, "/") + "/" + strings.TrimPrefix(in.Page, "/")); err != nil {
+					return nil, err
+				}
+			}
+			patterns[in.Name] = p
+		}
+	}
+	return func(r site.Ref) string {
+		p, known := patterns[r.Collection]
+		if !known {
+			return ""
+		}
+		at, ok := p.Page(r.Collection, r.Slug.String())
+		if !ok {
+			return ""
+		}
+		return at
+	}, nil
 }
 
 // builds are the builds that were reported, for pages.

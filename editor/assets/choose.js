@@ -65,7 +65,7 @@ document.addEventListener('click', async e => {
 	input.value = 'prefix' in input.dataset ? input.dataset.prefix + file.pick : file.address
 	const thumb = button.closest('.row').querySelector('img')
 	thumb.hidden = !file.image
-	if (file.image) thumb.src = file.image
+	if (file.thumb) thumb.src = file.thumb
 	input.dispatchEvent(new Event('input', { bubbles: true }))
 	button.focus()
 })

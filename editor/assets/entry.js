@@ -4,6 +4,7 @@ import { combobox } from './combobox.js'
 import { keep } from './draft.js'
 import { suggested } from './find.js'
 import { paged } from './page.js'
+import { renewed } from './session.js'
 import { keys, tools } from './tools.js'
 import { watch } from './watch.js'
 import { saying } from './words.js'
@@ -141,6 +142,7 @@ const add = async (list, button) => {
 	data.set('do', button.value)
 	let fresh
 	try {
+		if (!(await renewed())) return
 		const answer = await fetch(form.action, { method: 'POST', body: data, headers: { 'X-Part': '1' } })
 		const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
 		fresh = page.getElementById(list.id)
@@ -271,4 +273,4 @@ for (const area of form.querySelectorAll('.field textarea[data-markdown]')) if (
 for (const f of fields()) check(f)
 if (bodyFirst !== null) mark('body', body, body.value !== bodyFirst)
 tell()
-if (changed.size > 0 && !form.hasAttribute('data-posted')) draft.soon()
+if (changed.size > 0) draft.soon()

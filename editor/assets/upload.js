@@ -1,4 +1,5 @@
 // Files are sent one after another, each with its progress, and told what became of it.
+import { renewed } from './session.js'
 
 const key = () => [...crypto.getRandomValues(new Uint8Array(12))].map(n => n.toString(16).padStart(2, '0')).join('')
 
@@ -12,7 +13,8 @@ export const put = (folder, name, file, { id = key(), choose = '', progress, sen
 	x.setRequestHeader('X-Part', '1')
 	x.setRequestHeader('Content-Type', 'application/octet-stream')
 	if (progress) x.upload.onprogress = e => e.lengthComputable && progress(e.loaded / e.total)
-	x.onload = () => {
+	x.onload = async () => {
+		if (x.status === 401 && (await renewed())) return resolve(put(folder, name, file, { id, choose, progress, sending }))
 		const page = new DOMParser().parseFromString(x.responseText, 'text/html')
 		const tile = page.querySelector('[data-uploaded]')
 		if (x.status === 201 && tile) return resolve({ tile })

@@ -1,5 +1,7 @@
 // What happens to the entry meanwhile: who else has it open, whether it is on the site,
 // and that somebody has changed it. Nothing is asked while the page is out of sight.
+import { missed } from './session.js'
+
 export const watch = form => {
 	const others = document.querySelector('[data-others]')
 	const state = document.querySelector('[data-state]')
@@ -26,8 +28,10 @@ export const watch = form => {
 		if (document.visibilityState !== 'visible') return
 		source = new EventSource(form.dataset.watch)
 		source.addEventListener('message', tell)
+		source.addEventListener('error', () => source?.readyState === EventSource.CLOSED && missed())
 	}
 	document.addEventListener('visibilitychange', follow)
+	document.addEventListener('cms:back', follow)
 	addEventListener('pagehide', () => source?.close())
 	addEventListener('pageshow', e => e.persisted && follow())
 	follow()

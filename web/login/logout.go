@@ -27,17 +27,18 @@ func (l *Logins) Leave(ctx context.Context, r *http.Request, returnTo string) (w
 		return "", nil, err
 	}
 	cookies = l.web.Cookies().DropSession()
-	where, cookie := l.logoutAt(ctx, begun, returnTo)
+	where, cookie := l.LeaveProvider(ctx, begun, returnTo)
 	if where != "" {
 		cookies = append(cookies, cookie)
 	}
 	return where, cookies, nil
 }
 
-// logoutAt is the address at which a browser ends the login that a session was begun by,
-// and the cookie that it comes back with; "" for none. Here the session has ended, so
-// that a provider which cannot be asked is nothing that the logout fails for.
-func (l *Logins) logoutAt(ctx context.Context, begun auth.Voucher, returnTo string) (string, http.Cookie) {
+// LeaveProvider is the address at which a browser ends the login that a session was begun
+// by, and the cookie that it comes back with, which leads on to a path of this service; ""
+// for none. Here the session has ended, so that a provider which cannot be asked is nothing
+// that the logout fails for.
+func (l *Logins) LeaveProvider(ctx context.Context, begun auth.Voucher, returnTo string) (string, http.Cookie) {
 	for _, p := range l.providers {
 		where, logout, err := p.Logout(ctx, begun)
 		var value string

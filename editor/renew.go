@@ -1,0 +1,150 @@
+package editor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cms/auth"
+	"cms/web"
+)
+
+// A session that is over loses nothing of what was being written. Scripts ask whether there
+// is one before they send a form, and have people log in again in a dialog. Without them
+// the form comes here, and goes on after the login that its answer asks for.
+
+// doneLogin is where a login ends that was made for another tab.
+const doneLogin = Prefix + "login/done"
+
+// session tells a script whose pages these are.
+func (e *Editor) session(v *visit) error {
+	return v.json(map[string]string{"account": accountOf(v.caller)})
+}
+
+// loginDone is the page of a tab that was opened to log in.
+func (e *Editor) loginDone(v *visit) error {
+	return e.show(v, http.StatusOK, "done", v.T("session.done"), "", nil)
+}
+
+// Account tells the accounts apart that share a browser.
+func (v *visit) Account() string { return accountOf(v.caller) }
+
+func accountOf(pr *auth.Principal) string {
+	if pr == nil {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(web.CallerKey(pr)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Names of what is sent beside a form that goes on after a login.
+const (
+	loginPrefix   = "login."
+	loginTo       = loginPrefix + "to"
+	loginEmail    = loginPrefix + "email"
+	loginPassword = loginPrefix + "password"
+)
+
+// goesOn are the kinds of forms that go on after a login: those whose work may be long, or
+// which somebody has just confirmed.
+var goesOn = []string{"entry", "new", "source", "block", "bulk", "rename", "delete", "restore", "move-file", "delete-file"}
+
+// mayGoOn says whether the forms of a path do.
+func mayGoOn(path string) bool {
+	kind, _, _ := strings.Cut(strings.TrimPrefix(path, Prefix), "/")
+	return slices.Contains(goesOn, kind)
+}
+
+// againView is a form whose session is over, and what to do about it.
+type againView struct {
+	loginView
+	Sent []choice // names, as labels, and values
+}
+
+// sentForm is what a form has sent whose session is over; nil where it is none that goes
+// on, or comes from another site.
+func (e *Editor) sentForm(v *visit) url.Values {
+	if !mayGoOn(v.r.URL.Path) || e.web.SameOrigin(v.r, true) != nil {
+		return nil
+	}
+	posted, err := e.form(v)
+	if err != nil {
+		return nil
+	}
+	return withoutLogin(posted)
+}
+
+// withoutLogin is what a form has sent beside a login.
+func withoutLogin(posted url.Values) url.Values {
+	sent := maps.Clone(posted)
+	maps.DeleteFunc(sent, func(name string, _ []string) bool { return strings.HasPrefix(name, loginPrefix) })
+	return sent
+}
+
+// askAgain shows a form that goes on after a login.
+func (e *Editor) askAgain(v *visit, status int, view loginView, sent url.Values) error {
+	again := againView{loginView: view}
+	again.Providers, again.Passwords = e.o.Providers, e.web.Sessions() != nil
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		for _, value := range sent[name] {
+			again.Sent = append(again.Sent, choice{Value: value, Label: name})
+		}
+	}
+	return e.show(v, status, "again", v.T("refusal.session"), "", again)
+}
+
+// loginAgain logs in who has sent a form without a session, and goes on with the form: as
+// whoever has made it, and nobody else.
+func (e *Editor) loginAgain(v *visit) error {
+	if err := e.web.SameOrigin(v.r, true); err != nil {
+		return err
+	}
+	posted, err := e.form(v)
+	if err != nil {
+		return err
+	}
+	view := loginView{To: local(posted.Get(loginTo)), Email: posted.Get(loginEmail)}
+	sent := withoutLogin(posted)
+	to, err := url.Parse(view.To)
+	if err != nil || !mayGoOn(to.Path) || e.web.Sessions() == nil {
+		return v.leadTo(loginPath(Prefix))
+	}
+	s, status, fault, err := e.attempt(v, view.Email, posted.Get(loginPassword))
+	if err != nil {
+		return err
+	}
+	if by := sent.Get("account"); fault == "" && by != "" && by != accountOf(s.Principal) {
+		_, err := e.web.Sessions().Logout(v.r.Context(), s.Access)
+		if err != nil {
+			return err
+		}
+		status, fault = http.StatusForbidden, v.T("session.other")
+	}
+	if fault != "" {
+		view.Fault = fault
+		return e.askAgain(v, status, view, sent)
+	}
+	set, err := e.enter(v, s)
+	if err != nil {
+		return err
+	}
+	r := v.r.Clone(v.r.Context())
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = to.Path, to.RawPath, to.RawQuery
+	body := []byte(sent.Encode())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Header.Del("Cookie")
+	for _, c := range v.r.Cookies() {
+		if c.Name != set[0].Name {
+			r.AddCookie(c)
+		}
+	}
+	r.AddCookie(&set[0])
+	e.ServeHTTP(v.w, r)
+	return nil
+}

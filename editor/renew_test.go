@@ -1,0 +1,209 @@
+package editor_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"cms/auth"
+)
+
+// fill fills in controls.
+func (f *form) fill(values map[string]string) {
+	f.Helper()
+	for name, value := range values {
+		f.set(name, value)
+	}
+}
+
+// againAs logs in on the page of a form whose session is over, and has it go on.
+func (p *page) againAs(who, word string) *page {
+	p.Helper()
+	for i := range p.root.Descendants() {
+		if is, _ := attr(i, "formaction"); is != "" {
+			var at string
+			for n := i.Parent; n != nil && at == ""; n = n.Parent {
+				at, _ = attr(n, "action")
+			}
+			f := p.form(at)
+			f.action, f.client = is, p.client
+			f.fill(map[string]string{"login.email": who + "@example.org", "login.password": word})
+			return f.submit("")
+		}
+	}
+	p.Fatalf("%s (%d) has no login: %s", p.at, p.status, p.text())
+	return nil
+}
+
+// expire ends all sessions of somebody.
+func (s *service) expire(who string) {
+	s.Helper()
+	for _, is := range []bool{true, false} {
+		if err := s.accounts.SetDisabled(s.Context(), who+"@example.org", is); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// TestFormsGoOn after a login, without a script, as what they were: of whoever made them.
+func TestFormsGoOn(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: velo, "_consultations/autre.md": "---\ntitle: Autre\n---\nUn.\n\nDeux.\n"})
+	f := s.open(s.http, "velo")
+	source := s.get(s.http, "source/consultations/autre").form("source/consultations/autre")
+	fresh := s.get(s.http, "new/consultations").form("new/consultations")
+	rename := s.get(s.http, "rename/consultations/autre").form("rename/consultations/autre")
+	s.logIn("dominique")
+	s.expire("camille")
+	tip := s.Tip()
+	f.set("f/title", "Plan piéton")
+	f.set("body", "\n\nTout ce que <b>j’ai</b> écrit.\n")
+	p := f.submit("save").want(http.StatusUnauthorized, "rien n’est perdu")
+	p = p.againAs("camille", "falsch").want(http.StatusUnauthorized, "faux")
+	p.wantNot("falsch")
+	p = p.againAs("camille", strings.Repeat("x", auth.MaxPassword+1)).want(http.StatusUnprocessableEntity, "1 024 octets")
+	p = p.againAs("dominique", password).want(http.StatusForbidden, "autre compte")
+	if s.Tip() != tip {
+		t.Fatal("a form was saved by somebody else")
+	}
+	s.get(s.http, "account").want(http.StatusOK, "Se connecter") // nobody was logged in by it
+	p.againAs("camille", password).wantSaved("1")
+	s.wantFile(entryFile, edited(t, "Plan vélo", "Plan piéton", "Premier.\n\nDeuxième.\n", "\n\nTout ce que <b>j’ai</b> écrit.\n"))
+	if got := strings.TrimSpace(s.RunGit("log", "-1", "--format=%an")); got != "Camille" {
+		t.Errorf("the commit is by %s", got)
+	}
+
+	s.expire("camille")
+	source.set("text", "---\ntitle: Autre\n---\nEntier.\n")
+	source.submit("").againAs("camille", password).wantSaved("1")
+	s.expire("camille")
+	fresh.set("f/title", "Toute neuve")
+	fresh.submit("save").againAs("camille", password).wantSaved("1")
+	s.expire("camille")
+	rename.set("to", "renommee")
+	if p := rename.submit("").againAs("camille", password); p.status != http.StatusOK && p.status != http.StatusConflict {
+		t.Errorf("renaming says (%d) %s", p.status, p.text())
+	}
+	for file, want := range map[string]string{"_consultations/autre.md": "---\ntitle: Autre\n---\nEntier.\n", "_consultations/toute-neuve.md": "---\ntitle: Toute neuve\n---\n"} {
+		if got := s.file(file); !strings.HasPrefix(got, strings.TrimSuffix(want, "---\n")) {
+			t.Errorf("%s is %q", file, got)
+		}
+	}
+
+	// Neither from elsewhere, nor to anything else.
+	login := url.Values{"login.email": {"camille@example.org"}, "login.password": {password}}
+	for _, to := range []string{"", "/editor/", "/editor/logout", "/editor/account/password", "/editor/login/again", "/v1/me", "https://evil.example/editor/entry/x", "//evil.example/editor/entry/x"} {
+		login.Set("login.to", to)
+		if p := s.send(s.stranger(), "POST", "/editor/login/again", login.Encode()); p.status != http.StatusSeeOther || p.header.Get("Location") != "/editor/login" || len(p.header.Values("Set-Cookie")) > 0 {
+			t.Errorf("a form for %q goes on (%d) to %q", to, p.status, p.header.Get("Location"))
+		}
+	}
+	login.Set("login.to", "/editor/entry/consultations/velo")
+	for _, from := range [][]string{{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, {"Origin", "", "Sec-Fetch-Site", ""}} {
+		if p := s.send(s.stranger(), "POST", "/editor/login/again", login.Encode(), from...); p.status != http.StatusForbidden {
+			t.Errorf("from %v it is answered with %d", from, p.status)
+		}
+	}
+}
+
+// TestWhoseSession is what scripts ask.
+func TestWhoseSession(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: velo})
+	account := s.open(s.http, "velo").get("account")
+	var is struct{ Account string }
+	p := s.send(s.http, "GET", "/editor/session", "", "X-Part", "1")
+	if err := json.Unmarshal([]byte(p.source), &is); err != nil || account == "" || is.Account != account {
+		t.Errorf("the session is of %q, the form of %q: %s", is.Account, account, p.source)
+	}
+	if other := s.open(s.logIn("dominique"), "velo").get("account"); other == account {
+		t.Error("two accounts are told as one")
+	}
+	s.expire("camille")
+	if p := s.send(s.http, "GET", "/editor/session", "", "X-Part", "1"); p.status != http.StatusUnauthorized {
+		t.Errorf("without one it is answered with %d", p.status)
+	}
+	f := s.send(s.http, "GET", "/editor/login?renew", "", "X-Part", "1").want(http.StatusOK, "Votre session a pris fin").form("login")
+	f.fill(map[string]string{"email": "camille@example.org", "password": "falsch"})
+	f = f.submit("").want(http.StatusUnauthorized, "faux").form("login")
+	f.set("password", password)
+	if p := f.submit(""); !strings.Contains(p.source, account) || !strings.HasSuffix(p.at, "/editor/session") {
+		t.Errorf("the login in the dialog leads to %s: %s", p.at, p.source)
+	}
+	s.get(s.http, "login/done").want(http.StatusOK, "Fermez cet onglet")
+}
+
+// TestOddPasswords are told as what they are.
+func TestOddPasswords(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	long := strings.Repeat("x", auth.MaxPassword+1)
+	for fresh, want := range map[string]string{long: "plus de 1 024 octets", "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301": "au moins 12", "\xff\xfe............": "pas du texte"} {
+		f := s.get(s.http, "account").form("account/password")
+		f.fill(map[string]string{"old": password, "new": fresh, "again": fresh})
+		f.submit("").want(http.StatusUnprocessableEntity, want)
+	}
+	f := s.get(s.stranger(), "login").form("login")
+	f.fill(map[string]string{"email": "camille@example.org", "password": long})
+	f.submit("").want(http.StatusUnprocessableEntity, "plus de 1 024 octets")
+}
+
+// TestDraftsHoldWhatIsSeen: of a draft nothing is kept that its account does not see now.
+func TestDraftsHoldWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: velo})
+	names := func(p *page) []string {
+		t.Helper()
+		var is struct{ Names []string }
+		if err := json.Unmarshal([]byte(p.source), &is); err != nil {
+			t.Fatalf("%d: %s", p.status, p.source)
+		}
+		return is.Names
+	}
+	f := s.open(s.http, "velo")
+	f.set("f/title", "Plan piéton")
+	f.tick("o/etapes", "n0")
+	f.tick("f/etapes/n0/nom", "Quatre")
+	f.tick("f/interne", "geheim") // which nobody sees
+	f.tick("f/nirgends", "x")
+	f.tick("settle/interne", "mine")
+	got := names(f.submit("check"))
+	for name, want := range map[string]bool{"base": true, "body": true, "account": true, "f/title": true, "f/note": true, "f/etapes/1/nom": true, "f/etapes/n0/nom": true, "o/etapes": true, "z/date": true,
+		"f/interne": false, "f/nirgends": false, "settle/interne": false, "do": false} {
+		if slices.Contains(got, name) != want {
+			t.Errorf("%s is kept: %t; of %v", name, !want, got)
+		}
+	}
+	if tip := s.Tip(); strings.TrimSpace(s.RunGit("rev-list", "--count", tip)) != "1" {
+		t.Error("a draft was saved")
+	}
+	reader := s.logIn("rene")
+	mine := *f.page
+	mine.client = reader
+	g := form{&mine, f.action, f.values}
+	if got := names(g.submit("check")); slices.Contains(got, "f/note") || !slices.Contains(got, "f/title") {
+		t.Errorf("to a reader who does not see the note is kept %v", got)
+	}
+	g.action = "/editor/entry/consultations/nichts"
+	g.submit("check").want(http.StatusNotFound)
+
+	// Of an entry that has changed since, and of one that is gone.
+	s.Commit(map[string]string{entryFile: edited(t, "etapes:\n  - nom: Un\n    jour: 2023-01-02\n  - {nom: Deux, jour: 2023-02-03}\n  - nom: Trois\n", "")})
+	if got := names(f.submit("check")); !slices.Contains(got, "f/etapes/1/nom") {
+		t.Errorf("of an entry that has changed is kept %v", got)
+	}
+	s.Commit(map[string]string{entryFile: ""})
+	if got := names(f.submit("check")); !slices.Contains(got, "f/title") || slices.Contains(got, "f/interne") {
+		t.Errorf("of an entry that is gone is kept %v", got)
+	}
+	fresh := s.get(s.http, "new/consultations").form("new/consultations")
+	fresh.tick("f/interne", "geheim")
+	if got := names(fresh.submit("check")); !slices.Contains(got, "slug") || !slices.Contains(got, "f/title") || slices.Contains(got, "f/interne") {
+		t.Errorf("of a new entry is kept %v", got)
+	}
+	fresh.page = s.get(reader, "")
+	fresh.submit("check").want(http.StatusForbidden)
+}
