@@ -1,6 +1,7 @@
 package content
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -114,29 +115,79 @@ func growth(changes []change) (n int) {
 // many lines. What a line ends with makes no difference between lines, so that a side
 // which has other line endings has not thereby changed every line; those of ours stay.
 func mergeLines(b *budget, base, ours, theirs string) (string, bool) {
-	switch {
-	case theirs == base, theirs == ours:
-		return ours, true
-	case ours == base:
-		return theirs, true
-	case max(countLines(base), countLines(ours), countLines(theirs)) > maxLines:
+	parts, ok := mergeParts(b, base, ours, theirs)
+	if !ok || slices.ContainsFunc(parts, func(p TextPart) bool { return p.Clash }) {
 		return "", false
 	}
-	our, their := slices.Collect(strings.Lines(ours)), slices.Collect(strings.Lines(theirs))
+	var merged strings.Builder
+	for _, p := range parts {
+		merged.WriteString(p.Merged)
+	}
+	return merged.String(), true
+}
+
+// TextPart is a part of a text that two have edited.
+type TextPart struct {
+	Clash              bool   // both changed it, in different ways
+	Merged             string // what both come to, where it is no clash
+	Base, Ours, Theirs string // what it was, and what each made of it, where it is one
+}
+
+// TextParts divides a text that clashes into the parts that do and those that lie between,
+// which are merged. It gives one part where they would take too much work to find.
+func TextParts(ctx context.Context, base, ours, theirs string) (parts []TextPart, err error) {
+	b := newMergeBudget(ctx)
+	found := false
+	err = b.Run(func() error {
+		parts, found = mergeParts(b, base, ours, theirs)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	if err != nil || !found {
+		parts = []TextPart{{Clash: true, Base: base, Ours: ours, Theirs: theirs}}
+	}
+	return parts, nil
+}
+
+// mergeParts divides a text into what merges and what clashes; false for one of too many
+// lines.
+func mergeParts(b *budget, base, ours, theirs string) ([]TextPart, bool) {
+	switch {
+	case theirs == base, theirs == ours:
+		return []TextPart{{Merged: ours}}, true
+	case ours == base:
+		return []TextPart{{Merged: theirs}}, true
+	case max(countLines(base), countLines(ours), countLines(theirs)) > maxLines:
+		return nil, false
+	}
+	was, our, their := slices.Collect(strings.Lines(base)), slices.Collect(strings.Lines(ours)), slices.Collect(strings.Lines(theirs))
 	known := make(lineNumbers)
 	ourNumbers, theirNumbers := known.of(our), known.of(their)
-	merged := make([]string, 0, max(len(our), len(their)))
-	for _, r := range b.diff3(known.of(slices.Collect(strings.Lines(base))), ourNumbers, theirNumbers, true) {
+	var parts []TextPart
+	var merged []string
+	rest := func() {
+		if len(merged) > 0 {
+			parts = append(parts, TextPart{Merged: strings.Join(merged, "")})
+			merged = merged[:0]
+		}
+	}
+	for _, r := range b.diff3(known.of(was), ourNumbers, theirNumbers, true) {
 		switch o, t := r.ours, r.theirs; {
 		case !r.changedTheirs, slices.Equal(ourNumbers[o.from:o.to], theirNumbers[t.from:t.to]):
 			merged = append(merged, our[o.from:o.to]...)
 		case !r.changedOurs:
 			merged = append(merged, their[t.from:t.to]...)
 		default:
-			return "", false
+			rest()
+			parts = append(parts, TextPart{
+				Clash: true, Base: strings.Join(was[r.base.from:r.base.to], ""), Ours: strings.Join(our[o.from:o.to], ""), Theirs: strings.Join(their[t.from:t.to], ""),
+			})
 		}
 	}
-	return strings.Join(merged, ""), true
+	rest()
+	return parts, true
 }
 
 func countLines(s string) int { return strings.Count(s, "\n") + 1 }

@@ -579,3 +579,30 @@ func mergeOf(base, ours, theirs *Document) (*Document, []Clash, error) {
 	}
 	return m.Document, m.Clashes, nil
 }
+
+// TestTextParts: what clashes in a text is told apart from what merges around it.
+func TestTextParts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, base, ours, theirs string
+		want                     []TextPart
+	}{
+		{"between two merges", "1\n\n2\n\n3\n", "1\n\nb\n\nc\n", "A\n\nB\n\n3\n", []TextPart{{Merged: "A\n\n"}, {true, "", "2\n", "b\n", "B\n"}, {Merged: "\nc\n"}}},
+		{"at both ends", "1\n\n2\n\n3", "a\n\n2\n\nc", "A\n\n2\n\nC", []TextPart{{true, "", "1\n", "a\n", "A\n"}, {Merged: "\n2\n\n"}, {true, "", "3", "c", "C"}}},
+		{"taken away", "1\n2\n3\n", "1\n3\n", "1\nB\n3\n", []TextPart{{Merged: "1\n"}, {true, "", "2\n", "", "B\n"}, {Merged: "3\n"}}},
+		{"no clash", "1\n\n2\n", "a\n\n2\n", "1\n\nB\n", []TextPart{{Merged: "a\n\nB\n"}}},
+		{"too many lines", "1\n" + strings.Repeat("\n", maxLines), "a\n", "A\n", nil},
+	} {
+		parts, err := TextParts(t.Context(), c.base, c.ours, c.theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := c.want
+		if want == nil {
+			want = []TextPart{{true, "", c.base, c.ours, c.theirs}}
+		}
+		if !slices.Equal(parts, want) {
+			t.Errorf("%s: got\n%+v, want\n%+v", c.name, parts, want)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package editor
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"html/template"
 	"net/http"
@@ -35,9 +37,9 @@ type clashView struct {
 func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Values) []clashView {
 	var all []clashView
 	d := newComparison()
-	for _, c := range clashes {
+	for _, c := range inParts(v.r.Context(), clashes) {
 		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, &view.Collection.Schema, c.Field)}
-		if c.Pointer == "" {
+		if c.Field == "body" && !strings.HasPrefix(c.Pointer, "/") {
 			one.Label = v.T("body")
 		}
 		one.Base, one.Theirs, one.Mine = v.Value(c.Base.Value), v.Value(c.Ours.Value), v.Value(c.Theirs.Value)
@@ -60,32 +62,69 @@ func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Va
 	return all
 }
 
+// inParts are clashes with each part of the text that clashes in the place of the whole,
+// whose pointers are the names of these parts.
+func inParts(ctx context.Context, clashes []content.Clash) []content.Clash {
+	var all []content.Clash
+	for _, c := range clashes {
+		parts, err := textParts(ctx, c)
+		if err != nil || parts == nil {
+			all = append(all, c)
+			continue
+		}
+		names := partNames(parts)
+		for i, p := range parts {
+			if p.Clash {
+				one := content.Clash{Field: c.Field, Pointer: names[i]}
+				one.Base, one.Ours, one.Theirs = content.Maybe{Value: p.Base, Present: true}, content.Maybe{Value: p.Ours, Present: true}, content.Maybe{Value: p.Theirs, Present: true}
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// partNames are what forms call parts of a text: by what it was and what the form makes of
+// it, so that a decision stays with its part if others change the text once more.
+func partNames(parts []content.TextPart) []string {
+	names, seen := make([]string, len(parts)), map[string]int{}
+	for i, p := range parts {
+		sum := sha256.Sum256([]byte(p.Base + "\x00" + p.Theirs))
+		name := ":" + hex.EncodeToString(sum[:6])
+		seen[name]++
+		names[i] = name
+		if n := seen[name]; n > 1 {
+			names[i] += "-" + strconv.Itoa(n)
+		}
+	}
+	return names
+}
+
+// textParts divides a text that clashes; nil for a clash of something else.
+func textParts(ctx context.Context, c content.Clash) ([]content.TextPart, error) {
+	if c.Pointer != "" {
+		return nil, nil
+	}
+	base, _ := c.Base.Value.(string)
+	ours, _ := c.Ours.Value.(string)
+	theirs, _ := c.Theirs.Value.(string)
+	return content.TextParts(ctx, base, ours, theirs)
+}
+
 // errUnsettled is that of a clash that nobody has decided.
 var errUnsettled = errors.New("editor: not every clash is decided")
 
 // settling decides clashes as a form says.
 func settling(posted url.Values) site.Settle {
-	return func(_ context.Context, merged *content.Merged, _ *content.Schema) (*content.Document, error) {
+	return func(ctx context.Context, merged *content.Merged, _ *content.Schema) (*content.Document, error) {
 		if merged.More > 0 {
 			return nil, errUnsettled
 		}
 		d := merged.Document
 		for _, c := range merged.Clashes {
-			name := "settle" + c.Pointer
-			switch posted.Get(name) {
-			case "theirs":
-				continue
-			case "mine":
-			default:
-				return nil, errUnsettled
-			}
-			mine := c.Theirs
-			if text, ok := mine.Value.(string); ok && posted.Has("text"+name) {
-				mine.Value = restored(text, posted.Get("text"+name))
-			}
-			edit, err := settled(d, c, mine)
-			if err == nil {
-				d, err = d.Apply(edit)
+			edit, err := decided(ctx, d, c, posted)
+			if err == nil && edit != nil {
+				d, err = d.Apply(*edit)
 			}
 			if err != nil {
 				return nil, err
@@ -95,12 +134,63 @@ func settling(posted url.Values) site.Settle {
 	}
 }
 
+// decided is the edit by which a form decides a clash; nil where what is there stays.
+func decided(ctx context.Context, d *content.Document, c content.Clash, posted url.Values) (*content.Edit, error) {
+	parts, err := textParts(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if parts != nil {
+		var text strings.Builder
+		names := partNames(parts)
+		for i, p := range parts {
+			is := p.Merged
+			if p.Clash {
+				value, err := choose(posted, names[i], content.Maybe{Value: p.Ours, Present: true}, content.Maybe{Value: p.Theirs, Present: true})
+				if err != nil {
+					return nil, err
+				}
+				is = asPart(value.Value.(string), i < len(parts)-1)
+			}
+			text.WriteString(is)
+		}
+		edit := content.SetBody(text.String())
+		return &edit, nil
+	}
+	value, err := choose(posted, c.Pointer, c.Ours, c.Theirs)
+	if err != nil || posted.Get("settle"+c.Pointer) == "theirs" {
+		return nil, err
+	}
+	edit, err := settled(d, c, value)
+	return &edit, err
+}
+
+// choose is what a form makes of a place that clashes.
+func choose(posted url.Values, pointer string, theirs, mine content.Maybe) (content.Maybe, error) {
+	name := "settle" + pointer
+	switch posted.Get(name) {
+	case "theirs":
+		return theirs, nil
+	case "mine":
+	default:
+		return content.Maybe{}, errUnsettled
+	}
+	if text, ok := mine.Value.(string); ok && posted.Has("text"+name) {
+		mine.Value = restored(text, posted.Get("text"+name))
+	}
+	return mine, nil
+}
+
+// asPart is a text that is written anew, with the end of its last line where others follow.
+func asPart(text string, follows bool) string {
+	if follows && text != "" && !strings.HasSuffix(text, "\n") && !strings.HasSuffix(text, "\r") {
+		return text + "\n"
+	}
+	return text
+}
+
 // settled is the edit by which a place that clashes gets a value.
 func settled(d *content.Document, c content.Clash, mine content.Maybe) (content.Edit, error) {
-	if c.Pointer == "" {
-		text, _ := mine.Value.(string)
-		return content.SetBody(text), nil
-	}
 	path, found := pathTo(d.Fields(), c.Pointer)
 	if found.Present != c.Ours.Present || !content.Equal(found.Value, c.Ours.Value) {
 		return content.Edit{}, errUnsettled // the merge has moved it

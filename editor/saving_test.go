@@ -263,8 +263,12 @@ func TestTwoPeople(t *testing.T) {
 	f := p.form("velo")
 	f.tick("settle/title", "theirs")
 	f.tick("settle/note", "mine")
-	f.tick("settle", "mine")
-	f.set("textsettle", "A et B.\n\nDernier.\n")
+	part := f.part()
+	if got := f.get(part); got != "B.\r\n" {
+		t.Errorf("the part that clashes is %q", got)
+	}
+	f.tick(strings.TrimPrefix(part, "text"), "mine")
+	f.set(part, "A et B.")
 	if i := slices.IndexFunc(all(p.root, "input"), func(n *html.Node) bool {
 		name, _ := attr(n, "name")
 		return strings.HasPrefix(name, "settle/methodes")
@@ -304,6 +308,51 @@ func TestTwoPeople(t *testing.T) {
 	if got := s.file(entryFile); !strings.Contains(got, "title: Plan pédalo   # ici\nnote: 5\n") {
 		t.Errorf("the file became\n%s", got)
 	}
+}
+
+// part is the name of the control that writes the first part of a text anew that clashes.
+func (f *form) part() string {
+	f.Helper()
+	for _, v := range f.values {
+		if strings.HasPrefix(v.name, "textsettle:") {
+			return v.name
+		}
+	}
+	f.Fatalf("no part of the text clashes: %s", f.text())
+	return ""
+}
+
+// TestClashingParts: of a text, each part that clashes is decided for itself, and what
+// either side has done elsewhere stays.
+func TestClashingParts(t *testing.T) {
+	t.Parallel()
+	const base = "Un.\n\nDeux.\n\nTrois.\n\nQuatre.\n\nCinq.\n"
+	s := newService(t, map[string]string{entryFile: "---\ntitle: Parts\n---\n" + base})
+	other := s.logIn("dominique")
+	f, g := s.open(s.http, "velo"), s.open(other, "velo")
+	g.set("body", "Un, d’eux.\n\nDeux, d’eux.\n\nTrois.\n\nQuatre, d’eux.\n\nCinq.\n")
+	g.submit("save").wantSaved("1")
+	f.set("body", "Un.\n\nDeux, de moi.\n\nTrois.\n\nQuatre, de moi.\n\nCinq, de moi.\n")
+	p := f.submit("save").want(http.StatusConflict, "Deux, d’eux.", "Quatre, de moi.")
+	f = p.form("velo")
+	var parts []string
+	for _, v := range f.values {
+		if name, ok := strings.CutPrefix(v.name, "text"); ok && strings.HasPrefix(name, "settle:") {
+			parts = append(parts, name)
+		}
+	}
+	if len(parts) != 2 {
+		t.Fatalf("%d parts clash: %s", len(parts), p.text())
+	}
+	tip := s.Tip()
+	f.tick(parts[0], "theirs")
+	f = f.submit("save").want(http.StatusConflict).form("velo") // one is left
+	if s.Tip() != tip {
+		t.Fatal("half of the clashes were decided, and it was saved")
+	}
+	f.tick(parts[1], "mine")
+	f.submit("save").wantSaved("merged")
+	s.wantFile(entryFile, "---\ntitle: Parts\n---\nUn, d’eux.\n\nDeux, d’eux.\n\nTrois.\n\nQuatre, de moi.\n\nCinq, de moi.\n")
 }
 
 // TestClashInsideList is decided at its item.

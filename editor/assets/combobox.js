@@ -65,8 +65,9 @@ export const combobox = (input, ask, pick) => {
 		const mine = ++asked
 		const found = await ask(input.value)
 		if (mine !== asked || document.activeElement !== input) return
+		const was = all[at] // what was gone to meanwhile stays where it is
 		all = found
-		at = -1
+		at = was ? all.findIndex(one => one.path === was.path) : -1
 		show()
 	}
 	input.addEventListener('input', () => {

@@ -11,6 +11,7 @@ for (const el of document.querySelectorAll('[data-focus]')) { // what the page h
 const parts = []
 if (document.querySelector('[data-entry]')) parts.push(import('./entry.js'), import('./paste.js'), import('./choose.js'))
 if (document.querySelector('[data-live]')) parts.push(import('./list.js'))
+if (document.querySelector('[data-source]')) parts.push(import('./source.js'))
 if (document.querySelector('[data-library]')) parts.push(import('./library.js'))
 await Promise.all(parts)
 document.documentElement.classList.add('ready') // each script has taken over
