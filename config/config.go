@@ -117,10 +117,15 @@ type Repository struct {
 
 // Remote is the repository at a Git host that others push to.
 type Remote struct {
-	URL       string `yaml:"url" required:"true"`
-	Username  string `yaml:"username"`
-	TokenEnv  string `yaml:"token_env"`
-	TokenFile string `yaml:"token_file"`
+	URL        string `yaml:"url" required:"true"`
+	Username   string `yaml:"username"`
+	TokenEnv   string `yaml:"token_env"`
+	TokenFile  string `yaml:"token_file"`
+	SSHKeyFile string `yaml:"ssh_key_file"` // a private key; "" asks the agent
+	KnownHosts string `yaml:"known_hosts"`  // which keys hosts may have over ssh
+	Insecure   bool   `yaml:"insecure"`     // send the token over plain http
+
+	FetchInterval time.Duration `yaml:"fetch_interval" default:"30s"` // how often to look for what was pushed there, beside hooks
 
 	Token Secret // what TokenEnv or TokenFile holds
 }

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"regexp"
-	"strings"
 	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
@@ -22,67 +18,6 @@ import (
 // ErrDiverged says that the branch has commits that the remote's has not, and the other
 // way round. Neither is touched; a person has to merge them.
 var ErrDiverged = errors.New("branch and remote have diverged: merge them with git, and push the result to both")
-
-// Remote is the repository that others push to, at a Git host.
-type Remote struct {
-	URL      string // https://…, ssh://…, user@host:path, or a path
-	Username string // for https; "git" when there is a token alone, which hosts accept
-	Token    string // for https
-}
-
-// auth is nil for what needs none, and for ssh, which asks the agent.
-func (m *Remote) auth() transport.AuthMethod {
-	if m.Token == "" {
-		return nil
-	}
-	name := m.Username
-	if name == "" {
-		name = "git"
-	}
-	return &githttp.BasicAuth{Username: name, Password: m.Token}
-}
-
-// plain is err without what authenticates at the remote, which libraries tell with
-// its URL: hosts take a token as the name of its user, too.
-func (m *Remote) plain(err error) error {
-	text := withUser.ReplaceAllString(err.Error(), "$1***@")
-	secrets := []string{m.Token}
-	if _, rest, ok := strings.Cut(m.URL, "://"); ok { // also of one that is no URL for a slip
-		if i := strings.LastIndex(rest, "@"); i >= 0 && !strings.HasPrefix(m.URL, "ssh:") { // where it is a name
-			name, password, _ := strings.Cut(rest[:i], ":")
-			secrets = append(secrets, rest[:i], name, password)
-		}
-	}
-	if u, parsed := url.Parse(m.URL); parsed == nil && u.User != nil && u.Scheme != "ssh" {
-		password, _ := u.User.Password()
-		secrets = append(secrets, u.User.Username(), password)
-	}
-	for _, s := range secrets {
-		if len(s) >= minHidden {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	if text == err.Error() {
-		return err
-	}
-	return &plainError{text, err}
-}
-
-// minHidden is from how many bytes on a text is taken for a secret wherever it stands.
-const minHidden = 8
-
-var withUser = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/"']+@`)
-
-// plainError is an error in words that hold no secret.
-type plainError struct {
-	text string
-	err  error
-}
-
-func (e *plainError) Error() string { return e.text }
-
-// Unwrap gives what it is, and not how it is told.
-func (e *plainError) Unwrap() error { return e.err }
 
 // Fetch brings the branch to where the remote's branch of the same name is. It
 // goes forward, and follows a history that was rewritten there as long as no
@@ -98,6 +33,11 @@ func (r *Repo) Fetch(ctx context.Context) error {
 	pause := firstPause
 	for deadline := time.Now().Add(lockTimeout); ; pause = min(2*pause, longestPause) {
 		err := r.follow(ctx)
+		if err == nil || errors.Is(err, ErrDiverged) {
+			r.contact.made()
+		} else {
+			r.contact.failed(err)
+		}
 		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
 		// were repacked that it had listed.
 		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) ||
@@ -121,6 +61,9 @@ func (r *Repo) follow(ctx context.Context) error {
 	tip, err := f.fetch(ctx)
 	if err != nil {
 		return err
+	}
+	if tip.IsZero() {
+		return nil // everything is on this side
 	}
 	from := r.View().Commit()
 	ok, err := f.leads(from, tip)
@@ -169,17 +112,29 @@ func (r *Repo) openFetch() (*fetch, error) {
 	return f, nil
 }
 
-// fetch brings in what the remote's branch has, durably, and gives its tip.
+// fetch brings in what the remote's branch has, durably, and gives its tip; zero when the
+// remote is empty.
 func (f *fetch) fetch(ctx context.Context) (Hash, error) {
-	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{f.repo.remote.URL}})
-	err := remote.FetchContext(ctx, &gogit.FetchOptions{
+	m := f.repo.remote
+	auth, err := m.auth()
+	if err != nil {
+		return Hash{}, err
+	}
+	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{m.URL}})
+	err = remote.FetchContext(ctx, &gogit.FetchOptions{
 		RemoteName: "cms",
 		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
 		Tags:       gogit.NoTags,
-		Auth:       f.repo.remote.auth(),
+		Auth:       auth,
 	})
-	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
-		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), f.repo.remote.plain(err))
+	var missing gogit.NoMatchingRefSpecError
+	switch {
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		return Hash{}, nil
+	case errors.As(err, &missing):
+		return Hash{}, fmt.Errorf("the remote has no branch %s: make it there, or name another one as repository.branch", f.repo.Branch())
+	case err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate):
+		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), m.plain(err))
 	}
 	ref, err := f.git.Reference(f.incoming, true)
 	if err != nil {

@@ -117,6 +117,9 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
 	}
+	if followed, err := r.followed(); r.remote == nil || err == nil && !followed.IsZero() {
+		r.contact.made()
+	}
 	found, known, err := r.readAll(s)
 	if err != nil {
 		return err

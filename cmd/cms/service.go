@@ -97,6 +97,9 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	if err := repo.Clone(ctx, repoOptions(c, p, log)); err != nil {
+		return nil, err
+	}
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -118,7 +121,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	s.inbound, err = inbound.New(inbound.Options{
-		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Logger: log,
+		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Every: fetchInterval(c), Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -215,9 +218,18 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Logger:       log,
 	}
 	if m := c.Repository.Remote; m != nil {
-		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
+		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts}
 	}
 	return o
+}
+
+// fetchInterval is how often the remote is looked at; 0 is when a hook comes, as without
+// a remote pushes come here.
+func fetchInterval(c *config.Config) time.Duration {
+	if c.Repository.Remote == nil {
+		return 0
+	}
+	return c.Repository.Remote.FetchInterval
 }
 
 // openSite opens the repository and the site on it.
