@@ -236,6 +236,7 @@ func (d *decoder) remote(r *Remote) {
 		r.Token = d.secretOf("token", r.TokenEnv, r.TokenFile, at)
 	}
 	d.positive(int64(r.FetchInterval), "repository", "remote", "fetch_interval")
+	d.positive(int64(r.AlarmAfter), "repository", "remote", "alarm_after")
 	d.ssh(r)
 }
 

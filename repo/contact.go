@@ -19,23 +19,53 @@ import (
 // might share no history with it. Such an error is ErrStorage too.
 var ErrNoContact = errors.New("the remote has not been reached yet")
 
-// A contact is whether the remote was ever reached, and why it was not.
+// A contact is what is known of the remote.
 type contact struct {
-	mu   sync.Mutex
-	ever bool
-	last error // of the last attempt
+	mu       sync.Mutex
+	ever     bool
+	last     error     // of the last fetch
+	fetched  time.Time // when it last went well
+	pushed   time.Time
+	pushErr  error // of the last push
+	has      Hash  // the value of the reference tracking
+	diverged bool
 }
 
-func (c *contact) made() {
+// made notes a fetch that went well, or found that the two sides have diverged.
+func (c *contact) made(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ever, c.last = true, nil
+	c.ever, c.last, c.fetched, c.diverged = true, nil, time.Now(), err != nil
 }
 
 func (c *contact) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = err
+}
+
+// followed is where the remote's branch was when this side had all of it.
+func (c *contact) followed() Hash {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.has
+}
+
+func (c *contact) setFollowed(tip Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.has = tip
+}
+
+// pushEnded notes what came of a push, and gives the error of the one before.
+func (c *contact) pushEnded(err error) (before error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, c.pushErr = c.pushErr, err
+	if err == nil {
+		c.pushed = time.Now()
+	}
+	return before
 }
 
 // err is what keeps updates from being done until the remote was reached.
@@ -61,6 +91,19 @@ func (r *Repo) tracking() plumbing.ReferenceName {
 func (r *Repo) followed() (Hash, error) {
 	b := branch{disk: r.disk, dir: r.path, name: r.tracking()}
 	return b.read()
+}
+
+// setFollowed sets the reference tracking, durably.
+func (r *Repo) setFollowed(to Hash) error {
+	b := branch{disk: r.disk, dir: r.path, name: r.tracking()}
+	now, err := b.read()
+	if err == nil && now != to {
+		err = b.move(now, to)
+	}
+	if err == nil {
+		r.contact.setFollowed(to)
+	}
+	return err
 }
 
 // How long a clone that failed waits to be tried again, and how often it tells how far
@@ -204,4 +247,30 @@ func (p *progress) received(n int) {
 		p.told = now
 		p.tell(p.bytes)
 	}
+}
+
+// RemoteState is how this side stands to the remote, for whoever watches. The zero value
+// is that of a repository without one.
+type RemoteState struct {
+	Fetched  time.Time // when a fetch last went well; zero for never since the start
+	Pushed   time.Time // when there was last nothing left to push
+	Unpushed int       // commits that the remote is not known to have; of a remote that is not pushed to, too
+	Oldest   time.Time // when the first of those was made
+	Diverged bool      // both sides went on, and nothing joins them
+	FetchErr error     // of the last fetch
+	PushErr  error     // of the last push, in the host's words
+}
+
+// Remote is how this side stands to the remote. It costs what is not pushed.
+func (r *Repo) Remote() RemoteState {
+	if r.remote == nil {
+		return RemoteState{}
+	}
+	s := RemoteState{}
+	s.Unpushed, s.Oldest = r.unpushed()
+	c := &r.contact
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Fetched, s.Pushed, s.Diverged, s.FetchErr, s.PushErr = c.fetched, c.pushed, c.diverged, c.last, c.pushErr
+	return s
 }

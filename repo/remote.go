@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
@@ -22,7 +23,17 @@ type Remote struct {
 	Token      string // for https
 	KeyFile    string // for ssh: the file of a private key without a passphrase; "" asks the agent
 	KnownHosts string // for ssh: the file of the keys that hosts may have; "" is the user's
+
+	// Push has the branch pushed, by KeepPushed; what was pushed there is then joined
+	// with what was written here. Otherwise nothing goes there, and a branch that both
+	// sides went on with is ErrDiverged.
+	Push bool
+	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
+	// fifteen minutes.
+	AlarmAfter time.Duration
 }
+
+func (m *Remote) pushes() bool { return m != nil && m.Push }
 
 // auth is nil for what needs none, and for ssh without a key, which asks the agent. Of
 // the host's own key ssh always makes sure.

@@ -103,6 +103,8 @@ type Repo struct {
 
 	remote        *Remote
 	contact       contact                 // with the remote
+	pushBytes     int                     // about how many one push sends at most
+	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
 	parsedBatches chan []record           // found by warm, for the writer to save

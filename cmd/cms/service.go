@@ -54,6 +54,7 @@ type service struct {
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
+	pushing  *state.Lock // of the one service that pushes; nil when nobody does
 	server   *http.Server
 	debug    *http.Server // nil unless it is asked for
 }
@@ -100,6 +101,10 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err := repo.Clone(ctx, repoOptions(c, p, log)); err != nil {
 		return nil, err
 	}
+	if s.pushing, err = pushesAlone(ctx, s.state, c); err != nil {
+		return nil, err
+	}
+	tellPush(c, log)
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		BodyMemory:   c.Server.BodyMemory,
 		Ready:        s.checks(),
+		Warnings:     s.warnings,
 		Logger:       log,
 		Tracer:       s.tracer,
 		Proxies:      c.Server.TrustedProxies,
@@ -218,7 +224,8 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Logger:       log,
 	}
 	if m := c.Repository.Remote; m != nil {
-		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts}
+		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts,
+			Push: m.Push == "async", AlarmAfter: m.AlarmAfter}
 	}
 	return o
 }
@@ -277,6 +284,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
 	})
+	g.Go(func() error { return s.repo.KeepPushed(ctx) })
 	g.Go(func() error { return s.site.KeepIndexed(ctx) })
 	g.Go(func() error {
 		defer stopTracing()
@@ -308,6 +316,9 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	err := g.Wait()
+	if s.pushing != nil {
+		s.pushing.Release()
+	}
 	return errors.Join(err, s.repo.Close(), s.state.Close())
 }
 
