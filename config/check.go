@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io/fs"
 	"maps"
 	"net"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"cms/auth"
 	"cms/content"
@@ -242,19 +245,66 @@ func (d *decoder) signing(s *Signing) {
 
 func (d *decoder) remote(r *Remote) {
 	at := []any{"repository", "remote"}
+	plain := strings.HasPrefix(strings.ToLower(r.URL), "http://")
 	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
 		if _, ok := u.User.Password(); ok {
 			d.add(join(at, "url"), "holds a password; name it with token_env or token_file")
+		} else if plain && !r.Insecure {
+			d.add(join(at, "url"), "is not https, and the name in it, which hosts take for a token, would be sent in the clear; insecure: true says that the network is one's own")
 		}
 	}
 	switch {
 	case r.TokenEnv != "" && r.TokenFile != "":
 		d.add(at, "has two tokens: name one with either token_env or token_file")
-	case r.TokenEnv+r.TokenFile != "" && !strings.HasPrefix(r.URL, "https://"):
-		d.add(join(at, "url"), "is not https, and a token would be sent in the clear")
+	case r.TokenEnv+r.TokenFile != "" && plain && !r.Insecure:
+		d.add(join(at, "url"), "is not https, and a token would be sent in the clear; insecure: true says that the network is one's own")
+	case r.TokenEnv+r.TokenFile != "" && !plain && !strings.HasPrefix(strings.ToLower(r.URL), "https://"):
+		d.add(join(at, "url"), "is not https, where alone a token is sent")
 	case r.TokenEnv+r.TokenFile != "":
 		r.Token = d.secretOf("token", r.TokenEnv, r.TokenFile, at)
 	}
+	d.positive(int64(r.FetchInterval), "repository", "remote", "fetch_interval")
+	d.positive(int64(r.AlarmAfter), "repository", "remote", "alarm_after")
+	d.ssh(r)
+}
+
+// ssh checks what an SSH address needs.
+func (d *decoder) ssh(r *Remote) {
+	at := []any{"repository", "remote"}
+	r.SSHKeyFile, r.KnownHosts = d.resolve(r.SSHKeyFile), d.resolve(r.KnownHosts)
+	if !overSSH(r.URL) {
+		if r.SSHKeyFile != "" {
+			d.add(join(at, "ssh_key_file"), "is for addresses such as ssh://git@HOST/PATH; url is none")
+		}
+		return
+	}
+	if r.SSHKeyFile == "" {
+		if d.environ["SSH_AUTH_SOCK"] == "" {
+			d.add(at, "has an SSH address and no key: name the file of a private key without a passphrase as ssh_key_file, of which the host has the public one as a deploy key")
+		}
+		return
+	}
+	if raw := d.contents(r.SSHKeyFile, join(at, "ssh_key_file")); len(raw) > 0 {
+		if _, err := ssh.ParsePrivateKey(raw); errors.As(err, new(*ssh.PassphraseMissingError)) {
+			d.add(join(at, "ssh_key_file"), "%s has a passphrase, which nobody is there to type; make a key of its own without (ssh-keygen -t ed25519 -N '')", r.SSHKeyFile)
+		} else if err != nil {
+			d.add(join(at, "ssh_key_file"), "%s holds no private key of SSH", r.SSHKeyFile)
+		}
+	}
+	if r.KnownHosts == "" {
+		d.add(at, "has no known_hosts: the key of the host is always checked; put it into a file (ssh-keyscan HOST, held against what the host publishes) and name that")
+	} else {
+		d.contents(r.KnownHosts, join(at, "known_hosts"))
+	}
+}
+
+// overSSH says whether Git reaches the address by SSH: ssh://…, or user@host:path.
+func overSSH(address string) bool {
+	if scheme, _, ok := strings.Cut(address, "://"); ok {
+		return scheme == "ssh" || scheme == "git+ssh" || scheme == "ssh+git"
+	}
+	host, _, ok := strings.Cut(address, ":")
+	return ok && !strings.Contains(host, "/")
 }
 
 // branchName follows git check-ref-format.

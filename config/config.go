@@ -120,10 +120,18 @@ type Repository struct {
 
 // Remote is the repository at a Git host that others push to.
 type Remote struct {
-	URL       string `yaml:"url" required:"true"`
-	Username  string `yaml:"username"`
-	TokenEnv  string `yaml:"token_env"`
-	TokenFile string `yaml:"token_file"`
+	URL        string `yaml:"url" required:"true"`
+	Username   string `yaml:"username"`
+	TokenEnv   string `yaml:"token_env"`
+	TokenFile  string `yaml:"token_file"`
+	SSHKeyFile string `yaml:"ssh_key_file"` // a private key; "" asks the agent
+	KnownHosts string `yaml:"known_hosts"`  // which keys hosts may have over ssh
+	Insecure   bool   `yaml:"insecure"`     // send the token over plain http
+
+	FetchInterval time.Duration `yaml:"fetch_interval" default:"30s"` // how often to look for what was pushed there, beside hooks
+
+	Push       string        `yaml:"push" default:"off" oneof:"off async"` // whether edits go there, once they are durable here
+	AlarmAfter time.Duration `yaml:"alarm_after" default:"15m"`            // from which age on what is not pushed is an error in the log
 
 	Token Secret // what TokenEnv or TokenFile holds
 }

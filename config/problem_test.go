@@ -34,6 +34,24 @@ func TestProblems(t *testing.T) {
 		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
 		{"packs kept for no time", "repository: {keep_packs: 0s}\n", nil, []string{":1:26: repository.keep_packs: is not more than 0"}},
 		{"packs kept for a bare number", "repository: {keep_packs: 2}\n", nil, []string{":1:26: repository.keep_packs: is a number, not a text; put it in quotes"}},
+		{"token over plain http", "repository: {remote: {url: 'http://git.example.org/site.git', token_env: T}}\n", []string{"T=x"}, []string{
+			":1:28: repository.remote.url: is not https, and a token would be sent in the clear; insecure: true says that the network is one's own",
+		}},
+		{"token in a plain address", "repository: {remote: {url: 'http://glpat-x@git.example.org/site.git'}}\n", nil, []string{
+			":1:28: repository.remote.url: is not https, and the name in it, which hosts take for a token, would be sent in the clear; insecure: true says that the network is one's own",
+		}},
+		{"token over ssh", "repository: {remote: {url: 'git@git.example.org:site.git', token_env: T}}\n", []string{"T=x", "SSH_AUTH_SOCK=/agent"}, []string{
+			":1:28: repository.remote.url: is not https, where alone a token is sent",
+		}},
+		{"ssh without a key", "repository: {remote: {url: 'git@git.example.org:site.git'}}\n", nil, []string{
+			":1:22: repository.remote: has an SSH address and no key: name the file of a private key without a passphrase as ssh_key_file, of which the host has the public one as a deploy key",
+		}},
+		{"key without ssh", "repository: {remote: {url: 'https://git.example.org/site.git', ssh_key_file: x}}\n", nil, []string{
+			":1:78: repository.remote.ssh_key_file: is for addresses such as ssh://git@HOST/PATH; url is none",
+		}},
+		{"fetched at all times", "repository: {remote: {url: /srv/site.git, fetch_interval: 0s}}\n", nil, []string{
+			":1:59: repository.remote.fetch_interval: is not more than 0",
+		}},
 		{"signatures of no kind", "repository: {signing: {format: x509, key_file: key}}\n", nil, []string{`:1:32: repository.signing.format: "x509" is not one of ssh, openpgp`}},
 		{"a key that is not there", "repository: {signing: {format: ssh, key_file: /nowhere/key}}\n", nil, []string{":1:47: repository.signing.key_file: /nowhere/key cannot be read: no such file or directory"}},
 		{"two passphrases", "repository: {signing: {format: ssh, passphrase_env: A, passphrase_file: b}}\n", nil, []string{

@@ -124,10 +124,19 @@ func (r *Repo) committedAt(now, tip int64) int64 {
 // encodeCommit is the commit object for tree on top of parent, which is zero
 // for the first commit. The dates are Unix seconds.
 func encodeCommit(tree, parent Hash, author, committer Person, authored, committed int64, message string) []byte {
+	var parents []Hash
+	if !parent.IsZero() {
+		parents = []Hash{parent}
+	}
+	return encodeMerge(tree, parents, author, committer, authored, committed, message)
+}
+
+// encodeMerge is the commit object for tree on top of any number of parents.
+func encodeMerge(tree Hash, parents []Hash, author, committer Person, authored, committed int64, message string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "tree %s\n", tree)
-	if !parent.IsZero() {
-		fmt.Fprintf(&b, "parent %s\n", parent)
+	for _, p := range parents {
+		fmt.Fprintf(&b, "parent %s\n", p)
 	}
 	fmt.Fprintf(&b, "author %s %d +0000\n", author.ident(), authored)
 	fmt.Fprintf(&b, "committer %s %d +0000\n\n%s", committer.ident(), committed, message)

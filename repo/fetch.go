@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
@@ -23,81 +20,40 @@ import (
 // way round. Neither is touched; a person has to merge them.
 var ErrDiverged = errors.New("branch and remote have diverged: merge them with git, and push the result to both")
 
-// Remote is the repository that others push to, at a Git host.
-type Remote struct {
-	URL      string // https://…, ssh://…, user@host:path, or a path
-	Username string // for https; "git" when there is a token alone, which hosts accept
-	Token    string // for https
-}
-
-// auth is nil for what needs none, and for ssh, which asks the agent.
-func (m *Remote) auth() transport.AuthMethod {
-	if m.Token == "" {
-		return nil
-	}
-	name := m.Username
-	if name == "" {
-		name = "git"
-	}
-	return &githttp.BasicAuth{Username: name, Password: m.Token}
-}
-
-// plain is err without what authenticates at the remote, which libraries tell with
-// its URL: hosts take a token as the name of its user, too.
-func (m *Remote) plain(err error) error {
-	text := withUser.ReplaceAllString(err.Error(), "$1***@")
-	secrets := []string{m.Token}
-	if _, rest, ok := strings.Cut(m.URL, "://"); ok { // also of one that is no URL for a slip
-		if i := strings.LastIndex(rest, "@"); i >= 0 && !strings.HasPrefix(m.URL, "ssh:") { // where it is a name
-			name, password, _ := strings.Cut(rest[:i], ":")
-			secrets = append(secrets, rest[:i], name, password)
-		}
-	}
-	if u, parsed := url.Parse(m.URL); parsed == nil && u.User != nil && u.Scheme != "ssh" {
-		password, _ := u.User.Password()
-		secrets = append(secrets, u.User.Username(), password)
-	}
-	for _, s := range secrets {
-		if len(s) >= minHidden {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	if text == err.Error() {
-		return err
-	}
-	return &plainError{text, err}
-}
-
-// minHidden is from how many bytes on a text is taken for a secret wherever it stands.
-const minHidden = 8
-
-var withUser = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/"']+@`)
-
-// plainError is an error in words that hold no secret.
-type plainError struct {
-	text string
-	err  error
-}
-
-func (e *plainError) Error() string { return e.text }
-
-// Unwrap gives what it is, and not how it is told.
-func (e *plainError) Unwrap() error { return e.err }
+// ErrUnrelated says that the branch and the remote's share no commit, so that nothing can
+// join them: the remote is another site's.
+var ErrUnrelated = errors.New("branch and remote share no commit: they are two histories, of which one has to be chosen")
 
 // Fetch brings the branch to where the remote's branch of the same name is. It
 // goes forward, and follows a history that was rewritten there as long as no
-// commit of this side is lost by that; ErrDiverged otherwise. Without a remote
+// commit of this side is lost by that. Where both sides went on, what was written here
+// and not pushed is joined with what the remote has, if there is to be pushed: see join.
+// Otherwise it is ErrDiverged. Without a remote
 // it looks for commits that others made in this repository. Fetches come one
 // at a time: a second call waits for the first.
 func (r *Repo) Fetch(ctx context.Context) error {
 	r.fetching.Lock()
 	defer r.fetching.Unlock()
 	if r.remote == nil {
-		return r.requestUpdate(ctx, Hash{}, Hash{})
+		return r.requestUpdate(ctx, &refUpdate{})
 	}
+	err := r.fetchLocked(ctx)
+	if err == nil {
+		r.wakePusher()
+	}
+	return err
+}
+
+// fetchLocked is Fetch of a remote, by who holds fetching.
+func (r *Repo) fetchLocked(ctx context.Context) error {
 	pause := firstPause
 	for deadline := time.Now().Add(lockTimeout); ; pause = min(2*pause, longestPause) {
 		err := r.follow(ctx)
+		if err == nil || errors.Is(err, ErrDiverged) {
+			r.contact.made(err)
+		} else {
+			r.contact.failed(err)
+		}
 		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
 		// were repacked that it had listed.
 		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) ||
@@ -122,20 +78,26 @@ func (r *Repo) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if tip.IsZero() {
+		return nil // everything is on this side
+	}
 	from := r.View().Commit()
-	ok, err := f.leads(from, tip)
+	to, err := f.relate(from, tip)
 	if err != nil {
 		return err
 	}
-	if ok {
-		if err := r.requestUpdate(ctx, from, tip); err != nil {
-			return err
-		}
+	switch {
+	case to == apart && !r.remote.pushes():
+		return ErrDiverged
+	case to == apart, to == rewritten:
+		err = r.requestUpdate(ctx, &refUpdate{from: from, to: tip, join: true, rewritten: to == rewritten, known: f.followed})
+	case to == forward:
+		err = r.requestUpdate(ctx, &refUpdate{from: from, to: tip})
 	}
-	if tip == f.followed {
-		return nil
+	if err != nil {
+		return err
 	}
-	return storageError(f.storage.SetReference(plumbing.NewHashReference(f.tracking, tip)))
+	return storageError(r.setFollowed(tip))
 }
 
 // A fetch brings in the remote's commits, through a storage of its own, as
@@ -169,17 +131,29 @@ func (r *Repo) openFetch() (*fetch, error) {
 	return f, nil
 }
 
-// fetch brings in what the remote's branch has, durably, and gives its tip.
+// fetch brings in what the remote's branch has, durably, and gives its tip; zero when the
+// remote is empty.
 func (f *fetch) fetch(ctx context.Context) (Hash, error) {
-	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{f.repo.remote.URL}})
-	err := remote.FetchContext(ctx, &gogit.FetchOptions{
+	m := f.repo.remote
+	auth, err := m.auth()
+	if err != nil {
+		return Hash{}, err
+	}
+	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{m.URL}})
+	err = remote.FetchContext(ctx, &gogit.FetchOptions{
 		RemoteName: "cms",
 		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
 		Tags:       gogit.NoTags,
-		Auth:       f.repo.remote.auth(),
+		Auth:       auth,
 	})
-	if err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate) {
-		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), f.repo.remote.plain(err))
+	var missing gogit.NoMatchingRefSpecError
+	switch {
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		return Hash{}, nil
+	case errors.As(err, &missing):
+		return Hash{}, fmt.Errorf("the remote has no branch %s: make it there, or name another one as repository.branch", f.repo.Branch())
+	case err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate):
+		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), m.plain(err))
 	}
 	ref, err := f.git.Reference(f.incoming, true)
 	if err != nil {
@@ -196,35 +170,84 @@ func (f *fetch) release() {
 	}
 }
 
-// leads reports whether the branch, at from, shall go to the remote's tip.
-func (f *fetch) leads(from, tip Hash) (bool, error) {
+// A relation is how the remote's tip stands to the branch.
+type relation int
+
+const (
+	behind    relation = iota // or equal: the branch has it
+	forward                   // the branch can go on to it, and loses nothing of its own
+	apart                     // both went on
+	rewritten                 // there is work here that was never there, upon commits that were taken away there
+)
+
+// relate says how the remote's tip stands to the branch, which is at from.
+func (f *fetch) relate(from, tip Hash) (relation, error) {
+	r := f.repo
 	switch {
 	case from == tip:
-		return false, nil
+		return behind, nil
 	case from.IsZero(), from == f.followed:
-		return true, nil
+		return forward, nil
 	}
-	commits := f.repo.store.withOwnCache() // go-git's own storage loses sight of packs that are repacked
+	if _, ours := r.Position(tip); ours {
+		if r.remote.pushes() && !f.followed.IsZero() && tip != f.followed && !r.leadsTo(f.followed, tip) {
+			return rewritten, nil
+		}
+		return behind, nil
+	}
+	commits := r.store.withOwnCache() // go-git's own storage loses sight of packs that are repacked
 	defer commits.Close()
-	if found, err := commits.ancestor(from, tip); err != nil || found {
-		return found, err
+	met, err := r.met(commits, tip)
+	switch {
+	case err != nil:
+		return behind, err
+	case slices.Contains(met, from):
+		return forward, nil
+	case len(met) == 0 && r.remote.pushes():
+		return behind, ErrUnrelated
+	case f.followed.IsZero(), slices.ContainsFunc(met, func(m Hash) bool { return m == f.followed || r.leadsTo(f.followed, m) }):
+		return apart, nil
+	case !r.remote.pushes():
+		return apart, nil
 	}
-	if found, err := commits.ancestor(tip, from); err != nil || found {
-		return false, err // this side is ahead
+	return rewritten, nil
+}
+
+// met are the commits of the branch that the remote's tip leads back to first.
+func (r *Repo) met(commits *store, tip Hash) (met []Hash, err error) {
+	seen := map[Hash]bool{tip: true}
+	for next := []Hash{tip}; len(next) > 0; next = next[1:] {
+		if _, ours := r.Position(next[0]); ours {
+			met = append(met, next[0])
+			continue
+		}
+		c, err := commits.commit(next[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, parent := range c.parents {
+			if !seen[parent] {
+				seen[parent] = true
+				next = append(next, parent)
+			}
+		}
 	}
-	return false, ErrDiverged
+	return met, nil
 }
 
 // A refUpdate asks the writer to look at the branch and, unless to is zero, to
-// move it before.
+// move it before, from one commit to another.
 type refUpdate struct {
-	from, to Hash
-	done     chan error
+	from, to  Hash
+	join      bool // to is the remote's tip, and is joined with what the branch has
+	rewritten bool // the remote took commits away that the branch has
+	known     Hash // the remote's tip as it was before; zero when it is not known
+	done      chan error
 }
 
 // requestUpdate has the writer do a refUpdate.
-func (r *Repo) requestUpdate(ctx context.Context, from, to Hash) error {
-	a := &refUpdate{from: from, to: to, done: make(chan error, 1)}
+func (r *Repo) requestUpdate(ctx context.Context, a *refUpdate) error {
+	a.done = make(chan error, 1)
 	select {
 	case r.refUpdates <- a:
 	case <-ctx.Done():
@@ -244,12 +267,20 @@ func (r *Repo) updateRef(ctx context.Context, a *refUpdate) error {
 	if s.commit != a.from {
 		return errMoved
 	}
-	coming, err := r.prepareIncoming(ctx, s, a.to, nil, nil)
+	if a.join {
+		return r.join(ctx, s, a)
+	}
+	return r.moveTo(ctx, s, a.to)
+}
+
+// moveTo moves the branch from the snapshot's commit to another one that can be taken in.
+func (r *Repo) moveTo(ctx context.Context, s *Snapshot, to Hash) error {
+	coming, err := r.prepareIncoming(ctx, s, to, nil, nil)
 	if err == nil {
 		err = r.backupLost(coming.extension)
 	}
 	if err == nil {
-		err = r.branch.move(a.from, a.to)
+		err = r.branch.move(s.commit, to)
 	}
 	switch {
 	case errors.Is(err, errMoved), errors.Is(err, fs.ErrExist):

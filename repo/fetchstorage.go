@@ -22,6 +22,7 @@ type fetchStorage struct {
 	*filesystem.Storage
 	repo      *Repo
 	keepFiles keepFiles // of its own, as the writer owns the others
+	progress  *progress // is told what is received; nil tells nobody
 }
 
 // fetchDraft begins the name of a pack that is being fetched.
@@ -75,6 +76,7 @@ func (p *fetchedPack) Write(b []byte) (int, error) {
 	n, err := p.file.Write(b)
 	p.size += int64(n)
 	p.failed = p.failed || err != nil
+	p.storage.progress.received(n)
 	return n, err
 }
 

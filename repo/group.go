@@ -96,6 +96,9 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 		}
 		r.dirty = false
 	}
+	if err := r.contact.err(); err != nil {
+		return nil, err
+	}
 	base, err := r.catchUp(ctx)
 	if err != nil {
 		return nil, err

@@ -565,7 +565,7 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]diffEntry, 
 // has that decided first.
 func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error) {
 	if r.inDoubt.Load() != nil {
-		if err := r.requestUpdate(ctx, Hash{}, Hash{}); err != nil {
+		if err := r.requestUpdate(ctx, &refUpdate{}); err != nil {
 			return Hash{}, err
 		}
 	}

@@ -10,7 +10,10 @@ import (
 // probe takes in what others committed and, after a write failed, tries
 // whether writing works again.
 func (r *Repo) probe(ctx context.Context) error {
-	if _, err := r.catchUp(ctx); err != nil || !r.dirty {
+	if _, err := r.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := r.contact.err(); err != nil || !r.dirty {
 		return err
 	}
 	err := r.clean()

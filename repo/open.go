@@ -32,6 +32,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
 		remote: o.Remote, refUpdates: make(chan *refUpdate), parsedBatches: make(chan []record),
+		pushBytes: maxOutgoing, pushWake: make(chan struct{}, 1),
 	}
 	r.streams = r.store.withOwnCache()
 	r.streams.streamFrom = streamBytes
@@ -116,6 +117,9 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		if err := r.removeLeftovers(); err != nil {
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
+	}
+	if followed, err := r.followed(); r.remote == nil || err == nil && !followed.IsZero() {
+		r.contact.ever, r.contact.has = true, followed
 	}
 	found, known, err := r.readAll(s)
 	if err != nil {

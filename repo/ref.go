@@ -307,3 +307,57 @@ func (b *branch) removeStaleLock() error {
 	}
 	return removeIfExists(b.disk, b.draftPath())
 }
+
+// remove ends the branch, durably, if it is at a commit, by Git's own protocol: under its
+// lock it is taken out of packed-refs, under the lock of that, and then goes itself.
+func (b *branch) remove(from Hash) error {
+	h, err := b.acquire(from, from, time.Now().Add(lockTimeout))
+	if err != nil {
+		return err
+	}
+	err = b.unpack()
+	if err == nil {
+		err = removeIfExists(b.disk, b.path())
+	}
+	if err == nil {
+		err = b.syncFolder()
+	}
+	return errors.Join(err, h.drop())
+}
+
+// unpack takes the branch out of packed-refs.
+func (b *branch) unpack() error {
+	name := filepath.Join(b.dir, "packed-refs")
+	if packed, err := packedRefs(b.dir); err != nil || packed[b.name].IsZero() {
+		return err
+	}
+	lock, err := b.disk.Create(name+".lock", 0o666) // nobody else has it then
+	if err != nil {
+		return fmt.Errorf("lock packed references: %w", err)
+	}
+	raw, err := os.ReadFile(name)
+	var kept []byte
+	gone := false
+	for line := range bytes.Lines(raw) {
+		if line[0] != '^' { // what follows a tag is of that
+			_, ref, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
+			gone = string(ref) == string(b.name)
+		}
+		if !gone {
+			kept = append(kept, line...)
+		}
+	}
+	if err == nil {
+		_, err = lock.Write(kept)
+	}
+	if err == nil {
+		err = lock.Sync()
+	}
+	if err = errors.Join(err, lock.Close()); err == nil {
+		err = b.disk.Rename(name+".lock", name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write packed references: %w", err), removeIfExists(b.disk, name+".lock"))
+	}
+	return b.disk.SyncDir(b.dir)
+}

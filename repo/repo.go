@@ -104,6 +104,9 @@ type Repo struct {
 	inDoubt  atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote        *Remote
+	contact       contact                 // with the remote
+	pushBytes     int                     // about how many one push sends at most
+	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
 	parsedBatches chan []record           // found by warm, for the writer to save

@@ -11,13 +11,16 @@ type Stats struct {
 	Indexed int   // commits that the history holds
 
 	RepackFailures int64 // how often repacking failed since Open
+
+	Remote RemoteState
 }
 
-// Stats is cheap, and may be called at any time.
+// Stats is cheap, but for what is not pushed, and may be called at any time.
 func (r *Repo) Stats() Stats {
 	return Stats{
 		Commits: r.commits.Load(), Groups: r.groups.Load(), Queue: r.queue.size(),
 		Packs: int(r.packs.Load()), Kept: int(r.repacker.obsoleteCount.Load()), Held: int(r.repacker.pinned.Load()),
 		Indexed: r.history.size(), RepackFailures: r.failures.Load(),
+		Remote: r.Remote(),
 	}
 }

@@ -181,27 +181,6 @@ func (s *store) commit(h Hash) (*commitObject, error) {
 	return c, nil
 }
 
-// ancestor reports whether the commit a is b or one of those that lead to b.
-func (s *store) ancestor(a, b Hash) (bool, error) {
-	seen := map[Hash]bool{b: true}
-	for next := []Hash{b}; len(next) > 0; next = next[1:] {
-		if next[0] == a {
-			return true, nil
-		}
-		c, err := s.commit(next[0])
-		if err != nil {
-			return false, err
-		}
-		for _, parent := range c.parents {
-			if !seen[parent] {
-				seen[parent] = true
-				next = append(next, parent)
-			}
-		}
-	}
-	return false, nil
-}
-
 // treeOf is the tree of a commit.
 func (s *store) treeOf(commit Hash) (Hash, error) {
 	c, err := s.commit(commit)

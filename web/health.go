@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"cms/say"
 )
@@ -19,9 +20,24 @@ type Check struct {
 	Run    func() error // nil, or the cause, which only the log is told
 }
 
+// A Warning is what an operator should see to though the service does its work.
+type Warning struct {
+	Code   string   // names it for programs; it stays as it is
+	Detail say.Text // in a sentence for people, whoever asks
+}
+
+type warning struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
 // readyz says whether the service can do its work, and which parts keep it from
-// it. Anyone may ask, so causes, which name files and servers, go to the log.
-func (f *Floor) readyz(checks []Check) http.HandlerFunc {
+// it; and, if it can, what is to be seen to nevertheless. Anyone may ask, so causes, which
+// name files and servers, go to the log.
+func (f *Floor) readyz(checks []Check, warn func() []Warning) http.HandlerFunc {
+	if warn == nil {
+		warn = func() []Warning { return nil }
+	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := NewProblem(http.StatusServiceUnavailable, say.New("The service cannot do its work now. The log says why.")).With("Retry-After", "5")
 		for _, check := range checks {
@@ -34,7 +50,17 @@ func (f *Floor) readyz(checks []Check) http.HandlerFunc {
 			WriteProblem(w, r, p)
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		ready := struct {
+			Status   string    `json:"status"`
+			Warnings []warning `json:"warnings,omitempty"`
+		}{Status: "ready"}
+		if told := warn(); len(told) > 0 {
+			language := Speak(strings.Join(r.Header.Values("Accept-Language"), ","), w.Header().Add)
+			for _, m := range told {
+				ready.Warnings = append(ready.Warnings, warning{m.Code, m.Detail.In(language)})
+			}
+		}
+		writeJSON(w, http.StatusOK, ready)
 	}
 }
 

@@ -78,6 +78,7 @@ type Options struct {
 	PerCaller    Limit          // of requests of whom a token names
 
 	Ready    []Check              // what /readyz asks
+	Warnings func() []Warning     // what it tells beside; nil is nothing
 	Registry *prometheus.Registry // gets the metrics of requests; nil counts for nobody
 	Metrics  bool                 // serve Registry at /metrics
 	Public   prometheus.Gatherer  // what is shown there beside it; may be nil
@@ -136,7 +137,7 @@ func New(o Options) (*Floor, error) {
 		return nil, err
 	}
 	f.Mount("/healthz", f.page("/healthz", healthz))
-	f.Mount("/readyz", f.page("/readyz", f.readyz(o.Ready)))
+	f.Mount("/readyz", f.page("/readyz", f.readyz(o.Ready, o.Warnings)))
 	if o.Metrics && o.Registry != nil {
 		shown := prometheus.Gatherers{o.Registry}
 		if o.Public != nil {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -92,8 +93,36 @@ func readings(s repo.Stats) []reading {
 		{about("cms_packs_kept", "Obsolete packs, whose objects were repacked, and which stay for repository.keep_packs."), prometheus.GaugeValue, float64(s.Kept)},
 		{about("cms_packs_held", "Packs that are neither repacked nor removed because a multi-pack-index of Git's names them."), prometheus.GaugeValue, float64(s.Held)},
 		{about("cms_pack_failures_total", "Times that packs could not be repacked or removed since the start."), prometheus.CounterValue, float64(s.RepackFailures)},
+		{about("cms_remote_fetched_timestamp_seconds", "When the Git host's branch was last fetched, in Unix seconds; 0 for never since the start."), prometheus.GaugeValue, seconds(s.Remote.Fetched)},
+		{about("cms_remote_pushed_timestamp_seconds", "When there was last nothing left to push to the Git host, in Unix seconds; 0 for never since the start."), prometheus.GaugeValue, seconds(s.Remote.Pushed)},
+		{about("cms_remote_unpushed_commits", "Commits that the Git host is not known to have."), prometheus.GaugeValue, float64(s.Remote.Unpushed)},
+		{about("cms_remote_unpushed_age_seconds", "How old the first of those is."), prometheus.GaugeValue, age(s.Remote.Oldest)},
+		{about("cms_remote_diverged", "1 while the branch and the Git host's have diverged and nothing joins them."), prometheus.GaugeValue, truth(s.Remote.Diverged)},
 		{about("cms_history_commits", "Commits in the index of history."), prometheus.GaugeValue, float64(s.Indexed)},
 	}
+}
+
+// seconds is a time in Unix seconds, 0 for the zero time.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// age is how long ago a time is, in seconds, 0 for the zero time.
+func age(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t).Seconds())
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // Describe implements [prometheus.Collector].

@@ -54,6 +54,7 @@ type service struct {
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
+	pushing  *state.Lock // of the one service that pushes; nil when nobody does
 	server   *http.Server
 	debug    *http.Server // nil unless it is asked for
 }
@@ -97,6 +98,13 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
+	if err := repo.Clone(ctx, repoOptions(c, p, log)); err != nil {
+		return nil, err
+	}
+	if s.pushing, err = pushesAlone(ctx, s.state, c); err != nil {
+		return nil, err
+	}
+	tellPush(c, log)
 	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
 		return nil, err
 	}
@@ -118,7 +126,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	s.inbound, err = inbound.New(inbound.Options{
-		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Logger: log,
+		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Every: fetchInterval(c), Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -136,6 +144,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		BodyMemory:   c.Server.BodyMemory,
 		Ready:        s.checks(),
+		Warnings:     s.warnings,
 		Logger:       log,
 		Tracer:       s.tracer,
 		Proxies:      c.Server.TrustedProxies,
@@ -219,9 +228,19 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		log.Info("commits are signed", "format", g.Format, "key", g.Key.Public())
 	}
 	if m := c.Repository.Remote; m != nil {
-		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token)}
+		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts,
+			Push: m.Push == "async", AlarmAfter: m.AlarmAfter}
 	}
 	return o
+}
+
+// fetchInterval is how often the remote is looked at; 0 is when a hook comes, as without
+// a remote pushes come here.
+func fetchInterval(c *config.Config) time.Duration {
+	if c.Repository.Remote == nil {
+		return 0
+	}
+	return c.Repository.Remote.FetchInterval
 }
 
 // openSite opens the repository and the site on it.
@@ -269,6 +288,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
 	})
+	g.Go(func() error { return s.repo.KeepPushed(ctx) })
 	g.Go(func() error { return s.site.KeepIndexed(ctx) })
 	g.Go(func() error {
 		defer stopTracing()
@@ -300,6 +320,9 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	err := g.Wait()
+	if s.pushing != nil {
+		s.pushing.Release()
+	}
 	return errors.Join(err, s.repo.Close(), s.state.Close())
 }
 

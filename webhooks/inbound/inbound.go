@@ -39,6 +39,7 @@ type Receiver struct {
 	secrets map[string][]string // by provider
 	branch  string
 	fetch   func(context.Context) error
+	every   time.Duration
 	log     *slog.Logger
 	wake    chan struct{} // holds one value when the branch moved since the last fetch began
 
@@ -47,11 +48,12 @@ type Receiver struct {
 }
 
 // Options are what a Receiver is made of. All are required, but Hooks may be
-// empty.
+// empty and Every zero.
 type Options struct {
 	Hooks  []Hook                      // at most one of each provider
 	Branch string                      // whose pushes matter: its short name
 	Fetch  func(context.Context) error // brings in what was pushed
+	Every  time.Duration               // how often to fetch though no hook came; 0 is never
 	Logger *slog.Logger
 }
 
@@ -89,7 +91,7 @@ const (
 // New checks the hooks.
 func New(o Options) (*Receiver, error) {
 	in := &Receiver{
-		secrets: make(map[string][]string), branch: o.Branch, fetch: o.Fetch, log: o.Logger,
+		secrets: make(map[string][]string), branch: o.Branch, fetch: o.Fetch, every: o.Every, log: o.Logger,
 		wake: make(chan struct{}, 1), seen: make(map[[sha256.Size]byte]time.Time),
 	}
 	for _, h := range o.Hooks {
@@ -104,8 +106,8 @@ func New(o Options) (*Receiver, error) {
 	return in, nil
 }
 
-// Run fetches at once, and after each push of the branch that was received,
-// until ctx ends. A fetch that fails is logged and tried again. Run returns nil.
+// Run fetches at once, after each push of the branch that was received and as often as
+// was asked for, until ctx ends. A fetch that fails is logged and tried again. Run returns nil.
 func (in *Receiver) Run(ctx context.Context) error {
 	backoff := minFetchBackoff
 	for {
@@ -113,6 +115,9 @@ func (in *Receiver) Run(ctx context.Context) error {
 		switch err := in.fetch(ctx); {
 		case err == nil:
 			backoff = minFetchBackoff
+			if in.every > 0 {
+				again = time.After(in.every)
+			}
 		case ctx.Err() != nil:
 			return nil
 		default:

@@ -173,6 +173,32 @@ func TestOther(t *testing.T) {
 	}
 }
 
+// A hook that was missed is made up for by a look now and then.
+func TestFetchesWithoutHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fetches atomic.Int64
+		in, err := New(Options{
+			Branch: "main", Every: 30 * time.Second, Logger: slog.New(slog.DiscardHandler),
+			Fetch: func(context.Context) error { fetches.Add(1); return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- in.Run(ctx) }()
+		time.Sleep(2*time.Minute + time.Second)
+		synctest.Wait()
+		if got := fetches.Load(); got != 5 {
+			t.Errorf("in two minutes: got %d fetches, want 5", got)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A push during a fetch leads to one more; a fetch that fails is tried again.
 func TestFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"cms/config"
+	"cms/say"
+	"cms/state"
+	"cms/web"
+)
+
+// pushesAlone makes sure that no other service on the database pushes in the background:
+// each would take the other's edits for those of somebody else. Nil when nobody pushes.
+func pushesAlone(ctx context.Context, db *state.DB, c *config.Config) (*state.Lock, error) {
+	if c.Repository.Remote == nil || c.Repository.Remote.Push != "async" {
+		return nil, nil
+	}
+	lock, err := db.TryLock(ctx, "push")
+	if err == nil && lock == nil {
+		err = errors.New("another service on this database pushes to a Git host; repository.remote.push: async is for one service alone")
+	}
+	return lock, err
+}
+
+// tellPush says at the start what it means that nothing is pushed.
+func tellPush(c *config.Config, log *slog.Logger) {
+	if m := c.Repository.Remote; m != nil && m.Push == "off" {
+		log.Warn("edits stay here: nothing is pushed to the Git host, whose builds will not have them; repository.remote.push: async pushes them")
+	}
+}
+
+// warnings are what an operator should see to though edits are taken: how this side
+// stands to the Git host.
+func (s *service) warnings() []web.Warning {
+	var list []web.Warning
+	r := s.repo.Remote()
+	if r.FetchErr != nil {
+		list = append(list, web.Warning{Code: "remote_unreachable", Detail: say.New("What is pushed to the Git host cannot be fetched now. The log says why.")})
+	}
+	if r.Diverged {
+		list = append(list, web.Warning{Code: "diverged", Detail: say.New("The branch and the Git host's have diverged. Somebody has to merge them.")})
+	}
+	if r.PushErr != nil && r.Unpushed > 0 {
+		list = append(list, web.Warning{Code: "unpushed", Detail: say.New("%d commits are not pushed to the Git host yet, the first of them for %s. The log says why.",
+			r.Unpushed, time.Since(r.Oldest).Round(time.Second).String())})
+	}
+	return list
+}

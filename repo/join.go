@@ -1,0 +1,387 @@
+package repo
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"cms/content"
+	"cms/say"
+)
+
+// join has the branch go on to a commit that has what the remote's tip has and what was
+// written here since the remote had all of the branch. The writer alone calls it.
+//
+// Where the remote went on, that is a merge commit, so that every commit that was told of
+// stays. Where the remote took commits away, what was written here is made again upon its
+// tip, each commit with a trailer that names the one it stands for: to merge would bring
+// back what was taken away. Either way files are brought together as in joining.resolve.
+func (r *Repo) join(ctx context.Context, s *Snapshot, a *refUpdate) error {
+	r.root = nil // which is changed in place
+	r.pack.reset()
+	j := &joining{ctx: ctx, repo: r, ours: s, theirs: a.to, since: make(map[Hash]bool), blobs: make(map[Hash][]byte)}
+	err := j.prepare(a)
+	if err == nil {
+		err = j.persist()
+	}
+	if err == nil {
+		err = r.moveTo(ctx, s, j.commit)
+	}
+	r.root = nil
+	if err != nil {
+		r.dirty = r.dirty || !errors.Is(err, errMoved)
+		if errors.Is(err, ErrUnsure) {
+			r.inDoubt.Store(&j.commit)
+			return err
+		}
+		r.releaseKeepFiles()
+		if errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return storageError(fmt.Errorf("join the branch with the remote's, at %s: %w", a.to, err))
+	}
+	r.releaseKeepFiles()
+	r.log.Info("joined the branch with the remote's", "ours", s.commit.String(), "theirs", a.to.String(), "to", j.commit.String(), "set_aside", len(j.aside))
+	for _, c := range j.aside {
+		r.log.Warn("both sides changed an entry: the remote's version stays, ours is set aside", "path", c.path, "branch", c.name().Short())
+	}
+	return nil
+}
+
+// A joining is one join on its way.
+type joining struct {
+	ctx    context.Context
+	repo   *Repo
+	ours   *Snapshot
+	theirs Hash // the remote's tip
+	date   int64
+
+	since map[Hash]bool   // the commits that were made here and are not on the remote
+	blobs map[Hash][]byte // that were made, and are in the pack only
+
+	commit Hash       // that the branch is to go to
+	aside  []conflict // what cannot be brought together
+}
+
+// prepare packs all objects that the join makes.
+func (j *joining) prepare(a *refUpdate) error {
+	r := j.repo
+	theirs, err := r.store.commit(a.to)
+	if err != nil {
+		return err
+	}
+	j.date = max(j.ours.date, theirs.committed)
+	if a.rewritten {
+		err = j.replay(a.known, theirs.tree)
+	} else {
+		err = j.merge(theirs.tree)
+	}
+	if err != nil {
+		return err
+	}
+	return j.setAside(theirs.tree)
+}
+
+// merge makes the merge commit.
+func (j *joining) merge(theirTree Hash) error {
+	r := j.repo
+	met, err := r.met(r.store, j.theirs)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(met, func(a, b Hash) int { // what leads to others comes before them
+		pa, _ := r.Position(a)
+		pb, _ := r.Position(b)
+		return pb - pa
+	})
+	if len(met) == 0 {
+		return ErrUnrelated
+	}
+	base, err := r.store.treeOf(met[0])
+	if err != nil {
+		return err
+	}
+	if err := j.sinceBase(met[0]); err != nil {
+		return err
+	}
+	root, err := r.store.folder(theirTree)
+	if err != nil {
+		return err
+	}
+	if err := j.bringTogether(base, j.ours.tree, root, Hash{}); err != nil {
+		return err
+	}
+	at := max(r.clock().Unix(), 0)
+	message := say.New("Join what was pushed to the Git host").In(r.language) + "\n"
+	if len(j.aside) > 0 {
+		message += "\n"
+		for _, c := range j.aside {
+			message += "Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n"
+		}
+	}
+	raw := encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message)
+	j.commit = hashObject(plumbing.CommitObject, raw)
+	r.pack.add(plumbing.CommitObject, j.commit, raw)
+	return nil
+}
+
+// sinceBase notes what was made here since a commit.
+func (j *joining) sinceBase(base Hash) error {
+	commits, err := j.repo.history.unpushed(base, j.ours.commit)
+	for _, c := range commits {
+		j.since[c.hash] = true
+	}
+	return err
+}
+
+// replay makes what was written here since known again, upon the remote's tip.
+func (j *joining) replay(known, theirTree Hash) error {
+	r := j.repo
+	j.commit = j.theirs
+	if !r.leadsTo(known, j.ours.commit) { // as where the branch was rewritten here, too
+		return fmt.Errorf("%w: %s, where the remote was, is not in the branch", ErrUnrelated, known)
+	}
+	if err := j.sinceBase(known); err != nil {
+		return err
+	}
+	root, err := r.store.folder(theirTree)
+	if err != nil {
+		return err
+	}
+	for since := known; ; {
+		steps, err := r.history.steps(since, j.ours.commit, stepsAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, step := range steps {
+			if err := j.again(step, root); err != nil {
+				return err
+			}
+			since = step.hash
+		}
+		if len(steps) < stepsAtOnce {
+			return nil
+		}
+	}
+}
+
+// replacesTrailer begins the line of a commit's message that names the commit it stands for.
+const replacesTrailer = "Replaces: "
+
+// again makes one commit again upon a tree, unless that has its changes.
+func (j *joining) again(step step, root *folder) error {
+	r := j.repo
+	c, err := r.store.commit(step.hash)
+	if err != nil {
+		return err
+	}
+	var base Hash
+	if !step.base.IsZero() {
+		if base, err = r.store.treeOf(step.base); err != nil {
+			return err
+		}
+	}
+	before := root.hash
+	if err := j.bringTogether(base, c.tree, root, step.hash); err != nil || root.hash == before {
+		return err
+	}
+	at := max(r.clock().Unix(), 0)
+	j.date = r.committedAt(at, j.date)
+	message := withTrailer(c.message, replacesTrailer+step.hash.String())
+	raw := encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message)
+	j.commit = hashObject(plumbing.CommitObject, raw)
+	r.pack.add(plumbing.CommitObject, j.commit, raw)
+	return nil
+}
+
+// withTrailer is a message with one more trailer, before the ones that it has: those that
+// are last stay so.
+func withTrailer(message, trailer string) string {
+	subject, rest, ok := strings.Cut(strings.TrimRight(message, "\n"), "\n\n")
+	if !ok {
+		return subject + "\n\n" + trailer + "\n"
+	}
+	if i := strings.LastIndex(rest, "\n\n"); i >= 0 { // a body stands before them, or is all there is
+		return subject + "\n\n" + rest[:i] + "\n\n" + trailer + "\n" + rest[i+2:] + "\n"
+	}
+	return subject + "\n\n" + trailer + "\n" + rest + "\n"
+}
+
+// bringTogether makes in root, the tree of theirs, the changes that lead from base to ours,
+// and packs what comes of it. Where a change and what stands there now cannot be brought
+// together, that stays, and the change is noted, as one of the commit of.
+func (j *joining) bringTogether(base, ours Hash, root *folder, of Hash) error {
+	own, err := j.diff(base, ours)
+	if err != nil {
+		return err
+	}
+	var edits []edit
+	changes := slices.Sorted(maps.Keys(own))
+	slices.SortStableFunc(changes, func(a, b string) int { // what is removed makes room
+		return cmp.Compare(own[a].after.order(), own[b].after.order())
+	})
+	for _, name := range changes {
+		d := own[name]
+		now, err := root.lookup(name, j.repo.store)
+		if errors.Is(err, ErrConflict) && len(edits) > 0 {
+			if err := j.repo.applyTo(root, edits); err != nil {
+				return err
+			}
+			edits = nil
+			now, err = root.lookup(name, j.repo.store)
+		}
+		if errors.Is(err, ErrConflict) {
+			j.note(conflict{path: name, base: d.before, ours: d.after, commit: of, blocked: true})
+			continue
+		} else if err != nil {
+			return err
+		}
+		after, clash, err := j.resolve(name, d, now)
+		if err != nil {
+			return err
+		}
+		if clash {
+			j.note(conflict{path: name, base: d.before, ours: d.after, theirs: now, commit: of})
+		} else if after != now {
+			edits = append(edits, edit{name, after})
+		}
+	}
+	return j.repo.applyTo(root, edits)
+}
+
+// order has the zero file, which is none, first.
+func (f file) order() int {
+	if f == (file{}) {
+		return 0
+	}
+	return 1
+}
+
+// applyTo makes edits in a tree, and packs what comes of it.
+func (r *Repo) applyTo(root *folder, edits []edit) error {
+	if len(edits) == 0 {
+		return nil
+	}
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.path, b.path) })
+	if err := root.apply(edits, r.pack, r.store); err != nil {
+		return err
+	}
+	if len(root.raw) == 0 {
+		root.hash = hashObject(plumbing.TreeObject, nil)
+		r.pack.add(plumbing.TreeObject, root.hash, nil)
+	}
+	return nil
+}
+
+// diff are the files in which two trees differ, by path.
+func (j *joining) diff(from, to Hash) (map[string]diffEntry, error) {
+	d := treeDiff{tree: j.repo.store.tree, budget: newStepBudget(j.repo.history.maxSteps)}
+	if err := d.diff(from, to, ""); err != nil {
+		return nil, err
+	}
+	found := make(map[string]diffEntry, len(d.out))
+	for _, c := range d.out {
+		found[c.path] = c
+	}
+	return found, nil
+}
+
+// resolve is what becomes of a file that ours changed, where theirs is now, or that the two
+// cannot be brought together: then theirs stays. An entry that both changed is merged
+// field by field, other files are not. Where theirs is an earlier version of ours, as of
+// commits that were squashed there, ours goes on from it.
+func (j *joining) resolve(name string, d diffEntry, theirs file) (after file, clash bool, err error) {
+	switch {
+	case theirs == d.before, d.after == theirs:
+		return d.after, false, nil
+	case d.after == (file{}), theirs == (file{}), !d.after.regular(), !theirs.regular():
+		return theirs, true, nil
+	case j.repo.history.had(name, theirs.hash, j.since):
+		return d.after, false, nil
+	}
+	e, entry := j.repo.entryAt(name)
+	if !entry || !d.before.regular() {
+		return theirs, true, nil
+	}
+	var sides [3]*content.Document
+	version := j.repo.newCachedBlob(e.Collection, theirs.hash).version
+	for i, h := range [...]Hash{d.before.hash, theirs.hash, d.after.hash} {
+		src, made := j.blobs[h]
+		if !made {
+			if src, err = j.repo.store.blob(h); err != nil {
+				return file{}, false, mustBeThere(err)
+			}
+		}
+		sides[i] = content.ParseAs(version, src)
+	}
+	merged, err := content.Merge(j.ctx, sides[0], sides[1], sides[2])
+	if j.ctx.Err() != nil {
+		return file{}, false, j.ctx.Err()
+	}
+	if err != nil || len(merged.Clashes) > 0 {
+		return theirs, true, nil //nolint:nilerr // what cannot be merged is set aside, whatever the reason
+	}
+	mode := theirs.mode
+	if theirs.mode == d.before.mode {
+		mode = d.after.mode
+	}
+	src := bytes.Clone(merged.Source())
+	h := hashObject(plumbing.BlobObject, src)
+	if h != theirs.hash && h != d.after.hash {
+		j.blobs[h] = src
+		j.repo.pack.add(plumbing.BlobObject, h, src)
+	}
+	return file{mode, h}, false, nil
+}
+
+// mustBeThere is the error of reading what a tree names.
+func mustBeThere(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
+	}
+	return err
+}
+
+// note adds a conflict; of one path the last version counts.
+func (j *joining) note(c conflict) {
+	if i := slices.IndexFunc(j.aside, func(o conflict) bool { return o.path == c.path }); i >= 0 {
+		c.base, c.theirs = j.aside[i].base, j.aside[i].theirs
+		j.aside[i] = c
+		return
+	}
+	j.aside = append(j.aside, c)
+}
+
+// persist makes the objects durable, and the references to what was set aside.
+func (j *joining) persist() error {
+	r := j.repo
+	if len(r.pack.objects) > 0 {
+		if err := r.pack.save(r.disk, r.drafts, &r.keepFiles); err != nil {
+			return err
+		}
+		for _, name := range r.keepFiles.names {
+			r.syncTracker.markSynced(name)
+		}
+		r.store.addPack(r.pack.saved.name, r.pack.saved.index)
+		r.packs.Add(1)
+	}
+	for _, c := range j.aside {
+		b := branch{disk: r.disk, dir: r.path, name: c.name()}
+		if now, err := b.read(); err != nil {
+			return err
+		} else if now == c.aside {
+			continue
+		} else if err := b.move(now, c.aside); err != nil {
+			return fmt.Errorf("set %s aside: %w", c.path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package repo
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+)
+
+// Remote is the repository that others push to, at a Git host.
+type Remote struct {
+	URL        string // https://…, ssh://…, user@host:path, or a path
+	Username   string // for https; "git" when there is a token alone, which hosts accept
+	Token      string // for https
+	KeyFile    string // for ssh: the file of a private key without a passphrase; "" asks the agent
+	KnownHosts string // for ssh: the file of the keys that hosts may have; "" is the user's
+
+	// Push has the branch pushed, by KeepPushed; what was pushed there is then joined
+	// with what was written here. Otherwise nothing goes there, and a branch that both
+	// sides went on with is ErrDiverged.
+	Push bool
+	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
+	// fifteen minutes.
+	AlarmAfter time.Duration
+}
+
+func (m *Remote) pushes() bool { return m != nil && m.Push }
+
+// auth is nil for what needs none, and for ssh without a key, which asks the agent. Of
+// the host's own key ssh always makes sure.
+func (m *Remote) auth() (transport.AuthMethod, error) {
+	at, err := transport.NewEndpoint(m.URL)
+	if err != nil {
+		return nil, m.plain(err)
+	}
+	switch {
+	case at.Protocol == "ssh" && m.KeyFile != "":
+		key, err := gitssh.NewPublicKeysFromFile(cmp.Or(at.User, gitssh.DefaultUsername), m.KeyFile, "")
+		if err != nil {
+			return nil, fmt.Errorf("read the private key %s, which has to be one without a passphrase: %w", m.KeyFile, err)
+		}
+		if m.KnownHosts != "" {
+			known, err := gitssh.NewKnownHostsDb(m.KnownHosts)
+			if err != nil {
+				return nil, fmt.Errorf("read the known hosts %s: %w", m.KnownHosts, err)
+			}
+			key.HostKeyCallback = known.HostKeyCallback()
+			key.HostKeyAlgorithms = known.HostKeyAlgorithms(net.JoinHostPort(at.Host, strconv.Itoa(cmp.Or(at.Port, gitssh.DefaultPort))))
+		}
+		return key, nil
+	case m.Token == "":
+		return nil, nil
+	}
+	return &githttp.BasicAuth{Username: cmp.Or(m.Username, "git"), Password: m.Token}, nil
+}
+
+// plainURL is the URL without what authenticates there.
+func (m *Remote) plainURL() string { return m.plain(errors.New(m.URL)).Error() }
+
+// plain is err without what authenticates at the remote, which libraries tell with
+// its URL: hosts take a token as the name of its user, too.
+func (m *Remote) plain(err error) error {
+	text := withUser.ReplaceAllString(err.Error(), "$1***@")
+	secrets := []string{m.Token}
+	if _, rest, ok := strings.Cut(m.URL, "://"); ok { // also of one that is no URL for a slip
+		if i := strings.LastIndex(rest, "@"); i >= 0 && !strings.HasPrefix(m.URL, "ssh:") { // where it is a name
+			name, password, _ := strings.Cut(rest[:i], ":")
+			secrets = append(secrets, rest[:i], name, password)
+		}
+	}
+	if u, parsed := url.Parse(m.URL); parsed == nil && u.User != nil && u.Scheme != "ssh" {
+		password, _ := u.User.Password()
+		secrets = append(secrets, u.User.Username(), password)
+	}
+	for _, s := range secrets {
+		if len(s) >= minHidden {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &plainError{text, err}
+}
+
+// minHidden is from how many bytes on a text is taken for a secret wherever it stands.
+const minHidden = 8
+
+var withUser = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/"']+@`)
+
+// plainError is an error in words that hold no secret.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+
+// Unwrap gives what it is, and not how it is told.
+func (e *plainError) Unwrap() error { return e.err }

@@ -1,0 +1,272 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cms/content"
+)
+
+// A syncModel is a site at a Git host, edited here and there, and what was written.
+type syncModel struct {
+	t      *testing.T
+	random *rand.Rand
+	bare   string // at the host
+	work   string // of somebody who pushes there
+	o      Options
+	r      *Repo
+	stop   func()
+	down   bool
+	writes []syncWrite
+}
+
+// A syncWrite is a value that a field was given, in the order of time.
+type syncWrite struct {
+	entry, field, value string
+	here                bool // and not by a push
+}
+
+const (
+	syncEntries = 4
+	syncFields  = 3
+)
+
+// TestSyncModel: whatever happens here and at the host, in any order, each edit that was
+// acknowledged is on the branch, superseded by a later one of its field, or set aside;
+// what was pushed is on the branch unless it was superseded; and both sides are the same
+// in the end. CMS_SYNC_STEPS is how many steps there are, CMS_SYNC_SEED what decides them.
+func TestSyncModel(t *testing.T) {
+	t.Parallel()
+	steps, seed := 40, rand.Uint64()
+	if s := os.Getenv("CMS_SYNC_STEPS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = n
+	}
+	if s := os.Getenv("CMS_SYNC_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	t.Logf("CMS_SYNC_SEED=%d", seed)
+	m := newSyncModel(t, seed)
+	for n := range steps {
+		m.step()
+		if n%500 == 499 || n == steps-1 {
+			m.settle()
+		}
+		if t.Failed() {
+			t.Fatalf("after %d steps", n+1)
+		}
+	}
+	m.stop()
+}
+
+func newSyncModel(t *testing.T, seed uint64) *syncModel {
+	t.Helper()
+	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")} //nolint:gosec // to be repeated
+	git(t, "", "init", "-q", "--bare", "-b", "main", m.bare)
+	m.work = clone(t, m.bare)
+	for e := range syncEntries {
+		text := "---\n"
+		for f := range syncFields {
+			text += fmt.Sprintf("f%d: zero\n", f)
+		}
+		write(t, m.work, fmt.Sprintf("_consultations/e%d.md", e), text+"---\n")
+	}
+	git(t, m.work, "add", ".")
+	git(t, m.work, "commit", "-q", "-m", "Commencer")
+	git(t, m.work, "push", "-q", "origin", "HEAD:main")
+	m.o = options(filepath.Join(t.TempDir(), "site.git"))
+	m.o.Remote = &Remote{URL: m.bare, Push: true}
+	if err := Clone(t.Context(), m.o); err != nil {
+		t.Fatal(err)
+	}
+	m.r, m.stop = run(t, m.o)
+	return m
+}
+
+// step does one thing by chance.
+func (m *syncModel) step() {
+	m.t.Helper()
+	switch n := m.random.IntN(20); {
+	case n < 9:
+		m.edit()
+	case n < 12:
+		m.pushOutside(func() {})
+	case n < 13: // the last two commits of the host become one
+		m.pushOutside(func() {
+			if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~2"); err == nil {
+				git(m.t, m.work, "reset", "-q", "--soft", "HEAD~2")
+				git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Ensemble")
+			}
+		})
+	case n < 14: // the last one is made again
+		m.pushOutside(func() { git(m.t, m.work, "commit", "-q", "--allow-empty", "--amend", "-m", "Autrement") })
+	case n < 16:
+		m.inTouch(m.r.push)
+	case n < 18:
+		m.inTouch(m.r.Fetch)
+	case n < 19:
+		m.outage(!m.down)
+	default:
+		m.stop()
+		m.r, m.stop = run(m.t, m.o)
+	}
+}
+
+// inTouch has this side meet the host, which is there or not.
+func (m *syncModel) inTouch(meet func(context.Context) error) {
+	m.t.Helper()
+	if err := meet(m.t.Context()); err != nil && !m.down { // down, there may be nothing to ask for
+		m.t.Error(err)
+	}
+}
+
+// outage takes the host away, or gives it back.
+func (m *syncModel) outage(down bool) {
+	m.t.Helper()
+	if down == m.down {
+		return
+	}
+	from, to := m.bare, m.bare+".down"
+	if !down {
+		from, to = to, from
+	}
+	if err := os.Rename(from, to); err != nil {
+		m.t.Fatal(err)
+	}
+	m.down = down
+}
+
+// next is a field of an entry, and a value that nobody gave it before.
+func (m *syncModel) next(here bool) syncWrite {
+	w := syncWrite{
+		entry: fmt.Sprintf("e%d", m.random.IntN(syncEntries)), field: fmt.Sprintf("f%d", m.random.IntN(syncFields)),
+		value: fmt.Sprintf("v%d", len(m.writes)), here: here,
+	}
+	m.writes = append(m.writes, w)
+	return w
+}
+
+// with is a text with another value of a field.
+func (w syncWrite) with(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, w.field+": ") {
+			line = w.field + ": " + w.value + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// edit sets a field here.
+func (m *syncModel) edit() {
+	m.t.Helper()
+	w := m.next(true)
+	update(m.t, m.r, func(tx *Tx) error {
+		e, _ := tx.Entry("consultations", slug(m.t, w.entry))
+		src, err := e.Source()
+		if err != nil {
+			return err
+		}
+		_, err = tx.Put("consultations", slug(m.t, w.entry), content.Parse([]byte(w.with(string(src)))))
+		return err
+	})
+}
+
+// pushOutside sets a field by a push, upon what rewrite makes of the host's history.
+func (m *syncModel) pushOutside(rewrite func()) {
+	m.t.Helper()
+	if m.down {
+		return
+	}
+	git(m.t, m.work, "fetch", "-q", "origin")
+	git(m.t, m.work, "reset", "-q", "--hard", "origin/main")
+	rewrite()
+	w := m.next(false)
+	name := filepath.Join(m.work, "_consultations", w.entry+".md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	write(m.t, m.work, "_consultations/"+w.entry+".md", w.with(string(text)))
+	git(m.t, m.work, "commit", "-q", "-a", "-m", "Pousser "+w.value)
+	git(m.t, m.work, "push", "-q", "-f", "origin", "HEAD:main")
+}
+
+// settle brings both sides in step, and holds them against what was written.
+func (m *syncModel) settle() {
+	m.t.Helper()
+	m.outage(false)
+	if err := m.r.Fetch(m.t.Context()); err != nil {
+		m.t.Fatal(err)
+	}
+	inStep(m.t, m.r, m.bare)
+	aside := make(map[string][]string) // the texts, by entry
+	list, err := m.r.Conflicts(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, c := range list {
+		src, err := m.r.Blob(m.t.Context(), c.Ours)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		aside[c.Slug.String()] = append(aside[c.Slug.String()], string(src))
+	}
+	for e := range syncEntries {
+		for f := range syncFields {
+			m.check(fmt.Sprintf("e%d", e), fmt.Sprintf("f%d", f), aside[fmt.Sprintf("e%d", e)])
+		}
+	}
+	verify(m.t, m.r)
+}
+
+// check holds the value of a field against what was written.
+func (m *syncModel) check(entry, field string, aside []string) {
+	m.t.Helper()
+	text := sourceOf(m.t, m.r, "consultations", entry)
+	var here, there *syncWrite // the last ones
+	latest := "zero"
+	written := map[string]bool{"zero": true}
+	for i, w := range m.writes {
+		if w.entry != entry || w.field != field {
+			continue
+		}
+		latest, written[w.value] = w.value, true
+		if w.here {
+			here = &m.writes[i]
+		} else {
+			there = &m.writes[i]
+		}
+	}
+	_, rest, _ := strings.Cut(text, field+": ")
+	value, _, _ := strings.Cut(rest, "\n")
+	if !written[value] {
+		m.t.Errorf("%s.%s is %q, which nobody wrote", entry, field, value)
+	}
+	if there != nil && value != there.value && (here == nil || latest != here.value || value != here.value) {
+		m.t.Errorf("%s.%s is %q: what was pushed, %q, is lost", entry, field, value, there.value)
+	}
+	if here == nil || value == here.value || latest != here.value && value == latest {
+		return
+	}
+	for _, a := range aside {
+		if strings.Contains(a, field+": "+here.value+"\n") {
+			return
+		}
+	}
+	m.t.Errorf("%s.%s is %q: the edit %q is neither there nor set aside, in %q", entry, field, value, here.value, aside)
+}
