@@ -8,7 +8,7 @@
 // or the file (secret_file) that holds them.
 //
 // Paths that are relative, in the file or in the environment, start from the
-// folder of the file.
+// folder of the file. In a [Config] they are absolute.
 //
 // [Load] reports everything that is wrong at once, each with the line and
 // column, or the variable, where it stands.
