@@ -13,7 +13,8 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
 
 FROM ${RUN_IMAGE}
 COPY --from=build /out/cms /usr/local/bin/cms
-# The repository and the state live here: mount a volume.
+# The repository and the state live here: mount a volume that holds site.git, or have a
+# new one made by CMS_REPOSITORY_CREATE=true.
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 WORKDIR /data

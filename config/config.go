@@ -113,6 +113,7 @@ type Repository struct {
 	KeepPacks    time.Duration `yaml:"keep_packs" default:"2m"` // how long packs stay after they were joined, for who reads them
 	Protect      bool          `yaml:"protect"`                 // put the hook that protects the branch into a repository that was not made here
 	AllowRewrite bool          `yaml:"allow_rewrite"`           // let pushes take commits away from the branch
+	Create       bool          `yaml:"create"`                  // make a new repository where there is none
 }
 
 // Remote is the repository at a Git host that others push to.

@@ -42,6 +42,7 @@ func Load(path string, environ []string) (*Config, error) {
 	}
 	c := &Config{}
 	d.decode(d.root, place{value: reflect.ValueOf(c).Elem()})
+	d.environment(c)
 	d.check(c)
 	if err := Report(d.found); err != nil {
 		return nil, err

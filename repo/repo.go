@@ -54,6 +54,7 @@ type Options struct {
 	KeepPacks   time.Duration    // how long packs that were repacked are kept for those who read them; 0 is two minutes
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
+	MustExist   bool             // make no new one; ErrNoRepository where there is none
 	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
 	// away from it, in a repository that Open made or, with Protect, any. It takes a
 	// hook of Git's, which must not be another one.
@@ -69,9 +70,10 @@ type Options struct {
 
 // Repo is an open repository.
 type Repo struct {
-	path     string
-	readOnly bool
-	accept   func(*Repo) error // until it is open
+	path      string
+	readOnly  bool
+	mustExist bool              // until it is open, as accept
+	accept    func(*Repo) error // until it is open
 
 	allowRewrite bool // by pushes
 	committer    Person

@@ -140,6 +140,7 @@ site: {name: Consultations citoyennes, time_zone: Europe/Paris}
 server: {listen: "{{LISTEN}}", public_url: "{{API}}"}
 repository:
   path: site.git
+  create: true
   branch: main
   committer: {name: Demo CMS, email: cms@demo.invalid}
 collections:

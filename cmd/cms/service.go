@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -62,6 +63,9 @@ type service struct {
 func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *service, err error) {
 	s := &service{log: log}
 	p, err := partsOf(c)
+	if err == nil {
+		err = c.Serves()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +210,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Branch:       c.Repository.Branch,
 		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections:  p.collections,
+		MustExist:    !c.Repository.Create && c.Repository.Remote == nil, // what a remote has is no empty site
 		Language:     c.Site.Language,
 		Memory:       c.Repository.Memory,
 		KeepPacks:    c.Repository.KeepPacks,
@@ -225,9 +230,12 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 	o := repoOptions(c, p, log)
 	o.ReadOnly = readOnly
 	r, err := repo.Open(ctx, o)
-	if errors.Is(err, repo.ErrGone) {
+	switch {
+	case errors.Is(err, repo.ErrGone):
 		return nil, nil, fmt.Errorf("%w; or begin without it by cms accept", err)
-	} else if err != nil {
+	case errors.Is(err, repo.ErrNoRepository):
+		return nil, nil, noRepository(c)
+	case err != nil:
 		return nil, nil, err
 	}
 	s, err := site.New(site.Options{
@@ -246,6 +254,67 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 		log.Warn(told)
 	}
 	return s, r, nil
+}
+
+// noRepository says that there is none where the configuration has it, as a mistake there.
+func noRepository(c *config.Config) error {
+	at := c.Repository.Path
+	detail := fmt.Sprintf("there is no repository at %s", at)
+	if other := besides(at); other != "" {
+		detail += fmt.Sprintf("; did you mean %s?", other)
+	} else {
+		detail += "; correct the path, or bring a site by git clone --bare."
+	}
+	detail += " A new one is made by cms serve --init, or with repository.create: true"
+	return config.Report([]config.Problem{c.Problem(detail, "repository", "path")})
+}
+
+// besides is the repository in the same folder that is called most like the one at path,
+// or the only one there; "" for none.
+func besides(path string) string {
+	var names []string
+	items, _ := os.ReadDir(filepath.Dir(path))
+	for _, item := range items {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), item.Name(), "HEAD")); err == nil && item.Name() != filepath.Base(path) {
+			names = append(names, item.Name())
+		}
+	}
+	name := config.Nearest(filepath.Base(path), names)
+	if name == "" && len(names) == 1 {
+		name = names[0]
+	}
+	if name == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), name)
+}
+
+// warnMisnamed tells of folders that are not on the branch.
+func warnMisnamed(c *config.Config, s *site.Site, log *slog.Logger) {
+	missing, err := misnamed(c, s)
+	if err != nil {
+		log.Warn("cannot look for folders that are missing", "error", err)
+	}
+	for _, p := range missing {
+		log.Warn(p.String())
+	}
+}
+
+// misnamed are the folders of the configuration that are not on the branch.
+func misnamed(c *config.Config, s *site.Site) ([]config.Problem, error) {
+	missing, err := s.Misnamed()
+	var found []config.Problem
+	for _, m := range missing {
+		at := []any{"media", "folder"}
+		if i := slices.IndexFunc(c.Collections, func(col config.Collection) bool { return col.Name == m.Collection }); i >= 0 {
+			at = []any{"collections", i, "folder"}
+			if m.Extension {
+				at[2] = "extension"
+			}
+		}
+		found = append(found, c.Problem(m.Detail, at...))
+	}
+	return found, err
 }
 
 // run serves on l until ctx ends. Then requests that are under way are
