@@ -21,6 +21,6 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 ENV CMS_CONFIG=/etc/cms/config.yaml CMS_SERVER_LISTEN=0.0.0.0:8080 CMS_REPOSITORY_PATH=/data/site.git CMS_STATE_URL=sqlite:/data/state.db
-HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["/usr/local/bin/cms", "healthcheck"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10m CMD ["/usr/local/bin/cms", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/cms"]
 CMD ["serve"]

@@ -27,7 +27,7 @@ import (
 // it open.
 func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
-		path: o.Path, readOnly: o.ReadOnly, mustExist: o.MustExist, committer: o.Committer, collections: o.Collections, language: o.Language,
+		path: o.Path, readOnly: o.ReadOnly, mustExist: o.MustExist, progress: o.Progress, committer: o.Committer, collections: o.Collections, language: o.Language,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
@@ -71,6 +71,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		}
 		return nil, fmt.Errorf("open repository %s: %w", o.Path, err)
 	}
+	r.progress = nil
 	return r, nil
 }
 

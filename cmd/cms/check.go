@@ -37,7 +37,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, r, err := openSite(cmd.Context(), c, parts, log, true)
+			s, r, err := openSite(cmd.Context(), c, parts, log, true, nil)
 			if err != nil {
 				return err
 			}

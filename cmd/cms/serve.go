@@ -34,23 +34,28 @@ func (p *program) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := openService(cmd.Context(), c, log)
-			if err != nil {
-				l.Close()
-				return err
-			}
-			commit, _ := s.site.Head()
+			f := newFront(c, log)
+			f.serve(l)
 			if _, set := os.LookupEnv("GOGC"); !set {
 				go paceHeap(cmd.Context())
 			}
+			s, err := f.open(cmd.Context(), c, log, terminalOf(p.stderr, c.Log.Format))
+			switch {
+			case err != nil && errors.Is(err, context.Canceled) && cmd.Context().Err() != nil:
+				log.Info("stopped before the start was over")
+				return nil
+			case err != nil:
+				return err
+			}
+			commit, _ := s.site.Head()
 			if nobody, err := s.nobodyEnters(cmd.Context(), c); err != nil {
-				return errors.Join(err, l.Close(), s.repo.Close(), s.state.Close())
+				return errors.Join(err, f.close(), s.repo.Close(), s.state.Close())
 			} else if nobody {
 				log.Warn("nobody can log in to the pages for editors: add an account with cms user add ADDRESS --role ROLE, or configure auth.issuers[].login")
 			}
 			warnMisnamed(c, s.site, log)
 			log.Info("serving", "address", l.Addr().String(), "repository", c.Repository.Path, "commit", commit)
-			return s.run(cmd.Context(), l)
+			return s.run(cmd.Context())
 		},
 	}
 	p.configFlag(c)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,13 +54,14 @@ type service struct {
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
-	server   *http.Server
+	floor    *web.Floor
+	front    *front
 	debug    *http.Server // nil unless it is asked for
 }
 
-// openService wires the service. Its goroutines start in run.
-func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log}
+// openService wires the service behind a front. Its goroutines start in run.
+func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logger) (_ *service, err error) {
+	s := &service{log: log, front: f}
 	p, err := partsOf(c)
 	if err == nil {
 		err = c.Serves()
@@ -101,7 +101,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, err
 	}
-	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
+	if s.site, s.repo, err = openSite(ctx, c, p, log, false, &f.progress); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -178,11 +178,10 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	floor.Mount(editor.Prefix, pages)
-	s.server = newServer(c.Server.Listen, floor, log)
-	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
-	s.server.RegisterOnShutdown(door.EndStreams)
-	s.server.RegisterOnShutdown(pages.EndStreams)
-	s.server.RegisterOnShutdown(floor.EndLingering)
+	s.floor = floor
+	f.server.RegisterOnShutdown(door.EndStreams)
+	f.server.RegisterOnShutdown(pages.EndStreams)
+	f.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
@@ -225,10 +224,10 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 	return o
 }
 
-// openSite opens the repository and the site on it.
-func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool) (*site.Site, *repo.Repo, error) {
+// openSite opens the repository and the site on it, and tells how far that has come.
+func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool, progress *repo.Progress) (*site.Site, *repo.Repo, error) {
 	o := repoOptions(c, p, log)
-	o.ReadOnly = readOnly
+	o.ReadOnly, o.Progress = readOnly, progress
 	r, err := repo.Open(ctx, o)
 	switch {
 	case errors.Is(err, repo.ErrGone):
@@ -317,10 +316,10 @@ func misnamed(c *config.Config, s *site.Site) ([]config.Problem, error) {
 	return found, err
 }
 
-// run serves on l until ctx ends. Then requests that are under way are
+// run has the front answer for the service until ctx ends. Then requests that are under way are
 // answered, edits that wait are committed, and events of what was committed
 // are delivered, in this order, before it returns.
-func (s *service) run(ctx context.Context, l net.Listener) error {
+func (s *service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	background := context.WithoutCancel(ctx)
 	writing, stopWriting := context.WithCancel(background)
@@ -344,7 +343,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
-		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := <-s.front.ended; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
@@ -358,12 +357,13 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		s.log.Info("stopping")
 		timeout, cancel := context.WithTimeout(background, shutdownTimeout)
 		defer cancel()
-		if err := s.server.Shutdown(timeout); err != nil {
+		if err := s.front.server.Shutdown(timeout); err != nil {
 			s.log.Warn("requests were cut off", "error", err)
-			return s.server.Close()
+			return s.front.server.Close()
 		}
 		return nil
 	})
+	s.front.lead(s.floor)
 	err := g.Wait()
 	return errors.Join(err, s.repo.Close(), s.state.Close())
 }
