@@ -98,7 +98,13 @@ func (d *decoder) pages(e *Editor, p *Preview) {
 
 func (d *decoder) media(m *Media) {
 	if m.Folder != "" {
-		m.Folder = d.folder(m.Folder, []any{"media", "folder"})
+		at := []any{"media", "folder"}
+		given := m.Folder
+		if m.Folder = d.folder(given, at); m.Folder == "" {
+			d.add(at, "%q is the repository itself, whose every file would be media; give them a folder of their own, such as img", given)
+		} else if _, err := content.ParsePath(m.Folder); err != nil {
+			d.add(at, "%q cannot hold media: the %v", given, err)
+		}
 	}
 	d.positive(m.MaxBytes, "media", "max_bytes")
 	d.positive(m.MaxPixels, "media", "max_pixels")
@@ -445,9 +451,31 @@ func (d *decoder) collection(name string, at []any, collections []Collection) {
 	}
 }
 
+// Serves finds what a service cannot do without, and nobody leaves out on purpose: content,
+// and somebody who may do something with it. The error is an *Error.
+func (c *Config) Serves() error {
+	var found []Problem
+	if err := (*Error)(nil); errors.As(c.Holds(), &err) {
+		found = err.Problems
+	}
+	if len(c.Auth.Roles) == 0 {
+		found = append(found, c.Problem("is missing, or empty: nobody may read or change anything; name a role, such as editor: {consultations: [read, create, update, delete]}", "auth", "roles"))
+	}
+	return Report(found)
+}
+
+// Holds finds that there is no content: neither a collection nor a folder of media. The
+// error is an *Error.
+func (c *Config) Holds() error {
+	if len(c.Collections) > 0 || c.Media.Folder != "" {
+		return nil
+	}
+	return Report([]Problem{c.Problem("is missing, or empty: there is no content; name a folder of entries, such as [{name: consultations, folder: _consultations}]", "collections")})
+}
+
 // folder checks a folder of the repository; the root is written ".".
 func (d *decoder) folder(folder string, at []any) string {
-	trimmed := strings.TrimSuffix(strings.TrimPrefix(folder, "./"), "/")
+	trimmed := strings.TrimPrefix(strings.TrimSuffix(folder, "/"), "./")
 	if !fs.ValidPath(trimmed) || strings.ContainsAny(trimmed, "\\\x00") ||
 		slices.ContainsFunc(strings.Split(trimmed, "/"), func(s string) bool { return strings.EqualFold(s, ".git") }) {
 		d.add(at, "%q is not a folder within the repository; write one such as _consultations, or . for the repository itself", folder)

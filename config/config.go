@@ -8,7 +8,7 @@
 // or the file (secret_file) that holds them.
 //
 // Paths that are relative, in the file or in the environment, start from the
-// folder of the file.
+// folder of the file. In a [Config] they are absolute.
 //
 // [Load] reports everything that is wrong at once, each with the line and
 // column, or the variable, where it stands.
@@ -116,6 +116,7 @@ type Repository struct {
 	KeepPacks    time.Duration `yaml:"keep_packs" default:"2m"` // how long packs stay after they were joined, for who reads them
 	Protect      bool          `yaml:"protect"`                 // put the hook that protects the branch into a repository that was not made here
 	AllowRewrite bool          `yaml:"allow_rewrite"`           // let pushes take commits away from the branch
+	Create       bool          `yaml:"create"`                  // make a new repository where there is none
 }
 
 // Remote is the repository at a Git host that others push to.

@@ -24,6 +24,7 @@ import (
 type decoder struct {
 	problems
 	environ map[string]string
+	base    string // the folder of the file, absolute: where relative paths begin
 }
 
 // place is a value to be filled and what is known of it.

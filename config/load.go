@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -21,6 +22,7 @@ import (
 func Load(path string, environ []string) (*Config, error) {
 	d := &decoder{
 		environ: map[string]string{},
+		base:    folderOf(path),
 		problems: problems{
 			source:   source{file: path, overrides: map[string]string{}},
 			reported: map[string]bool{},
@@ -40,6 +42,7 @@ func Load(path string, environ []string) (*Config, error) {
 	}
 	c := &Config{}
 	d.decode(d.root, place{value: reflect.ValueOf(c).Elem()})
+	d.environment(c)
 	d.check(c)
 	if err := Report(d.found); err != nil {
 		return nil, err
@@ -119,12 +122,38 @@ func (d *decoder) syntax(src []byte, err error) {
 	d.addAt(at, nil, "is not YAML: %s", detail)
 }
 
-// resolve makes a path of the configuration one that can be opened.
-func (d *decoder) resolve(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
+// folderOf is the folder that holds a file, as an absolute path: the one that opening the
+// file leads to, also where ".." follows a symbolic link or the shell's idea of the current
+// folder. The file itself may be a link, which counts where it stands.
+func folderOf(file string) string {
+	folder, _ := filepath.Split(file)
+	if !filepath.IsAbs(folder) {
+		here, err := os.Getwd()
+		if err != nil {
+			return filepath.Clean(folder) // relative as it was, and as good
+		}
+		if real, err := filepath.EvalSymlinks(here); err == nil {
+			here = real
+		}
+		folder = here + string(filepath.Separator) + folder
 	}
-	return filepath.Join(filepath.Dir(d.file), path)
+	if slices.Contains(strings.Split(folder, string(filepath.Separator)), "..") {
+		if real, err := filepath.EvalSymlinks(folder); err == nil {
+			return real
+		}
+	}
+	return filepath.Clean(folder)
+}
+
+// resolve makes a path of the configuration an absolute one, without "..".
+func (d *decoder) resolve(path string) string {
+	switch {
+	case path == "":
+		return ""
+	case filepath.IsAbs(path):
+		return filepath.Clean(path)
+	}
+	return filepath.Join(d.base, path)
 }
 
 // secret is what the variable named env or the file named file holds. Exactly

@@ -38,6 +38,10 @@ func TestLoadExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.source = source{}
+	here, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	low, high := 0.0, 5.0
 	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: &low, Max: &high} }
 	want := &Config{
@@ -49,8 +53,8 @@ func TestLoadExample(t *testing.T) {
 			Streams:        Streams{PerCaller: 100, Total: 2000},
 			Metrics:        true, DebugListen: "127.0.0.1:6060",
 		},
-		Repository: Repository{Path: "../data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
-		State:      State{URL: "sqlite:../data/state.db"},
+		Repository: Repository{Path: here + "/data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
+		State:      State{URL: Secret("sqlite:" + here + "/data/state.db")},
 		Collections: []Collection{{
 			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1", Page: "/consultations/{slug}/",
 			Templates: []Template{{Name: "concertation", Label: map[string]string{"fr": "Concertation avec réunions", "en": "Consultation with meetings"},
@@ -123,10 +127,10 @@ func TestLoadExample(t *testing.T) {
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
 		Site:    Site{Name: "Consultations citoyennes", Language: "en", TimeZone: "Europe/Paris"},
-		Editor:  Editor{Theme: "../docs/theme"},
+		Editor:  Editor{Theme: here + "/docs/theme"},
 		Preview: Preview{
 			BaseURL: "https://consultations.example.org", Stylesheet: "https://consultations.example.org/assets/main.css",
-			Wrapper: "../docs/theme/preview.html", HTML: "<main class=\"consultation\">\n<article>{{content}}</article>\n</main>\n",
+			Wrapper: here + "/docs/theme/preview.html", HTML: "<main class=\"consultation\">\n<article>{{content}}</article>\n</main>\n",
 		},
 		YAML: "1.1",
 	}
@@ -219,6 +223,70 @@ webhooks:
 	}
 	if got := c.Auth.Issuers; got[0].Secret != secret || string(got[1].JWKS) != `{"keys":[]}` || c.Webhooks[0].Secret != secret {
 		t.Errorf("got %#v, %#v", got, c.Webhooks)
+	}
+}
+
+// TestPathsAreAbsolute, every one of them, and lead where opening the file leads: by a
+// name that is relative, climbs, or goes through links, from a folder that is one.
+func TestPathsAreAbsolute(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"real/site.v1..2", "elsewhere/deep"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := filepath.Join(root, "real/site.v1..2")
+	for name, text := range map[string]string{
+		"token": secret, "jwks.json": `{"keys":[]}`, "around.html": "{{content}}",
+		"cms.yaml": `
+repository: {path: ../../data/./site.git}
+state: {url: "sqlite:../state.db"}
+editor: {theme: .}
+preview: {wrapper: ../site.v1..2/around.html}
+auth:
+  issuers:
+    - {issuer: a, audience: cms, algorithms: [HS256], secret_file: ../site.v1..2/token}
+    - {issuer: b, audience: cms, algorithms: [EdDSA], jwks_file: jwks.json}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(at, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("real/site.v1..2", filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ from, file string }{
+		{at, "cms.yaml"},
+		{at, "./cms.yaml"},
+		{at, "../site.v1..2/cms.yaml"},
+		{root, "real/site.v1..2/cms.yaml"},
+		{filepath.Join(root, "elsewhere/deep"), "../../real/site.v1..2/cms.yaml"},
+		{root, at + "/cms.yaml"},
+		{root, root + "/elsewhere/../real/site.v1..2/cms.yaml"},
+		{filepath.Join(root, "link"), "cms.yaml"},               // the current folder is known by its own name
+		{filepath.Join(root, "link"), "../site.v1..2/cms.yaml"}, // and ".." is what is above that
+		{root, "link/../site.v1..2/cms.yaml"},                   // as it is behind a link
+		{root, root + "/link/../site.v1..2/cms.yaml"},
+	}
+	for _, test := range tests {
+		t.Chdir(test.from)
+		c, err := Load(test.file, nil)
+		if err != nil {
+			t.Errorf("%s from %s: %v", test.file, test.from, err)
+			continue
+		}
+		got := []string{c.Repository.Path, string(c.State.URL), c.Editor.Theme, c.Preview.Wrapper}
+		want := []string{
+			filepath.Join(at, "../../data/site.git"), "sqlite:" + filepath.Join(at, "../state.db"),
+			at, filepath.Join(at, "../site.v1..2/around.html"),
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s from %s: got %q, want %q", test.file, test.from, got, want)
+		}
 	}
 }
 

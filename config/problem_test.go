@@ -57,7 +57,7 @@ func TestProblems(t *testing.T) {
 		{"two passphrases", "repository: {signing: {format: ssh, passphrase_env: A, passphrase_file: b}}\n", nil, []string{
 			":1:23: repository.signing.key_file: is missing",
 			":1:23: repository.signing: has two passphrases: name one with either passphrase_env or passphrase_file"}},
-		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, signing, remote, memory, keep_packs, protect, allow_rewrite"}},
+		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, signing, remote, memory, keep_packs, protect, allow_rewrite, create"}},
 		{"unknown key in a list", start + "webhooks:\n  - {name: site, uri: x}\n", nil, []string{
 			":3:5: webhooks[0].url: is missing",
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
@@ -117,6 +117,15 @@ func TestProblems(t *testing.T) {
 			":4:32: collections[2].slug: names no field, so that all entries would have the same slug; write {title}",
 			`:5:32: collections[3].slug: the field "title" has no layout of dates, as it is of the type string; write {title}`,
 			`:6:32: collections[4].slug: the field "tags" is of the type list, of which no slug can be made`,
+		}},
+		{"media of everything", "media: {folder: ./}", nil, []string{`:1:17: media.folder: "./" is the repository itself, whose every file would be media; give them a folder of their own, such as img`}},
+		{"media where none can be", "media: {folder: \"i\\u0007mg\"}", nil, []string{`:1:17: media.folder: "i\amg" cannot hold media: the path holds a control or an invisible character`}},
+		{"variables", "webhooks: [{name: w, url: 'https://a.example', secret_env: CMS_WEBHOOKS_KEY}]", []string{
+			"CMS_WEBHOOKS_KEY=" + secret, "CMS_LOG_LEVLE=debug", "CMS_LOG_FILE=x", "CMS_AUTH_ROLES_EDITOR=x", "CMS_AUTH_SESSIONS_IDLE=48h", "CMS_SITE_SERVICE_PORT=80", "CMS_TRACING_X=", "CMS_OTHER=x",
+		}, []string{
+			"environment variable CMS_AUTH_ROLES_EDITOR: names no key of the configuration that a variable can set, as those of lists and mappings cannot; write it into the file",
+			"environment variable CMS_LOG_FILE: names no key of the configuration; call it otherwise, or remove it",
+			"environment variable CMS_LOG_LEVLE: names no key of the configuration; did you mean CMS_LOG_LEVEL?",
 		}},
 		{"types of media", "media:\n  extensions: [png, exe, gpx]\n  types:\n    .gpx: application/gpx+xml\n    GPX: application/gpx+xml\n    .html: text/html\n    .csv: text/plain\n    .mjs: text/javascript\n    .a b: x/y\n    .stl: stl\n", nil, []string{
 			":2:21: media.extensions[1]: \"exe\" is not one of " + strings.Join(media.Known(), ", ") + "; give others a media type in types",

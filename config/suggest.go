@@ -7,16 +7,22 @@ import (
 
 // suggest says what may have been meant by name.
 func suggest(name string, known []string) string {
+	if best := Nearest(name, known); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "the keys here are " + strings.Join(known, ", ")
+}
+
+// Nearest is the one of the known names that name may be meant to be, "" where it is like
+// none.
+func Nearest(name string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
 		if d := edits(name, k); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	return "the keys here are " + strings.Join(known, ", ")
+	return best
 }
 
 // edits counts the bytes to insert, remove or replace to make b of a

@@ -11,6 +11,9 @@ import (
 var (
 	// ErrNotFound: there is no such entry, collection or object.
 	ErrNotFound = errors.New("not found")
+	// ErrNoRepository: there is none at the path, and none was to be made. It is
+	// ErrNotFound too.
+	ErrNoRepository = fmt.Errorf("there is no repository: %w", ErrNotFound)
 	// ErrExists: an entry is there already.
 	ErrExists = errors.New("already exists")
 	// ErrConflict: something that is no entry stands in the way of the file: a

@@ -22,6 +22,8 @@ type extension struct {
 	lost    []int32  // commits of the history that do not lead to tip, the last one first
 	touched []string // paths that commits touched which are lost, or made one with others anew
 	skipped int      // how many folders were passed over
+
+	progress *Progress // is told; may be nil
 }
 
 // A newCommit was read but is not part of the history yet.
@@ -33,11 +35,12 @@ type newCommit struct {
 
 // extension reads what leads to tip. The writer alone calls it, and extends the
 // history by it before anything else is done to that.
-func (h *history) extension(ctx context.Context, s *store, tip Hash) (*extension, error) {
-	e := &extension{tip: tip}
+func (h *history) extension(ctx context.Context, s *store, tip Hash, progress *Progress) (*extension, error) {
+	e := &extension{tip: tip, progress: progress}
 	if tip == h.tip {
 		return e, nil
 	}
+	progress.begin(ReadingCommits, 0)
 	met, err := e.readCommits(ctx, h, s)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,7 @@ func (e *extension) readCommits(ctx context.Context, h *history, s *store) (met 
 		if err != nil {
 			return nil, err
 		}
+		e.progress.step()
 		read[top] = &newCommit{
 			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author), subject: o.subject()},
 			tree:   o.tree, parents: o.parents,
@@ -293,6 +297,7 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 		}
 		return s.treeOf(commit)
 	}
+	e.progress.begin(ReadingChanges, len(e.added))
 	e.changes = make([][]diffEntry, len(e.added))
 	var distant atomic.Int64
 	all := newStepBudget(most*manyDiffs + len(e.added)*stepsPerCommit)
@@ -320,6 +325,7 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 			}
 			e.changes[i] = changes
 			distant.Add(int64(d.skipped))
+			e.progress.step()
 		}
 		return nil
 	}

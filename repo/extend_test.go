@@ -15,7 +15,7 @@ import (
 
 // extend takes in what leads to tip.
 func (h *history) extend(ctx context.Context, s *store, tip Hash) (touched []string, rewritten bool, err error) {
-	e, err := h.extension(ctx, s, tip)
+	e, err := h.extension(ctx, s, tip, nil)
 	if err != nil {
 		return nil, false, err
 	}
@@ -166,7 +166,7 @@ func TestTakenBack(t *testing.T) {
 		{"all", func() Hash { return NewHash(orphanOf(t, dir, "main")) }, 70, 1},
 	} {
 		setMain(t, dir, c.move())
-		e, err := r.history.extension(t.Context(), r.store, NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main"))))
+		e, err := r.history.extension(t.Context(), r.store, NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main"))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

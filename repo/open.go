@@ -20,14 +20,14 @@ import (
 )
 
 // Open opens the bare repository at o.Path and reads its branch; where there is
-// none, it makes one, and warns of it in the log: the path may be wrong. A repository that Git made is taken as it is, whatever its
+// none, it makes one, unless o.MustExist, and says so in the log. A repository that Git made is taken as it is, whatever its
 // packs, references and files. Refused by name, as ErrUnsupported, are working
 // trees, other object formats and reference storages than Git's first ones,
 // alternates, and shallow and partial clones. ErrInUse when another process has
 // it open.
 func Open(ctx context.Context, o Options) (*Repo, error) {
 	r := &Repo{
-		path: o.Path, readOnly: o.ReadOnly, committer: o.Committer, signer: o.Signer, collections: o.Collections, language: o.Language,
+		path: o.Path, readOnly: o.ReadOnly, mustExist: o.MustExist, progress: o.Progress, committer: o.Committer, signer: o.Signer, collections: o.Collections, language: o.Language,
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
@@ -72,6 +72,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		}
 		return nil, fmt.Errorf("open repository %s: %w", o.Path, err)
 	}
+	r.progress = nil
 	return r, nil
 }
 
@@ -84,8 +85,8 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	}
 	if empty, err := isEmpty(r.path); err != nil {
 		return err
-	} else if empty && r.readOnly {
-		return fmt.Errorf("there is none: %w", ErrNotFound)
+	} else if empty && (r.readOnly || r.mustExist) {
+		return ErrNoRepository
 	} else if empty {
 		if err := create(r.disk, r.path, branchName); err != nil {
 			return fmt.Errorf("create: %w", err)

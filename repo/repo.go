@@ -52,9 +52,11 @@ type Options struct {
 	Clock       func() time.Time // nil is time.Now
 	Queue       int              // how many updates may wait; 0 is 1,024
 	Memory      int64            // how many bytes of files and fields are kept in memory; 0 is 256 MiB
+	Progress    *Progress        // is told how far opening has come; may be nil
 	KeepPacks   time.Duration    // how long packs that were repacked are kept for those who read them; 0 is two minutes
 	Remote      *Remote          // where others push to; nil when they do not, or push here
 	ReadOnly    bool             // look at an existing repository, beside its writer if there is one
+	MustExist   bool             // make no new one; ErrNoRepository where there is none
 	// Pushes may not delete the branch or, unless AllowRewrite is true, take commits
 	// away from it, in a repository that Open made or, with Protect, any. It takes a
 	// hook of Git's, which must not be another one.
@@ -70,9 +72,11 @@ type Options struct {
 
 // Repo is an open repository.
 type Repo struct {
-	path     string
-	readOnly bool
-	accept   func(*Repo) error // until it is open
+	path      string
+	readOnly  bool
+	mustExist bool              // until it is open, as accept
+	progress  *Progress         // likewise
+	accept    func(*Repo) error // until it is open
 
 	allowRewrite bool // by pushes
 	committer    Person
@@ -444,7 +448,7 @@ type incoming struct {
 // found already. Nothing is changed by that: a history never tells of commits that
 // no snapshot is of. What has a place at is not read.
 func (r *Repo) prepareIncoming(ctx context.Context, s *Snapshot, tip Hash, found *entryDiff, at *recordIndex) (*incoming, error) {
-	e, err := r.history.extension(ctx, r.store, tip)
+	e, err := r.history.extension(ctx, r.store, tip, r.progress)
 	if err != nil {
 		return nil, err
 	}

@@ -31,10 +31,13 @@ func (p *program) checkCommand() *cobra.Command {
 			}
 			log := newLogger(p.stderr, c.Log.Level, c.Log.Format)
 			parts, err := partsOf(c)
+			if err == nil {
+				err = c.Holds()
+			}
 			if err != nil {
 				return err
 			}
-			s, r, err := openSite(cmd.Context(), c, parts, log, true)
+			s, r, err := openSite(cmd.Context(), c, parts, log, true, nil)
 			if err != nil {
 				return err
 			}
@@ -70,12 +73,19 @@ func (p *program) checkCommand() *cobra.Command {
 			for _, told := range s.Overlaps() {
 				fmt.Fprintln(p.stdout, told)
 			}
+			missing, err := misnamed(c, s)
+			if err != nil {
+				return err
+			}
+			for _, m := range missing {
+				fmt.Fprintln(p.stdout, m)
+			}
 			p.adviseFolders(r.View(), parts.collections)
 			fmt.Fprintf(p.stdout, "%d entries checked, %d with problems, %d problems\n", total, faulty, problems)
 			if hints > 0 {
 				fmt.Fprintf(p.stdout, "%d values that readers disagree about (ambiguous)\n", hints)
 			}
-			if problems > 0 {
+			if problems+len(missing) > 0 {
 				return errProblems
 			}
 			return nil

@@ -75,7 +75,9 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	log := newLogger(d.stderr, slog.LevelWarn, "auto")
-	s, err := openService(ctx, d.config, log)
+	f := newFront(d.config, log)
+	f.serve(apiListener)
+	s, err := f.open(ctx, d.config, log, terminalOf(d.stderr, d.config.Log.Format))
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func (d *demo) run(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return errors.Join(err, s.repo.Close())
+		return errors.Join(err, f.close(), s.repo.Close())
 	}
 
 	// The site outlives the service, so that the last edits are still built.
@@ -100,7 +102,7 @@ func (d *demo) run(ctx context.Context) error {
 	building, stopBuilding := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {
 		defer stopBuilding()
-		return s.run(ctx, apiListener)
+		return s.run(ctx)
 	})
 	g.Go(func() error {
 		if err := errors.Join(d.fill(ctx, s), d.enrol(ctx, s)); err != nil {
@@ -140,6 +142,7 @@ site: {name: Consultations citoyennes, time_zone: Europe/Paris}
 server: {listen: "{{LISTEN}}", public_url: "{{API}}"}
 repository:
   path: site.git
+  create: true
   branch: main
   committer: {name: Demo CMS, email: cms@demo.invalid}
 collections:

@@ -65,7 +65,7 @@ of that date. Events of type generic tell of the last entry alone.`,
 	f.StringVar(&o.Command, "exec", "", "the shell `command` that builds")
 	f.StringVar(&o.Dir, "dir", "", "the `folder` it runs in (default: this one)")
 	f.StringVar(&o.Repository, "repository", "", "`path or URL` of the repository to check out in --dir")
-	f.StringVar(&o.Branch, "branch", "main", "the `branch` of --repository")
+	f.StringVar(&o.Branch, "branch", "", "the `branch` of --repository (default: the one that its HEAD names, as of the service)")
 	f.DurationVar(&o.Coalesce, "coalesce", time.Second, "how long a build waits for more events")
 	f.StringVar(&o.Report, "report", "", "the service's `URL`, to report builds to, or none (default: where the event came from)")
 	f.StringVar(&o.SiteURL, "site", "", "the site's `URL`, for the report")

@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 //	envsubst FILE         replace $ADDR, $HOOK, $LISTEN and $WORK in a file
 //	tell FILE STATE URL TO
 //	                      write the report of a build of the commit in FILE
+//	sed FILE OLD NEW      replace a text in a file, which holds it
 //	setenv NAME CMD ...   run a program and keep its output in $NAME
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -70,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"fsck":    fsckCommand,
 			"setenv":  setenvCommand,
 			"tell":    tellCommand,
+			"sed":     sedCommand,
 
 			"envsubst": envsubstCommand,
 		},
@@ -208,6 +210,14 @@ func setenvCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(ts.Exec(args[1], args[2:]...))
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func sedCommand(ts *testscript.TestScript, _ bool, args []string) {
+	before := ts.ReadFile(args[0])
+	if !strings.Contains(before, args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(before, args[1], args[2])), 0o644))
 }
 
 func tellCommand(ts *testscript.TestScript, _ bool, args []string) {

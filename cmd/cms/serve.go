@@ -15,41 +15,51 @@ import (
 )
 
 func (p *program) serveCommand() *cobra.Command {
+	var initial bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the HTTP API",
-		Long: "Serves the HTTP API on the repository that the configuration names, which is\n" +
-			"created if there is none. SIGTERM and Ctrl-C stop it once requests in progress are done.",
+		Long: "Serves the HTTP API on the repository that the configuration names. Where there is\n" +
+			"none it ends, unless a new one is asked for by --init or repository.create: true.\n" +
+			"SIGTERM and Ctrl-C stop it once requests in progress are done.",
 		Example: "  cms serve --config config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
 			if err != nil {
 				return err
 			}
+			c.Repository.Create = c.Repository.Create || initial
 			log := newLogger(p.stderr, c.Log.Level, c.Log.Format)
 			l, err := listen(cmd.Context(), c.Server.Listen)
 			if err != nil {
 				return err
 			}
-			s, err := openService(cmd.Context(), c, log)
-			if err != nil {
-				l.Close()
-				return err
-			}
-			commit, _ := s.site.Head()
+			f := newFront(c, log)
+			f.serve(l)
 			if _, set := os.LookupEnv("GOGC"); !set {
 				go paceHeap(cmd.Context())
 			}
+			s, err := f.open(cmd.Context(), c, log, terminalOf(p.stderr, c.Log.Format))
+			switch {
+			case err != nil && errors.Is(err, context.Canceled) && cmd.Context().Err() != nil:
+				log.Info("stopped before the start was over")
+				return nil
+			case err != nil:
+				return err
+			}
+			commit, _ := s.site.Head()
 			if nobody, err := s.nobodyEnters(cmd.Context(), c); err != nil {
-				return errors.Join(err, l.Close(), s.repo.Close(), s.state.Close())
+				return errors.Join(err, f.close(), s.repo.Close(), s.state.Close())
 			} else if nobody {
 				log.Warn("nobody can log in to the pages for editors: add an account with cms user add ADDRESS --role ROLE, or configure auth.issuers[].login")
 			}
+			warnMisnamed(c, s.site, log)
 			log.Info("serving", "address", l.Addr().String(), "repository", c.Repository.Path, "commit", commit)
-			return s.run(cmd.Context(), l)
+			return s.run(cmd.Context())
 		},
 	}
 	p.configFlag(c)
+	c.Flags().BoolVar(&initial, "init", false, "make a new repository where there is none")
 	return c
 }
 

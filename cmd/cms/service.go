@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -55,14 +55,18 @@ type service struct {
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
 	pushing  *state.Lock // of the one service that pushes; nil when nobody does
-	server   *http.Server
+	floor    *web.Floor
+	front    *front
 	debug    *http.Server // nil unless it is asked for
 }
 
-// openService wires the service. Its goroutines start in run.
-func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log}
+// openService wires the service behind a front. Its goroutines start in run.
+func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logger) (_ *service, err error) {
+	s := &service{log: log, front: f}
 	p, err := partsOf(c)
+	if err == nil {
+		err = c.Serves()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +109,7 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	tellPush(c, log)
-	if s.site, s.repo, err = openSite(ctx, c, p, log, false); err != nil {
+	if s.site, s.repo, err = openSite(ctx, c, p, log, false, &f.progress); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -183,11 +187,10 @@ func openService(ctx context.Context, c *config.Config, log *slog.Logger) (_ *se
 		return nil, err
 	}
 	floor.Mount(editor.Prefix, pages)
-	s.server = newServer(c.Server.Listen, floor, log)
-	s.server.MaxHeaderBytes += int(c.Server.MaxTokenBytes)
-	s.server.RegisterOnShutdown(door.EndStreams)
-	s.server.RegisterOnShutdown(pages.EndStreams)
-	s.server.RegisterOnShutdown(floor.EndLingering)
+	s.floor = floor
+	f.server.RegisterOnShutdown(door.EndStreams)
+	f.server.RegisterOnShutdown(pages.EndStreams)
+	f.server.RegisterOnShutdown(floor.EndLingering)
 	if c.Server.DebugListen != "" {
 		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
@@ -215,6 +218,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		Branch:       c.Repository.Branch,
 		Committer:    repo.Person{Name: c.Repository.Committer.Name, Email: c.Repository.Committer.Email},
 		Collections:  p.collections,
+		MustExist:    !c.Repository.Create && c.Repository.Remote == nil, // what a remote has is no empty site
 		Language:     c.Site.Language,
 		Memory:       c.Repository.Memory,
 		KeepPacks:    c.Repository.KeepPacks,
@@ -243,14 +247,17 @@ func fetchInterval(c *config.Config) time.Duration {
 	return c.Repository.Remote.FetchInterval
 }
 
-// openSite opens the repository and the site on it.
-func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool) (*site.Site, *repo.Repo, error) {
+// openSite opens the repository and the site on it, and tells how far that has come.
+func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool, progress *repo.Progress) (*site.Site, *repo.Repo, error) {
 	o := repoOptions(c, p, log)
-	o.ReadOnly = readOnly
+	o.ReadOnly, o.Progress = readOnly, progress
 	r, err := repo.Open(ctx, o)
-	if errors.Is(err, repo.ErrGone) {
+	switch {
+	case errors.Is(err, repo.ErrGone):
 		return nil, nil, fmt.Errorf("%w; or begin without it by cms accept", err)
-	} else if err != nil {
+	case errors.Is(err, repo.ErrNoRepository):
+		return nil, nil, noRepository(c)
+	case err != nil:
 		return nil, nil, err
 	}
 	s, err := site.New(site.Options{
@@ -271,10 +278,71 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 	return s, r, nil
 }
 
-// run serves on l until ctx ends. Then requests that are under way are
+// noRepository says that there is none where the configuration has it, as a mistake there.
+func noRepository(c *config.Config) error {
+	at := c.Repository.Path
+	detail := fmt.Sprintf("there is no repository at %s", at)
+	if other := besides(at); other != "" {
+		detail += fmt.Sprintf("; did you mean %s?", other)
+	} else {
+		detail += "; correct the path, or bring a site by git clone --bare."
+	}
+	detail += " A new one is made by cms serve --init, or with repository.create: true"
+	return config.Report([]config.Problem{c.Problem(detail, "repository", "path")})
+}
+
+// besides is the repository in the same folder that is called most like the one at path,
+// or the only one there; "" for none.
+func besides(path string) string {
+	var names []string
+	items, _ := os.ReadDir(filepath.Dir(path))
+	for _, item := range items {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), item.Name(), "HEAD")); err == nil && item.Name() != filepath.Base(path) {
+			names = append(names, item.Name())
+		}
+	}
+	name := config.Nearest(filepath.Base(path), names)
+	if name == "" && len(names) == 1 {
+		name = names[0]
+	}
+	if name == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), name)
+}
+
+// warnMisnamed tells of folders that are not on the branch.
+func warnMisnamed(c *config.Config, s *site.Site, log *slog.Logger) {
+	missing, err := misnamed(c, s)
+	if err != nil {
+		log.Warn("cannot look for folders that are missing", "error", err)
+	}
+	for _, p := range missing {
+		log.Warn(p.String())
+	}
+}
+
+// misnamed are the folders of the configuration that are not on the branch.
+func misnamed(c *config.Config, s *site.Site) ([]config.Problem, error) {
+	missing, err := s.Misnamed()
+	var found []config.Problem
+	for _, m := range missing {
+		at := []any{"media", "folder"}
+		if i := slices.IndexFunc(c.Collections, func(col config.Collection) bool { return col.Name == m.Collection }); i >= 0 {
+			at = []any{"collections", i, "folder"}
+			if m.Extension {
+				at[2] = "extension"
+			}
+		}
+		found = append(found, c.Problem(m.Detail, at...))
+	}
+	return found, err
+}
+
+// run has the front answer for the service until ctx ends. Then requests that are under way are
 // answered, edits that wait are committed, and events of what was committed
 // are delivered, in this order, before it returns.
-func (s *service) run(ctx context.Context, l net.Listener) error {
+func (s *service) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	background := context.WithoutCancel(ctx)
 	writing, stopWriting := context.WithCancel(background)
@@ -299,7 +367,7 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
-		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := <-s.front.ended; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
@@ -313,12 +381,13 @@ func (s *service) run(ctx context.Context, l net.Listener) error {
 		s.log.Info("stopping")
 		timeout, cancel := context.WithTimeout(background, shutdownTimeout)
 		defer cancel()
-		if err := s.server.Shutdown(timeout); err != nil {
+		if err := s.front.server.Shutdown(timeout); err != nil {
 			s.log.Warn("requests were cut off", "error", err)
-			return s.server.Close()
+			return s.front.server.Close()
 		}
 		return nil
 	})
+	s.front.lead(s.floor)
 	err := g.Wait()
 	if s.pushing != nil {
 		s.pushing.Release()

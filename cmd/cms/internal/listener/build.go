@@ -36,15 +36,20 @@ func own(cmd *exec.Cmd) {
 }
 
 // checkout brings dir, a clone of repository that is made when it is missing,
-// to the tip of branch, and gives the tip. Files that Git does not track stay,
+// to the tip of branch, or of the one that its HEAD names if that is "", as the service
+// takes it, and gives the tip. Files that Git does not track stay,
 // such as a build's own cache. What was changed in tracked ones is an error.
 func checkout(ctx context.Context, repository, branch, dir string) (string, error) {
+	ref, clone := "HEAD", []string{"clone", "--quiet"}
+	if branch != "" {
+		ref, clone = "refs/heads/"+branch, append(clone, "--branch", branch)
+	}
 	if _, err := os.Stat(filepath.Join(dir, ".git")); os.IsNotExist(err) {
-		if _, err := git(ctx, "", "clone", "--quiet", "--branch", branch, "--", repository, dir); err != nil {
+		if _, err := git(ctx, "", append(clone, "--", repository, dir)...); err != nil {
 			return "", err
 		}
 	}
-	if _, err := git(ctx, dir, "fetch", "--quiet", "--", repository, "refs/heads/"+branch); err != nil {
+	if _, err := git(ctx, dir, "fetch", "--quiet", "--", repository, ref); err != nil {
 		return "", err
 	}
 	if _, err := git(ctx, dir, "checkout", "--quiet", "--detach", "FETCH_HEAD"); err != nil {

@@ -34,7 +34,7 @@ type Options struct {
 	Command    string        // for sh -c
 	Dir        string        // where it runs; "" is the current folder
 	Repository string        // path or URL that Dir is cloned from and kept at the newest commit; "": Dir is left to the command
-	Branch     string        // of Repository; required with it
+	Branch     string        // of Repository; "" is the one that its HEAD names
 	Coalesce   time.Duration // how long a build waits for more events
 	Report     string        // the service's public URL; "" to believe the events, "none" not to report
 	SiteURL    string        // where a build can be seen, for the report
@@ -51,6 +51,7 @@ type Listener struct {
 	verify   []*standardwebhooks.Webhook
 	reporter *reporter
 	pages    *pages        // nil where none are looked for
+	untold   bool          // the last build that succeeded was reported to nobody; owned by Run
 	wake     chan struct{} // holds one value when an event came since the last build began
 
 	mu      sync.Mutex
@@ -80,8 +81,8 @@ func New(o Options) (*Listener, error) {
 	if len(o.Secrets) == 0 || o.Command == "" || o.Output == nil || o.Logger == nil {
 		return nil, errors.New("listen: a secret, a command, an output and a logger are required")
 	}
-	if o.Repository != "" && (o.Branch == "" || o.Dir == "") {
-		return nil, errors.New("listen: a repository needs a branch, and a folder to be checked out in")
+	if o.Repository != "" && o.Dir == "" {
+		return nil, errors.New("listen: a repository needs a folder to be checked out in")
 	}
 	// Git runs in Dir, and a path is meant from here.
 	if _, err := os.Stat(o.Repository); err == nil {
@@ -280,8 +281,9 @@ func (l *Listener) build(ctx context.Context) {
 		commit = tip
 	}
 	if commit == l.built {
-		if found, missing := l.lookFor(ctx, entries); len(found)+len(missing) > 0 { // events that came behind those that it was built for
+		if found, missing := l.lookFor(ctx, entries); l.untold || len(found)+len(missing) > 0 { // events that came behind those that it was built for
 			l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
+			l.untold = l.nobody(e.Source)
 		}
 		return
 	}
@@ -300,12 +302,19 @@ func (l *Listener) build(ctx context.Context) {
 	log.Info("built", "commit", commit, "duration", time.Since(began))
 	found, missing := l.lookFor(ctx, entries)
 	l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
+	l.untold = l.nobody(e.Source)
+}
+
+// nobody says whether there is nobody to report to yet: no event has told where the
+// service is.
+func (l *Listener) nobody(source string) bool {
+	return l.reporter != nil && source == "" && l.o.Report == ""
 }
 
 // report tells the service, where there is one to tell. A report that does not
 // get through keeps no build from being made.
 func (l *Listener) report(ctx context.Context, source string, r report) {
-	if l.reporter == nil || r.Commit == "" || source == "" && l.o.Report == "" {
+	if l.reporter == nil || r.Commit == "" || l.nobody(source) {
 		return
 	}
 	if err := l.reporter.send(ctx, source, r); err != nil {
