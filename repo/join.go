@@ -127,7 +127,10 @@ func (j *joining) merge(theirTree Hash) error {
 			message += "Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n"
 		}
 	}
-	raw := encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message)
+	raw, err := signCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message), r.signer)
+	if err != nil {
+		return err
+	}
 	j.commit = hashObject(plumbing.CommitObject, raw)
 	r.pack.add(plumbing.CommitObject, j.commit, raw)
 	return nil
@@ -196,7 +199,10 @@ func (j *joining) again(step step, root *folder) error {
 	at := max(r.clock().Unix(), 0)
 	j.date = r.committedAt(at, j.date)
 	message := withTrailer(c.message, replacesTrailer+step.hash.String())
-	raw := encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message)
+	raw, err := signCommit(encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message), r.signer)
+	if err != nil {
+		return err
+	}
 	j.commit = hashObject(plumbing.CommitObject, raw)
 	r.pack.add(plumbing.CommitObject, j.commit, raw)
 	return nil
