@@ -24,7 +24,8 @@ const thumbSide = 320
 // What thumbnails take. Those that are made at the same time share an allowance of memory,
 // of which each takes at least so much that they are few.
 const (
-	maxThumbs  = 1000 // that are kept; one has some 20 KB
+	maxThumbs  = 1000     // that are kept; one has some 20 KB
+	maxThumb   = 64 << 10 // bytes of one that is kept; what is larger is made again
 	thumbsAll  = media.MaxThumbMemory + thumbAtOne
 	thumbAtOne = 64 << 20
 )
@@ -63,7 +64,9 @@ func (s *Site) Thumbnail(ctx context.Context, pr *auth.Principal, name string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	s.thumbs.kept.Add(key, t)
+	if t == nil || len(t.Data) <= maxThumb {
+		s.thumbs.kept.Add(key, t)
+	}
 	return f, t, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // picture keeps what the browser shows where CMS_PICTURES names a folder.
@@ -121,4 +123,64 @@ func TestSessionsInBrowser(t *testing.T) {
 	b.says("Vous aviez commencé") // the first one
 	b.do(chromedp.Click(`.banner.warn button + button`))
 	b.wait(kept + ` == 0`)
+}
+
+// TestDraggedItems: an item of a list is dragged to another place, or left where it was.
+func TestDraggedItems(t *testing.T) {
+	p := servePages(t)
+	b := p.browser(t, "fr")
+	b.camille(p)
+	b.at(p, "entry/"+budget)
+	const values = `[...document.querySelectorAll('[data-field="f/methodes"] .items input:not([type=hidden])')].map(i => i.value).join("|")`
+	before := ask[string](b, values)
+	all := strings.Split(before, "|")
+	if len(all) < 3 {
+		t.Fatalf("the list is %s", before)
+	}
+	b.eval(`document.querySelector('[data-field="f/methodes"]').scrollIntoView({ block: "center" })`)
+	type point struct{ X, Y float64 }
+	at := func(i int) point {
+		return ask[point](b, fmt.Sprintf(`(b => ({X: b.x + b.width / 2, Y: b.y + b.height / 2}))(document.querySelectorAll('[data-field="f/methodes"] .grip')[%d].getBoundingClientRect())`, i))
+	}
+	mouse := func(kind input.DispatchMouseEventType, to point) {
+		t.Helper()
+		if _, err := chromedp.Call(b.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: to.X, Y: to.Y, Button: input.MouseButtonLeft, Buttons: 1, ClickCount: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, to := at(0), at(2)
+	to.Y += 10
+	mouse(input.DispatchMouseEventTypeMousePressed, from)
+	mouse(input.DispatchMouseEventTypeMouseMoved, point{from.X, (from.Y + to.Y) / 2})
+	mouse(input.DispatchMouseEventTypeMouseMoved, to)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.wait(`!document.querySelector(".dragged")`)
+	mouse(input.DispatchMouseEventTypeMouseReleased, to)
+	if got := ask[string](b, values); got != before {
+		t.Errorf("left, the list is %s, want %s", got, before)
+	}
+	mouse(input.DispatchMouseEventTypeMousePressed, from)
+	mouse(input.DispatchMouseEventTypeMouseMoved, point{from.X, (from.Y + to.Y) / 2})
+	mouse(input.DispatchMouseEventTypeMouseMoved, to)
+	mouse(input.DispatchMouseEventTypeMouseReleased, to)
+	want := strings.Join([]string{all[1], all[2], all[0]}, "|")
+	if got := ask[string](b, values); !strings.HasPrefix(got, want) {
+		t.Errorf("dragged, the list is %s, want %s", got, want)
+	}
+	b.says("1 modification")
+	b.picture("dragged")
+	b.leave(chromedp.Click(saveButton))
+	b.says("Enregistré")
+	if got := p.file(t, budget); strings.Index(got, all[2]) > strings.Index(got, all[0]) || strings.Index(got, all[1]) > strings.Index(got, all[2]) {
+		t.Errorf("the file is\n%s", got)
+	}
+
+	// What else is new, for who looks at pictures of it.
+	for _, page := range []string{"", "problems", "report/consultations", "report/consultations?rule=heading-gap", "list/consultations", "new/consultations", "media/"} {
+		b.at(p, page)
+		b.picture("desk " + strings.NewReplacer("/", " ", "?", " ").Replace(page))
+		b.as(390, 844, true, "dark")
+		b.picture("phone " + strings.NewReplacer("/", " ", "?", " ").Replace(page))
+		b.as(1280, 900, false, "light")
+	}
 }

@@ -11,7 +11,7 @@ export const forget = account => {
 }
 
 export const keep = (form, say, unsaved, told) => {
-	const of = begin(document.body.dataset.account) + new URL(form.action).pathname + ' '
+	const of = begin(form.elements.account.value) + new URL(form.action).pathname + ' '
 	const key = of + Math.random().toString(36).slice(2)
 	let left = false
 	let timer

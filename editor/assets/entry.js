@@ -1,6 +1,7 @@
 // The form of an entry: what changed is marked and counted, lists are changed in place,
 // and the preview follows the text.
 import { combobox } from './combobox.js'
+import { drags } from './drag.js'
 import { keep } from './draft.js'
 import { suggested } from './find.js'
 import { paged } from './page.js'
@@ -94,10 +95,21 @@ form.addEventListener('click', async e => {
 		e.preventDefault()
 		await add(list, button)
 	} else return
+	listed(list)
+})
+const listed = list => { // it has other items, or another order
 	const top = fields().find(f => f.contains(list) || f.dataset.field === list.dataset.field)
 	if (top) check(top)
 	tell()
 	draft.soon()
+}
+const grips = drags(form, item => {
+	const list = item.closest('[data-items]')
+	const were = names(list)
+	return () => {
+		renamed(list, were)
+		listed(list)
+	}
 })
 
 // What the buttons and the controls of items are called goes by their places.
@@ -117,6 +129,12 @@ const move = (list, button) => {
 		item.remove()
 		focus = near ? near.querySelector(':scope > .moves > [data-move=remove]') : list.querySelector(':scope > [data-add]')
 	}
+	renamed(list, were)
+	if (focus.disabled) focus = focus.parentElement.querySelector('button:not([disabled])')
+	focus.focus()
+}
+
+const renamed = (list, were) => {
 	order(list)
 	;[...list.querySelector('.items').children].forEach((item, i) => {
 		const buttons = item.querySelectorAll(':scope > .moves > button')
@@ -124,8 +142,6 @@ const move = (list, button) => {
 		const label = item.querySelector(':scope > .grow > label')
 		if (label) label.textContent = were[i].label
 	})
-	if (focus.disabled) focus = focus.parentElement.querySelector('button:not([disabled])')
-	focus.focus()
 }
 
 const order = list => {
@@ -154,6 +170,7 @@ const add = async (list, button) => {
 	const old = list.querySelector('.items')
 	const item = fresh.querySelector('.items').lastElementChild
 	old.append(item)
+	grips(item)
 	order(list)
 	const control = item.querySelector('input:not([type=hidden]), textarea, select, summary')
 	control.focus()
