@@ -235,6 +235,7 @@ var tasks = []struct {
 	{"history", pastOfAnEntry},
 	{"files", library},
 	{"advice", adviceTaken},
+	{"a passage that is still open", openPassage},
 	{"keyboard", byKeys},
 	{"a text that clashes", clashingTexts},
 	{"an answer that never comes", lostAnswer},
@@ -767,6 +768,25 @@ func adviceTaken(u *user) {
 	}
 	u.save()
 	if got := u.pages.file(u.T, "essais/"+slug); got != "---\ntitle: Conseils\n---\n"+strings.Replace(body, "**Un titre en gras**", "## Un titre en gras", 1) {
+		u.Errorf("the file became\n%s", got)
+	}
+}
+
+// openPassage is saved by a key while it is written, with its last letter.
+func openPassage(u *user) {
+	slug := "passage-" + u.language
+	u.pages.push(u.T, "_essais/"+slug+".md", "---\ntitle: Passage\n---\nUn.\n\nDeux.\n")
+	u.await("entry/essais/" + slug)
+	u.eval(`localStorage.setItem("text", "page")`)
+	u.open("entry/essais/" + slug)
+	u.wait(`document.querySelectorAll(".page > .block > .open").length == 2`)
+	u.eval(`document.querySelectorAll(".page > .block > .open")[1].click()`)
+	u.wait(`document.activeElement.matches(".page .editing textarea")`)
+	u.do(chromedp.KeyEvent(kb.End), chromedp.KeyEvent(" Et la suite"))
+	u.leave(chromedp.KeyEvent("s", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	u.told("saved")
+	u.eval(`localStorage.setItem("text", "source")`)
+	if got := u.pages.file(u.T, "essais/"+slug); got != "---\ntitle: Passage\n---\nUn.\n\nDeux. Et la suite\n" {
 		u.Errorf("the file became\n%s", got)
 	}
 }
