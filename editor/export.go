@@ -120,7 +120,7 @@ func inert(s string) string {
 		switch {
 		case begins && strings.ContainsRune("=+-@\t\r＝＋－＠", r):
 			b.WriteByte('\'')
-			begins = false
+			begins = r == '\t' || r == '\r' // which may begin a cell themselves
 		case r == ';' || r == '\n' || r == '\r' || r == '\t':
 			begins = true
 		case r != ' ' && r != '"' && r != '\u00a0' && r != '\'':

@@ -29,7 +29,8 @@ type words struct {
 	language string
 	printer  *message.Printer
 	has      map[string]bool
-	scripts  string // those that scripts say, as JSON
+	scripts  string            // those that scripts say, as JSON
+	plain    map[string]string // those without arguments
 }
 
 // loadWords reads the catalogues.
@@ -41,12 +42,15 @@ func loadWords() (map[string]*words, error) {
 		if err != nil {
 			return nil, err
 		}
-		has := make(map[string]bool, len(texts))
+		has, plain := make(map[string]bool, len(texts)), map[string]string{}
 		tag := language.MustParse(name)
 		for key, text := range texts {
 			has[key] = true
 			switch text := text.(type) {
 			case string:
+				if !strings.Contains(text, "%") {
+					plain[key] = text
+				}
 				err = b.SetString(tag, key, text)
 			case map[string]any:
 				err = b.Set(tag, key, plural.Selectf(1, "%d", plural.One, text["one"], plural.Other, text["other"]))
@@ -61,7 +65,7 @@ func loadWords() (map[string]*words, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[name] = &words{language: name, has: has, scripts: string(scripts)}
+		all[name] = &words{language: name, has: has, scripts: string(scripts), plain: plain}
 	}
 	for name, w := range all {
 		w.printer = message.NewPrinter(language.MustParse(name), message.Catalog(b))
@@ -95,6 +99,9 @@ func catalogue(language string) (map[string]any, error) {
 
 // T is the text of a key, with its arguments.
 func (w *words) T(key string, args ...any) string {
+	if text, ok := w.plain[key]; ok && len(args) == 0 {
+		return text // as many as there are on a page, formatting takes its time
+	}
 	return w.printer.Sprintf(message.Key(key, key), args...)
 }
 

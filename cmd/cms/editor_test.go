@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -33,8 +35,9 @@ const (
 	another = "une phrase de passe longue"
 )
 
-// servePages makes the demo's site, serves it, and starts a browser.
-func servePages(t *testing.T) *pages {
+// servePages makes the demo's site, serves it, and starts a browser. Its configuration has
+// the second of two texts in the place of the first, and so on.
+func servePages(t *testing.T, replaced ...string) *pages {
 	t.Helper()
 	inBrowser(t)
 	dir := filepath.Join(t.TempDir(), "demo")
@@ -42,11 +45,8 @@ func servePages(t *testing.T) *pages {
 	stop()
 	p := &pages{process: &process{T: t, config: filepath.Join(dir, "config.yaml"), git: filepath.Join(dir, "site.git"), url: find(t, `The API +(http://[^/]+)`, said)}, password: find(t, `PASSWORD=(\S+)`, said)}
 	p.addr = strings.TrimPrefix(p.url, "http://")
-	add := p.command("user", "add", "dominique@example.org", "--name", "Dominique Petit", "--role", "editor")
-	add.Stdin = strings.NewReader(another)
-	if out, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("cms user add: %v\n%s", err, out)
-	}
+	p.reconfigure(t, replaced...)
+	p.enrol(t, "dominique@example.org", "Dominique Petit", "editor")
 	p.serve()
 	t.Cleanup(func() {
 		if out, err := git(p.git, repotest.FsckArgs(p.git)...); err != nil || out != "" {
@@ -58,6 +58,35 @@ func servePages(t *testing.T) *pages {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// reconfigure puts the second of two texts in the place of the first in the configuration.
+func (p *pages) reconfigure(t *testing.T, replaced ...string) {
+	t.Helper()
+	config, err := os.ReadFile(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(config)
+	for i := 0; i < len(replaced); i += 2 {
+		if strings.Count(text, replaced[i]) != 1 {
+			t.Fatalf("%q is not once in the configuration:\n%s", replaced[i], text)
+		}
+		text = strings.Replace(text, replaced[i], replaced[i+1], 1)
+	}
+	if err := os.WriteFile(p.config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enrol makes an account, whose password is another.
+func (p *pages) enrol(t *testing.T, email, name, role string) {
+	t.Helper()
+	add := p.command("user", "add", email, "--name", name, "--role", role)
+	add.Stdin = strings.NewReader(another)
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("cms user add: %v\n%s", err, out)
+	}
 }
 
 // file is an entry's file as it is committed.
@@ -166,7 +195,7 @@ func (b *chromium) fill(selector, text string) {
 	b.Helper()
 	b.do(chromedp.Focus(selector))
 	b.eval(fmt.Sprintf(`document.querySelector(%q).select()`, selector))
-	b.do(chromedp.KeyEvent(text))
+	b.do(chromedp.KeyEvent(cmp.Or(text, kb.Delete)))
 }
 
 const title = `input[name="f/title"]`

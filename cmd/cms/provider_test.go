@@ -95,7 +95,44 @@ func TestLoginAtOIDCProvider(t *testing.T) {
 	if got := b.fetch("GET", "/v1/me"); !strings.HasPrefix(got, "401 ") {
 		t.Errorf("who has no role is %s", got)
 	}
+	logInForEditing(t, p, b)
 	p.stop()
+}
+
+// logInForEditing has people log in at the provider from the page for editors, which then
+// leads to the page that they had asked for.
+func logInForEditing(t *testing.T, p *process, b *chromium) {
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	defer cancel()
+	b = &chromium{t, ctx}
+	const entry = "/editor/entry/consultations/donnees-sante"
+	b.do(chromedp.Navigate(p.url + entry))
+	b.until(p.url + "/editor/login?to=")
+	b.do(chromedp.Click(`main a[href*="/v1/auth/oidc/id/start"]`))
+	b.logIn("ann")
+	b.until(p.url + entry)
+	b.wait(`document.documentElement.matches(".ready")`)
+	if got := b.text(`.who .name`); got != "ann Éditrice" {
+		t.Errorf("who edits is %q", got)
+	}
+	if ask[bool](b, `document.cookie.includes("cms_")`) {
+		t.Error("scripts see the session")
+	}
+	b.fill(title, "Par un fournisseur d’identité")
+	b.leave(chromedp.Click(saveButton))
+	b.wait(`document.querySelector(".banner.ok")`)
+	if by, err := git(p.git, "log", "-1", "--format=%an <%ae>", "main"); err != nil || strings.TrimSpace(by) != "ann Éditrice <ann@example.org>" {
+		t.Errorf("the author is %q (%v)", by, err)
+	}
+	b.do(chromedp.Navigate(p.url + "/editor/account")) // no password can be changed here
+	b.wait(`document.documentElement.matches(".ready")`)
+	if ask[bool](b, `!!document.querySelector("#old")`) {
+		t.Error("who logs in elsewhere could change a password here")
+	}
+	b.leave(chromedp.Click(`main form[action$="/logout"] button`))
+	b.until(p.url + "/editor/login")
+	b.do(chromedp.Navigate(p.url + entry))
+	b.until(p.url + "/editor/login?to=")
 }
 
 // startProvider gives where the provider is; tell tells it where its client is.

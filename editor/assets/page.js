@@ -72,7 +72,7 @@ export const paged = (box, body, fetched, say, target) => {
 				open = { el, start: +el.dataset.start, end: +el.dataset.end, area, index, fresh: false }
 				target(area)
 			}
-			put(area.value)
+			type()
 		})
 		area.addEventListener('keydown', e => {
 			const beside = e.key === 'ArrowDown' && area.selectionStart === area.value.length ? 1 : e.key === 'ArrowUp' && area.selectionEnd === 0 ? -1 : 0
@@ -89,6 +89,26 @@ export const paged = (box, body, fetched, say, target) => {
 		area.focus()
 	}
 
+	// What is typed goes into the text at the first key and when the typing rests: to put it
+	// there takes work that grows with the text.
+	let typing = 0
+	const type = () => {
+		const first = !open.typed
+		open.typed = true
+		clearTimeout(typing)
+		if (first) put(open.area.value)
+		else typing = setTimeout(settle, 300)
+	}
+	const settle = () => {
+		clearTimeout(typing)
+		if (typing && open) put(open.area.value)
+		typing = 0
+	}
+	body.form.addEventListener('formdata', e => {
+		settle()
+		e.formData.set(body.name, body.value)
+	})
+
 	// put has the text say what the open block says.
 	const put = value => {
 		let is = value
@@ -102,6 +122,7 @@ export const paged = (box, body, fetched, say, target) => {
 	}
 
 	const close = async (focus, edit_) => {
+		settle()
 		const was = open
 		if (!was) return
 		open = null
