@@ -568,7 +568,7 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 		d.add(join(at, given[0]), "does not go with the algorithms: HS256 needs secret_env or secret_file, the others need jwks_url or jwks_file")
 	case symmetric:
 		is.Secret = d.secret(is.SecretEnv, is.SecretFile, at)
-		if len(is.Secret) < auth.MinSecret {
+		if unread := is.Secret == "" && d.reads(at) != AllSecrets; !unread && len(is.Secret) < auth.MinSecret {
 			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), auth.MinSecret)
 		}
 	case is.JWKSFile != "":

@@ -24,7 +24,9 @@ import (
 type decoder struct {
 	problems
 	environ map[string]string
-	base    string // the folder of the file, absolute: where relative paths begin
+	secrets Secrets
+	needed  []string // keys of what all secrets are read of
+	base    string   // the folder of the file, absolute: where relative paths begin
 }
 
 // place is a value to be filled and what is known of it.

@@ -20,9 +20,28 @@ import (
 // secrets in environ, whose form is that of os.Environ. The error is an *Error
 // with everything that is wrong.
 func Load(path string, environ []string) (*Config, error) {
+	return LoadWith(path, environ, AllSecrets)
+}
+
+// Secrets says which of those that a configuration names are read: a command asks for what
+// it uses alone. What was not read is empty.
+type Secrets int
+
+// Which secrets are read.
+const (
+	AllSecrets   Secrets = iota // and one that is missing is a mistake
+	GivenSecrets                // those that are there
+	NoSecrets
+)
+
+// LoadWith is Load with fewer secrets: those, and all of what stands at the keys that are
+// needed, such as auth.issuers[0].
+func LoadWith(path string, environ []string, secrets Secrets, needed ...string) (*Config, error) {
 	d := &decoder{
 		environ: map[string]string{},
 		base:    folderOf(path),
+		secrets: secrets,
+		needed:  needed,
 		problems: problems{
 			source:   source{file: path, overrides: map[string]string{}},
 			reported: map[string]bool{},
@@ -164,9 +183,13 @@ func (d *decoder) secret(env, file string, owner []any) Secret {
 
 // secretOf is the same where the keys are kind_env and kind_file.
 func (d *decoder) secretOf(kind, env, file string, owner []any) Secret {
+	reads := d.reads(owner)
+	if reads == NoSecrets {
+		return ""
+	}
 	if env != "" {
 		value := d.environ[env]
-		if value == "" {
+		if value == "" && reads == AllSecrets {
 			d.add(join(owner, kind+"_env"), "the environment variable %s is not set; set it, or name a file with %s_file", env, kind)
 		}
 		return Secret(value)
@@ -174,10 +197,26 @@ func (d *decoder) secretOf(kind, env, file string, owner []any) Secret {
 	return Secret(strings.TrimRight(string(d.contents(file, join(owner, kind+"_file"))), "\r\n"))
 }
 
-// contents is what the file named by the key at path holds.
+// reads says which secrets are read of what stands at the path.
+func (d *decoder) reads(owner []any) Secrets {
+	for i := range owner {
+		if slices.Contains(d.needed, key(owner[:i+1])) {
+			return AllSecrets
+		}
+	}
+	return d.secrets
+}
+
+// contents is what the file named by the key at path holds, nil where that is not read.
 func (d *decoder) contents(name string, path []any) []byte {
+	reads := d.reads(path)
+	if reads == NoSecrets {
+		return nil
+	}
 	b, err := os.ReadFile(d.resolve(name))
 	switch {
+	case err != nil && reads == GivenSecrets:
+		return nil
 	case err != nil:
 		d.add(path, "%s cannot be read: %v", d.resolve(name), reason(err))
 	case len(bytes.TrimSpace(b)) == 0:

@@ -302,7 +302,7 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 	var distant atomic.Int64
 	all := newStepBudget(most*manyDiffs + len(e.added)*stepsPerCommit)
 	part := func(ctx context.Context, s *store, from, to int) error {
-		read := cachedTrees(s)
+		read := cachedTrees(s, treesKept/max(2, runtime.GOMAXPROCS(0)))
 		for i := from; i < to; i++ {
 			if err := ctx.Err(); err != nil {
 				return err

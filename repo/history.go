@@ -286,10 +286,13 @@ func changedInBoth(a, b []diffEntry) []diffEntry {
 	return slices.DeleteFunc(a, func(c diffEntry) bool { return !paths[c.path] })
 }
 
-// cachedTrees reads trees and keeps some: the tree of a commit is wanted again
-// for its child.
-func cachedTrees(s *store) func(Hash) ([]byte, error) {
-	const limit = 64 << 20
+// treesKept is how many bytes of trees are kept by those who go through a history, all of
+// them together.
+const treesKept = 128 << 20
+
+// cachedTrees reads trees and keeps some, in limit bytes: the tree of a commit is wanted
+// again for its child.
+func cachedTrees(s *store, limit int) func(Hash) ([]byte, error) {
 	kept, size := make(map[Hash][]byte), 0
 	return func(h Hash) ([]byte, error) {
 		if raw, ok := kept[h]; ok {
@@ -456,7 +459,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 			return nil, nil
 		}
 	}
-	read := cachedTrees(r.store)
+	read := cachedTrees(r.store, treesKept/2)
 	most := stepsAtOnce
 	if limit > 0 {
 		most = min(limit, most)
@@ -487,7 +490,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 // ChangesBack is [Repo.Changes] from its other end: the newest first, until there are limit
 // changes of files. The commit next is the one to go on with as until, zero at the end.
 func (r *Repo) ChangesBack(ctx context.Context, since, until Hash, limit int) (out []CommitChanges, next Hash, err error) {
-	read := cachedTrees(r.store)
+	read := cachedTrees(r.store, treesKept/2)
 	for count := 0; ; {
 		steps, err := r.history.stepsBack(since, until, min(limit, stepsAtOnce))
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cms/config"
 	"cms/repo"
 )
 
@@ -18,7 +19,7 @@ func (p *program) acceptCommand() *cobra.Command {
 			"commit of the old one is kept below refs/cms/backup/. To get the branch back,\n" +
 			"restore it instead, as the refusal says.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.load()
+			c, err := p.loadWith(config.NoSecrets)
 			if err != nil {
 				return err
 			}

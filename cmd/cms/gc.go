@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cms/config"
 	"cms/repo"
 )
 
@@ -21,7 +22,7 @@ func (p *program) gcCommand() *cobra.Command {
 			"something refers to it or not, so pushes may continue. It refuses to run beside\n" +
 			"a service, which repacks by itself.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.load()
+			c, err := p.loadWith(config.NoSecrets)
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"cms/config"
 )
 
 func (p *program) healthcheckCommand() *cobra.Command {
@@ -21,7 +23,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 			"Exits with 0 when it is ready, 1 when it is not.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
-				c, err := p.load()
+				c, err := p.loadWith(config.NoSecrets)
 				if err != nil {
 					return err
 				}

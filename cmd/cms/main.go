@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"cms/config"
 )
@@ -45,7 +47,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	var (
 		wrong *config.Error
 		usage *usageError
@@ -84,7 +89,7 @@ func (p *program) command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{unknownFlag(c, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
 		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.userCommand(), p.checkCommand(), p.gcCommand(), p.acceptCommand(), p.listenCommand(), p.healthcheckCommand(), p.versionCommand(),
@@ -104,6 +109,43 @@ func (p *program) command() *cobra.Command {
 	return root
 }
 
+// unknownCommand finds that there is no such command, whatever flags stand behind it: those
+// would be taken for flags of the command above.
+func unknownCommand(root *cobra.Command, args []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	c, rest, err := root.Find(args)
+	if err != nil || len(rest) == 0 || !c.HasSubCommands() || rest[0] == "" || rest[0][0] == '-' || strings.HasPrefix(rest[0], cobra.ShellCompRequestCmd) {
+		return nil
+	}
+	group := strings.TrimPrefix(c.CommandPath()+" ", root.Name()+" ")
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	wrong := fmt.Sprintf("there is no command %q", group+rest[0])
+	if meant := config.Nearest(rest[0], names); meant != "" {
+		return &usageError{fmt.Errorf("%s; did you mean %q?", wrong, group+meant)}
+	}
+	return &usageError{fmt.Errorf("%s; there are %s", wrong, strings.Join(names, ", "))}
+}
+
+// unknownFlag is err with the flag that may have been meant.
+func unknownFlag(c *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return err
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if meant := config.Nearest(name, names); meant != "" {
+		return fmt.Errorf("%s has no flag --%s; did you mean --%s?", c.CommandPath(), name, meant)
+	}
+	return fmt.Errorf("%s has no flag --%s", c.CommandPath(), name)
+}
+
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return &usageError{fmt.Errorf("%s takes no arguments, only flags", cmd.CommandPath())}
@@ -116,8 +158,11 @@ func (p *program) configFlag(c *cobra.Command) {
 	c.Flags().StringVar(&p.configPath, "config", "", "the configuration `file` (CMS_CONFIG; default config.yaml)")
 }
 
-// load reads the configuration.
-func (p *program) load() (*config.Config, error) {
+// load reads the configuration and every secret that it names.
+func (p *program) load() (*config.Config, error) { return p.loadWith(config.AllSecrets) }
+
+// loadWith reads the configuration with the secrets that a command uses.
+func (p *program) loadWith(secrets config.Secrets, needed ...string) (*config.Config, error) {
 	path := p.configPath
 	if path == "" {
 		path = p.getenv("CMS_CONFIG")
@@ -125,7 +170,7 @@ func (p *program) load() (*config.Config, error) {
 	if path == "" {
 		path = "config.yaml"
 	}
-	return config.Load(path, p.environ)
+	return config.LoadWith(path, p.environ, secrets, needed...)
 }
 
 func (p *program) getenv(name string) string {

@@ -34,7 +34,7 @@ func (p *program) tokenCommand() *cobra.Command {
 			if claims.Subject == "" || len(claims.Roles) == 0 {
 				return &usageError{errors.New("a token needs --subject and at least one --role")}
 			}
-			c, err := p.load()
+			c, err := p.loadWith(config.NoSecrets)
 			if err != nil {
 				return err
 			}
@@ -48,6 +48,10 @@ func (p *program) tokenCommand() *cobra.Command {
 			}
 			claims.ID = rand.Text()
 			if issuer, err = signer(c, issuer); err != nil {
+				return err
+			}
+			at := slices.IndexFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer })
+			if c, err = p.loadWith(config.NoSecrets, fmt.Sprintf("auth.issuers[%d]", at)); err != nil {
 				return err
 			}
 			token, err := mint(c, issuer, claims)
@@ -135,7 +139,7 @@ func (p *program) revokeCommand() *cobra.Command {
 			if (issuer == "") != (id == "") {
 				return &usageError{errors.New("give --issuer and --id together, or the token on standard input")}
 			}
-			c, err := p.load()
+			c, err := p.loadWith(config.NoSecrets)
 			if err != nil {
 				return err
 			}
@@ -180,7 +184,7 @@ func signer(c *config.Config, name string) (string, error) {
 	var able, names []string
 	for _, is := range c.Auth.Issuers {
 		names = append(names, is.Issuer)
-		if len(is.Secret) > 0 || len(is.JWKS) > 0 {
+		if is.SecretEnv+is.SecretFile+is.JWKSFile != "" {
 			able = append(able, is.Issuer)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"cms/auth"
+	"cms/config"
 	"cms/content"
 	"cms/state"
 )
@@ -44,7 +45,7 @@ func (p *program) userWork(c *cobra.Command, all bool, work func(ctx context.Con
 		return nil
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := p.load()
+		cfg, err := p.loadWith(config.NoSecrets)
 		if err != nil {
 			return err
 		}

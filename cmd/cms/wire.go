@@ -52,6 +52,10 @@ func partsOf(c *config.Config) (*parts, error) {
 			Secret: []byte(string(is.Secret)), JWKS: is.JWKS, JWKSURL: is.JWKSURL, Discovery: is.Discovery,
 			RolesClaim: is.RolesClaim, RoleMap: is.RoleMap, NameClaim: is.NameClaim, EmailClaim: is.EmailClaim, Leeway: is.Leeway, Type: is.Type,
 		}
+		if len(is.JWKS) == 0 && is.JWKSFile != "" { // which the command has no use for
+			continue
+		}
+		a.Secret = []byte(standIn(is.Secret, is.SecretEnv, is.SecretFile))
 		for _, err := range each(a.Check()) {
 			wrong = append(wrong, c.Problem(err.Error(), "auth", "issuers", i))
 		}
@@ -95,10 +99,10 @@ func partsOf(c *config.Config) (*parts, error) {
 	}
 	for i, w := range c.Webhooks {
 		e := webhooks.Endpoint{
-			Name: w.Name, URL: w.URL, Secret: string(w.Secret),
+			Name: w.Name, URL: w.URL, Secret: standIn(w.Secret, w.SecretEnv, w.SecretFile),
 			Events: w.Events, Collections: w.Collections, AllowPrivate: w.AllowPrivate,
 			Fields: w.Fields, Type: w.Type, Coalesce: w.Coalesce, Ref: w.Ref,
-			OldSecret: string(w.OldSecret), Token: string(w.Token), EventTypePrefix: w.EventTypePrefix,
+			OldSecret: standIn(w.OldSecret, w.OldSecretEnv, w.OldSecretFile), Token: standIn(w.Token, w.TokenEnv, w.TokenFile), EventTypePrefix: w.EventTypePrefix,
 			Headers: headers(w.Headers),
 		}
 		for _, err := range each(e.Check()) {
@@ -107,13 +111,22 @@ func partsOf(c *config.Config) (*parts, error) {
 		p.endpoints = append(p.endpoints, e)
 	}
 	for i, h := range c.Hooks {
-		hook := inbound.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(string(h.Secret), "\r", ""), "\n")}
+		hook := inbound.Hook{Provider: h.Provider, Secrets: strings.Split(strings.ReplaceAll(standIn(h.Secret, h.SecretEnv, h.SecretFile), "\r", ""), "\n")}
 		if err := hook.Check(); err != nil {
 			wrong = append(wrong, c.Problem(err.Error(), "hooks", i))
 		}
 		p.inbound = append(p.inbound, hook)
 	}
 	return &p, config.Report(wrong)
+}
+
+// standIn is a secret or, where a command has not read it and so makes no use of it, a text
+// that could be one, so that the rest of the configuration is checked nevertheless.
+func standIn(secret config.Secret, env, file string) string {
+	if secret == "" && env+file != "" {
+		return "unread:" + strings.Repeat("-", auth.MinSecret)
+	}
+	return string(secret)
 }
 
 // each takes apart what errors.Join has joined.
@@ -340,7 +353,7 @@ func (b builds) News(ctx context.Context) <-chan struct{} {
 func headers(in map[string]config.Header) map[string]string {
 	out := map[string]string{}
 	for name, h := range in {
-		out[name] = string(h.Secret)
+		out[name] = standIn(h.Secret, h.SecretEnv, h.SecretFile)
 	}
 	return out
 }
