@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak chaos microbench screenshots check
+.PHONY: build test race lint fuzz bench soak chaos sync microbench screenshots check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -55,6 +55,10 @@ soak:
 # upkeep, for ten minutes: everything is as clients were told.
 chaos:
 	go run ./bench -chaos $(CHAOS)
+
+# What two sides of a Git host wrote, in 5,000 random steps.
+sync:
+	CMS_SYNC_STEPS=5000 go test ./repo -run SyncModel -timeout 60m
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

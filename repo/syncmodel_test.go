@@ -238,35 +238,33 @@ func (m *syncModel) settle() {
 func (m *syncModel) check(entry, field string, aside []string) {
 	m.t.Helper()
 	text := sourceOf(m.t, m.r, "consultations", entry)
-	var here, there *syncWrite // the last ones
-	latest := "zero"
-	written := map[string]bool{"zero": true}
+	at, here, there := map[string]int{"zero": 0}, 0, 0 // when each value was written, and the last ones
 	for i, w := range m.writes {
 		if w.entry != entry || w.field != field {
 			continue
 		}
-		latest, written[w.value] = w.value, true
-		if w.here {
-			here = &m.writes[i]
+		if at[w.value] = i + 1; w.here {
+			here = i + 1
 		} else {
-			there = &m.writes[i]
+			there = i + 1
 		}
 	}
 	_, rest, _ := strings.Cut(text, field+": ")
 	value, _, _ := strings.Cut(rest, "\n")
-	if !written[value] {
+	now, written := at[value]
+	if !written {
 		m.t.Errorf("%s.%s is %q, which nobody wrote", entry, field, value)
 	}
-	if there != nil && value != there.value && (here == nil || latest != here.value || value != here.value) {
-		m.t.Errorf("%s.%s is %q: what was pushed, %q, is lost", entry, field, value, there.value)
+	if now < there {
+		m.t.Errorf("%s.%s is %q: what was pushed later, %q, is lost", entry, field, value, m.writes[there-1].value)
 	}
-	if here == nil || value == here.value || latest != here.value && value == latest {
+	if now >= here {
 		return
 	}
 	for _, a := range aside {
-		if strings.Contains(a, field+": "+here.value+"\n") {
+		if strings.Contains(a, field+": "+m.writes[here-1].value+"\n") {
 			return
 		}
 	}
-	m.t.Errorf("%s.%s is %q: the edit %q is neither there nor set aside, in %q", entry, field, value, here.value, aside)
+	m.t.Errorf("%s.%s is %q: the edit %q is neither there nor set aside, in %q", entry, field, value, m.writes[here-1].value, aside)
 }

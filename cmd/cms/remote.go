@@ -44,7 +44,7 @@ func (s *service) warnings() []web.Warning {
 		list = append(list, web.Warning{Code: "diverged", Detail: say.New("The branch and the Git host's have diverged. Somebody has to merge them.")})
 	}
 	if r.PushErr != nil && r.Unpushed > 0 {
-		list = append(list, web.Warning{Code: "unpushed", Detail: say.New("%d commits are not pushed to the Git host yet, the first of them for %s. The log says why.",
+		list = append(list, web.Warning{Code: "unpushed", Detail: say.New("Commits that are not pushed to the Git host yet: %d, the first of them for %s. The log says why.",
 			r.Unpushed, time.Since(r.Oldest).Round(time.Second).String())})
 	}
 	return list
