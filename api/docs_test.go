@@ -76,7 +76,7 @@ func TestDocsInBrowser(t *testing.T) {
 	defer stop()
 	ctx, cancel := chromedp.NewContext(alloc)
 	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 10*time.Minute) // on a busy machine, too
 	defer cancel()
 	var (
 		mu         sync.Mutex

@@ -205,7 +205,7 @@ func inBrowser(t *testing.T) {
 	}
 }
 
-func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 2*time.Minute) }
+func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 10*time.Minute) }
 
 func startBrowserFor(t *testing.T, limit time.Duration) *chromium {
 	t.Helper()

@@ -111,7 +111,12 @@ func (f *Fixture) run(stdin string, args ...string) string {
 }
 
 // Tip is the commit that the branch is at, for Git.
-func (f *Fixture) Tip() string { return strings.TrimSpace(f.RunGit("rev-parse", "main")) }
+func (f *Fixture) Tip() string {
+	if tip := repotest.Tip(f.Git, "main"); tip != "" {
+		return tip
+	}
+	return strings.TrimSpace(f.RunGit("rev-parse", "main"))
+}
 
 // FastImport runs git fast-import on a stream, and takes in what it made.
 func (f *Fixture) FastImport(stream string, args ...string) {
