@@ -9,7 +9,7 @@ import (
 func TestNobodyCanLogIn(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	for _, who := range []string{"camille", "dominique", "rene"} {
+	for who := range people {
 		s.get(s.stranger(), "login").want(http.StatusOK, "Mot de passe").wantNot("cms user add")
 		if err := s.accounts.SetDisabled(t.Context(), who+"@example.org", true); err != nil {
 			t.Fatal(err)
