@@ -23,7 +23,7 @@ func (b *bench) lists(ctx context.Context) error {
 	}
 	defer svc.kill()
 	for _, row := range []struct{ name, path string }{{"list of " + sh.name, sortedList}, {"search in " + sh.name, wordSearch}} {
-		if err := svc.until(ctx, row.path, firstPage); err != nil { // what answers it is made for the first time
+		if err := svc.until(ctx, row.path); err != nil { // what answers it is made for the first time
 			return err
 		}
 		if _, err := svc.paced(ctx, row.path, time.Second); err != nil {

@@ -45,7 +45,7 @@ func (b *bench) million(ctx context.Context) error {
 			return err
 		}
 		began := time.Now()
-		if err := svc.until(ctx, sortedList, firstPage); err != nil {
+		if err := svc.until(ctx, sortedList); err != nil {
 			svc.kill()
 			return err
 		}
@@ -69,10 +69,10 @@ func (b *bench) million(ctx context.Context) error {
 }
 
 // until asks for a path until it is answered.
-func (s *service) until(ctx context.Context, path string, most time.Duration) error {
+func (s *service) until(ctx context.Context, path string) error {
 	for began := time.Now(); ; {
 		_, err := s.get(ctx, http.DefaultClient, s.url+path)
-		if err == nil || time.Since(began) > most || ctx.Err() != nil {
+		if err == nil || time.Since(began) > firstPage || ctx.Err() != nil {
 			return err
 		}
 		rest(ctx, 100*time.Millisecond)

@@ -157,7 +157,7 @@ func (s *service) cpu() time.Duration {
 func (s *service) live(ctx context.Context) (float64, error) {
 	const all = "/v1/collections/consultations/entries?limit=1&sort=ordre"
 	for _, path := range []string{all, "/v1/search?q=atelier&limit=1"} {
-		if err := s.until(ctx, path, firstPage); err != nil { // what answers it may still be made
+		if err := s.until(ctx, path); err != nil { // what answers it may still be made
 			return 0, err
 		}
 	}

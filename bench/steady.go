@@ -119,7 +119,7 @@ func (s *service) repeatedly(ctx context.Context, n int, path string) (result, f
 	if err != nil {
 		return result{}, 0, err
 	}
-	r, err := timed(n, func(int) error { return s.until(ctx, path, firstPage) })
+	r, err := timed(n, func(int) error { return s.until(ctx, path) })
 	if err != nil {
 		return r, 0, err
 	}

@@ -151,14 +151,14 @@ func folderOf(file string) string {
 		if err != nil {
 			return filepath.Clean(folder) // relative as it was, and as good
 		}
-		if real, err := filepath.EvalSymlinks(here); err == nil {
-			here = real
+		if resolved, err := filepath.EvalSymlinks(here); err == nil {
+			here = resolved
 		}
 		folder = here + string(filepath.Separator) + folder
 	}
 	if slices.Contains(strings.Split(folder, string(filepath.Separator)), "..") {
-		if real, err := filepath.EvalSymlinks(folder); err == nil {
-			return real
+		if resolved, err := filepath.EvalSymlinks(folder); err == nil {
+			return resolved
 		}
 	}
 	return filepath.Clean(folder)

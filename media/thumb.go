@@ -234,10 +234,10 @@ func orientationOfPNG(r io.Reader) byte {
 			return upright
 		}
 		size := int64(binary.BigEndian.Uint32(head[:4]))
-		switch kind := string(head[4:]); {
-		case kind == "IDAT" || kind == "IEND":
+		switch string(head[4:]) {
+		case "IDAT", "IEND":
 			return upright
-		case kind == "eXIf":
+		case "eXIf":
 			tiff := make([]byte, min(size, maxExif))
 			if _, err := io.ReadFull(in, tiff); err != nil {
 				return upright

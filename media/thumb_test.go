@@ -58,10 +58,10 @@ func TestThumbnails(t *testing.T) {
 	if err := errors.Join(jpegs.Encode(&asJPEG, corners(800, 400), nil), png.Encode(&asPNG, corners(800, 400)), gif.Encode(&asGIF, corners(800, 400), nil)); err != nil {
 		t.Fatal(err)
 	}
-	clear := corners(30, 20)
-	clear.SetRGBA(29, 19, color.RGBA{})
+	glassy := corners(30, 20)
+	glassy.SetRGBA(29, 19, color.RGBA{})
 	var asClear bytes.Buffer
-	if err := png.Encode(&asClear, clear); err != nil {
+	if err := png.Encode(&asClear, glassy); err != nil {
 		t.Fatal(err)
 	}
 	turnedPNG := bytes.Clone(asPNG.Bytes()[:33])

@@ -15,7 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// ErrNoContact: a remote is named that was never reached, so that what is written here
+// ErrNoContact says that a remote is named that was never reached, so that what is written here
 // might share no history with it. Such an error is ErrStorage too.
 var ErrNoContact = errors.New("the remote has not been reached yet")
 

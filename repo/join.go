@@ -120,14 +120,15 @@ func (j *joining) merge(theirTree Hash) error {
 		return err
 	}
 	at := max(r.clock().Unix(), 0)
-	message := say.New("Join what was pushed to the Git host").In(r.language) + "\n"
-	if len(j.aside) > 0 {
-		message += "\n"
-		for _, c := range j.aside {
-			message += "Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n"
+	var message strings.Builder
+	message.WriteString(say.New("Join what was pushed to the Git host").In(r.language) + "\n")
+	for i, c := range j.aside {
+		if i == 0 {
+			message.WriteByte('\n')
 		}
+		message.WriteString("Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n")
 	}
-	raw, err := signCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message), r.signer)
+	raw, err := signCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message.String()), r.signer)
 	if err != nil {
 		return err
 	}

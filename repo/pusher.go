@@ -144,14 +144,12 @@ func (r *Repo) pushOnce(ctx context.Context) (more bool, err error) {
 	}
 	defer session.close()
 	at := session.tip(r.branch.name)
-	switch joined, err := r.goesOn(at, known); {
+	switch {
 	case at == tip:
 		return false, storageError(r.setFollowed(tip))
 	case at.IsZero() && (!known.IsZero() || !session.empty()):
 		return false, &refusal{text: fmt.Sprintf("it has no branch %s any more; make it there again, at %s", r.Branch(), known)}
-	case err != nil:
-		return false, err
-	case !joined:
+	case !r.goesOn(at, known):
 		return true, r.fetchLocked(ctx)
 	}
 	pack, upTo, err := r.outgoing(ctx, at, tip)
@@ -170,14 +168,14 @@ func (r *Repo) pushOnce(ctx context.Context) (more bool, err error) {
 // goesOn says whether the branch follows upon the remote's tip, which went on from where
 // it was known to be: then what is missing there can be pushed. A zero tip is that of
 // nobody.
-func (r *Repo) goesOn(at, known Hash) (bool, error) {
+func (r *Repo) goesOn(at, known Hash) bool {
 	if at.IsZero() {
-		return true, nil
+		return true
 	}
 	if _, ours := r.Position(at); !ours {
-		return false, nil
+		return false
 	}
-	return known.IsZero() || known == at || r.leadsTo(known, at), nil
+	return known.IsZero() || known == at || r.leadsTo(known, at)
 }
 
 // leadsTo says whether one commit of the branch leads to another one.

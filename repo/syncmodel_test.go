@@ -74,7 +74,7 @@ func TestSyncModel(t *testing.T) {
 
 func newSyncModel(t *testing.T, seed uint64) *syncModel {
 	t.Helper()
-	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")} //nolint:gosec // to be repeated
+	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")}
 	git(t, "", "init", "-q", "--bare", "-b", "main", m.bare)
 	m.work = clone(t, m.bare)
 	for e := range syncEntries {

@@ -57,6 +57,7 @@ func (s *Starting) page(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := func(t say.Text) string { return html.EscapeString(t.In(language)) }
+	//nolint:gosec // in escapes each text
 	fmt.Fprintf(w, "<!doctype html>\n<html lang=%q>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"+
 		"<meta name=\"color-scheme\" content=\"light dark\">\n<meta http-equiv=\"refresh\" content=\"%d\">\n"+
 		"<title>%[3]s</title>\n<h1>%[3]s</h1>\n<p role=\"status\">%s</p>\n<p>%s</p>\n",

@@ -59,7 +59,9 @@ func (f *front) serve(l net.Listener) {
 // close ends a server that no service has taken over, and returns when it has.
 func (f *front) close() error {
 	err := f.server.Close()
-	<-f.ended
+	if ended := <-f.ended; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }
 

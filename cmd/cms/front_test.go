@@ -175,11 +175,11 @@ auth:
 	var res *http.Response
 	var body string
 	for until := time.Now().Add(5 * time.Minute); time.Now().Before(until); <-time.After(50 * time.Millisecond) { // while it starts, and while entries are read
-		if c, err := net.Dial("tcp", p.addr); err != nil {
+		c, err := net.Dial("tcp", p.addr)
+		if err != nil {
 			continue // it does not listen yet
-		} else {
-			c.Close()
 		}
+		c.Close()
 		if res, body = askFront(t, "GET", p.url+list, "Authorization", "Bearer "+p.token); res.StatusCode != 503 {
 			break
 		}

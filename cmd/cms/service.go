@@ -281,9 +281,9 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 // noRepository says that there is none where the configuration has it, as a mistake there.
 func noRepository(c *config.Config) error {
 	at := c.Repository.Path
-	detail := fmt.Sprintf("there is no repository at %s", at)
+	detail := "there is no repository at " + at
 	if other := besides(at); other != "" {
-		detail += fmt.Sprintf("; did you mean %s?", other)
+		detail += "; did you mean " + other + "?"
 	} else {
 		detail += "; correct the path, or bring a site by git clone --bare."
 	}
