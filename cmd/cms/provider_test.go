@@ -129,7 +129,7 @@ func logInForEditing(t *testing.T, p *process, b *chromium) {
 	if ask[bool](b, `!!document.querySelector("#old")`) {
 		t.Error("who logs in elsewhere could change a password here")
 	}
-	b.leave(chromedp.Click(`main form[action$="/logout"] button`))
+	b.do(chromedp.Click(`main form[action$="/logout"] button`), chromedp.WaitVisible(`button[value=yes]`), chromedp.Click(`button[value=yes]`)) // out there, too
 	b.until(p.url + "/editor/login")
 	b.do(chromedp.Navigate(p.url + entry))
 	b.until(p.url + "/editor/login?to=")
