@@ -111,8 +111,12 @@ func (m *syncModel) step() {
 				git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Ensemble")
 			}
 		})
-	case n < 14: // the last one is made again
-		m.pushOutside(func() { git(m.t, m.work, "commit", "-q", "--allow-empty", "--amend", "-m", "Autrement") })
+	case n < 14: // the last one is made again, but for the first of all: that is another history
+		m.pushOutside(func() {
+			if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~1"); err == nil {
+				git(m.t, m.work, "commit", "-q", "--allow-empty", "--amend", "-m", "Autrement")
+			}
+		})
 	case n < 16:
 		m.inTouch(m.r.push)
 	case n < 18:
