@@ -150,6 +150,17 @@ type Signer interface {
 	Sign(commit []byte) ([]byte, error)
 }
 
+// packCommit signs a commit object, if the commits of the service are signed, and packs it.
+func (r *Repo) packCommit(raw []byte) (Hash, error) {
+	raw, err := signCommit(raw, r.signer)
+	if err != nil {
+		return Hash{}, err
+	}
+	h := hashObject(plumbing.CommitObject, raw)
+	r.pack.add(plumbing.CommitObject, h, raw)
+	return h, nil
+}
+
 // signCommit is a commit object with its signature; as it is where signer is nil.
 func signCommit(raw []byte, signer Signer) ([]byte, error) {
 	if signer == nil {

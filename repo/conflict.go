@@ -87,12 +87,9 @@ func (j *joining) setAside(theirTree Hash) error {
 		fmt.Fprintf(&b, "%s%s\n%s%s\n%s%s\n%s%s\n%s%s\n", conflictPath, oneLine(c.path),
 			conflictBase, c.base.hash, conflictOurs, c.ours.hash, conflictTheirs, c.theirs.hash, conflictCommit, c.commit)
 		at := max(r.clock().Unix(), 0)
-		raw, err := signCommit(encodeCommit(tree, parent, made.author, r.committer, made.at, r.committedAt(at, j.date), b.String()), r.signer)
-		if err != nil {
+		if c.aside, err = r.packCommit(encodeCommit(tree, parent, made.author, r.committer, made.at, r.committedAt(at, j.date), b.String())); err != nil {
 			return err
 		}
-		c.aside = hashObject(plumbing.CommitObject, raw)
-		r.pack.add(plumbing.CommitObject, c.aside, raw)
 	}
 	return nil
 }

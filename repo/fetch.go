@@ -123,7 +123,7 @@ func (r *Repo) openFetch() (*fetch, error) {
 	f := &fetch{
 		repo: r, git: g, storage: &fetchStorage{Storage: files, repo: r, keepFiles: keepFiles{disk: r.disk, folder: r.packFolder()}},
 		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
-		tracking: plumbing.NewRemoteReferenceName("cms", r.Branch()),
+		tracking: r.tracking(),
 	}
 	if ref, err := g.Reference(f.tracking, true); err == nil {
 		f.followed = ref.Hash()

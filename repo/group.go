@@ -175,24 +175,19 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 		edits = append(edits, edit{path, c.after})
 		diff = append(diff, diffEntry{path: path, before: c.before, after: c.after})
 	}
-	if err := r.root.apply(edits, r.pack, r.store); err != nil {
+	if err := r.applyTo(r.root, edits); err != nil {
 		return err
-	}
-	if len(r.root.raw) == 0 {
-		r.root.hash = hashObject(plumbing.TreeObject, nil)
-		r.pack.add(plumbing.TreeObject, r.root.hash, nil)
 	}
 	diff = classify(diff, r.contentOf(changes))
 	at := max(r.clock().Unix(), 0)
 	committed := r.committedAt(at, g.date)
 	subject := tx.subject(m, diff)
-	raw, err := signCommit(encodeCommit(r.root.hash, g.commit, m.Author, r.committer, at, committed, m.message(subject)), r.signer)
+	hash, err := r.packCommit(encodeCommit(r.root.hash, g.commit, m.Author, r.committer, at, committed, m.message(subject)))
 	if err != nil {
 		return err
 	}
-	c := commit{hash: hashObject(plumbing.CommitObject, raw), date: committed, at: at,
+	c := commit{hash: hash, date: committed, at: at,
 		author: unique.Make(m.Author.clean()), subject: subject}
-	r.pack.add(plumbing.CommitObject, c.hash, raw)
 	made := &commit{hash: c.hash, at: c.at, author: c.author, subject: c.subject}
 	for _, d := range diff {
 		if e := changes[d.path].entry; e != nil {
@@ -253,12 +248,18 @@ func (g *group) save(h *refLock) error {
 	if err = errors.Join(err, <-synced); err != nil {
 		return err
 	}
+	r.knowSaved()
+	r.packs.Add(int64(len(g.uploads)))
+	return nil
+}
+
+// knowSaved has readers know the writer's pack, which is in place, durably.
+func (r *Repo) knowSaved() {
 	for _, name := range r.keepFiles.names {
 		r.syncTracker.markSynced(name)
 	}
 	r.store.addPack(r.pack.saved.name, r.pack.saved.index)
-	r.packs.Add(int64(1 + len(g.uploads)))
-	return nil
+	r.packs.Add(1)
 }
 
 // placeUploads makes packs of the uploads.

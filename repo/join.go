@@ -128,13 +128,8 @@ func (j *joining) merge(theirTree Hash) error {
 		}
 		message.WriteString("Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n")
 	}
-	raw, err := signCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message.String()), r.signer)
-	if err != nil {
-		return err
-	}
-	j.commit = hashObject(plumbing.CommitObject, raw)
-	r.pack.add(plumbing.CommitObject, j.commit, raw)
-	return nil
+	j.commit, err = r.packCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message.String()))
+	return err
 }
 
 // sinceBase notes what was made here since a commit.
@@ -200,13 +195,8 @@ func (j *joining) again(step step, root *folder) error {
 	at := max(r.clock().Unix(), 0)
 	j.date = r.committedAt(at, j.date)
 	message := withTrailer(c.message, replacesTrailer+step.hash.String())
-	raw, err := signCommit(encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message), r.signer)
-	if err != nil {
-		return err
-	}
-	j.commit = hashObject(plumbing.CommitObject, raw)
-	r.pack.add(plumbing.CommitObject, j.commit, raw)
-	return nil
+	j.commit, err = r.packCommit(encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message))
+	return err
 }
 
 // withTrailer is a message with one more trailer, before the ones that it has: those that
@@ -374,11 +364,7 @@ func (j *joining) persist() error {
 		if err := r.pack.save(r.disk, r.drafts, &r.keepFiles); err != nil {
 			return err
 		}
-		for _, name := range r.keepFiles.names {
-			r.syncTracker.markSynced(name)
-		}
-		r.store.addPack(r.pack.saved.name, r.pack.saved.index)
-		r.packs.Add(1)
+		r.knowSaved()
 	}
 	for _, c := range j.aside {
 		b := branch{disk: r.disk, dir: r.path, name: c.name()}

@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -194,10 +193,8 @@ func (o *objectWalk) item(item treeItem, folders []*folder) error {
 	}
 	o.seen[h] = true
 	raw, err := o.store.blob(h)
-	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
-	} else if err != nil {
-		return err
+	if err != nil {
+		return mustBeThere(err)
 	}
 	o.pack.add(plumbing.BlobObject, h, raw)
 	return nil
