@@ -162,7 +162,7 @@ func kindOf(err error) Kind {
 func TestNew(t *testing.T) {
 	fields := parse(t, `{"ordre":2,"title":"Le port : suite","tags":["a","2021-06-01"],"texte":"Un\nDeux\n","vide":null,"contact":{"nom":"Anne","notes":[]}}`).(*Object)
 	fields.Members = append(fields.Members, Member{"date", at(t, "2021-06-01T18:30:00+02:00")}, Member{"jour", at(t, "2021-06-01")})
-	d, err := New(fields, "Un\r\nDeux\r\n", []string{"title", "date"})
+	d, err := NewAs(YAML11, fields, "Un\r\nDeux\r\n", []string{"title", "date"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestNew(t *testing.T) {
 	if !Equal(d.Fields(), fields) {
 		t.Errorf("got fields %v", d.Fields())
 	}
-	if d, err := New(nil, "", nil); err != nil || string(d.Source()) != "---\n---\n" {
+	if d, err := NewAs(YAML11, nil, "", nil); err != nil || string(d.Source()) != "---\n---\n" {
 		t.Errorf("an empty document: %v", err)
 	}
 }

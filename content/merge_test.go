@@ -363,7 +363,7 @@ func checkMerge(t rapid.TB, src, script []byte, odd bool) {
 // checkEqualEdits merges an edit with the same one by a client that writes the
 // whole file in its own way.
 func checkEqualEdits(t rapid.TB, base, ours *Document, odd bool) {
-	theirs, err := New(ours.Fields(), ours.Body(), nil)
+	theirs, err := NewAs(YAML11, ours.Fields(), ours.Body(), nil)
 	if err != nil || theirs.Body() != unixLines(ours.Body()) || string(ours.Source()) == string(base.Source()) {
 		return
 	}

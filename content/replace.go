@@ -84,13 +84,8 @@ func (d *Document) ReplaceSource(src []byte, order []string) (*Document, error) 
 	return d.replace(to.fields, to.Body(), order, comparison{times: reserialized, rounds: true, forms: true})
 }
 
-// New makes a document with YAML front matter and LF line endings. Keys stand
-// as in order, those that it does not name at the end.
-func New(fields *Object, body string, order []string) (*Document, error) {
-	return NewAs(YAML11, fields, body, order)
-}
-
-// NewAs is New for readers of a version of YAML.
+// NewAs makes a document with YAML front matter, for readers of a version of YAML, and LF
+// line endings. Keys stand as in order, those that it does not name at the end.
 func NewAs(version Version, fields *Object, body string, order []string) (*Document, error) {
 	body = strings.ReplaceAll(body, "\r\n", "\n")
 	return ParseAs(version, []byte("---\n---\n"+body)).Replace(fields, body, order)

@@ -52,7 +52,7 @@ func TestStringsReadTheSameEverywhere(t *testing.T) {
 			texts.Members = append(texts.Members, Member{fmt.Sprintf("t%d", i), v})
 		}
 		fields := &Object{[]Member{{"liste", values}, {"textes", texts}, {"cles", keys}}}
-		d, err := New(fields, "", nil)
+		d, err := NewAs(YAML11, fields, "", nil)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}

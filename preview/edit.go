@@ -4,11 +4,6 @@ import (
 	"strings"
 )
 
-// Replace is the text with other bytes in the place of a block's. No other byte differs.
-func Replace(markdown string, b Block, with string) string {
-	return markdown[:b.Start] + with + markdown[b.End:]
-}
-
 // Insert is the text with a new block before the one at i of its page, or at the end where
 // i is their number. It has blank lines around it, and the text's ends of lines.
 func (p *Page) Insert(markdown string, i int, block string) string {

@@ -182,10 +182,3 @@ func (d *distances) fill(n int) int {
 
 // last is how many errors lie between the whole words.
 func (d *distances) last() int { return d.rows[len(d.path)][len(d.word)] }
-
-// isNear says whether two words are at most one typing error apart.
-func isNear(a, b string) bool {
-	d := newDistances(a)
-	_, ok := d.to(b)
-	return ok && d.last() <= 1
-}

@@ -127,3 +127,10 @@ func TestNearLooksAtFew(t *testing.T) {
 		t.Errorf("looked at %d of %d words", looked, len(v.settled))
 	}
 }
+
+// isNear says whether two words are at most one typing error apart.
+func isNear(a, b string) bool {
+	d := newDistances(a)
+	_, ok := d.to(b)
+	return ok && d.last() <= 1
+}
