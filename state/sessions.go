@@ -124,3 +124,12 @@ func (ss Sessions) End(ctx context.Context, id string) (v Voucher, err error) {
 	}
 	return v, nil
 }
+
+// EndAll ends all sessions, and says how many there were.
+func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
+	n, err := ss.db.exec(ctx, `DELETE FROM sessions`)
+	if err != nil {
+		return 0, fmt.Errorf("end all sessions: %w", err)
+	}
+	return n, nil
+}
