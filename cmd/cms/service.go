@@ -54,7 +54,8 @@ type service struct {
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
-	pushing  *state.Lock // of the one service that pushes; nil when nobody does
+	pushing  *state.Lock   // of the one service that pushes; nil when nobody does
+	audits   *web.AuditLog // nil where none are kept
 	floor    *web.Floor
 	front    *front
 	debug    *http.Server // nil unless it is asked for
@@ -140,6 +141,9 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
+	if c.Audit.Keep > 0 {
+		s.audits = web.NewAuditLog(s.state, c.Audit.Keep, log)
+	}
 	registry := newRegistry(s.repo, c.Collections)
 	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
@@ -150,6 +154,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Ready:        s.checks(),
 		Warnings:     s.warnings,
 		Logger:       log,
+		Audit:        s.audits,
 		Tracer:       s.tracer,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
@@ -351,7 +356,12 @@ func (s *service) run(ctx context.Context) error {
 	defer stopWriting()
 	defer stopDelivering()
 	defer stopTracing()
+	auditing, stopAuditing := context.WithCancel(background)
+	defer stopAuditing()
 
+	if s.audits != nil {
+		g.Go(func() error { return s.audits.Run(auditing) })
+	}
 	g.Go(func() error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
@@ -377,6 +387,7 @@ func (s *service) run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer stopWriting()
+		defer stopAuditing()
 		<-ctx.Done()
 		s.log.Info("stopping")
 		timeout, cancel := context.WithTimeout(background, shutdownTimeout)
