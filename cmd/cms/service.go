@@ -56,6 +56,7 @@ type service struct {
 	inbound  *inbound.Receiver
 	pushing  *state.Lock   // of the one service that pushes; nil when nobody does
 	audits   *web.AuditLog // nil where none are kept
+	watch    *watch
 	floor    *web.Floor
 	front    *front
 	debug    *http.Server // nil unless it is asked for
@@ -145,6 +146,9 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		s.audits = web.NewAuditLog(s.state, c.Audit.Keep, log)
 	}
 	registry := newRegistry(s.repo, c.Collections)
+	s.watch = newWatch(s, c)
+	registry.common.MustRegister(s.watch)
+	registry.named.MustRegister(endpointsOf{s})
 	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
 		Sessions:     sessions,
@@ -374,6 +378,7 @@ func (s *service) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return s.tracer.Run(tracing) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
+	g.Go(func() error { return s.watch.run(ctx) })
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
