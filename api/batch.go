@@ -116,7 +116,10 @@ func batchOutcome(outcomes []*site.Outcome) (*reply, error) {
 		changed, dryRun = append(changed, targetsOf(out)...), out.Diff != nil
 	}
 	r, err := answer(http.StatusOK, res)
-	if err == nil && !dryRun {
+	if dryRun {
+		return rehearsed(r, err)
+	}
+	if err == nil {
 		r.Wrote(changed...)
 		r.Keep(madeOf(outcomes...))
 	}

@@ -286,11 +286,19 @@ func edited() openapi.Either { return openapi.Either{Entry{}, Diff{}} }
 
 // targetOf is what a write did, for the audit log.
 func targetOf(out *site.Outcome) web.Target {
-	t := web.Target{Collection: out.Collection, Name: out.Slug.String()}
+	t := web.Target{Collection: out.Collection, Name: out.Slug.String(), Unchanged: !out.Changed}
 	if out.Changed {
 		t.Commit = out.Commit
 	}
 	return t
+}
+
+// rehearsed is the answer to a dry run.
+func rehearsed(r *reply, err error) (*reply, error) {
+	if err == nil {
+		r.Rehearsed()
+	}
+	return r, err
 }
 
 // outcome answers a write.
@@ -299,7 +307,8 @@ func outcome(out *site.Outcome, err error) (*reply, error) {
 		return nil, err
 	}
 	if out.Diff != nil {
-		return answer(http.StatusOK, Diff{*out.Diff, out.Slug.String(), referencesOf(out.References)})
+		r, err := answer(http.StatusOK, Diff{*out.Diff, out.Slug.String(), referencesOf(out.References)})
+		return rehearsed(r, err)
 	}
 	r := &reply{Status: http.StatusNoContent}
 	switch {

@@ -152,7 +152,7 @@ func (a *API) writeMedia(w http.ResponseWriter, r *http.Request, limit time.Dura
 	if err != nil {
 		return err
 	}
-	web.Audit(r.Context(), made.Targets()...)
+	made.Tell(r.Context())
 	send(w, made)
 	return nil
 }
@@ -264,7 +264,7 @@ func mediaOutcome(path string, out *site.MediaOutcome) (*reply, error) {
 	if out.Created {
 		r.Status, r.Location = http.StatusCreated, mediaURL(path)
 	}
-	r.Wrote(web.Target{Collection: auth.Media, Name: path, Commit: out.Commit})
+	r.Wrote(web.Target{Collection: auth.Media, Name: path, Commit: out.Commit, Unchanged: !out.Changed})
 	r.Keep(&made{Commit: out.Commit, Media: m})
 	return r, nil
 }
@@ -298,7 +298,7 @@ func mediaAnswer(path string, out *site.MediaOutcome, dryRun bool, err error) (*
 	case err != nil:
 		return nil, err
 	case dryRun:
-		return answer(http.StatusOK, Diff{DocumentDiff: content.DocumentDiff{Changed: []content.FieldChange{}, BodyChanged: out.Changed}})
+		return rehearsed(answer(http.StatusOK, Diff{DocumentDiff: content.DocumentDiff{Changed: []content.FieldChange{}, BodyChanged: out.Changed}}))
 	}
 	return mediaOutcome(path, out)
 }

@@ -185,7 +185,7 @@ func (p *Provider) identify(ctx context.Context, token, nonce, access string) (*
 		return nil, fmt.Errorf("%w: its ID token: %w", ErrProvider, err)
 	}
 	if len(pr.Roles) == 0 || p.o.Knows != nil && !p.o.Knows(pr) {
-		return nil, errNoRole
+		return nil, &AttemptError{errNoRole, "the identity provider gives no role that is known here", pr.Issuer + " " + pr.Subject}
 	}
 	return pr, nil
 }

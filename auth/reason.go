@@ -8,6 +8,18 @@ type LoginError struct{ Detail say.Text }
 
 func (e *LoginError) Error() string { return "login refused: " + e.Detail.String() }
 
+// AttemptError says why somebody was not let in, for the log alone: it knows more than who
+// is refused may. What it wraps is the refusal.
+type AttemptError struct {
+	error
+
+	Why string // in English
+	Of  string // whom the attempt says it is of, which nobody has proved; "" where it says so of none
+}
+
+// Unwrap gives the refusal.
+func (e *AttemptError) Unwrap() error { return e.error }
+
 // Why logins are refused. They are read only.
 var (
 	errNotBegun  = &LoginError{say.New("This login was not begun in this browser, or was ended already. Log in again.")}

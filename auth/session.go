@@ -119,8 +119,11 @@ type Attempt struct {
 // what keeps us from knowing.
 func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	email, err := emailOf(try.Email)
-	if err != nil || len(try.Password) > MaxPassword {
-		return nil, ErrCredentials
+	if err != nil { // which may be a password: it is told nobody
+		return nil, &AttemptError{ErrCredentials, "what was given is no address", ""}
+	}
+	if len(try.Password) > MaxPassword {
+		return nil, &AttemptError{ErrCredentials, "the password is longer than any", email}
 	}
 	account, err := s.accounts.ByEmail(ctx, email)
 	if err != nil && !errors.Is(err, state.ErrUnknown) {
@@ -134,15 +137,22 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	}
 	done, err := s.pace(try, email, known)
 	if err != nil {
-		return nil, err
+		return nil, &AttemptError{err, "too many logins have failed", email}
 	}
 	right, outdated, err := s.hashers.check(ctx, try.Password, account.Password)
 	if err != nil {
 		return nil, fmt.Errorf("check a password: %w", err)
 	}
 	if !right || account.Disabled {
-		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "from", try.From.String())
-		return nil, ErrCredentials
+		why := "the password is wrong"
+		switch {
+		case account.ID == "":
+			why = "there is no account of this address"
+		case right:
+			why = "the account is disabled"
+		}
+		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "of", email, "why", why, "from", try.From.String())
+		return nil, &AttemptError{ErrCredentials, why, email}
 	}
 	done()
 	if outdated {
@@ -218,7 +228,7 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Sessio
 	}
 	if account.Disabled {
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
-		return nil, ErrCredentials
+		return nil, &AttemptError{ErrCredentials, "the account is disabled", pr.Issuer + " " + pr.Subject}
 	}
 	return s.begin(ctx, account, by, false)
 }

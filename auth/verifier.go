@@ -117,13 +117,33 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, v.blamed(token, err)
 	}
 	if p.id != "" && v.revoked != nil && v.revoked(p.issuer.Issuer.Issuer, p.id) {
-		return nil, refuse(say.New("the token has been revoked"))
+		return nil, v.blamed(token, refuse(say.New("the token has been revoked")))
 	}
 	principal := *p.principal
 	return &principal, nil
+}
+
+// blamed is the refusal of a token with whom it says it is of.
+func (v *Verifier) blamed(token string, err error) error {
+	refused := (*TokenError)(nil)
+	if !errors.As(err, &refused) {
+		return err
+	}
+	of := ""
+	if c, err := inspect(token, v.maxSize); err == nil {
+		of = c.issuer
+		for _, name := range []string{"sub", "jti"} {
+			if is, ok := c.all.Get(name); ok {
+				if s, ok := is.(string); ok {
+					of += " " + name + "=" + s
+				}
+			}
+		}
+	}
+	return &AttemptError{err, refused.Detail.String(), of}
 }
 
 // prove verifies a token, but for whether it was revoked.

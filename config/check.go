@@ -46,6 +46,9 @@ func (d *decoder) check(c *Config) {
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
+	if c.Audit.Keep < 0 {
+		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
+	}
 }
 
 func (d *decoder) site(s *Site) {

@@ -42,6 +42,7 @@ type Config struct {
 	Webhooks    []Webhook    `yaml:"webhooks"`
 	Hooks       []Hook       `yaml:"hooks"`
 	Log         Log          `yaml:"log"`
+	Audit       Audit        `yaml:"audit"`
 	Tracing     Tracing      `yaml:"tracing"`
 	Site        Site         `yaml:"site"`
 	Editor      Editor       `yaml:"editor"`
@@ -327,6 +328,11 @@ type Hook struct {
 type Log struct {
 	Level  slog.Level `yaml:"level" default:"info" oneof:"debug info warn error"`
 	Format string     `yaml:"format" default:"auto" oneof:"auto json text"` // auto: text at a terminal, else JSON
+}
+
+// Audit is what is kept of the audit log, in the database.
+type Audit struct {
+	Keep time.Duration `yaml:"keep" default:"2160h"` // 0: nothing is kept
 }
 
 // Tracing is where traces of requests are told. Without an endpoint they are told nobody.

@@ -23,7 +23,13 @@ func (d *decoder) environment(c *Config) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.environ)) {
-		if _, isKey := keys[name]; isKey || named[name] || d.environ[name] == "" || ofKubernetes(name, d.environ[name]) {
+		overrides, isKey := keys[name]
+		if overrides || named[name] || d.environ[name] == "" || ofKubernetes(name, d.environ[name]) {
+			continue
+		}
+		if isKey {
+			d.found = append(d.found, Problem{Position: Position{File: "environment variable " + name},
+				Detail: "names a key of the configuration that holds others, or a list or mapping, which a variable cannot set; write it into the file"})
 			continue
 		}
 		meant := Nearest(name, known)

@@ -125,6 +125,7 @@ func TestLoadExample(t *testing.T) {
 			{Name: "build", Type: "netlify", URL: "https://api.netlify.com/build_hooks/0123456789abcdef01234567", Coalesce: 30 * time.Second},
 		},
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
+		Audit:   Audit{Keep: 2160 * time.Hour},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
 		Site:    Site{Name: "Consultations citoyennes", Language: "en", TimeZone: "Europe/Paris"},
 		Editor:  Editor{Theme: here + "/docs/theme"},
@@ -155,6 +156,7 @@ func TestDefaults(t *testing.T) {
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
+			Audit:      Audit{Keep: 2160 * time.Hour},
 			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
 			Site:       Site{Name: "CMS", Language: "en", TimeZone: "UTC"},
 			YAML:       "1.1",
@@ -183,7 +185,7 @@ func TestEnvironmentOverrides(t *testing.T) {
 		"CMS_SERVER_LISTEN=:9090", "CMS_SERVER_PUBLIC_URL=https://cms.example.org/", "CMS_SERVER_MAX_BODY_BYTES=2048",
 		"CMS_REPOSITORY_PATH=/srv/site.git", "CMS_REPOSITORY_BRANCH=", "CMS_REPOSITORY_COMMITTER_NAME=0123",
 		"CMS_STATE_URL=sqlite:other.db", "CMS_LOG_LEVEL=warn", "CMS_LOG_FORMAT=json", "CMS_MEDIA_FOLDER=assets/img/",
-		"CMS_AUTH_ROLES=nothing", "CMS_COLLECTIONS=nothing", "CMS_SERVER_PORT=tcp://10.0.0.1:80",
+		"CMS_SERVER_PORT=tcp://10.0.0.1:80",
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -121,11 +121,15 @@ func TestProblems(t *testing.T) {
 		{"media of everything", "media: {folder: ./}", nil, []string{`:1:17: media.folder: "./" is the repository itself, whose every file would be media; give them a folder of their own, such as img`}},
 		{"media where none can be", "media: {folder: \"i\\u0007mg\"}", nil, []string{`:1:17: media.folder: "i\amg" cannot hold media: the path holds a control or an invisible character`}},
 		{"variables", "webhooks: [{name: w, url: 'https://a.example', secret_env: CMS_WEBHOOKS_KEY}]", []string{
-			"CMS_WEBHOOKS_KEY=" + secret, "CMS_LOG_LEVLE=debug", "CMS_LOG_FILE=x", "CMS_AUTH_ROLES_EDITOR=x", "CMS_AUTH_SESSIONS_IDLE=48h", "CMS_SITE_SERVICE_PORT=80", "CMS_TRACING_X=", "CMS_OTHER=x",
+			"CMS_WEBHOOKS_KEY=" + secret, "CMS_LOG_LEVLE=debug", "CMS_LOG_FILE=x", "CMS_AUTH_ROLES_EDITOR=x", "CMS_AUTH_ROLES=x", "CMS_COLLECTIONS=x", "CMS_SERVER=x", "CMS_REPOSITORY_REMOTE=x", "CMS_AUTH_SESSIONS_IDLE=48h", "CMS_SITE_SERVICE_PORT=80", "CMS_TRACING_X=", "CMS_OTHER=x",
 		}, []string{
+			"environment variable CMS_AUTH_ROLES: names a key of the configuration that holds others, or a list or mapping, which a variable cannot set; write it into the file",
 			"environment variable CMS_AUTH_ROLES_EDITOR: names no key of the configuration that a variable can set, as those of lists and mappings cannot; write it into the file",
+			"environment variable CMS_COLLECTIONS: names a key of the configuration that holds others, or a list or mapping, which a variable cannot set; write it into the file",
 			"environment variable CMS_LOG_FILE: names no key of the configuration; call it otherwise, or remove it",
 			"environment variable CMS_LOG_LEVLE: names no key of the configuration; did you mean CMS_LOG_LEVEL?",
+			"environment variable CMS_REPOSITORY_REMOTE: names a key of the configuration that holds others, or a list or mapping, which a variable cannot set; write it into the file",
+			"environment variable CMS_SERVER: names a key of the configuration that holds others, or a list or mapping, which a variable cannot set; write it into the file",
 		}},
 		{"types of media", "media:\n  extensions: [png, exe, gpx]\n  types:\n    .gpx: application/gpx+xml\n    GPX: application/gpx+xml\n    .html: text/html\n    .csv: text/plain\n    .mjs: text/javascript\n    .a b: x/y\n    .stl: stl\n", nil, []string{
 			":2:21: media.extensions[1]: \"exe\" is not one of " + strings.Join(media.Known(), ", ") + "; give others a media type in types",

@@ -233,6 +233,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		if err != nil {
 			return e.unsaved(v, view, entry, posted, err)
 		}
+		web.DryRun(v.r.Context())
 		view.Changes = changesOf(v, &view.Collection.Schema, out.Diff.Changed, before, after)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	}
@@ -249,7 +250,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out)})
+		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out), Unchanged: !out.Changed})
 		switch {
 		case !out.Changed:
 			return refPath("entry", ref) + "?saved=same", nil

@@ -97,6 +97,7 @@ func (e *Editor) attempt(v *visit, email, password string) (s *auth.Session, sta
 	s, err = e.web.Sessions().Login(ctx, auth.Attempt{
 		Email: email, Password: password, From: web.CallOf(ctx).Address, Device: e.web.Cookies().Device(v.r), Stay: true,
 	})
+	web.Blame(ctx, err)
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):

@@ -147,7 +147,7 @@ func (r *Repo) clone(ctx context.Context, asRemote bool) error {
 			r.log.Warn("the remote is empty; the first edit begins its history", "branch", r.Branch())
 			return nil
 		case err == nil:
-			r.log.Info("cloned the repository", "branch", r.Branch(), "commit", tip.String(), "took", time.Since(began).Round(time.Millisecond))
+			r.log.Info("cloned the repository", "branch", r.Branch(), "commit", tip.String(), "duration_ms", time.Since(began).Milliseconds())
 			return nil
 		}
 		r.log.Error("the repository cannot be cloned yet", "error", err, "again_in", pause)

@@ -66,24 +66,29 @@ func (x *packIndex) upTo(first int) uint32 {
 	return binary.BigEndian.Uint32(x.raw[indexFanout+4*first:])
 }
 
-// find is the offset of the object h in the pack, and the sum of its bytes there.
-func (x *packIndex) find(h Hash) (at int64, crc uint32, ok bool, err error) {
+// place is which of the names of the index is that of the object h.
+func (x *packIndex) place(h Hash) (i int, ok bool) {
 	from := 0
 	if h[0] > 0 {
 		from = int(x.upTo(int(h[0]) - 1))
 	}
 	n := int(x.upTo(int(h[0]))) - from
 	if n <= 0 || from+n > x.objects {
-		return 0, 0, false, nil
+		return 0, false
 	}
-	i, ok := sort.Find(n, func(i int) int {
+	i, ok = sort.Find(n, func(i int) int {
 		name := indexNames + 20*(from+i)
 		return bytes.Compare(h[:], x.raw[name:name+20])
 	})
+	return from + i, ok
+}
+
+// find is the offset of the object h in the pack, and the sum of its bytes there.
+func (x *packIndex) find(h Hash) (at int64, crc uint32, ok bool, err error) {
+	i, ok := x.place(h)
 	if !ok {
 		return 0, 0, false, nil
 	}
-	i += from
 	sums := indexNames + 20*x.objects
 	offsets := sums + 4*x.objects
 	crc = binary.BigEndian.Uint32(x.raw[sums+4*i:])

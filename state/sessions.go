@@ -124,3 +124,20 @@ func (ss Sessions) End(ctx context.Context, id string) (v Voucher, err error) {
 	}
 	return v, nil
 }
+
+// Count is how many there are that have not ended by now.
+func (ss Sessions) Count(ctx context.Context, now time.Time) (n int, err error) {
+	if err := ss.db.reads.QueryRowContext(ctx, ss.db.Bind(`SELECT COUNT(*) FROM sessions WHERE refresh_until >= ?`), now.UnixMilli()).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count the sessions: %w", err)
+	}
+	return n, nil
+}
+
+// EndAll ends all sessions, and says how many there were.
+func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
+	n, err := ss.db.exec(ctx, `DELETE FROM sessions`)
+	if err != nil {
+		return 0, fmt.Errorf("end all sessions: %w", err)
+	}
+	return n, nil
+}

@@ -53,6 +53,28 @@ func (w *Webhooks) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	return w.endpoints(ctx, `(SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint = e.name AND d.state = 'pending')`)
 }
 
+// Tally is how the endpoints do, all together.
+type Tally struct {
+	Enabled, Disabled int
+	Waiting           int       // deliveries that are pending
+	Oldest            time.Time // when the first of those was made; zero for none
+	Failed            int       // deliveries that were given up and are kept
+}
+
+// Tally counts all deliveries that are kept.
+func (w *Webhooks) Tally(ctx context.Context) (t Tally, err error) {
+	var oldest int64
+	err = w.db.reads.QueryRowContext(ctx, w.db.Bind(`SELECT
+		(SELECT COUNT(*) FROM webhook_endpoints WHERE configured <> ? AND disabled_at = 0), (SELECT COUNT(*) FROM webhook_endpoints WHERE configured <> ? AND disabled_at <> 0),
+		(SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'pending'), (SELECT COALESCE(MIN(created_at), 0) FROM webhook_deliveries WHERE state = 'pending'),
+		(SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'failed')`), leaving, leaving).Scan(&t.Enabled, &t.Disabled, &t.Waiting, &oldest, &t.Failed)
+	if err != nil {
+		return Tally{}, fmt.Errorf("count deliveries: %w", err)
+	}
+	t.Oldest = fromMillis(oldest)
+	return t, nil
+}
+
 // Cursors are Endpoints whose deliveries are not counted, which takes long where
 // many are pending.
 func (w *Webhooks) Cursors(ctx context.Context) ([]Endpoint, error) {

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Context names a span, which may be of another service, and its trace. The zero value
@@ -143,6 +144,12 @@ type contextKey struct{}
 func Of(ctx context.Context) Context {
 	s, _ := ctx.Value(contextKey{}).(*Span)
 	return s.Context()
+}
+
+// Duration is how long something took, as each line of the log has it: in milliseconds,
+// by the microsecond.
+func Duration(d time.Duration) slog.Attr {
+	return slog.Float64("duration_ms", float64(d.Microseconds())/1000)
 }
 
 // Logged adds to each line that belongs to a span its trace and its id, as trace_id and

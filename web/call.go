@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -25,7 +26,11 @@ type Call struct {
 type record struct {
 	Call
 	code    string   // of the problem that was answered
+	reason  string   // of the same, in English
+	claimed string   // whom the request says it is of, where that was not proved
 	targets []Target // what a write has changed or, refused, was asked to
+	dry     bool     // it was a dry run
+	quiet   bool     // the log has no use for it
 	body    *arriving
 }
 
@@ -33,7 +38,8 @@ type record struct {
 type Target struct {
 	Collection string `json:"collection"`
 	Name       string `json:"name"`
-	Commit     string `json:"commit,omitempty"` // "" where nothing differed
+	Commit     string `json:"commit,omitempty"` // "" for what is not in Git
+	Unchanged  bool   `json:"-"`                // nothing differed
 }
 
 type contextKey struct{}
@@ -65,6 +71,18 @@ func Principal(ctx context.Context) *auth.Principal { return recordOf(ctx).Princ
 func Audit(ctx context.Context, targets ...Target) {
 	c := recordOf(ctx)
 	c.targets = append(c.targets, targets...)
+}
+
+// DryRun has the audit log say that the request that ctx belongs to was to change nothing.
+func DryRun(ctx context.Context) { recordOf(ctx).dry = true }
+
+// Blame has the logs say why the request that ctx belongs to is refused, and whom it says
+// it is of, where its answer keeps that back. They never have a token or a password.
+func Blame(ctx context.Context, err error) {
+	c := recordOf(ctx)
+	if attempt := (*auth.AttemptError)(nil); errors.As(err, &attempt) {
+		c.reason, c.claimed = attempt.Why, attempt.Of
+	}
 }
 
 // newRequestID is the id that the client gave, if it is a UUID in the usual

@@ -46,9 +46,13 @@ func (f *Floor) account(ctx context.Context, r *http.Request, c *record, answer 
 		tell(span, r, c, answer.status)
 		f.metrics.observe(r.Method, c.Operation, answer.status, took)
 		f.audit(ctx, r, c, answer.status)
-		f.log.LogAttrs(ctx, slog.LevelInfo, "request",
+		level := slog.LevelInfo
+		if c.quiet {
+			level = slog.LevelDebug
+		}
+		f.log.LogAttrs(ctx, level, "request",
 			slog.String("method", r.Method), slog.String("path", brief(r.URL.Path)), slog.Int("status", answer.status),
-			slog.Int64("bytes", answer.bytes), slog.String("duration", took.String()), slog.String("request_id", c.ID))
+			slog.Int64("bytes", answer.bytes), trace.Duration(took), slog.String("request_id", c.ID))
 	}()
 	serve(ctx)
 }

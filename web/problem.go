@@ -109,6 +109,9 @@ func (p *Problem) Tell(ctx context.Context) {
 		p.Instance = "urn:uuid:" + c.ID
 	}
 	c.code = p.Code
+	if c.reason == "" {
+		c.reason = p.Detail.String()
+	}
 }
 
 // Refusal is a problem, or what a door has made of one by embedding it.
@@ -166,6 +169,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		many  *auth.TooManyError
 		login *auth.LoginError
 	)
+	Blame(ctx, err)
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &login):

@@ -54,6 +54,7 @@ type Floor struct {
 	registry   *prometheus.Registry
 	metrics    *metrics
 	log        *slog.Logger
+	audits     *AuditLog // nil where none are kept
 	tracer     *trace.Tracer
 
 	lingering    context.Context // ends with endLingering
@@ -83,6 +84,7 @@ type Options struct {
 	Metrics  bool                 // serve Registry at /metrics
 	Public   prometheus.Gatherer  // what is shown there beside it; may be nil
 	Logger   *slog.Logger
+	Audit    *AuditLog     // keeps what the audit log has; nil keeps nothing
 	Tracer   *trace.Tracer // is told of requests; nil tells nobody
 }
 
@@ -109,6 +111,7 @@ func New(o Options) (*Floor, error) {
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
 		registry:    o.Registry,
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		audits:      o.Audit,
 		tracer:      o.Tracer,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
@@ -224,6 +227,7 @@ func (f *Floor) page(path string, h http.HandlerFunc) *page {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return NotAllowed(http.MethodGet, http.MethodHead)
 		}
+		recordOf(r.Context()).quiet = true // somebody looks every few seconds
 		h(w, r)
 		return nil
 	})}

@@ -47,6 +47,12 @@ func (f *form) answer(w http.ResponseWriter, r *http.Request) error {
 		panic("of a test")
 	case "fail":
 		return errors.New("a secret cause")
+	case "dry":
+		web.DryRun(r.Context())
+		return nil
+	case "same":
+		web.Audit(r.Context(), web.Target{Collection: "notes", Name: r.URL.Path, Unchanged: true})
+		return nil
 	}
 	web.Audit(r.Context(), web.Target{Collection: "notes", Name: r.URL.Path})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -257,7 +257,7 @@ func (w *worker) handle(ctx context.Context, r outcome) {
 			}
 		}
 		w.failures = 0
-		w.log.InfoContext(ctx, "webhook delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, "took", r.Attempt.Took)
+		w.log.InfoContext(ctx, "webhook delivered", "event", d.EventID, "type", d.Type, "subject", d.Subject, "attempt", r.Attempt.N, trace.Duration(r.Attempt.Took))
 		return
 	}
 	w.failures++

@@ -167,7 +167,7 @@ func register[P, I any](r Routes[P], method, path string, h func(context.Context
 			}
 			return nil, o.o.Problem(ctx, err)
 		}
-		web.Audit(ctx, r.targets...)
+		r.Tell(ctx)
 		return r, nil
 	})
 	for _, p := range o.o.Document.Operation(method, path).Parameters {

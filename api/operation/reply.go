@@ -2,6 +2,7 @@ package operation
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -22,8 +23,9 @@ type Reply struct {
 	SetCookie    []http.Cookie `header:"Set-Cookie" hidden:"true"`
 	Body         []byte        // documented for each operation
 
-	targets []web.Target // what a write has changed
-	made    any          // the same, to be kept with its key; nil for none
+	targets   []web.Target // what a write has changed
+	rehearsed bool         // it was a dry run
+	made      any          // what it has changed, to be kept with its key; nil for none
 }
 
 // JSON is an answer that is v as JSON.
@@ -40,8 +42,16 @@ func JSON(status int, v any) (*Reply, error) {
 // Wrote says what the write that r answers has changed, for the audit log.
 func (r *Reply) Wrote(targets ...web.Target) { r.targets = targets }
 
-// Targets are what [Reply.Wrote] said.
-func (r *Reply) Targets() []web.Target { return r.targets }
+// Rehearsed says that r answers a dry run, for the audit log.
+func (r *Reply) Rehearsed() { r.rehearsed = true }
+
+// Tell has the audit log know what the request of ctx, which r answers, has changed.
+func (r *Reply) Tell(ctx context.Context) {
+	web.Audit(ctx, r.targets...)
+	if r.rehearsed {
+		web.DryRun(ctx)
+	}
+}
 
 // Keep has what the write made be kept with its key: a value for JSON.
 func (r *Reply) Keep(made any) { r.made = made }

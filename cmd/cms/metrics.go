@@ -24,12 +24,12 @@ import (
 type registries struct {
 	common *prometheus.Registry // the API adds those of its requests
 	public prometheus.Gatherer  // beside common, for whoever reaches the service
-	debug  prometheus.Gatherer  // beside common, for who is on this machine
+	named  *prometheus.Registry // beside common, for who is on this machine
 }
 
 // newRegistry has the metrics of the program and of what the service holds.
 func newRegistry(r *repo.Repo, collections []config.Collection) registries {
-	common, public, debug := prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry()
+	common, public, named := prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "cms_build_info", Help: "Always 1; its labels tell the version.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
@@ -37,8 +37,8 @@ func newRegistry(r *repo.Repo, collections []config.Collection) registries {
 	build.Set(1)
 	common.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &contents{r})
 	public.MustRegister(&entries{repo: r, collections: collections})
-	debug.MustRegister(&entries{repo: r, collections: collections, named: true})
-	return registries{common, public, debug}
+	named.MustRegister(&entries{repo: r, collections: collections, named: true})
+	return registries{common, public, named}
 }
 
 // entries counts them when it is asked. The names of collections are not for
@@ -144,7 +144,7 @@ func (c *contents) Collect(ch chan<- prometheus.Metric) {
 // that has its name lead here, to read what this browser's machine tells.
 func debugHandler(reg registries) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", web.MetricsHandler(prometheus.Gatherers{reg.common, reg.debug}))
+	mux.Handle("GET /metrics", web.MetricsHandler(prometheus.Gatherers{reg.common, reg.named}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -54,7 +54,9 @@ type service struct {
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
 	inbound  *inbound.Receiver
-	pushing  *state.Lock // of the one service that pushes; nil when nobody does
+	pushing  *state.Lock   // of the one service that pushes; nil when nobody does
+	audits   *web.AuditLog // nil where none are kept
+	watch    *watch
 	floor    *web.Floor
 	front    *front
 	debug    *http.Server // nil unless it is asked for
@@ -140,7 +142,13 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
+	if c.Audit.Keep > 0 {
+		s.audits = web.NewAuditLog(s.state, c.Audit.Keep, log)
+	}
 	registry := newRegistry(s.repo, c.Collections)
+	s.watch = newWatch(s, c)
+	registry.common.MustRegister(s.watch)
+	registry.named.MustRegister(endpointsOf{s})
 	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
 		Sessions:     sessions,
@@ -150,6 +158,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Ready:        s.checks(),
 		Warnings:     s.warnings,
 		Logger:       log,
+		Audit:        s.audits,
 		Tracer:       s.tracer,
 		Proxies:      c.Server.TrustedProxies,
 		Origins:      c.Server.CORSOrigins,
@@ -351,7 +360,12 @@ func (s *service) run(ctx context.Context) error {
 	defer stopWriting()
 	defer stopDelivering()
 	defer stopTracing()
+	auditing, stopAuditing := context.WithCancel(background)
+	defer stopAuditing()
 
+	if s.audits != nil {
+		g.Go(func() error { return s.audits.Run(auditing) })
+	}
 	g.Go(func() error {
 		defer stopDelivering()
 		return s.repo.Run(writing)
@@ -364,6 +378,7 @@ func (s *service) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return s.tracer.Run(tracing) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
+	g.Go(func() error { return s.watch.run(ctx) })
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })
 	g.Go(func() error {
@@ -377,6 +392,7 @@ func (s *service) run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer stopWriting()
+		defer stopAuditing()
 		<-ctx.Done()
 		s.log.Info("stopping")
 		timeout, cancel := context.WithTimeout(background, shutdownTimeout)

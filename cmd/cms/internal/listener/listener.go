@@ -23,6 +23,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"cms/trace"
 	"cms/webhooks"
 )
 
@@ -292,14 +293,14 @@ func (l *Listener) build(ctx context.Context) {
 	began := time.Now()
 	if output, err := l.run(ctx, commit); err != nil {
 		reason := cmp.Or(webhooks.Reason(output), err.Error())
-		log.Error("the build failed", "commit", commit, "error", err, "duration", time.Since(began), "reason", reason)
+		log.Error("the build failed", "commit", commit, "error", err, trace.Duration(time.Since(began)), "reason", reason)
 		l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: reason})
 		return
 	}
 	l.mu.Lock()
 	l.built = commit
 	l.mu.Unlock()
-	log.Info("built", "commit", commit, "duration", time.Since(began))
+	log.Info("built", "commit", commit, trace.Duration(time.Since(began)))
 	found, missing := l.lookFor(ctx, entries)
 	l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
 	l.untold = l.nobody(e.Source)
