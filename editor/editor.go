@@ -151,6 +151,7 @@ func (e *Editor) routes() {
 		{pattern: "POST language", handle: e.chooseLanguage, anyone: true, body: smallForm},
 		{pattern: "GET account", handle: e.account},
 		{pattern: "POST account/password", handle: e.changePassword, body: smallForm},
+		{pattern: "POST account/sessions", name: "end-sessions", handle: e.endSessions, body: smallForm},
 		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
 		{pattern: "GET values/{collection}", handle: e.values},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -28,7 +30,7 @@ func (p *program) userCommand() *cobra.Command {
 		Short: "Manage the accounts of people who log in with a password",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(p.userAdd(), p.userPasswd(), p.userRole(), p.userDisable(), p.userList())
+	c.AddCommand(p.userAdd(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userList())
 	return c
 }
 
@@ -124,6 +126,56 @@ func (p *program) userDisable() *cobra.Command {
 	return c
 }
 
+func (p *program) userDelete() *cobra.Command {
+	return p.userWork(&cobra.Command{
+		Use:   "delete EMAIL",
+		Short: "Delete an account with its sessions; what it has written stays",
+		Long: "Deletes an account with all that is only its own: its sessions, and what it logs in with.\n" +
+			"Commits keep its name. Who logs in at an identity provider has a new account at the next\n" +
+			"login there: disable such an account instead.",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		return accounts.Delete(ctx, email)
+	})
+}
+
+func (p *program) userSessions() *cobra.Command {
+	var end bool
+	c := p.userWork(&cobra.Command{
+		Use:   "sessions EMAIL",
+		Short: "List the sessions of an account, or end them",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		if end {
+			ended, err := accounts.EndSessions(ctx, email)
+			if err == nil {
+				_, err = fmt.Fprintf(p.stdout, "ended sessions: %d\n", ended)
+			}
+			return err
+		}
+		all, err := accounts.Sessions(ctx, email)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "BEGAN\tLAST USE\tADDRESS\tBROWSER\tPROVIDER")
+		for _, s := range all {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", moment(s.Begun), moment(s.Used), orDash(s.Client.Address), orDash(printable(s.Client.Browser)), orDash(printable(s.Provider)))
+		}
+		return w.Flush()
+	})
+	c.Flags().BoolVar(&end, "end", false, "end them all")
+	return c
+}
+
+// moment is a time to the minute, in UTC.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02T15:04Z")
+}
+
+func orDash(s string) string { return cmp.Or(s, "-") }
+
 func (p *program) userList() *cobra.Command {
 	return p.userWork(&cobra.Command{
 		Use:   "list",
@@ -134,17 +186,14 @@ func (p *program) userList() *cobra.Command {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT")
+		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT\tLAST LOGIN")
 		for _, a := range all {
 			status := "active"
 			if a.Disabled {
 				status = "disabled"
 			}
-			issuer := a.Issuer
-			if issuer == "" {
-				issuer = "-"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status, printable(issuer), printable(a.Subject))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
+				orDash(printable(a.Issuer)), printable(a.Subject), moment(a.Login))
 		}
 		return w.Flush()
 	})
