@@ -39,6 +39,7 @@ type Account struct {
 	Issuer   string          // who vouches for the person; "" for an account with a password
 	Subject  string          // at the issuer, or else the account's id
 	Disabled bool
+	Invited  bool      // and has not chosen a password yet
 	Login    time.Time // the last one; zero for none
 }
 
@@ -144,7 +145,8 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled, Login: logins[a.ID]}
+		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled, Login: logins[a.ID],
+			Invited: a.Issuer == "" && a.Password == ""}
 	}
 	return all, nil
 }
@@ -152,7 +154,7 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 // Anyone says whether somebody can log in with a password.
 func (as *Accounts) Anyone(ctx context.Context) (bool, error) {
 	all, err := as.store.List(ctx)
-	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled }), err
+	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled && a.Password != "" }), err
 }
 
 // find is the one account that who means: by its address or, where several

@@ -62,17 +62,7 @@ func (e *Editor) changePassword(v *visit) error {
 		return web.NotFound()
 	}
 	password := form.Get("new")
-	fault := ""
-	switch err := auth.CheckPassword(password); {
-	case password != form.Get("again"):
-		fault = v.T("account.differ")
-	case errors.Is(err, auth.ErrPasswordShort):
-		fault = v.T("account.short", auth.MinPassword)
-	case errors.Is(err, auth.ErrPasswordLong):
-		fault = v.T("account.long", auth.MaxPassword)
-	case err != nil:
-		fault = v.T("account.odd")
-	}
+	fault := v.weak(password, form.Get("again"))
 	if fault != "" {
 		return e.showAccount(v, http.StatusUnprocessableEntity, fault)
 	}
@@ -91,4 +81,19 @@ func (e *Editor) changePassword(v *visit) error {
 	drop := e.web.Cookies().DropPage()
 	http.SetCookie(v.w, &drop)
 	return v.leadTo(Prefix + "login?changed=1")
+}
+
+// weak says why a password will not do that was typed twice, "" for one that will.
+func (v *visit) weak(password, again string) string {
+	switch err := auth.CheckPassword(password); {
+	case password != again:
+		return v.T("account.differ")
+	case errors.Is(err, auth.ErrPasswordShort):
+		return v.T("account.short", auth.MinPassword)
+	case errors.Is(err, auth.ErrPasswordLong):
+		return v.T("account.long", auth.MaxPassword)
+	case err != nil:
+		return v.T("account.odd")
+	}
+	return ""
 }

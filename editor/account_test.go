@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"cms/editor"
 )
 
 // TestSessions are shown to who has them, by their browsers, and end where that is asked
@@ -38,4 +41,44 @@ func TestSessions(t *testing.T) {
 	}
 	s.get(stranger, "account").want(http.StatusOK)
 	s.get(one, "account").want(http.StatusOK)
+}
+
+// TestLink is followed to choose a password, which says whose it is and refuses a weak one.
+func TestLink(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	token, err := s.accounts.Reset(t.Context(), "camille@example.org", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := s.stranger()
+	path := strings.TrimPrefix(editor.LinkPath(token), editor.Prefix)
+	s.get(stranger, "password?link=guessed").want(http.StatusNotFound, "Ce lien n’est plus valable").wantNot("example.org")
+	p := s.get(stranger, path).want(http.StatusOK, "Camille", "camille@example.org", "Au moins 12 caractères")
+	if p.header.Get("Referrer-Policy") != "no-referrer" {
+		t.Error("the link may be told to others as where one comes from")
+	}
+	for _, bad := range [][2]string{{"trop court", "trop court"}, {"une phrase de passe", "une autre phrase"}} {
+		f := p.form("password")
+		f.set("new", bad[0])
+		f.set("again", bad[1])
+		f.submit("").want(http.StatusUnprocessableEntity, "camille@example.org")
+	}
+	s.get(s.http, "").want(http.StatusOK) // nothing has happened yet
+	f := p.form("password")
+	f.set("new", "une phrase toute neuve")
+	f.set("again", "une phrase toute neuve")
+	if p := f.submit("").want(http.StatusSeeOther); p.header.Get("Location") != editor.Prefix+"login?changed=1" {
+		t.Errorf("leads to %s", p.header.Get("Location"))
+	}
+	f.submit("").want(http.StatusNotFound, "Ce lien n’est plus valable")
+	if p := s.get(s.http, ""); !strings.Contains(p.at, "/login") {
+		t.Errorf("a session from before is at %s", p.at)
+	}
+	l := s.get(stranger, "login").form("login")
+	l.set("email", "camille@example.org")
+	l.set("password", "une phrase toute neuve")
+	if p := l.submit("").want(http.StatusSeeOther); p.header.Get("Location") != editor.Prefix {
+		t.Errorf("the new password leads to %s", p.header.Get("Location"))
+	}
 }

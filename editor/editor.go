@@ -145,6 +145,8 @@ func (e *Editor) routes() {
 		{pattern: "POST login", handle: e.login, anyone: true, body: smallForm},
 		{pattern: "GET login/continue", handle: e.settle, anyone: true},
 		{pattern: "POST login/again", handle: e.loginAgain, anyone: true},
+		{pattern: "GET password", handle: e.linkPage, anyone: true},
+		{pattern: "POST password", name: "choose-password", handle: e.useLink, anyone: true, body: smallForm},
 		{pattern: "GET login/done", handle: e.loginDone},
 		{pattern: "GET session", handle: e.session, glance: true},
 		{pattern: "POST logout", handle: e.logout, anyone: true, body: smallForm},

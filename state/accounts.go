@@ -167,9 +167,10 @@ func (as Accounts) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// forget ends the sessions of an account and forgets its devices.
+// forget ends the sessions of an account, and the link by which it may get a password, and
+// forgets its devices.
 func (as Accounts) forget(ctx context.Context, tx *sql.Tx, id string) error {
-	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`} {
+	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM links WHERE account = ?`} {
 		if _, err := tx.ExecContext(ctx, as.db.Bind(statement), id); err != nil {
 			return fmt.Errorf("end the sessions of an account: %w", err)
 		}
@@ -214,7 +215,7 @@ func (as Accounts) SetDisabled(ctx context.Context, id string, disabled bool) er
 	return as.change(ctx, id, `UPDATE accounts SET disabled = ? WHERE id = ?`, truth(disabled))
 }
 
-// change updates an account, ends its sessions and forgets its devices.
+// change updates an account and forgets what it was logged in by.
 func (as Accounts) change(ctx context.Context, id, update string, value any) error {
 	return as.db.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, as.db.Bind(update), value, id)

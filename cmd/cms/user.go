@@ -30,7 +30,7 @@ func (p *program) userCommand() *cobra.Command {
 		Short: "Manage the accounts of people who log in with a password",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(p.userAdd(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userList())
+	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userList())
 	return c
 }
 
@@ -51,12 +51,19 @@ func (p *program) userWork(c *cobra.Command, all bool, work func(ctx context.Con
 		if err != nil {
 			return err
 		}
-		return p.withState(cmd.Context(), cfg, func(db *state.DB) error {
-			return work(cmd.Context(), auth.NewAccounts(db, slices.Sorted(maps.Keys(cfg.Auth.Roles))), strings.Join(args, ""))
+		return p.withAccounts(cmd.Context(), cfg, func(accounts *auth.Accounts) error {
+			return work(cmd.Context(), accounts, strings.Join(args, ""))
 		})
 	}
 	p.configFlag(c)
 	return c
+}
+
+// withAccounts works with the accounts of a configuration.
+func (p *program) withAccounts(ctx context.Context, c *config.Config, work func(*auth.Accounts) error) error {
+	return p.withState(ctx, c, func(db *state.DB) error {
+		return work(auth.NewAccounts(db, slices.Sorted(maps.Keys(c.Auth.Roles))))
+	})
 }
 
 func (p *program) userAdd() *cobra.Command {
@@ -189,8 +196,11 @@ func (p *program) userList() *cobra.Command {
 		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT\tLAST LOGIN")
 		for _, a := range all {
 			status := "active"
-			if a.Disabled {
+			switch {
+			case a.Disabled:
 				status = "disabled"
+			case a.Invited:
+				status = "invited"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
 				orDash(printable(a.Issuer)), printable(a.Subject), moment(a.Login))
