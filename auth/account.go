@@ -20,13 +20,14 @@ const AccountIssuer = "account"
 
 // Accounts are the people who log in with a password, as an operator sees them.
 type Accounts struct {
-	store state.Accounts
-	roles []string // those of the policy; an account can have no others
+	store    state.Accounts
+	sessions state.Sessions
+	roles    []string // those of the policy; an account can have no others
 }
 
 // NewAccounts are the accounts in db. Roles are those that an account may have.
 func NewAccounts(db *state.DB, roles []string) *Accounts {
-	return &Accounts{store: db.Accounts(), roles: roles}
+	return &Accounts{store: db.Accounts(), sessions: db.Sessions(), roles: roles}
 }
 
 // Account is a person who may log in.
@@ -38,6 +39,8 @@ type Account struct {
 	Issuer   string          // who vouches for the person; "" for an account with a password
 	Subject  string          // at the issuer, or else the account's id
 	Disabled bool
+	Invited  bool      // and has not chosen a password yet
+	Login    time.Time // the last one; zero for none
 }
 
 // Add makes an account.
@@ -116,9 +119,23 @@ func (as *Accounts) SetDisabled(ctx context.Context, email string, disabled bool
 	return as.store.SetDisabled(ctx, a.ID, disabled)
 }
 
+// Delete removes the account of email, with its sessions. Who logs in at an issuer has a
+// new one at the next login there.
+func (as *Accounts) Delete(ctx context.Context, email string) error {
+	a, err := as.find(ctx, email)
+	if err != nil {
+		return err
+	}
+	return as.store.Delete(ctx, a.ID)
+}
+
 // List are all accounts, ordered by address.
 func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 	stored, err := as.store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	logins, err := as.store.Logins(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +145,8 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled}
+		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled, Login: logins[a.ID],
+			Invited: a.Issuer == "" && a.Password == ""}
 	}
 	return all, nil
 }
@@ -136,7 +154,7 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 // Anyone says whether somebody can log in with a password.
 func (as *Accounts) Anyone(ctx context.Context) (bool, error) {
 	all, err := as.store.List(ctx)
-	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled }), err
+	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled && a.Password != "" }), err
 }
 
 // find is the one account that who means: by its address or, where several

@@ -111,6 +111,7 @@ type Session struct {
 type Attempt struct {
 	Email, Password string
 	From            netip.Addr // of the client
+	Agent           string     // what the client says it is: its header User-Agent
 	Device          string     // what Session.Device was in this browser, "" for none
 	Stay            bool       // ask for a session as [Sessions.Stay] prolongs it
 }
@@ -160,7 +161,7 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 			return nil, err
 		}
 	}
-	session, err := s.begin(ctx, account, Voucher{}, try.Stay)
+	session, err := s.begin(ctx, account, state.Session{Client: clientOf(try.From, try.Agent)}, try.Stay)
 	if err != nil || known {
 		return session, err
 	}
@@ -214,8 +215,9 @@ func (s *Sessions) rehash(ctx context.Context, a state.Account, password string)
 
 // Meet begins a session of someone for whom an issuer vouches, such as a
 // [Provider], which gives a voucher. The account is made when there is none, and takes
-// over what pr says. The error is ErrCredentials when it is disabled.
-func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Session, error) {
+// over what pr says. The error is ErrCredentials when it is disabled. It comes from an
+// address, by what says it is agent.
+func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher, from netip.Addr, agent string) (*Session, error) {
 	claims, err := claimsText(pr.Claims)
 	if err != nil {
 		return nil, fmt.Errorf("store an account: %w", err)
@@ -230,14 +232,14 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher) (*Sessio
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
 		return nil, &AttemptError{ErrCredentials, "the account is disabled", pr.Issuer + " " + pr.Subject}
 	}
-	return s.begin(ctx, account, by, false)
+	return s.begin(ctx, account, state.Session{Voucher: by, Client: clientOf(from, agent)}, false)
 }
 
-// begin starts a session with tokens that nobody has seen before. The error is
-// ErrCredentials where the account is not any more as it was found.
-func (s *Sessions) begin(ctx context.Context, account state.Account, by Voucher, stay bool) (*Session, error) {
+// begin starts a session with tokens that nobody has seen before, and what else is to be
+// stored. The error is ErrCredentials where the account is not any more as it was found.
+func (s *Sessions) begin(ctx context.Context, account state.Account, stored state.Session, stay bool) (*Session, error) {
 	now := time.Now()
-	stored := state.Session{ID: rand.Text(), Account: account.ID, EndsAt: now.Add(s.o.Lifetime), Voucher: by}
+	stored.ID, stored.Account, stored.EndsAt = rand.Text(), account.ID, now.Add(s.o.Lifetime)
 	issue := s.issue
 	if stay {
 		issue = s.issueStaying

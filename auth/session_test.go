@@ -409,7 +409,7 @@ func TestSessionsOfIssuersThatAreGone(t *testing.T) {
 	p := newPeople(t)
 	gone := false
 	p.Sessions.o.Vouches = func(issuer string) bool { return issuer == idp && !gone }
-	s, err := p.Meet(t.Context(), &Principal{Issuer: idp, Subject: "lea", Roles: []string{"editor"}}, Voucher{})
+	s, err := p.Meet(t.Context(), &Principal{Issuer: idp, Subject: "lea", Roles: []string{"editor"}}, Voucher{}, netip.Addr{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

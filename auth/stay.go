@@ -13,6 +13,9 @@ import (
 // lifetime of sessions. It is for pages, whose token is in a cookie that scripts do not
 // see; as a bearer token it counts for nothing.
 
+// tellUse is how exactly people are told when a session was last used.
+const tellUse = 10 * time.Minute
+
 // stays says whether a session is of that kind.
 func stays(s *state.Session) bool { return s.RefreshHash == "" }
 
@@ -32,7 +35,7 @@ func (s *Sessions) issueStaying(stored *state.Session, account state.Account, no
 
 // Stay is who a session that stays is of, and prolongs it; otherwise the error is
 // ErrNoSession. The database hears of it once in a quarter of the time that a session
-// may rest.
+// may rest, and in ten minutes.
 func (s *Sessions) Stay(ctx context.Context, token string) (*Principal, error) {
 	return s.staying(ctx, token, true)
 }
@@ -49,7 +52,7 @@ func (s *Sessions) staying(ctx context.Context, token string, prolong bool) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); prolong && until.Sub(stored.AccessUntil) > s.o.Idle/4 {
+	if until := earlier(now.Add(s.o.Idle), stored.EndsAt); prolong && until.Sub(stored.AccessUntil) > min(s.o.Idle/4, tellUse) {
 		if err := s.store.Prolong(ctx, stored.ID, until); err != nil {
 			return nil, err
 		}

@@ -180,7 +180,7 @@ func TestSettle(t *testing.T) {
 		sessions := sessionsOn(t, g.people, SessionOptions{Vouches: func(issuer string) bool { return !gone || issuer != idp }})
 		meet := func() *Session {
 			t.Helper()
-			s, err := sessions.Meet(t.Context(), &Principal{Issuer: idp, Subject: "lea", Name: "Léa", Roles: []string{"editor"}}, Voucher{Provider: "id", IDToken: "kept"})
+			s, err := sessions.Meet(t.Context(), &Principal{Issuer: idp, Subject: "lea", Name: "Léa", Roles: []string{"editor"}}, Voucher{Provider: "id", IDToken: "kept"}, netip.Addr{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -242,7 +242,7 @@ func (d *decoder) signing(s *Signing) {
 	if s.KeyFile == "" || !slices.Contains(signing.Formats(), s.Format) {
 		return // which is said already
 	}
-	private := d.contents(s.KeyFile, join(at, "key_file"))
+	private := d.private(s.KeyFile, join(at, "key_file"))
 	if len(bytes.TrimSpace(private)) == 0 {
 		return
 	}
@@ -293,7 +293,7 @@ func (d *decoder) ssh(r *Remote) {
 		}
 		return
 	}
-	if raw := d.contents(r.SSHKeyFile, join(at, "ssh_key_file")); len(raw) > 0 {
+	if raw := d.private(r.SSHKeyFile, join(at, "ssh_key_file")); len(raw) > 0 {
 		if _, err := ssh.ParsePrivateKey(raw); errors.As(err, new(*ssh.PassphraseMissingError)) {
 			d.add(join(at, "ssh_key_file"), "%s has a passphrase, which nobody is there to type; make a key of its own without (ssh-keygen -t ed25519 -N '')", r.SSHKeyFile)
 		} else if err != nil {
@@ -575,7 +575,7 @@ func (d *decoder) keys(is *Issuer, at []any, symmetric bool) {
 			d.add(join(at, given[0]), "names a secret of %d bytes; HS256 needs at least %d: make one with openssl rand -hex 32", len(is.Secret), auth.MinSecret)
 		}
 	case is.JWKSFile != "":
-		is.JWKS = d.contents(is.JWKSFile, join(at, "jwks_file"))
+		is.JWKS = d.keySet(is.JWKSFile, join(at, "jwks_file"))
 	default:
 		d.keysURL(is.JWKSURL, join(at, "jwks_url"))
 	}

@@ -49,6 +49,8 @@ type Config struct {
 	Preview     Preview      `yaml:"preview"`
 	YAML        string       `yaml:"yaml" default:"1.1" words:"yaml"` // by what the site reads front matter
 
+	Warnings []Problem // what is no mistake, and had better be otherwise
+
 	source source
 }
 

@@ -27,6 +27,8 @@ type decoder struct {
 	secrets Secrets
 	needed  []string // keys of what all secrets are read of
 	base    string   // the folder of the file, absolute: where relative paths begin
+
+	warnings []Problem
 }
 
 // place is a value to be filled and what is known of it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func LoadWith(path string, environ []string, secrets Secrets, needed ...string) 
 	if err := Report(d.found); err != nil {
 		return nil, err
 	}
-	c.source = d.source
+	c.source, c.Warnings = d.source, d.warnings
 	return c, nil
 }
 
@@ -194,7 +195,7 @@ func (d *decoder) secretOf(kind, env, file string, owner []any) Secret {
 		}
 		return Secret(value)
 	}
-	return Secret(strings.TrimRight(string(d.contents(file, join(owner, kind+"_file"))), "\r\n"))
+	return Secret(strings.TrimRight(string(d.private(file, join(owner, kind+"_file"))), "\r\n"))
 }
 
 // reads says which secrets are read of what stands at the path.
@@ -207,18 +208,62 @@ func (d *decoder) reads(owner []any) Secrets {
 	return d.secrets
 }
 
-// contents is what the file named by the key at path holds, nil where that is not read.
+// private is contents of a file that nobody else should read. Containers mount such files
+// so that everybody can, so that is a warning.
+func (d *decoder) private(name string, path []any) []byte {
+	b := d.contents(name, path)
+	if b != nil {
+		d.secluded(name, path)
+	}
+	return b
+}
+
+// keySet is contents of a key set, which is a secret if it can sign.
+func (d *decoder) keySet(name string, path []any) []byte {
+	b := d.contents(name, path)
+	if bytes.Contains(b, []byte(`"d"`)) || bytes.Contains(b, []byte(`"k"`)) {
+		d.secluded(name, path)
+	}
+	return b
+}
+
+// secluded warns of a file that others than its owner can read.
+func (d *decoder) secluded(name string, path []any) {
+	if mode, err := d.mode(name); err == nil && mode&0o044 != 0 {
+		d.warnings = append(d.warnings, Problem{Position: d.position(path), Key: key(path),
+			Detail: fmt.Sprintf("%s holds a secret and can be read by others (%04o); chmod 600 keeps it to its owner", d.resolve(name), mode)})
+	}
+}
+
+// mode is who may do what with a file that is named, where the system tells.
+func (d *decoder) mode(name string) (fs.FileMode, error) {
+	at, err := os.Stat(d.resolve(name))
+	if err != nil || runtime.GOOS == "windows" {
+		return 0, err
+	}
+	return at.Mode().Perm(), nil
+}
+
+// contents is what the file named by the key at path holds, nil where that is not read. On
+// it depends who is believed: one that anybody can write is refused.
 func (d *decoder) contents(name string, path []any) []byte {
 	reads := d.reads(path)
 	if reads == NoSecrets {
 		return nil
 	}
 	b, err := os.ReadFile(d.resolve(name))
+	var mode fs.FileMode
+	if err == nil {
+		mode, err = d.mode(name)
+	}
 	switch {
 	case err != nil && reads == GivenSecrets:
 		return nil
 	case err != nil:
 		d.add(path, "%s cannot be read: %v", d.resolve(name), reason(err))
+	case mode&0o002 != 0:
+		d.add(path, "%s can be written by anybody (%04o), and so is nobody's word; chmod 600 keeps it to its owner", d.resolve(name), mode)
+		return nil
 	case len(bytes.TrimSpace(b)) == 0:
 		d.add(path, "%s is empty", d.resolve(name))
 	}

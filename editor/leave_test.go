@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestLogoutAtProvider(t *testing.T) {
 	}
 	enter := func(v auth.Voucher) []*http.Cookie {
 		t.Helper()
-		begun, err := s.floor.Sessions().Meet(t.Context(), &auth.Principal{Issuer: id.URL, Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}}, v)
+		begun, err := s.floor.Sessions().Meet(t.Context(), &auth.Principal{Issuer: id.URL, Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}}, v, netip.Addr{}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

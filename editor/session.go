@@ -95,7 +95,7 @@ func (e *Editor) attempt(v *visit, email, password string) (s *auth.Session, sta
 	}
 	ctx := v.r.Context()
 	s, err = e.web.Sessions().Login(ctx, auth.Attempt{
-		Email: email, Password: password, From: web.CallOf(ctx).Address, Device: e.web.Cookies().Device(v.r), Stay: true,
+		Email: email, Password: password, From: web.CallOf(ctx).Address, Agent: v.r.UserAgent(), Device: e.web.Cookies().Device(v.r), Stay: true,
 	})
 	web.Blame(ctx, err)
 	many := (*auth.TooManyError)(nil)
@@ -259,63 +259,4 @@ func (e *Editor) keep(v *visit, name, value string) {
 	cookie := e.web.Cookies().Set(name, value, v.now.Add(year))
 	cookie.SameSite = http.SameSiteLaxMode
 	http.SetCookie(v.w, &cookie)
-}
-
-// accountView is the page about oneself.
-type accountView struct {
-	Theme    string
-	Password bool // can be changed here
-	Fault    string
-}
-
-func (e *Editor) account(v *visit) error {
-	return e.showAccount(v, http.StatusOK, "")
-}
-
-func (e *Editor) showAccount(v *visit, status int, fault string) error {
-	return e.show(v, status, "account", v.T("account.title"), "account", accountView{
-		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Fault: fault,
-	})
-}
-
-// changePassword gives the account of the caller another password, which ends all of its
-// sessions: so its owner logs in again.
-func (e *Editor) changePassword(v *visit) error {
-	form, err := e.form(v)
-	if err != nil {
-		return err
-	}
-	if e.o.Accounts == nil || v.caller.Issuer != auth.AccountIssuer {
-		return web.NotFound()
-	}
-	password := form.Get("new")
-	fault := ""
-	switch err := auth.CheckPassword(password); {
-	case password != form.Get("again"):
-		fault = v.T("account.differ")
-	case errors.Is(err, auth.ErrPasswordShort):
-		fault = v.T("account.short", auth.MinPassword)
-	case errors.Is(err, auth.ErrPasswordLong):
-		fault = v.T("account.long", auth.MaxPassword)
-	case err != nil:
-		fault = v.T("account.odd")
-	}
-	if fault != "" {
-		return e.showAccount(v, http.StatusUnprocessableEntity, fault)
-	}
-	_, status, fault, err := e.attempt(v, v.caller.Email, form.Get("old"))
-	switch {
-	case err != nil:
-		return err
-	case status == http.StatusTooManyRequests:
-		return e.showAccount(v, status, fault)
-	case fault != "":
-		return e.showAccount(v, http.StatusUnprocessableEntity, v.T("account.wrong"))
-	}
-	if err := e.o.Accounts.SetPassword(v.r.Context(), v.caller.Email, password); err != nil {
-		return err
-	}
-	drop := e.web.Cookies().DropPage()
-	http.SetCookie(v.w, &drop)
-	return v.leadTo(Prefix + "login?changed=1")
 }

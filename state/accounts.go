@@ -115,6 +115,69 @@ func (as Accounts) List(ctx context.Context) ([]Account, error) {
 	return all, nil
 }
 
+// BySubject is the account of whom an issuer knows by this subject, "" for accounts with a
+// password, or ErrUnknown.
+func (as Accounts) BySubject(ctx context.Context, issuer, subject string) (Account, error) {
+	return as.one(ctx, `issuer = ? AND subject = ?`, issuer, subject)
+}
+
+// Logins are when each account was last logged in to, by its id; not those that never were.
+func (as Accounts) Logins(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := as.db.reads.QueryContext(ctx, `SELECT id, login_at FROM accounts WHERE login_at > 0`)
+	if err != nil {
+		return nil, fmt.Errorf("list the last logins: %w", err)
+	}
+	defer rows.Close()
+	all := map[string]time.Time{}
+	for rows.Next() {
+		var (
+			id string
+			at int64
+		)
+		if err := rows.Scan(&id, &at); err != nil {
+			return nil, fmt.Errorf("list the last logins: %w", err)
+		}
+		all[id] = time.UnixMilli(at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the last logins: %w", err)
+	}
+	return all, nil
+}
+
+// Delete removes the account, and with it all that is only its own.
+func (as Accounts) Delete(ctx context.Context, id string) error {
+	return as.db.Tx(ctx, func(tx *sql.Tx) error {
+		if as.db.postgres { // so that no login stores a session meanwhile
+			if _, err := tx.ExecContext(ctx, `SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE`, id); err != nil {
+				return fmt.Errorf("delete an account: %w", err)
+			}
+		}
+		if err := as.forget(ctx, tx, id); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, as.db.Bind(`DELETE FROM accounts WHERE id = ?`), id)
+		if err != nil {
+			return fmt.Errorf("delete an account: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return fmt.Errorf("delete an account: %w", errors.Join(err, ErrUnknown))
+		}
+		return nil
+	})
+}
+
+// forget ends the sessions of an account, and the link by which it may get a password, and
+// forgets its devices.
+func (as Accounts) forget(ctx context.Context, tx *sql.Tx, id string) error {
+	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM links WHERE account = ?`} {
+		if _, err := tx.ExecContext(ctx, as.db.Bind(statement), id); err != nil {
+			return fmt.Errorf("end the sessions of an account: %w", err)
+		}
+	}
+	return nil
+}
+
 // SetPassword stores the hash of a new password, and ends the sessions of the
 // account. Nothing that was known before lets anybody in any more.
 func (as Accounts) SetPassword(ctx context.Context, id, hash string) error {
@@ -152,7 +215,7 @@ func (as Accounts) SetDisabled(ctx context.Context, id string, disabled bool) er
 	return as.change(ctx, id, `UPDATE accounts SET disabled = ? WHERE id = ?`, truth(disabled))
 }
 
-// change updates an account, ends its sessions and forgets its devices.
+// change updates an account and forgets what it was logged in by.
 func (as Accounts) change(ctx context.Context, id, update string, value any) error {
 	return as.db.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, as.db.Bind(update), value, id)
@@ -162,12 +225,7 @@ func (as Accounts) change(ctx context.Context, id, update string, value any) err
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return fmt.Errorf("change an account: %w", errors.Join(err, ErrUnknown))
 		}
-		for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`} {
-			if _, err := tx.ExecContext(ctx, as.db.Bind(statement), id); err != nil {
-				return fmt.Errorf("end the sessions of an account: %w", err)
-			}
-		}
-		return nil
+		return as.forget(ctx, tx, id)
 	})
 }
 

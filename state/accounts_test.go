@@ -322,3 +322,103 @@ func TestSessionsBesideChanges(t *testing.T) {
 		}
 	})
 }
+
+// An account that is deleted takes with it what is only its own, and nobody else's.
+func TestDelete(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		db := statetest.Open(t, address)
+		accounts, sessions, now := db.Accounts(), db.Sessions(), time.UnixMilli(1_800_000_000_000)
+		other := camille()
+		other.ID, other.Subject, other.Email = "C2", "C2", "louis@example.org"
+		for _, a := range []state.Account{camille(), other} {
+			if err := accounts.Add(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			s := state.Session{ID: "S" + a.ID, Account: a.ID, RefreshUntil: now.Add(time.Hour)}
+			if err := sessions.Begin(t.Context(), s, a.Password, now); err != nil {
+				t.Fatal(err)
+			}
+			if err := accounts.AddDevice(t.Context(), a.ID, "d"+a.ID, now.Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := accounts.Delete(t.Context(), "C1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := accounts.ByID(t.Context(), "C1"); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("got %v, want %v", err, state.ErrUnknown)
+		}
+		if _, _, err := sessions.Find(t.Context(), "SC1"); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("its session: got %v, want %v", err, state.ErrUnknown)
+		}
+		if err := sessions.Begin(t.Context(), state.Session{ID: "late", Account: "C1", RefreshUntil: now.Add(time.Hour)}, camille().Password, now); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("a login that was under way: got %v, want %v", err, state.ErrUnknown)
+		}
+		if err := accounts.Delete(t.Context(), "C1"); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("again: got %v, want %v", err, state.ErrUnknown)
+		}
+		if _, _, err := sessions.Find(t.Context(), "SC2"); err != nil {
+			t.Errorf("the session of another: %v", err)
+		}
+		if known, err := accounts.KnowsDevice(t.Context(), "C2", "dC2", now); err != nil || !known {
+			t.Errorf("the device of another is known: %t, %v", known, err)
+		}
+	})
+}
+
+// Sessions are listed with where and when they began, those that have not ended, and each
+// is ended by who has the account alone.
+func TestListSessions(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		db := statetest.Open(t, address)
+		accounts, sessions, now := db.Accounts(), db.Sessions(), time.UnixMilli(1_700_000_000_000)
+		if err := accounts.Add(t.Context(), camille()); err != nil {
+			t.Fatal(err)
+		}
+		if logins, err := accounts.Logins(t.Context()); err != nil || len(logins) != 0 {
+			t.Errorf("before a login: got %v, %v", logins, err)
+		}
+		begin := func(id string, at time.Time, from state.Client) {
+			t.Helper()
+			s := state.Session{ID: id, Account: "C1", RefreshUntil: now.Add(time.Hour), Client: from, Voucher: state.Voucher{Provider: "id", IDToken: "kept"}}
+			if err := sessions.Begin(t.Context(), s, camille().Password, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second := state.Client{Address: "192.0.2.1", Browser: "Firefox, Linux"}, state.Client{Address: "2001:db8::1"}
+		begin("S1", now, first)
+		begin("S2", now.Add(time.Minute), second)
+		want := []state.Active{
+			{ID: "S2", Begun: now.Add(time.Minute), Used: now.Add(time.Minute), Client: second, Provider: "id"},
+			{ID: "S1", Begun: now, Used: now, Client: first, Provider: "id"},
+		}
+		if got, err := sessions.Of(t.Context(), "C1", now); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+		if got, err := sessions.Of(t.Context(), "C1", now.Add(time.Hour)); err != nil || len(got) != 0 {
+			t.Errorf("those that have ended: got %+v, %v", got, err)
+		}
+		if logins, err := accounts.Logins(t.Context()); err != nil || !reflect.DeepEqual(logins, map[string]time.Time{"C1": now.Add(time.Minute)}) {
+			t.Errorf("last logins: got %v, %v", logins, err)
+		}
+		if err := sessions.Prolong(t.Context(), "S1", now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := sessions.Of(t.Context(), "C1", now); err != nil || len(got) != 2 || got[0].ID != "S1" || !got[0].Used.After(now) || !got[0].Begun.Equal(now) {
+			t.Errorf("the last used is not first: %+v, %v", got, err)
+		}
+		if ended, err := sessions.EndOf(t.Context(), "C2", "S1"); err != nil || ended {
+			t.Errorf("by another account: %t, %v", ended, err)
+		}
+		begin("S3", now, first)
+		if n, err := sessions.EndAllOf(t.Context(), "C1", "S1"); err != nil || n != 2 {
+			t.Errorf("all but one: ended %d, %v; want 2", n, err)
+		}
+		if ended, err := sessions.EndOf(t.Context(), "C1", "S1"); err != nil || !ended {
+			t.Errorf("got %t, %v; want that it ends", ended, err)
+		}
+		if _, _, err := sessions.Find(t.Context(), "S1"); !errors.Is(err, state.ErrUnknown) {
+			t.Errorf("got %v, want %v", err, state.ErrUnknown)
+		}
+	})
+}

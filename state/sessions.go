@@ -20,6 +20,22 @@ type Session struct {
 	EndsAt       time.Time // beyond which it cannot be refreshed
 
 	Voucher Voucher // that Begin is given and End gives back; Find leaves it out
+	Client  Client  // that Begin is given and Of gives back; Find leaves it out
+}
+
+// Client is where a session began.
+type Client struct {
+	Address string // "" where it is not known
+	Browser string // its name, "" where that is not known
+}
+
+// Active is a session that has not ended, as people are told of it.
+type Active struct {
+	ID       string
+	Begun    time.Time // zero where that is not known
+	Used     time.Time // about when, the last time; zero where that is not known
+	Client   Client
+	Provider string // where it began; "" for a login with a password
 }
 
 // Voucher is what is kept of a login at an identity provider for the logout there.
@@ -40,7 +56,7 @@ func (db *DB) Sessions() Sessions { return Sessions{db} }
 func (ss Sessions) Begin(ctx context.Context, s Session, password string, now time.Time) error {
 	lock := ""
 	if ss.db.postgres {
-		lock = " FOR SHARE" // a change of the account comes before this, or sees the session
+		lock = " FOR UPDATE" // a change of the account comes before this, or sees the session
 	}
 	err := ss.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, statement := range []string{`DELETE FROM sessions WHERE refresh_until < ?`, `DELETE FROM devices WHERE until_at < ?`} {
@@ -56,10 +72,14 @@ func (ss Sessions) Begin(ctx context.Context, s Session, password string, now ti
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+		_, err = tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token, begun_at, used_at, address, browser)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli(),
-			s.Voucher.Provider, s.Voucher.IDToken)
+			s.Voucher.Provider, s.Voucher.IDToken, now.UnixMilli(), now.UnixMilli(), s.Client.Address, s.Client.Browser)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, ss.db.Bind(`UPDATE accounts SET login_at = ? WHERE id = ?`), now.UnixMilli(), s.Account)
 		return err
 	})
 	if err != nil {
@@ -99,8 +119,8 @@ func (m more) Scan(dest ...any) error { return m.row.Scan(append(dest, m.dest...
 // Rotate gives the session the tokens of next, if its refresh token is still
 // the one with the hash old: of several who try at once, one succeeds.
 func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, error) {
-	n, err := ss.db.exec(ctx, `UPDATE sessions SET access_hash = ?, access_until = ?, refresh_hash = ?, refresh_until = ? WHERE id = ? AND refresh_hash = ?`,
-		next.AccessHash, next.AccessUntil.UnixMilli(), next.RefreshHash, next.RefreshUntil.UnixMilli(), next.ID, old)
+	n, err := ss.db.exec(ctx, `UPDATE sessions SET access_hash = ?, access_until = ?, refresh_hash = ?, refresh_until = ?, used_at = ? WHERE id = ? AND refresh_hash = ?`,
+		next.AccessHash, next.AccessUntil.UnixMilli(), next.RefreshHash, next.RefreshUntil.UnixMilli(), time.Now().UnixMilli(), next.ID, old)
 	if err != nil {
 		return false, fmt.Errorf("refresh a session: %w", err)
 	}
@@ -109,7 +129,8 @@ func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, 
 
 // Prolong has a session last until then, if it has not ended.
 func (ss Sessions) Prolong(ctx context.Context, id string, until time.Time) error {
-	if _, err := ss.db.exec(ctx, `UPDATE sessions SET access_until = ?, refresh_until = ? WHERE id = ?`, until.UnixMilli(), until.UnixMilli(), id); err != nil {
+	if _, err := ss.db.exec(ctx, `UPDATE sessions SET access_until = ?, refresh_until = ?, used_at = ? WHERE id = ?`,
+		until.UnixMilli(), until.UnixMilli(), time.Now().UnixMilli(), id); err != nil {
 		return fmt.Errorf("prolong a session: %w", err)
 	}
 	return nil
@@ -140,4 +161,60 @@ func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("end all sessions: %w", err)
 	}
 	return n, nil
+}
+
+// maxActive is how many sessions people are told of, the last ones used.
+const maxActive = 200
+
+// Of are the sessions of an account that have not ended, the last used first.
+func (ss Sessions) Of(ctx context.Context, account string, now time.Time) ([]Active, error) {
+	rows, err := ss.db.reads.QueryContext(ctx, ss.db.Bind(`SELECT id, begun_at, used_at, address, browser, provider FROM sessions
+		WHERE account = ? AND refresh_until > ? ORDER BY used_at DESC, id LIMIT ?`), account, now.UnixMilli(), maxActive)
+	if err != nil {
+		return nil, fmt.Errorf("list the sessions of an account: %w", err)
+	}
+	defer rows.Close()
+	var all []Active
+	for rows.Next() {
+		var (
+			a           Active
+			begun, used int64
+		)
+		if err := rows.Scan(&a.ID, &begun, &used, &a.Client.Address, &a.Client.Browser, &a.Provider); err != nil {
+			return nil, fmt.Errorf("list the sessions of an account: %w", err)
+		}
+		a.Begun, a.Used = maybeTime(begun), maybeTime(used)
+		all = append(all, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the sessions of an account: %w", err)
+	}
+	return all, nil
+}
+
+// EndOf ends one session of an account, and says whether there was one.
+func (ss Sessions) EndOf(ctx context.Context, account, id string) (bool, error) {
+	n, err := ss.db.exec(ctx, `DELETE FROM sessions WHERE account = ? AND id = ?`, account, id)
+	if err != nil {
+		return false, fmt.Errorf("end a session: %w", err)
+	}
+	return n > 0, nil
+}
+
+// EndAllOf ends the sessions of an account but the one with the id keep, and says how many
+// there were.
+func (ss Sessions) EndAllOf(ctx context.Context, account, keep string) (int64, error) {
+	n, err := ss.db.exec(ctx, `DELETE FROM sessions WHERE account = ? AND id <> ?`, account, keep)
+	if err != nil {
+		return 0, fmt.Errorf("end the sessions of an account: %w", err)
+	}
+	return n, nil
+}
+
+// maybeTime is a time that is zero where none was stored.
+func maybeTime(milliseconds int64) time.Time {
+	if milliseconds == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(milliseconds)
 }

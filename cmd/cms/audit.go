@@ -29,10 +29,10 @@ func (p *program) auditCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := clock()
 			var err error
-			if filter.Since, err = moment(since, now); err != nil {
+			if filter.Since, err = parseMoment(since, now); err != nil {
 				return &usageError{fmt.Errorf("--since: %w", err)}
 			}
-			if filter.Until, err = moment(until, now); err != nil {
+			if filter.Until, err = parseMoment(until, now); err != nil {
 				return &usageError{fmt.Errorf("--until: %w", err)}
 			}
 			if entry != "" {
@@ -70,9 +70,9 @@ func (p *program) auditCommand() *cobra.Command {
 	return c
 }
 
-// moment is a time that is given as a date of UTC, as RFC 3339 has it, or as how long ago
+// parseMoment is a time that is given as a date of UTC, as RFC 3339 has it, or as how long ago
 // it was; zero for "".
-func moment(s string, now time.Time) (time.Time, error) {
+func parseMoment(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}

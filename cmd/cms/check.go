@@ -92,6 +92,7 @@ const (
 	ruleOverlap   = "overlap"
 	ruleMissing   = "missing_folder"
 	ruleCrowded   = "crowded"
+	ruleReadable  = "readable_secret"
 )
 
 // A checked is what came of a check.
@@ -310,6 +311,9 @@ func (c *checked) surroundings(cfg *config.Config, s *site.Site, snap *repo.Snap
 	for _, m := range missing {
 		f := finding{Level: levelError, Rule: ruleMissing, File: m.File, Line: m.Line, Column: m.Column, Field: m.Key, Detail: m.Detail}
 		c.Findings = append(c.Findings, f)
+	}
+	for _, w := range cfg.Warnings {
+		c.Findings = append(c.Findings, finding{Level: levelWarning, Rule: ruleReadable, File: w.File, Line: w.Line, Column: w.Column, Field: w.Key, Detail: w.Detail})
 	}
 	in := map[string]int{}
 	for _, col := range collections {

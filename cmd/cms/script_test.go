@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -66,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"ready":   readyCommand,
 			"revoked": revokedCommand,
 			"await":   awaitCommand,
+			"choose":  chooseCommand,
 			"http":    httpCommand,
 			"events":  eventsCommand,
 			"fsck":    fsckCommand,
@@ -267,6 +269,23 @@ func revokedCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("the token is still accepted")
+}
+
+// chooseCommand follows a link of an invitation, chooses a password by it, and wants a status
+// at the end: choose FILE STATUS.
+func chooseCommand(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: choose file status")
+	}
+	link, err := url.Parse(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	const password = "une phrase choisie par Louis"
+	res, err := http.PostForm(link.Scheme+"://"+link.Host+link.Path, url.Values{"link": {link.Query().Get("link")}, "new": {password}, "again": {password}})
+	ts.Check(err)
+	res.Body.Close()
+	if fmt.Sprint(res.StatusCode) != args[1] {
+		ts.Fatalf("got %s, want %s", res.Status, args[1])
+	}
 }
 
 // waitReady asks until the service at addr is ready.

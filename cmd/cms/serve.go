@@ -30,6 +30,9 @@ func (p *program) serveCommand() *cobra.Command {
 			}
 			c.Repository.Create = c.Repository.Create || initial
 			log := newLogger(p.stderr, c.Log.Level, c.Log.Format)
+			for _, w := range c.Warnings {
+				log.Warn(w.String())
+			}
 			l, err := listen(cmd.Context(), c.Server.Listen)
 			if err != nil {
 				return err

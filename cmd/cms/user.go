@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -28,7 +30,7 @@ func (p *program) userCommand() *cobra.Command {
 		Short: "Manage the accounts of people who log in with a password",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(p.userAdd(), p.userPasswd(), p.userRole(), p.userDisable(), p.userList())
+	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userList())
 	return c
 }
 
@@ -49,12 +51,19 @@ func (p *program) userWork(c *cobra.Command, all bool, work func(ctx context.Con
 		if err != nil {
 			return err
 		}
-		return p.withState(cmd.Context(), cfg, func(db *state.DB) error {
-			return work(cmd.Context(), auth.NewAccounts(db, slices.Sorted(maps.Keys(cfg.Auth.Roles))), strings.Join(args, ""))
+		return p.withAccounts(cmd.Context(), cfg, func(accounts *auth.Accounts) error {
+			return work(cmd.Context(), accounts, strings.Join(args, ""))
 		})
 	}
 	p.configFlag(c)
 	return c
+}
+
+// withAccounts works with the accounts of a configuration.
+func (p *program) withAccounts(ctx context.Context, c *config.Config, work func(*auth.Accounts) error) error {
+	return p.withState(ctx, c, func(db *state.DB) error {
+		return work(auth.NewAccounts(db, slices.Sorted(maps.Keys(c.Auth.Roles))))
+	})
 }
 
 func (p *program) userAdd() *cobra.Command {
@@ -124,6 +133,56 @@ func (p *program) userDisable() *cobra.Command {
 	return c
 }
 
+func (p *program) userDelete() *cobra.Command {
+	return p.userWork(&cobra.Command{
+		Use:   "delete EMAIL",
+		Short: "Delete an account with its sessions; what it has written stays",
+		Long: "Deletes an account with all that is only its own: its sessions, and what it logs in with.\n" +
+			"Commits keep its name. Who logs in at an identity provider has a new account at the next\n" +
+			"login there: disable such an account instead.",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		return accounts.Delete(ctx, email)
+	})
+}
+
+func (p *program) userSessions() *cobra.Command {
+	var end bool
+	c := p.userWork(&cobra.Command{
+		Use:   "sessions EMAIL",
+		Short: "List the sessions of an account, or end them",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		if end {
+			ended, err := accounts.EndSessions(ctx, email)
+			if err == nil {
+				_, err = fmt.Fprintf(p.stdout, "ended sessions: %d\n", ended)
+			}
+			return err
+		}
+		all, err := accounts.Sessions(ctx, email)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "BEGAN\tLAST USE\tADDRESS\tBROWSER\tPROVIDER")
+		for _, s := range all {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", moment(s.Begun), moment(s.Used), orDash(s.Client.Address), orDash(printable(s.Client.Browser)), orDash(printable(s.Provider)))
+		}
+		return w.Flush()
+	})
+	c.Flags().BoolVar(&end, "end", false, "end them all")
+	return c
+}
+
+// moment is a time to the minute, in UTC.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02T15:04Z")
+}
+
+func orDash(s string) string { return cmp.Or(s, "-") }
+
 func (p *program) userList() *cobra.Command {
 	return p.userWork(&cobra.Command{
 		Use:   "list",
@@ -134,17 +193,17 @@ func (p *program) userList() *cobra.Command {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT")
+		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT\tLAST LOGIN")
 		for _, a := range all {
 			status := "active"
-			if a.Disabled {
+			switch {
+			case a.Disabled:
 				status = "disabled"
+			case a.Invited:
+				status = "invited"
 			}
-			issuer := a.Issuer
-			if issuer == "" {
-				issuer = "-"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status, printable(issuer), printable(a.Subject))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
+				orDash(printable(a.Issuer)), printable(a.Subject), moment(a.Login))
 		}
 		return w.Flush()
 	})

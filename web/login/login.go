@@ -57,7 +57,7 @@ func New(o Options) (*Logins, error) {
 func (l *Logins) Enter(ctx context.Context, r *http.Request, email, password string) (*auth.Session, error) {
 	s, err := l.sessions.Login(ctx, auth.Attempt{
 		Email: email, Password: password,
-		From: web.CallOf(ctx).Address, Device: l.web.Cookies().Device(r),
+		From: web.CallOf(ctx).Address, Agent: r.UserAgent(), Device: l.web.Cookies().Device(r),
 	})
 	if err != nil {
 		return nil, err

@@ -153,7 +153,7 @@ func (l *Logins) finish(ctx context.Context, r *http.Request, provider string) (
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.sessions.Meet(ctx, pr, by)
+	s, err := l.sessions.Meet(ctx, pr, by, web.CallOf(ctx).Address, r.UserAgent())
 	if err != nil {
 		return nil, err
 	}
