@@ -264,6 +264,7 @@ func (e *Editor) keep(v *visit, name, value string) {
 type accountView struct {
 	Theme    string
 	Password bool // can be changed here
+	Tokens   bool // can be made here
 	Fault    string
 }
 
@@ -273,7 +274,7 @@ func (e *Editor) account(v *visit) error {
 
 func (e *Editor) showAccount(v *visit, status int, fault string) error {
 	return e.show(v, status, "account", v.T("account.title"), "account", accountView{
-		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Fault: fault,
+		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Tokens: e.o.Tokens != nil, Fault: fault,
 	})
 }
 

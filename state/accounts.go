@@ -35,7 +35,7 @@ type Accounts struct{ db *DB }
 // Accounts are those in db.
 func (db *DB) Accounts() Accounts { return Accounts{db} }
 
-const accountColumns = `accounts.id, issuer, subject, email, name, roles, claims, password, disabled, created_at`
+const accountColumns = `accounts.id, issuer, subject, email, accounts.name, roles, claims, password, disabled, accounts.created_at`
 
 // Add stores a new account. The error is ErrTaken when there is one with a
 // password and the same address.
@@ -86,6 +86,12 @@ func (as Accounts) ByID(ctx context.Context, id string) (Account, error) {
 	return as.one(ctx, `id = ?`, id)
 }
 
+// BySubject is the account of whom an issuer, "" for none, knows by this subject, or
+// ErrUnknown.
+func (as Accounts) BySubject(ctx context.Context, issuer, subject string) (Account, error) {
+	return as.one(ctx, `issuer = ? AND subject = ?`, issuer, subject)
+}
+
 func (as Accounts) one(ctx context.Context, where string, args ...any) (Account, error) {
 	a, err := scanAccount(as.db.reads.QueryRowContext(ctx, as.db.Bind(`SELECT `+accountColumns+` FROM accounts WHERE `+where), args...))
 	if err != nil && !errors.Is(err, ErrUnknown) {
@@ -115,8 +121,8 @@ func (as Accounts) List(ctx context.Context) ([]Account, error) {
 	return all, nil
 }
 
-// SetPassword stores the hash of a new password, and ends the sessions of the
-// account. Nothing that was known before lets anybody in any more.
+// SetPassword stores the hash of a new password, and ends the sessions and the personal
+// tokens of the account. Nothing that was known before lets anybody in any more.
 func (as Accounts) SetPassword(ctx context.Context, id, hash string) error {
 	return as.change(ctx, id, `UPDATE accounts SET password = ? WHERE id = ?`, hash)
 }
@@ -147,12 +153,12 @@ func (as Accounts) SetRoles(ctx context.Context, id string, roles []string, clai
 	return nil
 }
 
-// SetDisabled shuts the account or opens it again, and ends its sessions.
+// SetDisabled shuts the account or opens it again, and ends its sessions and tokens.
 func (as Accounts) SetDisabled(ctx context.Context, id string, disabled bool) error {
 	return as.change(ctx, id, `UPDATE accounts SET disabled = ? WHERE id = ?`, truth(disabled))
 }
 
-// change updates an account, ends its sessions and forgets its devices.
+// change updates an account, ends its sessions and tokens and forgets its devices.
 func (as Accounts) change(ctx context.Context, id, update string, value any) error {
 	return as.db.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, as.db.Bind(update), value, id)
@@ -162,7 +168,7 @@ func (as Accounts) change(ctx context.Context, id, update string, value any) err
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return fmt.Errorf("change an account: %w", errors.Join(err, ErrUnknown))
 		}
-		for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`} {
+		for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM personal_tokens WHERE account = ?`} {
 			if _, err := tx.ExecContext(ctx, as.db.Bind(statement), id); err != nil {
 				return fmt.Errorf("end the sessions of an account: %w", err)
 			}
