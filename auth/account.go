@@ -157,6 +157,16 @@ func (as *Accounts) Anyone(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(all, func(a state.Account) bool { return a.Issuer == "" && !a.Disabled && a.Password != "" }), err
 }
 
+// Principal is whom the one account speaks for that who means: by its address or, where
+// several have the address or none, by its subject.
+func (as *Accounts) Principal(ctx context.Context, who string) (*Principal, error) {
+	a, err := as.find(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return principalOf(a)
+}
+
 // find is the one account that who means: by its address or, where several
 // have the address or none, by its subject.
 func (as *Accounts) find(ctx context.Context, who string) (state.Account, error) {

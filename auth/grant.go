@@ -10,7 +10,7 @@ import (
 	"cms/content"
 )
 
-// Grant is what a role may do in a collection, with media or with webhooks.
+// Grant is what a role may do in a collection, or with one of [Beside].
 type Grant struct {
 	Actions []Action
 
@@ -111,8 +111,11 @@ func (g Grant) check(target string) []error {
 			wrong("there is no action %q; use %s", a, actionNames())
 		}
 	}
-	if target == Webhooks && slices.ContainsFunc(g.Actions, func(a Action) bool { return a == Publish }) {
-		wrong("webhooks cannot be granted %s", Publish)
+	if (target == Webhooks || target == Repository) && g.Allows(Publish) {
+		wrong("%s cannot be granted %s", target, Publish)
+	}
+	if target == Repository && len(g.Actions) > 0 && !g.Allows(Read) {
+		wrong("there is no %q, without which nothing can be pushed", Read)
 	}
 	if beside(target) && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || len(g.Where) > 0) {
 		wrong("hide, read_only and where are for collections; media is limited by paths")

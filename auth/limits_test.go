@@ -87,3 +87,34 @@ func TestMintedLimits(t *testing.T) {
 		t.Errorf("got %+v, %v; want the limits %v", got, err, want)
 	}
 }
+
+// TestLimitsOfBoth: what two limits leave together, each leaves.
+func TestLimitsOfBoth(t *testing.T) {
+	narrow := Narrow([]string{"pages", Media}, []Action{Read, Update})
+	reading := Narrow(nil, []Action{Read})
+	for name, c := range map[string]struct {
+		l      Limits
+		a      Action
+		target string
+		want   bool
+	}{
+		"read of both":                 {narrow.and(reading), Read, "pages", true},
+		"update of one":                {narrow.and(reading), Update, "pages", false},
+		"a collection of one":          {narrow.and(reading), Read, "posts", false},
+		"media of both":                {reading.and(narrow), Read, Media, true},
+		"the repository of one":        {reading.and(narrow), Read, Repository, false},
+		"none and one":                 {Limits(nil).and(narrow), Update, "pages", true},
+		"one and none":                 {narrow.and(nil), Update, "posts", false},
+		"every and a collection":       {reading.and(Limits{"posts": {Read, Delete}}), Read, "posts", true},
+		"every and another collection": {reading.and(Limits{"posts": {Read, Delete}}), Read, "pages", false},
+		"reading the repository":       {reading, Read, Repository, true},
+		"writing it":                   {reading, Update, Repository, false},
+	} {
+		if got := c.l.Allow(c.a, c.target); got != c.want {
+			t.Errorf("%s: got %t, want %t", name, got, c.want)
+		}
+	}
+	if Limits(nil).and(nil) != nil {
+		t.Error("no limits together are some")
+	}
+}

@@ -49,10 +49,18 @@ const (
 	Media    = "media"    // the media folder
 	Webhooks = "webhooks" // the service's webhooks: endpoints, deliveries, deployments
 	Every    = "*"        // every collection that the role does not name, and nothing else
+
+	// Repository is the Git repository itself: Read is to clone it, Update to change files
+	// that are of no collection and no media, Create and Delete are about other branches
+	// and tags.
+	Repository = "repository"
 )
 
+// Beside are the names in roles that are of no collection.
+func Beside() []string { return []string{Media, Webhooks, Repository} }
+
 // beside says whether target is not a collection.
-func beside(target string) bool { return target == Media || target == Webhooks }
+func beside(target string) bool { return slices.Contains(Beside(), target) }
 
 // Policy says what each role may do. It never changes.
 type Policy struct {
@@ -60,7 +68,7 @@ type Policy struct {
 }
 
 // NewPolicy makes a policy of roles: for each role, and each collection,
-// [Media], [Webhooks] or [Every], what is granted. What it does not grant is refused. Who
+// one of [Beside] or [Every], what is granted. What it does not grant is refused. Who
 // may change a collection must be able to read it too, because the answer to a
 // change shows the entry. The error names everything that is wrong.
 func NewPolicy(roles map[string]map[string]Grant, collections []string) (*Policy, error) {
@@ -107,7 +115,7 @@ func (p *Policy) Grants(pr *Principal, collection string) []Grant {
 }
 
 // Can says whether one of pr's roles allows a in collection, for some entries
-// at least. The collection may also be [Media] or [Webhooks].
+// at least. The collection may also be one of [Beside].
 func (p *Policy) Can(pr *Principal, a Action, collection string) bool {
 	return slices.ContainsFunc(p.Grants(pr, collection), func(g Grant) bool { return g.Allows(a) })
 }

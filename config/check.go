@@ -42,6 +42,9 @@ func (d *decoder) check(c *Config) {
 	}
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
+	if c.Auth.Personal.Lifetime < time.Hour {
+		d.add([]any{"auth", "personal_tokens", "lifetime"}, "is less than an hour")
+	}
 	d.roles(c.Auth.Roles, c.Collections)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
@@ -341,7 +344,7 @@ func (d *decoder) collections(all []Collection) {
 	for i := range all {
 		c, at := &all[i], []any{"collections", i}
 		d.name(c.Name, join(at, "name"), slices.ContainsFunc(all[:i], func(o Collection) bool { return o.Name == c.Name }))
-		if c.Name == auth.Media || c.Name == auth.Webhooks {
+		if slices.Contains(auth.Beside(), c.Name) {
 			d.add(join(at, "name"), "%q has another meaning in roles; choose another name", c.Name)
 		}
 		c.Folder = d.folder(c.Folder, join(at, "folder"))
@@ -606,7 +609,7 @@ func (d *decoder) roles(roles map[string]map[string]Grant, collections []Collect
 				for field := range grant.Where {
 					d.field(field, collections[i], join(join(at, "where"), field))
 				}
-			case target != auth.Media && target != auth.Webhooks && target != auth.Every:
+			case target != auth.Every && !slices.Contains(auth.Beside(), target):
 				d.collection(target, at, collections)
 			}
 		}

@@ -218,6 +218,7 @@ type Media struct {
 type Auth struct {
 	Issuers  []Issuer `yaml:"issuers"`
 	Sessions Sessions `yaml:"sessions"`
+	Personal Personal `yaml:"personal_tokens"`
 	// Roles has, for each role and each collection, "media" or "*" (every other
 	// collection), what the role may do there.
 	Roles map[string]map[string]Grant `yaml:"roles"`
@@ -228,6 +229,11 @@ type Sessions struct {
 	Access   time.Duration `yaml:"access" default:"10m"`    // how long an access token is good for
 	Idle     time.Duration `yaml:"idle" default:"24h"`      // how long a session lasts without being refreshed
 	Lifetime time.Duration `yaml:"lifetime" default:"168h"` // how long it lasts at most
+}
+
+// Personal is about the tokens that people make for their programs.
+type Personal struct {
+	Lifetime time.Duration `yaml:"lifetime" default:"8760h"` // how long one lasts at most
 }
 
 // Login is how people log in at an issuer (OpenID Connect).

@@ -99,6 +99,7 @@ func TestLoadExample(t *testing.T) {
 				SecretEnv: "CMS_JWT_SECRET", RolesClaim: "roles", NameClaim: "name", EmailClaim: "email", Leeway: 10 * time.Second, Secret: secret,
 			}},
 			Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour},
+			Personal: Personal{Lifetime: 8760 * time.Hour},
 			Roles: map[string]map[string]Grant{
 				"editor": {
 					"consultations": {Actions: []string{"read", "create", "update", "delete", "publish"}},
@@ -153,7 +154,7 @@ func TestDefaults(t *testing.T) {
 			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
 			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
-			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}},
+			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}, Personal: Personal{Lifetime: 8760 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
 			Log:        Log{Format: "auto"},
 			Audit:      Audit{Keep: 2160 * time.Hour},

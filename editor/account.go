@@ -12,6 +12,7 @@ import (
 type accountView struct {
 	Theme    string
 	Password bool // can be changed here
+	Tokens   bool // can be made here
 	Fault    string
 	Sessions []auth.Active
 	Current  string // the id of the one that looks
@@ -23,7 +24,7 @@ func (e *Editor) account(v *visit) error {
 
 func (e *Editor) showAccount(v *visit, status int, fault string) error {
 	view := accountView{
-		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Fault: fault,
+		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Tokens: e.o.Tokens != nil, Fault: fault,
 		Current: auth.SessionID(e.web.Cookies().PageToken(v.r)),
 	}
 	var err error

@@ -196,6 +196,12 @@ func (w *secrets) doors() map[string][]asked {
 	post("look", "look", "collection", "consultations", "slug", "nous", "body", "# Été\n\n[x](../pages/index.md) ![](/img/b.png) ![](/img/prive/c.png)")
 	post("look", "look", "collection", "consultations", "slug", "eux-1", "body", "# Été")
 	post("account/theme", "account/theme", "theme", "dark")
+	get("account/tokens", "account/tokens")
+	for _, c := range []string{"pages", "legendes", "absente"} {
+		post("account/tokens", "account/tokens", "name", "x", "days", "7", "for", c)
+	}
+	post("account/tokens", "account/tokens", "name", "", "days", "7", "for", "consultations")
+	post("account/tokens/{id}/end", "account/tokens/X/end")
 	return all
 }
 

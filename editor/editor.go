@@ -40,6 +40,7 @@ type Options struct {
 	Providers []Provider            // where people can log in
 	Logins    *login.Logins         // that end at their providers too; nil for none
 	Accounts  *auth.Accounts        // for changes of passwords; nil for none
+	Tokens    *auth.PersonalTokens  // that people make for their programs; nil for none
 	Theme     fs.FS                 // theme.css, files that it names, templates of one's own; nil for none
 	Preview   Look                  // of texts
 	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
@@ -154,6 +155,9 @@ func (e *Editor) routes() {
 		{pattern: "GET account", handle: e.account},
 		{pattern: "POST account/password", handle: e.changePassword, body: smallForm},
 		{pattern: "POST account/sessions", name: "end-sessions", handle: e.endSessions, body: smallForm},
+		{pattern: "GET account/tokens", handle: e.tokens},
+		{pattern: "POST account/tokens", name: "make-token", handle: e.makeToken, body: smallForm},
+		{pattern: "POST account/tokens/{id}/end", name: "end-token", handle: e.endToken, body: smallForm},
 		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
 		{pattern: "GET values/{collection}", handle: e.values},

@@ -40,6 +40,7 @@ type service struct {
 	floor    *web.Floor
 	db       *state.DB
 	accounts *auth.Accounts
+	tokens   *auth.PersonalTokens
 }
 
 const password = "correct horse battery staple"
@@ -155,16 +156,17 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.tokens = auth.NewPersonalTokens(auth.PersonalOptions{State: db})
 	server := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + server.Listener.Addr().String()
-	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, PublicURL: s.url})
+	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, Personal: s.tokens, PublicURL: s.url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
 	s.floor = floor
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Keys: &keys, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
+	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Tokens: s.tokens, Keys: &keys, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
 	if err != nil {
 		t.Fatal(err)
 	}

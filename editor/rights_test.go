@@ -186,7 +186,7 @@ func TestOtherSites(t *testing.T) {
 	tip := s.Tip()
 	base := s.open(s.http, "velo").get("base")
 	for _, path := range []string{"entry/consultations/velo", "source/consultations/velo", "rename/consultations/velo", "delete/consultations/velo", "restore/consultations/velo", "new/consultations",
-		"logout", "login", "language", "account/theme", "account/password", "preview"} {
+		"logout", "login", "language", "account/theme", "account/password", "account/tokens", "account/tokens/X/end", "preview"} {
 		form := url.Values{"base": {base}, "revision": {base}, "f/title": {"X"}, "text": {"x"}, "to": {"x"}, "do": {"save"}, "language": {"en"}, "theme": {"dark"}}.Encode()
 		for _, from := range [][]string{
 			{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, {"Origin", "null", "Sec-Fetch-Site", "cross-site"},

@@ -145,8 +145,7 @@ func (s *Site) Collections(ctx context.Context, pr *auth.Principal) ([]Collectio
 	return cs, nil
 }
 
-// Permissions are what pr may do in each collection, with [auth.Media] and with
-// [auth.Webhooks]; for some entries at least. What pr may do nothing in is not there.
+// Permissions are what pr may do in each collection, and with each of [auth.Beside]; for some entries at least. What pr may do nothing in is not there.
 func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 	all := map[string][]auth.Action{}
 	add := func(target string) {
@@ -157,8 +156,9 @@ func (s *Site) Permissions(pr *auth.Principal) map[string][]auth.Action {
 	for _, c := range s.collections {
 		add(c.Name)
 	}
-	add(auth.Media)
-	add(auth.Webhooks)
+	for _, target := range auth.Beside() {
+		add(target)
+	}
 	return all
 }
 

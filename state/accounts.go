@@ -35,7 +35,7 @@ type Accounts struct{ db *DB }
 // Accounts are those in db.
 func (db *DB) Accounts() Accounts { return Accounts{db} }
 
-const accountColumns = `accounts.id, issuer, subject, email, name, roles, claims, password, disabled, created_at`
+const accountColumns = `accounts.id, issuer, subject, email, accounts.name, roles, claims, password, disabled, accounts.created_at`
 
 // Add stores a new account. The error is ErrTaken when there is one with a
 // password and the same address.
@@ -86,6 +86,12 @@ func (as Accounts) ByID(ctx context.Context, id string) (Account, error) {
 	return as.one(ctx, `id = ?`, id)
 }
 
+// BySubject is the account of whom an issuer, "" for none, knows by this subject, or
+// ErrUnknown.
+func (as Accounts) BySubject(ctx context.Context, issuer, subject string) (Account, error) {
+	return as.one(ctx, `issuer = ? AND subject = ?`, issuer, subject)
+}
+
 func (as Accounts) one(ctx context.Context, where string, args ...any) (Account, error) {
 	a, err := scanAccount(as.db.reads.QueryRowContext(ctx, as.db.Bind(`SELECT `+accountColumns+` FROM accounts WHERE `+where), args...))
 	if err != nil && !errors.Is(err, ErrUnknown) {
@@ -113,12 +119,6 @@ func (as Accounts) List(ctx context.Context) ([]Account, error) {
 		return nil, fmt.Errorf("list the accounts: %w", err)
 	}
 	return all, nil
-}
-
-// BySubject is the account of whom an issuer knows by this subject, "" for accounts with a
-// password, or ErrUnknown.
-func (as Accounts) BySubject(ctx context.Context, issuer, subject string) (Account, error) {
-	return as.one(ctx, `issuer = ? AND subject = ?`, issuer, subject)
 }
 
 // Logins are when each account was last logged in to, by its id; not those that never were.
@@ -167,10 +167,11 @@ func (as Accounts) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// forget ends the sessions of an account, and the link by which it may get a password, and
-// forgets its devices.
+// forget ends the sessions and tokens of an account, and the link by which it may get a
+// password, and forgets its devices.
 func (as Accounts) forget(ctx context.Context, tx *sql.Tx, id string) error {
-	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM links WHERE account = ?`} {
+	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM links WHERE account = ?`,
+		`DELETE FROM personal_tokens WHERE account = ?`} {
 		if _, err := tx.ExecContext(ctx, as.db.Bind(statement), id); err != nil {
 			return fmt.Errorf("end the sessions of an account: %w", err)
 		}
@@ -178,8 +179,8 @@ func (as Accounts) forget(ctx context.Context, tx *sql.Tx, id string) error {
 	return nil
 }
 
-// SetPassword stores the hash of a new password, and ends the sessions of the
-// account. Nothing that was known before lets anybody in any more.
+// SetPassword stores the hash of a new password, and ends the sessions and the personal
+// tokens of the account. Nothing that was known before lets anybody in any more.
 func (as Accounts) SetPassword(ctx context.Context, id, hash string) error {
 	return as.change(ctx, id, `UPDATE accounts SET password = ? WHERE id = ?`, hash)
 }
@@ -210,12 +211,12 @@ func (as Accounts) SetRoles(ctx context.Context, id string, roles []string, clai
 	return nil
 }
 
-// SetDisabled shuts the account or opens it again, and ends its sessions.
+// SetDisabled shuts the account or opens it again, and ends its sessions and tokens.
 func (as Accounts) SetDisabled(ctx context.Context, id string, disabled bool) error {
 	return as.change(ctx, id, `UPDATE accounts SET disabled = ? WHERE id = ?`, truth(disabled))
 }
 
-// change updates an account and forgets what it was logged in by.
+// change updates an account, ends its sessions and tokens and forgets its devices.
 func (as Accounts) change(ctx context.Context, id, update string, value any) error {
 	return as.db.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, as.db.Bind(update), value, id)

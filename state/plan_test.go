@@ -30,7 +30,8 @@ func TestPlans(t *testing.T) {
 			[]string{"webhook_deliveries_path (endpoint=? AND state=? AND path=?)"}},
 		"redeliver": {`SELECT d.id FROM webhook_deliveries d WHERE ` + redelivered + ` ORDER BY d.seq LIMIT ?`, []any{"site", 1, 2, 0, 9, 1},
 			[]string{"(endpoint=? AND seq>? AND seq<?)"}},
-		"session": {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
+		"session":        {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
+		"personal token": {findPersonalToken, []any{"h"}, []string{"(hash=?)"}},
 	} {
 		rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
 		if err != nil {

@@ -46,12 +46,15 @@ func (f *Floor) byToken(ctx context.Context, headers []string) (*auth.Principal,
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, NewProblem(http.StatusUnauthorized, say.New("Send a token: Authorization: Bearer …")).With("WWW-Authenticate", bearer)
 	}
-	return f.verifier.Verify(ctx, strings.TrimSpace(token))
+	return f.Token(ctx, strings.TrimSpace(token))
 }
 
-// Token is whom a token speaks for that came another way than as a bearer token, such as
-// the password of a Git client.
+// Token is whom a token speaks for, whichever way it came: as a bearer token, or as the
+// password of a Git client. It is one that an issuer has signed, or a personal one.
 func (f *Floor) Token(ctx context.Context, token string) (*auth.Principal, error) {
+	if f.personal != nil && strings.HasPrefix(token, auth.PersonalPrefix) {
+		return f.personal.Principal(ctx, token)
+	}
 	return f.verifier.Verify(ctx, token)
 }
 

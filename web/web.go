@@ -39,7 +39,8 @@ import (
 // Floor is what the doors of a service share.
 type Floor struct {
 	verifier    *auth.Verifier
-	sessions    *auth.Sessions // nil where nobody logs in
+	sessions    *auth.Sessions       // nil where nobody logs in
+	personal    *auth.PersonalTokens // nil where nobody has any
 	cookies     Cookies
 	crossOrigin *http.CrossOriginProtection
 	secure      bool // clients reach the service over TLS
@@ -67,8 +68,9 @@ type Floor struct {
 // Options are what a Floor is made of. The Verifier is required.
 type Options struct {
 	Verifier  *auth.Verifier
-	Sessions  *auth.Sessions // of people who log in; nil for bearer tokens alone
-	PublicURL string         // where clients reach the service
+	Sessions  *auth.Sessions       // of people who log in; nil for bearer tokens alone
+	Personal  *auth.PersonalTokens // that people make for their programs; nil where they make none
+	PublicURL string               // where clients reach the service
 
 	MaxBodyBytes int64          // of a request; 10 MiB when 0
 	BodyMemory   int64          // of the bodies of all requests, at once; 64 MiB when 0
@@ -103,6 +105,7 @@ func New(o Options) (*Floor, error) {
 	f := &Floor{
 		verifier:    o.Verifier,
 		sessions:    o.Sessions,
+		personal:    o.Personal,
 		cookies:     cookiesFor(o.PublicURL),
 		publicURL:   o.PublicURL,
 		crossOrigin: http.NewCrossOriginProtection(),

@@ -89,8 +89,8 @@ func New(o Options) *Document {
 			Schemas:   registry,
 			Responses: map[string]*huma.Response{},
 			SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
-				Type: "http", Scheme: "bearer", BearerFormat: "JWT",
-				Description: "A JSON Web Token of one of the configured issuers.",
+				Type: "http", Scheme: "bearer",
+				Description: "A JSON Web Token of a configured issuer, or a personal token (cms_pat_…).",
 			}, "session": {
 				Type: "apiKey", In: "cookie", Name: o.Cookie,
 				Description: "The session of someone who has logged in, where there is no Authorization header. Requests that change something need Origin or Sec-Fetch-Site, which browsers send.",

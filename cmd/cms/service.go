@@ -50,6 +50,7 @@ type service struct {
 	repo     *repo.Repo
 	site     *site.Site
 	verifier *auth.Verifier
+	personal *auth.PersonalTokens
 	hooks    *webhooks.Relay
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
@@ -91,15 +92,16 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		return nil, err
 	}
 	times := c.Auth.Sessions
+	vouches := func(issuer string) bool {
+		return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
+	}
 	sessions, err := auth.NewSessions(auth.SessionOptions{
-		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
-		Vouches: func(issuer string) bool {
-			return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
-		},
+		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log, Vouches: vouches,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.personal = auth.NewPersonalTokens(auth.PersonalOptions{State: s.state, Lifetime: c.Auth.Personal.Lifetime, Logger: log, Vouches: vouches})
 	flows, err := auth.OpenFlows(ctx, s.state)
 	if err != nil {
 		return nil, err
@@ -152,6 +154,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
 		Sessions:     sessions,
+		Personal:     s.personal,
 		PublicURL:    c.Server.PublicURL,
 		MaxBodyBytes: c.Server.MaxBodyBytes,
 		BodyMemory:   c.Server.BodyMemory,

@@ -63,7 +63,7 @@ func (p *program) tokenCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.AddCommand(p.revokeCommand())
+	c.AddCommand(p.revokeCommand(), p.personalCommand())
 	p.configFlag(c)
 	f := c.Flags()
 	f.StringVar(&issuer, "issuer", "", "the `issuer`, as configured (default: the only one that can sign)")
@@ -71,19 +71,19 @@ func (p *program) tokenCommand() *cobra.Command {
 	f.StringVar(&claims.Name, "name", "", "the `name` that commits show")
 	f.StringVar(&claims.Email, "email", "", "the `address` that commits show")
 	f.StringSliceVar(&claims.Roles, "role", nil, "a `role` of the configuration; may be repeated")
-	f.StringSliceVar(&collections, "collection", nil, "limit the token to this `collection`, or media; may be repeated")
+	f.StringSliceVar(&collections, "collection", nil, "limit the token to this `collection`, or media, webhooks or repository; may be repeated")
 	f.StringSliceVar(&actions, "action", nil, "limit the token to this `action`: read, create, update, delete or publish; may be repeated")
 	f.DurationVar(&claims.TTL, "ttl", time.Hour, "how long the token is valid")
 	return c
 }
 
-// limits are those of a token that is only for these actions in these
-// collections; naming none of either means all of them.
+// limits are those of a token that is only for these actions in these collections, as
+// [auth.Narrow] has them.
 func limits(c *config.Config, collections, actions []string) (auth.Limits, error) {
 	if len(collections) == 0 && len(actions) == 0 {
 		return nil, nil
 	}
-	known := []string{auth.Media, auth.Webhooks}
+	known := auth.Beside()
 	for _, col := range c.Collections {
 		known = append(known, col.Name)
 	}
@@ -99,20 +99,11 @@ func limits(c *config.Config, collections, actions []string) (auth.Limits, error
 		}
 		allowed = append(allowed, auth.Action(name))
 	}
-	if len(allowed) == 0 {
-		allowed = auth.Actions()
+	ofEntries := len(collections) == 0 || slices.ContainsFunc(collections, func(name string) bool { return !slices.Contains(auth.Beside(), name) })
+	if ofEntries && len(allowed) > 0 && !slices.Contains(allowed, auth.Read) {
+		return nil, errors.New("a token for entries needs --action read too: nothing can be edited or answered without it")
 	}
-	if len(collections) == 0 {
-		collections = []string{auth.Every, auth.Media, auth.Webhooks}
-	}
-	l := auth.Limits{}
-	for _, name := range collections {
-		if name != auth.Media && name != auth.Webhooks && !slices.Contains(allowed, auth.Read) {
-			return nil, errors.New("a token for entries needs --action read too: nothing can be edited or answered without it")
-		}
-		l[name] = allowed
-	}
-	return l, nil
+	return auth.Narrow(collections, allowed), nil
 }
 
 // revokeCommand revokes a token.

@@ -297,6 +297,7 @@ func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logi
 		Theme:   theme, Preview: editor.Look{BaseURL: c.Preview.BaseURL, Stylesheet: c.Preview.Stylesheet, Wrapper: c.Preview.HTML},
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers, Logins: logins,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
+		Tokens:   s.personal,
 		Keys:     &keys,
 		Builds:   builds{s.builds},
 		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
