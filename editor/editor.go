@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -80,7 +79,8 @@ type Editor struct {
 	log       *slog.Logger
 	mux       *http.ServeMux
 	words     map[string]*words
-	templates map[string]*template.Template
+	templates map[string]pages // by language
+	parts     *parts
 	assets    map[string]web.File
 	version   string // of the assets
 	themed    string // the version of the theme, "" for none
@@ -96,7 +96,7 @@ func New(o Options) (*Editor, error) {
 		return nil, errors.New("editor: a floor and a site are required")
 	}
 	e := &Editor{
-		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), present: newPresence(),
+		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), present: newPresence(), parts: newParts(),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
 	e.o.Zone = cmp.Or(o.Zone, time.UTC)
@@ -108,7 +108,7 @@ func New(o Options) (*Editor, error) {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	e.policy = policyFor(o.Preview.Stylesheet)
-	if e.templates, err = e.loadTemplates(); err != nil {
+	if err = e.loadTemplates(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	if o.Keys != nil {

@@ -2,6 +2,7 @@ package editor
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,13 +56,20 @@ type column struct {
 
 // row is an entry in a list.
 type row struct {
-	Entry *site.Entry
-	Title string
-	Cells []string
-	Thumb string // the address of a small image
-	State *stateView
-	Site  string // the address of its page there, "" where that is not known
+	Path, Slug string
+	Title      string
+	Cells      []cellView
+	Pick       bool   // it can be chosen
+	Thumbs     bool   // the list has images
+	Thumb      string // the address of a small image
+	State      *stateView
+	Site       string        // the address of its page there, "" where that is not known
+	At         template.HTML // when it was changed
+	By         string
 }
+
+// cellView is the value of a field in a list.
+type cellView struct{ Label, Text string }
 
 // list shows the entries of a collection.
 func (e *Editor) list(v *visit) error {
@@ -89,11 +97,15 @@ func (e *Editor) list(v *visit) error {
 	link := e.thumbs(v, view)
 	for _, entry := range page.Items {
 		r := e.row(v, &c.Schema, entry, view.Columns)
+		r.Pick = view.MayUpdate || view.MayDelete
 		if link != nil {
 			r.Thumb = link(entry)
 			view.Thumbs = view.Thumbs || r.Thumb != ""
 		}
 		view.Rows = append(view.Rows, r)
+	}
+	for i := range view.Rows {
+		view.Rows[i].Thumbs = view.Thumbs
 	}
 	if page.Next != "" {
 		view.Next = v.address(map[string]string{"cursor": page.Next})
@@ -169,13 +181,16 @@ func (v *visit) address(with map[string]string) string {
 }
 
 func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
-	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
+	r := row{
+		Path: refPath("entry", entry.Ref), Slug: entry.Slug.String(), Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry),
+		At: v.Time(entry.Updated.At), By: entry.Updated.Author.Name,
+	}
 	if e.o.Address != nil {
 		r.Site = e.o.Address(entry.Ref)
 	}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
-		r.Cells = append(r.Cells, v.Value(x))
+		r.Cells = append(r.Cells, cellView{c.Label, v.Value(x)})
 	}
 	return r
 }

@@ -2,15 +2,12 @@ package editor
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -22,9 +19,6 @@ import (
 	"cms/site"
 	"cms/web"
 )
-
-//go:embed templates/*.html
-var templateFiles embed.FS
 
 // page is what a template is given.
 type page struct {
@@ -54,79 +48,6 @@ type notice struct {
 	Text string
 }
 
-// loadTemplates reads the pages: each with the frame that all of them have.
-func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
-	funcs := template.FuncMap{
-		"asset":  e.assetPath,
-		"themed": e.themePath,
-		"entry":  func(r site.Ref) string { return refPath("entry", r) },
-		"at":     refPath,
-		"slug":   func(r site.Ref) string { return r.Slug.String() },
-		"text":   textOf,
-		"file":   func(name string) string { return Prefix + "file/" + (&url.URL{Path: name}).EscapedPath() },
-		"media":  func(name string) string { return Prefix + "media/" + (&url.URL{Path: name}).EscapedPath() },
-		"pair":   func(a, b any) []any { return []any{a, b} },
-		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
-		"avatar": initials,
-		"image":  IsImage,
-		"small":  thumbPath,
-		"about":  mediaPath,
-		"triple": func(a, b, c any) []any { return []any{a, b, c} },
-		"base":   path.Base,
-		"root":   func(m *mediaView) string { return libraryPath("", m.Choose, m.List) },
-
-		"extension": path.Ext,
-		"kind":      func(name string) string { return strings.ToUpper(strings.TrimPrefix(path.Ext(name), ".")) },
-	}
-	shared, err := fs.Glob(templateFiles, "templates/_*.html")
-	if err != nil {
-		return nil, err
-	}
-	frame, err := template.New("frame").Funcs(funcs).ParseFS(templateFiles, shared...)
-	if err != nil {
-		return nil, err
-	}
-	pages, err := fs.Glob(templateFiles, "templates/[^_]*.html")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*template.Template{}
-	for _, file := range pages {
-		t, err := frame.Clone()
-		if err == nil {
-			t, err = t.ParseFS(templateFiles, file)
-		}
-		if err == nil {
-			t, err = e.overrides(t, append(shared, file))
-		}
-		if err != nil {
-			return nil, err
-		}
-		all[strings.TrimSuffix(path.Base(file), ".html")] = t
-	}
-	return all, nil
-}
-
-// overrides reads the templates of the theme, in the place of the files of these names.
-func (e *Editor) overrides(t *template.Template, files []string) (*template.Template, error) {
-	if e.o.Theme == nil {
-		return t, nil
-	}
-	for _, file := range files {
-		_, err := fs.Stat(e.o.Theme, file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			t, err = t.ParseFS(e.o.Theme, file)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the theme: %w", err)
-		}
-	}
-	return t, nil
-}
-
 // refPath is the path of a page about an entry.
 func refPath(kind string, r site.Ref) string {
 	return Prefix + kind + "/" + url.PathEscape(r.Collection) + "/" + (&url.URL{Path: r.Slug.String()}).EscapedPath()
@@ -153,7 +74,7 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 	if p.Partial {
 		root = "main"
 	}
-	if err := e.templates[name].ExecuteTemplate(&b, root, p); err != nil {
+	if err := e.templates[v.language][name].ExecuteTemplate(&b, root, p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()

@@ -1,0 +1,98 @@
+package editor
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"html/template"
+	"reflect"
+	"strings"
+	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// parts keep what templates make of values that come again with most requests, such as the
+// rows of a list. A part is found by all that its template is given, so it is never old,
+// and nobody is shown what was made of what they do not see.
+type parts struct {
+	made *lru.Cache[[sha256.Size]byte, template.HTML]
+	size atomic.Int64 // bytes of all that was made
+}
+
+// How much of what was made is kept, and of how long parts, in bytes.
+const (
+	maxParts = 8 << 20
+	maxPart  = 64 << 10
+)
+
+func newParts() *parts {
+	p := &parts{}
+	p.made, _ = lru.NewWithEvict(maxParts/64, func(_ [sha256.Size]byte, html template.HTML) { p.size.Add(-int64(len(html))) }) // a positive size is no error
+	return p
+}
+
+// keep keeps a part, in the place of those that were not asked for lately.
+func (p *parts) keep(key [sha256.Size]byte, html template.HTML) {
+	if len(html) > maxPart {
+		return
+	}
+	if known, _ := p.made.ContainsOrAdd(key, html); known {
+		return
+	}
+	for p.size.Add(int64(len(html))) > maxParts {
+		p.made.RemoveOldest()
+		p.size.Add(-int64(len(html)))
+	}
+}
+
+// of is the function by which the templates of a page have a part of it made by the template
+// of this name. That is given the texts of the page and a value of strings, numbers, lists
+// and structures.
+func (p *parts) of(t *template.Template, w *words) func(name string, value any) (template.HTML, error) {
+	return func(name string, value any) (template.HTML, error) {
+		key := sha256.Sum256(written([]byte(w.language+"\x00"+name+"\x00"), reflect.ValueOf(value)))
+		if html, ok := p.made.Get(key); ok {
+			return html, nil
+		}
+		var b strings.Builder
+		if err := t.ExecuteTemplate(&b, name, []any{w, value}); err != nil {
+			return "", err
+		}
+		html := template.HTML(b.String()) //nolint:gosec // made by a template, which has escaped it
+		p.keep(key, html)
+		return html, nil
+	}
+}
+
+// written is a value as bytes, which no other value of its type has, behind b.
+func written(b []byte, v reflect.Value) []byte {
+	switch v.Kind() {
+	case reflect.String:
+		return append(binary.AppendUvarint(b, uint64(v.Len())), v.String()...)
+	case reflect.Bool:
+		if v.Bool() {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	case reflect.Int:
+		return binary.AppendVarint(b, v.Int())
+	case reflect.Slice:
+		b = binary.AppendUvarint(b, uint64(v.Len()))
+		for i := range v.Len() {
+			b = written(b, v.Index(i))
+		}
+		return b
+	case reflect.Struct:
+		for i := range v.NumField() {
+			b = written(b, v.Field(i))
+		}
+		return b
+	case reflect.Pointer:
+		if v.IsNil() {
+			return append(b, 0)
+		}
+		return written(append(b, 1), v.Elem())
+	}
+	panic(fmt.Sprintf("a part of a page is made of a %s", v.Type()))
+}
