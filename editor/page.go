@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -23,17 +24,22 @@ import (
 // page is what a template is given.
 type page struct {
 	*visit
+	Rail
 
 	Site    string // its name
 	Title   string
-	At      string // where in the navigation
 	Theme   string
-	Nav     []navItem
-	Media   bool // the caller may look at files
 	Path    string
 	Notice  *notice
 	Body    any // of the template's own kind
 	Partial bool
+}
+
+// Rail is where the caller can go.
+type Rail struct {
+	At    string // where they are
+	Nav   []navItem
+	Media bool // they may look at files
 }
 
 // navItem is a collection in the navigation.
@@ -61,7 +67,7 @@ func (e *Editor) show(v *visit, status int, name, title, at string, body any) er
 // showNoting answers with a page that says what was done before.
 func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *notice, body any) error {
 	p := &page{
-		visit: v, Site: e.o.Name, Title: title, At: at, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
+		visit: v, Rail: Rail{At: at}, Site: e.o.Name, Title: title, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
 		Partial: v.r.Header.Get("Sec-Fetch-Dest") == "empty" && v.r.Header.Get("X-Part") != "",
 	}
 	if v.caller != nil {
@@ -69,12 +75,14 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 			return err
 		}
 	}
-	var b bytes.Buffer
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
 	root := "frame"
 	if p.Partial {
 		root = "main"
 	}
-	if err := e.templates[v.language][name].ExecuteTemplate(&b, root, p); err != nil {
+	if err := e.templates[v.language][name].ExecuteTemplate(b, root, p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()
@@ -86,6 +94,9 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 	}
 	return nil
 }
+
+// buffers hold pages until they are whole: what fails midway is answered by another page.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // navigation fills in where the caller can go.
 func (e *Editor) navigation(p *page) error {
@@ -288,8 +299,8 @@ func (v *visit) Time(t time.Time) template.HTML {
 		return ""
 	}
 	t = t.In(v.zone)
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // each part is escaped
-		t.Format(time.RFC3339), template.HTMLEscapeString(v.exactly(t)), template.HTMLEscapeString(v.when(t))))
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" title="` + //nolint:gosec // each part is escaped
+		template.HTMLEscapeString(v.exactly(t)) + `">` + template.HTMLEscapeString(v.when(t)) + `</time>`)
 }
 
 func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }

@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"html/template"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -46,26 +49,45 @@ func (p *parts) keep(key [sha256.Size]byte, html template.HTML) {
 	}
 }
 
-// of is the function by which the templates of a page have a part of it made by the template
-// of this name. That is given the texts of the page and a value of strings, numbers, lists
-// and structures.
-func (p *parts) of(t *template.Template, w *words) func(name string, value any) (template.HTML, error) {
-	return func(name string, value any) (template.HTML, error) {
-		key := sha256.Sum256(written([]byte(w.language+"\x00"+name+"\x00"), reflect.ValueOf(value)))
-		if html, ok := p.made.Get(key); ok {
-			return html, nil
+// of is the function by which the templates of a page have parts of it made by the template
+// of this name: one for each value of a list, or one of another value. That is given the
+// texts of the page and a value of plain data.
+func (p *parts) of(t *template.Template, w *words) func(name string, values any) (template.HTML, error) {
+	return func(name string, values any) (template.HTML, error) {
+		all := reflect.ValueOf(values)
+		if all.Kind() != reflect.Slice {
+			return p.part(t, w, name, all)
 		}
 		var b strings.Builder
-		if err := t.ExecuteTemplate(&b, name, []any{w, value}); err != nil {
-			return "", err
+		for i := range all.Len() {
+			html, err := p.part(t, w, name, all.Index(i))
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(string(html))
 		}
-		html := template.HTML(b.String()) //nolint:gosec // made by a template, which has escaped it
-		p.keep(key, html)
-		return html, nil
+		return template.HTML(b.String()), nil //nolint:gosec // of parts, which are escaped
 	}
 }
 
-// written is a value as bytes, which no other value of its type has, behind b.
+func (p *parts) part(t *template.Template, w *words, name string, value reflect.Value) (template.HTML, error) {
+	key := sha256.Sum256(written([]byte(w.language+"\x00"+name+"\x00"), value))
+	if html, ok := p.made.Get(key); ok {
+		return html, nil
+	}
+	var b strings.Builder
+	if err := t.ExecuteTemplate(&b, name, []any{w, value.Interface()}); err != nil {
+		return "", err
+	}
+	html := template.HTML(b.String()) //nolint:gosec // made by a template, which has escaped it
+	p.keep(key, html)
+	return html, nil
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// written is a value as bytes, which no other value of its type has, behind b: of structures
+// the exported fields, which are what a template can read.
 func written(b []byte, v reflect.Value) []byte {
 	switch v.Kind() {
 	case reflect.String:
@@ -77,15 +99,24 @@ func written(b []byte, v reflect.Value) []byte {
 		return append(b, 0)
 	case reflect.Int:
 		return binary.AppendVarint(b, v.Int())
+	case reflect.Float64:
+		return binary.BigEndian.AppendUint64(b, math.Float64bits(v.Float()))
 	case reflect.Slice:
 		b = binary.AppendUvarint(b, uint64(v.Len()))
 		for i := range v.Len() {
 			b = written(b, v.Index(i))
 		}
 		return b
+	case reflect.Map:
+		return writtenMap(b, v)
 	case reflect.Struct:
+		if v.Type() == timeType {
+			return v.Interface().(time.Time).AppendFormat(b, time.RFC3339Nano)
+		}
 		for i := range v.NumField() {
-			b = written(b, v.Field(i))
+			if v.Type().Field(i).IsExported() {
+				b = written(b, v.Field(i))
+			}
 		}
 		return b
 	case reflect.Pointer:
@@ -93,6 +124,26 @@ func written(b []byte, v reflect.Value) []byte {
 			return append(b, 0)
 		}
 		return written(append(b, 1), v.Elem())
+	case reflect.Interface:
+		if v.IsNil() {
+			return append(b, 0)
+		}
+		return written(append(append(append(b, 1), v.Elem().Type().String()...), 0), v.Elem())
 	}
 	panic(fmt.Sprintf("a part of a page is made of a %s", v.Type()))
+}
+
+// writtenMap is a map from strings in the order of its keys.
+func writtenMap(b []byte, v reflect.Value) []byte {
+	keys := make([]string, 0, v.Len())
+	for _, key := range v.MapKeys() {
+		keys = append(keys, key.String())
+	}
+	slices.Sort(keys)
+	b = binary.AppendUvarint(b, uint64(len(keys)))
+	for _, key := range keys {
+		k := reflect.ValueOf(key)
+		b = written(written(b, k), v.MapIndex(k))
+	}
+	return b
 }

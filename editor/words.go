@@ -124,6 +124,7 @@ func (w *words) T(key string, args ...any) string {
 // differently from language to language, as numbers of four digits are.
 func between(pieces []string, args []any) (string, bool) {
 	var b strings.Builder
+	b.Grow(64)
 	for i, arg := range args {
 		b.WriteString(pieces[i])
 		switch arg := arg.(type) {
