@@ -251,6 +251,7 @@ type visit struct {
 	caller *auth.Principal // nil where nobody is logged in
 	now    time.Time
 	zone   *time.Location
+	days   map[dayNumber]string // that the page has named before; many have the same
 }
 
 // visit begins the answer to a request.

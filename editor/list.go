@@ -21,29 +21,36 @@ const pageSize = 50
 
 // listView is a list of entries. Its address holds all of its state.
 type listView struct {
+	Asked
 	Collection site.Collection
 	Label      string
 	Columns    []column
-	Choices    []choice // of columns
 	Rows       []row
 	Thumbs     bool // rows have images
 	Total      int
-	Text       string       // that is looked for
-	Filters    []filterView // those at hand
-	More       []filterView // others
-	Active     int          // how many of the others narrow the list
-	Faulty     string       // true or false where the valid or the others are asked for
-	Mine       bool         // those that the caller changed last are asked for
-	Next       string       // the address of the page behind; "" at the end
-	Paged      bool         // this is not the first page
-	First      string       // the address of the first page
-	Query      string       // what the address asks for, without the page
-	Export     string       // the address of it as a table
-	Filtered   bool         // not everything is asked for
+	Next       string // the address of the page behind; "" at the end
+	Paged      bool   // this is not the first page
+	First      string // the address of the first page
+	Query      string // what the address asks for, without the page
+	Export     string // the address of it as a table
+	Filtered   bool   // not everything is asked for
 	MayCreate  bool
 	MayUpdate  bool
 	MayDelete  bool
 	MaxBulk    int
+}
+
+// Asked is what a list is asked for, and can be.
+type Asked struct {
+	Text    string       // that is looked for
+	Sort    string       // the order; "" for that of the list
+	Choices []choice     // of columns
+	Filters []filterView // those at hand
+	More    []filterView // others
+	Active  int          // how many of the others narrow the list
+	Faulty  string       // true or false where the valid or the others are asked for
+	Known   bool         // there is an address by which the changes of the caller are known
+	Mine    bool         // those that the caller changed last are asked for
 }
 
 // column is a field in a list.
@@ -80,7 +87,7 @@ func (e *Editor) list(v *visit) error {
 	told := v.done()
 	asked := v.r.URL.Query()
 	view := &listView{
-		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "", MaxBulk: maxBulk,
+		Asked: Asked{Text: asked.Get("q"), Sort: asked.Get("sort"), Known: v.caller.Email != ""}, Collection: c, Label: v.label(c), Paged: asked.Get("cursor") != "", MaxBulk: maxBulk,
 		MayCreate: slices.Contains(c.Actions, auth.Create), MayUpdate: slices.Contains(c.Actions, auth.Update), MayDelete: slices.Contains(c.Actions, auth.Delete),
 	}
 	q := e.asked(v, view, asked)

@@ -306,7 +306,23 @@ func (v *visit) Time(t time.Time) template.HTML {
 func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }
 
 func (v *visit) day(t time.Time) string {
-	return v.T("time.day", dayOf(v, t), v.T("month."+strconv.Itoa(int(t.Month()))), strconv.Itoa(t.Year()))
+	y, m, d := t.Date()
+	is := v.days[dayNumber{y, m, d}]
+	if is == "" {
+		is = v.T("time.day", dayOf(v, t), v.T("month."+strconv.Itoa(int(m))), strconv.Itoa(y))
+		if v.days == nil {
+			v.days = map[dayNumber]string{}
+		}
+		v.days[dayNumber{y, m, d}] = is
+	}
+	return is
+}
+
+// dayNumber is a day of the calendar.
+type dayNumber struct {
+	year  int
+	month time.Month
+	day   int
 }
 
 func dayOf(v *visit, t time.Time) string {
@@ -382,9 +398,6 @@ func (v *visit) Value(x content.Value) string {
 
 // Safe is HTML that the site has made of what people wrote.
 func (v *visit) Safe(html string) template.HTML { return template.HTML(html) } //nolint:gosec // made safe where it was made
-
-// SortAsked is the order that a list was asked for.
-func (v *visit) SortAsked() string { return v.r.URL.Query().Get("sort") }
 
 // Size is a number of bytes as people say it.
 func (v *visit) Size(n int64) string {

@@ -54,13 +54,14 @@ func (p *parts) keep(key [sha256.Size]byte, html template.HTML) {
 // texts of the page and a value of plain data.
 func (p *parts) of(t *template.Template, w *words) func(name string, values any) (template.HTML, error) {
 	return func(name string, values any) (template.HTML, error) {
+		m := maker{p, t, w, name, nil}
 		all := reflect.ValueOf(values)
 		if all.Kind() != reflect.Slice {
-			return p.part(t, w, name, all)
+			return m.part(all)
 		}
 		var b strings.Builder
 		for i := range all.Len() {
-			html, err := p.part(t, w, name, all.Index(i))
+			html, err := m.part(all.Index(i))
 			if err != nil {
 				return "", err
 			}
@@ -70,17 +71,28 @@ func (p *parts) of(t *template.Template, w *words) func(name string, values any)
 	}
 }
 
-func (p *parts) part(t *template.Template, w *words, name string, value reflect.Value) (template.HTML, error) {
-	key := sha256.Sum256(written([]byte(w.language+"\x00"+name+"\x00"), value))
-	if html, ok := p.made.Get(key); ok {
+// maker makes parts by one template.
+type maker struct {
+	*parts
+	of    *template.Template
+	words *words
+	name  string
+	key   []byte // of the part before, whose room the next one takes
+}
+
+func (m *maker) part(value reflect.Value) (template.HTML, error) {
+	m.key = append(append(m.key[:0], m.words.language...), 0)
+	m.key = written(append(append(m.key, m.name...), 0), value)
+	key := sha256.Sum256(m.key)
+	if html, ok := m.made.Get(key); ok {
 		return html, nil
 	}
 	var b strings.Builder
-	if err := t.ExecuteTemplate(&b, name, []any{w, value.Interface()}); err != nil {
+	if err := m.of.ExecuteTemplate(&b, m.name, []any{m.words, value.Interface()}); err != nil {
 		return "", err
 	}
 	html := template.HTML(b.String()) //nolint:gosec // made by a template, which has escaped it
-	p.keep(key, html)
+	m.keep(key, html)
 	return html, nil
 }
 
