@@ -58,15 +58,15 @@ type Look struct {
 // Provider is an identity provider that people can log in at.
 type Provider struct{ Name, Label string }
 
-// Builds tell what became of commits.
+// Builds tell what became of edits, by their commits.
 type Builds interface {
-	Of(ctx context.Context, commit string) (Build, bool) // false where no build was ever reported
-	News(ctx context.Context) <-chan struct{}            // is closed when something was reported
+	Of(ctx context.Context, entry site.Ref, commit string) (Build, bool) // false where no build was ever reported
+	News(ctx context.Context) <-chan struct{}                            // is closed when something was reported
 }
 
-// Build is what became of a commit.
+// Build is what became of an edit.
 type Build struct {
-	State string // live, building, queued, failed or pending
+	State string // live, building, queued, failed, pending or, without the page of the entry, missing
 	At    time.Time
 	URL   string
 }

@@ -78,7 +78,7 @@ func TestCatalogues(t *testing.T) {
 // may follow.
 var made = map[string][]string{
 	"action.":       {"created", "updated", "deleted", "moved"},
-	"state.":        {"building", "queued", "pending"},
+	"state.":        {"building", "failed", "missing", "queued", "pending"},
 	"month.":        {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"},
 	"refusal.":      {"session", "forbidden", "missing", "conflict", "large", "slow", "unavailable", "unsure", "full", "fault", "malformed"},
 	"refusal.text.": {"session", "forbidden", "missing", "slow", "unavailable", "fault", "large", "full", "unsure"}, // the others have a text of their own
