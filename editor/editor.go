@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -60,15 +59,15 @@ type Look struct {
 // Provider is an identity provider that people can log in at.
 type Provider struct{ Name, Label string }
 
-// Builds tell what became of commits.
+// Builds tell what became of edits, by their commits.
 type Builds interface {
-	Of(ctx context.Context, commit string) (Build, bool) // false where no build was ever reported
-	News(ctx context.Context) <-chan struct{}            // is closed when something was reported
+	Of(ctx context.Context, entry site.Ref, commit string) (Build, bool) // false where no build was ever reported
+	News(ctx context.Context) <-chan struct{}                            // is closed when something was reported
 }
 
-// Build is what became of a commit.
+// Build is what became of an edit.
 type Build struct {
-	State string // live, building, queued, failed or pending
+	State string // live, building, queued, failed, pending or, without the page of the entry, missing
 	At    time.Time
 	URL   string
 }
@@ -81,7 +80,8 @@ type Editor struct {
 	log       *slog.Logger
 	mux       *http.ServeMux
 	words     map[string]*words
-	templates map[string]*template.Template
+	templates map[string]pages // by language
+	parts     *parts
 	assets    map[string]web.File
 	version   string // of the assets
 	themed    string // the version of the theme, "" for none
@@ -97,7 +97,7 @@ func New(o Options) (*Editor, error) {
 		return nil, errors.New("editor: a floor and a site are required")
 	}
 	e := &Editor{
-		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), present: newPresence(),
+		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), present: newPresence(), parts: newParts(),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
 	e.o.Zone = cmp.Or(o.Zone, time.UTC)
@@ -109,7 +109,7 @@ func New(o Options) (*Editor, error) {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	e.policy = policyFor(o.Preview.Stylesheet)
-	if e.templates, err = e.loadTemplates(); err != nil {
+	if err = e.loadTemplates(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	if o.Keys != nil {
@@ -258,6 +258,7 @@ type visit struct {
 	caller *auth.Principal // nil where nobody is logged in
 	now    time.Time
 	zone   *time.Location
+	days   map[dayNumber]string // that the page has named before; many have the same
 }
 
 // visit begins the answer to a request.

@@ -41,6 +41,7 @@ type service struct {
 	db       *state.DB
 	accounts *auth.Accounts
 	tokens   *auth.PersonalTokens
+	builds   builds
 }
 
 const password = "correct horse battery staple"
@@ -166,7 +167,7 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
 	s.floor = floor
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Tokens: s.tokens, Keys: &keys, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
+	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Tokens: s.tokens, Keys: &keys, Builds: &s.builds, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +178,19 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	s.http = s.logIn("camille")
 	return s
 }
+
+// builds are what became of entries, by their paths; of others nothing is known.
+type builds struct{ sync.Map }
+
+func (b *builds) Of(_ context.Context, ref site.Ref, _ string) (editor.Build, bool) {
+	is, ok := b.Load(ref.String())
+	if !ok {
+		return editor.Build{}, false
+	}
+	return is.(editor.Build), true
+}
+
+func (b *builds) News(context.Context) <-chan struct{} { return nil }
 
 // logIn is somebody who has logged in.
 func (s *service) logIn(who string) *http.Client {

@@ -160,7 +160,9 @@ func guessed(m content.Member) *content.Field {
 }
 
 // escaped is a reference token of a JSON Pointer.
-func escaped(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }
+func escaped(key string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+}
 
 // value is the control of a value, and what that becomes.
 func (f *form) value(field *content.Field, was content.Maybe, pointer string, path content.FieldPath) (*control, content.Maybe) {

@@ -2,11 +2,11 @@ package editor
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"cms/auth"
 	"cms/content"
@@ -20,29 +20,36 @@ const pageSize = 50
 
 // listView is a list of entries. Its address holds all of its state.
 type listView struct {
+	Asked
 	Collection site.Collection
 	Label      string
 	Columns    []column
-	Choices    []choice // of columns
 	Rows       []row
 	Thumbs     bool // rows have images
 	Total      int
-	Text       string       // that is looked for
-	Filters    []filterView // those at hand
-	More       []filterView // others
-	Active     int          // how many of the others narrow the list
-	Faulty     string       // true or false where the valid or the others are asked for
-	Mine       bool         // those that the caller changed last are asked for
-	Next       string       // the address of the page behind; "" at the end
-	Paged      bool         // this is not the first page
-	First      string       // the address of the first page
-	Query      string       // what the address asks for, without the page
-	Export     string       // the address of it as a table
-	Filtered   bool         // not everything is asked for
+	Next       string // the address of the page behind; "" at the end
+	Paged      bool   // this is not the first page
+	First      string // the address of the first page
+	Query      string // what the address asks for, without the page
+	Export     string // the address of it as a table
+	Filtered   bool   // not everything is asked for
 	MayCreate  bool
 	MayUpdate  bool
 	MayDelete  bool
 	MaxBulk    int
+}
+
+// Asked is what a list is asked for, and can be.
+type Asked struct {
+	Text    string       // that is looked for
+	Sort    string       // the order; "" for that of the list
+	Choices []choice     // of columns
+	Filters []filterView // those at hand
+	More    []filterView // others
+	Active  int          // how many of the others narrow the list
+	Faulty  string       // true or false where the valid or the others are asked for
+	Known   bool         // there is an address by which the changes of the caller are known
+	Mine    bool         // those that the caller changed last are asked for
 }
 
 // column is a field in a list.
@@ -55,13 +62,20 @@ type column struct {
 
 // row is an entry in a list.
 type row struct {
-	Entry *site.Entry
-	Title string
-	Cells []string
-	Thumb string // the address of a small image
-	State *stateView
-	Site  string // the address of its page there, "" where that is not known
+	Path, Slug string
+	Title      string
+	Cells      []cellView
+	Pick       bool   // it can be chosen
+	Thumbs     bool   // the list has images
+	Thumb      string // the address of a small image
+	State      *stateView
+	Site       string        // the address of its page there, "" where that is not known
+	At         template.HTML // when it was changed
+	By         string
 }
+
+// cellView is the value of a field in a list.
+type cellView struct{ Label, Text string }
 
 // list shows the entries of a collection.
 func (e *Editor) list(v *visit) error {
@@ -72,7 +86,7 @@ func (e *Editor) list(v *visit) error {
 	told := v.done()
 	asked := v.r.URL.Query()
 	view := &listView{
-		Collection: c, Label: v.label(c), Text: asked.Get("q"), Paged: asked.Get("cursor") != "", MaxBulk: maxBulk,
+		Asked: Asked{Text: asked.Get("q"), Sort: asked.Get("sort"), Known: v.caller.Email != ""}, Collection: c, Label: v.label(c), Paged: asked.Get("cursor") != "", MaxBulk: maxBulk,
 		MayCreate: slices.Contains(c.Actions, auth.Create), MayUpdate: slices.Contains(c.Actions, auth.Update), MayDelete: slices.Contains(c.Actions, auth.Delete),
 	}
 	q := e.asked(v, view, asked)
@@ -89,11 +103,15 @@ func (e *Editor) list(v *visit) error {
 	link := e.thumbs(v, view)
 	for _, entry := range page.Items {
 		r := e.row(v, &c.Schema, entry, view.Columns)
+		r.Pick = view.MayUpdate || view.MayDelete
 		if link != nil {
 			r.Thumb = link(entry)
 			view.Thumbs = view.Thumbs || r.Thumb != ""
 		}
 		view.Rows = append(view.Rows, r)
+	}
+	for i := range view.Rows {
+		view.Rows[i].Thumbs = view.Thumbs
 	}
 	if page.Next != "" {
 		view.Next = v.address(map[string]string{"cursor": page.Next})
@@ -169,13 +187,16 @@ func (v *visit) address(with map[string]string) string {
 }
 
 func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []column) row {
-	r := row{Entry: entry, Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry)}
+	r := row{
+		Path: refPath("entry", entry.Ref), Slug: entry.Slug.String(), Title: titleOf(s, entry.Fields, entry.Slug), State: e.state(v, entry),
+		At: v.Time(entry.Updated.At), By: entry.Updated.Author.Name,
+	}
 	if e.o.Address != nil {
 		r.Site = e.o.Address(entry.Ref)
 	}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
-		r.Cells = append(r.Cells, v.Value(x))
+		r.Cells = append(r.Cells, cellView{c.Label, v.Value(x)})
 	}
 	return r
 }
@@ -205,10 +226,15 @@ func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
 		}
 		return s
 	}
+	return e.published(v, entry.Ref, entry.Updated.Commit)
+}
+
+// published tells whether an edit of an entry is on the site; nil where nothing is known.
+func (e *Editor) published(v *visit, ref site.Ref, commit string) *stateView {
 	if e.o.Builds == nil {
 		return nil
 	}
-	b, ok := e.o.Builds.Of(v.r.Context(), entry.Updated.Commit)
+	b, ok := e.o.Builds.Of(v.r.Context(), ref, commit)
 	if !ok {
 		return nil
 	}
@@ -216,8 +242,8 @@ func (e *Editor) state(v *visit, entry *site.Entry) *stateView {
 	switch b.State {
 	case "live":
 		s.Kind, s.Text = "ok", v.since(b.At.In(v.zone))
-	case "failed":
-		s.Kind, s.Text = "bad", v.T("state.failed")
+	case "failed", "missing":
+		s.Kind, s.Text = "bad", v.T("state."+b.State)
 	default:
 		s.Kind, s.Text = "warn", v.T("state."+b.State)
 	}
@@ -341,123 +367,6 @@ func (e *Editor) find(v *visit) error {
 func begins(label, text string) bool {
 	label, text = strings.ToLower(label), strings.ToLower(text)
 	return strings.HasPrefix(label, text) || strings.Contains(label, " "+text)
-}
-
-// homeView is the first page.
-type homeView struct {
-	Collections []homeCollection
-	Mine        recentView
-	Others      recentView
-	Faulty      []recentItem // what is not as its schema expects, the first few
-	AllFaulty   int          // how many there are
-}
-
-type homeCollection struct {
-	Name, Label string
-	Total       int
-	MayCreate   bool
-}
-
-// recentView is what was changed lately, the newest first.
-type recentView struct {
-	ID, Title, None string
-	Items           []recentItem
-}
-
-type recentItem struct {
-	Ref   site.Ref
-	Title string
-	By    string // "" for the caller
-	At    time.Time
-	State *stateView
-}
-
-// How far back the first page looks, and how many entries it names of each kind.
-const (
-	maxRecent = 200
-	maxNamed  = 8
-)
-
-// home shows where to begin.
-func (e *Editor) home(v *visit) error {
-	ctx := v.r.Context()
-	collections, err := e.site.Collections(ctx, v.caller)
-	if err != nil {
-		return err
-	}
-	view := homeView{
-		Mine:   recentView{ID: "mine", Title: v.T("home.mine"), None: v.T("home.mine.none")},
-		Others: recentView{ID: "others", Title: v.T("home.others"), None: v.T("home.others.none")},
-	}
-	for _, c := range collections {
-		view.Collections = append(view.Collections, homeCollection{c.Name, v.label(c), c.Total, slices.Contains(c.Actions, auth.Create)})
-		faulty, total, err := e.faulty(v, c)
-		if err != nil {
-			return err
-		}
-		view.Faulty = append(view.Faulty, faulty...)
-		view.AllFaulty += total
-	}
-	if err := e.recent(v, &view); err != nil {
-		return err
-	}
-	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
-}
-
-// recent fills in what was changed lately and is still there: each entry once, by who
-// changed it last.
-func (e *Editor) recent(v *visit, view *homeView) error {
-	seen, err := e.site.Before(v.r.Context(), v.caller, "", "", maxRecent)
-	if err != nil {
-		return err
-	}
-	told := map[site.Ref]bool{}
-	for _, c := range seen.Changes {
-		slug, err := content.ParseSlug(c.Slug)
-		ref := site.Ref{Collection: c.Collection, Slug: slug}
-		if c.Collection == "" || err != nil || told[ref] {
-			continue
-		}
-		told[ref] = true
-		list := &view.Others
-		mine := c.Author.Email != "" && c.Author.Email == v.caller.Email
-		if mine {
-			list = &view.Mine
-		}
-		if len(list.Items) >= maxNamed {
-			continue
-		}
-		entry, err := e.site.Entry(v.r.Context(), v.caller, ref)
-		if isMissing(err) {
-			continue // it is gone, or has another name
-		}
-		if err != nil {
-			return err
-		}
-		one := recentItem{Ref: ref, Title: e.titleOf(v, entry), At: c.At, State: e.state(v, entry)}
-		if !mine {
-			one.By = c.Author.Name
-		}
-		list.Items = append(list.Items, one)
-	}
-	return nil
-}
-
-// faulty are the first entries of a collection that are not as its schema expects, and how
-// many there are.
-func (e *Editor) faulty(v *visit, c site.Collection) ([]recentItem, int, error) {
-	page, err := e.site.List(v.r.Context(), v.caller, c.Name, site.Query{Limit: maxNamed, Filters: faultyOnly})
-	if refused := (*site.Error)(nil); errors.As(err, &refused) {
-		return nil, 0, nil // nothing is told of what may not be read, or is still being read
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	var found []recentItem
-	for _, entry := range page.Items {
-		found = append(found, recentItem{Ref: entry.Ref, Title: titleOf(&c.Schema, entry.Fields, entry.Slug), State: e.state(v, entry)})
-	}
-	return found, page.Total, nil
 }
 
 // titleOf is what people know an entry by.

@@ -186,6 +186,9 @@ func (e *Editor) createEntry(v *visit) error {
 	}
 	f := &form{words: v.words, schema: &c.Schema, zone: v.zone, posted: posted}
 	_, fields := f.fields(model)
+	if posted.Get("do") == "address" {
+		return e.addressOf(v, c, fields)
+	}
 	draft := site.Draft{Fields: c.Schema.Coerce(fields), Body: restored(body, posted.Get("body"))}
 	if draft.Body != "" && !strings.HasSuffix(draft.Body, "\n") {
 		draft.Body += "\n"
@@ -226,6 +229,16 @@ func (e *Editor) createEntry(v *visit) error {
 		return err
 	}
 	return v.leadTo(path)
+}
+
+// addressOf answers with the slug that a new entry would get, for a script that shows it
+// while the title is typed; "" as long as none can be made.
+func (e *Editor) addressOf(v *visit, c site.Collection, fields *content.Object) error {
+	slug, err := e.site.NewSlug(v.caller, c.Name, c.Schema.Coerce(fields))
+	if told := (*site.Error)(nil); err != nil && !errors.As(err, &told) {
+		return err
+	}
+	return v.json(map[string]string{"slug": slug.String()})
 }
 
 // sourceView is the whole file of an entry.

@@ -8,6 +8,26 @@ import (
 	"cms/content"
 )
 
+// TestAddressWhileTyping: a script is told the slug that an entry gets, before it is made.
+func TestAddressWhileTyping(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: velo})
+	tip := s.Tip()
+	f := s.get(s.http, "new/consultations").form("new/consultations")
+	for title, want := range map[string]string{"L’été à vélo": "l-ete-a-velo", "Vélo": "velo-2", "": ""} {
+		f.set("f/title", title)
+		p := f.submit("address")
+		p.want(http.StatusOK)
+		if got := strings.TrimSpace(p.source); got != `{"slug":"`+want+`"}` {
+			t.Errorf("%q: %s, want %s", title, got, want)
+		}
+	}
+	if s.Tip() != tip {
+		t.Error("something was saved")
+	}
+	s.send(s.logIn("rene"), http.MethodPost, "/editor/new/consultations", "do=address&f%2Ftitle=V%C3%A9lo").want(http.StatusForbidden)
+}
+
 // TestCreate makes entries whose slug is made of the title, given, taken or wrong.
 func TestCreate(t *testing.T) {
 	t.Parallel()

@@ -2,17 +2,15 @@ package editor
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -23,23 +21,25 @@ import (
 	"cms/web"
 )
 
-//go:embed templates/*.html
-var templateFiles embed.FS
-
 // page is what a template is given.
 type page struct {
 	*visit
+	Rail
 
 	Site    string // its name
 	Title   string
-	At      string // where in the navigation
 	Theme   string
-	Nav     []navItem
-	Media   bool // the caller may look at files
 	Path    string
 	Notice  *notice
 	Body    any // of the template's own kind
 	Partial bool
+}
+
+// Rail is where the caller can go.
+type Rail struct {
+	At    string // where they are
+	Nav   []navItem
+	Media bool // they may look at files
 }
 
 // navItem is a collection in the navigation.
@@ -52,79 +52,6 @@ type navItem struct {
 type notice struct {
 	Kind string // ok, warn or bad
 	Text string
-}
-
-// loadTemplates reads the pages: each with the frame that all of them have.
-func (e *Editor) loadTemplates() (map[string]*template.Template, error) {
-	funcs := template.FuncMap{
-		"asset":  e.assetPath,
-		"themed": e.themePath,
-		"entry":  func(r site.Ref) string { return refPath("entry", r) },
-		"at":     refPath,
-		"slug":   func(r site.Ref) string { return r.Slug.String() },
-		"text":   textOf,
-		"file":   func(name string) string { return Prefix + "file/" + (&url.URL{Path: name}).EscapedPath() },
-		"media":  func(name string) string { return Prefix + "media/" + (&url.URL{Path: name}).EscapedPath() },
-		"pair":   func(a, b any) []any { return []any{a, b} },
-		"short":  func(commit string) string { return commit[:min(len(commit), 8)] },
-		"avatar": initials,
-		"image":  IsImage,
-		"small":  thumbPath,
-		"about":  mediaPath,
-		"triple": func(a, b, c any) []any { return []any{a, b, c} },
-		"base":   path.Base,
-		"root":   func(m *mediaView) string { return libraryPath("", m.Choose, m.List) },
-
-		"extension": path.Ext,
-		"kind":      func(name string) string { return strings.ToUpper(strings.TrimPrefix(path.Ext(name), ".")) },
-	}
-	shared, err := fs.Glob(templateFiles, "templates/_*.html")
-	if err != nil {
-		return nil, err
-	}
-	frame, err := template.New("frame").Funcs(funcs).ParseFS(templateFiles, shared...)
-	if err != nil {
-		return nil, err
-	}
-	pages, err := fs.Glob(templateFiles, "templates/[^_]*.html")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*template.Template{}
-	for _, file := range pages {
-		t, err := frame.Clone()
-		if err == nil {
-			t, err = t.ParseFS(templateFiles, file)
-		}
-		if err == nil {
-			t, err = e.overrides(t, append(shared, file))
-		}
-		if err != nil {
-			return nil, err
-		}
-		all[strings.TrimSuffix(path.Base(file), ".html")] = t
-	}
-	return all, nil
-}
-
-// overrides reads the templates of the theme, in the place of the files of these names.
-func (e *Editor) overrides(t *template.Template, files []string) (*template.Template, error) {
-	if e.o.Theme == nil {
-		return t, nil
-	}
-	for _, file := range files {
-		_, err := fs.Stat(e.o.Theme, file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			t, err = t.ParseFS(e.o.Theme, file)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the theme: %w", err)
-		}
-	}
-	return t, nil
 }
 
 // refPath is the path of a page about an entry.
@@ -140,7 +67,7 @@ func (e *Editor) show(v *visit, status int, name, title, at string, body any) er
 // showNoting answers with a page that says what was done before.
 func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *notice, body any) error {
 	p := &page{
-		visit: v, Site: e.o.Name, Title: title, At: at, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
+		visit: v, Rail: Rail{At: at}, Site: e.o.Name, Title: title, Theme: e.shade(v.r), Path: v.r.URL.RequestURI(), Notice: told, Body: body,
 		Partial: v.r.Header.Get("Sec-Fetch-Dest") == "empty" && v.r.Header.Get("X-Part") != "",
 	}
 	if v.caller != nil {
@@ -148,12 +75,14 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 			return err
 		}
 	}
-	var b bytes.Buffer
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
 	root := "frame"
 	if p.Partial {
 		root = "main"
 	}
-	if err := e.templates[name].ExecuteTemplate(&b, root, p); err != nil {
+	if err := e.templates[v.language][name].ExecuteTemplate(b, root, p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()
@@ -165,6 +94,9 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 	}
 	return nil
 }
+
+// buffers hold pages until they are whole: what fails midway is answered by another page.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // navigation fills in where the caller can go.
 func (e *Editor) navigation(p *page) error {
@@ -367,14 +299,30 @@ func (v *visit) Time(t time.Time) template.HTML {
 		return ""
 	}
 	t = t.In(v.zone)
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // each part is escaped
-		t.Format(time.RFC3339), template.HTMLEscapeString(v.exactly(t)), template.HTMLEscapeString(v.when(t))))
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" title="` + //nolint:gosec // each part is escaped
+		template.HTMLEscapeString(v.exactly(t)) + `">` + template.HTMLEscapeString(v.when(t)) + `</time>`)
 }
 
 func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }
 
 func (v *visit) day(t time.Time) string {
-	return v.T("time.day", dayOf(v, t), v.T("month."+strconv.Itoa(int(t.Month()))), strconv.Itoa(t.Year()))
+	y, m, d := t.Date()
+	is := v.days[dayNumber{y, m, d}]
+	if is == "" {
+		is = v.T("time.day", dayOf(v, t), v.T("month."+strconv.Itoa(int(m))), strconv.Itoa(y))
+		if v.days == nil {
+			v.days = map[dayNumber]string{}
+		}
+		v.days[dayNumber{y, m, d}] = is
+	}
+	return is
+}
+
+// dayNumber is a day of the calendar.
+type dayNumber struct {
+	year  int
+	month time.Month
+	day   int
 }
 
 func dayOf(v *visit, t time.Time) string {
@@ -450,9 +398,6 @@ func (v *visit) Value(x content.Value) string {
 
 // Safe is HTML that the site has made of what people wrote.
 func (v *visit) Safe(html string) template.HTML { return template.HTML(html) } //nolint:gosec // made safe where it was made
-
-// SortAsked is the order that a list was asked for.
-func (v *visit) SortAsked() string { return v.r.URL.Query().Get("sort") }
 
 // Size is a number of bytes as people say it.
 func (v *visit) Size(n int64) string {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -29,8 +31,9 @@ type words struct {
 	language string
 	printer  *message.Printer
 	has      map[string]bool
-	scripts  string            // those that scripts say, as JSON
-	plain    map[string]string // those without arguments
+	scripts  string              // those that scripts say, as JSON
+	plain    map[string]string   // those without arguments
+	pieces   map[string][]string // what stands around the arguments, of those that only put them in
 }
 
 // loadWords reads the catalogues.
@@ -42,14 +45,16 @@ func loadWords() (map[string]*words, error) {
 		if err != nil {
 			return nil, err
 		}
-		has, plain := make(map[string]bool, len(texts)), map[string]string{}
+		w := &words{language: name, has: make(map[string]bool, len(texts)), plain: map[string]string{}, pieces: map[string][]string{}}
 		tag := language.MustParse(name)
 		for key, text := range texts {
-			has[key] = true
+			w.has[key] = true
 			switch text := text.(type) {
 			case string:
-				if !strings.Contains(text, "%") {
-					plain[key] = text
+				if pieces := argument.Split(text, -1); !strings.Contains(text, "%") {
+					w.plain[key] = text
+				} else if !strings.Contains(strings.Join(pieces, ""), "%") {
+					w.pieces[key] = pieces
 				}
 				err = b.SetString(tag, key, text)
 			case map[string]any:
@@ -65,7 +70,8 @@ func loadWords() (map[string]*words, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[name] = &words{language: name, has: has, scripts: string(scripts), plain: plain}
+		w.scripts = string(scripts)
+		all[name] = w
 	}
 	for name, w := range all {
 		w.printer = message.NewPrinter(language.MustParse(name), message.Catalog(b))
@@ -97,12 +103,44 @@ func catalogue(language string) (map[string]any, error) {
 	return texts, nil
 }
 
-// T is the text of a key, with its arguments.
+// argument is what stands for an argument that is put in as it is.
+var argument = regexp.MustCompile(`%[sd]`)
+
+// T is the text of a key, with its arguments. There are many on a page, and formatting
+// takes its time: so most are put together here.
 func (w *words) T(key string, args ...any) string {
 	if text, ok := w.plain[key]; ok && len(args) == 0 {
-		return text // as many as there are on a page, formatting takes its time
+		return text
+	}
+	if pieces := w.pieces[key]; len(pieces) == len(args)+1 {
+		if text, ok := between(pieces, args); ok {
+			return text
+		}
 	}
 	return w.printer.Sprintf(message.Key(key, key), args...)
+}
+
+// between puts arguments between the pieces of a text; false where one is written
+// differently from language to language, as numbers of four digits are.
+func between(pieces []string, args []any) (string, bool) {
+	var b strings.Builder
+	b.Grow(64)
+	for i, arg := range args {
+		b.WriteString(pieces[i])
+		switch arg := arg.(type) {
+		case string:
+			b.WriteString(arg)
+		case int:
+			if arg < 0 || arg > 999 {
+				return "", false
+			}
+			b.WriteString(strconv.Itoa(arg))
+		default:
+			return "", false
+		}
+	}
+	b.WriteString(pieces[len(args)])
+	return b.String(), true
 }
 
 // Scripts are the texts that scripts say, as JSON.

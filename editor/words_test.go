@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/message"
+
 	"cms/advice"
 )
 
@@ -76,7 +78,7 @@ func TestCatalogues(t *testing.T) {
 // may follow.
 var made = map[string][]string{
 	"action.":       {"created", "updated", "deleted", "moved"},
-	"state.":        {"building", "queued", "pending"},
+	"state.":        {"building", "failed", "missing", "queued", "pending"},
 	"month.":        {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"},
 	"refusal.":      {"session", "forbidden", "missing", "conflict", "large", "slow", "unavailable", "unsure", "full", "fault", "malformed"},
 	"refusal.text.": {"session", "forbidden", "missing", "slow", "unavailable", "fault", "large", "full", "unsure"}, // the others have a text of their own
@@ -198,6 +200,34 @@ func TestFrenchTypography(t *testing.T) {
 		for form, text := range forms(t, text) {
 			if regexp.MustCompile(`'|\.\.\.| [:;!?]|\x{a0}`).MatchString(text) {
 				t.Errorf("%s %s in English: %q", key, form, text)
+			}
+		}
+	}
+}
+
+// TestTextsPutTogether: what words put together themselves is what formatting makes of it.
+func TestTextsPutTogether(t *testing.T) {
+	all, err := loadWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range all {
+		if len(w.pieces) < 50 {
+			t.Errorf("%s: only %d texts are put together", name, len(w.pieces))
+		}
+		texts, err := catalogue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key := range w.pieces {
+			for _, number := range []int{0, 1, 7, 999, 1000, -3, 1234567} {
+				var args []any
+				for _, is := range argument.FindAllString(texts[key].(string), -1) {
+					args = append(args, map[string]any{"%s": "l’été <b> %d", "%d": number}[is])
+				}
+				if got, want := w.T(key, args...), w.printer.Sprintf(message.Key(key, key), args...); got != want {
+					t.Errorf("%s: %s is %q, want %q", name, key, got, want)
+				}
 			}
 		}
 	}

@@ -32,16 +32,15 @@ func (s *Snapshot) File(p content.Path) (File, error) {
 		if err != nil {
 			return File{}, err
 		}
-		folder, err := parseFolder(tree, raw)
-		if err != nil {
-			return File{}, err
-		}
 		last := i == len(segments)-1
-		at, ok := folder.find(name, !last)
-		if !ok {
+		item, err := itemOf(raw, name, !last)
+		if err != nil {
+			return File{}, fmt.Errorf("tree %s: %w", tree, err)
+		}
+		if item == nil {
 			break
 		}
-		if item := folder.item(at); !last {
+		if !last {
 			tree = item.hash()
 		} else if f := item.file(); f.regular() {
 			return File{p, f.hash, f.mode, s.repo}, nil

@@ -296,6 +296,25 @@ func nextItem(raw []byte) (treeItem, error) {
 	return raw[:nul+21], nil
 }
 
+// itemOf is the item of this name in a tree, nil where there is none: for who looks for a
+// single one, without where all of them begin.
+func itemOf(raw []byte, name string, dir bool) (treeItem, error) {
+	for key := []byte(name); len(raw) > 0; {
+		item, err := nextItem(raw)
+		if err != nil {
+			return nil, err
+		}
+		switch c := compareNames(key, dir, item.name(), item.dir()); {
+		case c == 0:
+			return item, nil
+		case c < 0:
+			return nil, nil
+		}
+		raw = raw[len(item):]
+	}
+	return nil, nil
+}
+
 // normalized is the tree raw with its items in Git's order and each name once, the first
 // item of it, and without names that hold a slash, which are at no path: raw itself,
 // as Git makes them. Others can be pushed, and would be read

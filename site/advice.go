@@ -58,13 +58,6 @@ func newAdviceCache() adviceCache {
 	return adviceCache{kept}
 }
 
-// Advice is what could be better in a Markdown text, whose blocks are given as
-// [Site.Blocks] has them. The language is that of the text, "" where nobody says. Rules
-// that are off for the site stay off.
-func (s *Site) Advice(ctx context.Context, markdown string, page *preview.Page, language string) ([]advice.Finding, error) {
-	return advice.Check(ctx, markdown, page, advice.Options{Language: language, Off: s.adviceOff})
-}
-
 // AdviceOn is what could be better in an entry.
 func (s *Site) AdviceOn(ctx context.Context, pr *auth.Principal, ref Ref) (*EntryAdvice, error) {
 	acc, err := s.access(pr, ref.Collection, auth.Read)

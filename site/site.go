@@ -35,6 +35,7 @@ type Site struct {
 	preview     *preview.Renderer
 	adviceOff   []advice.Rule
 	advices     adviceCache
+	looks       looks
 	thumbs      thumbs
 	media       MediaOptions
 	language    string        // of the subjects of commits
@@ -87,6 +88,7 @@ func New(o Options) (*Site, error) {
 		preview:    preview.New(),
 		adviceOff:  o.AdviceOff,
 		advices:    newAdviceCache(),
+		looks:      newLooks(),
 		thumbs:     newThumbs(),
 		media:      o.Media,
 		language:   o.Language,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/auth"
 	"cms/content"
 	"cms/say"
 )
@@ -20,6 +21,20 @@ const maxNumber = len("-1000000000")
 func (acc *access) newSlug(fields *content.Object, now time.Time) (content.Slug, error) {
 	fields = acc.Schema.WithDefaults(acc.Schema.Coerce(fields))
 	return makeSlug(acc.Slugs, languageOf(acc.Collection), fields, acc.hides, now)
+}
+
+// NewSlug is the slug that an entry with these fields gets where it is created now, and
+// nobody gives one, as [Creating] makes it.
+func (s *Site) NewSlug(pr *auth.Principal, collection string, fields *content.Object) (content.Slug, error) {
+	acc, err := s.access(pr, collection, auth.Create)
+	if err != nil {
+		return content.Slug{}, err
+	}
+	base, err := acc.newSlug(fields, time.Now())
+	if err != nil {
+		return content.Slug{}, err
+	}
+	return s.unique.freeSlug(s.repo.View(), collection, base), nil
 }
 
 func makeSlug(pattern content.SlugPattern, language string, fields *content.Object, hides func(string) bool, now time.Time) (content.Slug, error) {

@@ -88,6 +88,10 @@ func (ss Sessions) Begin(ctx context.Context, s Session, password string, now ti
 	return nil
 }
 
+// findSession finds a session by its id. It is asked with each page.
+const findSession = `SELECT ` + accountColumns + `, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
+	FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ? AND disabled = 0`
+
 // Find gives the session and its account. The error is ErrUnknown when there is
 // no such session, or the account is disabled.
 func (ss Sessions) Find(ctx context.Context, id string) (Session, Account, error) {
@@ -95,8 +99,12 @@ func (ss Sessions) Find(ctx context.Context, id string) (Session, Account, error
 		s                                Session
 		accessUntil, refreshUntil, endAt int64
 	)
-	row := ss.db.reads.QueryRowContext(ctx, ss.db.Bind(`SELECT `+accountColumns+`, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
-		FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ? AND disabled = 0`), id)
+	var row *sql.Row
+	if ss.db.findSession != nil {
+		row = ss.db.findSession.QueryRowContext(ctx, id)
+	} else {
+		row = ss.db.reads.QueryRowContext(ctx, ss.db.Bind(findSession), id)
+	}
 	a, err := scanAccount(more{row, []any{&s.ID, &s.Account, &s.AccessHash, &accessUntil, &s.RefreshHash, &refreshUntil, &endAt}})
 	if errors.Is(err, ErrUnknown) {
 		return s, a, err

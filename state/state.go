@@ -42,6 +42,8 @@ type DB struct {
 	sql      *sql.DB
 	reads    *sql.DB // for statements that change nothing; on PostgreSQL the same
 	postgres bool
+
+	findSession *sql.Stmt // on SQLite, where to compile it is most of its work; pgx keeps what it has compiled
 }
 
 // Open opens the database at address and brings its tables up to date. The
@@ -77,6 +79,10 @@ func Open(ctx context.Context, address string) (*DB, error) {
 		}
 		db.reads.SetMaxOpenConns(maxReaders)
 		db.reads.SetMaxIdleConns(maxReaders)
+		if db.findSession, err = db.reads.PrepareContext(ctx, findSession); err != nil {
+			db.Close()
+			return nil, fmt.Errorf("state: %w", err)
+		}
 	}
 	return db, nil
 }

@@ -476,6 +476,7 @@ func everyField(u *user) {
 		u.Error("a field that nobody may set can be")
 	}
 	u.fill(`#body`, "Le texte.")
+	u.says(u.word("js.made", "tous-les-champs"))
 	u.fill(`#slug`, slug)
 	u.save()
 	const want = `---

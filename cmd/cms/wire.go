@@ -339,8 +339,8 @@ func pagesOf(c *config.Config) (func(site.Ref) string, error) {
 type builds struct{ *webhooks.Deployments }
 
 // Of implements [editor.Builds].
-func (b builds) Of(ctx context.Context, commit string) (editor.Build, bool) {
-	d, ok := b.Deployments.Of(ctx, commit)
+func (b builds) Of(ctx context.Context, entry site.Ref, commit string) (editor.Build, bool) {
+	d, ok := b.OfEntry(ctx, entry.String(), commit)
 	return editor.Build{State: d.State, At: d.At, URL: d.URL}, ok
 }
 

@@ -1,5 +1,6 @@
 // The form of an entry: what changed is marked and counted, lists are changed in place,
 // and the preview follows the text.
+import { addressed } from './address.js'
 import { combobox } from './combobox.js'
 import { drags } from './drag.js'
 import { keep } from './draft.js'
@@ -269,6 +270,7 @@ if (!body.readOnly) {
 }
 for (const input of form.querySelectorAll('[data-reference]')) refer(input)
 if (form.dataset.watch) watch(form)
+addressed(form, say)
 
 document.addEventListener('keydown', e => {
 	if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === 's') {
