@@ -23,9 +23,9 @@ type SetAside struct {
 	ID         string    `json:"id" example:"3f786850e387"`
 	Collection string    `json:"collection" example:"consultations"`
 	Slug       string    `json:"slug" example:"plan-velo"`
-	Base       string    `json:"base,omitempty" doc:"The revision that both sides began with, if there was one."`
-	Aside      string    `json:"aside,omitempty" doc:"The revision that was set aside; absent if that was a deletion."`
-	Branch     string    `json:"branch,omitempty" doc:"The revision that stayed; absent if the entry was deleted at the Git host."`
+	Base       string    `json:"base,omitempty" doc:"What both sides began with."`
+	Aside      string    `json:"aside,omitempty" doc:"The revision that was set aside; absent for a deletion."`
+	Branch     string    `json:"branch,omitempty" doc:"The revision that stayed; absent for a deletion."`
 	Commit     string    `json:"commit" doc:"That made the version that was set aside."`
 	Author     Person    `json:"author"`
 	At         time.Time `json:"at"`

@@ -201,10 +201,9 @@ var headersOf = map[int][][2]string{
 // refused is the reference to the answer that a problem of a status is, which all
 // operations share; of 0 it stands for any other.
 func (d *Document) refused(status int) string {
-	name, text := "OtherProblem", "Any other problem."
+	name, text := "Error", "Any other problem."
 	if status != 0 {
-		text = http.StatusText(status)
-		name = strings.NewReplacer(" ", "", "-", "").Replace(text)
+		name, text = "Error"+strconv.Itoa(status), http.StatusText(status) // short, as each operation has a dozen of them
 	}
 	if d.api.Components.Responses[name] == nil {
 		r := &huma.Response{
