@@ -321,7 +321,7 @@ func (d *Document) shareParameters() error {
 	d.api.Components.Parameters = map[string]*huma.Param{}
 	for _, text := range slices.Sorted(maps.Keys(uses)) {
 		if all := uses[text]; len(all) > 1 {
-			const suffix = "Parameter" // as generators name types after components of any kind
+			const suffix = "Arg" // as generators name types after components of any kind
 			name := (*all[0]).Name + suffix
 			for n := 2; d.api.Components.Parameters[name] != nil; n++ {
 				name = (*all[0]).Name + suffix + strconv.Itoa(n)
