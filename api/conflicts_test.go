@@ -72,6 +72,17 @@ func TestConflicts(t *testing.T) {
 	if got, want := strings.Join(told, ", "), "bbbbbbbbbbbb consultations/deux, dddddddddddd consultations/quatre, cccccccccccc consultations/trois, aaaaaaaaaaaa consultations/un"; got != want {
 		t.Errorf("conflicts: got %s, want %s", got, want)
 	}
+	var entry struct {
+		Valid    bool
+		Problems []struct{ Rule, Detail string }
+	}
+	s.until("the problem of what was set aside", func() bool {
+		s.operateAs(s.token, entryPath("un"), &entry)
+		return len(entry.Problems) == 1
+	})
+	if p := entry.Problems; !entry.Valid || p[0].Rule != "set_aside" || !strings.Contains(p[0].Detail, "aaaaaaaaaaaa") {
+		t.Errorf("un: valid %v with the problems %v, want valid, and the conflict told", entry.Valid, p)
+	}
 	resolve := func(id, body string, want int) {
 		t.Helper()
 		if res := s.do(request{method: "POST", path: "/v1/conflicts/" + id + "/resolve", body: body, header: asJSON}); res.status != want {
@@ -93,6 +104,12 @@ func TestConflicts(t *testing.T) {
 		"un": "---\ntitle: Notre plan\nnote: 1\n---\nTexte.\n\nLeur ligne.\n", "deux": "---\ntitle: Leur plan\nnote: 1\n---\nTexte.\n",
 		"trois": "", "quatre": "---\ntitle: Notre plan\nnote: 2\n---\nTexte.\n",
 	} {
+		if want != "" {
+			entry.Problems = nil
+			if s.operateAs(s.token, entryPath(slug), &entry); len(entry.Problems) != 0 {
+				t.Errorf("%s, which is resolved, has the problems %v", slug, entry.Problems)
+			}
+		}
 		res := s.do(request{method: "GET", path: entryPath(slug), header: map[string]string{"Accept": "text/markdown"}})
 		if got := string(res.body); want == "" && res.status != http.StatusNotFound || want != "" && got != want {
 			t.Errorf("%s: got %d %q, want %q", slug, res.status, got, want)

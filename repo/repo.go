@@ -113,6 +113,7 @@ type Repo struct {
 	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	asides        asides                  // what was set aside and is not resolved
 	parsedBatches chan []record           // found by warm, for the writer to save
 	warming       atomic.Pointer[warming] // nil while nothing is being warmed
 
@@ -264,6 +265,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			watchOpens(ctx, r.path, r.opens.note)
 		})
 	}
+	r.lookAside(ctx)
 	r.countPacks(nil)
 	due := true       // as an earlier process may have kept some
 	var lost []string // the packs that have lost their index
@@ -310,6 +312,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			}
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
+			r.lookAside(ctx)
 			r.maintainIndex(ctx)
 			lost = r.lostIndexes.look()
 			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))
