@@ -582,6 +582,15 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 			return Hash{}, err
 		}
 	}
+	if r.mayHaveTaken() {
+		if err := r.Fetch(ctx); err != nil {
+			return Hash{}, storageError(fmt.Errorf("ask the remote what it has taken: %w", err))
+		}
+	}
+	return r.findKey(ctx, since, key)
+}
+
+func (r *Repo) findKey(ctx context.Context, since Hash, key string) (Hash, error) {
 	tip := r.View().Commit()
 	if tip.IsZero() {
 		return Hash{}, nil

@@ -113,6 +113,7 @@ type Repo struct {
 	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	unknownUntil  atomic.Int64            // until when, in Unix nanoseconds, a push without an answer may still land at the remote
 	asides        asides                  // what was set aside and is not resolved
 	parsedBatches chan []record           // found by warm, for the writer to save
 	warming       atomic.Pointer[warming] // nil while nothing is being warmed
@@ -141,6 +142,8 @@ type Repo struct {
 	firstSaved bool // a first index was saved; see saveFirstIndex
 	skewed     bool // the tip was dated ahead of the clock when it was last looked at
 	lastGroup  groupStats
+	remoteAt   Hash      // where the remote's branch is, as far as the writer knows; zero when it is to be asked
+	restUntil  time.Time // until when the writer leaves the remote alone
 	window     pushWindow
 
 	opens opens // by Git's commands
@@ -175,7 +178,7 @@ func (r *Repo) Branch() string { return r.branch.name.Short() }
 // fn may run more than once, each time from the start on a newer tip, and must
 // not call Update. It should be quick: everybody waits for it. An update whose
 // ctx ends while it waits in the queue is not run; once it runs, Update waits
-// for its outcome.
+// for its outcome, but where that waits for the remote: then it is ErrUnsure.
 //
 // ErrBusy, ErrClosed and ErrStorage (maybe ErrFull) say that nothing was
 // published, nor will be. ErrUnsure says that it may be.
@@ -184,6 +187,9 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 		return Result{}, err
 	}
 	q := &request{ctx: ctx, meta: m, fn: fn, done: make(chan struct{})}
+	if r.remote.syncs() {
+		q.sent = make(chan struct{}, 1)
+	}
 	if err := r.queue.push(q); err != nil {
 		return Result{}, err
 	}
@@ -193,6 +199,11 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	case <-ctx.Done():
 		if r.queue.cancel(q) {
 			return Result{}, ctx.Err()
+		}
+		if q.sent != nil {
+			if err := q.leave(); err != nil {
+				return Result{}, err
+			}
 		}
 	case <-r.stopped:
 	}
