@@ -165,6 +165,8 @@ func (a *API) routes() {
 	operation.Post(r, "/v1/collections/{collection}/move/{slug}", a.moveEntry, moveEntryDoc)
 	operation.Post(r, "/v1/collections/{collection}/revert/{slug}", a.revertEntry, revertEntryDoc)
 	operation.Post(r, "/v1/batch", a.batch, batchDoc)
+	operation.Get(r, "/v1/conflicts", a.listConflicts, listConflictsDoc)
+	operation.Post(r, "/v1/conflicts/{conflict}/resolve", a.resolveConflict, resolveConflictDoc)
 
 	operation.Get(r, "/v1/search", a.search, searchDoc)
 	operation.Post(r, "/v1/preview", a.preview, previewDoc)

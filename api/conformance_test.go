@@ -288,6 +288,10 @@ func (s *whole) fill(r conforming) conforming {
 			return strings.Trim(s.do(request{method: "GET", path: entryPath("plan-velo")}).header.Get("ETag"), `"`)
 		},
 		"{commit}": s.head,
+		"{conflict}": func() string {
+			s.setAside("0123456789ab", "consultations", "plan-velo", "", sample)
+			return "0123456789ab"
+		},
 		"{delivery}": func() (id string) {
 			s.until("a delivery", func() bool {
 				var page struct{ Items []hooks.Delivery }
@@ -414,6 +418,8 @@ func conformingRequests(operator string) []conforming {
 		{"redeliver", request{method: "POST", path: "/v1/deliveries/{delivery}/redeliver", token: operator}},
 		{"delete-webhook", request{method: "DELETE", path: "/v1/webhooks/carte", token: operator}},
 		{"report-deployment", request{method: "POST", path: "/v1/deployments", token: operator, body: `{"commit":"{commit}","state":"live","url":"https://www.example.org/"}`, header: of("application/json")}},
+		{"list-conflicts", request{method: "GET", path: "/v1/conflicts"}},
+		{"resolve-conflict", request{method: "POST", path: "/v1/conflicts/{conflict}/resolve", body: `{"take":"branch"}`, header: of("application/json")}},
 		{"entry-deployment", request{method: "GET", path: plan + "deployment/plan-velo"}},
 		{"entry-references", request{method: "GET", path: plan + "references/plan-velo?limit=2"}},
 		{"stream-events", request{method: "GET", path: "/v1/events"}},

@@ -197,7 +197,7 @@ func changeOf(c site.Change) Change {
 // Changes is a page of a history.
 type Changes struct {
 	Items      []Change `json:"items"`
-	NextCursor *string  `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string  `json:"next_cursor" doc:"Of the next page; null at the end."`
 	Total      int      `json:"total,omitempty" doc:"The number of commits in the whole history. Absent where it would take too much work to count those that you see."`
 }
 
@@ -245,7 +245,7 @@ type DeletedEntry struct {
 // DeletedEntries is a page of them.
 type DeletedEntries struct {
 	Items      []DeletedEntry `json:"items"`
-	NextCursor *string        `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string        `json:"next_cursor" doc:"Of the next page; null at the end."`
 }
 
 type deletedInput struct {

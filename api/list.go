@@ -20,7 +20,7 @@ import (
 // Entries is a page of a list.
 type Entries struct {
 	Items      []Entry `json:"items"`
-	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string `json:"next_cursor" doc:"Of the next page; null at the end."`
 	Total      int     `json:"total" doc:"The number of entries in the whole list."`
 }
 

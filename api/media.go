@@ -47,7 +47,7 @@ func mediaURL(path string) string { return mediaRoute + (&url.URL{Path: path}).E
 // MediaFiles is a page of the list of files.
 type MediaFiles struct {
 	Items      []MediaFile `json:"items"`
-	NextCursor *string     `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string     `json:"next_cursor" doc:"Of the next page; null at the end."`
 	Total      int         `json:"total" doc:"The number of files in the whole list."`
 }
 

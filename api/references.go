@@ -32,7 +32,7 @@ func referencesOf(refs []site.Reference) []Reference {
 // References is a page of them.
 type References struct {
 	Items      []Reference `json:"items"`
-	NextCursor *string     `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string     `json:"next_cursor" doc:"Of the next page; null at the end."`
 }
 
 // PageOfReferences are the parameters of a page of them.

@@ -11,7 +11,7 @@ import (
 // Hits is a page of what a search found.
 type Hits struct {
 	Items      []Hit   `json:"items"`
-	NextCursor *string `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string `json:"next_cursor" doc:"Of the next page; null at the end."`
 	Total      int     `json:"total" doc:"The number of entries found."`
 	Commit     string  `json:"commit" doc:"The commit that was searched: the newest one."`
 }

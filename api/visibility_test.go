@@ -147,6 +147,9 @@ func newWorld(t *testing.T, role string, other bool) *world {
 		w.write("POST", "/v1/collections/pages/entries", `{"slug":"autre","fields":{"title":"x"}}`, "Content-Type", "application/json")
 	}
 	w.operate("POST", "/v1/deployments", fmt.Sprintf(`{"commit":%q,"state":"live","url":"https://www.example.org/"}`, w.tip()), http.StatusNoContent, nil)
+	if role != "reader" {
+		w.setAside("aaaaaaaaaaaa", "consultations", "nous", "", w.either("---\ntitle: Un\nnote: 1\n---\n", "---\ntitle: Un\nnote: 2\n---\n"))
+	}
 	w.delivered()
 	return w
 }
@@ -317,6 +320,10 @@ func doors(w *world) map[string][]request {
 	for _, d := range page.Items {
 		add("get-delivery", request{method: "GET", path: "/v1/deliveries/" + d.ID})
 		add("redeliver", request{method: "POST", path: "/v1/deliveries/" + d.ID + "/redeliver"})
+	}
+	add("list-conflicts", request{method: "GET", path: "/v1/conflicts"})
+	for _, id := range []string{"aaaaaaaaaaaa", "absent"} {
+		add("resolve-conflict", request{method: "POST", path: "/v1/conflicts/" + id + "/resolve", header: asJSON, body: `{"take":"branch"}`})
 	}
 	add("report-deployment", request{method: "POST", path: "/v1/deployments", header: asJSON, body: `{"commit":"` + w.tip() + `","state":"live"}`})
 

@@ -19,7 +19,7 @@ type Envelope struct {
 // EntryEvent is what endpoints are sent of an entry.
 type EntryEvent struct {
 	Envelope
-	Type    string    `json:"type" pattern:"^(.+[.])?entry[.](created|updated|deleted|moved)$" doc:"Behind the endpoint's event_type_prefix."`
+	Type    string    `json:"type" pattern:"^(.+[.])?entry[.](created|updated|deleted|moved|set_aside)$" doc:"Behind the endpoint's event_type_prefix."`
 	Subject string    `json:"subject" doc:"collection/slug." example:"consultations/plan-velo"`
 	Time    time.Time `json:"time"`
 	Data    EntryData `json:"data"`
@@ -31,6 +31,7 @@ type EntryData struct {
 	Slug       string `json:"slug"`
 	EventData
 	Changed   []string `json:"changed" doc:"The fields that differ, and body."`
+	Conflict  string   `json:"conflict,omitempty" doc:"Of set_aside."`
 	Truncated bool     `json:"changed_truncated,omitempty" doc:"Changed lacks names, to keep the event small."`
 }
 
@@ -38,7 +39,7 @@ type EntryData struct {
 type EventData struct {
 	Path     string `json:"path" doc:"In the repository."`
 	From     string `json:"from,omitempty" doc:"The path before it was moved."`
-	Action   string `json:"action" enum:"created,updated,deleted,moved"`
+	Action   string `json:"action" enum:"created,updated,deleted,moved,set_aside"`
 	Revision string `json:"revision,omitempty" doc:"Of what is left."`
 	Commit   string `json:"commit"`
 	Author   Person `json:"author"`

@@ -74,6 +74,11 @@ func TestEventsAreAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(request{method: "DELETE", path: "/v1/media/b.svg", header: whatever})
+	head := strings.TrimSpace(s.runGit("rev-parse", "main")) // a commit as of a join that set something aside
+	made := strings.TrimSpace(s.runGit("-c", "user.name=CMS", "-c", "user.email=cms@example.org", "commit-tree", "-p", head, head+"^{tree}",
+		"-m", "Join", "-m", "Set-Aside: _consultations/plan-velo.md as cms/conflicts/3f786850e387"))
+	s.runGit("update-ref", "refs/heads/main", made, head)
+	s.takeOver()
 	s.push(map[string]string{"_config.yml": "title: Site\n"})
 	for _, name := range []string{"tout", "prefixe"} {
 		s.operate("POST", "/v1/webhooks/"+name+"/test", "", http.StatusAccepted, nil)

@@ -282,7 +282,7 @@ func TestProblems(t *testing.T) {
 		{"hook", hook("url: builds.example.org, secret_env: CMS_HOOK_SECRET, secret_file: x, events: [entry.saved], collections: [a, c]"), nil, []string{
 			":2:12: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",
 			":2:30: webhooks[0].url: is not an absolute http or https URL",
-			`:2:104: webhooks[0].events[0]: "entry.saved" is not one of *, entry.*, entry.created, entry.updated, entry.deleted, entry.moved, media.*, media.created, media.updated, media.deleted, media.moved, repository.*, repository.updated`,
+			`:2:104: webhooks[0].events[0]: "entry.saved" is not one of *, entry.*, entry.created, entry.updated, entry.deleted, entry.moved, entry.set_aside, media.*, media.created, media.updated, media.deleted, media.moved, repository.*, repository.updated`,
 			`:2:135: webhooks[0].collections[1]: there is no collection "c"; the collections are a, b`,
 		}},
 		{"plain hook", hook("url: 'http://builds.example.org/?token=hunter2', secret_env: CMS_NONE"), nil, []string{

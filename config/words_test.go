@@ -46,7 +46,7 @@ func TestExampleNamesAllWords(t *testing.T) {
 			found += m[1]
 		}
 		var got []string
-		for _, word := range regexp.MustCompile(`[A-Za-z0-9*.-]+`).FindAllString(regexp.MustCompile(`\(.*?\)`).ReplaceAllString(found, ""), -1) {
+		for _, word := range regexp.MustCompile(`[A-Za-z0-9*._-]+`).FindAllString(regexp.MustCompile(`\(.*?\)`).ReplaceAllString(found, ""), -1) {
 			if !slices.Contains([]string{"or", "and", "some", "of", "with", "a", "secret", "for", "these", "that"}, word) {
 				got = append(got, word)
 			}

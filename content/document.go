@@ -44,11 +44,12 @@ const (
 	RulePointer      = "lfs_pointer"   // it stands for a file that Git LFS keeps elsewhere
 	RuleDuplicateKey = "duplicate_key" // of two values it is not clear which one is meant
 	RuleAmbiguous    = "ambiguous"     // readers take a value for different ones
+	RuleSetAside     = "set_aside"     // another version of it waits for somebody to decide; see repo.Conflict
 	RuleSharedAnchor = "shared_anchor" // a value stands for other fields too, and cannot be edited
 )
 
 // Hint says whether p is no fault: the file is valid, and may be written so.
-func (p Problem) Hint() bool { return p.Rule == RuleAmbiguous }
+func (p Problem) Hint() bool { return p.Rule == RuleAmbiguous || p.Rule == RuleSetAside }
 
 // Valid says whether all of problems are hints.
 func Valid(problems []Problem) bool {

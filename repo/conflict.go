@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -25,6 +27,13 @@ const (
 	conflictOurs   = "Conflict-Ours: "   // the blob that was set aside, or zeros: it was deleted
 	conflictTheirs = "Conflict-Theirs: " // the blob that stayed, or zeros
 	conflictCommit = "Conflict-Commit: " // that made ours
+)
+
+// setAsideTrailer begins the line of a join's message that says what it set aside:
+// "PATH as cms/conflicts/ID".
+const (
+	setAsideTrailer = "Set-Aside: "
+	asBranch        = " as cms/conflicts/"
 )
 
 // A conflict is a file that both sides changed and that cannot be brought together.
@@ -111,6 +120,35 @@ func (h *history) had(path string, blob Hash, commits map[Hash]bool) bool {
 	return slices.ContainsFunc(h.touches[path], func(t touch) bool {
 		return t.blob == blob && commits[h.commits.at(t.commit).hash]
 	})
+}
+
+// asideBy are the entries of which a step's commit says that it set a version aside. Those
+// who push can write such a trailer too, and are told apart by the committer.
+func (r *Repo) asideBy(c step) ([]Aside, error) {
+	if c.author.Value() != r.committer.clean() {
+		return nil, nil // that is no join
+	}
+	o, err := r.store.commit(c.hash)
+	if err != nil || o.committer != r.committer.clean() {
+		return nil, err
+	}
+	_, trailers, _ := strings.Cut(o.message, "\n\n")
+	var list []Aside
+	for line := range strings.Lines(trailers) {
+		named, found := strings.CutPrefix(strings.TrimSuffix(line, "\n"), setAsideTrailer)
+		at := strings.LastIndex(named, asBranch)
+		if !found || at < 0 {
+			continue
+		}
+		path, err := content.ParsePath(named[:at])
+		if err != nil {
+			continue
+		}
+		if e, ok := r.entryAt(path.String()); ok {
+			list = append(list, Aside{named[at+len(asBranch):], e.Collection, e.Slug, path})
+		}
+	}
+	return list, nil
 }
 
 // A Conflict is a version of a file that was written here and set aside, as the file was
@@ -206,5 +244,46 @@ func (r *Repo) EndConflict(id string) error {
 	if err == nil {
 		err = b.remove(at)
 	}
+	r.lookAside(context.Background())
 	return storageError(err)
+}
+
+// asides are the conflicts by the path of their file, as they were last looked at, so that
+// who reads an entry meets no disk.
+type asides struct {
+	mu     sync.Mutex // held while they are looked at
+	names  []plumbing.ReferenceName
+	byPath atomic.Pointer[map[content.Path][]string]
+}
+
+// AsideOf are the ids of the conflicts about a file, as of a second ago at most.
+func (r *Repo) AsideOf(path content.Path) []string {
+	byPath := r.asides.byPath.Load()
+	if byPath == nil {
+		return nil
+	}
+	return (*byPath)[path]
+}
+
+// lookAside has AsideOf know of the conflicts that there are. One that cannot be read now
+// is looked at again later.
+func (r *Repo) lookAside(ctx context.Context) {
+	a := &r.asides
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	names, err := references(r.path, strings.TrimSuffix(conflicts, "/"))
+	slices.Sort(names)
+	if err != nil || slices.Equal(names, a.names) {
+		return
+	}
+	list, err := r.Conflicts(ctx)
+	if err != nil {
+		return
+	}
+	byPath := make(map[content.Path][]string)
+	for _, c := range list {
+		byPath[c.Path] = append(byPath[c.Path], c.ID)
+	}
+	a.names = names
+	a.byPath.Store(&byPath)
 }

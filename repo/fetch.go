@@ -97,6 +97,9 @@ func (r *Repo) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if now, err := r.followed(); err != nil || now != f.followed {
+		return storageError(err) // a push of ours went on from there meanwhile
+	}
 	return storageError(r.setFollowed(tip))
 }
 

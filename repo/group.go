@@ -22,12 +22,20 @@ type group struct {
 	commits []madeCommit
 	entries []*Entry  // that the commits put
 	uploads []*Upload // that became files
+
+	requests []*request
 }
 
 // commit runs a group of requests and answers each of them.
 func (r *Repo) commit(ctx context.Context, requests []*request) {
 	if len(requests) == 0 {
 		return // withdrawn meanwhile
+	}
+	if r.remote.syncs() {
+		if unsure := r.commitSync(ctx, requests); !unsure {
+			r.releaseKeepFiles()
+		}
+		return
 	}
 	outcomes := make([]outcome, len(requests))
 	deadline := time.Now().Add(lockTimeout)
@@ -43,11 +51,7 @@ func (r *Repo) commit(ctx context.Context, requests []*request) {
 			r.failGroup(requests, outcomes, storageError(err))
 			return
 		}
-		r.setWriteErr(nil)
-		for i, q := range requests {
-			o := outcomes[i]
-			q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
-		}
+		r.succeed(requests, outcomes, next)
 		return
 	}
 }
@@ -103,7 +107,7 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 	if err != nil {
 		return nil, err
 	}
-	g := &group{repo: r, base: base, commit: base.commit, date: base.date, tables: base.tables()}
+	g := &group{repo: r, base: base, commit: base.commit, date: base.date, tables: base.tables(), requests: requests}
 	if err := g.begin(); err != nil {
 		return nil, err
 	}
@@ -116,9 +120,9 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 	if len(g.commits) == 0 {
 		return base, nil
 	}
-	if err := g.persist(deadline); err != nil {
+	if err := g.persist(ctx, deadline); err != nil {
 		r.root = nil // it holds what was not committed
-		r.dirty = r.dirty || !errors.Is(err, errMoved)
+		r.dirty = r.dirty || !errors.Is(err, errMoved) && !ofRemote(err)
 		if errors.Is(err, ErrUnsure) {
 			r.inDoubt.Store(&g.commit)
 		}
@@ -224,7 +228,7 @@ func (r *Repo) contentOf(changes map[string]*stagedFile) func(Hash) ([]byte, boo
 
 // persist makes the commits durable and moves the branch to the last one. Nothing
 // is written before the branch is this process's to move.
-func (g *group) persist(deadline time.Time) error {
+func (g *group) persist(ctx context.Context, deadline time.Time) error {
 	h, err := g.repo.branch.acquire(g.base.commit, g.commit, deadline)
 	if err != nil {
 		return err
@@ -232,7 +236,18 @@ func (g *group) persist(deadline time.Time) error {
 	if err := g.save(h); err != nil {
 		return errors.Join(err, h.drop())
 	}
-	return h.move()
+	if !g.repo.remote.syncs() {
+		return h.move()
+	}
+	if err := g.send(ctx); err != nil {
+		return errors.Join(err, h.drop())
+	}
+	if err := h.move(); err != nil {
+		g.repo.dirty = true
+		return fmt.Errorf("%w: the remote has it: %w", ErrSent, err)
+	}
+	g.sent()
+	return nil
 }
 
 // save makes durable what the branch will lead to, and the value that it is to

@@ -37,6 +37,15 @@ type CommitChanges struct {
 	Message string
 	Depth   int          // as Repo.Depth has it
 	Changes []FileChange // in order of path
+	Aside   []Aside      // what the commit says it set aside, if it was made here
+}
+
+// An Aside is an entry of which a version was set aside, as [Conflict] has it.
+type Aside struct {
+	Conflict   string // its id
+	Collection string
+	Slug       content.Slug
+	Path       content.Path
 }
 
 // A FileChange is the change of one file. Collection and Slug are empty for a
@@ -524,10 +533,11 @@ func (r *Repo) commitChanges(ctx context.Context, read func(Hash) ([]byte, error
 	if err != nil {
 		return CommitChanges{}, fmt.Errorf("diff commit %s: %w", c.hash, err)
 	}
+	aside, err := r.asideBy(c)
 	return CommitChanges{
 		Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
-		Depth: int(c.generation), Changes: r.fileChanges(changes),
-	}, nil
+		Depth: int(c.generation), Changes: r.fileChanges(changes), Aside: aside,
+	}, err
 }
 
 // ChangesOf is what a commit changed against its first parent. ErrUnknownCommit
@@ -572,6 +582,15 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 			return Hash{}, err
 		}
 	}
+	if r.mayHaveTaken() {
+		if err := r.Fetch(ctx); err != nil {
+			return Hash{}, storageError(fmt.Errorf("ask the remote what it has taken: %w", err))
+		}
+	}
+	return r.findKey(ctx, since, key)
+}
+
+func (r *Repo) findKey(ctx context.Context, since Hash, key string) (Hash, error) {
 	tip := r.View().Commit()
 	if tip.IsZero() {
 		return Hash{}, nil

@@ -49,6 +49,7 @@ func (r *Repo) join(ctx context.Context, s *Snapshot, a *refUpdate) error {
 		return storageError(fmt.Errorf("join the branch with the remote's, at %s: %w", a.to, err))
 	}
 	r.releaseKeepFiles()
+	r.lookAside(ctx)
 	r.log.Info("joined the branch with the remote's", "ours", s.commit.String(), "theirs", a.to.String(), "to", j.commit.String(), "set_aside", len(j.aside))
 	for _, c := range j.aside {
 		r.log.Warn("both sides changed an entry: the remote's version stays, ours is set aside", "path", c.path, "branch", c.name().Short())
@@ -126,7 +127,7 @@ func (j *joining) merge(theirTree Hash) error {
 		if i == 0 {
 			message.WriteByte('\n')
 		}
-		message.WriteString("Set-Aside: " + c.title(r) + " as " + c.name().Short() + "\n")
+		message.WriteString(setAsideTrailer + oneLine(c.path) + asBranch + c.id() + "\n")
 	}
 	j.commit, err = r.packCommit(encodeMerge(root.hash, []Hash{j.ours.commit, j.theirs}, r.committer, r.committer, at, r.committedAt(at, j.date), message.String()))
 	return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,25 @@ func TestJoinClash(t *testing.T) {
 	if strings.Join(told, "\n") != strings.Join(want, "\n") {
 		t.Errorf("set aside:\n%s\nwant:\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 	}
+	joined, err := r.ChangesOf(t.Context(), r.View().Commit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make(map[string]string)
+	for _, a := range joined.Aside {
+		said[a.Conflict] = a.Path.String() + " " + a.Collection + "/" + a.Slug.String()
+	}
+	for _, c := range list {
+		if got, want := said[c.ID], c.Path.String()+" "+c.Collection+"/"+c.Slug.String(); got != want {
+			t.Errorf("the join says of conflict %s: %q, want %q", c.ID, got, want)
+		}
+		if got := r.AsideOf(c.Path); !slices.Equal(got, []string{c.ID}) {
+			t.Errorf("set aside of %s: got %q, want %s", c.Path, got, c.ID)
+		}
+	}
+	if len(said) != len(list) {
+		t.Errorf("the join says that it set aside %v", said)
+	}
 	if _, ok := r.Position(updated.Commit); !ok {
 		t.Error("the commit of an edit that came through is gone")
 	}
@@ -142,6 +162,9 @@ func TestJoinClash(t *testing.T) {
 		}
 		if left, err := r.Conflicts(t.Context()); err != nil || len(left) != len(list)-i-1 {
 			t.Errorf("after %d are resolved: %v, %v", i+1, left, err)
+		}
+		if got := r.AsideOf(c.Path); len(got) != 0 {
+			t.Errorf("after it was resolved, %s has the conflicts %q", c.Path, got)
 		}
 		if err := r.EndConflict(c.ID); !errors.Is(err, ErrNotFound) {
 			t.Errorf("resolved twice: got %v, want ErrNotFound", err)

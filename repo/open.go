@@ -121,6 +121,7 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	}
 	if followed, err := r.followed(); r.remote == nil || err == nil && !followed.IsZero() {
 		r.contact.ever, r.contact.has = true, followed
+		r.unknownUntil.Store(time.Now().Add(pushTimeout).UnixNano()) // by the process before
 	}
 	found, known, err := r.readAll(s)
 	if err != nil {

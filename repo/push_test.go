@@ -136,6 +136,14 @@ type httpHost struct {
 	status atomic.Int32
 	posts  atomic.Int32
 	gets   atomic.Int32
+	gate   atomic.Pointer[chan struct{}]
+}
+
+// hold has pushes wait until the gate is closed.
+func (h *httpHost) hold() (gate chan struct{}) {
+	gate = make(chan struct{})
+	h.gate.Store(&gate)
+	return gate
 }
 
 func serveHost(t *testing.T, bare string) *httpHost {
@@ -163,6 +171,9 @@ func serveHost(t *testing.T, bare string) *httpHost {
 		}
 		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-receive-pack") {
 			h.posts.Add(1)
+			if gate := h.gate.Load(); gate != nil {
+				<-*gate
+			}
 			if h.cut.Load() {
 				backend.ServeHTTP(httptest.NewRecorder(), req)
 				panic(http.ErrAbortHandler)
@@ -192,8 +203,8 @@ func TestPushHTTP(t *testing.T) {
 	// The answer is lost: the next contact tells that the host took it.
 	put(t, r, "consultations", "bus", "Le bus 4")
 	h.cut.Store(true)
-	if err := r.push(t.Context()); !errors.Is(err, errUnknown) {
-		t.Errorf("cut: got %v, want errUnknown", err)
+	if err := r.push(t.Context()); !errors.Is(err, ErrSent) {
+		t.Errorf("cut: got %v, want ErrSent", err)
 	}
 	h.cut.Store(false)
 	posts := h.posts.Load()

@@ -136,7 +136,11 @@ func (r *Repo) pushOnce(ctx context.Context) (more bool, err error) {
 	if err != nil || tip.IsZero() || tip == known {
 		return false, storageError(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	timeout := pushTimeout
+	if r.remote.Sync { // for which edits may wait
+		timeout = syncTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	session, err := r.remote.openPush(ctx)
 	if err != nil {

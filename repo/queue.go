@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A request is an update on its way through the queue.
@@ -15,6 +16,9 @@ type request struct {
 	done   chan struct{} // closed once result and err are set
 	result Result
 	err    error
+
+	state atomic.Int32
+	sent  chan struct{} // holds one when its commit began to be on the way to a remote; nil where updates do not wait for that
 }
 
 func (q *request) answer(result Result, err error) {

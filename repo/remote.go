@@ -28,6 +28,9 @@ type Remote struct {
 	// with what was written here. Otherwise nothing goes there, and a branch that both
 	// sides went on with is ErrDiverged.
 	Push bool
+	// Sync, with Push, has an update be done only when the remote has it, too, and before
+	// anybody sees it here.
+	Sync bool
 	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
 	// fifteen minutes.
 	AlarmAfter time.Duration

@@ -113,6 +113,8 @@ type Repo struct {
 	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	unknownUntil  atomic.Int64            // until when, in Unix nanoseconds, a push without an answer may still land at the remote
+	asides        asides                  // what was set aside and is not resolved
 	parsedBatches chan []record           // found by warm, for the writer to save
 	warming       atomic.Pointer[warming] // nil while nothing is being warmed
 
@@ -140,6 +142,8 @@ type Repo struct {
 	firstSaved bool // a first index was saved; see saveFirstIndex
 	skewed     bool // the tip was dated ahead of the clock when it was last looked at
 	lastGroup  groupStats
+	remoteAt   Hash      // where the remote's branch is, as far as the writer knows; zero when it is to be asked
+	restUntil  time.Time // until when the writer leaves the remote alone
 	window     pushWindow
 
 	opens opens // by Git's commands
@@ -174,7 +178,7 @@ func (r *Repo) Branch() string { return r.branch.name.Short() }
 // fn may run more than once, each time from the start on a newer tip, and must
 // not call Update. It should be quick: everybody waits for it. An update whose
 // ctx ends while it waits in the queue is not run; once it runs, Update waits
-// for its outcome.
+// for its outcome, but where that waits for the remote: then it is ErrUnsure.
 //
 // ErrBusy, ErrClosed and ErrStorage (maybe ErrFull) say that nothing was
 // published, nor will be. ErrUnsure says that it may be.
@@ -183,6 +187,9 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 		return Result{}, err
 	}
 	q := &request{ctx: ctx, meta: m, fn: fn, done: make(chan struct{})}
+	if r.remote.syncs() {
+		q.sent = make(chan struct{}, 1)
+	}
 	if err := r.queue.push(q); err != nil {
 		return Result{}, err
 	}
@@ -192,6 +199,11 @@ func (r *Repo) Update(ctx context.Context, m Meta, fn func(*Tx) error) (Result, 
 	case <-ctx.Done():
 		if r.queue.cancel(q) {
 			return Result{}, ctx.Err()
+		}
+		if q.sent != nil {
+			if err := q.leave(); err != nil {
+				return Result{}, err
+			}
 		}
 	case <-r.stopped:
 	}
@@ -264,6 +276,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			watchOpens(ctx, r.path, r.opens.note)
 		})
 	}
+	r.lookAside(ctx)
 	r.countPacks(nil)
 	due := true       // as an earlier process may have kept some
 	var lost []string // the packs that have lost their index
@@ -310,6 +323,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			}
 		case <-poll.C:
 			r.setWriteErr(r.probe(ctx))
+			r.lookAside(ctx)
 			r.maintainIndex(ctx)
 			lost = r.lostIndexes.look()
 			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))

@@ -164,7 +164,7 @@ func compare(t *testing.T, r *Repo) {
 	if err := removeIfExists(osDisk{}, filepath.Join(copied, indexFile)); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections, ReadOnly: true})
+	fresh, err := Open(context.Background(), Options{Path: copied, Branch: r.branch.name.Short(), Collections: r.collections, Committer: r.committer, ReadOnly: true})
 	if err != nil {
 		t.Fatalf("open afresh: %v", err)
 	}

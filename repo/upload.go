@@ -197,7 +197,9 @@ func (u *Upload) place(g *group) error {
 	if u.group == g {
 		return nil // it is two files of the group
 	}
-	u.group = g
+	if u.group = g; u.placed {
+		return nil // by a group whose push the remote did not take
+	}
 	name, taken, err := g.repo.keepFiles.reserve(u.sum)
 	for taken { // the same content was uploaded before
 		if err := u.changeChecksum(); err != nil {

@@ -24,15 +24,16 @@ var (
 	// errMovedThere: the remote's branch is not where it was expected to be. Nothing
 	// was sent.
 	errMovedThere = errors.New("the remote's branch moved")
-	// errUnknown: the push was sent, and no answer came: the remote may have taken it.
-	errUnknown = errors.New("the remote may have taken the push")
+	// ErrSent: the push was sent, and no answer came: the remote may have taken it.
+	ErrSent = errors.New("the remote may have taken the push")
 )
 
 // A refusal is what the remote says when it takes nothing: by its protocol, its hooks or
 // its HTTP status.
 type refusal struct {
-	text  string
-	retry time.Duration // after which it asks to be tried again; 0 when it says nothing
+	text    string
+	retry   time.Duration // after which it asks to be tried again; 0 when it says nothing
+	content bool          // because of what was pushed, as a hook does
 }
 
 func (e *refusal) Error() string { return "the remote refuses: " + e.text }
@@ -81,7 +82,7 @@ func (p *pushSession) tip(name plumbing.ReferenceName) Hash {
 func (p *pushSession) empty() bool { return len(p.offered.References) == 0 && p.offered.Head == nil }
 
 // push moves a reference of the remote from one commit to another, zero for none, if it is
-// still there, and sends a pack of what that needs. After errUnknown it may have done so;
+// still there, and sends a pack of what that needs. After ErrSent it may have done so;
 // after a refusal, errMovedThere and an error of reaching the remote it has not.
 func (p *pushSession) push(ctx context.Context, name plumbing.ReferenceName, from, to Hash, pack io.Reader) error {
 	if p.tip(name) != from {
@@ -103,7 +104,7 @@ func (p *pushSession) push(ctx context.Context, name plumbing.ReferenceName, fro
 	report, err := p.session.ReceivePack(ctx, req)
 	switch {
 	case report != nil && err != nil, report != nil && report.Error() != nil:
-		return &refusal{text: p.told(errors.New(words.with(errors.Join(report.Error())))).Error()}
+		return &refusal{text: p.told(errors.New(words.with(errors.Join(report.Error())))).Error(), content: true}
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed), errors.Is(err, transport.ErrRepositoryNotFound):
 		return &refusal{text: p.told(errors.New(words.with(err))).Error()}
 	case err == nil && report != nil:
@@ -114,7 +115,7 @@ func (p *pushSession) push(ctx context.Context, name plumbing.ReferenceName, fro
 	if status, refused := p.waits.refused(); refused {
 		return &refusal{text: p.told(errors.New(words.with(fmt.Errorf("%s: %w", status, err)))).Error(), retry: p.waits.wait()}
 	}
-	return fmt.Errorf("%w: %w", errUnknown, p.told(err))
+	return fmt.Errorf("%w: %w", ErrSent, p.told(err))
 }
 
 // told is an error of the remote without secrets, a refusal if its status says so.

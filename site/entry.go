@@ -130,7 +130,25 @@ func (s *Site) Entry(ctx context.Context, pr *auth.Principal, ref Ref) (*Entry, 
 	if err != nil {
 		return nil, err
 	}
-	return acc.crossCheck(seen, snap), nil
+	return acc.tellAside(acc.crossCheck(seen, snap)), nil
+}
+
+// tellAside is e with what was set aside of it, for those who see everything, as
+// [Site.SetAside] has it. It is a hint: the entry itself is as good as it is.
+func (acc *access) tellAside(e *Entry) *Entry {
+	ids := acc.site.repo.AsideOf(e.Path)
+	if len(ids) == 0 || !acc.full {
+		return e
+	}
+	told := *e
+	told.Problems = e.Problems[:len(e.Problems):len(e.Problems)]
+	for _, id := range ids {
+		told.Problems = append(told.Problems, content.Problem{Rule: content.RuleSetAside,
+			Detail: say.New("another version was set aside, as the entry was changed at the Git host too: conflict %s", id)})
+	}
+	told.Crossed = true
+	told.encoded, told.weight = nil, 0 // it is shared no more
+	return &told
 }
 
 // unreadable says whether a file could not be read for its fields, so that to

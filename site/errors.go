@@ -92,6 +92,9 @@ func uploadError(err error) error {
 	return &Error{Code: Unavailable, Detail: say.New("The file cannot be received now. Nothing was saved. Try again later."), Err: err}
 }
 
+// refusedRetry is when to try again what the Git host refused, at the earliest.
+const refusedRetry = 30 * time.Second
+
 // asError makes an *Error of the errors of the packages below that a client can act
 // on; others are returned as they are.
 func asError(err error) error {
@@ -99,6 +102,8 @@ func asError(err error) error {
 		edit *content.EditError
 		told *Error
 		of   *OperationError
+
+		remote *repo.RemoteError
 	)
 	switch {
 	case err == nil, errors.As(err, &told), errors.As(err, &of):
@@ -116,8 +121,14 @@ func asError(err error) error {
 		return errNoEntry()
 	case errors.Is(err, repo.ErrConflict):
 		return &Error{Code: Conflict, Detail: say.New("A folder, a link or a submodule is in the place of the file. Choose another slug."), Err: err}
+	case errors.Is(err, repo.ErrUnsure) && errors.Is(err, repo.ErrSent):
+		return &Error{Code: Unsure, Detail: say.New("The edit was sent to the Git host, whose answer is missing. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again."), Err: err}
 	case errors.Is(err, repo.ErrUnsure):
 		return &Error{Code: Unsure, Detail: say.New("The storage failed while the edit was taking effect. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again."), Err: err}
+	case errors.As(err, &remote) && remote.Refused:
+		return &Error{Code: Unavailable, Detail: say.New("The Git host refuses the edit. Nothing was saved. Tell the operator, whose log has its words."), Retry: max(remote.Retry, refusedRetry), Err: err}
+	case errors.As(err, &remote):
+		return &Error{Code: Unavailable, Detail: say.New("The Git host cannot take edits now. Nothing was saved. Try again later."), Retry: remote.Retry, Err: err}
 	case errors.Is(err, repo.ErrFull):
 		return &Error{Code: Full, Detail: say.New("The disk of the service is full. Nothing was saved. Tell the operator."), Err: err}
 	case errors.Is(err, repo.ErrStorage):

@@ -24,8 +24,13 @@ type FileChange struct {
 	From       string   // where a moved entry was, as a path
 	Changed    []string // the fields that differ, in the order of the file; "body" for the body
 
+	Aside string // the conflict that has a version of the entry that was set aside; then the action is SetAsideAction
+
 	Trace trace.Context // of the request that made the commit, if it came here with one, of late
 }
+
+// SetAsideAction is the action of a commit that set a version of an entry aside.
+const SetAsideAction = "set_aside"
 
 // Changes are what the commits after since did to files, up to the commit
 // until, oldest first. An empty since stands before the first commit. Of more than
@@ -58,6 +63,53 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 				Trace:      from,
 			})
 		}
+		for _, a := range c.Aside {
+			changes = append(changes, asideChange(c, a))
+		}
+	}
+	return changes, nil
+}
+
+// asideChange is what a commit says of a version that it set aside. Its revision is the one
+// that stays.
+func asideChange(c repo.CommitChanges, a repo.Aside) FileChange {
+	made := FileChange{
+		Change: Change{
+			Commit: c.Commit.String(), At: c.At, Author: c.Author, Message: c.Message,
+			Action: SetAsideAction, Path: a.Path, Depth: c.Depth,
+		},
+		Collection: a.Collection, Slug: a.Slug.String(), Aside: a.Conflict,
+	}
+	for _, f := range c.Changes {
+		if f.Path == a.Path {
+			made.Revision = hexOrEmpty(f.Revision)
+		}
+	}
+	return made
+}
+
+// AsideAtTip are the conflicts that are not resolved, as changes of the tip: what an event
+// stream says that begins again at another history.
+func (s *Site) AsideAtTip(ctx context.Context) ([]FileChange, error) {
+	all, err := s.repo.Conflicts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snap := s.repo.View()
+	tip, depth := snap.Commit(), 0
+	if d, ok := s.repo.Depth(tip); ok {
+		depth = d
+	}
+	var changes []FileChange
+	for _, c := range all {
+		if c.Collection == "" {
+			continue
+		}
+		of := repo.CommitChanges{Commit: tip, At: c.At, Author: c.Author, Depth: depth}
+		if e, ok := snap.Entry(c.Collection, c.Slug); ok {
+			of.Changes = []repo.FileChange{{Path: c.Path, Revision: e.Revision}}
+		}
+		changes = append(changes, asideChange(of, repo.Aside{Conflict: c.ID, Collection: c.Collection, Slug: c.Slug, Path: c.Path}))
 	}
 	return changes, nil
 }

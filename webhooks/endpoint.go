@@ -84,7 +84,7 @@ func (e *Endpoint) wants(ev Event) bool {
 		return true
 	}
 	return (len(e.Collections) == 0 || slices.Contains(e.Collections, ev.Data.Collection)) &&
-		(len(e.Fields) == 0 || slices.ContainsFunc(e.Fields, func(f string) bool { return slices.Contains(ev.Data.Changed, f) }))
+		(len(e.Fields) == 0 || ev.Data.Conflict != "" || slices.ContainsFunc(e.Fields, func(f string) bool { return slices.Contains(ev.Data.Changed, f) }))
 }
 
 // Check says all that is wrong with e, without repeating its URL or secret.

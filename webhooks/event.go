@@ -25,7 +25,7 @@ const (
 
 // eventTypes are the types an endpoint can ask for.
 var eventTypes = []string{
-	"entry.created", "entry.updated", "entry.deleted", "entry.moved",
+	"entry.created", "entry.updated", "entry.deleted", "entry.moved", "entry." + site.SetAsideAction,
 	"media.created", "media.updated", "media.deleted", "media.moved", repositoryUpdated,
 }
 
@@ -44,7 +44,7 @@ type Event struct {
 	SpecVersion     string `json:"specversion"`       // 1.0
 	ID              string `json:"id"`                // also the webhook-id
 	Source          string `json:"source"`            // the public URL of the service
-	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, the same of media, repository.updated
+	Type            string `json:"type"`              // entry.created, entry.updated, entry.deleted, entry.moved, entry.set_aside, the same of media, repository.updated
 	Subject         string `json:"subject,omitempty"` // collection/slug, or media/ and the path below the media folder
 	Time            string `json:"time,omitempty"`    // RFC 3339
 	Sequence        string `json:"sequence"`          // where it stands among the events of the source
@@ -72,6 +72,7 @@ type Data struct {
 	Path       string   `json:"path,omitempty"`
 	From       string   `json:"from,omitempty"`
 	Action     string   `json:"action"`
+	Conflict   string   `json:"conflict,omitempty"` // of an entry.set_aside, whose revision is the one that stays
 	Revision   string   `json:"revision,omitempty"`
 	Commit     string   `json:"commit"`
 	Previous   string   `json:"previous,omitempty"`
@@ -134,8 +135,12 @@ func eventsOf(t turn, commit []site.FileChange) []Event {
 }
 
 func entryEvent(t turn, c *site.FileChange) Event {
+	id := []string{c.Commit, c.Path.String()}
+	if c.Aside != "" { // beside what the commit did to it
+		id = append(id, c.Aside)
+	}
 	return Event{
-		ID:       t.id(c.Commit, c.Path.String()),
+		ID:       t.id(id...),
 		Source:   t.source,
 		Type:     "entry." + c.Action,
 		Subject:  c.Collection + "/" + c.Slug,
@@ -143,7 +148,7 @@ func entryEvent(t turn, c *site.FileChange) Event {
 		Sequence: t.sequence(c.Depth),
 		Data: Data{
 			Collection: c.Collection, Slug: c.Slug, Path: c.Path.String(), From: c.From,
-			Action: c.Action, Revision: c.Revision, Commit: c.Commit,
+			Action: c.Action, Revision: c.Revision, Commit: c.Commit, Conflict: c.Aside,
 			Author: authorOf(c), Changed: append([]string{}, c.Changed...),
 		},
 	}.common()

@@ -98,7 +98,7 @@ func TestEventIsSmall(t *testing.T) {
 }
 
 func TestMatching(t *testing.T) {
-	entries := []string{"entry.created", "entry.updated", "entry.deleted", "entry.moved"}
+	entries := []string{"entry.created", "entry.updated", "entry.deleted", "entry.moved", "entry.set_aside"}
 	media := []string{"media.created", "media.updated", "media.deleted", "media.moved"}
 	tests := []struct {
 		pattern string

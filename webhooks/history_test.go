@@ -58,6 +58,8 @@ func (h *history) Head() (string, <-chan struct{}) {
 	return h.tip, h.superseded
 }
 
+func (h *history) AsideAtTip(context.Context) ([]site.FileChange, error) { return nil, nil }
+
 func (h *history) Changes(ctx context.Context, since, until string, limit int) ([]site.FileChange, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

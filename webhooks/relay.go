@@ -49,6 +49,9 @@ type Source interface {
 	// longer leads to; "" when there is none.
 	Backup(ctx context.Context, commit string) (string, error)
 
+	// AsideAtTip are the conflicts that are not resolved, as changes of the tip.
+	AsideAtTip(ctx context.Context) ([]site.FileChange, error)
+
 	// Changes are those of the commits after since, or of all when since is
 	// "", up to until, along first parents: oldest first, those of one commit
 	// together, one for each file, always in the same order. The error is
@@ -259,7 +262,11 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 				return fmt.Errorf("look for what keeps the history that was left: %w", err)
 			}
 			end.Turn = now.number
-			events = []Event{rewrittenEvent(now, at.Commit, backup, tip, depth)}
+			aside, err := r.source.AsideAtTip(ctx)
+			if err != nil {
+				return fmt.Errorf("look for what was set aside: %w", err)
+			}
+			events = append([]Event{rewrittenEvent(now, at.Commit, backup, tip, depth)}, r.wanted(e, now, aside)...)
 		case err != nil:
 			return fmt.Errorf("read history: %w", err)
 		default:

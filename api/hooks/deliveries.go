@@ -72,7 +72,7 @@ func (a *API) deliveryOf(pr *auth.Principal, d webhooks.Delivery) Delivery {
 // Deliveries is a page of them.
 type Deliveries struct {
 	Items      []Delivery `json:"items"`
-	NextCursor *string    `json:"next_cursor" doc:"The cursor of the next page; null at the end."`
+	NextCursor *string    `json:"next_cursor" doc:"Of the next page; null at the end."`
 }
 
 type listDeliveriesInput struct {

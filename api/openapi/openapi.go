@@ -201,10 +201,9 @@ var headersOf = map[int][][2]string{
 // refused is the reference to the answer that a problem of a status is, which all
 // operations share; of 0 it stands for any other.
 func (d *Document) refused(status int) string {
-	name, text := "OtherProblem", "Any other problem."
+	name, text := "Error", "Any other problem."
 	if status != 0 {
-		text = http.StatusText(status)
-		name = strings.NewReplacer(" ", "", "-", "").Replace(text)
+		name, text = "Error"+strconv.Itoa(status), http.StatusText(status) // short, as each operation has a dozen of them
 	}
 	if d.api.Components.Responses[name] == nil {
 		r := &huma.Response{
@@ -322,7 +321,7 @@ func (d *Document) shareParameters() error {
 	d.api.Components.Parameters = map[string]*huma.Param{}
 	for _, text := range slices.Sorted(maps.Keys(uses)) {
 		if all := uses[text]; len(all) > 1 {
-			const suffix = "Parameter" // as generators name types after components of any kind
+			const suffix = "Arg" // as generators name types after components of any kind
 			name := (*all[0]).Name + suffix
 			for n := 2; d.api.Components.Parameters[name] != nil; n++ {
 				name = (*all[0]).Name + suffix + strconv.Itoa(n)

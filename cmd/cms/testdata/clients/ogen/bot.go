@@ -65,7 +65,7 @@ func main() {
 	}
 	edited := must[*cms.PatchEntryOKHeaders](patch(41))
 	check("the ETag has changed", edited.ETag != read.ETag, true)
-	late := must[*cms.PreconditionFailedHeaders](patch(42))
+	late := must[*cms.Error412Headers](patch(42))
 	check("the code of the late edit", fmt.Sprint(late.Response.Code), "precondition_failed")
 
 	created := must[*cms.EntryHeaders](c.CreateEntry(ctx, &cms.Draft{

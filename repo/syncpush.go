@@ -1,0 +1,304 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// How long the writer lets one contact with the remote take, how often and how long it
+// tries a group again while others move the remote's branch, and how long it leaves a
+// remote alone that cannot be reached or asks for it at least.
+const (
+	syncTimeout  = 20 * time.Second
+	minSyncTries = 5
+	syncPatience = 15 * time.Second
+	syncRest     = 500 * time.Millisecond
+)
+
+// A RemoteError says that an update was not saved, since it has to be at the remote, and
+// that cannot be reached, or refuses it. It is ErrStorage.
+type RemoteError struct {
+	Refused bool          // by the remote, in words that Err has: they are for the log
+	Retry   time.Duration // when to try again; 0 when that is not known
+	Err     error
+}
+
+func (e *RemoteError) Error() string {
+	return "not saved, as the remote does not take it: " + e.Err.Error()
+}
+
+func (e *RemoteError) Unwrap() []error { return []error{ErrStorage, e.Err} }
+
+// errUnpushed: the branch has commits that the remote is not known to have, or the other
+// way round, so that a group cannot be pushed upon it.
+var errUnpushed = errors.New("branch and remote are not in step")
+
+// ofRemote says whether an error is about the remote alone, so that nothing is left behind
+// here but packs, which are kept while the group is tried again.
+func ofRemote(err error) bool {
+	return errors.Is(err, errMovedThere) || errors.Is(err, errUnpushed) || errors.Is(err, ErrSent) || errors.As(err, new(*RemoteError))
+}
+
+// syncs says whether an update is done only when the remote has it.
+func (m *Remote) syncs() bool { return m != nil && m.Push && m.Sync }
+
+// commitSync commits requests that are done when the remote has them. What others pushed
+// there first is taken in, and the functions run again upon it. Of several that the remote
+// refuses each half is tried by itself. It is true if the disk is in doubt.
+func (r *Repo) commitSync(ctx context.Context, requests []*request) (unsure bool) {
+	began, since := time.Now(), r.View().commit
+	for tries := 1; len(requests) > 0; tries++ {
+		if err := r.inStep(ctx); err != nil {
+			r.failRemote(requests, nil, err)
+			return false
+		}
+		if tip := r.View().commit; tip != since {
+			requests, since = r.dropRepeated(ctx, since, requests), tip
+		}
+		outcomes := make([]outcome, len(requests))
+		next, err := r.attempt(ctx, requests, outcomes, time.Now().Add(lockTimeout))
+		if err == nil {
+			r.succeed(requests, outcomes, next)
+			return false
+		}
+		requests, outcomes = stay(requests, outcomes)
+		var refused *refusal
+		switch moved := errors.Is(err, errMovedThere) || errors.Is(err, errUnpushed) || errors.Is(err, errMoved); {
+		case moved && (tries < minSyncTries || time.Since(began) < syncPatience):
+			r.remoteAt = Hash{} // to be asked
+			_ = pauseFor(ctx, rand.N(time.Duration(min(tries, 20))*10*time.Millisecond))
+		case errors.As(err, &refused) && refused.content && len(requests) > 1:
+			half := len(requests) / 2
+			first := r.commitSync(ctx, requests[:half])
+			return r.commitSync(ctx, requests[half:]) || first
+		case errors.Is(err, ErrSent):
+			r.remoteAt = Hash{}
+			r.unknownUntil.Store(time.Now().Add(pushTimeout).UnixNano())
+			r.failRemote(requests, outcomes, fmt.Errorf("%w: %w", ErrUnsure, err))
+			return errors.Is(err, ErrUnsure)
+		case moved:
+			r.failRemote(requests, outcomes, &RemoteError{Err: err})
+			return false
+		case errors.As(err, new(*RemoteError)):
+			r.failRemote(requests, outcomes, err)
+			return false
+		default:
+			r.failGroup(requests, outcomes, storageError(err))
+			return errors.Is(err, ErrUnsure)
+		}
+	}
+	return false
+}
+
+// mayHaveTaken says whether the remote may have got what this side does not know of: by a
+// push without an answer, of this process or, until the first contact, of the one before.
+func (r *Repo) mayHaveTaken() bool {
+	return r.remote.syncs() && (r.contact.err() != nil || time.Now().UnixNano() < r.unknownUntil.Load())
+}
+
+// inStep has the remote and the branch be at the same commit, as far as is known: what only
+// one of them has is fetched, joined and pushed. Where that is known already it asks nobody.
+func (r *Repo) inStep(ctx context.Context) error {
+	if err := r.contact.err(); err != nil {
+		return err
+	}
+	if rest := time.Until(r.restUntil); rest > 0 {
+		return &RemoteError{Retry: rest, Err: errors.New("it is left alone for a while")}
+	}
+	if tip := r.View().commit; tip == r.remoteAt && tip == r.contact.followed() {
+		return nil
+	}
+	err := r.serving(ctx, func(ctx context.Context) error {
+		if err := r.Fetch(ctx); err != nil {
+			return err
+		}
+		return r.push(ctx)
+	})
+	if err != nil {
+		return r.leaveAlone(err)
+	}
+	r.remoteAt = r.contact.followed()
+	return nil
+}
+
+// serving has another goroutine do what may ask the writer for something, for as long as a
+// contact may take, and does that meanwhile.
+func (r *Repo) serving(ctx context.Context, do func(context.Context) error) error {
+	contact, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do(contact) }()
+	for {
+		select {
+		case a := <-r.refUpdates:
+			a.done <- r.updateRef(ctx, a)
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+// leaveAlone is the error of a remote that takes nothing, which is not asked again before
+// it says, and not at once.
+func (r *Repo) leaveAlone(err error) error {
+	e := &RemoteError{Retry: syncRest, Err: err}
+	var refused *refusal
+	if e.Refused = errors.As(err, &refused); e.Refused {
+		e.Retry = max(e.Retry, refused.retry)
+	}
+	r.restUntil = time.Now().Add(e.Retry)
+	return e
+}
+
+// succeed answers the requests of a group that is done.
+func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) {
+	r.setWriteErr(nil)
+	for i, q := range requests {
+		o := outcomes[i]
+		q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
+	}
+}
+
+// failRemote answers requests that the remote did not take, or maybe took: the repository
+// itself can be written all the same.
+func (r *Repo) failRemote(requests []*request, outcomes []outcome, err error) {
+	r.log.Warn("edits wait for the Git host in vain", "updates", len(requests), "error", err)
+	for i, q := range requests {
+		switch unsure := errors.Is(err, ErrUnsure); {
+		case outcomes != nil && outcomes[i].err != nil:
+			q.answer(Result{}, outcomes[i].err)
+		case unsure && !outcomes[i].changed:
+			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))
+		default:
+			q.answer(Result{}, err)
+		}
+	}
+}
+
+// dropRepeated is requests without those whose key a commit since has: an earlier push of
+// theirs landed late. They are asked to come again, and then told what it did.
+func (r *Repo) dropRepeated(ctx context.Context, since Hash, requests []*request) []*request {
+	var still []*request
+	for _, q := range requests {
+		if q.meta.Key != "" {
+			if made, err := r.findKey(ctx, since, q.meta.Key); err != nil || !made.IsZero() {
+				q.answer(Result{}, fmt.Errorf("%w: a request of the same key may be saved", ErrUnsure))
+				continue
+			}
+		}
+		still = append(still, q)
+	}
+	return still
+}
+
+// send pushes the group, whose objects are in place, upon what the remote has. After an
+// error the remote has not got it, but after ErrSent, when it may have.
+func (g *group) send(ctx context.Context) error {
+	r := g.repo
+	if r.remoteAt != g.base.commit {
+		return errUnpushed
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	session, err := r.remote.openPush(ctx)
+	if err != nil {
+		return r.leaveAlone(err)
+	}
+	defer session.close()
+	if session.tip(r.branch.name) != g.base.commit {
+		return errMovedThere
+	}
+	pack, err := g.packed()
+	if err != nil {
+		return err
+	}
+	for _, q := range g.requests {
+		q.beginSending()
+	}
+	err = session.push(ctx, r.branch.name, g.base.commit, g.commit, bytes.NewReader(pack.buf.Bytes()))
+	var refused *refusal
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.content:
+		return &RemoteError{Refused: true, Err: fmt.Errorf("push commits %s up to %s: %w", g.commits[0].hash, g.commit, err)}
+	}
+	return r.leaveAlone(err)
+}
+
+// packed is the pack of all that the group made: that of the writer, unless there are
+// uploads, which are packs of their own.
+func (g *group) packed() (*pack, error) {
+	r := g.repo
+	if len(g.uploads) == 0 {
+		return r.pack, nil
+	}
+	own := r.store.withOwnCache()
+	defer own.Close()
+	o := &objectWalk{store: own, pack: newPack(), seen: make(map[Hash]bool)}
+	for _, c := range g.commits {
+		if _, err := o.commit(c.hash); err != nil {
+			return nil, storageError(err)
+		}
+	}
+	o.pack.finish()
+	return o.pack, nil
+}
+
+// sent notes that the remote has the group, and the branch too.
+func (g *group) sent() {
+	r := g.repo
+	r.remoteAt = g.commit
+	if err := r.setFollowed(g.commit); err != nil {
+		r.log.Warn("where the remote is cannot be noted before the next contact", "error", err)
+	}
+}
+
+// Where a request is while the remote is waited for.
+const (
+	running int32 = iota // or in the queue
+	sending              // its commit is on the way, and its function does not run
+	left                 // nobody waits for its answer any more
+)
+
+// beginSending lets who waits for the request go, should they have no more time.
+func (q *request) beginSending() {
+	if q.sent == nil || !q.state.CompareAndSwap(running, sending) {
+		return
+	}
+	select {
+	case q.sent <- struct{}{}:
+	default:
+	}
+}
+
+// stay are the requests that somebody still waits for, which may run again.
+func stay(requests []*request, outcomes []outcome) ([]*request, []outcome) {
+	var still []*request
+	var of []outcome
+	for i, q := range requests {
+		if q.state.CompareAndSwap(sending, running) || q.state.Load() == running {
+			still, of = append(still, q), append(of, outcomes[i])
+		}
+	}
+	return still, of
+}
+
+// leave is what an Update is told whose time ends while its commit is on the way; nil
+// once it is done.
+func (q *request) leave() error {
+	for {
+		select {
+		case <-q.done:
+			return nil
+		case <-q.sent:
+			if q.state.CompareAndSwap(sending, left) {
+				return fmt.Errorf("%w: %w: it is on its way", ErrUnsure, ErrSent)
+			}
+		}
+	}
+}

@@ -1,0 +1,312 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// synchronous opens a clone of the host whose updates are done when the host has them.
+func synchronous(t *testing.T, m *Remote) *Repo {
+	t.Helper()
+	m.Sync = true
+	return upstreamed(t, m)
+}
+
+// onHost says where the host's branch is.
+func onHost(t *testing.T, bare string) string {
+	t.Helper()
+	return strings.TrimSpace(git(t, bare, "rev-parse", "main"))
+}
+
+// tryPut is put, which may fail.
+func tryPut(ctx context.Context, t *testing.T, r *Repo, m Meta, name, title string) (Result, error) {
+	t.Helper()
+	m.Author = ann
+	return r.Update(ctx, m, func(tx *Tx) error {
+		_, err := tx.Put("consultations", slug(t, name), document(title))
+		return err
+	})
+}
+
+// comesBack writes once the host is there again: the writer leaves it alone for a moment.
+func comesBack(t *testing.T, r *Repo, name, title string) {
+	t.Helper()
+	comes(t, "the host", func() bool {
+		_, err := tryPut(t.Context(), t, r, Meta{}, name, title)
+		if err != nil && !errors.As(err, new(*RemoteError)) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// TestSync: what is acknowledged is on the host, before anybody sees it here; what others
+// pushed first is met by the same function again; and a host that is down takes nothing.
+func TestSync(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	r := synchronous(t, &Remote{URL: bare})
+	is := func(commit Hash) {
+		t.Helper()
+		if got := onHost(t, bare); got != commit.String() || r.View().Commit() != commit || r.contact.followed() != commit {
+			t.Errorf("the host is at %s, the view at %s, tracking at %s; want %s", got, r.View().Commit(), r.contact.followed(), commit)
+		}
+	}
+	is(put(t, r, "consultations", "bus", "Le bus").Commit)
+	is(put(t, r, "news", "un", "Une nouvelle").Commit)
+
+	up := upload(t, r, "image")
+	is(update(t, r, func(tx *Tx) error { return tx.PutFile(filePath(t, "img/a.png"), up) }).Commit)
+	if got := git(t, bare, "show", "main:img/a.png"); got != "image" {
+		t.Errorf("the host has the image %q", got)
+	}
+
+	// Somebody was there first.
+	git(t, work, "pull", "-q", "origin", "main")
+	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
+	met := errors.New("there is another title")
+	_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+		e, _ := tx.Entry("consultations", slug(t, "parc"))
+		if src, err := e.Source(); err != nil || strings.Contains(string(src), "Leur parc") {
+			return errors.Join(met, err)
+		}
+		_, err := tx.Put("consultations", slug(t, "parc"), document("Notre parc"))
+		return err
+	})
+	if !errors.Is(err, met) || onHost(t, bare) != theirs {
+		t.Errorf("a stale edit: got %v, with the host at %s; want the refusal of its function", err, onHost(t, bare))
+	}
+	pushed(t, work, "_consultations/la.md", "---\ntitle: Là\n---\n")
+	is(put(t, r, "consultations", "ici", "Ici").Commit)
+	if got := strings.TrimSpace(git(t, bare, "rev-list", "--merges", "--count", "main")); got != "0" {
+		t.Errorf("%s merge commits, want none", got)
+	}
+
+	// Somebody pushed here, and not to the host.
+	outside := clone(t, r.path)
+	pushed(t, outside, "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
+	is(put(t, r, "consultations", "ici", "Ici aussi").Commit)
+
+	// The host is down, and up again.
+	before := r.View().Commit()
+	if err := os.Rename(bare, bare+".down"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := tryPut(t.Context(), t, r, Meta{}, "bus", "En panne")
+		remote := (*RemoteError)(nil)
+		if !errors.As(err, &remote) || !errors.Is(err, ErrStorage) || errors.Is(err, ErrUnsure) || remote.Retry <= 0 {
+			t.Errorf("down: got %v, want a RemoteError that says when to try again", err)
+		}
+	}
+	if r.View().Commit() != before || r.Ready() != nil {
+		t.Errorf("down: the view moved to %s, ready: %v", r.View().Commit(), r.Ready())
+	}
+	if err := os.Rename(bare+".down", bare); err != nil {
+		t.Fatal(err)
+	}
+	comesBack(t, r, "bus", "De retour")
+	is(r.View().Commit())
+	fsck(t, bare)
+}
+
+// TestSyncGroups: all that waits goes in one push.
+func TestSyncGroups(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	put(t, r, "consultations", "bus", "Le bus")
+	gate := h.hold()
+	var writers sync.WaitGroup
+	write := func(n int) {
+		writers.Go(func() {
+			if _, err := tryPut(t.Context(), t, r, Meta{}, fmt.Sprintf("e%d", n), "Texte"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	write(0)
+	comes(t, "the first push", func() bool { return h.posts.Load() == 2 })
+	for n := range 10 {
+		write(1 + n)
+	}
+	comes(t, "those who wait", func() bool { return r.queue.size() == 10 })
+	close(gate)
+	writers.Wait()
+	if got := h.posts.Load(); got != 3 {
+		t.Errorf("%d pushes for eleven edits and one before, want 3", got)
+	}
+	if got := onHost(t, bare); got != r.View().Commit().String() {
+		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
+	}
+}
+
+// TestSyncUnknown: whether a push without an answer was taken is told by the next contact,
+// and by the key; nobody sees it here before.
+func TestSyncUnknown(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	since := put(t, r, "consultations", "bus", "Le bus").Commit
+	h.cut.Store(true)
+	_, err := tryPut(t.Context(), t, r, Meta{Key: "clé-1"}, "bus", "Le bus 2")
+	if !errors.Is(err, ErrUnsure) || errors.Is(err, ErrStorage) {
+		t.Errorf("cut: got %v, want ErrUnsure", err)
+	}
+	if r.View().Commit() != since {
+		t.Error("what may be saved is seen before it is known")
+	}
+	h.cut.Store(false)
+	made, err := r.FindKey(t.Context(), since, "clé-1")
+	if err != nil || made.String() != onHost(t, bare) || r.View().Commit() != made {
+		t.Errorf("the key: got %s, %v; want %s, where the host is", made, err, onHost(t, bare))
+	}
+	put(t, r, "consultations", "bus", "Le bus 3")
+
+	// An edit of the same key comes again before it is known: it is not made twice.
+	h.cut.Store(true)
+	_, err = tryPut(t.Context(), t, r, Meta{Key: "clé-2"}, "velo", "Le vélo")
+	h.cut.Store(false)
+	if !errors.Is(err, ErrUnsure) {
+		t.Errorf("cut: got %v, want ErrUnsure", err)
+	}
+	if _, err := tryPut(t.Context(), t, r, Meta{Key: "clé-2"}, "velo", "Le vélo encore"); !errors.Is(err, ErrUnsure) {
+		t.Errorf("the same key again: got %v, want ErrUnsure", err)
+	}
+	if got := strings.Count(git(t, bare, "log", "--format=%B", "main"), "Idempotency-Key: clé-2"); got != 1 {
+		t.Errorf("%d commits of one key", got)
+	}
+	fsck(t, bare)
+}
+
+// TestSyncLeaves: who has no more time is told that the edit may be saved, and is not waited
+// for by others.
+func TestSyncLeaves(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	put(t, r, "consultations", "bus", "Le bus")
+	gate := h.hold()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := tryPut(ctx, t, r, Meta{}, "velo", "Le vélo")
+		done <- err
+	}()
+	comes(t, "the push", func() bool { return h.posts.Load() == 2 })
+	cancel()
+	if err := <-done; !errors.Is(err, ErrUnsure) {
+		t.Errorf("left: got %v, want ErrUnsure", err)
+	}
+	close(gate)
+	put(t, r, "consultations", "tram", "Le tram")
+	if _, ok := r.View().Entry("consultations", slug(t, "velo")); !ok {
+		t.Error("the edit that was left is missing, though the host took it")
+	}
+}
+
+// TestSyncRefused: of several edits in one push the host refuses one, and takes the others.
+func TestSyncRefused(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	put(t, r, "consultations", "bus", "Le bus")
+	hook := "#!/bin/sh\nread old new ref\nif git log -p $old..$new | grep -q INTERDIT; then echo 'Ce mot est interdit.' >&2; exit 1; fi\n"
+	if err := os.WriteFile(filepath.Join(bare, "hooks", "pre-receive"), []byte(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	gate := h.hold()
+	var writers sync.WaitGroup
+	errs := make([]error, 6)
+	for n := range errs {
+		writers.Go(func() {
+			title := "Texte"
+			if n == 3 {
+				title = "INTERDIT"
+			}
+			_, errs[n] = tryPut(t.Context(), t, r, Meta{}, fmt.Sprintf("e%d", n), title)
+		})
+		comes(t, "the edit", func() bool { return h.posts.Load() == 2 && r.queue.size() == n })
+	}
+	close(gate)
+	writers.Wait()
+	for n, err := range errs {
+		remote := (*RemoteError)(nil)
+		switch refused := errors.As(err, &remote); {
+		case n == 3 && (!refused || !remote.Refused || !strings.Contains(err.Error(), "Ce mot est interdit.")):
+			t.Errorf("the edit that is refused: got %v, want the host's words", err)
+		case n != 3 && err != nil:
+			t.Errorf("edit %d: %v", n, err)
+		}
+	}
+	if _, ok := r.View().Entry("consultations", slug(t, "e3")); ok {
+		t.Error("what the host refused is seen")
+	}
+	if got := onHost(t, bare); got != r.View().Commit().String() {
+		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
+	}
+
+	// It asks to be left alone: it is, until then.
+	h.status.Store(http.StatusTooManyRequests)
+	_, err := tryPut(t.Context(), t, r, Meta{}, "bus", "Trop")
+	remote := (*RemoteError)(nil)
+	if !errors.As(err, &remote) || remote.Retry.Seconds() != 77 {
+		t.Errorf("429: got %v, want to be told to wait for 77 seconds", err)
+	}
+	h.status.Store(0)
+	posts := h.posts.Load()
+	if _, err := tryPut(t.Context(), t, r, Meta{}, "bus", "Encore"); !errors.As(err, &remote) || remote.Retry.Seconds() < 1 || h.posts.Load() != posts {
+		t.Errorf("before its time: got %v, want to be told to wait", err)
+	}
+}
+
+// TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
+func TestSyncTogether(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	const services, writers, edits = 2, 3, 4
+	var all sync.WaitGroup
+	for s := range services {
+		r := synchronous(t, &Remote{URL: bare})
+		for w := range writers {
+			all.Go(func() {
+				for e := range edits {
+					comesBack(t, r, fmt.Sprintf("s%dw%d", s, w), fmt.Sprint(e))
+				}
+			})
+		}
+	}
+	all.Go(func() {
+		for n := range edits {
+			write(t, work, fmt.Sprintf("_consultations/git%d.md", n), "---\ntitle: Git\n---\n")
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Pousser")
+			comes(t, "a push", func() bool {
+				git(t, work, "pull", "-q", "--rebase", "origin", "main")
+				_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
+				return err == nil
+			})
+		}
+	})
+	all.Wait()
+	for s := range services {
+		for w := range writers {
+			name := fmt.Sprintf("_consultations/s%dw%d.md", s, w)
+			if got := strings.TrimSpace(git(t, bare, "rev-list", "--count", "main", "--", name)); got != fmt.Sprint(edits) {
+				t.Errorf("%s has %s commits, want %d", name, got, edits)
+			}
+		}
+	}
+	fsck(t, bare)
+}

@@ -1,0 +1,146 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cms/auth"
+	"cms/content"
+	"cms/repo"
+	"cms/say"
+)
+
+// SetAside is a version of an entry that was written here and set aside, since the entry
+// was changed at the Git host as well, in the same places: that version is on the branch.
+type SetAside struct {
+	Ref
+	ID                 string
+	Base, Ours, Theirs string // the names of blobs, "" for none: ours is what was set aside
+	Commit             string // that made ours
+	Author             Person
+	At                 time.Time
+}
+
+// SetAside lists what is not resolved, of the collections of which pr sees every entry with
+// every field: a version that was set aside has all of them.
+func (s *Site) SetAside(ctx context.Context, pr *auth.Principal) ([]SetAside, error) {
+	if !s.policy.Knows(pr) {
+		return nil, errNoRole()
+	}
+	all, err := s.repo.Conflicts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]SetAside, 0, len(all))
+	for _, c := range all {
+		acc, err := s.access(pr, c.Collection, auth.Read)
+		if err != nil || !acc.full {
+			continue
+		}
+		list = append(list, SetAside{
+			Ref: Ref{c.Collection, c.Slug}, ID: c.ID, Base: blobName(c.Base), Ours: blobName(c.Ours), Theirs: blobName(c.Theirs),
+			Commit: blobName(c.Commit), Author: c.Author, At: c.At,
+		})
+	}
+	return list, nil
+}
+
+// blobName is a name in hexadecimal, "" for none.
+func blobName(h repo.Hash) string {
+	if h.IsZero() {
+		return ""
+	}
+	return h.String()
+}
+
+// MayResolve refuses who cannot resolve a conflict, whatever it is taken for.
+func (s *Site) MayResolve(pr *auth.Principal, id string) error {
+	_, _, err := s.conflict(pr, id)
+	return err
+}
+
+// conflict is the one of an id, if pr sees it.
+func (s *Site) conflict(pr *auth.Principal, id string) (repo.Conflict, *access, error) {
+	if !s.policy.Knows(pr) {
+		return repo.Conflict{}, nil, errNoRole()
+	}
+	none := &Error{Code: NotFound, Detail: say.New("There is no such conflict. It may be resolved.")}
+	c, err := s.repo.Conflict(id)
+	if errors.Is(err, repo.ErrNotFound) {
+		return c, nil, none
+	} else if err != nil {
+		return c, nil, err
+	}
+	acc, err := s.access(pr, c.Collection, auth.Read)
+	if err != nil || !acc.full {
+		return c, nil, none
+	}
+	acc, err = s.access(pr, c.Collection, auth.Update)
+	return c, acc, err
+}
+
+// Resolve ends a conflict. With aside what was set aside is written once more, as an edit of
+// pr's: its fields in place of those that clash with them, and what was changed since beside
+// them; an entry is deleted, or created again, where that is what was set aside. Otherwise
+// the entry stays as it is.
+func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside bool, w Write) (Ref, error) {
+	c, acc, err := s.conflict(pr, id)
+	if err != nil {
+		return Ref{}, err
+	}
+	ref := Ref{c.Collection, c.Slug}
+	if aside {
+		if err := s.takeAside(ctx, pr, c, acc.YAML, w); err != nil {
+			return ref, err
+		}
+	}
+	if err := s.repo.EndConflict(id); err != nil && !errors.Is(err, repo.ErrNotFound) {
+		return ref, err
+	}
+	return ref, nil
+}
+
+// takeAside writes what was set aside.
+func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflict, version content.Version, w Write) error {
+	ref := Ref{c.Collection, c.Slug}
+	_, there := s.repo.View().Entry(c.Collection, c.Slug)
+	switch {
+	case c.Ours.IsZero() && !there:
+		return nil
+	case c.Ours.IsZero():
+		w.Any = true
+		_, err := s.Delete(ctx, pr, ref, w)
+		return err
+	}
+	src, err := s.repo.Blob(ctx, c.Ours)
+	if err != nil {
+		return mustExist(err)
+	}
+	if !there {
+		w.Absent = true
+		_, err := s.CreateSource(ctx, pr, ref, src, w)
+		return err
+	}
+	ours := content.ParseAs(version, src)
+	base := ours // of what both began: nothing to merge with
+	if !c.Base.IsZero() {
+		raw, err := s.repo.Blob(ctx, c.Base)
+		if err != nil {
+			return mustExist(err)
+		}
+		base = content.ParseAs(version, raw)
+	}
+	w.Any = true
+	_, err = s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
+		if c.Base.IsZero() {
+			return ours, nil
+		}
+		merged, err := content.Merge(ctx, base, ours, now) // which keeps ours where they clash
+		if err != nil {
+			return nil, err
+		}
+		return merged.Document, nil
+	}, w)
+	return err
+}
