@@ -219,7 +219,7 @@ func TestReportsAreTakenOnce(t *testing.T) {
 			t.Fatalf("%s: got %d %s", step.what, res.status, res.body)
 		}
 		for _, d := range []*webhooks.Deployments{deployments, open(func(string) (int, bool) { return 0, true })} { // after a restart too
-			if got, _ := d.Of(t.Context(), s.head()); got.State != step.want {
+			if got, _ := d.OfEntry(t.Context(), "", s.head()); got.State != step.want {
 				t.Errorf("%s: got %s, want %s", step.what, got.State, step.want)
 			}
 		}
