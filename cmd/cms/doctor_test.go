@@ -29,7 +29,7 @@ func TestDoctorLooksAtAddresses(t *testing.T) {
 		want []string // the parts of what is to be done, and what is said
 	}{
 		"a certificate":      {address{"endpoint", "webhook site", secure.URL, false}, []string{"certificate: webhook site"}},
-		"another clock":      {address{"identity", "issuer", plain.URL + "/keys", true}, []string{"clock: The clock of issuer differs from this one by 1h0m0s"}},
+		"another clock":      {address{"identity", "issuer", plain.URL + "/keys", true}, []string{"clock: The clock of issuer differs from this one by 1h0m"}},
 		"another answer":     {address{"address", "public_url", plain.URL, true}, []string{"address: public_url answers 502", "clock: "}},
 		"nothing is asked":   {address{"endpoint", "webhook site", plain.URL, false}, nil},
 		"nobody is there":    {address{"endpoint", "webhook site", "http://127.0.0.1:1", false}, []string{"endpoint: webhook site (127.0.0.1:1) cannot be reached"}},
