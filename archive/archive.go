@@ -158,7 +158,7 @@ func readTar(stream io.Reader, each func(File) error) error {
 		}
 		sum := sha256.New()
 		content := &wholeReader{in: io.TeeReader(in, sum)}
-		err = each(File{h.Name, fs.FileMode(h.Mode).Perm(), h.Size, content}) //nolint:gosec // of which the permissions are taken
+		err = each(File{h.Name, fs.FileMode(h.Mode).Perm(), h.Size, content})
 		if content.err != nil {
 			return fmt.Errorf("%s: %w: %w", h.Name, ErrDamaged, content.err)
 		}

@@ -9,11 +9,11 @@ import (
 	"filippo.io/age"
 )
 
-// Keys, of age: what an archive is encrypted for, and what opens it.
-type (
-	Recipient = age.Recipient
-	Identity  = age.Identity
-)
+// Recipient is whom an archive is encrypted for, a key of age.
+type Recipient = age.Recipient
+
+// Identity opens an archive that was encrypted for its recipient.
+type Identity = age.Identity
 
 // MinPassphrase is how many bytes a passphrase has at least: an archive may lie about
 // where it can be tried for years.

@@ -134,13 +134,13 @@ func (v *Verifier) blamed(token string, err error) error {
 	}
 	of := ""
 	if c, err := inspect(token, v.maxSize); err == nil {
+		sub, _ := c.all.Get("sub")
 		of = c.issuer
-		for _, name := range []string{"sub", "jti"} {
-			if is, ok := c.all.Get(name); ok {
-				if s, ok := is.(string); ok {
-					of += " " + name + "=" + s
-				}
-			}
+		if s, ok := sub.(string); ok {
+			of += " sub=" + s
+		}
+		if id, _ := idOf(c.all); id != "" {
+			of += " jti=" + id
 		}
 	}
 	return &AttemptError{err, refused.Detail.String(), of}

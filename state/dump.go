@@ -19,10 +19,10 @@ const (
 	PostgreSQL = "postgresql"
 )
 
-// ErrNoProgram: PostgreSQL's own program that the work needs is not installed here.
+// ErrNoProgram says that PostgreSQL's own program that the work needs is not installed here.
 var ErrNoProgram = errors.New("is not installed here; it comes with PostgreSQL's client")
 
-// ErrOccupied: a database is there, which is not to be overwritten.
+// ErrOccupied says that a database is there, which is not to be overwritten.
 var ErrOccupied = errors.New("there is a database already")
 
 // Kind is the kind of the database at address, "" where that names none.
@@ -102,7 +102,7 @@ func postgresProgram(ctx context.Context, address, program string, args ...strin
 		u.RawQuery = query.Encode()
 		environ = append(environ, "PGPASSWORD="+password)
 	}
-	cmd := exec.CommandContext(ctx, path, append(args, "--no-password", "--dbname="+u.String())...) //nolint:gosec // a program of PostgreSQL's, at the operator's address
+	cmd := exec.CommandContext(ctx, path, append(args, "--no-password", "--dbname="+u.String())...)
 	cmd.Env = environ
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("state: %s: %w: %s", program, err, strings.TrimSpace(string(out)))
@@ -168,7 +168,7 @@ func CheckDump(ctx context.Context, kind, file string) error {
 			return fmt.Errorf("state: pg_restore %w", ErrNoProgram)
 		}
 		// As SQL, which goes nowhere: to list it alone would not read the rows.
-		if out, err := exec.CommandContext(ctx, path, "--file="+os.DevNull, file).CombinedOutput(); err != nil { //nolint:gosec // a program of PostgreSQL's
+		if out, err := exec.CommandContext(ctx, path, "--file="+os.DevNull, file).CombinedOutput(); err != nil {
 			return fmt.Errorf("state: pg_restore: %w: %s", err, strings.TrimSpace(string(out)))
 		}
 		return nil

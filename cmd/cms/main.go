@@ -92,7 +92,7 @@ func (p *program) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{unknownFlag(c, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
-		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.userCommand(), p.checkCommand(), p.gcCommand(), p.acceptCommand(), p.backupCommand(), p.restoreCommand(), p.auditCommand(), p.listenCommand(), p.healthcheckCommand(), p.versionCommand(),
+		p.serveCommand(), p.demoCommand(), p.tokenCommand(), p.userCommand(), p.checkCommand(), p.gcCommand(), p.doctorCommand(), p.acceptCommand(), p.backupCommand(), p.restoreCommand(), p.auditCommand(), p.listenCommand(), p.healthcheckCommand(), p.versionCommand(),
 	} {
 		if c.Args == nil {
 			c.Args = noArgs
