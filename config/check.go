@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -43,9 +44,24 @@ func (d *decoder) check(c *Config) {
 	d.issuers(c.Auth.Issuers, c.Auth.Roles)
 	d.sessions(&c.Auth.Sessions)
 	d.roles(c.Auth.Roles, c.Collections)
+	d.secondFactor(&c.Auth)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
+}
+
+// secondFactor checks whose accounts need one.
+func (d *decoder) secondFactor(a *Auth) {
+	for i, role := range a.SecondFactor.Required {
+		if _, there := a.Roles[role]; there {
+			continue
+		}
+		meant := ""
+		if name := Nearest(role, slices.Sorted(maps.Keys(a.Roles))); name != "" {
+			meant = fmt.Sprintf("; did you mean %q?", name)
+		}
+		d.add([]any{"auth", "second_factor", "required", i}, "there is no role %q%s", role, meant)
+	}
 }
 
 func (d *decoder) site(s *Site) {

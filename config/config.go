@@ -217,6 +217,8 @@ type Media struct {
 type Auth struct {
 	Issuers  []Issuer `yaml:"issuers"`
 	Sessions Sessions `yaml:"sessions"`
+
+	SecondFactor SecondFactor `yaml:"second_factor"`
 	// Roles has, for each role and each collection, "media" or "*" (every other
 	// collection), what the role may do there.
 	Roles map[string]map[string]Grant `yaml:"roles"`
@@ -227,6 +229,11 @@ type Sessions struct {
 	Access   time.Duration `yaml:"access" default:"10m"`    // how long an access token is good for
 	Idle     time.Duration `yaml:"idle" default:"24h"`      // how long a session lasts without being refreshed
 	Lifetime time.Duration `yaml:"lifetime" default:"168h"` // how long it lasts at most
+}
+
+// SecondFactor is what people prove themselves by beside their password.
+type SecondFactor struct {
+	Required []string `yaml:"required"` // the roles whose accounts need one; others may have one
 }
 
 // Login is how people log in at an issuer (OpenID Connect).

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type service struct {
 	floor    *web.Floor
 	db       *state.DB
 	accounts *auth.Accounts
+	needs    atomic.Bool // of editors, a second factor
 }
 
 const password = "correct horse battery staple"
@@ -147,7 +149,9 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	}
 	t.Cleanup(func() { db.Close() })
 	s.db = db
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
+	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", NeedFactor: func(roles []string) bool {
+		return s.needs.Load() && slices.Contains(roles, "editor")
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

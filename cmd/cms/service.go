@@ -91,6 +91,10 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	times := c.Auth.Sessions
 	sessions, err := auth.NewSessions(auth.SessionOptions{
 		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
+		Name: c.Site.Name,
+		NeedFactor: func(roles []string) bool {
+			return slices.ContainsFunc(c.Auth.SecondFactor.Required, func(role string) bool { return slices.Contains(roles, role) })
+		},
 		Vouches: func(issuer string) bool {
 			return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
 		},
