@@ -20,6 +20,7 @@ import (
 type Credentials struct {
 	Email    string `json:"email" doc:"The address of the account." example:"camille@example.org"`
 	Password string `json:"password" doc:"Its password."`
+	Code     string `json:"code,omitempty" doc:"Of its second factor, or a recovery code." example:"123456"`
 }
 
 // Login is a session that has begun, or goes on. Its tokens are in cookies that
@@ -45,12 +46,12 @@ func (a *API) loggedIn(s *auth.Session, err error) (*reply, error) {
 var loginDoc = doc{
 	ID: "login", Tag: "Sessions", Public: true,
 	Summary:   "Log in with a password",
-	Text:      "Begins a session, in the place of the one that the browser has. After some failures, attempts from the same network have to wait.",
+	Text:      "Begins a session, in the place of the one that the browser has. After some failures, attempts from the same network have to wait. 401 second_factor asks for code.",
 	Requests:  map[string]any{mediaJSON: Credentials{}},
 	Example:   json.RawMessage(`{"email": "camille@example.org", "password": "correct horse battery staple"}`),
 	Responses: map[int]any{200: Login{}},
 	Headers:   map[int][]string{200: {"Set-Cookie"}},
-	Problems:  []int{400, 413, 415, 429},
+	Problems:  []int{400, 403, 413, 415, 429},
 	Body:      smallBody,
 }
 
@@ -67,15 +68,15 @@ func (in *loginInput) Admit(_ context.Context, a *API) error {
 }
 
 func (a *API) login(ctx context.Context, in *loginInput) (*reply, error) {
-	b, err := decodeBody(in.Content(), "email", "password")
+	b, err := decodeBody(in.Content(), "email", "password", "code")
 	if err != nil {
 		return nil, err
 	}
-	email, password := b.Text("email"), b.Text("password")
+	email, password, code := b.Text("email"), b.Text("password"), b.Optional("code")
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	return a.loggedIn(a.logins.Enter(ctx, in.Request(), email, password))
+	return a.loggedIn(a.logins.Enter(ctx, in.Request(), email, password, code))
 }
 
 var refreshDoc = doc{

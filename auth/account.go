@@ -22,12 +22,13 @@ const AccountIssuer = "account"
 type Accounts struct {
 	store    state.Accounts
 	sessions state.Sessions
+	factors  state.Factors
 	roles    []string // those of the policy; an account can have no others
 }
 
 // NewAccounts are the accounts in db. Roles are those that an account may have.
 func NewAccounts(db *state.DB, roles []string) *Accounts {
-	return &Accounts{store: db.Accounts(), sessions: db.Sessions(), roles: roles}
+	return &Accounts{store: db.Accounts(), sessions: db.Sessions(), factors: db.Factors(), roles: roles}
 }
 
 // Account is a person who may log in.
@@ -41,6 +42,7 @@ type Account struct {
 	Disabled bool
 	Invited  bool      // and has not chosen a password yet
 	Login    time.Time // the last one; zero for none
+	Factor   bool      // has a second factor
 }
 
 // Add makes an account.
@@ -139,13 +141,17 @@ func (as *Accounts) List(ctx context.Context) ([]Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	factors, err := as.factors.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]Account, len(stored))
 	for i, a := range stored {
 		pr, err := principalOf(a)
 		if err != nil {
 			return nil, err
 		}
-		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled, Login: logins[a.ID],
+		all[i] = Account{Claims: pr.Claims, Email: a.Email, Name: a.Name, Roles: a.Roles, Issuer: a.Issuer, Subject: a.Subject, Disabled: a.Disabled, Login: logins[a.ID], Factor: factors[a.ID],
 			Invited: a.Issuer == "" && a.Password == ""}
 	}
 	return all, nil

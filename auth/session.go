@@ -46,7 +46,10 @@ type SessionOptions struct {
 	Lifetime time.Duration // how long it lasts at most; 7 days when 0
 	Logger   *slog.Logger  // hears of logins; may be nil
 
-	Now func() time.Time // by which guesses are slowed down; [time.Now] if nil
+	Now func() time.Time // by which guesses are slowed down and codes count; [time.Now] if nil
+
+	Name       string                    // of the service, in apps for codes
+	NeedFactor func(roles []string) bool // says whose accounts need a second factor; nil for nobody's
 
 	// Vouches says whether the word of an issuer on people counts. Sessions that began by
 	// the word of another one do not. Nil is any issuer's.
@@ -64,6 +67,8 @@ type SessionOptions struct {
 type Sessions struct {
 	accounts state.Accounts
 	store    state.Sessions
+	factors  state.Factors
+	vault    vault
 	hashers  hashers
 	throttle throttle
 	o        SessionOptions
@@ -90,7 +95,7 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 		o.Now = time.Now
 	}
 	return &Sessions{
-		accounts: o.State.Accounts(), store: o.State.Sessions(), o: o,
+		accounts: o.State.Accounts(), store: o.State.Sessions(), factors: o.State.Factors(), vault: vault{db: o.State}, o: o,
 		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
 }
@@ -110,14 +115,15 @@ type Session struct {
 // Attempt is a login with a password.
 type Attempt struct {
 	Email, Password string
+	Code            string     // of the second factor, "" for none
 	From            netip.Addr // of the client
 	Agent           string     // what the client says it is: its header User-Agent
 	Device          string     // what Session.Device was in this browser, "" for none
 	Stay            bool       // ask for a session as [Sessions.Stay] prolongs it
 }
 
-// Login begins a new session. The error is ErrCredentials, a *TooManyError, or
-// what keeps us from knowing.
+// Login begins a new session. The error is ErrCredentials, a *FactorError where it needs a
+// code, ErrFactor, a *TooManyError, or what keeps us from knowing.
 func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	email, err := emailOf(try.Email)
 	if err != nil { // which may be a password: it is told nobody
@@ -130,13 +136,8 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	if err != nil && !errors.Is(err, state.ErrUnknown) {
 		return nil, err
 	}
-	known := try.Device != ""
-	if known {
-		if known, err = s.accounts.KnowsDevice(ctx, account.ID, hashOf(try.Device), time.Now()); err != nil {
-			return nil, err
-		}
-	}
-	done, err := s.pace(try, email, known)
+	account.Email = email
+	t, err := s.turn(ctx, try, account)
 	if err != nil {
 		return nil, &AttemptError{err, "too many logins have failed", email}
 	}
@@ -155,40 +156,46 @@ func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "of", email, "why", why, "from", try.From.String())
 		return nil, &AttemptError{ErrCredentials, why, email}
 	}
-	done()
 	if outdated {
 		if account.Password, err = s.rehash(ctx, account, try.Password); err != nil {
 			return nil, err
 		}
 	}
-	session, err := s.begin(ctx, account, state.Session{Client: clientOf(try.From, try.Agent)}, try.Stay)
-	if err != nil || known {
-		return session, err
-	}
-	session.Device, session.DeviceUntil = rand.Text(), time.Now().Add(deviceLifetime)
-	return session, s.accounts.AddDevice(ctx, account.ID, hashOf(session.Device), session.DeviceUntil)
+	return s.pass(ctx, account, try, t)
 }
 
-// pace lets an attempt through, or refuses it with a *TooManyError. Done is
-// called when it has succeeded.
-func (s *Sessions) pace(try Attempt, email string, known bool) (done func(), err error) {
+// turn is an attempt that is looked at. It counts as failed until it is forgiven, with
+// those before it, or refunded alone.
+type turn struct {
+	known           bool // the browser was logged in from before
+	forgive, refund func()
+}
+
+// pace lets an attempt through, or refuses it with a *TooManyError.
+func (s *Sessions) pace(try Attempt, email string, known bool) (turn, error) {
 	now := s.o.Now()
 	if known {
 		key := "device " + hashOf(try.Device)
-		return func() { s.throttle.forgive(key) }, s.throttle.begin(key, accountPace, now)
+		return turn{true, func() { s.throttle.forgive(key) }, func() { s.throttle.refund(key) }}, s.throttle.begin(key, accountPace, now)
 	}
 	network := "network " + networkOf(try.From)
 	account := network + " " + email
 	if err := s.throttle.begin(network, networkPace, now); err != nil {
-		return nil, err
+		return turn{}, err
 	}
 	if err := s.throttle.begin(account, accountPace, now); err != nil {
 		s.throttle.refund(network)
-		return nil, err
+		return turn{}, err
 	}
-	return func() {
-		s.throttle.forgive(account)
-		s.throttle.refund(network)
+	return turn{
+		forgive: func() {
+			s.throttle.forgive(account)
+			s.throttle.refund(network)
+		},
+		refund: func() {
+			s.throttle.refund(account)
+			s.throttle.refund(network)
+		},
 	}, nil
 }
 
@@ -282,6 +289,9 @@ func (s *Sessions) issue(stored *state.Session, account state.Account, now time.
 func (s *Sessions) find(ctx context.Context, id string) (state.Session, state.Account, error) {
 	stored, account, err := s.store.Find(ctx, id)
 	if err == nil && account.Issuer != "" && s.o.Vouches != nil && !s.o.Vouches(account.Issuer) {
+		err = state.ErrUnknown
+	}
+	if err == nil && stored.Factor == "" && s.needs(account) { // began before that was asked
 		err = state.ErrUnknown
 	}
 	return stored, account, err

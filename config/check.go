@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -46,11 +47,26 @@ func (d *decoder) check(c *Config) {
 		d.add([]any{"auth", "personal_tokens", "lifetime"}, "is less than an hour")
 	}
 	d.roles(c.Auth.Roles, c.Collections)
+	d.secondFactor(&c.Auth)
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
 	if c.Audit.Keep < 0 {
 		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
+	}
+}
+
+// secondFactor checks whose accounts need one.
+func (d *decoder) secondFactor(a *Auth) {
+	for i, role := range a.SecondFactor.Required {
+		if _, there := a.Roles[role]; there {
+			continue
+		}
+		meant := ""
+		if name := Nearest(role, slices.Sorted(maps.Keys(a.Roles))); name != "" {
+			meant = fmt.Sprintf("; did you mean %q?", name)
+		}
+		d.add([]any{"auth", "second_factor", "required", i}, "there is no role %q%s", role, meant)
 	}
 }
 

@@ -216,9 +216,10 @@ type Media struct {
 
 // Auth is whose tokens are accepted and what roles may do.
 type Auth struct {
-	Issuers  []Issuer `yaml:"issuers"`
-	Sessions Sessions `yaml:"sessions"`
-	Personal Personal `yaml:"personal_tokens"`
+	Issuers      []Issuer     `yaml:"issuers"`
+	Sessions     Sessions     `yaml:"sessions"`
+	SecondFactor SecondFactor `yaml:"second_factor"`
+	Personal     Personal     `yaml:"personal_tokens"`
 	// Roles has, for each role and each collection, "media" or "*" (every other
 	// collection), what the role may do there.
 	Roles map[string]map[string]Grant `yaml:"roles"`
@@ -234,6 +235,11 @@ type Sessions struct {
 // Personal is about the tokens that people make for their programs.
 type Personal struct {
 	Lifetime time.Duration `yaml:"lifetime" default:"8760h"` // how long one lasts at most
+}
+
+// SecondFactor is what people prove themselves by beside their password.
+type SecondFactor struct {
+	Required []string `yaml:"required"` // the roles whose accounts need one; others may have one
 }
 
 // Login is how people log in at an issuer (OpenID Connect).

@@ -16,6 +16,8 @@ type accountView struct {
 	Fault    string
 	Sessions []auth.Active
 	Current  string // the id of the one that looks
+	Factor   auth.Factor
+	Needed   bool // a role needs a second factor
 }
 
 func (e *Editor) account(v *visit) error {
@@ -23,15 +25,24 @@ func (e *Editor) account(v *visit) error {
 }
 
 func (e *Editor) showAccount(v *visit, status int, fault string) error {
+	return e.showAccountNoting(v, status, nil, fault)
+}
+
+func (e *Editor) showAccountNoting(v *visit, status int, told *notice, fault string) error {
 	view := accountView{
 		Theme: e.shade(v.r), Password: e.o.Accounts != nil && v.caller.Issuer == auth.AccountIssuer, Tokens: e.o.Tokens != nil, Fault: fault,
 		Current: auth.SessionID(e.web.Cookies().PageToken(v.r)),
 	}
 	var err error
+	if view.Password {
+		if view.Factor, view.Needed, err = e.web.Sessions().FactorOf(v.r.Context(), v.caller); err != nil {
+			return err
+		}
+	}
 	if view.Sessions, err = e.web.Sessions().Of(v.r.Context(), v.caller); err != nil {
 		return err
 	}
-	return e.show(v, status, "account", v.T("account.title"), "account", view)
+	return e.showNoting(v, status, "account", v.T("account.title"), "account", told, view)
 }
 
 // endSessions ends one session of the caller, or all but the one that asks.
@@ -67,7 +78,10 @@ func (e *Editor) changePassword(v *visit) error {
 	if fault != "" {
 		return e.showAccount(v, http.StatusUnprocessableEntity, fault)
 	}
-	_, status, fault, err := e.attempt(v, v.caller.Email, form.Get("old"))
+	_, status, fault, err := e.attempt(v, auth.Attempt{Email: v.caller.Email, Password: form.Get("old")})
+	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
+		err = nil // the password is right, and the session began by the other factor
+	}
 	switch {
 	case err != nil:
 		return err

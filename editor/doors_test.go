@@ -289,7 +289,7 @@ func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 
 // elsewhere are the routes that say nothing of the site, or have tests of their own.
 var elsewhere = []string{
-	"GET login/continue", "POST login", "POST login/again", "POST logout", "POST language", "POST account/password", "POST account/sessions", "GET password", "POST password",
+	"GET login/continue", "POST login", "POST login/again", "POST logout", "POST language", "POST account/password", "POST account/sessions", "GET password", "POST password", "POST login/factor", "POST login/enrol", "GET account/factor", "POST account/factor",
 	"GET watch/{collection}/{slug...}", "POST upload", "POST upload/{path...}", "POST replace/{path...}",
 }
 

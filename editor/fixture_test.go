@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ type service struct {
 	accounts *auth.Accounts
 	tokens   *auth.PersonalTokens
 	builds   builds
+	needs    atomic.Bool // of editors, a second factor
 }
 
 const password = "correct horse battery staple"
@@ -149,7 +151,9 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	}
 	t.Cleanup(func() { db.Close() })
 	s.db = db
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
+	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", NeedFactor: func(roles []string) bool {
+		return s.needs.Load() && slices.Contains(roles, "editor")
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -49,6 +50,8 @@ const (
 	loginTo       = loginPrefix + "to"
 	loginEmail    = loginPrefix + "email"
 	loginPassword = loginPrefix + "password"
+	loginPending  = loginPrefix + "pending" // a login that waits for its second factor
+	loginCode     = loginPrefix + "code"
 )
 
 // goesOn are the kinds of forms that go on after a login: those whose work may be long, or
@@ -99,6 +102,16 @@ func (e *Editor) askAgain(v *visit, status int, view loginView, sent url.Values)
 	return e.show(v, status, "again", v.T("refusal.session"), "", again)
 }
 
+// attemptAgain is a login by a password, or by the code that one has waited for.
+func (e *Editor) attemptAgain(v *visit, email string, posted url.Values) (*auth.Session, int, string, error) {
+	if !posted.Has(loginPending) {
+		return e.attempt(v, auth.Attempt{Email: email, Password: posted.Get(loginPassword)})
+	}
+	s, err := e.web.Sessions().GoOn(v.r.Context(), posted.Get(loginPending), e.from(v, auth.Attempt{Code: posted.Get(loginCode)}))
+	status, fault, err := v.refused(err)
+	return s, status, fault, err
+}
+
 // loginAgain logs in who has sent a form without a session, and goes on with the form: as
 // whoever has made it, and nobody else.
 func (e *Editor) loginAgain(v *visit) error {
@@ -115,9 +128,16 @@ func (e *Editor) loginAgain(v *visit) error {
 	if err != nil || !mayGoOn(to.Path) || e.web.Sessions() == nil {
 		return v.leadTo(loginPath(Prefix))
 	}
-	s, status, fault, err := e.attempt(v, view.Email, posted.Get(loginPassword))
+	s, status, fault, err := e.attemptAgain(v, view.Email, posted)
+	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) && !waits.Enrol {
+		view.Pending = waits.Pending
+		return e.askAgain(v, http.StatusOK, view, sent)
+	}
 	if err != nil {
-		return err
+		return e.lapsed(v, err)
+	}
+	if status == http.StatusUnauthorized && posted.Has(loginPending) {
+		view.Pending = posted.Get(loginPending)
 	}
 	if by := sent.Get("account"); fault == "" && by != "" && by != accountOf(s.Principal) {
 		_, err := e.web.Sessions().Logout(v.r.Context(), s.Access)

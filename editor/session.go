@@ -32,6 +32,7 @@ type loginView struct {
 	Passwords bool   // people can log in with an address and a password
 	Renew     bool   // in a dialog of a page whose session is over
 	Tab       bool   // logins at providers are made in another tab
+	Pending   string // a login that waits for its second factor, "" for none
 }
 
 // loginPage shows how to log in.
@@ -73,7 +74,10 @@ func (e *Editor) login(v *visit) error {
 	if e.web.Sessions() == nil {
 		return e.showLogin(v, http.StatusOK, view)
 	}
-	s, status, fault, err := e.attempt(v, view.Email, form.Get("password"))
+	s, status, fault, err := e.attempt(v, auth.Attempt{Email: view.Email, Password: form.Get("password")})
+	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
+		return e.askFactor(v, http.StatusOK, factorView{To: view.To, Renew: view.Renew, Pending: waits.Pending}, waits.Enrol)
+	}
 	if err != nil {
 		return err
 	}
@@ -89,23 +93,36 @@ func (e *Editor) login(v *visit) error {
 
 // attempt is a login by an address and a password. A fault says why it failed, and has a
 // status.
-func (e *Editor) attempt(v *visit, email, password string) (s *auth.Session, status int, fault string, err error) {
-	if len(password) > auth.MaxPassword {
+func (e *Editor) attempt(v *visit, try auth.Attempt) (s *auth.Session, status int, fault string, err error) {
+	if len(try.Password) > auth.MaxPassword {
 		return nil, http.StatusUnprocessableEntity, v.T("account.long", auth.MaxPassword), nil
 	}
-	ctx := v.r.Context()
-	s, err = e.web.Sessions().Login(ctx, auth.Attempt{
-		Email: email, Password: password, From: web.CallOf(ctx).Address, Agent: v.r.UserAgent(), Device: e.web.Cookies().Device(v.r), Stay: true,
-	})
-	web.Blame(ctx, err)
+	s, err = e.web.Sessions().Login(v.r.Context(), e.from(v, try))
+	status, fault, err = v.refused(err)
+	return s, status, fault, err
+}
+
+// from is an attempt with what is known of where it is made.
+func (e *Editor) from(v *visit, try auth.Attempt) auth.Attempt {
+	try.From, try.Agent, try.Stay = web.CallOf(v.r.Context()).Address, v.r.UserAgent(), true
+	try.Device = e.web.Cookies().Device(v.r)
+	return try
+}
+
+// refused says why a login failed whose error it is, with a status; other errors it gives
+// back.
+func (v *visit) refused(err error) (int, string, error) {
+	web.Blame(v.r.Context(), err)
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):
-		return nil, http.StatusTooManyRequests, v.slow(many), nil
+		return http.StatusTooManyRequests, v.slow(many), nil
 	case errors.Is(err, auth.ErrCredentials):
-		return nil, http.StatusUnauthorized, v.T("login.wrong"), nil
+		return http.StatusUnauthorized, v.T("login.wrong"), nil
+	case errors.Is(err, auth.ErrFactor):
+		return http.StatusUnauthorized, v.T("factor.wrong"), nil
 	}
-	return s, 0, "", err
+	return 0, "", err
 }
 
 // slow says when to try again.

@@ -389,8 +389,8 @@ func TestListSessions(t *testing.T) {
 		begin("S1", now, first)
 		begin("S2", now.Add(time.Minute), second)
 		want := []state.Active{
-			{ID: "S2", Begun: now.Add(time.Minute), Used: now.Add(time.Minute), Client: second, Provider: "id"},
-			{ID: "S1", Begun: now, Used: now, Client: first, Provider: "id"},
+			{ID: "S2", Begun: now.Add(time.Minute), Used: now.Add(time.Minute), Client: second},
+			{ID: "S1", Begun: now, Used: now, Client: first},
 		}
 		if got, err := sessions.Of(t.Context(), "C1", now); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)

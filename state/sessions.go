@@ -18,6 +18,7 @@ type Session struct {
 	RefreshHash  string // "" for a session of one token
 	RefreshUntil time.Time
 	EndsAt       time.Time // beyond which it cannot be refreshed
+	Factor       string    // the second factor by which it began, "" for none
 
 	Voucher Voucher // that Begin is given and End gives back; Find leaves it out
 	Client  Client  // that Begin is given and Of gives back; Find leaves it out
@@ -31,11 +32,10 @@ type Client struct {
 
 // Active is a session that has not ended, as people are told of it.
 type Active struct {
-	ID       string
-	Begun    time.Time // zero where that is not known
-	Used     time.Time // about when, the last time; zero where that is not known
-	Client   Client
-	Provider string // where it began; "" for a login with a password
+	ID     string
+	Begun  time.Time // zero where that is not known
+	Used   time.Time // about when, the last time; zero where that is not known
+	Client Client
 }
 
 // Voucher is what is kept of a login at an identity provider for the logout there.
@@ -72,10 +72,10 @@ func (ss Sessions) Begin(ctx context.Context, s Session, password string, now ti
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token, begun_at, used_at, address, browser)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+		_, err = tx.ExecContext(ctx, ss.db.Bind(`INSERT INTO sessions (id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, provider, id_token, begun_at, used_at, address, browser, factor)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 			s.ID, s.Account, s.AccessHash, s.AccessUntil.UnixMilli(), s.RefreshHash, s.RefreshUntil.UnixMilli(), s.EndsAt.UnixMilli(),
-			s.Voucher.Provider, s.Voucher.IDToken, now.UnixMilli(), now.UnixMilli(), s.Client.Address, s.Client.Browser)
+			s.Voucher.Provider, s.Voucher.IDToken, now.UnixMilli(), now.UnixMilli(), s.Client.Address, s.Client.Browser, s.Factor)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (ss Sessions) Begin(ctx context.Context, s Session, password string, now ti
 }
 
 // findSession finds a session by its id. It is asked with each page.
-const findSession = `SELECT ` + accountColumns + `, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at
+const findSession = `SELECT ` + accountColumns + `, sessions.id, account, access_hash, access_until, refresh_hash, refresh_until, ends_at, factor
 	FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ? AND disabled = 0`
 
 // Find gives the session and its account. The error is ErrUnknown when there is
@@ -105,7 +105,7 @@ func (ss Sessions) Find(ctx context.Context, id string) (Session, Account, error
 	} else {
 		row = ss.db.reads.QueryRowContext(ctx, ss.db.Bind(findSession), id)
 	}
-	a, err := scanAccount(more{row, []any{&s.ID, &s.Account, &s.AccessHash, &accessUntil, &s.RefreshHash, &refreshUntil, &endAt}})
+	a, err := scanAccount(more{row, []any{&s.ID, &s.Account, &s.AccessHash, &accessUntil, &s.RefreshHash, &refreshUntil, &endAt, &s.Factor}})
 	if errors.Is(err, ErrUnknown) {
 		return s, a, err
 	}
@@ -176,7 +176,7 @@ const maxActive = 200
 
 // Of are the sessions of an account that have not ended, the last used first.
 func (ss Sessions) Of(ctx context.Context, account string, now time.Time) ([]Active, error) {
-	rows, err := ss.db.reads.QueryContext(ctx, ss.db.Bind(`SELECT id, begun_at, used_at, address, browser, provider FROM sessions
+	rows, err := ss.db.reads.QueryContext(ctx, ss.db.Bind(`SELECT id, begun_at, used_at, address, browser FROM sessions
 		WHERE account = ? AND refresh_until > ? ORDER BY used_at DESC, id LIMIT ?`), account, now.UnixMilli(), maxActive)
 	if err != nil {
 		return nil, fmt.Errorf("list the sessions of an account: %w", err)
@@ -188,7 +188,7 @@ func (ss Sessions) Of(ctx context.Context, account string, now time.Time) ([]Act
 			a           Active
 			begun, used int64
 		)
-		if err := rows.Scan(&a.ID, &begun, &used, &a.Client.Address, &a.Client.Browser, &a.Provider); err != nil {
+		if err := rows.Scan(&a.ID, &begun, &used, &a.Client.Address, &a.Client.Browser); err != nil {
 			return nil, fmt.Errorf("list the sessions of an account: %w", err)
 		}
 		a.Begun, a.Used = maybeTime(begun), maybeTime(used)

@@ -168,6 +168,8 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		token *auth.TokenError
 		many  *auth.TooManyError
 		login *auth.LoginError
+
+		factor *auth.FactorError
 	)
 	Blame(ctx, err)
 	switch {
@@ -184,6 +186,15 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 			With("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
 	case errors.Is(err, auth.ErrCredentials):
 		p = NewProblem(http.StatusUnauthorized, say.New("The address or the password is wrong, or the account is disabled.")).With("WWW-Authenticate", bearer)
+	case errors.As(err, &factor) && factor.Enrol:
+		p = NewProblem(http.StatusForbidden, say.New("The account needs a second factor, and has none yet. Log in to the form at /editor/ to set it up."))
+		p.Code = codeFactor
+	case errors.As(err, &factor):
+		p = NewProblem(http.StatusUnauthorized, say.New("The password is right. Send the code of the second factor too, as code.")).With("WWW-Authenticate", bearer)
+		p.Code = codeFactor
+	case errors.Is(err, auth.ErrFactor):
+		p = NewProblem(http.StatusUnauthorized, say.New("The code is wrong, or was used before.")).With("WWW-Authenticate", bearer)
+		p.Code = codeFactor
 	case errors.Is(err, auth.ErrNoSession):
 		p = NewProblem(http.StatusUnauthorized, say.New("The session has ended. Log in again.")).With("WWW-Authenticate", bearer)
 	case errors.Is(err, auth.ErrKeysUnavailable):
@@ -211,5 +222,8 @@ func lacksRoom(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
 }
 
-// Codes are those of the problems that say no more than their status.
-func Codes() []string { return slices.Sorted(maps.Values(codes)) }
+// codeFactor is of a login that needs a second factor.
+const codeFactor = "second_factor"
+
+// Codes are those of the problems of every door.
+func Codes() []string { return append(slices.Sorted(maps.Values(codes)), codeFactor) }

@@ -96,7 +96,12 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
 	}
 	sessions, err := auth.NewSessions(auth.SessionOptions{
-		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log, Vouches: vouches,
+		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
+		Name: c.Site.Name,
+		NeedFactor: func(roles []string) bool {
+			return slices.ContainsFunc(c.Auth.SecondFactor.Required, func(role string) bool { return slices.Contains(roles, role) })
+		},
+		Vouches: vouches,
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (p *program) userCommand() *cobra.Command {
 		Short: "Manage the accounts of people who log in with a password",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userList())
+	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userResetFactor(), p.userList())
 	return c
 }
 
@@ -163,14 +163,23 @@ func (p *program) userSessions() *cobra.Command {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "BEGAN\tLAST USE\tADDRESS\tBROWSER\tPROVIDER")
+		fmt.Fprintln(w, "BEGAN\tLAST USE\tADDRESS\tBROWSER")
 		for _, s := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", moment(s.Begun), moment(s.Used), orDash(s.Client.Address), orDash(printable(s.Client.Browser)), orDash(printable(s.Provider)))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", moment(s.Begun), moment(s.Used), orDash(s.Client.Address), orDash(printable(s.Client.Browser)))
 		}
 		return w.Flush()
 	})
 	c.Flags().BoolVar(&end, "end", false, "end them all")
 	return c
+}
+
+func (p *program) userResetFactor() *cobra.Command {
+	return p.userWork(&cobra.Command{
+		Use:   "reset-factor EMAIL",
+		Short: "Take the second factor from an account whose owner has lost it, and end its sessions",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		return accounts.ResetFactor(ctx, email)
+	})
 }
 
 // moment is a time to the minute, in UTC.
@@ -193,7 +202,7 @@ func (p *program) userList() *cobra.Command {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT\tLAST LOGIN")
+		fmt.Fprintln(w, "EMAIL\tNAME\tROLES\tSTATE\tISSUER\tSUBJECT\tFACTOR\tLAST LOGIN")
 		for _, a := range all {
 			status := "active"
 			switch {
@@ -202,8 +211,12 @@ func (p *program) userList() *cobra.Command {
 			case a.Invited:
 				status = "invited"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
-				orDash(printable(a.Issuer)), printable(a.Subject), moment(a.Login))
+			factor := "-"
+			if a.Factor {
+				factor = "yes"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
+				orDash(printable(a.Issuer)), printable(a.Subject), factor, moment(a.Login))
 		}
 		return w.Flush()
 	})

@@ -52,11 +52,12 @@ func New(o Options) (*Logins, error) {
 	return l, nil
 }
 
-// Enter begins a session by the password of an account, in the place of the one that the
+// Enter begins a session by the password of an account, and the code of its second factor,
+// in the place of the one that the
 // browser has. Its cookies are those of [web.Cookies.Session].
-func (l *Logins) Enter(ctx context.Context, r *http.Request, email, password string) (*auth.Session, error) {
+func (l *Logins) Enter(ctx context.Context, r *http.Request, email, password, code string) (*auth.Session, error) {
 	s, err := l.sessions.Login(ctx, auth.Attempt{
-		Email: email, Password: password,
+		Email: email, Password: password, Code: code,
 		From: web.CallOf(ctx).Address, Agent: r.UserAgent(), Device: l.web.Cookies().Device(r),
 	})
 	if err != nil {
