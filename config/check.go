@@ -49,6 +49,20 @@ func (d *decoder) check(c *Config) {
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
+	d.git(&c.Git)
+}
+
+// maxProcesses is the greatest number of processes of git at once.
+const maxProcesses = 256
+
+func (d *decoder) git(g *Git) {
+	d.positive(g.MaxPushBytes, "git", "max_push_bytes")
+	if g.Processes < 1 || g.Processes > maxProcesses {
+		d.add([]any{"git", "processes"}, "is not between 1 and %d", maxProcesses)
+	}
+	if g.Timeout < time.Minute {
+		d.add([]any{"git", "timeout"}, "is less than a minute")
+	}
 }
 
 func (d *decoder) site(s *Site) {
