@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -58,6 +59,8 @@ type Git struct {
 	routes map[string]http.Handler
 	slots  *slots
 	git    *program // nil where there is none
+
+	looking sync.Mutex // at what a push brings
 }
 
 // maxAsked bounds what a client says of what it wants and has, unpacked.

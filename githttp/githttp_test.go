@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -437,7 +439,7 @@ func TestBounds(t *testing.T) {
 		noise[i] = byte(x >> 24)
 	}
 	s.commit(dir, map[string]string{"img/a.bin": string(noise)})
-	s.refused(dir, []string{"error"})
+	s.refused(dir, []string{"remote: fatal: pack exceeds maximum allowed size", "(the objects are refused)"})
 	post := func(path, contentType, encoding string, body []byte) int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.url+path, bytes.NewReader(body))
 		if err != nil {
@@ -473,6 +475,27 @@ func TestBounds(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(s.Git, "cms.drafts", "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestCloneStreams: what is cloned passes through, and is never whole in memory.
+func TestCloneStreams(t *testing.T) { // not parallel, as others would be counted too
+	s := newService(t, nil)
+	const size = 24 << 20
+	noise := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	s.FastImport("commit refs/heads/main\ncommitter D <d@example.org> 1700000000 +0000\ndata 1\nx\nM 644 inline img/a.bin\ndata " + fmt.Sprint(size) + "\n" + string(noise) + "\n")
+	token := s.token("reader")
+	dir := filepath.Join(t.TempDir(), "c")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s.git("", "clone", "-q", "--bare", "http://x:"+token+"@"+s.url, dir)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > size/4 {
+		t.Errorf("a clone of %d bytes allocated %d", size, took)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
 	}
 }
 

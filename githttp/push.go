@@ -185,7 +185,8 @@ func (t *taking) objects(body io.Reader) error {
 	if said != "" {
 		t.unpack = "the objects are refused"
 		t.tell(said)
-		return nil
+		_, err = io.Copy(io.Discard, body) // many clients look for an answer when they have sent all
+		return err
 	}
 	if said, err = t.run(strings.NewReader(strings.Join(tips, "\n")+"\n"), "rev-list", "--objects", "--stdin", "--not", "--all", "--quiet"); err != nil {
 		return err
@@ -237,18 +238,9 @@ func (t *taking) tell(text string) { t.told.WriteString(strings.TrimRight(text, 
 
 // change makes those of the changes that are right.
 func (t *taking) change() error {
-	var right []site.RefChange
-	for i, c := range t.asked.changes {
-		v, err := t.push.Check(t.ctx, c)
-		if err != nil {
-			return err
-		}
-		for _, line := range v.Told {
-			t.tell(line.In(t.language))
-		}
-		if t.results[i] = v.Refused; v.Refused == "" {
-			right = append(right, c)
-		}
+	right, err := t.check()
+	if err != nil {
+		return err
 	}
 	if !t.asked.atomic {
 		for _, c := range right {
@@ -267,6 +259,26 @@ func (t *taking) change() error {
 		return nil
 	}
 	return t.land(right...)
+}
+
+// check finds which of the changes are right. What is looked at of a push is held in memory,
+// so that one is looked at at a time.
+func (t *taking) check() (right []site.RefChange, err error) {
+	t.git.looking.Lock()
+	defer t.git.looking.Unlock()
+	for i, c := range t.asked.changes {
+		v, err := t.push.Check(t.ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range v.Told {
+			t.tell(line.In(t.language))
+		}
+		if t.results[i] = v.Refused; v.Refused == "" {
+			right = append(right, c)
+		}
+	}
+	return right, nil
 }
 
 // land makes changes, all or none.
