@@ -54,6 +54,7 @@ func (d *decoder) check(c *Config) {
 	if c.Audit.Keep < 0 {
 		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
 	}
+	d.git(&c.Git)
 }
 
 // secondFactor checks whose accounts need one.
@@ -67,6 +68,19 @@ func (d *decoder) secondFactor(a *Auth) {
 			meant = fmt.Sprintf("; did you mean %q?", name)
 		}
 		d.add([]any{"auth", "second_factor", "required", i}, "there is no role %q%s", role, meant)
+	}
+}
+
+// maxProcesses is the greatest number of processes of git at once.
+const maxProcesses = 256
+
+func (d *decoder) git(g *Git) {
+	d.positive(g.MaxPushBytes, "git", "max_push_bytes")
+	if g.Processes < 1 || g.Processes > maxProcesses {
+		d.add([]any{"git", "processes"}, "is not between 1 and %d", maxProcesses)
+	}
+	if g.Timeout < time.Minute {
+		d.add([]any{"git", "timeout"}, "is less than a minute")
 	}
 }
 

@@ -44,6 +44,7 @@ type Config struct {
 	Log         Log          `yaml:"log"`
 	Audit       Audit        `yaml:"audit"`
 	Tracing     Tracing      `yaml:"tracing"`
+	Git         Git          `yaml:"git"`
 	Site        Site         `yaml:"site"`
 	Editor      Editor       `yaml:"editor"`
 	Preview     Preview      `yaml:"preview"`
@@ -59,6 +60,15 @@ type Site struct {
 	Name     string `yaml:"name" default:"CMS"`
 	Language string `yaml:"language" default:"en" words:"texts"` // of what the service writes for everyone: the subjects of commits
 	TimeZone string `yaml:"time_zone" default:"UTC"`             // by its name in the IANA database
+}
+
+// Git is clones and pushes by Git over HTTP, at /git/.
+type Git struct {
+	Enabled      bool          `yaml:"enabled"`
+	Check        string        `yaml:"check" default:"refuse" oneof:"off warn refuse"` // what becomes of a push that breaks rules of the schema
+	MaxPushBytes int64         `yaml:"max_push_bytes" default:"104857600"`
+	Processes    int64         `yaml:"processes" default:"4"` // how many requests are served at once
+	Timeout      time.Duration `yaml:"timeout" default:"15m"` // of a request
 }
 
 // Editor is how the pages for people look.

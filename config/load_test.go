@@ -107,6 +107,10 @@ func TestLoadExample(t *testing.T) {
 				},
 				"operator": {"webhooks": {Actions: []string{"read", "create", "update", "delete"}}},
 				"reader":   {"*": {Actions: []string{"read"}}},
+				"developer": {
+					"*": {Actions: []string{"read", "create", "update", "delete", "publish"}}, "media": {Actions: []string{"read", "create", "update", "delete"}},
+					"repository": {Actions: []string{"read", "create", "update", "delete"}},
+				},
 				"organisation": {
 					"consultations": {
 						Actions: []string{"read", "create", "update"}, Hide: []string{"notes-internes"},
@@ -128,6 +132,7 @@ func TestLoadExample(t *testing.T) {
 		Log:     Log{Level: slog.LevelInfo, Format: "auto"},
 		Audit:   Audit{Keep: 2160 * time.Hour},
 		Tracing: Tracing{ServiceName: "cms", Sample: 1},
+		Git:     Git{Enabled: true, Check: "refuse", MaxPushBytes: 100 << 20, Processes: 4, Timeout: 15 * time.Minute},
 		Site:    Site{Name: "Consultations citoyennes", Language: "en", TimeZone: "Europe/Paris"},
 		Editor:  Editor{Theme: here + "/docs/theme"},
 		Preview: Preview{
@@ -159,6 +164,7 @@ func TestDefaults(t *testing.T) {
 			Log:        Log{Format: "auto"},
 			Audit:      Audit{Keep: 2160 * time.Hour},
 			Tracing:    Tracing{ServiceName: "cms", Sample: 1},
+			Git:        Git{Check: "refuse", MaxPushBytes: 100 << 20, Processes: 4, Timeout: 15 * time.Minute},
 			Site:       Site{Name: "CMS", Language: "en", TimeZone: "UTC"},
 			YAML:       "1.1",
 		}

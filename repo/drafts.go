@@ -16,7 +16,7 @@ import (
 const draftFolder = "cms.drafts"
 
 // Beginnings of the names of drafts: of the writer's pack, of one that takes the objects of
-// others beside it, of an index that was missing, and of uploads. Git would remove what is
+// others beside it, of an index that was missing, and of uploads; see quarantineDraft too. Git would remove what is
 // called tmp_….
 const (
 	drafts      = "cms_" // all of them
@@ -97,6 +97,8 @@ func removeAllDrafts(d disk, folder, packs string) error {
 	for _, f := range files {
 		if name, ok := strings.CutSuffix(f.Name(), "_idx"); ok && isDraft(name) {
 			err = errors.Join(err, removeDrafts(d, filepath.Join(folder, name), packs))
+		} else if f.IsDir() && strings.HasPrefix(f.Name(), quarantineDraft) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(folder, f.Name())))
 		} else if isDraft(f.Name()) {
 			err = errors.Join(err, removeIfExists(d, filepath.Join(folder, f.Name())))
 		}

@@ -245,7 +245,9 @@ type refUpdate struct {
 	join      bool // to is the remote's tip, and is joined with what the branch has
 	rewritten bool // the remote took commits away that the branch has
 	known     Hash // the remote's tip as it was before; zero when it is not known
-	done      chan error
+
+	before func() error // brings what to leads to, once the branch is found at from; nil where it is there
+	done   chan error
 }
 
 // requestUpdate has the writer do a refUpdate.
@@ -272,6 +274,11 @@ func (r *Repo) updateRef(ctx context.Context, a *refUpdate) error {
 	}
 	if a.join {
 		return r.join(ctx, s, a)
+	}
+	if a.before != nil {
+		if err := a.before(); err != nil {
+			return storageError(err)
+		}
 	}
 	return r.moveTo(ctx, s, a.to)
 }

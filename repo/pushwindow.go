@@ -229,6 +229,9 @@ func (r *Repo) leavesWindow() bool {
 		r.window.watching = false
 	}
 	return r.window.mustWait(time.Now(), func() bool {
+		if r.pushes.Load() > 0 {
+			return true
+		}
 		incoming, err := filepath.Glob(filepath.Join(r.path, "objects", "tmp_objdir-incoming-*"))
 		return err == nil && len(incoming) > 0
 	})

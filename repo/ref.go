@@ -315,7 +315,13 @@ func (b *branch) remove(from Hash) error {
 	if err != nil {
 		return err
 	}
-	err = b.unpack()
+	return h.remove()
+}
+
+// remove ends the branch, and gives the lock back.
+func (h *refLock) remove() error {
+	b := h.branch
+	err := b.unpack()
 	if err == nil {
 		err = removeIfExists(b.disk, b.path())
 	}

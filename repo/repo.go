@@ -93,6 +93,7 @@ type Repo struct {
 	store    *store
 	streams  *store       // of large blobs, which are read as streams
 	uploads  atomic.Int64 // how many there were
+	pushes   atomic.Int64 // how many are being received; see Quarantine
 	queue    *queue
 	history  *history
 	budget   *budget

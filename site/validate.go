@@ -19,14 +19,14 @@ func readable(d *content.Document) error {
 
 // validate refuses a document that breaks a rule which the one before it kept. It
 // reports all problems at once, except those of fields that the principal does not see.
-func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
+func (e *edit) validate(in entries, before, after *content.Document) error {
 	problems := faults(after.Problems())
 	if before != nil {
 		problems = content.NewProblems(before.Fields(), after.Fields(), before.Problems(), problems)
 	}
 	if e.access.Schema.Defined {
 		unsure := false
-		problems = append(problems, faults(e.schemaProblems(tx, before, after, &unsure))...)
+		problems = append(problems, faults(e.schemaProblems(in, before, after, &unsure))...)
 		if unsure {
 			return errUnreadable()
 		}
@@ -45,9 +45,9 @@ func (e *edit) validate(tx *repo.Tx, before, after *content.Document) error {
 // schemaProblems are the rules of the collection that after breaks and before
 // did not. They are unsure when other entries, or earlier states, which they depend on,
 // cannot be read.
-func (e *edit) schemaProblems(tx *repo.Tx, before, after *content.Document, unsure *bool) []content.Problem {
+func (e *edit) schemaProblems(in entries, before, after *content.Document, unsure *bool) []content.Problem {
 	schema := &e.access.Schema
-	l := lookup{entries: tx, unique: &e.site.unique, canRead: e.access.canReadOther, uncertain: unsure}.forEntry(e.ref)
+	l := lookup{entries: in, unique: &e.site.unique, canRead: e.access.canReadOther, uncertain: unsure}.forEntry(e.ref)
 	if before == nil {
 		return append(schema.Validate(after.Fields(), l), e.readOnlyProblems(e.restored, after)...)
 	}

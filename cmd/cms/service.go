@@ -19,6 +19,7 @@ import (
 	"cms/auth"
 	"cms/config"
 	"cms/editor"
+	"cms/githttp"
 	"cms/repo"
 	"cms/say"
 	"cms/site"
@@ -204,6 +205,16 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		return nil, err
 	}
 	floor.Mount(editor.Prefix, pages)
+	if c.Git.Enabled {
+		git, err := githttp.New(githttp.Options{
+			Web: floor, Site: s.site, Path: c.Repository.Path, Name: c.Site.Name, Check: site.Check(c.Git.Check),
+			MaxPush: c.Git.MaxPushBytes, Processes: int(c.Git.Processes), Time: c.Git.Timeout,
+		})
+		if err != nil {
+			return nil, err
+		}
+		floor.Mount(githttp.Prefix, git)
+	}
 	s.floor = floor
 	f.server.RegisterOnShutdown(door.EndStreams)
 	f.server.RegisterOnShutdown(pages.EndStreams)
