@@ -704,8 +704,8 @@ func disabledAccount(t *testing.T, p *pages) {
 			t.Errorf("%s is answered with %.200s", path, got)
 		}
 	}
-	u.press(saveButton)
-	u.told("refusal.again")
+	u.do(chromedp.Click(saveButton)) // which asks them to log in, and waits
+	u.wait(`document.querySelector("dialog[open] #renew-title")`)
 	p.after(t, before, 0)
 	other := p.visitor(t, "fr").in(t)
 	other.do(chromedp.Navigate(p.url + "/editor/login"))
@@ -714,7 +714,7 @@ func disabledAccount(t *testing.T, p *pages) {
 	other.press(`main .btn.primary`)
 	other.told("login.wrong")
 
-	// Enabled again, they log in beside it, and send it once more.
+	// Enabled again, they log in beside it, and it is sent.
 	disable("--undo")
 	tab, cancel := chromedp.NewContext(u.ctx) // of the same browser
 	defer cancel()
@@ -724,7 +724,6 @@ func disabledAccount(t *testing.T, p *pages) {
 	beside.do(chromedp.SendKeys(`#email`, "dominique@example.org"), chromedp.SendKeys(`#password`, another))
 	beside.leave(chromedp.Click(`main .btn.primary`))
 	beside.wait(`document.querySelector(".cards")`)
-	u.press(`main form .btn:not(.primary)`)
 	u.told("saved")
 	p.after(t, before, 1)
 	if got := p.file(t, budget); !strings.Contains(got, "Écrit avant la fin") {
