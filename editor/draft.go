@@ -12,7 +12,7 @@ import (
 // offers one it sends it here, and keeps what the form would show of it now.
 
 // draftParts are what a draft has of a form beside its fields.
-var draftParts = []string{"account", "base", "body", "from", "key", "message", "slug", "template"}
+var draftParts = []string{"account", "base", "body", "from", "key", "message", "n", "slug", "template", "text"}
 
 // draftOf answers which values of the draft of an entry may be kept, also where the entry
 // was deleted since.
@@ -34,6 +34,19 @@ func (e *Editor) draftOf(v *visit, ref site.Ref, posted url.Values) error {
 	}
 	controls, _ := e.formOf(v, view, posted).fields(entry.Fields)
 	return v.draft(controls, posted)
+}
+
+// draftOfText answers that the draft of a whole file, or of a block, may be kept, as long as
+// its account may read what it was made from.
+func (e *Editor) draftOfText(v *visit, ref site.Ref, posted url.Values, read func(*site.Entry) error) error {
+	entry, err := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base"))
+	if err == nil {
+		err = read(entry)
+	}
+	if err != nil {
+		return err
+	}
+	return v.draft(nil, posted)
 }
 
 // draft answers which values of a draft are those of controls.

@@ -214,7 +214,7 @@ func showable(s *content.Schema) []content.Field {
 
 // Columns of a list: how many there are where nobody has chosen, and at most.
 const (
-	fewColumns = 4
+	fewColumns = 3
 	maxColumns = 10
 )
 

@@ -252,6 +252,7 @@ type sourceView struct {
 	Problems []content.Problem
 	MaySave  bool
 	Fault    string
+	Posted   bool // the text came back
 }
 
 // source shows the file of an entry as text.
@@ -286,12 +287,26 @@ func (e *Editor) saveSource(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if isDraft(posted) {
+		return e.draftOfText(v, ref, posted, func(entry *site.Entry) error {
+			_, err := entry.Source()
+			return err
+		})
+	}
 	entry, err := e.site.Entry(v.r.Context(), v.caller, ref)
 	if isMissing(err) {
 		return e.lostSource(v, ref, posted, err)
 	}
 	if err != nil {
 		return err
+	}
+	if posted.Get("do") == "open" {
+		return e.showSource(v, http.StatusOK, func(s *sourceView) {
+			s.Text, s.Revision, s.Posted = received(posted.Get("text")), posted.Get("base"), true
+			if s.Revision != entry.Revision {
+				s.Problems = nil // of another text
+			}
+		})
 	}
 	src, err := entry.Source()
 	if err != nil {
@@ -306,7 +321,7 @@ func (e *Editor) saveSource(v *visit) error {
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		p, text := e.refusal(v, err)
 		return e.showSource(v, p.Status, func(s *sourceView) {
-			s.Text, s.Fault = shown(is), text.Text
+			s.Text, s.Fault, s.Posted = shown(is), text.Text, true
 			if len(told.Problems) > 0 {
 				s.Problems = told.Problems
 			}
@@ -337,7 +352,7 @@ func (e *Editor) lostSource(v *visit, ref site.Ref, posted url.Values, missing e
 	if _, err := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base")); err != nil {
 		return missing
 	}
-	s := &sourceView{Ref: ref, Label: v.label(c), Title: ref.Slug.String(), Text: received(posted.Get("text")), Fault: v.T("source.gone")}
+	s := &sourceView{Ref: ref, Label: v.label(c), Title: ref.Slug.String(), Text: received(posted.Get("text")), Fault: v.T("source.gone"), Posted: true}
 	return e.show(v, http.StatusConflict, "source", s.Title, ref.Collection, s)
 }
 

@@ -207,3 +207,38 @@ func TestDraftsHoldWhatIsSeen(t *testing.T) {
 	fresh.page = s.get(reader, "")
 	fresh.submit("check").want(http.StatusForbidden)
 }
+
+// TestDraftsOfTexts: a whole file, or a block, that was being written is kept as long as
+// its account may read what it was made from, and taken up again where it belongs.
+func TestDraftsOfTexts(t *testing.T) {
+	t.Parallel()
+	const two = "---\ntitle: Deux\ninterne: geheim\n---\nUn.\n\nDeux.\n"
+	s := newService(t, map[string]string{entryFile: velo, "_consultations/deux.md": two})
+	tip := s.Tip()
+	for _, path := range []string{"source/consultations/velo", "block/consultations/deux?n=1"} {
+		action, _, _ := strings.Cut(path, "?")
+		f := s.get(s.http, path).form(action)
+		f.set("text", "Gardé.")
+		if got := f.submit("check").source; !strings.Contains(got, `"text"`) || !strings.Contains(got, `"base"`) || strings.Contains(got, `"do"`) {
+			t.Errorf("%s: of a draft %s is kept", path, got)
+		}
+		again := f.submit("open").want(http.StatusOK).form(action)
+		if again.get("text") != "Gardé." || again.get("base") != f.get("base") || !strings.Contains(again.source, "data-posted") {
+			t.Errorf("%s: taken up, it is %q", path, again.get("text"))
+		}
+	}
+	if s.Tip() != tip {
+		t.Error("a draft was saved")
+	}
+	f := s.get(s.http, "block/consultations/deux?n=1").form("block/consultations/deux")
+	f.set("text", "Gardé.")
+	s.Commit(map[string]string{"_consultations/deux.md": strings.Replace(two, "Un.", "Zéro.\n\nUn.", 1)})
+	if whole := f.submit("open").want(http.StatusOK).form("entry/consultations/deux"); whole.get("body") != "Un.\r\n\r\nGardé.\r\n" || whole.get("base") != f.get("base") {
+		t.Errorf("beside another block, it is %q", whole.get("body"))
+	}
+	s.get(s.http, "delete/consultations/deux").form("delete/consultations/deux").submit("").want(http.StatusOK)
+	f.submit("check").want(http.StatusOK)
+	for _, path := range []string{"source/consultations/velo", "block/consultations/none"} {
+		s.send(s.logIn("stella"), http.MethodPost, "/editor/"+path, "do=check&n=0&text=x&base="+f.get("base")).want(http.StatusForbidden)
+	}
+}

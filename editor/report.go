@@ -183,14 +183,17 @@ func (e *Editor) places(v *visit, s *content.Schema, one site.EntryAdvice) place
 // problemsView is what is not as the collections expect.
 type problemsView struct {
 	Groups    []problemGroup
-	Misplaced []string // files that are no entries, where entries are
-	In        string   // the collection that alone is shown; "" for all
+	Twins     []site.Ref // entries that are one file on some systems, those alike one after the other
+	Misplaced []string   // files that are no entries, where entries are
+	In        string     // the collection that alone is shown; "" for all
 	First     string
 	Next      string
 }
 
 // None says whether all is well.
-func (p *problemsView) None() bool { return len(p.Groups) == 0 && len(p.Misplaced) == 0 }
+func (p *problemsView) None() bool {
+	return len(p.Groups) == 0 && len(p.Twins) == 0 && len(p.Misplaced) == 0
+}
 
 // problemGroup are the problems of a collection.
 type problemGroup struct {
@@ -248,6 +251,13 @@ func (e *Editor) problems(v *visit) error {
 		}
 		if len(page.Items) > 0 {
 			view.Groups = append(view.Groups, groupOf(v, c, page))
+		}
+		if q.Cursor == "" {
+			twins, err := e.site.Twins(v.caller, c.Name)
+			if err != nil {
+				return err
+			}
+			view.Twins = append(view.Twins, twins[:min(len(twins), problemsAlone)]...)
 		}
 		if view.In != "" && page.Next != "" {
 			view.Next = v.address(map[string]string{"cursor": page.Next})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,10 +94,14 @@ func TestProblems(t *testing.T) {
 		"_consultations/bonne.md":  "---\ntitle: Bonne\n---\n",
 		"_consultations/cassee.md": "---\ntitle: [\n---\n",
 	})
-	s.Commit(map[string]string{"_consultations/Perdue.MD": "---\ntitle: Perdue\n---\n"})
+	s.Commit(map[string]string{"_consultations/Perdue.MD": "---\ntitle: Perdue\n---\n", "_consultations/Bonne.md": "---\ntitle: Bonne\n---\n"})
 	s.get(s.http, "").want(http.StatusOK, "À corriger 3 entrées", "Tout voir")
-	p := s.get(s.http, "problems").want(http.StatusOK, "Consultations 3 entrées", "_consultations/Perdue.MD", "Ligne 3")
-	p.wantNot("Bonne")
+	p := s.get(s.http, "problems").want(http.StatusOK, "Consultations 3 entrées", "_consultations/Perdue.MD", "Ligne 3", "Adresses trop semblables")
+	for _, slug := range []string{"Bonne", "bonne"} { // well in themselves, but alike
+		if got := p.leads(slug); !slices.Equal(got, []string{"/editor/entry/consultations/" + slug}) {
+			t.Errorf("%s leads to %v", slug, got)
+		}
+	}
 	places := map[string]bool{}
 	for _, label := range []string{"Une", "deux", "cassee"} {
 		for _, to := range p.leads(label) {

@@ -198,7 +198,7 @@ type singleView struct {
 	N        int
 	Revision string
 	Text     string
-	Fault    string
+	Posted   bool // the text came back
 }
 
 // block shows one block of the text of an entry, to be edited alone.
@@ -256,6 +256,15 @@ func (e *Editor) saveBlock(v *visit) error {
 	if err != nil {
 		return web.NotFound()
 	}
+	if isDraft(posted) {
+		return e.draftOfText(v, ref, posted, func(entry *site.Entry) error {
+			_, err := entry.Body()
+			return err
+		})
+	}
+	if posted.Get("do") == "open" {
+		return e.openBlock(v, ref, posted, n)
+	}
 	path, err := e.send(v, posted.Get("key"), posted.Encode(), always(refPath("entry", ref)+"?saved=1"), func(ctx context.Context, key string, dry bool) (string, error) {
 		out, err := e.site.Update(ctx, v.caller, ref, func(ctx context.Context, d *content.Document, _ *content.Schema) (*content.Document, error) {
 			body := d.Body()
@@ -292,28 +301,53 @@ func withBlock(text string, b preview.Block, block string) string {
 	return shown(text[:b.Start]) + received(block) + shown(text[b.End:])
 }
 
+// openBlock shows a block as it came back: alone, or in the whole form where the entry has
+// changed since, as nobody could tell where it belongs by now.
+func (e *Editor) openBlock(v *visit, ref site.Ref, posted url.Values, n int) error {
+	view, err := e.single(v, posted.Get("n"))
+	if err == nil && view.Revision == posted.Get("base") {
+		view.Text, view.Posted = received(posted.Get("text")), true
+		return e.show(v, http.StatusOK, "block", view.Title, ref.Collection, view)
+	}
+	whole, entry, values, err := e.around(v, ref, posted, n)
+	if err != nil {
+		return err
+	}
+	return e.again(v, whole, entry, values, http.StatusOK, nil)
+}
+
 // blockUnsaved shows the whole form of an entry, with a block that was not saved in it, and
-// the reason: of the block alone nobody could tell where it belongs by now.
-func (e *Editor) blockUnsaved(v *visit, ref site.Ref, posted url.Values, n int, err error) error {
-	view, entry, failed := e.open(v, ref)
-	if failed != nil {
-		return failed
+// the reason.
+func (e *Editor) blockUnsaved(v *visit, ref site.Ref, posted url.Values, n int, refused error) error {
+	view, entry, values, err := e.around(v, ref, posted, n)
+	if err != nil {
+		return err
 	}
-	old, failed := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base"))
-	if failed != nil {
-		return failed
+	return e.unsaved(v, view, entry, values, refused)
+}
+
+// around is the form of an entry, and what it would send, with a block in it that was made
+// from an earlier revision.
+func (e *Editor) around(v *visit, ref site.Ref, posted url.Values, n int) (*entryView, *site.Entry, url.Values, error) {
+	view, entry, err := e.open(v, ref)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	body, failed := old.Body()
-	if failed != nil {
-		return failed
+	old, err := e.site.EntryAt(v.r.Context(), v.caller, ref, posted.Get("base"))
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	page, failed := e.site.Blocks(v.r.Context(), v.caller, body)
-	if failed != nil {
-		return failed
+	body, err := old.Body()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	page, err := e.site.Blocks(v.r.Context(), v.caller, body)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	b, ok := blockAt(page, n)
 	if !ok {
-		return web.NotFound()
+		return nil, nil, nil, web.NotFound()
 	}
-	return e.unsaved(v, view, entry, url.Values{"base": {posted.Get("base")}, "body": {withBlock(body, b, posted.Get("text"))}}, err)
+	return view, entry, url.Values{"base": {posted.Get("base")}, "body": {withBlock(body, b, posted.Get("text"))}}, nil
 }

@@ -16,3 +16,16 @@ func (s *Site) Misplaced(pr *auth.Principal) ([]repo.MisplacedFile, error) {
 	}
 	return s.repo.View().Misplaced()
 }
+
+// Twins are entries of a collection that are one file on some systems, as their slugs
+// differ in case or in the Unicode form of accents alone: those alike one after the other,
+// for who sees every entry of every collection.
+func (s *Site) Twins(pr *auth.Principal, collection string) ([]Ref, error) {
+	if _, err := s.access(pr, collection); err != nil {
+		return nil, err
+	}
+	if !s.seesAll(pr) {
+		return nil, nil
+	}
+	return s.unique.twins(s.repo.View(), collection), nil
+}

@@ -69,6 +69,35 @@ func (all *uniqueIndexes) caseConflict(in entries, ref, self Ref) bool {
 	return false
 }
 
+// twins are the entries whose slugs differ from those of others in case or in the Unicode
+// normal form alone, those alike one after the other.
+func (all *uniqueIndexes) twins(in entries, collection string) []Ref {
+	x := all.open(in, collection)
+	var names []string
+	for name, n := range x.slugs {
+		if n > 1 {
+			names = append(names, name)
+		}
+	}
+	x.mu.Unlock()
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	alike := map[string][]Ref{}
+	for e := range in.Edition(collection).Since(repo.Edition{}) {
+		name := caseFold(e.Slug.String())
+		if _, is := slices.BinarySearch(names, name); is {
+			alike[name] = append(alike[name], Ref{collection, e.Slug})
+		}
+	}
+	var found []Ref
+	for _, name := range names {
+		found = append(found, alike[name]...)
+	}
+	return found
+}
+
 // folders yields the folders of a slug, the outermost first.
 func folders(slug string) iter.Seq[string] {
 	return func(yield func(string) bool) {

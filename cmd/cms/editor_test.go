@@ -206,9 +206,9 @@ const saveButton = `.save button.primary`
 // texts are what the pages say, by language.
 var texts = map[string]map[string]string{
 	"fr": {"saved": "Enregistré", "history": "Historique", "restore": "Rétablir cette version", "review": "Ce qui change", "clash": "Quelqu’un a modifié la même chose", "open": "a aussi cette page ouverte",
-		"draft": "Vous aviez commencé une modification", "moved": "La page a changé depuis", "merged": "réuni avec", "one": "1 modification"},
+		"draft": "Vous aviez commencé une modification", "draft.kept": "gardées dans ce navigateur", "moved": "La page a changé depuis", "merged": "réuni avec", "one": "1 modification"},
 	"en": {"saved": "Saved", "history": "History", "restore": "Restore this version", "review": "What changes", "clash": "Somebody changed the same thing", "open": "has this page open too",
-		"draft": "You began a change", "moved": "The page has changed since", "merged": "together with", "one": "1 change"},
+		"draft": "You began a change", "draft.kept": "kept in this browser", "moved": "The page has changed since", "merged": "together with", "one": "1 change"},
 }
 
 // TestEditorInBrowser uses the pages in Chromium, as editors do.
@@ -376,6 +376,22 @@ func drafts(t *testing.T, p *pages) {
 	b.at(p, "new/consultations")
 	if ask[bool](b, kept) {
 		t.Error("a new entry that was made is offered again")
+	}
+
+	// So is a whole file, and a passage on a page of its own.
+	for _, page := range []string{"source/" + budget, "block/" + budget + "?n=0"} {
+		begin(page, `#text`, "Gardé seul")
+		b.at(p, page)
+		b.says(say["draft"])
+		b.leave(chromedp.Click(`.banner.warn button`))
+		b.says(say["draft.kept"])
+		if got := ask[string](b, `document.querySelector("#text").value`); got != "Gardé seul" {
+			t.Errorf("%s: taken up, the text is %q", page, got)
+		}
+		b.at(p, page)
+		b.says(say["draft"])
+		b.do(chromedp.Click(`.banner.warn button + button`))
+		b.wait(`!document.querySelector(".banner.warn button") && !` + kept)
 	}
 
 	// Gone at the logout.

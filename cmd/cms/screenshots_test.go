@@ -1,6 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +36,15 @@ func TestScreenshots(t *testing.T) {
 	b.do(chromedp.Navigate(url+"/"), chromedp.WaitVisible(`#email`), chromedp.SendKeys(`#email`, "camille@example.org"), chromedp.SendKeys(`#password`, password),
 		chromedp.Click(`.btn.primary`), chromedp.WaitVisible(`.cards`), chromedp.Navigate(url+"/editor/account"), chromedp.Click(`main button[value=fr]`), chromedp.WaitVisible(`html[lang=fr]`))
 	const entry = "consultations/plan-velo-pays-des-trois-rivieres"
+	b.do(chromedp.Navigate(url + "/editor/media/"))
+	b.holds(`!!document.querySelector('[data-drop]:not([hidden])')`)
+	b.do(chromedp.SetUploadFiles(`[data-upload] [name=files]`, landscapes(t)))
+	b.holds(`document.querySelectorAll('[data-tiles] img').length === 8 && !document.querySelector('[data-progress] li')`)
+	b.do(chromedp.Navigate(url + "/editor/entry/" + entry))
+	b.holds(`document.documentElement.matches('.ready')`)
+	b.script(`document.querySelector('[name="f/organisateur"]').value = 'Pays des Trois-Rivières'`)
+	b.do(chromedp.Click(saveButton))
+	b.holds(`!!document.querySelector('.banner.ok') && !!document.querySelector('[data-state] .chip.ok')`)
 	for _, page := range []struct {
 		name, path, ready string
 		phone             bool
@@ -47,6 +62,7 @@ func TestScreenshots(t *testing.T) {
 			b.as(390, 844, true, page.theme)
 		}
 		b.do(chromedp.Navigate(url+"/editor/"+page.path), chromedp.WaitVisible(page.ready))
+		b.holds(`[...document.images].every(i => i.complete || !i.getClientRects().length)`)
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			b.Fatal(err)
@@ -55,6 +71,37 @@ func TestScreenshots(t *testing.T) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// landscapes are pictures for the library: hills under skies of several colours.
+func landscapes(t *testing.T) (files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for i, name := range []string{"colline", "estuaire", "forêt", "marais", "plateau", "pré", "rivage", "vallée"} {
+		img := image.NewRGBA(image.Rect(0, 0, 480, 360))
+		for x := range 480 {
+			near := 260 + 30*math.Sin(float64(x)/90+float64(i))
+			far := 200 + 40*math.Sin(float64(x)/140+2*float64(i))
+			for y := range 360 {
+				sky := uint8(150 + y/4)
+				c := color.RGBA{sky - uint8(8*i), sky, 235, 255}
+				if float64(y) > far {
+					c = color.RGBA{uint8(90 + 8*i), uint8(130 + 4*i), 120, 255}
+				}
+				if float64(y) > near {
+					c = color.RGBA{uint8(50 + 9*i), uint8(100 - 3*i), 70, 255}
+				}
+				img.SetRGBA(x, y, c)
+			}
+		}
+		var b bytes.Buffer
+		file := filepath.Join(dir, name+".png")
+		if err := errors.Join(png.Encode(&b, img), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
 }
 
 // as makes the browser one of a size, of a phone or not, for a light or a dark page.

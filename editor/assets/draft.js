@@ -124,7 +124,8 @@ const bar = (form, say, saved) => {
 	const text = document.createElement('span')
 	text.className = 'grow'
 	const when = new Date(saved.at).toLocaleString(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short' })
-	text.textContent = say(saved.base === form.base.value ? 'found' : 'moved', when)
+	const since = 'source' in form.dataset ? say('behind', when) : say('moved', when)
+	text.textContent = saved.base === form.base.value ? say('found', when) : since
 	const button = (label, does) => {
 		const b = document.createElement('button')
 		b.type = 'button'
