@@ -76,25 +76,30 @@ func NewCopy(path string) (*Copy, error) {
 // packs them before it removes their files, so that files are read first.
 func allReferences(path string) (map[plumbing.ReferenceName]Hash, error) {
 	refs := make(map[plumbing.ReferenceName]Hash)
+	var files []plumbing.ReferenceName
 	err := filepath.WalkDir(filepath.Join(path, "refs"), func(p string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		} else if err != nil || !e.Type().IsRegular() || strings.HasSuffix(p, ".lock") {
 			return err
 		}
-		raw, err := os.ReadFile(p)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.HasPrefix(raw, []byte("ref:")) {
-			return nil
-		} else if err != nil {
-			return err
-		}
 		rel, _ := filepath.Rel(path, p)
-		name := plumbing.ReferenceName(filepath.ToSlash(rel))
-		refs[name], err = parseRef(name, raw)
-		return err
+		files = append(files, plumbing.ReferenceName(filepath.ToSlash(rel)))
+		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(filepath.Join(path, filepath.FromSlash(string(name))))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.HasPrefix(raw, []byte("ref:")) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if refs[name], err = parseRef(name, raw); err != nil {
+			return nil, err
+		}
 	}
 	packed, err := packedRefs(path)
 	for name, h := range packed {

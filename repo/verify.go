@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // what Git's format is
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +69,7 @@ func verifySum(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	sum := sha1.New() //nolint:gosec // what Git's format is
+	sum := sha1.New()
 	if _, err := io.CopyN(sum, &endingReader{ctx, f}, info.Size()-sha1.Size); err != nil {
 		return errors.Join(errDamaged, ctx.Err())
 	}

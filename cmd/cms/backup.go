@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ const (
 	maxManifest    = 1 << 20
 	databaseName   = "database"
 	repositoryName = "repository/"
-	passphraseEnv  = "CMS_BACKUP_PASSPHRASE"
+	passphraseEnv  = "CMS_BACKUP_PASSPHRASE" //nolint:gosec // the name of a variable
 )
 
 func (p *program) backupCommand() *cobra.Command {
@@ -110,13 +111,13 @@ func oneArgument(what string) cobra.PositionalArgs {
 
 // sealing are the keys to encrypt for, none for no encryption.
 func (p *program) sealing(given, files []string, passphraseFile string) ([]archive.Recipient, error) {
-	text := strings.Join(given, "\n")
+	lines := slices.Clone(given)
 	for _, name := range files {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			return nil, &usageError{err}
 		}
-		text += "\n" + string(raw)
+		lines = append(lines, string(raw))
 	}
 	passphrase, err := p.passphrase(passphraseFile)
 	switch {
@@ -133,7 +134,7 @@ func (p *program) sealing(given, files []string, passphraseFile string) ([]archi
 	case len(given)+len(files) == 0:
 		return nil, nil
 	}
-	keys, err := archive.ParseRecipients(text)
+	keys, err := archive.ParseRecipients(strings.Join(lines, "\n"))
 	if err != nil {
 		return nil, &usageError{err}
 	}

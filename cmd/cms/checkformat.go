@@ -53,7 +53,7 @@ func writeCheckText(w io.Writer, c *checked) error {
 // String is the finding on a line.
 func (f finding) String() string {
 	where := printablePath(f.File)
-	if f.Line > 0 && !f.placed {
+	if f.Line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", where, f.Line, max(f.Column, 1))
 	}
 	if where != "" {
@@ -132,7 +132,7 @@ func writeCheckSARIF(w io.Writer, c *checked) error {
 		}
 		result := object{"ruleId": f.Rule, "level": f.Level, "message": object{"text": message}}
 		if f.File != "" {
-			at := object{"artifactLocation": object{"uri": (&url.URL{Path: f.File}).EscapedPath()}}
+			at := object{"artifactLocation": object{"uri": (&url.URL{Path: f.File}).String()}}
 			if f.Line > 0 {
 				at["region"] = object{"startLine": f.Line, "startColumn": max(f.Column, 1)}
 			}

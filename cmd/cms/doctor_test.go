@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/x509"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +23,9 @@ func TestDoctorLooksAtAddresses(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 		}
 	})
-	plain, secure := httptest.NewServer(answer), httptest.NewTLSServer(answer)
+	plain, secure := httptest.NewServer(answer), httptest.NewUnstartedServer(answer)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer plain.Close()
 	defer secure.Close()
 	for name, c := range map[string]struct {

@@ -141,13 +141,14 @@ func (w *watch) look() []prometheus.Metric {
 const (
 	invalidEvery = time.Minute
 	invalidPart  = 100
+	invalidFirst = 2 * time.Second // after the start, which has more to do
 )
 
 // run counts the entries that are not as they should be until ctx ends, whenever some may
 // have changed.
 func (w *watch) run(ctx context.Context) error {
 	seen := ""
-	for pause := time.Duration(0); ; {
+	for pause := invalidFirst; ; {
 		select {
 		case <-ctx.Done():
 			return nil
