@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak chaos sync microbench screenshots check
+.PHONY: build test race lint fuzz bench soak chaos sync microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -66,5 +66,10 @@ microbench:
 # The pictures of docs/, from the demo's site, with Chromium.
 screenshots:
 	CMS_SCREENSHOTS=$(CURDIR)/docs go test -count=1 -run '^TestScreenshots$$' ./cmd/cms
+
+# A release of what stands here, as .goreleaser.yaml has it, in dist/: binaries, deb and
+# rpm, checksums and, where syft is, SBOMs. Nothing is published. It needs goreleaser 2.
+release:
+	goreleaser release --snapshot --clean $$(command -v syft >/dev/null || echo --skip=sbom)
 
 check: test lint race

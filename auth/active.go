@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -118,7 +117,7 @@ func browserOf(agent string) string {
 	}
 	switch browser, system := find(browsers), find(systems); {
 	case browser != "" && system != "":
-		return fmt.Sprintf("%s, %s", browser, system)
+		return browser + ", " + system
 	case browser != "":
 		return browser
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -55,6 +56,33 @@ func (d *decoder) check(c *Config) {
 		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
 	}
 	d.git(&c.Git)
+	if c.Mail != nil {
+		d.mail(c.Mail)
+	}
+}
+
+// mail checks how mails are sent.
+func (d *decoder) mail(m *Mail) {
+	at := []any{"mail", "smtp"}
+	if a, err := mail.ParseAddress(m.From); m.From != "" && (err != nil || a.Address != m.From) {
+		d.add([]any{"mail", "from"}, "%q is not an e-mail address", m.From)
+	}
+	s := &m.SMTP
+	if s.Port < 1 || s.Port > 65535 {
+		d.add(join(at, "port"), "is no port: 587 is the usual one, 465 with tls: tls")
+	}
+	named := s.PasswordEnv+s.PasswordFile != ""
+	ip, err := netip.ParseAddr(s.Host)
+	switch local := s.Host == "localhost" || err == nil && ip.IsLoopback(); {
+	case s.PasswordEnv != "" && s.PasswordFile != "":
+		d.add(at, "has two passwords: name one with either password_env or password_file")
+	case named != (s.Username != ""):
+		d.add(at, "needs username and a password, named with password_env or password_file, or neither")
+	case s.TLS == "none" && !local:
+		d.add(join(at, "tls"), "is none, so that whoever is on the way could read the links and let themselves in")
+	case named:
+		s.Password = d.secretOf("password", s.PasswordEnv, s.PasswordFile, at)
+	}
 }
 
 // secondFactor checks whose accounts need one.

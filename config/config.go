@@ -45,6 +45,7 @@ type Config struct {
 	Audit       Audit        `yaml:"audit"`
 	Tracing     Tracing      `yaml:"tracing"`
 	Git         Git          `yaml:"git"`
+	Mail        *Mail        `yaml:"mail"` // nil: nothing is mailed
 	Site        Site         `yaml:"site"`
 	Editor      Editor       `yaml:"editor"`
 	Preview     Preview      `yaml:"preview"`
@@ -365,6 +366,24 @@ type Tracing struct {
 	Headers     map[string]Header `yaml:"headers"`  // of each request to it
 	ServiceName string            `yaml:"service_name" default:"cms"`
 	Sample      float64           `yaml:"sample" default:"1"` // of the traces that begin here, from 0 to 1
+}
+
+// Mail is how links for accounts are mailed.
+type Mail struct {
+	From string `yaml:"from" required:"true"` // the address of the sender
+	SMTP SMTP   `yaml:"smtp"`
+}
+
+// SMTP is the server that takes mails.
+type SMTP struct {
+	Host         string `yaml:"host" required:"true"`
+	Port         int64  `yaml:"port" default:"587"`
+	TLS          string `yaml:"tls" default:"starttls" oneof:"starttls tls none"`
+	Username     string `yaml:"username"` // "": it asks for none
+	PasswordEnv  string `yaml:"password_env"`
+	PasswordFile string `yaml:"password_file"`
+
+	Password Secret // what PasswordEnv or PasswordFile holds
 }
 
 // Secret is a text that prints as "***". Convert it to use it.

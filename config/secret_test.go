@@ -47,6 +47,7 @@ webhooks:
   - {name: site, url: "https://builds.example.org/", secret_file: secret, old_secret_file: secret, headers: {X-Key: {secret_file: secret}}}
   - {name: build, type: gitlab, url: "https://gitlab.example.org/x", token_file: secret}
 hooks: [{provider: github, secret_file: secret}]
+mail: {from: cms@example.org, smtp: {host: mail.example.org, username: cms, password_file: secret}}
 tracing: {endpoint: "http://localhost:4318", headers: {X-Key: {secret_file: secret}}}
 `,
 	}
@@ -69,7 +70,7 @@ tracing: {endpoint: "http://localhost:4318", headers: {X-Key: {secret_file: secr
 		return c.Warnings, nil
 	}
 	secrets := []string{
-		"auth.issuers[0].secret_file", "auth.issuers[2].jwks_file", "auth.issuers[3].login.secret_file", "hooks[0].secret_file",
+		"auth.issuers[0].secret_file", "auth.issuers[2].jwks_file", "auth.issuers[3].login.secret_file", "hooks[0].secret_file", "mail.smtp.password_file",
 		"repository.remote.ssh_key_file", "repository.signing.key_file", "repository.signing.passphrase_file", "tracing.headers.X-Key.secret_file",
 		"webhooks[0].headers.X-Key.secret_file", "webhooks[0].old_secret_file", "webhooks[0].secret_file", "webhooks[1].token_file",
 	}

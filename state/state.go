@@ -68,7 +68,15 @@ func Open(ctx context.Context, address string) (*DB, error) {
 		return nil, err
 	}
 	db.reads = db.sql
-	if err := db.migrateTogether(ctx); err != nil {
+	err = untilFree(ctx, func() error {
+		if lite {
+			if err := db.keepBefore(ctx, path); err != nil {
+				return err
+			}
+		}
+		return db.migrate(ctx)
+	})
+	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -87,11 +95,11 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	return db, nil
 }
 
-// migrateTogether migrates, also while other services open the same new file:
-// SQLite does not wait for them while one of them turns its log on or off.
-func (db *DB) migrateTogether(ctx context.Context) error {
+// untilFree works, also while other services open the same new file: SQLite does not wait
+// for them while one of them turns its log on or off.
+func untilFree(ctx context.Context, work func() error) error {
 	for deadline := time.Now().Add(busyTimeout); ; {
-		err := db.migrate(ctx)
+		err := work()
 		var refused *sqlite.Error
 		if !errors.As(err, &refused) || refused.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
 			return err

@@ -143,7 +143,7 @@ func writeCheckSARIF(w io.Writer, c *checked) error {
 	return json.NewEncoder(w).Encode(object{
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
 		"runs": []object{{
-			"tool":        object{"driver": object{"name": "cms check", "version": version, "rules": rules}},
+			"tool":        object{"driver": object{"name": "cms check", "version": versionOf(), "rules": rules}},
 			"columnKind":  "unicodeCodePoints",
 			"results":     results,
 			"invocations": []object{{"executionSuccessful": true}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func (p *program) linkWork(c *cobra.Command, lasting *time.Duration, usual time.
 		if *lasting <= 0 {
 			return &usageError{errors.New("--ttl has to be longer than nothing")}
 		}
-		cfg, err := p.loadWith(config.NoSecrets)
+		cfg, err := p.loadWith(config.NoSecrets, "mail")
 		if err != nil {
 			return err
 		}
@@ -71,9 +72,16 @@ func (p *program) linkWork(c *cobra.Command, lasting *time.Duration, usual time.
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stderr, "cms: good once, until %s\n", moment(time.Now().Add(*lasting)))
-			_, err = fmt.Fprintln(p.stdout, cfg.Server.PublicURL+editor.LinkPath(token))
-			return err
+			link, until := cfg.Server.PublicURL+editor.LinkPath(token), time.Now().Add(*lasting)
+			fmt.Fprintf(p.stderr, "cms: good once, until %s\n", moment(until))
+			if _, err := fmt.Fprintln(p.stdout, link); err != nil || cfg.Mail == nil {
+				return err
+			}
+			if err := mailLink(cmd.Context(), cfg, strings.TrimSpace(args[0]), link, until); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stderr, "cms: mailed to %s\n", printable(args[0]))
+			return nil
 		})
 	}
 	p.configFlag(c)

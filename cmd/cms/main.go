@@ -21,7 +21,18 @@ import (
 )
 
 // version is set when a release is built.
-var version = "dev"
+var version = unreleased
+
+const unreleased = "dev"
+
+// versionOf is the version of this program: that of its release or, as Go has noted it, of
+// Git's tag, or of the commit after one.
+func versionOf() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == unreleased && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return version
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -203,7 +214,7 @@ func (p *program) versionCommand() *cobra.Command {
 					}
 				}
 			}
-			_, err := fmt.Fprintf(p.stdout, "cms %s%s%s\n", version, revision, goVersion)
+			_, err := fmt.Fprintf(p.stdout, "cms %s%s%s\n", versionOf(), revision, goVersion)
 			return err
 		},
 	}

@@ -32,7 +32,7 @@ func newRegistry(r *repo.Repo, collections []config.Collection) registries {
 	common, public, named := prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "cms_build_info", Help: "Always 1; its labels tell the version.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": versionOf(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	common.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &contents{r})

@@ -192,7 +192,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Webhooks:    s.hooks,
 		Deployments: s.builds,
 		Keys:        &keys,
-		Version:     version,
+		Version:     versionOf(),
 		Home:        editor.Prefix,
 		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
 	})

@@ -262,7 +262,7 @@ func tracerOf(c *config.Config, log *slog.Logger) (*trace.Tracer, error) {
 		return nil, nil //nolint:nilnil // which tells nobody
 	}
 	return trace.New(trace.Options{
-		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: version,
+		Endpoint: c.Tracing.Endpoint, Headers: headers(c.Tracing.Headers), Service: c.Tracing.ServiceName, Version: versionOf(),
 		Sample: c.Tracing.Sample, Logger: log,
 	})
 }
