@@ -245,6 +245,7 @@ func (r *Repo) EndConflict(id string) error {
 		err = b.remove(at)
 	}
 	r.lookAside(context.Background())
+	r.wakePusher()
 	return storageError(err)
 }
 

@@ -155,6 +155,23 @@ func TestJoinClash(t *testing.T) {
 		t.Errorf("the host has %s", heads)
 	}
 
+	// The host has them where that is asked for, and those of others.
+	git(t, bare, "branch", "cms/conflicts/autre", "main")
+	onBranches := func(want int) {
+		t.Helper()
+		inStep(t, r, bare)
+		if heads := strings.Fields(git(t, bare, "for-each-ref", "--format=%(refname)", "refs/heads/cms/conflicts")); len(heads) != want+1 {
+			t.Errorf("the host has %q, want %d and that of others", heads, want)
+		}
+	}
+	r.remote.PushConflicts = true
+	onBranches(len(list))
+	for _, c := range list {
+		if here, there := git(t, r.path, "rev-parse", "cms/conflicts/"+c.ID), git(t, bare, "rev-parse", "cms/conflicts/"+c.ID); here != there {
+			t.Errorf("conflict %s is at %s, at the host at %s", c.ID, here, there)
+		}
+	}
+
 	git(t, r.path, "pack-refs", "--all")
 	for i, c := range list {
 		if err := r.EndConflict(c.ID); err != nil {
@@ -163,6 +180,7 @@ func TestJoinClash(t *testing.T) {
 		if left, err := r.Conflicts(t.Context()); err != nil || len(left) != len(list)-i-1 {
 			t.Errorf("after %d are resolved: %v, %v", i+1, left, err)
 		}
+		onBranches(len(list) - i - 1)
 		if got := r.AsideOf(c.Path); len(got) != 0 {
 			t.Errorf("after it was resolved, %s has the conflicts %q", c.Path, got)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -154,7 +155,7 @@ func serveHost(t *testing.T, bare string) *httpHost {
 	}
 	git(t, bare, "config", "http.receivepack", "true")
 	backend := &cgi.Handler{
-		Path: program, Args: []string{"http-backend"},
+		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull},
 	}
 	h := new(httpHost)

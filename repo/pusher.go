@@ -51,7 +51,7 @@ func (r *Repo) KeepPushed(ctx context.Context) error {
 			case <-view.superseded:
 				changed = true
 			case <-r.pushWake:
-				changed = r.ahead() > 0
+				changed = r.ahead() > 0 || r.remote.PushConflicts
 			case <-ctx.Done():
 				return nil
 			}
@@ -117,8 +117,10 @@ func (r *Repo) wakePusher() {
 func (r *Repo) push(ctx context.Context) error {
 	for {
 		more, err := r.pushOnce(ctx)
-		if err != nil || !more {
+		if err != nil {
 			return err
+		} else if !more {
+			return r.pushConflicts(ctx)
 		}
 	}
 }

@@ -31,6 +31,9 @@ type Remote struct {
 	// Sync, with Push, has an update be done only when the remote has it, too, and before
 	// anybody sees it here.
 	Sync bool
+	// PushConflicts, with Push, has the branches of what was set aside pushed, too, and
+	// removed there when it is resolved.
+	PushConflicts bool
 	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
 	// fifteen minutes.
 	AlarmAfter time.Duration

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -17,8 +18,9 @@ import (
 type syncModel struct {
 	t      *testing.T
 	random *rand.Rand
-	bare   string // at the host
-	work   string // of somebody who pushes there
+	bare   string    // at the host
+	work   string    // of somebody who pushes there
+	host   *httpHost // nil where the host is reached by its path
 	o      Options
 	r      *Repo
 	stop   func()
@@ -43,6 +45,12 @@ const (
 // in the end. CMS_SYNC_STEPS is how many steps there are, CMS_SYNC_SEED what decides them.
 func TestSyncModel(t *testing.T) {
 	t.Parallel()
+	t.Run("async", func(t *testing.T) { t.Parallel(); testSyncModel(t, false) })
+	t.Run("sync", func(t *testing.T) { t.Parallel(); testSyncModel(t, true) })
+}
+
+func testSyncModel(t *testing.T, synchronous bool) {
+	t.Helper()
 	steps, seed := 40, rand.Uint64()
 	if s := os.Getenv("CMS_SYNC_STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -59,7 +67,7 @@ func TestSyncModel(t *testing.T) {
 		seed = n
 	}
 	t.Logf("CMS_SYNC_SEED=%d", seed)
-	m := newSyncModel(t, seed)
+	m := newSyncModel(t, seed, synchronous)
 	for n := range steps {
 		m.step()
 		if n%500 == 499 || n == steps-1 {
@@ -72,7 +80,7 @@ func TestSyncModel(t *testing.T) {
 	m.stop()
 }
 
-func newSyncModel(t *testing.T, seed uint64) *syncModel {
+func newSyncModel(t *testing.T, seed uint64, synchronous bool) *syncModel {
 	t.Helper()
 	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")}
 	git(t, "", "init", "-q", "--bare", "-b", "main", m.bare)
@@ -89,6 +97,10 @@ func newSyncModel(t *testing.T, seed uint64) *syncModel {
 	git(t, m.work, "push", "-q", "origin", "HEAD:main")
 	m.o = options(filepath.Join(t.TempDir(), "site.git"))
 	m.o.Remote = &Remote{URL: m.bare, Push: true}
+	if synchronous {
+		m.host = serveHost(t, m.bare)
+		m.o.Remote = &Remote{URL: m.host.URL, Token: "jeton-secret", Push: true, Sync: true}
+	}
 	if err := Clone(t.Context(), m.o); err != nil {
 		t.Fatal(err)
 	}
@@ -175,11 +187,61 @@ func (w syncWrite) with(text string) string {
 	return b.String()
 }
 
-// edit sets a field here.
+// edit sets a field here. Where that waits for the host, its answer is lost now and then,
+// and then maybe this side is killed before it asks again; while the host is down, nothing
+// is edited.
 func (m *syncModel) edit() {
 	m.t.Helper()
+	if m.host == nil {
+		m.set(m.next(true))
+		return
+	}
+	lost := m.random.IntN(4) == 0
+	killed := lost && m.random.IntN(2) == 0
 	w := m.next(true)
-	update(m.t, m.r, func(tx *Tx) error {
+	if m.down {
+		m.writes = m.writes[:len(m.writes)-1]
+		if err := m.trySet(w); !errors.As(err, new(*RemoteError)) {
+			m.t.Errorf("an edit while the host is down: got %v, want a RemoteError", err)
+		}
+		return
+	}
+	m.inStep() // so that it is the edit whose answer is lost
+	m.host.cut.Store(lost)
+	err := m.trySet(w)
+	m.host.cut.Store(false)
+	if lost != errors.Is(err, ErrUnsure) || !lost && err != nil {
+		m.t.Errorf("an edit whose answer is lost, or not (%v): got %v", lost, err)
+	}
+	if killed {
+		m.stop()
+		m.r, m.stop = run(m.t, m.o)
+	}
+}
+
+// inStep has the writer be in step with the host, which it leaves alone for a while after an
+// outage.
+func (m *syncModel) inStep() {
+	m.t.Helper()
+	comes(m.t, "the host", func() bool {
+		_, err := m.r.Update(m.t.Context(), Meta{Author: ann}, func(*Tx) error { return nil })
+		if err != nil && !errors.As(err, new(*RemoteError)) {
+			m.t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+func (m *syncModel) set(w syncWrite) {
+	m.t.Helper()
+	if err := m.trySet(w); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *syncModel) trySet(w syncWrite) error {
+	m.t.Helper()
+	_, err := m.r.Update(m.t.Context(), Meta{Author: ann}, func(tx *Tx) error {
 		e, _ := tx.Entry("consultations", slug(m.t, w.entry))
 		src, err := e.Source()
 		if err != nil {
@@ -188,6 +250,7 @@ func (m *syncModel) edit() {
 		_, err = tx.Put("consultations", slug(m.t, w.entry), content.Parse([]byte(w.with(string(src)))))
 		return err
 	})
+	return err
 }
 
 // pushOutside sets a field by a push, upon what rewrite makes of the host's history.

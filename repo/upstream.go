@@ -88,6 +88,11 @@ func (p *pushSession) push(ctx context.Context, name plumbing.ReferenceName, fro
 	if p.tip(name) != from {
 		return errMovedThere
 	}
+	return p.send(ctx, []*packp.Command{{Name: name, Old: from, New: to}}, pack)
+}
+
+// send asks for several references to be changed. The pack is nil where they are only removed.
+func (p *pushSession) send(ctx context.Context, commands []*packp.Command, pack io.Reader) error {
 	words := new(hostWords)
 	req := packp.NewReferenceUpdateRequestFromCapabilities(p.offered.Capabilities)
 	if !p.offered.Capabilities.Supports(capability.ReportStatus) {
@@ -99,8 +104,10 @@ func (p *pushSession) push(ctx context.Context, name plumbing.ReferenceName, fro
 		}
 	}
 	req.Progress = words
-	req.Commands = []*packp.Command{{Name: name, Old: from, New: to}}
-	req.Packfile = io.NopCloser(pack)
+	req.Commands = commands
+	if pack != nil {
+		req.Packfile = io.NopCloser(pack)
+	}
 	report, err := p.session.ReceivePack(ctx, req)
 	switch {
 	case report != nil && err != nil, report != nil && report.Error() != nil:
