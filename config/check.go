@@ -34,6 +34,9 @@ func (d *decoder) check(c *Config) {
 	d.server(&c.Server)
 	d.repository(&c.Repository)
 	d.state(&c.State)
+	if c.Audit.Keep < 0 {
+		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
+	}
 	d.collections(c.Collections)
 	d.media(&c.Media)
 	d.site(&c.Site)
@@ -52,9 +55,6 @@ func (d *decoder) check(c *Config) {
 	d.webhooks(c.Webhooks, c.Collections)
 	d.hooks(c.Hooks)
 	d.tracing(&c.Tracing)
-	if c.Audit.Keep < 0 {
-		d.add([]any{"audit", "keep"}, "is less than 0; 0 keeps nothing")
-	}
 	d.git(&c.Git)
 	if c.Mail != nil {
 		d.mail(c.Mail)

@@ -124,6 +124,23 @@ type more struct {
 
 func (m more) Scan(dest ...any) error { return m.row.Scan(append(dest, m.dest...)...) }
 
+// Count is how many there are that have not ended by now.
+func (ss Sessions) Count(ctx context.Context, now time.Time) (n int, err error) {
+	if err := ss.db.reads.QueryRowContext(ctx, ss.db.Bind(`SELECT COUNT(*) FROM sessions WHERE refresh_until >= ?`), now.UnixMilli()).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count the sessions: %w", err)
+	}
+	return n, nil
+}
+
+// EndAll ends all sessions, and says how many there were.
+func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
+	n, err := ss.db.exec(ctx, `DELETE FROM sessions`)
+	if err != nil {
+		return 0, fmt.Errorf("end all sessions: %w", err)
+	}
+	return n, nil
+}
+
 // Rotate gives the session the tokens of next, if its refresh token is still
 // the one with the hash old: of several who try at once, one succeeds.
 func (ss Sessions) Rotate(ctx context.Context, old string, next Session) (bool, error) {
@@ -152,23 +169,6 @@ func (ss Sessions) End(ctx context.Context, id string) (v Voucher, err error) {
 		return Voucher{}, fmt.Errorf("end a session: %w", err)
 	}
 	return v, nil
-}
-
-// Count is how many there are that have not ended by now.
-func (ss Sessions) Count(ctx context.Context, now time.Time) (n int, err error) {
-	if err := ss.db.reads.QueryRowContext(ctx, ss.db.Bind(`SELECT COUNT(*) FROM sessions WHERE refresh_until >= ?`), now.UnixMilli()).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count the sessions: %w", err)
-	}
-	return n, nil
-}
-
-// EndAll ends all sessions, and says how many there were.
-func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
-	n, err := ss.db.exec(ctx, `DELETE FROM sessions`)
-	if err != nil {
-		return 0, fmt.Errorf("end all sessions: %w", err)
-	}
-	return n, nil
 }
 
 // maxActive is how many sessions people are told of, the last ones used.
