@@ -118,12 +118,15 @@ func (e *Editor) loginEnrol(v *visit) error {
 	if _, err := e.enter(v, s); err != nil {
 		return err
 	}
-	return e.showCodes(v, view.To, codes)
+	if view.Renew {
+		view.To = doneLogin
+	}
+	return e.showCodes(v, factorView{To: view.To, Renew: view.Renew, Codes: codes})
 }
 
 // showCodes shows the recovery codes, which are shown once.
-func (e *Editor) showCodes(v *visit, to string, codes []string) error {
-	return e.show(v, http.StatusOK, "codes", v.T("factor.codes"), "", factorView{To: to, Codes: codes})
+func (e *Editor) showCodes(v *visit, view factorView) error {
+	return e.show(v, http.StatusOK, "codes", v.T("factor.codes"), "", view)
 }
 
 // factorPage is where who is logged in sets up an app.
@@ -170,7 +173,7 @@ func (e *Editor) changeFactor(v *visit) error {
 	case fault != "":
 		return e.showAccountNoting(v, status, &notice{"bad", fault}, "")
 	case codes != nil:
-		return e.showCodes(v, Prefix+"account", codes)
+		return e.showCodes(v, factorView{To: Prefix + "account", Codes: codes})
 	}
 	return v.leadTo(Prefix + "account")
 }
