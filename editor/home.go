@@ -87,13 +87,19 @@ func (e *Editor) recent(v *visit, view *homeView) error {
 		if c.Collection == "" || err != nil || told[ref] {
 			continue
 		}
+		if len(told) == maxRecent { // of a commit that changed many
+			break
+		}
 		told[ref] = true
 		list, by := &view.Others.Items, c.Author.Name
 		if c.Author.Email != "" && c.Author.Email == v.caller.Email {
 			list, by = &view.Mine.Items, ""
 		}
-		state := e.published(v, ref, c.Commit)
-		waits := state != nil && state.Kind != "ok" && len(view.Waiting) < maxNamed
+		var state *stateView
+		if len(view.Waiting) < maxNamed {
+			state = e.published(v, ref, c.Commit)
+		}
+		waits := state != nil && state.Kind != "ok"
 		if len(*list) >= maxNamed && !waits {
 			continue
 		}
