@@ -57,14 +57,14 @@ func TestOneStepBack(t *testing.T) {
 		VALUES ('C1', '', 'C1', 'c@example.org', 'C', '[]', '{}', 'hash', 0, 1)`)
 
 	// As if the last migration were to come.
-	change(`DROP TABLE recovery_codes; DROP TABLE totps; ALTER TABLE sessions DROP COLUMN factor; DELETE FROM migrations WHERE name = 'migrations/092_factors.sql'`)
+	change(`DROP TABLE recovery_codes; DROP TABLE totps; ALTER TABLE sessions DROP COLUMN factor; DELETE FROM migrations WHERE name = 'migrations/102_factors.sql'`)
 	if err := os.WriteFile(path+beforeSuffix+"020_older", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := open(); err != nil {
 		t.Fatal(err)
 	}
-	before := filepath.Base(path) + beforeSuffix + "092_factors"
+	before := filepath.Base(path) + beforeSuffix + "102_factors"
 	if names := copies(); len(names) != 1 || names[0] != before {
 		t.Fatalf("got the copies %q, want %s", names, before)
 	}
