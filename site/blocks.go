@@ -30,17 +30,17 @@ func newLooks() looks {
 	return looks{blocks, found}
 }
 
-// lookedAt is what make makes of a text and what it is asked with, or has made of them
+// lookedAt is what look makes of a text and what it is asked with, or has made of them
 // before.
-func lookedAt[T any](kept *lru.Cache[[sha256.Size]byte, T], text, with string, make func() (T, error)) (T, error) {
+func lookedAt[T any](kept *lru.Cache[[sha256.Size]byte, T], text, with string, look func() (T, error)) (T, error) {
 	if len(text) > maxLook {
-		return make()
+		return look()
 	}
 	key := sha256.Sum256([]byte(with + "\x00" + text))
 	if known, ok := kept.Get(key); ok {
 		return known, nil
 	}
-	made, err := make()
+	made, err := look()
 	if err == nil {
 		kept.Add(key, made)
 	}
