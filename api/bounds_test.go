@@ -35,6 +35,7 @@ func TestEveryOperationHasBounds(t *testing.T) {
 	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan", sample) // or there would be nothing to send a body to
+	s.setAside("0123456789ab", "consultations", "plan", "", sample)
 	for path, operations := range s.bounded() {
 		for method, op := range operations {
 			if stream := op.OperationID == "stream-events"; stream != (op.Timeout == 0) {
@@ -46,7 +47,7 @@ func TestEveryOperationHasBounds(t *testing.T) {
 			if op.MaxBody == 0 {
 				continue
 			}
-			sent := strings.NewReplacer("{collection}", "consultations", "{slug}", "plan", "{path}", "a.svg", "{name}", "a", "{provider}", "github").Replace(path)
+			sent := strings.NewReplacer("{collection}", "consultations", "{slug}", "plan", "{path}", "a.svg", "{name}", "a", "{provider}", "github", "{conflict}", "0123456789ab").Replace(path)
 			for _, length := range []int{-1, op.MaxBody + 1} { // chunked, and announced
 				req, err := http.NewRequest(strings.ToUpper(method), s.url+sent, io.LimitReader(endless{}, int64(op.MaxBody+1)))
 				if err != nil {

@@ -109,6 +109,7 @@ func TestRequiredMembers(t *testing.T) {
 	t.Parallel()
 	s := newWholeServer(t)
 	s.create("consultations", "plan-velo", sample)
+	s.setAside("0123456789ab", "consultations", "plan-velo", "", sample)
 	var document struct {
 		Paths map[string]map[string]struct {
 			OperationID string
@@ -141,7 +142,7 @@ func TestRequiredMembers(t *testing.T) {
 				if op.OperationID == "batch" || op.OperationID == "login" {
 					delete(header, "If-Match")
 				}
-				at := strings.NewReplacer("{collection}", "consultations", "{slug}", "plan-velo", "{name}", "site").Replace(path)
+				at := strings.NewReplacer("{collection}", "consultations", "{slug}", "plan-velo", "{name}", "site", "{conflict}", "0123456789ab").Replace(path)
 				res := s.do(request{method: strings.ToUpper(method), path: at, token: token, header: header, body: `{}`})
 				if op.OperationID == "login" && res.status == http.StatusUnauthorized {
 					continue // as any other login that fails

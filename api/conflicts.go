@@ -24,9 +24,9 @@ type SetAside struct {
 	Collection string    `json:"collection" example:"consultations"`
 	Slug       string    `json:"slug" example:"plan-velo"`
 	Base       string    `json:"base,omitempty" doc:"What both sides began with."`
-	Aside      string    `json:"aside,omitempty" doc:"The revision that was set aside; absent for a deletion."`
-	Branch     string    `json:"branch,omitempty" doc:"The revision that stayed; absent for a deletion."`
-	Commit     string    `json:"commit" doc:"That made the version that was set aside."`
+	Aside      string    `json:"aside,omitempty" doc:"What was set aside; absent for a deletion."`
+	Branch     string    `json:"branch,omitempty" doc:"What stayed; absent for a deletion."`
+	Commit     string    `json:"commit" doc:"That made what was set aside."`
 	Author     Person    `json:"author"`
 	At         time.Time `json:"at"`
 }
@@ -34,7 +34,7 @@ type SetAside struct {
 var listConflictsDoc = doc{
 	ID: "list-conflicts", Tag: "Entries",
 	Summary:   "What was set aside",
-	Text:      "Of the collections of which the caller sees everything.",
+	Text:      "Of collections that the caller sees whole.",
 	Responses: map[int]any{200: Conflicts{}},
 }
 
@@ -55,7 +55,7 @@ func (a *API) listConflicts(ctx context.Context, _ *struct{}) (*reply, error) {
 
 // Resolution is the body that resolves a conflict.
 type Resolution struct {
-	Take    string `json:"take" enum:"branch,aside" doc:"What the entry is to be: as it is on the branch, or with what was set aside."`
+	Take    string `json:"take" enum:"branch,aside" doc:"As on the branch, or with what was set aside."`
 	Message string `json:"message,omitempty" doc:"The subject of the commit."`
 }
 

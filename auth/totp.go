@@ -2,7 +2,7 @@ package auth
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // what apps for codes have; of its weaknesses none is one of HMAC
+	"crypto/sha1" // what apps for codes have; of its weaknesses none is one of HMAC
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/binary"

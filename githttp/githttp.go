@@ -169,7 +169,7 @@ func (g *Git) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	language := web.Speak(strings.Join(r.Header.Values("Accept-Language"), ","), w.Header().Add)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(p.Status)
-	_, _ = io.WriteString(w, p.Detail.In(language)+"\n")
+	_, _ = io.WriteString(w, p.Detail.In(language)+"\n") //nolint:gosec // as plain text, to git
 }
 
 // problem is what an error means to a client.

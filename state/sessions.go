@@ -132,9 +132,20 @@ func (ss Sessions) Count(ctx context.Context, now time.Time) (n int, err error) 
 	return n, nil
 }
 
-// EndAll ends all sessions, and says how many there were.
-func (ss Sessions) EndAll(ctx context.Context) (int64, error) {
-	n, err := ss.db.exec(ctx, `DELETE FROM sessions`)
+// EndAll ends all sessions, and says how many there were; and the links by which passwords
+// are chosen.
+func (ss Sessions) EndAll(ctx context.Context) (n int64, err error) {
+	err = ss.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM links`); err != nil {
+			return err
+		}
+		ended, err := tx.ExecContext(ctx, `DELETE FROM sessions`)
+		if err != nil {
+			return err
+		}
+		n, err = ended.RowsAffected()
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("end all sessions: %w", err)
 	}

@@ -183,17 +183,11 @@ func (d *Deployments) Report(ctx context.Context, by Signature, b Build) error {
 	return d.reload(ctx)
 }
 
-// Of tells what became of an edit, the commit: [Live] since the first build that
-// has it, else what was last told of the newest build that has it, or
-// [PendingBuild]; false when no build was ever reported. Old edits are live since
-// the oldest build that is remembered.
-func (d *Deployments) Of(ctx context.Context, commit string) (state.Deployment, bool) {
-	return d.OfEntry(ctx, "", commit)
-}
-
-// OfEntry is [Deployments.Of] for the edit of an entry, as [site.Ref.String] has it. Where
-// its page was looked for since, and was not there the last time, it is not live but
-// [MissingPage].
+// OfEntry tells what became of an edit, the commit, of an entry, as [site.Ref.String] has
+// it: [Live] since the first build that has it, else what was last told of the newest build
+// that has it, or [PendingBuild]; false when no build was ever reported. Old edits are live
+// since the oldest build that is remembered. Where the entry's page was looked for since,
+// and was not there the last time, it is not live but [MissingPage].
 func (d *Deployments) OfEntry(ctx context.Context, entry, commit string) (state.Deployment, bool) {
 	at, ok := d.position(commit)
 	d.refresh(ctx)

@@ -317,7 +317,7 @@ func endSessions(ctx context.Context, address string) (told string, err error) {
 		return "", err
 	}
 	return fmt.Sprintf("The database is restored: %d accounts; %d sessions are ended, so that everybody has to log in again.\n"+
-		"%d tokens stay revoked. Those that were revoked after the archive was made are valid again, and so are passwords\n"+
-		"and accounts that were changed or disabled since: do that once more. Webhooks may come a second time.\n",
+		"%d tokens stay revoked. Those that were revoked after the archive was made are valid again, personal ones too, and so\n"+
+		"are passwords and accounts that were changed or disabled since: do that once more. Webhooks may come a second time.\n",
 		len(accounts), ended, len(revoked)), nil
 }
