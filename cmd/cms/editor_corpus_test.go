@@ -20,10 +20,7 @@ import (
 // they are, and edits of each its title and a paragraph, with scripts and without: nothing
 // else of the file changes.
 func TestRealFilesInBrowser(t *testing.T) {
-	inBrowser(t)
-	if !everyPart() {
-		t.Skip("SKIPPED: CMS_BROWSER is not all, so no real files are edited in a browser.")
-	}
+	wholeForm(t)
 	dir := os.Getenv("CMS_CORPUS")
 	if dir == "" {
 		t.Skip("SKIPPED: CMS_CORPUS names no folder of files to edit in a browser.")
