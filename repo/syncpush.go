@@ -69,7 +69,7 @@ func (r *Repo) commitSync(ctx context.Context, requests []*request) (unsure bool
 		var refused *refusal
 		switch moved := errors.Is(err, errMovedThere) || errors.Is(err, errUnpushed) || errors.Is(err, errMoved); {
 		case moved && (tries < minSyncTries || time.Since(began) < syncPatience):
-			r.remoteAt = Hash{} // to be asked
+			r.remoteAt = Hash{}                                                          // to be asked
 			_ = pauseFor(ctx, rand.N(time.Duration(min(tries, 20))*10*time.Millisecond)) //nolint:gosec // no secret
 		case errors.As(err, &refused) && refused.content && len(requests) > 1:
 			half := len(requests) / 2
