@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,6 +171,12 @@ func serveHost(t *testing.T, bare string) *httpHost {
 			w.WriteHeader(int(status))
 			return
 		}
+		// Git's program waits for ever for what was cut off of a body.
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
 		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-receive-pack") {
 			h.posts.Add(1)
 			if gate := h.gate.Load(); gate != nil {
