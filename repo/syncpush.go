@@ -118,6 +118,9 @@ func (r *Repo) inStep(ctx context.Context) error {
 		}
 		return r.push(ctx)
 	})
+	if errors.Is(err, ErrUnsure) { // about what the remote has, and not about any update
+		err = fmt.Errorf("%w: take in what the remote has: %s", ErrStorage, err.Error())
+	}
 	if err != nil {
 		return r.leaveAlone(err)
 	}

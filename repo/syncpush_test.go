@@ -310,3 +310,35 @@ func TestSyncTogether(t *testing.T) {
 	}
 	fsck(t, bare)
 }
+
+// TestSyncLate: where the disk fails late as what others pushed is taken in, nothing is
+// known of that; the update that had to wait for it was not saved.
+func TestSyncLate(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	d := &lateDisk{}
+	o := options(filepath.Join(t.TempDir(), "site.git"))
+	o.Remote = &Remote{URL: bare, Push: true, Sync: true}
+	if err := Clone(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.disk = d
+	r := start(t, o)
+	put(t, r, "consultations", "bus", "Le bus")
+	git(t, work, "pull", "-q", "origin", "main")
+	pushed(t, work, "_consultations/velo.md", "---\ntitle: Le vélo\n---\n")
+	d.syncs.Store(2)
+	if _, err := tryPut(t.Context(), t, r, Meta{}, "tram", "Le tram"); !errors.Is(err, ErrStorage) || errors.Is(err, ErrUnsure) {
+		t.Errorf("got %v, want ErrStorage alone", err)
+	}
+	if d.syncs.Load() != 0 {
+		t.Fatal("no sync has failed")
+	}
+	comesBack(t, r, "tram", "Le tram")
+	for _, name := range []string{"bus", "velo", "tram"} {
+		if _, ok := r.View().Entry("consultations", slug(t, name)); !ok {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	fsck(t, bare)
+}
