@@ -230,6 +230,15 @@ func principalOf(a state.Account) (*Principal, error) {
 	return pr, nil
 }
 
+// accountOf is the account that pr, the principal of one, speaks for, or [state.ErrUnknown].
+func accountOf(ctx context.Context, accounts state.Accounts, pr *Principal) (state.Account, error) {
+	issuer := pr.Issuer
+	if issuer == AccountIssuer {
+		issuer = ""
+	}
+	return accounts.BySubject(ctx, issuer, pr.Subject)
+}
+
 func claimsText(claims *content.Object) (string, error) {
 	if claims == nil {
 		claims = &content.Object{}

@@ -16,11 +16,11 @@ type Active = state.Active
 
 // Of are the sessions of who pr is, the last used first.
 func (s *Sessions) Of(ctx context.Context, pr *Principal) ([]Active, error) {
-	id, err := s.accountOf(ctx, pr)
+	account, err := s.accountOf(ctx, pr)
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Of(ctx, id, time.Now())
+	return s.store.Of(ctx, account.ID, time.Now())
 }
 
 // End ends a session of who pr is, if there is one with that id.
@@ -29,9 +29,9 @@ func (s *Sessions) End(ctx context.Context, pr *Principal, id string) error {
 	if err != nil {
 		return err
 	}
-	ended, err := s.store.EndOf(ctx, account, id)
+	ended, err := s.store.EndOf(ctx, account.ID, id)
 	if ended {
-		s.o.Logger.InfoContext(ctx, "a session was ended by its owner", "account", account, "session", id)
+		s.o.Logger.InfoContext(ctx, "a session was ended by its owner", "account", account.ID, "session", id)
 	}
 	return err
 }
@@ -42,9 +42,9 @@ func (s *Sessions) EndOthers(ctx context.Context, pr *Principal, token string) e
 	if err != nil {
 		return err
 	}
-	ended, err := s.store.EndAllOf(ctx, account, SessionID(token))
+	ended, err := s.store.EndAllOf(ctx, account.ID, SessionID(token))
 	if ended > 0 {
-		s.o.Logger.InfoContext(ctx, "sessions were ended by their owner", "account", account, "sessions", ended)
+		s.o.Logger.InfoContext(ctx, "sessions were ended by their owner", "account", account.ID, "sessions", ended)
 	}
 	return err
 }
@@ -55,17 +55,13 @@ func SessionID(token string) string {
 	return id
 }
 
-// accountOf is the id of the account of who has a session.
-func (s *Sessions) accountOf(ctx context.Context, pr *Principal) (string, error) {
-	issuer := pr.Issuer
-	if issuer == AccountIssuer {
-		issuer = ""
-	}
-	account, err := s.accounts.BySubject(ctx, issuer, pr.Subject)
+// accountOf is the account of who has a session.
+func (s *Sessions) accountOf(ctx context.Context, pr *Principal) (state.Account, error) {
+	account, err := accountOf(ctx, s.accounts, pr)
 	if errors.Is(err, state.ErrUnknown) {
 		err = ErrNoSession
 	}
-	return account.ID, err
+	return account, err
 }
 
 // Sessions are those of the account of email, the last used first.

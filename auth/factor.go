@@ -452,11 +452,7 @@ func (s *Sessions) own(ctx context.Context, pr *Principal) (state.Account, error
 	if pr.Issuer != AccountIssuer {
 		return state.Account{}, ErrNoSession
 	}
-	account, err := s.accounts.BySubject(ctx, "", pr.Subject)
-	if errors.Is(err, state.ErrUnknown) {
-		err = ErrNoSession
-	}
-	return account, err
+	return s.accountOf(ctx, pr)
 }
 
 // ResetFactor takes the second factor from the account of email, and ends its sessions.

@@ -193,11 +193,7 @@ func (ts *PersonalTokens) Principal(ctx context.Context, token string) (*Princip
 
 // accountOf is the account of who is logged in.
 func (ts *PersonalTokens) accountOf(ctx context.Context, pr *Principal) (state.Account, error) {
-	issuer := pr.Issuer
-	if issuer == AccountIssuer {
-		issuer = ""
-	}
-	a, err := ts.accounts.BySubject(ctx, issuer, pr.Subject)
+	a, err := accountOf(ctx, ts.accounts, pr)
 	if errors.Is(err, state.ErrUnknown) {
 		return a, ErrNoAccount
 	}
