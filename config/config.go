@@ -153,6 +153,9 @@ type Remote struct {
 	Token Secret // what TokenEnv or TokenFile holds
 }
 
+// Pushes says whether edits go to the remote, of which there may be none.
+func (m *Remote) Pushes() bool { return m != nil && m.Push != "off" }
+
 // Signing is the key by which the commits that the service makes are signed.
 type Signing struct {
 	Format         string `yaml:"format" required:"true" words:"signatures"`

@@ -64,3 +64,16 @@ func TestSSHKey(t *testing.T) {
 		}
 	}
 }
+
+// TestPushes: edits go to the host by each way of pushing.
+func TestPushes(t *testing.T) {
+	t.Parallel()
+	for push, want := range map[string]bool{"off": false, "async": true, "sync": true} {
+		if got := (&Remote{Push: push}).Pushes(); got != want {
+			t.Errorf("push: %s pushes: %v", push, got)
+		}
+	}
+	if (*Remote)(nil).Pushes() {
+		t.Error("no remote is pushed to")
+	}
+}

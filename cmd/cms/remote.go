@@ -27,7 +27,7 @@ func pushesAlone(ctx context.Context, db *state.DB, c *config.Config) (*state.Lo
 
 // tellPush says at the start what it means that nothing is pushed.
 func tellPush(c *config.Config, log *slog.Logger) {
-	if m := c.Repository.Remote; m != nil && m.Push == "off" {
+	if m := c.Repository.Remote; m != nil && !m.Pushes() {
 		log.Warn("edits stay here: nothing is pushed to the Git host, whose builds will not have them; repository.remote.push: async pushes them")
 	}
 }

@@ -261,7 +261,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 	}
 	if m := c.Repository.Remote; m != nil {
 		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts,
-			Push: m.Push != "off", Sync: m.Push == "sync", PushConflicts: m.PushConflicts, AlarmAfter: m.AlarmAfter}
+			Push: m.Pushes(), Sync: m.Push == "sync", PushConflicts: m.PushConflicts, AlarmAfter: m.AlarmAfter}
 	}
 	return o
 }

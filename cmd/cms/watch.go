@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/config"
+	"cms/webhooks"
 )
 
 // A watch tells of the parts of the service what one would be woken for. It names nothing
@@ -57,8 +58,6 @@ var (
 	remotePushDesc    = about("cms_remote_pushes", "1 where edits are pushed to the Git host.")
 	remoteFailingDesc = about("cms_remote_failing", "1 while the last fetch or push of that kind failed.", "kind")
 )
-
-var buildStates = []string{"queued", "building", "live", "failed"}
 
 // Describe implements [prometheus.Collector].
 func (w *watch) Describe(ch chan<- *prometheus.Desc) {
@@ -111,7 +110,7 @@ func (w *watch) look() []prometheus.Metric {
 			live = b.LiveAt
 		}
 	}
-	for _, state := range buildStates {
+	for _, state := range webhooks.BuildStates() {
 		is(buildDesc, truth(state == newest), state)
 	}
 	is(buildAtDesc, seconds(at))
@@ -130,7 +129,7 @@ func (w *watch) look() []prometheus.Metric {
 	}
 	m := w.config.Repository.Remote
 	is(remoteDesc, truth(m != nil))
-	is(remotePushDesc, truth(m != nil && m.Push == "async"))
+	is(remotePushDesc, truth(m.Pushes()))
 	r := w.service.repo.Remote()
 	is(remoteFailingDesc, truth(r.FetchErr != nil), "fetch")
 	is(remoteFailingDesc, truth(r.PushErr != nil), "push")
