@@ -76,7 +76,7 @@ func (s *service) enter(client *http.Client, who string) *page {
 func TestSecondFactorOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	s.get(s.http, "account").want(http.StatusOK, "Activer un second facteur")
+	s.get(s.http, "account").want(http.StatusOK, "Activer la double authentification")
 	p := s.get(s.http, "account/factor").want(http.StatusOK, "photographiez")
 	f := p.form("account/factor")
 	f.set("code", "000000")
@@ -119,7 +119,7 @@ func TestSecondFactorOfOnesOwn(t *testing.T) {
 	own.set("code", codes[2][1])
 	own.submit("remove").want(http.StatusUnauthorized, "Le code est faux")
 	own.set("code", fresh[0][1])
-	own.submit("remove").want(http.StatusOK, "Activer un second facteur")
+	own.submit("remove").want(http.StatusOK, "Activer la double authentification")
 	s.enter(s.browser(), "camille").want(http.StatusOK, "Ce navigateur")
 	if p := s.get(s.browser(), "account/factor"); !strings.Contains(p.at, "/login") {
 		t.Errorf("nobody is at %s", p.at)
@@ -139,7 +139,7 @@ func TestSecondFactorThatARoleNeeds(t *testing.T) {
 	s.enter(s.browser(), "rene").want(http.StatusOK, "Ce navigateur")
 
 	b := s.browser()
-	p := s.enter(b, "camille").want(http.StatusOK, "Votre rôle demande un second facteur")
+	p := s.enter(b, "camille").want(http.StatusOK, "Votre rôle demande la double authentification")
 	for _, path := range []string{"", "account", "account/factor", "list/consultations"} {
 		if p := s.get(b, path); !strings.Contains(p.at, "/login") {
 			t.Errorf("%s: before it is set up one is at %s", path, p.at)

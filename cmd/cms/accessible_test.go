@@ -16,7 +16,7 @@ import (
 // everyPage are the pages of the editor, by their paths.
 var everyPage = []string{
 	"", "list/consultations", "list/consultations?q=villeneuve", "list/consultations?q=nichts", "entry/" + budget, "entry/consultations/nichts", "source/" + budget, "history/" + budget,
-	"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "account/tokens", "media/", "report/consultations", "report/consultations?rule=image-alternative", "problems",
+	"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "account/factor", "account/tokens", "media/", "report/consultations", "report/consultations?rule=image-alternative", "problems",
 	"deleted/consultations", "block/" + budget + "?n=0",
 }
 

@@ -228,7 +228,7 @@ func storedScripts(t *testing.T, p *pages) {
 	commit = strings.TrimSpace(commit)
 	for _, path := range []string{
 		"", "list/consultations", "list/consultations?q=onerror&col=organisateur&col=etat&col=methodes&col=description", "search?q=pwned", "entry/" + slug, "history/" + slug, "compare/" + slug + "?to=" + commit,
-		"source/" + slug, "source/consultations/casse", "rename/" + slug, "delete/" + slug, "new/consultations", "new/consultations?from=attaque", "block/" + slug + "?n=0", "block/" + slug + "?n=1", "account", "account/tokens", "deleted/consultations",
+		"source/" + slug, "source/consultations/casse", "rename/" + slug, "delete/" + slug, "new/consultations", "new/consultations?from=attaque", "block/" + slug + "?n=0", "block/" + slug + "?n=1", "account", "account/factor", "account/tokens", "deleted/consultations",
 	} {
 		g.open(path)
 		g.clean(path)
