@@ -84,8 +84,10 @@ func (b *bench) shapeAgainst(ctx context.Context, sh shape, other string) error 
 		for _, v := range []*version{before, now} {
 			v.results, v.cpu, v.done = nil, 0, 0
 		}
+		turn := []*version{before, now}
 		for range rounds {
-			for _, v := range []*version{before, now} {
+			slices.Reverse(turn) // what one leaves behind on the disk falls on both
+			for _, v := range turn {
 				if err := v.measure(l.run); err != nil {
 					return fmt.Errorf("%s, %s: %w", l.name, v.name, err)
 				}
