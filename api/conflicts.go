@@ -78,7 +78,7 @@ type resolveInput struct {
 
 // Admit refuses who does not see the conflict, or may not change its entry.
 func (in *resolveInput) Admit(ctx context.Context, a *API) error {
-	if err := a.site.MayResolve(web.Principal(ctx), in.Conflict); err != nil {
+	if _, err := a.site.Conflict(web.Principal(ctx), in.Conflict); err != nil {
 		return err
 	}
 	_, err := web.MediaType(in.ContentType, "", mediaJSON)
@@ -98,11 +98,15 @@ func (a *API) resolveConflict(ctx context.Context, in *resolveInput) (*reply, er
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	ref, err := a.site.Resolve(ctx, web.Principal(ctx), in.Conflict, take == "aside", w)
+	out, err := a.site.Resolve(ctx, web.Principal(ctx), in.Conflict, take == "aside", w)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{Status: http.StatusNoContent}
-	r.Wrote(web.Target{Collection: ref.Collection, Name: ref.Slug.String()})
+	target := web.Target{Collection: out.Collection, Name: out.Slug.String(), Unchanged: !out.Changed}
+	if out.Changed {
+		target.Commit = out.Commit
+	}
+	r.Wrote(target)
 	return r, nil
 }

@@ -2,42 +2,22 @@ package api_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"cms/repo/repotest"
 )
 
 // setAside makes a conflict as the join with a Git host leaves one: an entry's text, "" for a
 // deletion, that was set aside; base is the text that both sides began with, "" for none.
 func (s *server) setAside(id, collection, slug, base, text string) {
 	s.Helper()
-	blob := func(text string) string {
-		if text == "" {
-			return strings.Repeat("0", 40)
-		}
-		cmd := gitCommand(s.git, "hash-object", "-w", "--stdin")
-		cmd.Stdin = strings.NewReader(text)
-		out, err := cmd.Output()
-		if err != nil {
-			s.Fatal(err)
-		}
-		return strings.TrimSpace(string(out))
-	}
 	path := "_" + collection + "/" + slug + ".md"
 	if collection == "pages" {
 		path = "pages/" + slug + ".md"
 	}
-	head := strings.TrimSpace(s.runGit("rev-parse", "main"))
-	message := fmt.Sprintf("Set %s/%s aside\n\nConflict-Entry: %s/%s\nConflict-Path: %s\nConflict-Base: %s\nConflict-Ours: %s\nConflict-Theirs: %s\nConflict-Commit: %s\n",
-		collection, slug, collection, slug, path, blob(base), blob(text), blob(""), head)
-	cmd := gitCommand(s.git, "-c", "user.name=CMS", "-c", "user.email=cms@example.org", "commit-tree", "-p", head, head+"^{tree}")
-	cmd.Stdin = strings.NewReader(message)
-	out, err := cmd.Output()
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.runGit("update-ref", "refs/heads/cms/conflicts/"+id, strings.TrimSpace(string(out)))
+	repotest.SetAside(s, s.git, repotest.Aside{ID: id, Collection: collection, Slug: slug, Path: path, Base: base, Text: text})
 }
 
 // TestConflicts lists what was set aside, and resolves it either way.

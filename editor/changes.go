@@ -28,17 +28,21 @@ type clashView struct {
 	MineHTML     template.HTML
 	Text         string // mine, to be written anew, where it is a text
 	IsText       bool
-	Anew         bool   // it was written anew
+	Anew         bool // it was written anew
+	Labels       sides
 	Chosen       string // theirs or mine, as it was decided before somebody was there again
 }
 
+// sides are what the choices of a clash are called.
+type sides struct{ Theirs, Mine, Anew string }
+
 // clashesOf are the places that two people changed in different ways. What the merge
 // calls ours stands in the repository: to who sends the form that is theirs.
-func clashesOf(v *visit, view *entryView, clashes []content.Clash, posted url.Values) []clashView {
+func clashesOf(v *visit, schema *content.Schema, clashes []content.Clash, posted url.Values, labels sides) []clashView {
 	var all []clashView
 	d := newComparison()
 	for _, c := range inParts(v.r.Context(), clashes) {
-		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, &view.Collection.Schema, c.Field)}
+		one := clashView{Name: "settle" + c.Pointer, Label: labelOf(v, schema, c.Field), Labels: labels}
 		if c.Field == "body" && !strings.HasPrefix(c.Pointer, "/") {
 			one.Label = v.T("body")
 		}

@@ -13,6 +13,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/repo/repotest"
 )
 
 // The table of all pages and of what a role may not see, as that of the operations of
@@ -102,8 +103,13 @@ func newSecrets(t *testing.T, other bool) *secrets {
 	w.mark("second")
 	w.saved(w.get(w.http, "delete/consultations/deux"), "delete/consultations/deux", "")
 	w.mark("gone")
+	repotest.SetAside(w, w.Git, repotest.Aside{ID: aside, Collection: "consultations", Slug: "nous", Path: "_consultations/nous.md", Text: w.either("---\ntitle: Un\nnote: 1\n---\n", "---\ntitle: Un\nnote: 2\n---\n")})
 	return w
 }
+
+// aside is the conflict that both sites have, about an entry of which the role may not see
+// all.
+const aside = "aaaaaaaaaaaa"
 
 // asked is a request for a page.
 type asked struct{ method, path, body string }
@@ -123,6 +129,10 @@ func (w *secrets) doors() map[string][]asked {
 	get("account", "account")
 	get("problems", "problems")
 	get("problems", "problems?collection=consultations&rule=type")
+	for _, id := range []string{aside, "bbbbbbbbbbbb"} {
+		get("conflict/{id}", "conflict/"+id)
+		post("conflict/{id}", "conflict/"+id, "do", "review")
+	}
 	get("session", "session")
 	get("login/done", "login/done")
 	get("login", "login")

@@ -171,6 +171,8 @@ func (e *Editor) routes() {
 		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
 		{pattern: "GET report/{collection}", handle: e.report},
 		{pattern: "GET problems", handle: e.problems},
+		{pattern: "GET conflict/{id}", handle: e.conflict},
+		{pattern: "POST conflict/{id}", name: "resolve-conflict", handle: e.resolve},
 		{pattern: "GET search", handle: e.search},
 		{pattern: "GET find", handle: e.find},
 		{pattern: "GET new/{collection}", handle: e.newEntry},

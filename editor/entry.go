@@ -43,8 +43,9 @@ type entryView struct {
 	MayCreate  bool
 	MayDelete  bool
 	MayMove    bool
-	Broken     string // why the front matter cannot be read
-	Moved      string // the revision that the entry has in fact, where a form was made of an older one
+	Aside      []string // the conflicts about it that wait for somebody to decide
+	Broken     string   // why the front matter cannot be read
+	Moved      string   // the revision that the entry has in fact, where a form was made of an older one
 	Changes    *changesView
 	Clashes    []clashView
 	Text       *textView // as it will look
@@ -125,6 +126,9 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	if e.o.Address != nil {
 		view.OnSite = e.o.Address(ref)
 	}
+	if view.MaySave {
+		view.Aside = e.site.AsideOf(v.caller, ref)
+	}
 	for _, p := range entry.Problems {
 		if p.Rule == content.RuleSyntax && p.Field == "" {
 			view.Broken = detailOf(v, p)
@@ -156,6 +160,9 @@ func (view *entryView) split(controls []*control) {
 // faults puts problems beside their fields, and above all of them.
 func (view *entryView) faults(v *visit, problems []content.Problem) {
 	for _, p := range problems {
+		if p.Rule == content.RuleSetAside && view.MaySave {
+			continue // the page leads to where it is decided
+		}
 		text := detailOf(v, p)
 		c := find(view.Controls, p.Field)
 		if c == nil {
@@ -295,7 +302,7 @@ func (e *Editor) unsaved(v *visit, view *entryView, entry *site.Entry, posted ur
 	}
 	switch {
 	case len(told.Clashes) > 0:
-		view.Clashes = clashesOf(v, view, told.Clashes, posted)
+		view.Clashes = clashesOf(v, &view.Collection.Schema, told.Clashes, posted, sides{v.T("clash.theirs"), v.T("clash.mine"), v.T("clash.anew")})
 		view.Moved = entry.Revision
 		return e.again(v, view, entry, posted, http.StatusConflict, nil)
 	case told.Code == site.Invalid || told.Code == site.Conflict || told.Code == site.Malformed || told.Code == site.Forbidden:

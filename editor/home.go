@@ -17,6 +17,7 @@ type homeView struct {
 	Mine        recentView
 	Others      recentView
 	Waiting     []recentItem // what is not on the site yet, or failed, the newest first
+	Aside       []asideItem  // versions of entries that wait for somebody to decide
 	Faulty      []recentItem // what is not as its schema expects, the first few
 	AllFaulty   int          // how many there are
 }
@@ -70,6 +71,10 @@ func (e *Editor) home(v *visit) error {
 	if err := e.recent(v, &view); err != nil {
 		return err
 	}
+	if view.Aside, err = e.aside(v); err != nil {
+		return err
+	}
+	view.Aside = view.Aside[:min(len(view.Aside), maxNamed)]
 	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
 }
 

@@ -182,6 +182,7 @@ func (e *Editor) places(v *visit, s *content.Schema, one site.EntryAdvice) place
 
 // problemsView is what is not as the collections expect.
 type problemsView struct {
+	Aside     []asideItem // versions of entries that wait for somebody to decide
 	Groups    []problemGroup
 	Twins     []site.Ref // entries that are one file on some systems, those alike one after the other
 	Misplaced []string   // files that are no entries, where entries are
@@ -192,7 +193,7 @@ type problemsView struct {
 
 // None says whether all is well.
 func (p *problemsView) None() bool {
-	return len(p.Groups) == 0 && len(p.Twins) == 0 && len(p.Misplaced) == 0
+	return len(p.Aside) == 0 && len(p.Groups) == 0 && len(p.Twins) == 0 && len(p.Misplaced) == 0
 }
 
 // problemGroup are the problems of a collection.
@@ -267,6 +268,9 @@ func (e *Editor) problems(v *visit) error {
 		view.First = v.address(map[string]string{"cursor": ""})
 	}
 	if view.In == "" {
+		if view.Aside, err = e.aside(v); err != nil {
+			return err
+		}
 		misplaced, err := e.site.Misplaced(v.caller)
 		if err != nil {
 			return err

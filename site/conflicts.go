@@ -38,12 +38,30 @@ func (s *Site) SetAside(ctx context.Context, pr *auth.Principal) ([]SetAside, er
 		if err != nil || !acc.full {
 			continue
 		}
-		list = append(list, SetAside{
-			Ref: Ref{c.Collection, c.Slug}, ID: c.ID, Base: blobName(c.Base), Ours: blobName(c.Ours), Theirs: blobName(c.Theirs),
-			Commit: blobName(c.Commit), Author: c.Author, At: c.At,
-		})
+		list = append(list, asideOf(c))
 	}
 	return list, nil
+}
+
+func asideOf(c repo.Conflict) SetAside {
+	return SetAside{
+		Ref: Ref{c.Collection, c.Slug}, ID: c.ID, Base: blobName(c.Base), Ours: blobName(c.Ours), Theirs: blobName(c.Theirs),
+		Commit: blobName(c.Commit), Author: c.Author, At: c.At,
+	}
+}
+
+// AsideOf are the ids of the conflicts about an entry, if pr sees all of it, as of a second
+// ago at most.
+func (s *Site) AsideOf(pr *auth.Principal, ref Ref) []string {
+	acc, err := s.access(pr, ref.Collection, auth.Read)
+	if err != nil || !acc.full {
+		return nil
+	}
+	path, err := acc.Path(ref.Slug)
+	if err != nil {
+		return nil
+	}
+	return s.repo.AsideOf(path)
 }
 
 // blobName is a name in hexadecimal, "" for none.
@@ -54,10 +72,10 @@ func blobName(h repo.Hash) string {
 	return h.String()
 }
 
-// MayResolve refuses who cannot resolve a conflict, whatever it is taken for.
-func (s *Site) MayResolve(pr *auth.Principal, id string) error {
-	_, _, err := s.conflict(pr, id)
-	return err
+// Conflict is one that pr may resolve, whatever it is taken for.
+func (s *Site) Conflict(pr *auth.Principal, id string) (SetAside, error) {
+	c, _, err := s.conflict(pr, id)
+	return asideOf(c), err
 }
 
 // conflict is the one of an id, if pr sees it.
@@ -80,67 +98,73 @@ func (s *Site) conflict(pr *auth.Principal, id string) (repo.Conflict, *access, 
 	return c, acc, err
 }
 
-// Resolve ends a conflict. With aside what was set aside is written once more, as an edit of
-// pr's: its fields in place of those that clash with them, and what was changed since beside
-// them; an entry is deleted, or created again, where that is what was set aside. Otherwise
-// the entry stays as it is.
-func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside bool, w Write) (Ref, error) {
+// Resolve ends a conflict, unless it is a dry run. With aside what was set aside is written
+// once more, as an edit of pr's: its fields in place of those that clash with them, or as
+// w.Settle decides, which is given every such merge; and what was changed since beside them.
+// An entry is deleted, or created again, where that is what was set aside. Otherwise the entry
+// stays as it is.
+func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside bool, w Write) (*Outcome, error) {
 	c, acc, err := s.conflict(pr, id)
 	if err != nil {
-		return Ref{}, err
+		return nil, err
 	}
-	ref := Ref{c.Collection, c.Slug}
+	out := &Outcome{Ref: Ref{c.Collection, c.Slug}}
 	if aside {
-		if err := s.takeAside(ctx, pr, c, acc.YAML, w); err != nil {
-			return ref, err
+		if out, err = s.takeAside(ctx, pr, c, acc.YAML, w); err != nil {
+			return nil, err
 		}
 	}
-	if err := s.repo.EndConflict(id); err != nil && !errors.Is(err, repo.ErrNotFound) {
-		return ref, err
+	if w.DryRun {
+		return out, nil
 	}
-	return ref, nil
+	if err := s.repo.EndConflict(id); err != nil && !errors.Is(err, repo.ErrNotFound) {
+		return nil, err
+	}
+	return out, nil
 }
 
 // takeAside writes what was set aside.
-func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflict, version content.Version, w Write) error {
+func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflict, version content.Version, w Write) (*Outcome, error) {
 	ref := Ref{c.Collection, c.Slug}
+	w.Any = w.Revisions == nil
 	_, there := s.repo.View().Entry(c.Collection, c.Slug)
 	switch {
 	case c.Ours.IsZero() && !there:
-		return nil
+		return &Outcome{Ref: ref}, nil
 	case c.Ours.IsZero():
-		w.Any = true
-		_, err := s.Delete(ctx, pr, ref, w)
-		return err
+		return s.Delete(ctx, pr, ref, w)
 	}
 	src, err := s.repo.Blob(ctx, c.Ours)
 	if err != nil {
-		return mustExist(err)
+		return nil, mustExist(err)
 	}
 	if !there {
-		w.Absent = true
-		_, err := s.CreateSource(ctx, pr, ref, src, w)
-		return err
+		w.Any, w.Absent, w.Revisions = false, true, nil
+		return s.CreateSource(ctx, pr, ref, src, w)
 	}
-	ours := content.ParseAs(version, src)
-	base := ours // of what both began: nothing to merge with
+	aside := content.ParseAs(version, src)
+	var raw []byte // of what both began with
 	if !c.Base.IsZero() {
-		raw, err := s.repo.Blob(ctx, c.Base)
-		if err != nil {
-			return mustExist(err)
+		if raw, err = s.repo.Blob(ctx, c.Base); err != nil {
+			return nil, mustExist(err)
 		}
-		base = content.ParseAs(version, raw)
 	}
-	w.Any = true
-	_, err = s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
-		if c.Base.IsZero() {
-			return ours, nil
+	base := content.ParseAs(version, raw)
+	return s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, schema *content.Schema) (*content.Document, error) {
+		if raw == nil && w.Settle == nil {
+			return aside, nil
 		}
-		merged, err := content.Merge(ctx, base, ours, now) // which keeps ours where they clash
+		ours, theirs := aside, now // a merge keeps ours where they clash
+		if w.Settle != nil {
+			ours, theirs = now, aside
+		}
+		merged, err := content.Merge(ctx, base, ours, theirs)
 		if err != nil {
 			return nil, err
 		}
+		if w.Settle != nil {
+			return w.Settle(ctx, merged, schema)
+		}
 		return merged.Document, nil
 	}, w)
-	return err
 }

@@ -11,13 +11,23 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"cms/repo/repotest"
 )
 
 // everyPage are the pages of the editor, by their paths.
 var everyPage = []string{
 	"", "list/consultations", "list/consultations?q=villeneuve", "list/consultations?q=nichts", "entry/" + budget, "entry/consultations/nichts", "source/" + budget, "history/" + budget,
 	"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "account/factor", "account/tokens", "media/", "report/consultations", "report/consultations?rule=image-alternative", "problems",
-	"deleted/consultations", "block/" + budget + "?n=0",
+	"deleted/consultations", "block/" + budget + "?n=0", "conflict/aaaaaaaaaaaa",
+}
+
+// aside sets a version of an entry of the demo aside, which everyPage has.
+func (p *pages) aside(t *testing.T) {
+	t.Helper()
+	is := p.file(t, budget)
+	repotest.SetAside(t, p.git, repotest.Aside{ID: "aaaaaaaaaaaa", Collection: "consultations", Slug: strings.TrimPrefix(budget, "consultations/"), Path: "_" + budget + ".md",
+		Base: strings.Replace(is, "title: ", "title: Autre ", 1), Text: strings.Replace(is, "title: ", "title: Tiers ", 1) + "\nUne ligne.\n"})
 }
 
 // TestPagesAreAccessibleInBrowser has axe-core, as npm has it, look at every page, in both
@@ -39,6 +49,7 @@ func TestPagesAreAccessibleInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := servePages(t)
+	p.aside(t)
 	look := func(b *chromium, what string) {
 		b.Helper()
 		if !ask[bool](b, `!!window.axe`) { // once for each page
@@ -98,6 +109,7 @@ func TestPagesAreAccessibleInBrowser(t *testing.T) {
 // out of sight at 320 pixels.
 func TestPagesByKeyboardInBrowser(t *testing.T) {
 	p := servePages(t)
+	p.aside(t)
 	b := p.browser(t, "fr")
 	b.camille(p)
 	for _, path := range everyPage {
