@@ -138,16 +138,14 @@ func (r *Repo) openFetch() (*fetch, error) {
 // remote is empty.
 func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	m := f.repo.remote
-	auth, err := m.auth()
-	if err != nil {
-		return Hash{}, err
-	}
 	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{m.URL}})
-	err = remote.FetchContext(ctx, &gogit.FetchOptions{
-		RemoteName: "cms",
-		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
-		Tags:       gogit.NoTags,
-		Auth:       auth,
+	err := m.asking(ctx, func(auth transport.AuthMethod) error {
+		return remote.FetchContext(ctx, &gogit.FetchOptions{
+			RemoteName: "cms",
+			RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
+			Tags:       gogit.NoTags,
+			Auth:       auth,
+		})
 	})
 	var missing gogit.NoMatchingRefSpecError
 	switch {
