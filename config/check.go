@@ -339,6 +339,9 @@ func (d *decoder) remote(r *Remote) {
 	if r.GitHubApp != nil {
 		d.githubApp(r, plain)
 	}
+	if r.Linear && !r.Pushes() {
+		d.add(join(at, "linear"), "says how edits come to the host, and none do; push: async or push: sync has them pushed")
+	}
 	d.ssh(r)
 }
 

@@ -149,6 +149,7 @@ type Remote struct {
 	FetchInterval time.Duration `yaml:"fetch_interval" default:"30s"` // how often to look for what was pushed there, beside hooks
 
 	Push          string `yaml:"push" default:"off" oneof:"off async sync"` // whether edits go there: once they are durable here, or before they are done
+	Linear        bool   `yaml:"linear"`                                    // make edits again upon what others pushed, in place of merges
 	PushConflicts bool   `yaml:"push_conflicts"`                            // push the branches of what was set aside, too
 
 	AlarmAfter time.Duration `yaml:"alarm_after" default:"15m"` // from which age on what is not pushed is an error in the log

@@ -89,6 +89,8 @@ func TestGitHubApp(t *testing.T) {
 		{https + "github_app: {app_id: 12, installation_id: 34, key_file: absent}", "cannot be read"},
 		{https + "github_app: {app_id: 12, installation_id: 34, key_file: key.pem, api_url: 'http://api.lan'}", "api_url"},
 		{https + "github_app: {app_id: 12, installation_id: 34, key_file: key.pem, api_url: nowhere}", "api_url"},
+		{https + "linear: true", "linear"},
+		{https + "linear: true, push: async", ""},
 	} {
 		told := remoteProblems(t, folder, tt.remote)
 		if (tt.want == "") != (told == "") || !strings.Contains(told, tt.want) {

@@ -190,7 +190,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 	case from.IsZero(), from == f.followed:
 		return forward, nil
 	}
-	if _, ours := r.Position(tip); ours {
+	if r.has(tip) {
 		if r.remote.pushes() && !f.followed.IsZero() && tip != f.followed && !r.leadsTo(f.followed, tip) {
 			return rewritten, nil
 		}
@@ -218,7 +218,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 func (r *Repo) met(commits *store, tip Hash) (met []Hash, err error) {
 	seen := map[Hash]bool{tip: true}
 	for next := []Hash{tip}; len(next) > 0; next = next[1:] {
-		if _, ours := r.Position(next[0]); ours {
+		if r.has(next[0]) {
 			met = append(met, next[0])
 			continue
 		}

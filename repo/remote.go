@@ -33,6 +33,9 @@ type Remote struct {
 	// Sync, with Push, has an update be done only when the remote has it, too, and before
 	// anybody sees it here.
 	Sync bool
+	// Linear, with Push, has no merge commits: where the remote went on, what was written
+	// here is made again upon its tip.
+	Linear bool
 	// PushConflicts, with Push, has the branches of what was set aside pushed, too, and
 	// removed there when it is resolved.
 	PushConflicts bool

@@ -261,7 +261,7 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 	}
 	if m := c.Repository.Remote; m != nil {
 		o.Remote = remoteOf(m)
-		o.Remote.Push, o.Remote.Sync = m.Pushes(), m.Push == "sync"
+		o.Remote.Push, o.Remote.Sync, o.Remote.Linear = m.Pushes(), m.Push == "sync", m.Linear
 		o.Remote.PushConflicts, o.Remote.AlarmAfter = m.PushConflicts, m.AlarmAfter
 	}
 	return o
