@@ -198,11 +198,7 @@ func (w *watcher) Make(ctx context.Context, name place) ([]byte, place, error) {
 
 // Holds implements [stream.Source]: the branch may have been rewritten.
 func (w *watcher) Holds(next place) bool {
-	if next.at.Commit == "" {
-		return true
-	}
-	_, there := w.site.Position(next.at.Commit)
-	return there
+	return next.at.Commit == "" || w.site.Continues(next.at.Commit)
 }
 
 // eventsOf are the events of a part. The id comes with the last one of a commit, so

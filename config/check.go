@@ -23,6 +23,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/githubapp"
 	"cms/media"
 	"cms/signing"
 	"cms/webhooks"
@@ -335,7 +336,59 @@ func (d *decoder) remote(r *Remote) {
 	}
 	d.positive(int64(r.FetchInterval), "repository", "remote", "fetch_interval")
 	d.positive(int64(r.AlarmAfter), "repository", "remote", "alarm_after")
+	if r.GitHubApp != nil {
+		d.githubApp(r, plain)
+	}
+	if r.Linear && !r.Pushes() {
+		d.add(join(at, "linear"), "says how edits come to the host, and none do; push: async or push: sync has them pushed")
+	}
 	d.ssh(r)
+}
+
+// githubApp checks an app's address, and opens its key.
+func (d *decoder) githubApp(r *Remote, plain bool) {
+	at, g := []any{"repository", "remote", "github_app"}, r.GitHubApp
+	switch {
+	case r.TokenEnv+r.TokenFile != "":
+		d.add(at, "has tokens of its own; take out token_env and token_file")
+		return
+	case r.Username != "":
+		d.add(at, "has a name of its own; take out username")
+		return
+	case plain && !r.Insecure:
+		d.add([]any{"repository", "remote", "url"}, "is not https, and a token would be sent in the clear; insecure: true says that the network is one's own")
+		return
+	case !plain && !strings.HasPrefix(strings.ToLower(r.URL), "https://"):
+		d.add([]any{"repository", "remote", "url"}, "is not https, where alone a token is sent")
+		return
+	}
+	api, err := g.APIURL, error(nil)
+	if api == "" {
+		if api, err = githubapp.APIOf(r.URL); err != nil {
+			d.add(at, "%v; name that of the API as api_url", err)
+			return
+		}
+	}
+	if u, err := url.Parse(api); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		d.add(join(at, "api_url"), "is not an address such as https://git.example.org/api/v3")
+		return
+	} else if u.Scheme != "https" && (u.Scheme != "http" || !r.Insecure) {
+		d.add(join(at, "api_url"), "is not https, and tokens would come in the clear; insecure: true says that the network is one's own")
+		return
+	}
+	d.positive(g.AppID, "repository", "remote", "github_app", "app_id")
+	d.positive(g.InstallationID, "repository", "remote", "github_app", "installation_id")
+	raw := d.private(g.KeyFile, join(at, "key_file"))
+	if len(raw) == 0 || g.AppID <= 0 || g.InstallationID <= 0 {
+		return // which is said already
+	}
+	key, err := githubapp.ParseKey(raw)
+	if err == nil {
+		g.App, err = githubapp.New(githubapp.Options{AppID: strconv.FormatInt(g.AppID, 10), InstallationID: g.InstallationID, Key: key, API: api})
+	}
+	if err != nil {
+		d.add(join(at, "key_file"), "%s %v", d.resolve(g.KeyFile), err)
+	}
 }
 
 // ssh checks what an SSH address needs.

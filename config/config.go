@@ -22,6 +22,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"cms/githubapp"
 	"cms/signing"
 )
 
@@ -143,14 +144,28 @@ type Remote struct {
 	KnownHosts string `yaml:"known_hosts"`  // which keys hosts may have over ssh
 	Insecure   bool   `yaml:"insecure"`     // send the token over plain http
 
+	GitHubApp *GitHubApp `yaml:"github_app"` // in place of a token; nil: none
+
 	FetchInterval time.Duration `yaml:"fetch_interval" default:"30s"` // how often to look for what was pushed there, beside hooks
 
 	Push          string `yaml:"push" default:"off" oneof:"off async sync"` // whether edits go there: once they are durable here, or before they are done
+	Linear        bool   `yaml:"linear"`                                    // make edits again upon what others pushed, in place of merges
 	PushConflicts bool   `yaml:"push_conflicts"`                            // push the branches of what was set aside, too
 
 	AlarmAfter time.Duration `yaml:"alarm_after" default:"15m"` // from which age on what is not pushed is an error in the log
 
 	Token Secret // what TokenEnv or TokenFile holds
+}
+
+// GitHubApp is an app that is installed on the repository at GitHub, by whose tokens that is
+// read and written.
+type GitHubApp struct {
+	AppID          int64  `yaml:"app_id" required:"true"`
+	InstallationID int64  `yaml:"installation_id" required:"true"`
+	KeyFile        string `yaml:"key_file" required:"true"`
+	APIURL         string `yaml:"api_url"` // "": that of the remote's host
+
+	App *githubapp.App // nil where no secrets are read
 }
 
 // Pushes says whether edits go to the remote, of which there may be none.

@@ -110,7 +110,7 @@ func references(path string, folders ...string) ([]plumbing.ReferenceName, error
 // the branch led to once and does no longer; "" when none does. It costs as many commits
 // as were taken away.
 func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
-	if _, there := r.Position(commit); there {
+	if r.has(commit) {
 		return "", nil
 	}
 	names, err := references(r.path, strings.TrimSuffix(backups, "/"))
@@ -131,7 +131,7 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 			if next[0] == commit {
 				return string(name), nil
 			}
-			if _, stays := r.Position(next[0]); stays || seen[next[0]] {
+			if r.has(next[0]) || seen[next[0]] {
 				continue
 			}
 			seen[next[0]] = true

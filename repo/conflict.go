@@ -61,6 +61,11 @@ func (c *conflict) title(r *Repo) string {
 	return oneLine(c.path)
 }
 
+// subject says that ours was set aside.
+func (c *conflict) subject(r *Repo) string {
+	return oneLine(say.New("Set %s aside, which was changed at the Git host too", c.title(r)).In(r.language))
+}
+
 // setAside packs, for each conflict, a commit upon the remote's tip that has our version.
 func (j *joining) setAside(theirTree Hash) error {
 	r := j.repo
@@ -89,7 +94,7 @@ func (j *joining) setAside(theirTree Hash) error {
 			tree, parent = root.hash, j.theirs
 		}
 		var b strings.Builder
-		b.WriteString(oneLine(say.New("Set %s aside, which was changed at the Git host too", c.title(r)).In(r.language)) + "\n\n")
+		b.WriteString(c.subject(r) + "\n\n")
 		if _, entry := r.entryAt(c.path); entry {
 			b.WriteString(conflictEntry + c.title(r) + "\n")
 		}
@@ -113,13 +118,17 @@ func (h *history) lastCommitOf(path string, or Hash) Hash {
 	return or
 }
 
-// had says whether one of the commits made the blob the file at a path.
-func (h *history) had(path string, blob Hash, commits map[Hash]bool) bool {
+// had is which one of the commits, the last of several, made the blob the file at a path, 0
+// for none.
+func (h *history) had(path string, blob Hash, commits map[Hash]int) (at int) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return slices.ContainsFunc(h.touches[path], func(t touch) bool {
-		return t.blob == blob && commits[h.commits.at(t.commit).hash]
-	})
+	for _, t := range h.touches[path] {
+		if t.blob == blob {
+			at = max(at, commits[h.commits.at(t.commit).hash])
+		}
+	}
+	return at
 }
 
 // asideBy are the entries of which a step's commit says that it set a version aside. Those

@@ -189,12 +189,12 @@ func (r *Repo) cloneOnce(ctx context.Context, asRemote bool) (Hash, error) {
 
 // remoteHead is the branch that the remote's HEAD names, "" when the remote is empty.
 func (r *Repo) remoteHead(ctx context.Context) (plumbing.ReferenceName, error) {
-	auth, err := r.remote.auth()
-	if err != nil {
-		return "", err
-	}
 	remote := gogit.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "cms", URLs: []string{r.remote.URL}})
-	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: auth})
+	var refs []*plumbing.Reference
+	err := r.remote.asking(ctx, func(auth transport.AuthMethod) (err error) {
+		refs, err = remote.ListContext(ctx, &gogit.ListOptions{Auth: auth})
+		return err
+	})
 	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		return "", nil
 	} else if err != nil {

@@ -76,7 +76,7 @@ func (r *Repo) Deletions(snap *Snapshot, collection string, behind DeletedAt, mo
 	defer h.mu.RUnlock()
 	list := h.ended.list(h, r.collections, collection)
 	if !behind.Commit.IsZero() {
-		n, ok := h.number(behind.Commit)
+		n, _, ok := h.resolve(behind.Commit)
 		if !ok {
 			return nil, ErrUnknownCommit
 		}

@@ -7,7 +7,7 @@ package repo
 func (r *Repo) Depth(commit Hash) (int, bool) {
 	r.history.mu.RLock()
 	defer r.history.mu.RUnlock()
-	n, ok := r.history.number(commit)
+	n, _, ok := r.history.resolve(commit)
 	if !ok {
 		return 0, false
 	}

@@ -14,6 +14,7 @@ import (
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -131,12 +132,12 @@ func oldLocks(path string) (old []string, err error) {
 // Look asks the remote where its branch is, zero where it has none. Errors hold nothing
 // that authenticates there.
 func (m *Remote) Look(ctx context.Context, branch string) (Hash, error) {
-	auth, err := m.auth()
-	if err != nil {
-		return Hash{}, m.plain(err)
-	}
 	remote := gogit.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "cms", URLs: []string{m.URL}})
-	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: auth})
+	var refs []*plumbing.Reference
+	err := m.asking(ctx, func(auth transport.AuthMethod) (err error) {
+		refs, err = remote.ListContext(ctx, &gogit.ListOptions{Auth: auth})
+		return err
+	})
 	if err != nil {
 		return Hash{}, m.plain(err)
 	}

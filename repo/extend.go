@@ -31,6 +31,7 @@ type newCommit struct {
 	commit
 	tree    Hash
 	parents []Hash
+	stands  []replacement
 }
 
 // extension reads what leads to tip. The writer alone calls it, and extends the
@@ -84,7 +85,7 @@ func (e *extension) readCommits(ctx context.Context, h *history, s *store) (met 
 		e.progress.step()
 		read[top] = &newCommit{
 			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author), subject: o.subject()},
-			tree:   o.tree, parents: o.parents,
+			tree:   o.tree, parents: o.parents, stands: o.replacements(h.committer),
 		}
 		for _, p := range slices.Backward(o.parents) { // so that what a merge brings follows all that it was merged into
 			stack = append(stack, p)
@@ -198,6 +199,7 @@ func (h *history) apply(e *extension) (touched []string) {
 			parents = append(parents, number)
 		}
 		h.add(n.commit, parents, e.changes[i])
+		h.stand(n.hash, n.stands)
 		for _, ch := range e.changes[i] {
 			touched = append(touched, ch.path)
 		}
@@ -226,6 +228,7 @@ func (h *history) drop(lost []int32, paths []string) {
 	gone := make(map[int32]bool, len(lost))
 	for _, n := range lost {
 		gone[n] = true
+		h.fall(h.commits.at(n).hash)
 	}
 	for n := from; n < int32(h.commits.len()); n++ {
 		if gone[n] {

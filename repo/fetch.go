@@ -138,16 +138,14 @@ func (r *Repo) openFetch() (*fetch, error) {
 // remote is empty.
 func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	m := f.repo.remote
-	auth, err := m.auth()
-	if err != nil {
-		return Hash{}, err
-	}
 	remote := gogit.NewRemote(f.storage, &config.RemoteConfig{Name: "cms", URLs: []string{m.URL}})
-	err = remote.FetchContext(ctx, &gogit.FetchOptions{
-		RemoteName: "cms",
-		RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
-		Tags:       gogit.NoTags,
-		Auth:       auth,
+	err := m.asking(ctx, func(auth transport.AuthMethod) error {
+		return remote.FetchContext(ctx, &gogit.FetchOptions{
+			RemoteName: "cms",
+			RefSpecs:   []config.RefSpec{config.RefSpec("+" + f.repo.branch.name.String() + ":" + f.incoming.String())},
+			Tags:       gogit.NoTags,
+			Auth:       auth,
+		})
 	})
 	var missing gogit.NoMatchingRefSpecError
 	switch {
@@ -192,7 +190,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 	case from.IsZero(), from == f.followed:
 		return forward, nil
 	}
-	if _, ours := r.Position(tip); ours {
+	if r.has(tip) {
 		if r.remote.pushes() && !f.followed.IsZero() && tip != f.followed && !r.leadsTo(f.followed, tip) {
 			return rewritten, nil
 		}
@@ -220,7 +218,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 func (r *Repo) met(commits *store, tip Hash) (met []Hash, err error) {
 	seen := map[Hash]bool{tip: true}
 	for next := []Hash{tip}; len(next) > 0; next = next[1:] {
-		if _, ours := r.Position(next[0]); ours {
+		if r.has(next[0]) {
 			met = append(met, next[0])
 			continue
 		}

@@ -78,6 +78,10 @@ type history struct {
 	maxSteps int              // steps of a comparison; see stepBudget
 	journal  *journal         // nil when the file of the index lacks more than what it tells
 	next     *journal         // what the file lacks that is being made in its stead; nil when none is, or that cannot be told
+
+	committer Person                 // whose commits are believed to stand for others
+	stands    map[Hash][]replacement // by commits that stand for others
+	replaced  map[Hash]standIn       // by those others; see resolve
 }
 
 // A commit is what the history keeps of a commit.
@@ -166,6 +170,7 @@ func newHistory() *history {
 	return &history{
 		merged: make(map[int32][]int32), touches: make(map[string][]touch), ends: make(map[moveEnd]string),
 		arena: new(strings.Builder), interned: new([4096]string), maxSteps: maxDiffSteps,
+		stands: make(map[Hash][]replacement), replaced: make(map[Hash]standIn),
 	}
 }
 
@@ -414,11 +419,12 @@ func (h *history) size() int {
 
 // Position is the place of a commit among those of the branch, from 0: parents
 // before children, and what a merge brings behind what stood on the branch before
-// it. So a commit of the branch itself contains what is not behind it.
+// it. So a commit of the branch itself contains what is not behind it. A commit that was
+// made again is where the one is that stands for it.
 func (r *Repo) Position(commit Hash) (int, bool) {
 	r.history.mu.RLock()
 	defer r.history.mu.RUnlock()
-	n, ok := r.history.number(commit)
+	n, _, ok := r.history.resolve(commit)
 	return int(n), ok
 }
 
@@ -461,7 +467,9 @@ func (r *Repo) Recent(path content.Path, n int) []Change {
 // current snapshot. The differences add up to the one between since and until;
 // where branches were merged, those of the other side are the merge's. The list
 // ends with the commit that brings it to limit changes of files, or goes on to
-// until when limit is 0. ErrUnknownCommit when since does not lead to until.
+// until when limit is 0. ErrUnknownCommit when since does not lead to until. Where since was
+// made again, as others were first at the remote, the list begins with the commit that
+// stands for it and what differs between the two: that is what they did.
 func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]CommitChanges, error) {
 	if until.IsZero() {
 		if until = r.View().Commit(); until.IsZero() {
@@ -562,7 +570,9 @@ func (r *Repo) changesOf(read func(Hash) ([]byte, error), c step) ([]diffEntry, 
 	var base Hash
 	tree, err := r.store.treeOf(c.hash)
 	if err == nil && !c.base.IsZero() {
-		base, err = r.store.treeOf(c.base)
+		if base, err = r.store.treeOf(c.base); errors.Is(err, ErrNotFound) && !c.upon.IsZero() {
+			return r.changesInstead(read, c)
+		}
 	}
 	if err != nil {
 		return nil, err

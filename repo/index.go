@@ -35,13 +35,14 @@ import (
 //	tip      hash of the last commit that is taken in
 //	authors  name, email
 //	commits  hash, list of how many commits before this one each parent is,
-//	         corrected date, author's date, author's number, subject; parents
-//	         come first
+//	         corrected date, author's date, author's number, subject, list of the
+//	         commits that it stands for with what those were made upon; parents come
+//	         first
 //	paths    path, list of touches by these commits: commit's number, what it did, blob
 //	         and, of a move, the path of the other end
 const (
 	indexFile  = "cms.index"
-	indexMagic = "cms index 5\n"
+	indexMagic = "cms index 6\n"
 )
 
 // tmpSuffix is that of a file which takes the place of the index when it is whole.
@@ -148,6 +149,12 @@ func (h *history) encodeCommit(e *encoder, n int32, numbers map[unique.Handle[Pe
 	e.number(int(c.at))
 	e.number(numbers[c.author])
 	e.text(c.subject)
+	stands := h.stands[c.hash]
+	e.number(len(stands))
+	for _, r := range stands {
+		e.hash(r.of)
+		e.hash(r.upon)
+	}
 }
 
 func (h *history) encodeTouches(e *encoder, path string, list []touch) {
@@ -269,11 +276,16 @@ func (h *history) decode(part string) error {
 		c.date, c.at = int64(d.number()), int64(d.number())
 		author := d.checkBelow(len(authors), d.number())
 		c.subject = d.text()
+		stands := make([]replacement, d.count())
+		for i := range stands {
+			stands[i] = replacement{d.hash(), d.hash()}
+		}
 		if d.err != nil {
 			return d.err
 		}
 		c.author = authors[author]
 		h.add(c, parents, nil)
+		h.stand(c.hash, stands)
 	}
 	paths := d.count()
 	if len(h.touches) == 0 {

@@ -23,14 +23,18 @@ import (
 // Where the remote went on, that is a merge commit, so that every commit that was told of
 // stays. Where the remote took commits away, what was written here is made again upon its
 // tip, each commit with a trailer that names the one it stands for: to merge would bring
-// back what was taken away. Either way files are brought together as in joining.resolve.
+// back what was taken away. So it is done, too, where the remote wants a linear history.
+// Either way files are brought together as in joining.resolve.
 func (r *Repo) join(ctx context.Context, s *Snapshot, a *refUpdate) error {
 	r.root = nil // which is changed in place
 	r.pack.reset()
-	j := &joining{ctx: ctx, repo: r, ours: s, theirs: a.to, since: make(map[Hash]bool), blobs: make(map[Hash][]byte)}
+	j := &joining{ctx: ctx, repo: r, ours: s, theirs: a.to, since: make(map[Hash]int), blobs: make(map[Hash][]byte)}
 	err := j.prepare(a)
 	if err == nil {
 		err = j.persist()
+	}
+	if err == nil && j.linear {
+		err = r.keepReplaced(s.commit)
 	}
 	if err == nil {
 		err = r.moveTo(ctx, s, j.commit)
@@ -64,11 +68,14 @@ type joining struct {
 	ours   *Snapshot
 	theirs Hash // the remote's tip
 	date   int64
+	linear bool // nothing was taken away at the remote, which wants no merges
 
-	since map[Hash]bool   // the commits that were made here and are not on the remote
+	since map[Hash]int    // the commits that were made here and are not on the remote: which one each is, from 1
+	order []Hash          // they, parents before children, but for those that were made again
 	blobs map[Hash][]byte // that were made, and are in the pack only
 
 	commit Hash       // that the branch is to go to
+	tree   Hash       // its tree, where commits were made again
 	aside  []conflict // what cannot be brought together
 }
 
@@ -80,37 +87,51 @@ func (j *joining) prepare(a *refUpdate) error {
 		return err
 	}
 	j.date = max(j.ours.date, theirs.committed)
-	if a.rewritten {
-		err = j.replay(a.known, theirs.tree)
+	base := a.known
+	if !a.rewritten {
+		if base, err = j.base(); err != nil {
+			return err
+		}
+		j.linear = r.remote.Linear
+	}
+	if a.rewritten || j.linear {
+		err = j.replay(base, theirs.tree)
 	} else {
-		err = j.merge(theirs.tree)
+		err = j.merge(base, theirs.tree)
 	}
+	if err == nil {
+		err = j.setAside(theirs.tree)
+	}
+	if err == nil && j.linear {
+		err = j.tellAside()
+	}
+	return err
+}
+
+// base is the last commit that both sides have.
+func (j *joining) base() (Hash, error) {
+	met, err := j.repo.met(j.repo.store, j.theirs)
 	if err != nil {
-		return err
+		return Hash{}, err
 	}
-	return j.setAside(theirs.tree)
+	if len(met) == 0 {
+		return Hash{}, ErrUnrelated
+	}
+	return slices.MaxFunc(met, func(a, b Hash) int { // what leads to others comes before them
+		pa, _ := j.repo.place(a)
+		pb, _ := j.repo.place(b)
+		return cmp.Compare(pa, pb)
+	}), nil
 }
 
 // merge makes the merge commit.
-func (j *joining) merge(theirTree Hash) error {
+func (j *joining) merge(since, theirTree Hash) error {
 	r := j.repo
-	met, err := r.met(r.store, j.theirs)
+	base, err := r.store.treeOf(since)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(met, func(a, b Hash) int { // what leads to others comes before them
-		pa, _ := r.Position(a)
-		pb, _ := r.Position(b)
-		return pb - pa
-	})
-	if len(met) == 0 {
-		return ErrUnrelated
-	}
-	base, err := r.store.treeOf(met[0])
-	if err != nil {
-		return err
-	}
-	if err := j.sinceBase(met[0]); err != nil {
+	if err := j.sinceBase(since); err != nil {
 		return err
 	}
 	root, err := r.store.folder(theirTree)
@@ -137,7 +158,8 @@ func (j *joining) merge(theirTree Hash) error {
 func (j *joining) sinceBase(base Hash) error {
 	commits, err := j.repo.history.unpushed(base, j.ours.commit)
 	for _, c := range commits {
-		j.since[c.hash] = true
+		j.order = append(j.order, c.hash)
+		j.since[c.hash] = len(j.order)
 	}
 	return err
 }
@@ -162,22 +184,22 @@ func (j *joining) replay(known, theirTree Hash) error {
 			return err
 		}
 		for _, step := range steps {
-			if err := j.again(step, root); err != nil {
+			if err := j.again(step, root, known); err != nil {
 				return err
 			}
 			since = step.hash
 		}
 		if len(steps) < stepsAtOnce {
+			j.tree = root.hash
 			return nil
 		}
 	}
 }
 
-// replacesTrailer begins the line of a commit's message that names the commit it stands for.
-const replacesTrailer = "Replaces: "
-
-// again makes one commit again upon a tree, unless that has its changes.
-func (j *joining) again(step step, root *folder) error {
+// again makes one commit again upon a tree. Where that has its changes it is made without
+// any if the history is to be linear, so that there is something to follow for those who
+// know it; otherwise not at all.
+func (j *joining) again(step step, root *folder, upon Hash) error {
 	r := j.repo
 	c, err := r.store.commit(step.hash)
 	if err != nil {
@@ -190,27 +212,68 @@ func (j *joining) again(step step, root *folder) error {
 		}
 	}
 	before := root.hash
-	if err := j.bringTogether(base, c.tree, root, step.hash); err != nil || root.hash == before {
+	if err := j.bringTogether(base, c.tree, root, step.hash); err != nil || root.hash == before && !j.linear {
 		return err
 	}
 	at := max(r.clock().Unix(), 0)
 	j.date = r.committedAt(at, j.date)
-	message := withTrailer(c.message, replacesTrailer+step.hash.String())
+	message := j.messageAgain(c.message, step.hash, upon)
 	j.commit, err = r.packCommit(encodeCommit(root.hash, j.commit, c.author, r.committer, c.at, j.date, message))
 	return err
 }
 
-// withTrailer is a message with one more trailer, before the ones that it has: those that
+// messageAgain is the message of a commit with lines that say which ones the commit stands
+// for that is made of it: it, those that came to the branch by it, and those that it stood
+// for itself.
+func (j *joining) messageAgain(message string, of, upon Hash) string {
+	if !j.linear {
+		upon = Hash{}
+	}
+	list := []replacement{{of, upon}}
+	if i := slices.Index(j.order, of); i >= 0 {
+		for _, before := range slices.Backward(j.order[:i]) {
+			list = append(list, replacement{before, upon})
+		}
+		j.order = j.order[i+1:]
+	}
+	message, stood := cutReplacements(message)
+	for _, s := range stood {
+		if !j.linear {
+			s.upon = Hash{}
+		}
+		list = append(list, s)
+	}
+	return withTrailers(message, encodeReplacements(list))
+}
+
+// tellAside makes a commit for each version that was set aside, which says so and changes
+// nothing.
+func (j *joining) tellAside() error {
+	r := j.repo
+	tree := j.tree
+	for _, c := range j.aside {
+		at := max(r.clock().Unix(), 0)
+		j.date = r.committedAt(at, j.date)
+		message := c.subject(r) + "\n\n" + setAsideTrailer + oneLine(c.path) + asBranch + c.id() + "\n"
+		var err error
+		if j.commit, err = r.packCommit(encodeCommit(tree, j.commit, r.committer, r.committer, at, j.date, message)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withTrailers is a message with more trailers, each of them a line, before the ones that it has: those that
 // are last stay so.
-func withTrailer(message, trailer string) string {
+func withTrailers(message, trailers string) string {
 	subject, rest, ok := strings.Cut(strings.TrimRight(message, "\n"), "\n\n")
 	if !ok {
-		return subject + "\n\n" + trailer + "\n"
+		return subject + "\n\n" + trailers
 	}
 	if i := strings.LastIndex(rest, "\n\n"); i >= 0 { // a body stands before them, or is all there is
-		return subject + "\n\n" + rest[:i] + "\n\n" + trailer + "\n" + rest[i+2:] + "\n"
+		return subject + "\n\n" + rest[:i] + "\n\n" + trailers + rest[i+2:] + "\n"
 	}
-	return subject + "\n\n" + trailer + "\n" + rest + "\n"
+	return subject + "\n\n" + trailers + rest + "\n"
 }
 
 // bringTogether makes in root, the tree of theirs, the changes that lead from base to ours,
@@ -242,7 +305,7 @@ func (j *joining) bringTogether(base, ours Hash, root *folder, of Hash) error {
 		} else if err != nil {
 			return err
 		}
-		after, clash, err := j.resolve(name, d, now)
+		after, clash, err := j.resolve(name, d, now, of)
 		if err != nil {
 			return err
 		}
@@ -295,14 +358,18 @@ func (j *joining) diff(from, to Hash) (map[string]diffEntry, error) {
 // resolve is what becomes of a file that ours changed, where theirs is now, or that the two
 // cannot be brought together: then theirs stays. An entry that both changed is merged
 // field by field, other files are not. Where theirs is an earlier version of ours, as of
-// commits that were squashed there, ours goes on from it.
-func (j *joining) resolve(name string, d diffEntry, theirs file) (after file, clash bool, err error) {
+// commits that were squashed there, ours goes on from it; of a commit of ours, the zero
+// hash for all of them, theirs may be a later version, and stays.
+func (j *joining) resolve(name string, d diffEntry, theirs file, of Hash) (after file, clash bool, err error) {
 	switch {
 	case theirs == d.before, d.after == theirs:
 		return d.after, false, nil
 	case d.after == (file{}), theirs == (file{}), !d.after.regular(), !theirs.regular():
 		return theirs, true, nil
-	case j.repo.history.had(name, theirs.hash, j.since):
+	}
+	if at := j.repo.history.had(name, theirs.hash, j.since); at > j.since[of] && !of.IsZero() { // a later one of ours was taken there
+		return theirs, false, nil
+	} else if at > 0 {
 		return d.after, false, nil
 	}
 	e, entry := j.repo.entryAt(name)

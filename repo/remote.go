@@ -2,6 +2,7 @@ package repo
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ type Remote struct {
 	URL        string // https://…, ssh://…, user@host:path, or a path
 	Username   string // for https; "git" when there is a token alone, which hosts accept
 	Token      string // for https
+	Tokens     Tokens // for https, in place of Token: of those that end; nil for none
 	KeyFile    string // for ssh: the file of a private key without a passphrase; "" asks the agent
 	KnownHosts string // for ssh: the file of the keys that hosts may have; "" is the user's
 
@@ -31,6 +33,9 @@ type Remote struct {
 	// Sync, with Push, has an update be done only when the remote has it, too, and before
 	// anybody sees it here.
 	Sync bool
+	// Linear, with Push, has no merge commits: where the remote went on, what was written
+	// here is made again upon its tip.
+	Linear bool
 	// PushConflicts, with Push, has the branches of what was set aside pushed, too, and
 	// removed there when it is resolved.
 	PushConflicts bool
@@ -39,11 +44,43 @@ type Remote struct {
 	AlarmAfter time.Duration
 }
 
+// Tokens gives tokens that end. It may be used by several goroutines.
+type Tokens interface {
+	Token(ctx context.Context) (string, error) // one that is good now
+	Reject(token string)                       // says that the remote did not take one
+	Last() string                              // the one that was given last, so that no error tells it
+}
+
+// rejected says whether an error of the remote is that it does not take a token which may be
+// had anew, and sees to that.
+func (m *Remote) rejected(auth transport.AuthMethod, err error) bool {
+	basic, ok := auth.(*githttp.BasicAuth)
+	if !ok || m.Tokens == nil || !errors.Is(err, transport.ErrAuthenticationRequired) {
+		return false
+	}
+	m.Tokens.Reject(basic.Password)
+	return true
+}
+
+// asking does what asks the remote, and once more where a token that may be had anew was not
+// taken.
+func (m *Remote) asking(ctx context.Context, ask func(transport.AuthMethod) error) error {
+	for tries := 1; ; tries++ {
+		auth, err := m.auth(ctx)
+		if err != nil {
+			return err
+		}
+		if err = ask(auth); tries > 1 || !m.rejected(auth, err) {
+			return err
+		}
+	}
+}
+
 func (m *Remote) pushes() bool { return m != nil && m.Push }
 
 // auth is nil for what needs none, and for ssh without a key, which asks the agent. Of
 // the host's own key ssh always makes sure.
-func (m *Remote) auth() (transport.AuthMethod, error) {
+func (m *Remote) auth(ctx context.Context) (transport.AuthMethod, error) {
 	at, err := transport.NewEndpoint(m.URL)
 	if err != nil {
 		return nil, m.plain(err)
@@ -63,6 +100,12 @@ func (m *Remote) auth() (transport.AuthMethod, error) {
 			key.HostKeyAlgorithms = known.HostKeyAlgorithms(net.JoinHostPort(at.Host, strconv.Itoa(cmp.Or(at.Port, gitssh.DefaultPort))))
 		}
 		return key, nil
+	case m.Tokens != nil:
+		token, err := m.Tokens.Token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &githttp.BasicAuth{Username: cmp.Or(m.Username, "git"), Password: token}, nil
 	case m.Token == "":
 		return nil, nil
 	}
@@ -77,6 +120,9 @@ func (m *Remote) plainURL() string { return m.plain(errors.New(m.URL)).Error() }
 func (m *Remote) plain(err error) error {
 	text := withUser.ReplaceAllString(err.Error(), "$1***@")
 	secrets := []string{m.Token}
+	if m.Tokens != nil {
+		secrets = append(secrets, m.Tokens.Last())
+	}
 	if _, rest, ok := strings.Cut(m.URL, "://"); ok { // also of one that is no URL for a slip
 		if i := strings.LastIndex(rest, "@"); i >= 0 && !strings.HasPrefix(m.URL, "ssh:") { // where it is a name
 			name, password, _ := strings.Cut(rest[:i], ":")

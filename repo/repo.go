@@ -463,6 +463,7 @@ type incoming struct {
 // found already. Nothing is changed by that: a history never tells of commits that
 // no snapshot is of. What has a place at is not read.
 func (r *Repo) prepareIncoming(ctx context.Context, s *Snapshot, tip Hash, found *entryDiff, at *recordIndex) (*incoming, error) {
+	r.history.committer = r.committer
 	e, err := r.history.extension(ctx, r.store, tip, r.progress)
 	if err != nil {
 		return nil, err
@@ -524,7 +525,7 @@ func (r *Repo) resolveDoubt(tip Hash) bool {
 	if doubt == nil {
 		return false
 	}
-	if _, saved := r.Position(*doubt); saved {
+	if r.has(*doubt) {
 		r.log.Warn("a commit that failed late is saved", "commit", doubt.String())
 	} else {
 		r.log.Warn("a commit that failed late is not saved", "commit", doubt.String())

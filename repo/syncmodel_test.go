@@ -26,6 +26,8 @@ type syncModel struct {
 	stop   func()
 	down   bool
 	writes []syncWrite
+
+	followers [3]follower // who read the changes now and then
 }
 
 // A syncWrite is a value that a field was given, in the order of time.
@@ -41,15 +43,21 @@ const (
 
 // TestSyncModel: whatever happens here and at the host, in any order, each edit that was
 // acknowledged is on the branch, superseded by a later one of its field, or set aside;
-// what was pushed is on the branch unless it was superseded; and both sides are the same
-// in the end. CMS_SYNC_STEPS is how many steps there are, CMS_SYNC_SEED what decides them.
+// what was pushed is on the branch unless it was superseded; who reads the changes is told
+// of each once; and both sides are the same in the end. CMS_SYNC_STEPS is how many steps there are, CMS_SYNC_SEED what decides them.
 func TestSyncModel(t *testing.T) {
 	t.Parallel()
-	t.Run("async", func(t *testing.T) { t.Parallel(); testSyncModel(t, false) })
-	t.Run("sync", func(t *testing.T) { t.Parallel(); testSyncModel(t, true) })
+	for _, linear := range []bool{false, true} {
+		name := ""
+		if linear {
+			name = " linear"
+		}
+		t.Run("async"+name, func(t *testing.T) { t.Parallel(); testSyncModel(t, false, linear) })
+		t.Run("sync"+name, func(t *testing.T) { t.Parallel(); testSyncModel(t, true, linear) })
+	}
 }
 
-func testSyncModel(t *testing.T, synchronous bool) {
+func testSyncModel(t *testing.T, synchronous, linear bool) {
 	t.Helper()
 	steps, seed := 40, rand.Uint64()
 	if s := os.Getenv("CMS_SYNC_STEPS"); s != "" {
@@ -67,7 +75,7 @@ func testSyncModel(t *testing.T, synchronous bool) {
 		seed = n
 	}
 	t.Logf("CMS_SYNC_SEED=%d", seed)
-	m := newSyncModel(t, seed, synchronous)
+	m := newSyncModel(t, seed, synchronous, linear)
 	for n := range steps {
 		m.step()
 		if n%500 == 499 || n == steps-1 {
@@ -80,7 +88,7 @@ func testSyncModel(t *testing.T, synchronous bool) {
 	m.stop()
 }
 
-func newSyncModel(t *testing.T, seed uint64, synchronous bool) *syncModel {
+func newSyncModel(t *testing.T, seed uint64, synchronous, linear bool) *syncModel {
 	t.Helper()
 	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")}
 	git(t, "", "init", "-q", "--bare", "-b", "main", m.bare)
@@ -101,6 +109,7 @@ func newSyncModel(t *testing.T, seed uint64, synchronous bool) *syncModel {
 		m.host = serveHost(t, m.bare)
 		m.o.Remote = &Remote{URL: m.host.URL, Token: "jeton-secret", Push: true, Sync: true}
 	}
+	m.o.Remote.Linear = linear
 	if err := Clone(t.Context(), m.o); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +120,9 @@ func newSyncModel(t *testing.T, seed uint64, synchronous bool) *syncModel {
 // step does one thing by chance.
 func (m *syncModel) step() {
 	m.t.Helper()
-	switch n := m.random.IntN(20); {
+	switch n := m.random.IntN(23); {
+	case n >= 20:
+		m.followers[n-20].follow(m.t, m.r, n-19)
 	case n < 9:
 		m.edit()
 	case n < 12:
@@ -296,6 +307,14 @@ func (m *syncModel) settle() {
 	for e := range syncEntries {
 		for f := range syncFields {
 			m.check(fmt.Sprintf("e%d", e), fmt.Sprintf("f%d", f), aside[fmt.Sprintf("e%d", e)])
+		}
+	}
+	for i := range m.followers {
+		m.followers[i].follow(m.t, m.r, 0)
+	}
+	if m.o.Remote.Linear {
+		if got := git(m.t, m.bare, "log", "--merges", "--format=%H", "main"); got != "" {
+			m.t.Errorf("merges: %s", got)
 		}
 	}
 	verify(m.t, m.r)

@@ -41,6 +41,7 @@ func (e *refusal) Error() string { return "the remote refuses: " + e.text }
 // A pushSession is one contact with the remote, for one push.
 type pushSession struct {
 	remote  *Remote
+	auth    transport.AuthMethod
 	session transport.ReceivePackSession
 	offered *packp.AdvRefs
 	waits   *retryAfter
@@ -48,10 +49,6 @@ type pushSession struct {
 
 // openPush connects with the remote and asks where its branches are.
 func (m *Remote) openPush(ctx context.Context) (*pushSession, error) {
-	auth, err := m.auth()
-	if err != nil {
-		return nil, err
-	}
 	at, err := transport.NewEndpoint(m.URL)
 	if err != nil {
 		return nil, m.plain(err)
@@ -63,11 +60,17 @@ func (m *Remote) openPush(ctx context.Context) (*pushSession, error) {
 	} else if by, err = client.NewClient(at); err != nil {
 		return nil, m.plain(err)
 	}
-	if p.session, err = by.NewReceivePackSession(at, auth); err != nil {
-		return nil, fmt.Errorf("reach the remote: %w", p.told(err))
-	}
-	if p.offered, err = p.session.AdvertisedReferencesContext(ctx); err != nil {
-		_ = p.session.Close()
+	err = m.asking(ctx, func(auth transport.AuthMethod) (err error) {
+		p.auth = auth
+		if p.session, err = by.NewReceivePackSession(at, auth); err != nil {
+			return err
+		}
+		if p.offered, err = p.session.AdvertisedReferencesContext(ctx); err != nil {
+			_ = p.session.Close()
+		}
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("reach the remote: %w", p.told(err))
 	}
 	return p, nil
@@ -109,6 +112,7 @@ func (p *pushSession) send(ctx context.Context, commands []*packp.Command, pack 
 		req.Packfile = io.NopCloser(pack)
 	}
 	report, err := p.session.ReceivePack(ctx, req)
+	p.remote.rejected(p.auth, err) // so that the next push has another one
 	switch {
 	case report != nil && err != nil, report != nil && report.Error() != nil:
 		return &refusal{text: p.told(errors.New(words.with(errors.Join(report.Error())))).Error(), content: true}

@@ -10,6 +10,7 @@ type step struct {
 	commit
 	base    Hash        // the commit that it is compared with, zero for the first of all
 	changes []diffEntry // against base, if they are at hand
+	upon    Hash        // where the commit stands for base: see [replacement]
 }
 
 // stepsAtOnce is how many steps are looked up under one lock.
@@ -28,6 +29,9 @@ func (h *history) steps(since, until Hash, most int) ([]step, error) {
 		return nil, err
 	}
 	var list []step
+	if again, ok := h.again(since); ok && since != until && most > 0 {
+		list = append(list, again)
+	}
 	for _, s := range stretches {
 		begin := len(list)
 		high := min(h.commits.at(s.top).depth, s.low+int32(most-begin)-1)
@@ -64,6 +68,9 @@ func (h *history) stepsBack(since, until Hash, most int) ([]step, error) {
 			n = h.commits.at(n).parent
 		}
 	}
+	if again, ok := h.again(since); ok && since != until && len(list) <= most {
+		list = append(list, again)
+	}
 	for i := range list {
 		list[i].base = since
 		if i+1 < len(list) {
@@ -72,6 +79,16 @@ func (h *history) stepsBack(since, until Hash, most int) ([]step, error) {
 		h.recall(&list[i])
 	}
 	return list[:min(most, len(list))], nil
+}
+
+// again is the step from a commit that was made again to the one that stands for it; false
+// for others.
+func (h *history) again(since Hash) (step, bool) {
+	n, by, ok := h.resolve(since)
+	if !ok || by.by.IsZero() {
+		return step{}, false
+	}
+	return step{commit: *h.commits.at(n), upon: by.upon}, true
 }
 
 // recall gives a step its changes, if they are at hand.
@@ -84,15 +101,15 @@ func (h *history) recall(at *step) {
 
 // path is what leads from since, which may be zero, to until: see steps.
 func (h *history) path(since, until Hash) ([]segment, error) {
-	last, ok := h.number(until)
+	last, _, ok := h.resolve(until)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, until)
 	}
 	if since.IsZero() {
 		return []segment{{last, 0}}, nil
 	}
-	first, ok := h.number(since)
-	if !ok {
+	first, by, ok := h.resolve(since)
+	if !ok || !by.by.IsZero() && by.upon.IsZero() {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownCommit, since)
 	}
 	w := walk{h, first, make(map[int32]bool)}
@@ -107,7 +124,7 @@ func (h *history) path(since, until Hash) ([]segment, error) {
 func (h *history) parentOf(commit Hash) (Hash, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	n, ok := h.number(commit)
+	n, _, ok := h.resolve(commit)
 	if !ok {
 		return Hash{}, fmt.Errorf("%w: %s", ErrUnknownCommit, commit)
 	}

@@ -154,6 +154,8 @@ func (r *changeReader) canRead(ctx context.Context, path content.Path, hash repo
 type Place struct {
 	Commit string
 	Files  int
+
+	within string // which is the next commit, where that is known: it may be another one later
 }
 
 // Part is the changes behind a place that a caller sees, of at most one commit.
@@ -179,6 +181,9 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 	r := s.changeReader(ctx, pr, pageBudget)
 	defer r.effort.release()
 	part := &Part{}
+	if at.within != "" && at.within != c.Commit.String() { // which was made again, or comes later now
+		at.Files = 0
+	}
 	next := min(at.Files, len(c.Changes))
 	for ; next < len(c.Changes) && next < at.Files+partFiles; next++ {
 		told, err := r.changes(ctx, *c, c.Changes[next])
@@ -190,7 +195,7 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 		}
 		part.Changes = append(part.Changes, told...)
 	}
-	part.Next = Place{at.Commit, next}
+	part.Next = Place{at.Commit, next, c.Commit.String()}
 	if next == len(c.Changes) {
 		part.Commit = c.Commit.String()
 		part.Next = Place{Commit: part.Commit}

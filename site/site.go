@@ -246,6 +246,9 @@ func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
 	return s.repo.Backup(ctx, repo.NewHash(commit))
 }
 
+// Continues says whether one can catch up from a commit, as [repo.Repo.Continues] has it.
+func (s *Site) Continues(commit string) bool { return s.repo.Continues(repo.NewHash(commit)) }
+
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {
 		return ""

@@ -366,7 +366,7 @@ func (d *doctor) remote(ctx context.Context, x *repo.Examined) {
 	if x != nil {
 		branch = x.Branch
 	}
-	tip, err := (&repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts}).Look(ctx, branch)
+	tip, err := remoteOf(m).Look(ctx, branch)
 	switch {
 	case err != nil:
 		d.todo("Git host", "Look whether it is up, and whether the token or key is good for this repository.", "It does not answer: %v", err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"cms/config"
+	"cms/githubapp"
+	"cms/repo"
 	"cms/say"
 	"cms/state"
 	"cms/web"
@@ -48,4 +50,13 @@ func (s *service) warnings() []web.Warning {
 			r.Unpushed, time.Since(r.Oldest).Round(time.Second).String())})
 	}
 	return list
+}
+
+// remoteOf is the repository at the Git host, with what lets one in there.
+func remoteOf(m *config.Remote) *repo.Remote {
+	r := &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts}
+	if m.GitHubApp != nil && m.GitHubApp.App != nil {
+		r.Username, r.Tokens = githubapp.Username, m.GitHubApp.App
+	}
+	return r
 }

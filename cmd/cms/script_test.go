@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 //
 //	site DIR N            a bare repository with the consultation
 //	                      "donnees-sante" and N others
+//	github DIR            serve the repositories in it at $GITHUB to the app whose key
+//	                      becomes app.pem
 //	ready                 wait until the service at $ADDR is
 //	http [flags] METHOD PATH [BODY-FILE]
 //	                      a request to it; the answer is on stdout, its ETag
@@ -53,7 +55,7 @@ func TestMain(m *testing.M) {
 //	fsck DIR              git fsck --strict
 //	await PATH [TEXT]     wait until GET PATH with $TOKEN is answered by 200,
 //	                      with TEXT in it
-//	envsubst FILE         replace $ADDR, $HOOK, $LISTEN and $WORK in a file
+//	envsubst FILE         replace $ADDR, $HOOK, $LISTEN, $GITHUB and $WORK in a file
 //	tell FILE STATE URL TO
 //	                      write the report of a build of the commit in FILE
 //	sed FILE OLD NEW      replace a text in a file, which holds it
@@ -64,6 +66,7 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"site":    siteCommand,
+			"github":  githubCommand,
 			"ready":   readyCommand,
 			"revoked": revokedCommand,
 			"await":   awaitCommand,
@@ -230,7 +233,7 @@ func tellCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 func envsubstCommand(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[0])
-	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK"), "$LISTEN", ts.Getenv("LISTEN"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(file))
+	b := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$HOOK", ts.Getenv("HOOK"), "$LISTEN", ts.Getenv("LISTEN"), "$GITHUB", ts.Getenv("GITHUB"), "$WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(file))
 	ts.Check(os.WriteFile(file, []byte(b), 0o644))
 }
 

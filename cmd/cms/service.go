@@ -260,8 +260,9 @@ func repoOptions(c *config.Config, p *parts, log *slog.Logger) repo.Options {
 		log.Info("commits are signed", "format", g.Format, "key", g.Key.Public())
 	}
 	if m := c.Repository.Remote; m != nil {
-		o.Remote = &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts,
-			Push: m.Pushes(), Sync: m.Push == "sync", PushConflicts: m.PushConflicts, AlarmAfter: m.AlarmAfter}
+		o.Remote = remoteOf(m)
+		o.Remote.Push, o.Remote.Sync, o.Remote.Linear = m.Pushes(), m.Push == "sync", m.Linear
+		o.Remote.PushConflicts, o.Remote.AlarmAfter = m.PushConflicts, m.AlarmAfter
 	}
 	return o
 }
