@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
@@ -40,6 +41,7 @@ type service struct {
 
 	options  editor.Options
 	door     door
+	said     said
 	floor    *web.Floor
 	db       *state.DB
 	accounts *auth.Accounts
@@ -165,6 +167,7 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 	t.Cleanup(func() { db.Close() })
 	s.db = db
 	server := httptest.NewUnstartedServer(nil)
+	s.said = said{make(chan string, 10_000)}
 	s.url = "http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", host, 1)
 	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", PublicURL: s.url, NeedFactor: func(roles []string) bool {
 		return s.needs.Load() && slices.Contains(roles, "editor")
@@ -177,7 +180,7 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 		t.Fatal(err)
 	}
 	s.tokens = auth.NewPersonalTokens(auth.PersonalOptions{State: db})
-	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, Personal: s.tokens, PublicURL: s.url})
+	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, Personal: s.tokens, PublicURL: s.url, Logger: slog.New(slog.NewJSONHandler(s.said, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +206,17 @@ func (s *service) mailing(resets *auth.Resets) {
 		s.Fatal(err)
 	}
 	s.door.Store(s.editor)
+}
+
+// said has the lines of the log, of those that wait the first 10,000.
+type said struct{ lines chan string }
+
+func (l said) Write(b []byte) (int, error) {
+	select {
+	case l.lines <- string(b):
+	default:
+	}
+	return len(b), nil
 }
 
 // door is that of the pages that there are now.
