@@ -42,7 +42,7 @@ type Account struct {
 	Disabled bool
 	Invited  bool      // and has not chosen a password yet
 	Login    time.Time // the last one; zero for none
-	Factor   bool      // has a second factor
+	Factor   Factor    // what it proves itself by beside its password, without recovery codes
 }
 
 // Add makes an account.

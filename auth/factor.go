@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ import (
 )
 
 // A second factor is what people prove themselves by beside their password: codes of an
-// app, and codes on paper for who has lost it. An account that has one, or whose role needs
+// app or a passkey, and codes on paper for who has lost them. An account that has one, or whose role needs
 // one, has no session before it is given: a login that waits for it is a sealed text that
 // its browser keeps.
 
@@ -40,9 +39,19 @@ var (
 type FactorError struct {
 	Pending string // what goes on with the login
 	Enrol   bool   // there is none yet: one is to be set up
+	Has     Factor // what there is
+
+	Of string // whose it is, by the address, which only the log may say
 }
 
 func (e *FactorError) Error() string { return "a second factor is needed" }
+
+// How people have proved themselves who are let in, in the audit log.
+const (
+	byPassword     = "password"
+	byPasskeyAlone = "passkey"
+	byProvider     = "provider"
+)
 
 // pendingTime is how long a login may wait for its second factor.
 const pendingTime = 10 * time.Minute
@@ -147,9 +156,9 @@ func (s *Sessions) needs(account state.Account) bool {
 	return account.Issuer == "" && s.o.NeedFactor != nil && s.o.NeedFactor(account.Roles)
 }
 
-// GoOn goes on with a login that waits for a second factor, which is the Code of an attempt.
-// The error is ErrPending, ErrFactor, a *FactorError without a code, a *TooManyError, or
-// what keeps us from knowing.
+// GoOn goes on with a login that waits for a second factor, which is the Code of an attempt,
+// or its Answer by a passkey. The error is ErrPending, ErrFactor, ErrPasskey, a *FactorError
+// without either, a *TooManyError, or what keeps us from knowing.
 func (s *Sessions) GoOn(ctx context.Context, text string, try Attempt) (*Session, error) {
 	_, account, err := s.waited(ctx, text)
 	if err != nil {
@@ -157,7 +166,7 @@ func (s *Sessions) GoOn(ctx context.Context, text string, try Attempt) (*Session
 	}
 	t, err := s.turn(ctx, try, account)
 	if err != nil {
-		return nil, err
+		return nil, &AttemptError{err, "too many logins have failed", account.Email}
 	}
 	return s.pass(ctx, account, try, t)
 }
@@ -181,15 +190,15 @@ func (s *Sessions) pass(ctx context.Context, account state.Account, try Attempt,
 	}
 	factor := ""
 	if has.Any() || s.needs(account) {
-		if try.Code == "" || !has.Any() {
+		if try.Code == "" && try.Answer == "" || !has.Any() {
 			t.refund() // and no more, or who has the password would guess codes at no pace
 			text, err := s.wait(ctx, account, nil)
 			if err != nil {
 				return nil, err
 			}
-			return nil, &FactorError{Pending: text, Enrol: !has.Any()}
+			return nil, &FactorError{Pending: text, Enrol: !has.Any(), Has: has, Of: account.Email}
 		}
-		if factor, err = s.prove(ctx, account, try.Code, t); err != nil {
+		if factor, err = s.prove(ctx, account, try, "", t); err != nil {
 			return nil, err
 		}
 		if factor == factorRecovery {
@@ -197,12 +206,15 @@ func (s *Sessions) pass(ctx context.Context, account state.Account, try Attempt,
 		}
 	}
 	t.forgive()
-	return s.enter(ctx, account, try, t.known, factor)
+	return s.enter(ctx, account, try, t.known, factor, byPassword)
 }
 
-// enter begins the session of an account that has proved itself.
-func (s *Sessions) enter(ctx context.Context, account state.Account, try Attempt, known bool, factor string) (*Session, error) {
-	session, err := s.begin(ctx, account, state.Session{Client: clientOf(try.From, try.Agent), Factor: factor}, try.Stay)
+// enter begins the session of an account that has proved itself, by what is said.
+func (s *Sessions) enter(ctx context.Context, account state.Account, try Attempt, known bool, factor, by string) (*Session, error) {
+	if factor != "" && by == byPassword {
+		by += " and " + factor
+	}
+	session, err := s.begin(ctx, account, state.Session{Client: clientOf(try.From, try.Agent), Factor: factor}, try.Stay, by)
 	if err != nil || known {
 		return session, err
 	}
@@ -210,22 +222,32 @@ func (s *Sessions) enter(ctx context.Context, account state.Account, try Attempt
 	return session, s.accounts.AddDevice(ctx, account.ID, hashOf(session.Device), session.DeviceUntil)
 }
 
-// prove says by which factor a code is one of the account, or ErrFactor, or a *TooManyError.
-func (s *Sessions) prove(ctx context.Context, account state.Account, code string, t turn) (string, error) {
+// prove says by which factor an attempt is one of the account, who may be logged in already
+// with the session of an id. The error is ErrFactor or ErrPasskey, with why, or a
+// *TooManyError.
+func (s *Sessions) prove(ctx context.Context, account state.Account, try Attempt, session string, t turn) (string, error) {
 	key := "code " + account.ID
 	if !t.known {
 		if err := s.throttle.begin(key, codePace, s.o.Now()); err != nil {
 			t.refund()
-			return "", err
+			return "", &AttemptError{err, "too many codes were wrong", account.Email}
 		}
 	}
-	factor, err := s.factorOf(ctx, account.ID, plainCode(code))
-	if err != nil {
-		return "", err
-	}
-	if factor == "" {
+	factor := factorPasskey
+	var err error
+	if try.Answer != "" {
+		err = s.provePasskey(ctx, account, try, session)
+	} else if factor, err = s.factorOf(ctx, account.ID, plainCode(try.Code)); err == nil && factor == "" {
 		s.o.Logger.WarnContext(ctx, "login refused, as the code is wrong or was used", "account", account.ID)
-		return "", ErrFactor
+		err = ErrFactor
+	}
+	switch {
+	case errors.Is(err, ErrFactor):
+		return "", &AttemptError{err, "the code is wrong, or was used before", account.Email}
+	case errors.Is(err, ErrPasskey):
+		return "", &AttemptError{err, "the passkey was not taken", account.Email}
+	case err != nil:
+		return "", err
 	}
 	s.throttle.forgive(key)
 	return factor, nil
@@ -326,14 +348,11 @@ func (s *Sessions) enrolment(ctx context.Context, account state.Account) (Enrolm
 // begins the session. It gives the recovery codes, which are nowhere else. The error is
 // also ErrEnrolled.
 func (s *Sessions) Enrolled(ctx context.Context, token string, try Attempt) (*Session, []string, error) {
-	p, account, err := s.waited(ctx, token)
+	p, _, err := s.waited(ctx, token)
 	if err != nil {
 		return nil, nil, err
 	}
-	has, err := s.factors.Of(ctx, account.ID)
-	if err == nil && has.Any() {
-		err = ErrEnrolled
-	}
+	account, err := s.bare(ctx, token)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -346,12 +365,12 @@ func (s *Sessions) Enrolled(ctx context.Context, token string, try Attempt) (*Se
 		return nil, nil, err
 	}
 	t.forgive()
-	session, err := s.enter(ctx, account, try, t.known, factorTOTP)
+	session, err := s.enter(ctx, account, try, t.known, factorTOTP, byPassword)
 	return session, codes, err
 }
 
 // EnrolledOwn ends the setting up of an app of who is logged in, with the token of a session,
-// which goes on while others end.
+// which goes on while others end. It gives recovery codes with the first factor of an account.
 func (s *Sessions) EnrolledOwn(ctx context.Context, pr *Principal, session, token, code string) ([]string, error) {
 	own, err := s.own(ctx, pr)
 	if err != nil {
@@ -381,7 +400,7 @@ func (s *Sessions) enrolled(ctx context.Context, p pending, account state.Accoun
 		return nil, err
 	}
 	codes, hashes := newRecovery(account.ID)
-	err = s.factors.AddTOTP(ctx, account.ID, sealed, step, hashes, session, factorTOTP)
+	first, err := s.factors.AddTOTP(ctx, account.ID, sealed, step, hashes, session, factorTOTP)
 	if errors.Is(err, state.ErrTaken) {
 		return nil, ErrEnrolled
 	}
@@ -389,6 +408,9 @@ func (s *Sessions) enrolled(ctx context.Context, p pending, account state.Accoun
 		return nil, err
 	}
 	s.o.Logger.InfoContext(ctx, "a second factor was set up", "account", account.ID)
+	if !first {
+		codes = nil
+	}
 	return codes, nil
 }
 
@@ -405,25 +427,26 @@ func (s *Sessions) FactorOf(ctx context.Context, pr *Principal) (has Factor, nee
 	return has, s.needs(account), err
 }
 
-// proveOwn asks who is logged in for a code before something is done.
-func (s *Sessions) proveOwn(ctx context.Context, pr *Principal, code string, from netip.Addr) (state.Account, error) {
+// proveOwn asks who is logged in, with the token of a session, for a factor before something
+// is done.
+func (s *Sessions) proveOwn(ctx context.Context, pr *Principal, session string, try Attempt) (state.Account, error) {
 	account, err := s.own(ctx, pr)
 	if err != nil {
 		return account, err
 	}
-	t, err := s.turn(ctx, Attempt{From: from}, account)
+	t, err := s.turn(ctx, try, account)
 	if err != nil {
 		return account, err
 	}
-	if _, err = s.prove(ctx, account, code, t); err == nil {
+	if _, err = s.prove(ctx, account, try, SessionID(session), t); err == nil {
 		t.forgive()
 	}
 	return account, err
 }
 
-// NewRecovery gives who is logged in other recovery codes, for a code.
-func (s *Sessions) NewRecovery(ctx context.Context, pr *Principal, code string, from netip.Addr) ([]string, error) {
-	account, err := s.proveOwn(ctx, pr, code, from)
+// NewRecovery gives who is logged in other recovery codes, for a factor.
+func (s *Sessions) NewRecovery(ctx context.Context, pr *Principal, session string, try Attempt) ([]string, error) {
+	account, err := s.proveOwn(ctx, pr, session, try)
 	if err != nil {
 		return nil, err
 	}
@@ -431,20 +454,36 @@ func (s *Sessions) NewRecovery(ctx context.Context, pr *Principal, code string, 
 	return codes, s.factors.SetRecovery(ctx, account.ID, hashes)
 }
 
-// RemoveFactor takes the second factor from who is logged in, for a code, unless a role needs
-// one: ErrNeeded. The session of the token goes on, others end.
-func (s *Sessions) RemoveFactor(ctx context.Context, pr *Principal, session, code string, from netip.Addr) error {
-	if _, needed, err := s.FactorOf(ctx, pr); err != nil {
-		return err
-	} else if needed {
-		return ErrNeeded
-	}
-	account, err := s.proveOwn(ctx, pr, code, from)
+// RemoveFactor takes the app for codes from who is logged in, for a factor, unless it is the
+// last one and a role needs one: ErrNeeded. The session of the token goes on, others end.
+func (s *Sessions) RemoveFactor(ctx context.Context, pr *Principal, session string, try Attempt) error {
+	return s.removeOwn(ctx, pr, session, try, "a second factor was removed by its owner", func(account state.Account, needed bool) error {
+		return s.factors.RemoveTOTP(ctx, account.ID, SessionID(session), needed)
+	})
+}
+
+func (s *Sessions) removeOwn(ctx context.Context, pr *Principal, session string, try Attempt, said string, remove func(state.Account, bool) error) error {
+	has, needed, err := s.FactorOf(ctx, pr)
 	if err != nil {
 		return err
 	}
-	s.o.Logger.WarnContext(ctx, "a second factor was removed by its owner", "account", account.ID)
-	return s.factors.Remove(ctx, account.ID, SessionID(session))
+	if needed && (has.Passkeys == 0 || has.Passkeys == 1 && !has.TOTP) { // before a code is used up
+		return ErrNeeded
+	}
+	account, err := s.proveOwn(ctx, pr, session, try)
+	if err != nil {
+		return err
+	}
+	err = remove(account, needed)
+	switch {
+	case errors.Is(err, state.ErrLast):
+		return ErrNeeded
+	case errors.Is(err, state.ErrUnknown): // which somebody else removed
+		return nil
+	case err == nil:
+		s.o.Logger.WarnContext(ctx, said, "account", account.ID)
+	}
+	return err
 }
 
 // own is the account of who is logged in by a password.

@@ -44,7 +44,7 @@ func newGuarded(t *testing.T) *guarded {
 	g := &guarded{people: newPeople(t), now: time.Unix(2_000_000_000, 0)}
 	var err error
 	g.Sessions, err = NewSessions(SessionOptions{
-		State: g.db, Logger: slog.New(slog.NewTextHandler(g.log, nil)), Name: "CMS", Now: func() time.Time { return g.now },
+		State: g.db, Logger: slog.New(slog.NewTextHandler(g.log, nil)), Name: "CMS", PublicURL: "https://cms.example.org", Now: func() time.Time { return g.now },
 		NeedFactor: func(roles []string) bool { return g.needed && slices.Contains(roles, "editor") },
 	})
 	if err != nil {
@@ -149,17 +149,17 @@ func TestSecondFactor(t *testing.T) {
 	if err != nil || !has.TOTP || has.Recovery != recoveryCodes-1 || needed {
 		t.Errorf("got %+v, %t, %v", has, needed, err)
 	}
-	if _, err := g.NewRecovery(t.Context(), s.Principal, "000000", netip.Addr{}); !errors.Is(err, ErrFactor) {
+	if _, err := g.NewRecovery(t.Context(), s.Principal, s.Access, Attempt{Code: "000000"}); !errors.Is(err, ErrFactor) {
 		t.Errorf("other codes without one: got %v, want %v", err, ErrFactor)
 	}
-	fresh, err := g.NewRecovery(t.Context(), s.Principal, codes[1], netip.Addr{})
+	fresh, err := g.NewRecovery(t.Context(), s.Principal, s.Access, Attempt{Code: codes[1]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.Login(t.Context(), g.attempt(codes[2])); !errors.Is(err, ErrFactor) {
 		t.Errorf("a code that was replaced: got %v, want %v", err, ErrFactor)
 	}
-	if err := g.RemoveFactor(t.Context(), s.Principal, s.Access, fresh[0], netip.Addr{}); err != nil {
+	if err := g.RemoveFactor(t.Context(), s.Principal, s.Access, Attempt{Code: fresh[0]}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.Stay(t.Context(), s.Access); err != nil {
@@ -216,13 +216,13 @@ func TestNeededFactor(t *testing.T) {
 	if _, _, err := g.Enrolled(t.Context(), late.Token, g.attempt(g.code(t, late.Secret))); !errors.Is(err, ErrEnrolled) {
 		t.Errorf("another app by the password alone: got %v, want %v", err, ErrEnrolled)
 	}
-	if err := g.RemoveFactor(t.Context(), s.Principal, s.Access, codes[0], netip.Addr{}); !errors.Is(err, ErrNeeded) {
+	if err := g.RemoveFactor(t.Context(), s.Principal, s.Access, Attempt{Code: codes[0]}); !errors.Is(err, ErrNeeded) {
 		t.Errorf("removed: got %v, want %v", err, ErrNeeded)
 	}
 
 	// Who has lost everything begins anew, with an operator's help.
 	accounts := NewAccounts(g.db, []string{"editor"})
-	if all, err := accounts.List(t.Context()); err != nil || !all[0].Factor {
+	if all, err := accounts.List(t.Context()); err != nil || all[0].Factor != (Factor{TOTP: true}) {
 		t.Errorf("the list has %+v, %v", all, err)
 	}
 	if err := accounts.ResetFactor(t.Context(), "camille@example.org"); err != nil {

@@ -19,6 +19,7 @@ import (
 const (
 	InviteTime = 7 * 24 * time.Hour
 	ResetTime  = 24 * time.Hour
+	ForgotTime = time.Hour // of one that anybody may ask for
 )
 
 // ErrLink refuses a link: it was used, is too old, was followed by another one, or never
@@ -95,32 +96,33 @@ func (s *Sessions) linked(ctx context.Context, token string, from netip.Addr) (s
 	}
 	account, err := s.accounts.ByLink(ctx, hashOf(token), time.Now())
 	if errors.Is(err, state.ErrUnknown) {
-		return account, ErrLink
+		return account, &AttemptError{ErrLink, "the link was used, is too old, was followed by another one, or never was", ""}
 	}
 	s.throttle.refund(network)
 	return account, err
 }
 
-// UseLink gives the account of a link a password, which ends its sessions. The error is
-// that of [CheckPassword], ErrLink, or a *TooManyError.
-func (s *Sessions) UseLink(ctx context.Context, token, password string, from netip.Addr) error {
+// UseLink gives the account of a link a password, which ends its sessions, and says whose
+// it is. The error is that of [CheckPassword], ErrLink, or a *TooManyError.
+func (s *Sessions) UseLink(ctx context.Context, token, password string, from netip.Addr) (*Principal, error) {
 	account, err := s.linked(ctx, token, from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := CheckPassword(password); err != nil {
-		return err
+		return nil, err
 	}
 	hash, err := s.hashers.hash(ctx, password)
 	if err != nil {
-		return fmt.Errorf("set a password: %w", err)
+		return nil, fmt.Errorf("set a password: %w", err)
 	}
 	err = s.accounts.UseLink(ctx, hashOf(token), hash, time.Now())
 	if errors.Is(err, state.ErrUnknown) {
-		return ErrLink
+		return nil, &AttemptError{ErrLink, "the link was used meanwhile", account.Email}
 	}
-	if err == nil {
-		s.o.Logger.InfoContext(ctx, "a password was chosen by a link", "account", account.ID, "from", from.String())
+	if err != nil {
+		return nil, err
 	}
-	return err
+	s.o.Logger.InfoContext(ctx, "a password was chosen by a link", "account", account.ID, "from", from.String())
+	return principalOf(account)
 }

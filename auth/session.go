@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"cms/state"
 )
 
@@ -49,6 +51,7 @@ type SessionOptions struct {
 	Now func() time.Time // by which guesses are slowed down and codes count; [time.Now] if nil
 
 	Name       string                    // of the service, in apps for codes
+	PublicURL  string                    // its address, for which passkeys are; "" has none
 	NeedFactor func(roles []string) bool // says whose accounts need a second factor; nil for nobody's
 
 	// Vouches says whether the word of an issuer on people counts. Sessions that began by
@@ -72,6 +75,9 @@ type Sessions struct {
 	hashers  hashers
 	throttle throttle
 	o        SessionOptions
+
+	passkeys   *webauthn.WebAuthn // nil where there are none
+	noPasskeys error              // why
 }
 
 // NewSessions makes Sessions on o.State.
@@ -94,7 +100,9 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	passkeys, none := passkeysAt(o.PublicURL, o.Name)
 	return &Sessions{
+		passkeys: passkeys, noPasskeys: none,
 		accounts: o.State.Accounts(), store: o.State.Sessions(), factors: o.State.Factors(), vault: vault{db: o.State}, o: o,
 		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
@@ -108,14 +116,18 @@ type Session struct {
 	AccessUntil  time.Time
 	Refresh      string
 	RefreshUntil time.Time
+	How          string // its owner has proved themselves, in the audit log; "" for one that goes on
 	Device       string // what the browser is known by from now on; "" when it was known
 	DeviceUntil  time.Time
 }
 
-// Attempt is a login with a password.
+// Attempt is a login with a password or a passkey.
 type Attempt struct {
 	Email, Password string
 	Code            string     // of the second factor, "" for none
+	Challenge       string     // the token of a [Challenge]
+	Answer          string     // of a passkey to it, in JSON; "" for none
+	Name            string     // of a passkey that is added
 	From            netip.Addr // of the client
 	Agent           string     // what the client says it is: its header User-Agent
 	Device          string     // what Session.Device was in this browser, "" for none
@@ -123,7 +135,7 @@ type Attempt struct {
 }
 
 // Login begins a new session. The error is ErrCredentials, a *FactorError where it needs a
-// code, ErrFactor, a *TooManyError, or what keeps us from knowing.
+// second factor, ErrFactor, a *TooManyError, or what keeps us from knowing.
 func (s *Sessions) Login(ctx context.Context, try Attempt) (*Session, error) {
 	email, err := emailOf(try.Email)
 	if err != nil { // which may be a password: it is told nobody
@@ -239,12 +251,13 @@ func (s *Sessions) Meet(ctx context.Context, pr *Principal, by Voucher, from net
 		s.o.Logger.WarnContext(ctx, "login refused", "account", account.ID, "issuer", pr.Issuer)
 		return nil, &AttemptError{ErrCredentials, "the account is disabled", pr.Issuer + " " + pr.Subject}
 	}
-	return s.begin(ctx, account, state.Session{Voucher: by, Client: clientOf(from, agent)}, false)
+	return s.begin(ctx, account, state.Session{Voucher: by, Client: clientOf(from, agent)}, false, byProvider)
 }
 
 // begin starts a session with tokens that nobody has seen before, and what else is to be
-// stored. The error is ErrCredentials where the account is not any more as it was found.
-func (s *Sessions) begin(ctx context.Context, account state.Account, stored state.Session, stay bool) (*Session, error) {
+// stored; how says how its owner has proved themselves. The error is ErrCredentials where
+// the account is not any more as it was found.
+func (s *Sessions) begin(ctx context.Context, account state.Account, stored state.Session, stay bool, how string) (*Session, error) {
 	now := time.Now()
 	stored.ID, stored.Account, stored.EndsAt = rand.Text(), account.ID, now.Add(s.o.Lifetime)
 	issue := s.issue
@@ -258,12 +271,13 @@ func (s *Sessions) begin(ctx context.Context, account state.Account, stored stat
 	err = s.store.Begin(ctx, stored, account.Password, now)
 	if errors.Is(err, state.ErrUnknown) {
 		s.o.Logger.WarnContext(ctx, "login refused, as the account was changed meanwhile", "account", account.ID)
-		return nil, ErrCredentials
+		return nil, &AttemptError{ErrCredentials, "the account was changed meanwhile", account.Email}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.o.Logger.InfoContext(ctx, "logged in", "account", account.ID, "session", stored.ID)
+	session.How = how
+	s.o.Logger.InfoContext(ctx, "logged in", "account", account.ID, "session", stored.ID, "by", how)
 	return session, nil
 }
 

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -16,10 +17,11 @@ func (e *TooManyError) Error() string {
 }
 
 // pace is how many attempts may fail before the next ones have to wait: 1 s,
-// 2 s, 4 s and so on, at most longest.
+// 2 s, 4 s and so on, at most longest; or as many times what is first.
 type pace struct {
 	free    int
 	longest time.Duration
+	first   time.Duration // 1 s when 0
 }
 
 // When failures are forgotten, and how many keys are kept: more would let whoever
@@ -59,7 +61,7 @@ func (t *throttle) begin(key string, p pace, now time.Time) error {
 	found.failures++
 	found.last = now
 	if over := found.failures - p.free; over >= 0 {
-		found.until = now.Add(min(time.Second<<min(over, 30), p.longest))
+		found.until = now.Add(min(cmp.Or(p.first, time.Second)<<min(over, 20), p.longest))
 	}
 	if t.trails == nil {
 		t.trails = map[string]trail{}

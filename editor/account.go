@@ -18,6 +18,9 @@ type accountView struct {
 	Current  string // the id of the one that looks
 	Factor   auth.Factor
 	Needed   bool // a role needs a second factor
+	Passkeys []auth.Passkey
+	Off      string      // the address of the service, at which there are no passkeys; "" where there are
+	Proof    passkeyView // of who is logged in, by a passkey
 }
 
 func (e *Editor) account(v *visit) error {
@@ -36,6 +39,9 @@ func (e *Editor) showAccountNoting(v *visit, status int, told *notice, fault str
 	var err error
 	if view.Password {
 		if view.Factor, view.Needed, err = e.web.Sessions().FactorOf(v.r.Context(), v.caller); err != nil {
+			return err
+		}
+		if err := e.ownPasskeys(v, &view); err != nil {
 			return err
 		}
 	}

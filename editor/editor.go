@@ -46,6 +46,7 @@ type Options struct {
 	Builds    Builds                // tells what is live; nil for nobody
 	Streams   stream.Bounds         // how many pages may be told what happens
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
+	Resets    *auth.Resets          // for who has forgotten a password; nil where nothing is mailed
 	Logger    *slog.Logger
 }
 
@@ -143,19 +144,22 @@ func (e *Editor) routes() {
 	for _, r := range []route{
 		{pattern: "GET {$}", handle: e.home},
 		{pattern: "GET login", handle: e.loginPage, anyone: true},
-		{pattern: "POST login", handle: e.login, anyone: true, body: smallForm},
+		{pattern: "POST login", name: "login", handle: e.login, anyone: true, body: smallForm},
 		{pattern: "GET login/continue", handle: e.settle, anyone: true},
-		{pattern: "POST login/again", handle: e.loginAgain, anyone: true},
-		{pattern: "POST login/factor", handle: e.loginFactor, anyone: true, body: smallForm},
+		{pattern: "POST login/again", name: "login", handle: e.loginAgain, anyone: true},
+		{pattern: "POST login/factor", name: "login-factor", handle: e.loginFactor, anyone: true, body: smallForm},
+		{pattern: "POST login/passkey", name: "login-passkey", handle: e.loginPasskey, anyone: true, body: smallForm},
 		{pattern: "POST login/enrol", name: "enrol-factor", handle: e.loginEnrol, anyone: true, body: smallForm},
 		{pattern: "GET password", handle: e.linkPage, anyone: true},
 		{pattern: "POST password", name: "choose-password", handle: e.useLink, anyone: true, body: smallForm},
+		{pattern: "GET forgot", handle: e.forgotPage, anyone: true},
+		{pattern: "POST forgot", name: "ask-reset", handle: e.forgot, anyone: true, body: smallForm},
 		{pattern: "GET login/done", handle: e.loginDone},
 		{pattern: "GET session", handle: e.session, glance: true},
-		{pattern: "POST logout", handle: e.logout, anyone: true, body: smallForm},
+		{pattern: "POST logout", name: "logout", handle: e.logout, anyone: true, body: smallForm},
 		{pattern: "POST language", handle: e.chooseLanguage, anyone: true, body: smallForm},
 		{pattern: "GET account", handle: e.account},
-		{pattern: "POST account/password", handle: e.changePassword, body: smallForm},
+		{pattern: "POST account/password", name: "change-password", handle: e.changePassword, body: smallForm},
 		{pattern: "POST account/sessions", name: "end-sessions", handle: e.endSessions, body: smallForm},
 		{pattern: "GET account/tokens", handle: e.tokens},
 		{pattern: "POST account/tokens", name: "make-token", handle: e.makeToken, body: smallForm},

@@ -28,17 +28,32 @@ type factorView struct {
 	Picture template.URL // the same, to be photographed
 	Codes   []string     // for who has lost the app, once
 	Title   string
+
+	Passkey passkeyView // that is asked for, or made
+	Kept    bool        // there is another factor already, and codes for who has lost it
 }
 
 // askFactor asks for the code of a login that waits, or to set up an app.
 func (e *Editor) askFactor(v *visit, status int, view factorView, enrol bool) error {
+	ctx, sessions := v.r.Context(), e.web.Sessions()
 	if !enrol {
-		view.Title = v.T("factor.title")
+		c, err := sessions.AskPasskey(ctx, view.Pending)
+		if err != nil {
+			return e.lapsed(v, err)
+		}
+		view.Title, view.Passkey = v.T("factor.title"), passkeyView{Challenge: c, Do: "get"}
 		return e.show(v, status, "factor", view.Title, "", view)
 	}
-	set, err := e.web.Sessions().Enrol(v.r.Context(), view.Pending)
+	set, err := sessions.Enrol(ctx, view.Pending)
 	if err != nil {
 		return e.lapsed(v, err)
+	}
+	if sessions.NoPasskeys() == nil {
+		c, err := sessions.NewPasskey(ctx, view.Pending)
+		if err != nil {
+			return e.lapsed(v, err)
+		}
+		view.Passkey = passkeyView{Challenge: c, Do: "create"}
 	}
 	return e.showEnrol(v, status, view, set)
 }
@@ -75,10 +90,15 @@ func (e *Editor) postedFactor(v *visit) (factorView, auth.Attempt, error) {
 		err = web.NotFound()
 	}
 	view := factorView{To: local(form.Get("to")), Pending: form.Get("pending"), Renew: form.Has("renew")}
-	return view, e.from(v, auth.Attempt{Code: form.Get("code")}), err
+	return view, e.from(v, proofOf(form)), err
 }
 
-// loginFactor goes on with a login by the code of its second factor.
+// proofOf is the factor that a form has sent: a code, or a passkey's answer.
+func proofOf(form url.Values) auth.Attempt {
+	return auth.Attempt{Code: form.Get("code"), Challenge: form.Get("challenge"), Answer: form.Get("answer"), Name: form.Get("name")}
+}
+
+// loginFactor goes on with a login by its second factor.
 func (e *Editor) loginFactor(v *visit) error {
 	view, try, err := e.postedFactor(v)
 	if err != nil {
@@ -86,6 +106,7 @@ func (e *Editor) loginFactor(v *visit) error {
 	}
 	s, err := e.web.Sessions().GoOn(v.r.Context(), view.Pending, try)
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
+		web.Waits(v.r.Context(), waits)
 		return e.askFactor(v, http.StatusUnprocessableEntity, view, waits.Enrol)
 	}
 	status, fault, err := v.refused(err)
@@ -101,13 +122,17 @@ func (e *Editor) loginFactor(v *visit) error {
 	return v.leadTo(view.To)
 }
 
-// loginEnrol goes on with a login by setting up the app that its account needs.
+// loginEnrol goes on with a login by setting up the app, or the passkey, that its account needs.
 func (e *Editor) loginEnrol(v *visit) error {
 	view, try, err := e.postedFactor(v)
 	if err != nil {
 		return err
 	}
-	s, codes, err := e.web.Sessions().Enrolled(v.r.Context(), view.Pending, try)
+	add := e.web.Sessions().Enrolled
+	if try.Answer != "" {
+		add = e.web.Sessions().AddPasskey
+	}
+	s, codes, err := add(v.r.Context(), view.Pending, try)
 	status, fault, err := v.refused(err)
 	if err != nil {
 		return e.lapsed(v, err)
@@ -157,6 +182,9 @@ func (e *Editor) changeFactor(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if form.Get("do") == "passkey" {
+		return e.newPasskey(v, form)
+	}
 	codes, err := e.changedFactor(v, form)
 	status, fault, err := v.refused(err)
 	switch {
@@ -170,6 +198,8 @@ func (e *Editor) changeFactor(v *visit) error {
 	switch {
 	case fault != "" && form.Get("do") == "enrol":
 		return e.enrolOwn(v, status, fault)
+	case fault != "" && form.Get("do") == "add":
+		return e.showAccountNoting(v, status, &notice{"bad", fault}, "")
 	case fault != "":
 		return e.showAccountNoting(v, status, &notice{"bad", fault}, "")
 	case codes != nil:
@@ -179,15 +209,20 @@ func (e *Editor) changeFactor(v *visit) error {
 }
 
 func (e *Editor) changedFactor(v *visit, form url.Values) ([]string, error) {
-	ctx, sessions, code, token := v.r.Context(), e.web.Sessions(), form.Get("code"), e.web.Cookies().PageToken(v.r)
-	from := web.CallOf(ctx).Address
-	switch form.Get("do") {
+	ctx, sessions, token := v.r.Context(), e.web.Sessions(), e.web.Cookies().PageToken(v.r)
+	try := e.from(v, proofOf(form))
+	do, which, _ := strings.Cut(form.Get("do"), " ")
+	switch do {
 	case "enrol":
-		return sessions.EnrolledOwn(ctx, v.caller, token, form.Get("pending"), code)
+		return sessions.EnrolledOwn(ctx, v.caller, token, form.Get("pending"), try.Code)
+	case "add":
+		return sessions.AddOwnPasskey(ctx, v.caller, token, try)
 	case "codes":
-		return sessions.NewRecovery(ctx, v.caller, code, from)
+		return sessions.NewRecovery(ctx, v.caller, token, try)
 	case "remove":
-		return nil, sessions.RemoveFactor(ctx, v.caller, token, code, from)
+		return nil, sessions.RemoveFactor(ctx, v.caller, token, try)
+	case "remove-passkey":
+		return nil, sessions.RemovePasskey(ctx, v.caller, token, which, try)
 	}
 	return nil, web.NotFound()
 }

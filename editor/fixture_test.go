@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
@@ -38,6 +39,9 @@ type service struct {
 	editor *editor.Editor
 	http   *http.Client // who is logged in as an editor
 
+	options  editor.Options
+	door     door
+	said     said
 	floor    *web.Floor
 	db       *state.DB
 	accounts *auth.Accounts
@@ -130,8 +134,19 @@ func newService(t testing.TB, files map[string]string, collections ...content.Co
 	return serve(t, files, collections, roles)
 }
 
+// serveAt serves nothing to editors, at a name of this machine.
+func serveAt(t testing.TB, host string) *service {
+	t.Helper()
+	return serveOn(t, host, nil, []content.Collection{consultations()}, map[string]map[string]auth.Grant{"editor": {"consultations": everything}})
+}
+
 // serve serves files by these roles to the people of accountsFile.
 func serve(t testing.TB, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant) *service {
+	t.Helper()
+	return serveOn(t, "127.0.0.1", files, collections, roles)
+}
+
+func serveOn(t testing.TB, host string, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant) *service {
 	t.Helper()
 	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}})}
 	if len(files) > 0 {
@@ -151,7 +166,10 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 	}
 	t.Cleanup(func() { db.Close() })
 	s.db = db
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", NeedFactor: func(roles []string) bool {
+	server := httptest.NewUnstartedServer(nil)
+	s.said = said{make(chan string, 10_000)}
+	s.url = "http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", host, 1)
+	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", PublicURL: s.url, NeedFactor: func(roles []string) bool {
 		return s.needs.Load() && slices.Contains(roles, "editor")
 	}})
 	if err != nil {
@@ -162,26 +180,50 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 		t.Fatal(err)
 	}
 	s.tokens = auth.NewPersonalTokens(auth.PersonalOptions{State: db})
-	server := httptest.NewUnstartedServer(nil)
-	s.url = "http://" + server.Listener.Addr().String()
-	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, Personal: s.tokens, PublicURL: s.url})
+	floor, err := web.New(web.Options{Verifier: verifier, Sessions: sessions, Personal: s.tokens, PublicURL: s.url, Logger: slog.New(slog.NewJSONHandler(s.said, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.accounts = auth.NewAccounts(db, slices.Collect(maps.Keys(roles)))
 	s.floor = floor
 	keys := db.Keys()
-	s.editor, err = editor.New(editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Tokens: s.tokens, Keys: &keys, Builds: &s.builds, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	floor.Mount(editor.Prefix, s.editor)
+	s.options = editor.Options{Web: floor, Site: s.Site, Name: "Consultations citoyennes", Accounts: s.accounts, Tokens: s.tokens, Keys: &keys, Builds: &s.builds, Address: func(r site.Ref) string { return "https://example.org/" + r.Slug.String() + "/" }}
+	s.mailing(nil)
+	floor.Mount(editor.Prefix, &s.door)
 	server.Config.Handler = floor
 	server.Start()
 	t.Cleanup(server.Close)
 	s.http = s.logIn("camille")
 	return s
 }
+
+// mailing has pages that mail links, or nil.
+func (s *service) mailing(resets *auth.Resets) {
+	s.Helper()
+	s.options.Resets = resets
+	var err error
+	if s.editor, err = editor.New(s.options); err != nil {
+		s.Fatal(err)
+	}
+	s.door.Store(s.editor)
+}
+
+// said has the lines of the log, of those that wait the first 10,000.
+type said struct{ lines chan string }
+
+func (l said) Write(b []byte) (int, error) {
+	select {
+	case l.lines <- string(b):
+	default:
+	}
+	return len(b), nil
+}
+
+// door is that of the pages that there are now.
+type door struct{ atomic.Pointer[editor.Editor] }
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request)         { d.Load().ServeHTTP(w, r) }
+func (d *door) Refuse(w http.ResponseWriter, r *http.Request, err error) { d.Load().Refuse(w, r, err) }
 
 // builds are what became of entries, by their paths; of others nothing is known.
 type builds struct{ sync.Map }

@@ -37,6 +37,7 @@ func (e *Editor) showLink(v *visit, status int, token, fault string) error {
 	case errors.As(err, &many):
 		status, view = http.StatusTooManyRequests, linkView{Fault: v.slow(many)}
 	case errors.Is(err, auth.ErrLink):
+		web.Blame(v.r.Context(), err)
 		status, view = http.StatusNotFound, linkView{Fault: v.T("link.over")}
 	case err != nil:
 		return err
@@ -59,12 +60,13 @@ func (e *Editor) useLink(v *visit) error {
 	if fault := v.weak(password, form.Get("again")); fault != "" || e.web.Sessions() == nil {
 		return e.showLink(v, http.StatusUnprocessableEntity, token, fault)
 	}
-	err = e.web.Sessions().UseLink(v.r.Context(), token, password, web.CallOf(v.r.Context()).Address)
+	owner, err := e.web.Sessions().UseLink(v.r.Context(), token, password, web.CallOf(v.r.Context()).Address)
 	if many := (*auth.TooManyError)(nil); errors.Is(err, auth.ErrLink) || errors.As(err, &many) {
 		return e.showLink(v, http.StatusNotFound, token, "")
 	}
 	if err != nil {
 		return err
 	}
+	web.Of(v.r.Context(), owner)
 	return v.leadTo(Prefix + "login?changed=1")
 }

@@ -130,6 +130,7 @@ func (e *Editor) loginAgain(v *visit) error {
 	}
 	s, status, fault, err := e.attemptAgain(v, view.Email, posted)
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) && !waits.Enrol {
+		web.Waits(v.r.Context(), waits)
 		view.Pending = waits.Pending
 		return e.askAgain(v, http.StatusOK, view, sent)
 	}

@@ -26,13 +26,15 @@ type loginView struct {
 	Providers []Provider
 	To        string // the page to go on with
 	Email     string
-	Fault     string // why the last try failed
-	Changed   bool   // the password was changed just now
-	NoAccess  bool   // nobody can log in yet
-	Passwords bool   // people can log in with an address and a password
-	Renew     bool   // in a dialog of a page whose session is over
-	Tab       bool   // logins at providers are made in another tab
-	Pending   string // a login that waits for its second factor, "" for none
+	Fault     string      // why the last try failed
+	Changed   bool        // the password was changed just now
+	NoAccess  bool        // nobody can log in yet
+	Passwords bool        // people can log in with an address and a password
+	Renew     bool        // in a dialog of a page whose session is over
+	Tab       bool        // logins at providers are made in another tab
+	Pending   string      // a login that waits for its second factor, "" for none
+	Passkey   passkeyView // of whoever has one; without a token nobody is asked
+	Mails     bool        // who has forgotten a password is mailed a link
 }
 
 // loginPage shows how to log in.
@@ -55,6 +57,14 @@ func (e *Editor) showLogin(v *visit, status int, view loginView) error {
 		anyone, err := e.o.Accounts.Anyone(v.r.Context())
 		view.NoAccess = err == nil && !anyone
 	}
+	view.Mails = e.o.Resets != nil
+	if view.Passwords {
+		c, err := e.web.Sessions().AskAnyPasskey(v.r.Context())
+		if err != nil {
+			return err
+		}
+		view.Passkey = passkeyView{c, "get"}
+	}
 	if view.Renew {
 		return e.show(v, status, "renew", v.T("session.over"), "", view)
 	}
@@ -76,6 +86,7 @@ func (e *Editor) login(v *visit) error {
 	}
 	s, status, fault, err := e.attempt(v, auth.Attempt{Email: view.Email, Password: form.Get("password")})
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
+		web.Waits(v.r.Context(), waits)
 		return e.askFactor(v, http.StatusOK, factorView{To: view.To, Renew: view.Renew, Pending: waits.Pending}, waits.Enrol)
 	}
 	if err != nil {
@@ -121,6 +132,10 @@ func (v *visit) refused(err error) (int, string, error) {
 		return http.StatusUnauthorized, v.T("login.wrong"), nil
 	case errors.Is(err, auth.ErrFactor):
 		return http.StatusUnauthorized, v.T("factor.wrong"), nil
+	case errors.Is(err, auth.ErrPasskey):
+		return http.StatusUnauthorized, v.T("passkey.wrong"), nil
+	case errors.Is(err, auth.ErrManyPasskeys):
+		return http.StatusForbidden, v.T("passkey.many", auth.MaxPasskeys), nil
 	}
 	return 0, "", err
 }
@@ -138,6 +153,9 @@ func (v *visit) slow(many *auth.TooManyError) string {
 // enter lets somebody in whose session has begun, in the place of the one before. It gives
 // the cookies that the browser has from now on.
 func (e *Editor) enter(v *visit, s *auth.Session) ([]http.Cookie, error) {
+	if s.How != "" {
+		web.LetIn(v.r.Context(), s)
+	}
 	cookies := e.web.Cookies()
 	if old := cookies.PageToken(v.r); old != "" {
 		if _, err := e.web.Sessions().Logout(v.r.Context(), old); err != nil {
@@ -188,6 +206,9 @@ func (e *Editor) logout(v *visit) error {
 	where := ""
 	if token != "" && e.web.Sessions() != nil {
 		ctx := v.r.Context()
+		if pr, err := e.web.PageCaller(v.r); err == nil { // for the audit log
+			web.Of(ctx, pr)
+		}
 		begun, err := e.web.Sessions().Logout(ctx, token)
 		if err != nil {
 			return err

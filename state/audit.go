@@ -23,9 +23,10 @@ type Audited struct {
 	Method    string
 	Path      string
 	Status    int
-	Outcome   string // changed, done or refused
+	Outcome   string // changed, done, waiting or refused
 	Code      string // of the problem that was answered; "" for none
 	Reason    string
+	How       string // somebody proved themselves who was let in; "" where nobody was
 	RequestID string
 	Targets   []AuditTarget
 }
@@ -43,8 +44,8 @@ func (db *DB) Audit() Audit { return Audit{db} }
 func (a Audit) Add(ctx context.Context, all []Audited) error {
 	err := a.db.Tx(ctx, func(tx *sql.Tx) error {
 		one, err := tx.PrepareContext(ctx, a.db.Bind(`INSERT INTO audit
-			(id, at, address, issuer, subject, name, email, claimed, operation, method, path, status, outcome, code, reason, request_id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`))
+			(id, at, address, issuer, subject, name, email, claimed, operation, method, path, status, outcome, code, reason, how, request_id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`))
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func addAudited(ctx context.Context, one, target *sql.Stmt, r *Audited) error {
 	for _, s := range []string{r.Address, r.Issuer, r.Subject, r.Name, r.Email, r.Claimed, r.Operation, r.Method, r.Path} {
 		args = append(args, storable(s))
 	}
-	args = append(args, r.Status, r.Outcome, r.Code, storable(r.Reason), r.RequestID)
+	args = append(args, r.Status, r.Outcome, r.Code, storable(r.Reason), storable(r.How), r.RequestID)
 	if _, err := one.ExecContext(ctx, args...); err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (a Audit) Each(ctx context.Context, f AuditFilter, give func(Audited) error
 }
 
 func (a Audit) page(ctx context.Context, where string, args []any) (page []Audited, last string, err error) {
-	rows, err := a.db.reads.QueryContext(ctx, a.db.Bind(`SELECT id, at, address, issuer, subject, name, email, claimed, operation, method, path, status, outcome, code, reason, request_id
+	rows, err := a.db.reads.QueryContext(ctx, a.db.Bind(`SELECT id, at, address, issuer, subject, name, email, claimed, operation, method, path, status, outcome, code, reason, how, request_id
 		FROM audit WHERE `+where+` ORDER BY id LIMIT ?`), append(args, auditPage)...)
 	if err != nil {
 		return nil, "", err
@@ -184,7 +185,7 @@ func (a Audit) page(ctx context.Context, where string, args []any) (page []Audit
 			at int64
 		)
 		if err := rows.Scan(&last, &at, &r.Address, &r.Issuer, &r.Subject, &r.Name, &r.Email, &r.Claimed, &r.Operation, &r.Method, &r.Path,
-			&r.Status, &r.Outcome, &r.Code, &r.Reason, &r.RequestID); err != nil {
+			&r.Status, &r.Outcome, &r.Code, &r.Reason, &r.How, &r.RequestID); err != nil {
 			return nil, "", err
 		}
 		r.At = fromMillis(at)

@@ -16,20 +16,21 @@ const (
 	outcomeUnchanged = "unchanged"
 	outcomeDryRun    = "dry_run"
 	outcomeRefused   = "refused"
+	outcomeWaiting   = "waiting" // a login, for its second factor
 )
 
 // audit logs a write, whatever came of it, and every request that was refused: who asked
 // for what of which entry, the result and, where it was refused, why. It holds nothing that
 // was sent but the path, the names of targets and whom the request says it is of, and no
-// secret. What changed something or was refused is kept, too.
+// secret. Of a login it tells how. What changed something or was refused is kept, too.
 func (f *Floor) audit(ctx context.Context, r *http.Request, c *record, status int) {
-	write := !safe(r.Method) && c.Operation.Name != ""
+	write := !safe(r.Method) && c.Operation.Name != "" || c.how != ""
 	if !write && status < http.StatusBadRequest {
 		return
 	}
 	is := state.Audited{
 		At: time.Now(), Address: c.Address.String(), Claimed: brief(c.claimed), Operation: c.Operation.Name, Method: brief(r.Method), Path: brief(r.URL.Path),
-		Status: status, Code: c.code, Reason: brief(c.reason), RequestID: c.ID,
+		Status: status, Code: c.code, Reason: brief(c.reason), How: c.how, RequestID: c.ID,
 	}
 	if c.Principal != nil {
 		is.Issuer, is.Subject = c.Principal.Issuer, c.Principal.Subject
@@ -47,6 +48,8 @@ func (f *Floor) audit(ctx context.Context, r *http.Request, c *record, status in
 		}
 	}
 	switch {
+	case c.waits:
+		is.Outcome = outcomeWaiting
 	case status >= http.StatusBadRequest:
 		is.Outcome = outcomeRefused
 	case c.dry:
@@ -76,6 +79,9 @@ func auditLine(is *state.Audited, known bool, changed, same []Target) slog.Attr 
 		who = append(who, slog.String("claimed", is.Claimed))
 	}
 	result := []slog.Attr{slog.Int("status", is.Status), slog.String("outcome", is.Outcome)}
+	if is.How != "" {
+		result = append(result, slog.String("how", is.How))
+	}
 	if is.Code != "" {
 		result = append(result, slog.String("code", is.Code))
 	}

@@ -189,6 +189,9 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 	case errors.As(err, &factor) && factor.Enrol:
 		p = NewProblem(http.StatusForbidden, say.New("The account needs a second factor, and has none yet. Log in to the form at /editor/ to set it up."))
 		p.Code = codeFactor
+	case errors.As(err, &factor) && !factor.Has.TOTP:
+		p = NewProblem(http.StatusUnauthorized, say.New("The password is right. Log in to the form at /editor/ with the passkey, or send a recovery code, as code.")).With("WWW-Authenticate", bearer)
+		p.Code = codeFactor
 	case errors.As(err, &factor):
 		p = NewProblem(http.StatusUnauthorized, say.New("The password is right. Send the code of the second factor too, as code.")).With("WWW-Authenticate", bearer)
 		p.Code = codeFactor

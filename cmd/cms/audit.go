@@ -118,6 +118,9 @@ func auditText(r *state.Audited) string {
 		of = []string{r.Path}
 	}
 	line := fmt.Sprintf("%s  %s  %s from %s  %s  %s", r.At.UTC().Format(time.RFC3339), r.Outcome, who, r.Address, what, strings.Join(of, " "))
+	if r.How != "" {
+		line += "  by " + r.How
+	}
 	if r.Reason != "" {
 		line += fmt.Sprintf("  %d: %s", r.Status, r.Reason)
 	}
@@ -145,6 +148,7 @@ type audited struct {
 	Status    int             `json:"status"`
 	Code      string          `json:"code,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
+	How       string          `json:"how,omitempty"`
 	RequestID string          `json:"request_id"`
 	Targets   []auditedTarget `json:"targets,omitempty"`
 }
@@ -152,7 +156,7 @@ type audited struct {
 func auditJSON(r *state.Audited) audited {
 	a := audited{
 		At: r.At.UTC(), Outcome: r.Outcome, Address: r.Address, Issuer: r.Issuer, Subject: r.Subject, Name: r.Name, Email: r.Email, Claimed: r.Claimed,
-		Operation: r.Operation, Method: r.Method, Path: r.Path, Status: r.Status, Code: r.Code, Reason: r.Reason, RequestID: r.RequestID,
+		Operation: r.Operation, Method: r.Method, Path: r.Path, Status: r.Status, Code: r.Code, Reason: r.Reason, How: r.How, RequestID: r.RequestID,
 	}
 	for _, t := range r.Targets {
 		a.Targets = append(a.Targets, auditedTarget(t))

@@ -52,6 +52,7 @@ type service struct {
 	site     *site.Site
 	verifier *auth.Verifier
 	personal *auth.PersonalTokens
+	resets   *auth.Resets // nil where nothing is mailed
 	hooks    *webhooks.Relay
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
@@ -98,7 +99,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	}
 	sessions, err := auth.NewSessions(auth.SessionOptions{
 		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
-		Name: c.Site.Name,
+		Name: c.Site.Name, PublicURL: c.Server.PublicURL,
 		NeedFactor: func(roles []string) bool {
 			return slices.ContainsFunc(c.Auth.SecondFactor.Required, func(role string) bool { return slices.Contains(roles, role) })
 		},
@@ -107,7 +108,15 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
+	if none := sessions.NoPasskeys(); none != nil {
+		log.Info("people cannot add passkeys", "why", none)
+	}
 	s.personal = auth.NewPersonalTokens(auth.PersonalOptions{State: s.state, Lifetime: c.Auth.Personal.Lifetime, Logger: log, Vouches: vouches})
+	if c.Mail != nil {
+		s.resets = auth.NewResets(s.state, log, func(ctx context.Context, to, token string, until time.Time) error {
+			return mailLink(ctx, c, to, c.Server.PublicURL+editor.LinkPath(token), until)
+		})
+	}
 	flows, err := auth.OpenFlows(ctx, s.state)
 	if err != nil {
 		return nil, err
@@ -398,6 +407,9 @@ func (s *service) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return s.tracer.Run(tracing) })
 	g.Go(func() error { return s.revoked.Run(ctx) })
+	if s.resets != nil {
+		g.Go(func() error { return s.resets.Run(ctx) })
+	}
 	g.Go(func() error { return s.watch.run(ctx) })
 	g.Go(func() error { return s.state.Keys().Run(ctx, s.log) })
 	g.Go(func() error { return s.inbound.Run(ctx) })

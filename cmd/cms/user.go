@@ -30,7 +30,7 @@ func (p *program) userCommand() *cobra.Command {
 		Short: "Manage the accounts of people who log in with a password",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userResetFactor(), p.userList())
+	c.AddCommand(p.userAdd(), p.userInvite(), p.userReset(), p.userPasswd(), p.userRole(), p.userDisable(), p.userDelete(), p.userSessions(), p.userPasskeys(), p.userResetFactor(), p.userList())
 	return c
 }
 
@@ -182,6 +182,30 @@ func (p *program) userResetFactor() *cobra.Command {
 	})
 }
 
+func (p *program) userPasskeys() *cobra.Command {
+	var remove string
+	c := p.userWork(&cobra.Command{
+		Use:   "passkeys EMAIL",
+		Short: "List the passkeys of an account, or remove one and end its sessions",
+	}, false, func(ctx context.Context, accounts *auth.Accounts, email string) error {
+		if remove != "" {
+			return accounts.RemovePasskey(ctx, email, remove)
+		}
+		all, err := accounts.Passkeys(ctx, email)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tADDED\tLAST USE\tID")
+		for _, k := range all {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(k.Name), moment(k.Created), moment(k.Used), k.ID)
+		}
+		return w.Flush()
+	})
+	c.Flags().StringVar(&remove, "remove", "", "remove the passkey of this `name` or id")
+	return c
+}
+
 // moment is a time to the minute, in UTC.
 func moment(t time.Time) string {
 	if t.IsZero() {
@@ -211,15 +235,23 @@ func (p *program) userList() *cobra.Command {
 			case a.Invited:
 				status = "invited"
 			}
-			factor := "-"
-			if a.Factor {
-				factor = "yes"
-			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(a.Email), printable(a.Name), printable(strings.Join(a.Roles, ",")), status,
-				orDash(printable(a.Issuer)), printable(a.Subject), factor, moment(a.Login))
+				orDash(printable(a.Issuer)), printable(a.Subject), factorText(a.Factor), moment(a.Login))
 		}
 		return w.Flush()
 	})
+}
+
+// factorText says what there is beside a password.
+func factorText(f auth.Factor) string {
+	var all []string
+	if f.TOTP {
+		all = append(all, "app")
+	}
+	if f.Passkeys > 0 {
+		all = append(all, fmt.Sprintf("passkeys:%d", f.Passkeys))
+	}
+	return orDash(strings.Join(all, ","))
 }
 
 // printable keeps what an identity provider says from moving the cursor.

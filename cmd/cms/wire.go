@@ -298,6 +298,7 @@ func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logi
 		Web: floor, Site: s.site, Name: c.Site.Name, Zone: zone, Providers: providers, Logins: logins,
 		Accounts: auth.NewAccounts(s.state, slices.Collect(maps.Keys(c.Auth.Roles))),
 		Tokens:   s.personal,
+		Resets:   s.resets,
 		Keys:     &keys,
 		Builds:   builds{s.builds},
 		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},

@@ -1,6 +1,7 @@
 // What all pages share. Each page works without this; scripts take over by attributes.
 import './find.js'
 import './menu.js'
+import './passkey.js'
 import './session.js'
 
 document.documentElement.classList.add('scripted')

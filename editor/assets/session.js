@@ -58,7 +58,7 @@ const ask = () => new Promise(resolve => {
 			tabs?.postMessage({ account: now })
 			if (now === account) return open?.()
 			await show(await fetch('/editor/login?renew', { headers: { 'X-Part': '1' } }))
-			say(box.querySelector('form p'), other)
+			say(box.querySelector('.renew > p'), other)
 		} catch {
 			// without a connection it stays as it is
 		}

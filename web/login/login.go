@@ -60,9 +60,13 @@ func (l *Logins) Enter(ctx context.Context, r *http.Request, email, password, co
 		Email: email, Password: password, Code: code,
 		From: web.CallOf(ctx).Address, Agent: r.UserAgent(), Device: l.web.Cookies().Device(r),
 	})
+	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
+		web.Waits(ctx, waits)
+	}
 	if err != nil {
 		return nil, err
 	}
+	web.LetIn(ctx, s)
 	if _, err := l.web.EndSession(ctx, r); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,9 @@ func (l *Logins) Leave(ctx context.Context, r *http.Request, returnTo string) (w
 	if err := checkReturn(returnTo); err != nil {
 		return "", nil, err
 	}
+	if pr, err := l.web.Caller(r); err == nil { // for the audit log
+		web.Of(ctx, pr)
+	}
 	begun, err := l.web.EndSession(ctx, r)
 	if err != nil {
 		return "", nil, err
