@@ -66,6 +66,7 @@ var resolveConflictDoc = doc{
 	Requests:  map[string]any{mediaJSON: Resolution{}},
 	Example:   json.RawMessage(`{"take": "aside"}`),
 	Responses: map[int]any{204: nil},
+	Headers:   map[int][]string{204: {web.CommitHeader}},
 	Problems:  []int{400, 404, 409, 413, 415, 503, 504, 507},
 	Body:      smallBody,
 }
@@ -98,11 +99,11 @@ func (a *API) resolveConflict(ctx context.Context, in *resolveInput) (*reply, er
 	if err := b.Problem(); err != nil {
 		return nil, err
 	}
-	ref, err := a.site.Resolve(ctx, web.Principal(ctx), in.Conflict, take == "aside", w)
+	ref, commit, err := a.site.Resolve(ctx, web.Principal(ctx), in.Conflict, take == "aside", w)
 	if err != nil {
 		return nil, err
 	}
 	r := &reply{Status: http.StatusNoContent}
-	r.Wrote(web.Target{Collection: ref.Collection, Name: ref.Slug.String()})
+	r.Wrote(web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: commit})
 	return r, nil
 }

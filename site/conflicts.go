@@ -84,55 +84,57 @@ func (s *Site) conflict(pr *auth.Principal, id string) (repo.Conflict, *access, 
 // pr's: its fields in place of those that clash with them, and what was changed since beside
 // them; an entry is deleted, or created again, where that is what was set aside. Otherwise
 // the entry stays as it is.
-func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside bool, w Write) (Ref, error) {
+func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside bool, w Write) (ref Ref, commit string, err error) {
 	c, acc, err := s.conflict(pr, id)
 	if err != nil {
-		return Ref{}, err
+		return Ref{}, "", err
 	}
-	ref := Ref{c.Collection, c.Slug}
+	ref = Ref{c.Collection, c.Slug}
 	if aside {
-		if err := s.takeAside(ctx, pr, c, acc.YAML, w); err != nil {
-			return ref, err
+		out, err := s.takeAside(ctx, pr, c, acc.YAML, w)
+		if err != nil {
+			return ref, "", err
+		}
+		if out != nil {
+			commit = out.Commit
 		}
 	}
 	if err := s.repo.EndConflict(id); err != nil && !errors.Is(err, repo.ErrNotFound) {
-		return ref, err
+		return ref, commit, err
 	}
-	return ref, nil
+	return ref, commit, nil
 }
 
 // takeAside writes what was set aside.
-func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflict, version content.Version, w Write) error {
+func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflict, version content.Version, w Write) (*Outcome, error) {
 	ref := Ref{c.Collection, c.Slug}
 	_, there := s.repo.View().Entry(c.Collection, c.Slug)
 	switch {
 	case c.Ours.IsZero() && !there:
-		return nil
+		return nil, nil
 	case c.Ours.IsZero():
 		w.Any = true
-		_, err := s.Delete(ctx, pr, ref, w)
-		return err
+		return s.Delete(ctx, pr, ref, w)
 	}
 	src, err := s.repo.Blob(ctx, c.Ours)
 	if err != nil {
-		return mustExist(err)
+		return nil, mustExist(err)
 	}
 	if !there {
 		w.Absent = true
-		_, err := s.CreateSource(ctx, pr, ref, src, w)
-		return err
+		return s.CreateSource(ctx, pr, ref, src, w)
 	}
 	ours := content.ParseAs(version, src)
 	base := ours // of what both began: nothing to merge with
 	if !c.Base.IsZero() {
 		raw, err := s.repo.Blob(ctx, c.Base)
 		if err != nil {
-			return mustExist(err)
+			return nil, mustExist(err)
 		}
 		base = content.ParseAs(version, raw)
 	}
 	w.Any = true
-	_, err = s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
+	return s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, _ *content.Schema) (*content.Document, error) {
 		if c.Base.IsZero() {
 			return ours, nil
 		}
@@ -142,5 +144,4 @@ func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflic
 		}
 		return merged.Document, nil
 	}, w)
-	return err
 }
