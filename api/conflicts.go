@@ -66,6 +66,7 @@ var resolveConflictDoc = doc{
 	Requests:  map[string]any{mediaJSON: Resolution{}},
 	Example:   json.RawMessage(`{"take": "aside"}`),
 	Responses: map[int]any{204: nil},
+	Headers:   map[int][]string{204: {web.CommitHeader}},
 	Problems:  []int{400, 404, 409, 413, 415, 503, 504, 507},
 	Body:      smallBody,
 }
@@ -103,10 +104,6 @@ func (a *API) resolveConflict(ctx context.Context, in *resolveInput) (*reply, er
 		return nil, err
 	}
 	r := &reply{Status: http.StatusNoContent}
-	target := web.Target{Collection: out.Collection, Name: out.Slug.String(), Unchanged: !out.Changed}
-	if out.Changed {
-		target.Commit = out.Commit
-	}
-	r.Wrote(target)
+	r.Wrote(web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 	return r, nil
 }

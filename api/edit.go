@@ -286,11 +286,7 @@ func edited() openapi.Either { return openapi.Either{Entry{}, Diff{}} }
 
 // targetOf is what a write did, for the audit log.
 func targetOf(out *site.Outcome) web.Target {
-	t := web.Target{Collection: out.Collection, Name: out.Slug.String(), Unchanged: !out.Changed}
-	if out.Changed {
-		t.Commit = out.Commit
-	}
-	return t
+	return web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed}
 }
 
 // rehearsed is the answer to a dry run.

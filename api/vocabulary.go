@@ -11,6 +11,7 @@ import (
 	"cms/content"
 	"cms/say"
 	"cms/web"
+	"cms/web/once"
 	"cms/webhooks"
 )
 
@@ -54,6 +55,13 @@ func described(version string, floor *web.Floor) openapi.Options {
 			{Name: "Git hosts", Description: "Push hooks of the place that the repository is fetched from."},
 			{Name: "Sessions", Description: "Logins of people, in browsers."},
 		},
+		Known: []*huma.Param{{
+			In: "header", Name: web.CommitHeader, Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f]{40}$"},
+			Description: "The Cms-Commit that a write was answered with: waits a second at most until this replica has that commit, or is 503, behind. Any operation takes it.",
+		}},
+		KnownBy:   []string{"Collections", "Entries", "Search", "Media"},
+		Written:   web.CommitHeader,
+		KeyHeader: once.Header,
 		Vocabularies: []openapi.Vocabulary{
 			{Schema: "Problem", Member: "code", Texts: codes()},
 			{Schema: "Field", Member: "type", Texts: types},

@@ -356,6 +356,6 @@ func (e *Editor) restore(v *visit) error {
 	if err != nil {
 		return err
 	}
-	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out), Unchanged: !out.Changed})
+	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 	return v.leadTo(refPath("entry", out.Ref) + "?saved=1")
 }

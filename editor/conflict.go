@@ -146,7 +146,7 @@ func (e *Editor) resolve(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: committed(out), Unchanged: !out.Changed})
+		web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 		switch {
 		case do == "aside" && aside.Ours == "":
 			return refPath("history", aside.Ref) + "?saved=deleted", nil

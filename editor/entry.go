@@ -257,7 +257,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out), Unchanged: !out.Changed})
+		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 		switch {
 		case !out.Changed:
 			return refPath("entry", ref) + "?saved=same", nil
@@ -270,14 +270,6 @@ func (e *Editor) saveEntry(v *visit) error {
 		return e.unsaved(v, view, entry, posted, err)
 	}
 	return v.leadTo(path)
-}
-
-// committed is the commit of a write, "" where nothing differed.
-func committed(out *site.Outcome) string {
-	if !out.Changed {
-		return ""
-	}
-	return out.Commit
 }
 
 // revise is the edit that a form asks for: what differs from what the form showed of the

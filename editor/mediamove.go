@@ -113,7 +113,7 @@ func (e *Editor) changeFile(v *visit, page, title string, follow site.References
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: auth.Media, Name: m.File.Path, Commit: committed(out), Unchanged: !out.Changed})
+		web.Audit(ctx, web.Target{Collection: auth.Media, Name: m.File.Path, Commit: out.Commit, Unchanged: !out.Changed})
 		return to, nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) && m != nil {

@@ -281,7 +281,7 @@ func (e *Editor) saveBlock(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: committed(out), Unchanged: !out.Changed})
+		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 		if !out.Changed {
 			return refPath("entry", ref) + "?saved=same", nil
 		}

@@ -32,7 +32,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
 		remote: o.Remote, refUpdates: make(chan *refUpdate), parsedBatches: make(chan []record),
-		pushBytes: maxOutgoing, pushWake: make(chan struct{}, 1),
+		pushBytes: maxOutgoing, pushWake: make(chan struct{}, 1), looks: looks{wake: make(chan struct{}, 1)},
 	}
 	r.streams = r.store.withOwnCache()
 	r.streams.streamFrom = streamBytes

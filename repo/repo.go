@@ -114,6 +114,7 @@ type Repo struct {
 	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	looks         looks                   // for commits that somebody waits for
 	unknownUntil  atomic.Int64            // until when, in Unix nanoseconds, a push without an answer may still land at the remote
 	asides        asides                  // what was set aside and is not resolved
 	parsedBatches chan []record           // found by warm, for the writer to save
@@ -277,6 +278,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			watchOpens(ctx, r.path, r.opens.note)
 		})
 	}
+	beside.Go(func() { r.keepLooking(ctx) })
 	r.lookAside(ctx)
 	r.countPacks(nil)
 	due := true       // as an earlier process may have kept some

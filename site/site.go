@@ -224,6 +224,16 @@ func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 	return known.name, snap.Superseded()
 }
 
+// Await returns once entries are read from a snapshot that has a commit, or when ctx
+// ends. ErrGone for a commit that will not come.
+func (s *Site) Await(ctx context.Context, commit string) error {
+	err := s.repo.Await(ctx, repo.NewHash(commit))
+	if errors.Is(err, repo.ErrUnknownCommit) {
+		err = fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return err
+}
+
 // Position is the place of a commit in the history of the branch, as
 // [repo.Repo.Position] has it; false for one that is not there.
 func (s *Site) Position(commit string) (int, bool) {

@@ -14,12 +14,12 @@ const corsMaxAge = 2 * time.Hour
 // browsers, proxies and tracing libraries add to any request.
 var (
 	asked = []string{
-		"Accept", "Accept-Language", "Authorization", "Baggage", "Cache-Control", "Content-Digest", "Content-Language", "Content-Type",
+		"Accept", "Accept-Language", "Authorization", "Baggage", "Cache-Control", "Cms-Commit", "Content-Digest", "Content-Language", "Content-Type",
 		"Idempotency-Key", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Last-Event-ID", "Pragma", "Prefer",
 		"Range", "Repr-Digest", "Traceparent", "Tracestate", "X-Request-Id", "X-Requested-With",
 	}
 	exposed = []string{
-		"Accept-Patch", "Accept-Ranges", "Allow", "Content-Disposition", "Content-Range", "ETag", "Idempotency-Replayed", "Location",
+		"Accept-Patch", "Accept-Ranges", "Allow", "Cms-Commit", "Content-Disposition", "Content-Range", "ETag", "Idempotency-Replayed", "Location",
 		"RateLimit", "RateLimit-Policy", "Retry-After", "Vary", "WWW-Authenticate", "X-Request-Id",
 	}
 )

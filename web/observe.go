@@ -25,7 +25,7 @@ func (f *Floor) observe(next http.Handler) http.Handler {
 		if f.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		answer := &recorder{ResponseWriter: w, body: c.body}
+		answer := &recorder{ResponseWriter: w, body: c.body, begins: func(status int) { f.tellCommit(h, c, status) }}
 		ctx := withRecord(r.Context(), c)
 		f.account(ctx, r, c, answer, func(ctx context.Context) {
 			r = r.WithContext(ctx)
@@ -98,7 +98,8 @@ func brief(s string) string {
 type recorder struct {
 	http.ResponseWriter
 	body   *arriving
-	ends   bool // the connection, with this answer
+	begins func(status int) // is told before the answer begins
+	ends   bool             // the connection, with this answer
 	status int
 	bytes  int64
 }
@@ -106,6 +107,7 @@ type recorder struct {
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && status >= http.StatusOK {
 		r.status = status
+		r.begins(status)
 		r.hangUp()
 	}
 	r.ResponseWriter.WriteHeader(status)

@@ -69,6 +69,9 @@ func (f *Floor) Handle(op Operation, h func(http.ResponseWriter, *http.Request) 
 		if err == nil {
 			err = f.admit(w, r, c, who)
 		}
+		if err == nil && c.Principal != nil {
+			err = f.await(r, c)
+		}
 		if err == nil {
 			err = h(w, r)
 		}

@@ -229,4 +229,6 @@ func lacksRoom(err error) bool {
 const codeFactor = "second_factor"
 
 // Codes are those of the problems of every door.
-func Codes() []string { return append(slices.Sorted(maps.Values(codes)), codeFactor) }
+func Codes() []string {
+	return append(slices.Sorted(maps.Values(codes)), codeFactor, codeBehind, codeUnknown)
+}

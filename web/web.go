@@ -57,6 +57,7 @@ type Floor struct {
 	log        *slog.Logger
 	audits     *AuditLog // nil where none are kept
 	tracer     *trace.Tracer
+	awaits     func(ctx context.Context, commit string) error // nil where no commit is waited for
 
 	lingering    context.Context // ends with endLingering
 	endLingering func()
@@ -88,6 +89,10 @@ type Options struct {
 	Logger   *slog.Logger
 	Audit    *AuditLog     // keeps what the audit log has; nil keeps nothing
 	Tracer   *trace.Tracer // is told of requests; nil tells nobody
+
+	// Await returns once a commit is in the history that requests are answered from, or
+	// when ctx ends; ErrNoCommit for one that will not come. Nil waits for none.
+	Await func(ctx context.Context, commit string) error
 }
 
 // Bounds where no others are configured.
@@ -116,6 +121,7 @@ func New(o Options) (*Floor, error) {
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		audits:      o.Audit,
 		tracer:      o.Tracer,
+		awaits:      o.Await,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" { // a proxy may change Host
 		f.secure = u.Scheme == "https"

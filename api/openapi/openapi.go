@@ -54,8 +54,12 @@ type Options struct {
 	Tags         []*huma.Tag
 	Vocabularies []Vocabulary
 	Nullable     map[string][]string // members, by their schemas, that are an object or null
-	Events       map[string]any      // the bodies of webhooks, by the type of the event
-	Subscribe    string              // the operation by which they are asked for
+	Known        []*huma.Param       // that operations take whose tag is in KnownBy
+	KnownBy      []string
+	Written      string // the header that answers to writes have, which take KeyHeader
+	KeyHeader    string
+	Events       map[string]any // the bodies of webhooks, by the type of the event
+	Subscribe    string         // the operation by which they are asked for
 }
 
 // Document is one that is being made.
@@ -265,6 +269,7 @@ func (d *Document) Finish() error {
 	for _, path := range d.api.Paths {
 		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
 			if op != nil {
+				d.common(op)
 				brief(op)
 			}
 		}
@@ -279,6 +284,28 @@ func (d *Document) JSON() ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(d.api)
 	return b.Bytes(), err
+}
+
+// common describes what operations have in common: parameters, and a header of what those
+// answer that write.
+func (d *Document) common(op *huma.Operation) {
+	if !slices.Contains(d.options.KnownBy, op.Tags[0]) {
+		return
+	}
+	writes := slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == d.options.KeyHeader })
+	for _, p := range d.options.Known {
+		own := *p
+		op.Parameters = append(op.Parameters, &own)
+	}
+	for status, r := range op.Responses {
+		if !writes || !strings.HasPrefix(status, "2") {
+			continue
+		}
+		if r.Headers == nil {
+			r.Headers = map[string]*huma.Param{}
+		}
+		r.Headers[d.options.Written] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
 }
 
 // brief says what is said of a parameter and of its schema once, and leaves out what is so

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"cms/githubapp"
 	"cms/repo"
 	"cms/say"
+	"cms/site"
 	"cms/state"
 	"cms/web"
 )
@@ -32,6 +34,15 @@ func tellPush(c *config.Config, log *slog.Logger) {
 	if m := c.Repository.Remote; m != nil && !m.Pushes() {
 		log.Warn("edits stay here: nothing is pushed to the Git host, whose builds will not have them; repository.remote.push: async pushes them")
 	}
+}
+
+// await returns once the branch has a commit, which another replica may have made.
+func (s *service) await(ctx context.Context, commit string) error {
+	err := s.site.Await(ctx, commit)
+	if errors.Is(err, site.ErrGone) {
+		err = fmt.Errorf("%w: %s", web.ErrNoCommit, commit)
+	}
+	return err
 }
 
 // warnings are what an operator should see to though edits are taken: how this side

@@ -184,6 +184,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		PerCaller:    web.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
 		Registry:     registry.common,
 		Public:       registry.public,
+		Await:        s.await,
 		Metrics:      c.Server.Metrics,
 	})
 	if err != nil {

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// gitHost is a Git host: Git's own server over HTTP, for a bare repository of its own.
+type gitHost struct {
+	URL  string
+	bare string
+
+	down atomic.Bool // it answers nobody
+}
+
+// newGitHost serves a site of some consultations.
+func newGitHost(t *testing.T, entries int) *gitHost {
+	t.Helper()
+	h := &gitHost{bare: filepath.Join(t.TempDir(), "host.git")}
+	if err := makeSite(h.bare, entries); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := git(h.bare, "config", "http.receivepack", "true"); err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{
+		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
+		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+filepath.Dir(h.bare), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=cms"),
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		body, err := io.ReadAll(r.Body) // for what was cut off, the program would wait
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		backend.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	h.URL = server.URL + "/host.git"
+	return h
+}
+
+// tip is the commit that the host's branch is at.
+func (h *gitHost) tip(t *testing.T) string {
+	t.Helper()
+	out, err := git(h.bare, "rev-parse", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+const replicaConfig = `
+server: {listen: "%s", public_url: "http://127.0.0.1"}
+repository: {path: mine.git, committer: {name: CMS, email: cms@example.org}, remote: {url: "%s", push: %s, fetch_interval: %s}}
+state: {url: "%s"}
+git: {enabled: true}
+media: {folder: img}
+collections:
+  - {name: consultations, folder: _consultations, fields: [{name: title, type: string, required: true}, {name: ordre, type: integer}]}
+auth:
+  issuers: [{issuer: cms, audience: cms, algorithms: [HS256], secret_env: CMS_JWT_SECRET}]
+  roles: {editor: {consultations: [read, create, update, delete], media: [read, create, update, delete], repository: [read, create, update, delete]}}
+webhooks:
+  - {name: site, url: "%s", secret_env: CMS_HOOK_SECRET, allow_private: true}
+`
+
+// replica is a service beside a Git host, which is not served yet. It hears of what is
+// pushed there when it asks.
+func (h *gitHost) replica(t *testing.T, push, interval, database, inbox string) *process {
+	t.Helper()
+	p := newProcess(t, 0, replicaConfig, h.URL, push, interval, database, inbox)
+	if err := os.RemoveAll(p.git); err != nil {
+		t.Fatal(err)
+	}
+	p.git = filepath.Join(filepath.Dir(p.git), "mine.git")
+	return p
+}
+
+// send sends a request with headers, given as names and values, and reads the answer.
+func (p *process) send(method, path, body string, headers ...string) (*http.Response, string) {
+	p.Helper()
+	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		p.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer res.Body.Close()
+	said, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return res, string(said)
+}
