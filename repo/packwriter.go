@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"crypto/sha1"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"hash/crc32"
 	"io"
+	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -61,4 +63,95 @@ func (p *packWriter) finish() (Hash, error) {
 		return sum, err
 	}
 	return sum, p.out.Flush()
+}
+
+// changeDraftChecksum writes the drafts of a pack and its index anew, with the same objects
+// and another checksum, which it gives: its last object gets an emptyBlock, so that no other
+// one moves. A pack is called by its checksum always, as go-git reads no others.
+func changeDraftChecksum(d disk, draft string) (sum Hash, err error) {
+	entries, err := readIndex(draft + "_idx")
+	if err != nil {
+		return sum, err
+	}
+	if len(entries) == 0 {
+		return sum, errors.New("the pack is empty")
+	}
+	in, err := os.Open(draft + "_pack")
+	if err != nil {
+		return sum, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return sum, err
+	}
+	last, end := int64(entries[len(entries)-1].Offset), info.Size()-sha1.Size
+	content, err := contentAt(in, last, end)
+	if err != nil {
+		return sum, err
+	}
+	out, err := d.Create(draft+"_again_pack", 0o444)
+	if err != nil {
+		return sum, err
+	}
+	w := newPackWriter(out, len(entries))
+	copied := func(from, to int64) {
+		if err == nil {
+			_, err = io.Copy(w, io.NewSectionReader(in, from, to-from))
+		}
+	}
+	copied(packHeader, last)
+	w.crc = 0
+	copied(last, content)
+	if err == nil {
+		_, err = w.Write(emptyBlock)
+	}
+	copied(content, end)
+	objects := make([]packedObject, len(entries))
+	for i, e := range entries {
+		objects[i] = packedObject{hash: e.Hash, offset: int64(e.Offset), crc: e.CRC32}
+	}
+	objects[len(objects)-1].crc = w.crc
+	if err == nil {
+		sum, err = w.finish()
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return sum, err
+	}
+	index, err := encodePackIndex(objects, sum)
+	if err == nil {
+		err = writeFile(d, draft+"_again_idx", index, 0o444)
+	}
+	for _, kind := range []string{"_pack", "_idx"} {
+		if err == nil {
+			err = d.Rename(draft+"_again"+kind, draft+kind)
+		}
+	}
+	return sum, err
+}
+
+// contentAt is where the first block of the compressed content of the object at an offset
+// of a pack begins, whose last object ends at end.
+func contentAt(pack io.ReaderAt, at, end int64) (int64, error) {
+	b := make([]byte, min(maxHeader, end-at))
+	if _, err := pack.ReadAt(b, at); err != nil {
+		return 0, err
+	}
+	kind, _, rest := parseHeader(b)
+	n := len(b) - len(rest)
+	switch kind {
+	case plumbing.OFSDeltaObject:
+		_, length := parseOffset(rest)
+		n += length
+	case plumbing.REFDeltaObject:
+		n += len(Hash{})
+	}
+	const zlibHeader = 2
+	if n += zlibHeader; n >= len(b) {
+		return 0, errDamaged
+	}
+	return at + int64(n), nil
 }

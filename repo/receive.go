@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -359,10 +358,10 @@ func (q *Quarantine) place() error {
 		}
 		place, taken, err := q.keepFiles.reserve(Hash(sum))
 		for taken && err == nil { // the same was pushed before, and may be on its way out
-			sum = bytes.Clone(sum)
-			h := hashObject(plumbing.BlobObject, sum)
-			copy(sum, h[:])
-			place, taken, err = q.keepFiles.reserve(Hash(sum))
+			var other Hash
+			if other, err = changeDraftChecksum(r.disk, draft); err == nil {
+				place, taken, err = q.keepFiles.reserve(other)
+			}
 		}
 		if err == nil {
 			err = placeDrafts(r.disk, draft, place)

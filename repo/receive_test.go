@@ -1,0 +1,104 @@
+package repo
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// TestSamePushAgain: a push that could not move its branch comes again, with the very same
+// pack, and again. Each is placed, as maintenance may have made up its mind to drop the one
+// before, and called by its checksum: go-git, which fetches, reads no others.
+func TestSamePushAgain(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	mine := clone(t, r.path)
+	tip := r.View().Commit()
+	for i := range 40 { // so that the last of the pack is a delta sometimes
+		write(t, mine, fmt.Sprintf("_consultations/tram-%02d.md", i), "---\ntitle: Tram\n---\n"+strings.Repeat("Une ligne.\n", 50+i))
+	}
+	git(t, mine, "add", ".")
+	git(t, mine, "commit", "-q", "-m", "Tram")
+	pack := func(options ...string) {
+		t.Helper()
+		q, err := r.Quarantine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("git", slices.Concat([]string{"-C", mine, "pack-objects", "-q", "--threads=1", "--revs"}, options, []string{filepath.Join(q.Objects(), "pack", "pack")})...)
+		cmd.Stdin = strings.NewReader("HEAD\n^" + tip.String() + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if err := q.place(); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := packsOf(t, r)
+	for range 3 {
+		pack("--no-reuse-delta", "--delta-base-offset")
+		pack("--no-reuse-delta") // deltas name their bases
+		pack("--window=0")
+	}
+	if now := packsOf(t, r); len(now) != len(before)+9 {
+		t.Errorf("there are %d packs, %d before: nine were pushed", len(now), len(before))
+	}
+	for _, name := range packsOf(t, r) {
+		if out := git(t, r.path, "verify-pack", name+".idx"); out != "" {
+			t.Errorf("git verify-pack of %s says %s", filepath.Base(name), out)
+		}
+		sum, err := exec.Command("tail", "-c", "20", name+".pack").Output()
+		if want := fmt.Sprintf("pack-%x", sum); err != nil || filepath.Base(name) != want {
+			t.Errorf("a pack is called %s, and its checksum is %s", filepath.Base(name), want)
+		}
+	}
+	other, err := gogit.PlainOpen(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.CommitObject(plumbing.NewHash(strings.TrimSpace(git(t, mine, "rev-parse", "HEAD")))); err != nil {
+		t.Errorf("go-git, of what was pushed: %v", err)
+	}
+	if _, err := other.CommitObject(plumbing.NewHash(strings.Repeat("7", 40))); err != plumbing.ErrObjectNotFound {
+		t.Errorf("go-git, of what there is not: %v", err)
+	}
+
+	// Fetching goes on.
+	git(t, mine, "push", "-q", bare, "HEAD:main")
+	git(t, work, "pull", "-q", "origin", "main")
+	git(t, work, "commit", "-q", "--allow-empty", "-m", "Ailleurs")
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	if err := r.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.View().Commit().String(), onHost(t, bare); got != want {
+		t.Errorf("the branch is at %s, the host at %s", got, want)
+	}
+	if out := git(t, r.path, "fsck", "--strict", "--no-dangling"); out != "" {
+		t.Errorf("git fsck says %s", out)
+	}
+}
+
+// packsOf are the packs of a repository, without extension.
+func packsOf(t *testing.T, r *Repo) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(r.packFolder(), "*.pack"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range found {
+		found[i] = strings.TrimSuffix(name, ".pack")
+	}
+	return found
+}
