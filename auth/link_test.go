@@ -35,20 +35,20 @@ func TestInvite(t *testing.T) {
 		if _, err := p.Linked(t.Context(), dead, from); !errors.Is(err, ErrLink) {
 			t.Errorf("%q: got %v, want %v", dead, err, ErrLink)
 		}
-		if err := p.UseLink(t.Context(), dead, password, from); !errors.Is(err, ErrLink) {
+		if _, err := p.UseLink(t.Context(), dead, password, from); !errors.Is(err, ErrLink) {
 			t.Errorf("%q is used: got %v, want %v", dead, err, ErrLink)
 		}
 	}
 	if pr, err := p.Linked(t.Context(), token, from); err != nil || pr.Email != email || pr.Name != "Louis" || pr.Roles[0] != "reader" {
 		t.Errorf("got %+v, %v", pr, err)
 	}
-	if err := p.UseLink(t.Context(), token, "trop court", from); !errors.Is(err, ErrPasswordShort) {
+	if _, err := p.UseLink(t.Context(), token, "trop court", from); !errors.Is(err, ErrPasswordShort) {
 		t.Errorf("a weak password: got %v, want %v", err, ErrPasswordShort)
 	}
-	if err := p.UseLink(t.Context(), token, password, from); err != nil {
+	if _, err := p.UseLink(t.Context(), token, password, from); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.UseLink(t.Context(), token, password, from); !errors.Is(err, ErrLink) {
+	if _, err := p.UseLink(t.Context(), token, password, from); !errors.Is(err, ErrLink) {
 		t.Errorf("again: got %v, want %v", err, ErrLink)
 	}
 	if _, err := p.try(t, email, password, "192.0.2.1"); err != nil {
@@ -78,10 +78,10 @@ func TestLinksAreNotGuessed(t *testing.T) {
 	if tries != networkPace.free+1 {
 		t.Errorf("%d links were looked at", tries)
 	}
-	if err := p.UseLink(t.Context(), token, password, from); !errors.As(err, &many) {
+	if _, err := p.UseLink(t.Context(), token, password, from); !errors.As(err, &many) {
 		t.Errorf("from there: got %v, want to wait", err)
 	}
-	if err := p.UseLink(t.Context(), token, password, netip.MustParseAddr("198.51.100.1")); err != nil {
+	if _, err := p.UseLink(t.Context(), token, password, netip.MustParseAddr("198.51.100.1")); err != nil {
 		t.Errorf("from elsewhere: %v", err)
 	}
 }
