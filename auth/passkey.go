@@ -217,7 +217,7 @@ func (s *Sessions) AskAnyPasskey(ctx context.Context) (Challenge, error) {
 	if s.passkeys == nil {
 		return Challenge{}, nil
 	}
-	if any, err := s.factors.AnyPasskey(ctx); err != nil || !any {
+	if some, err := s.factors.AnyPasskey(ctx); err != nil || !some {
 		return Challenge{}, err
 	}
 	options, data, err := s.passkeys.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))

@@ -117,7 +117,7 @@ func TestPasskey(t *testing.T) {
 	if stored, _, err := g.store.Find(t.Context(), SessionID(in.Access)); err != nil || stored.Factor != factorPasskey || in.How != "password and passkey" {
 		t.Errorf("the session began by %q, %q, %v", stored.Factor, in.How, err)
 	}
-	text, c = waits()
+	text, _ = waits()
 	refused("the same answer again", text, good)
 	text, c = waits()
 	g.now = g.now.Add(ceremonyTime)
@@ -140,7 +140,7 @@ func TestPasskey(t *testing.T) {
 	}
 	text, _ = waits()
 	refused("a challenge of a session", text, k.sign(t, own))
-	text, c = waits()
+	_, c = waits()
 	if _, err := g.AddOwnPasskey(t.Context(), in.Principal, in.Access, k.sign(t, c)); !errors.Is(err, ErrPasskey) {
 		t.Errorf("a challenge for a login adds a passkey: got %v", err)
 	}

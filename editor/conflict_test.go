@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"cms/repo/repotest"
 )
 
 // TestConflictPages: what was set aside is found from the first page on, and decided field
@@ -20,7 +18,7 @@ func TestConflictPages(t *testing.T) {
 	})
 	set := func(id, slug, base, text string) {
 		t.Helper()
-		repotest.SetAside(t, s.Git, repotest.Aside{ID: id, Collection: "consultations", Slug: slug, Path: "_consultations/" + slug + ".md", Base: base, Text: text})
+		s.SetAside(id, "consultations", slug, base, text)
 	}
 	set("aaaaaaaaaaaa", "un", base, here)
 	set("bbbbbbbbbbbb", "deux", base, here)

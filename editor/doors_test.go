@@ -13,7 +13,6 @@ import (
 
 	"cms/auth"
 	"cms/content"
-	"cms/repo/repotest"
 )
 
 // The table of all pages and of what a role may not see, as that of the operations of
@@ -103,7 +102,7 @@ func newSecrets(t *testing.T, other bool) *secrets {
 	w.mark("second")
 	w.saved(w.get(w.http, "delete/consultations/deux"), "delete/consultations/deux", "")
 	w.mark("gone")
-	repotest.SetAside(w, w.Git, repotest.Aside{ID: aside, Collection: "consultations", Slug: "nous", Path: "_consultations/nous.md", Text: w.either("---\ntitle: Un\nnote: 1\n---\n", "---\ntitle: Un\nnote: 2\n---\n")})
+	w.SetAside(aside, "consultations", "nous", "", w.either("---\ntitle: Un\nnote: 1\n---\n", "---\ntitle: Un\nnote: 2\n---\n"))
 	return w
 }
 
@@ -299,7 +298,7 @@ func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 
 // elsewhere are the routes that say nothing of the site, or have tests of their own.
 var elsewhere = []string{
-	"GET login/continue", "POST login", "POST login/again", "POST logout", "POST language", "POST account/password", "POST account/sessions", "GET password", "POST password", "POST login/factor", "POST login/enrol", "GET account/factor", "POST account/factor",
+	"GET login/continue", "POST login", "POST login/again", "POST logout", "POST language", "POST account/password", "POST account/sessions", "GET password", "POST password", "POST login/factor", "POST login/enrol", "POST login/passkey", "GET forgot", "POST forgot", "GET account/factor", "POST account/factor",
 	"GET watch/{collection}/{slug...}", "POST upload", "POST upload/{path...}", "POST replace/{path...}",
 }
 

@@ -155,7 +155,7 @@ type Place struct {
 	Commit string
 	Files  int
 
-	within string // which is the next commit, where that is known: it may be another one later
+	within repo.Hash // which is the next commit, where that is known: it may be another one later
 }
 
 // Part is the changes behind a place that a caller sees, of at most one commit.
@@ -181,7 +181,7 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 	r := s.changeReader(ctx, pr, pageBudget)
 	defer r.effort.release()
 	part := &Part{}
-	if at.within != "" && at.within != c.Commit.String() { // which was made again, or comes later now
+	if !at.within.IsZero() && at.within != c.Commit { // which was made again, or comes later now
 		at.Files = 0
 	}
 	next := min(at.Files, len(c.Changes))
@@ -195,7 +195,7 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 		}
 		part.Changes = append(part.Changes, told...)
 	}
-	part.Next = Place{at.Commit, next, c.Commit.String()}
+	part.Next = Place{at.Commit, next, c.Commit}
 	if next == len(c.Changes) {
 		part.Commit = c.Commit.String()
 		part.Next = Place{Commit: part.Commit}

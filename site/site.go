@@ -236,14 +236,17 @@ func (s *Site) Await(ctx context.Context, commit string) error {
 
 // Position is the place of a commit in the history of the branch, as
 // [repo.Repo.Position] has it; false for one that is not there.
-func (s *Site) Position(commit string) (int, bool) {
-	var hash repo.Hash
-	if len(commit) == hex.EncodedLen(len(hash)) { // repo.NewHash without what it allocates
-		if _, err := hex.Decode(hash[:], []byte(commit)); err != nil {
-			hash = repo.Hash{}
-		}
+func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(hashOf(commit)) }
+
+// hashOf is [repo.NewHash] without what it allocates: streams ask for each of their watchers.
+func hashOf(commit string) (hash repo.Hash) {
+	if len(commit) != hex.EncodedLen(len(hash)) {
+		return hash
 	}
-	return s.repo.Position(hash)
+	if _, err := hex.Decode(hash[:], []byte(commit)); err != nil {
+		return repo.Hash{}
+	}
+	return hash
 }
 
 // Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
@@ -257,7 +260,7 @@ func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
 }
 
 // Continues says whether one can catch up from a commit, as [repo.Repo.Continues] has it.
-func (s *Site) Continues(commit string) bool { return s.repo.Continues(repo.NewHash(commit)) }
+func (s *Site) Continues(commit string) bool { return s.repo.Continues(hashOf(commit)) }
 
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {

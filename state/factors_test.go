@@ -127,8 +127,8 @@ func TestPasskeys(t *testing.T) {
 		add := func(p state.Passkey) (bool, error) {
 			return factors.AddPasskey(t.Context(), p, 2, []string{"r1"}, "S1", "passkey")
 		}
-		if any, err := factors.AnyPasskey(t.Context()); err != nil || any {
-			t.Errorf("before there is one: %t, %v", any, err)
+		if some, err := factors.AnyPasskey(t.Context()); err != nil || some {
+			t.Errorf("before there is one: %t, %v", some, err)
 		}
 		if first, err := add(key); err != nil || !first {
 			t.Fatal(first, err)

@@ -25,7 +25,7 @@ type Passkey struct {
 // ErrManyPasskeys refuses one passkey more than an account may have.
 var ErrManyPasskeys = errors.New("the account has as many passkeys as it may have")
 
-const passkeyColumns = `id, account, name, public_key, flags, transports, count, created_at, used_at`
+const passkeyColumns = `id, account, name, public_key, flags, transports, count, created_at, used_at` //nolint:gosec // names of columns
 
 // Passkeys are those of an account, the oldest first.
 func (fs Factors) Passkeys(ctx context.Context, account string) ([]Passkey, error) {
@@ -45,7 +45,7 @@ func (fs Factors) Passkeys(ctx context.Context, account string) ([]Passkey, erro
 		if err := rows.Scan(&p.ID, &p.Account, &p.Name, &p.PublicKey, &flags, &transports, &count, &created, &used); err != nil {
 			return nil, fmt.Errorf("list the passkeys of an account: %w", err)
 		}
-		p.Flags, p.Count, p.Created, p.Used = byte(flags), uint32(count), fromMillis(created), fromMillis(used) //nolint:gosec // as they were stored
+		p.Flags, p.Count, p.Created, p.Used = byte(flags), uint32(count), fromMillis(created), fromMillis(used)
 		if transports != "" {
 			p.Transports = strings.Split(transports, ",")
 		}

@@ -118,6 +118,25 @@ func (f *Fixture) Tip() string {
 	return strings.TrimSpace(f.RunGit("rev-parse", "main"))
 }
 
+// SetAside makes a conflict about an entry, as the join with a Git host leaves one: see
+// [repotest.SetAside].
+func (f *Fixture) SetAside(id, collection, slug, base, text string) {
+	f.Helper()
+	of := slices.IndexFunc(f.options.Collections, func(c content.Collection) bool { return c.Name == collection })
+	if of < 0 {
+		f.Fatalf("there is no collection %s", collection)
+	}
+	parsed, err := content.ParseSlug(slug)
+	if err != nil {
+		f.Fatal(err)
+	}
+	path, err := f.options.Collections[of].Path(parsed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	repotest.SetAside(f, f.Git, repotest.Aside{ID: id, Collection: collection, Slug: slug, Path: path.String(), Base: base, Text: text})
+}
+
 // FastImport runs git fast-import on a stream, and takes in what it made.
 func (f *Fixture) FastImport(stream string, args ...string) {
 	f.Helper()
