@@ -70,11 +70,11 @@ func cutReplacements(message string) (rest string, list []replacement) {
 
 // replacements are what a commit that was read says it stands for. Those who push can write
 // such lines too, and are told apart by the committer.
-func (o *commitObject) replacements(committer Person) []replacement {
-	if !strings.Contains(o.message, "\n"+replacesTrailer) || o.committer != committer.clean() {
+func (c *commitObject) replacements(committer Person) []replacement {
+	if !strings.Contains(c.message, "\n"+replacesTrailer) || c.committer != committer.clean() {
 		return nil
 	}
-	_, list := cutReplacements(o.message)
+	_, list := cutReplacements(c.message)
 	return list
 }
 
