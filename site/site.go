@@ -226,14 +226,16 @@ func (s *Site) Head() (commit string, superseded <-chan struct{}) {
 
 // Position is the place of a commit in the history of the branch, as
 // [repo.Repo.Position] has it; false for one that is not there.
-func (s *Site) Position(commit string) (int, bool) {
-	var hash repo.Hash
-	if len(commit) == hex.EncodedLen(len(hash)) { // repo.NewHash without what it allocates
+func (s *Site) Position(commit string) (int, bool) { return s.repo.Position(hashOf(commit)) }
+
+// hashOf is repo.NewHash without what it allocates.
+func hashOf(commit string) (hash repo.Hash) {
+	if len(commit) == hex.EncodedLen(len(hash)) {
 		if _, err := hex.Decode(hash[:], []byte(commit)); err != nil {
-			hash = repo.Hash{}
+			return repo.Hash{}
 		}
 	}
-	return s.repo.Position(hash)
+	return hash
 }
 
 // Depth is how deep in the history a commit is, as [repo.Repo.Depth] has it; false
@@ -247,7 +249,7 @@ func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
 }
 
 // Continues says whether one can catch up from a commit, as [repo.Repo.Continues] has it.
-func (s *Site) Continues(commit string) bool { return s.repo.Continues(repo.NewHash(commit)) }
+func (s *Site) Continues(commit string) bool { return s.repo.Continues(hashOf(commit)) }
 
 func hexOrEmpty(h repo.Hash) string {
 	if h.IsZero() {
