@@ -73,14 +73,14 @@ func main() {
 	}, cms.CreateEntryParams{Collection: collection}))
 	check("the new slug", created.Response.Slug, "un-client")
 
-	batch := must[*cms.BatchResult](c.Batch(ctx, &cms.Batch{
+	batch := must[*cms.BatchResultHeaders](c.Batch(ctx, &cms.Batch{
 		Message: cms.NewOptString("Deux à la fois"),
 		Operations: []cms.Operation{
 			{Op: cms.OperationOpCreate, Collection: collection, Slug: cms.NewOptString("un-lot"), Fields: cms.NewOptOperationFields(cms.OperationFields{"title": jx.Raw(`"Un lot"`)})},
 			{Op: cms.OperationOpPatch, Collection: collection, Slug: cms.NewOptString("un-client"), IfMatch: whatever, Fields: cms.NewOptOperationFields(cms.OperationFields{"ordre": jx.Raw("2")})},
 		},
 	}, cms.BatchParams{}))
-	check("results of the batch", len(batch.Items), 2)
+	check("results of the batch", len(batch.Response.Items), 2)
 
 	history := must[*cms.Changes](c.EntryHistory(ctx, cms.EntryHistoryParams{Collection: collection, Slug: slug}))
 	check("versions", len(history.Items), 2)
