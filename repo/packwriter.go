@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha1"
 	"encoding/binary"
 	"errors"
@@ -66,50 +67,65 @@ func (p *packWriter) finish() (Hash, error) {
 }
 
 // changeDraftChecksum writes the drafts of a pack and its index anew, with the same objects
-// and another checksum, which it gives: its last object gets an emptyBlock, so that no other
-// one moves. A pack is called by its checksum always, as go-git reads no others.
-func changeDraftChecksum(d disk, draft string) (sum Hash, err error) {
-	entries, err := readIndex(draft + "_idx")
-	if err != nil {
-		return sum, err
+// and another checksum: its last object gets an emptyBlock, so that no other one moves. It
+// gives the new index and checksum; where it fails the drafts are as they were, or can be
+// changed again.
+func changeDraftChecksum(d disk, draft string) (index []byte, sum Hash, err error) {
+	const again = "_again"
+	objects, sum, err := copyWithAnotherChecksum(d, draft+"_pack", draft+"_idx", draft+again+"_pack")
+	if err == nil {
+		index, err = encodePackIndex(objects, sum)
 	}
-	if len(entries) == 0 {
-		return sum, errors.New("the pack is empty")
+	if err == nil {
+		err = writeFile(d, draft+again+"_idx", index, 0o444)
 	}
-	in, err := os.Open(draft + "_pack")
+	for _, kind := range []string{"_pack", "_idx"} {
+		if err == nil {
+			err = d.Rename(draft+again+kind, draft+kind)
+		}
+	}
 	if err != nil {
-		return sum, err
+		return nil, sum, errors.Join(err, removeIfExists(d, draft+again+"_pack"), removeIfExists(d, draft+again+"_idx"))
+	}
+	return index, sum, nil
+}
+
+// copyWithAnotherChecksum copies a pack that is not empty, durably.
+func copyWithAnotherChecksum(d disk, pack, index, to string) (objects []packedObject, sum Hash, err error) {
+	entries, err := readIndex(index)
+	if err == nil && len(entries) == 0 {
+		err = errors.New("the pack is empty")
+	}
+	if err != nil {
+		return nil, sum, err
+	}
+	in, err := os.Open(pack)
+	if err != nil {
+		return nil, sum, err
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
-		return sum, err
+		return nil, sum, err
 	}
 	last, end := int64(entries[len(entries)-1].Offset), info.Size()-sha1.Size
 	content, err := contentAt(in, last, end)
 	if err != nil {
-		return sum, err
+		return nil, sum, err
 	}
-	out, err := d.Create(draft+"_again_pack", 0o444)
+	out, err := d.Create(to, 0o444)
 	if err != nil {
-		return sum, err
+		return nil, sum, err
 	}
+	part := func(from, to int64) io.Reader { return io.NewSectionReader(in, from, to-from) }
 	w := newPackWriter(out, len(entries))
-	copied := func(from, to int64) {
-		if err == nil {
-			_, err = io.Copy(w, io.NewSectionReader(in, from, to-from))
-		}
-	}
-	copied(packHeader, last)
-	w.crc = 0
-	copied(last, content)
+	_, err = io.Copy(w, part(packHeader, last))
+	w.crc = 0 // of the last object
 	if err == nil {
-		_, err = w.Write(emptyBlock)
+		_, err = io.Copy(w, io.MultiReader(part(last, content), bytes.NewReader(emptyBlock), part(content, end)))
 	}
-	copied(content, end)
-	objects := make([]packedObject, len(entries))
-	for i, e := range entries {
-		objects[i] = packedObject{hash: e.Hash, offset: int64(e.Offset), crc: e.CRC32}
+	for _, e := range entries {
+		objects = append(objects, packedObject{hash: e.Hash, offset: int64(e.Offset), crc: e.CRC32})
 	}
 	objects[len(objects)-1].crc = w.crc
 	if err == nil {
@@ -118,19 +134,7 @@ func changeDraftChecksum(d disk, draft string) (sum Hash, err error) {
 	if err == nil {
 		err = out.Sync()
 	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return sum, err
-	}
-	index, err := encodePackIndex(objects, sum)
-	if err == nil {
-		err = writeFile(d, draft+"_again_idx", index, 0o444)
-	}
-	for _, kind := range []string{"_pack", "_idx"} {
-		if err == nil {
-			err = d.Rename(draft+"_again"+kind, draft+kind)
-		}
-	}
-	return sum, err
+	return objects, sum, errors.Join(err, out.Close())
 }
 
 // contentAt is where the first block of the compressed content of the object at an offset

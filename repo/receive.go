@@ -359,7 +359,7 @@ func (q *Quarantine) place() error {
 		place, taken, err := q.keepFiles.reserve(Hash(sum))
 		for taken && err == nil { // the same was pushed before, and may be on its way out
 			var other Hash
-			if other, err = changeDraftChecksum(r.disk, draft); err == nil {
+			if _, other, err = changeDraftChecksum(r.disk, draft); err == nil {
 				place, taken, err = q.keepFiles.reserve(other)
 			}
 		}

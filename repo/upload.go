@@ -1,10 +1,8 @@
 package repo
 
 import (
-	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -62,19 +60,12 @@ func (u *Upload) Close() error {
 // write makes the drafts of the pack and its index.
 func (u *Upload) write(ctx context.Context, size int64, content io.Reader) error {
 	u.size = size
-	return u.writeDraft(func(w *packWriter) (packedObject, error) {
-		return w.blob(size, &sizedReader{ctx: ctx, Reader: content, left: size})
-	})
-}
-
-// writeDraft makes the drafts of a pack of the object that blob writes.
-func (u *Upload) writeDraft(blob func(*packWriter) (packedObject, error)) error {
 	f, err := u.disk.Create(u.draft+"_pack", 0o444)
 	if err != nil {
 		return storageError(fmt.Errorf("write upload: %w", err))
 	}
 	w := newPackWriter(f, 1)
-	object, err := blob(w)
+	object, err := w.blob(size, &sizedReader{ctx: ctx, Reader: content, left: size})
 	var sum Hash
 	if err == nil {
 		sum, err = w.finish()
@@ -116,35 +107,6 @@ func (u *Upload) content(most int64) ([]byte, bool) {
 	}
 	raw, err := readExactly(z, u.size, most)
 	return raw, err == nil
-}
-
-// changeChecksum makes drafts of the same blob, whose pack has another checksum.
-func (u *Upload) changeChecksum() error {
-	old := *u
-	f, err := os.Open(old.draft + "_pack")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	start := int64(packHeader + len(objectHeader(plumbing.BlobObject, u.size)))
-	u.draft += "v"
-	err = u.writeDraft(func(w *packWriter) (packedObject, error) {
-		o, err := w.begin(plumbing.BlobObject, u.size, nil)
-		if err != nil {
-			return o, err
-		}
-		const zlibHeader = 2
-		_, err = io.Copy(w, io.MultiReader(
-			io.NewSectionReader(f, start, zlibHeader), bytes.NewReader(emptyBlock),
-			io.NewSectionReader(f, start+zlibHeader, info.Size()-start-zlibHeader-sha1.Size)))
-		o.hash = old.blob
-		return w.end(o), err
-	})
-	return errors.Join(err, old.Close())
 }
 
 // blob appends a blob of that size.
@@ -202,9 +164,11 @@ func (u *Upload) place(g *group) error {
 	}
 	name, taken, err := g.repo.keepFiles.reserve(u.sum)
 	for taken { // the same content was uploaded before
-		if err := u.changeChecksum(); err != nil {
-			return fmt.Errorf("write upload again: %w", err)
+		index, sum, failed := changeDraftChecksum(u.disk, u.draft)
+		if failed != nil {
+			return fmt.Errorf("write upload again: %w", failed)
 		}
+		u.index, u.sum = index, sum
 		name, taken, err = g.repo.keepFiles.reserve(u.sum)
 	}
 	if err == nil {
