@@ -21,8 +21,8 @@ type asideItem struct {
 	To        string // where it is decided
 }
 
-// aside are those that the caller may see, the newest first.
-func (e *Editor) aside(v *visit) ([]asideItem, error) {
+// aside are the first of those that the caller may see.
+func (e *Editor) aside(v *visit, most int) ([]asideItem, error) {
 	all, err := e.site.SetAside(v.r.Context(), v.caller)
 	if refused := (*site.Error)(nil); errors.As(err, &refused) {
 		return nil, nil // who has no role sees none
@@ -30,6 +30,7 @@ func (e *Editor) aside(v *visit) ([]asideItem, error) {
 	if err != nil {
 		return nil, err
 	}
+	all = all[:min(len(all), most)]
 	items := make([]asideItem, 0, len(all))
 	for _, c := range all {
 		item := asideItem{Title: c.Slug.String(), By: c.Author.Name, At: c.At, To: refPath("entry", c.Ref)}

@@ -71,10 +71,9 @@ func (e *Editor) home(v *visit) error {
 	if err := e.recent(v, &view); err != nil {
 		return err
 	}
-	if view.Aside, err = e.aside(v); err != nil {
+	if view.Aside, err = e.aside(v, maxNamed); err != nil {
 		return err
 	}
-	view.Aside = view.Aside[:min(len(view.Aside), maxNamed)]
 	return e.show(v, http.StatusOK, "home", v.T("home.title"), "home", view)
 }
 

@@ -268,7 +268,7 @@ func (e *Editor) problems(v *visit) error {
 		view.First = v.address(map[string]string{"cursor": ""})
 	}
 	if view.In == "" {
-		if view.Aside, err = e.aside(v); err != nil {
+		if view.Aside, err = e.aside(v, problemsAlone); err != nil {
 			return err
 		}
 		misplaced, err := e.site.Misplaced(v.caller)

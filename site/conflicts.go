@@ -151,7 +151,7 @@ func (s *Site) takeAside(ctx context.Context, pr *auth.Principal, c repo.Conflic
 	}
 	base := content.ParseAs(version, raw)
 	return s.Update(ctx, pr, ref, func(ctx context.Context, now *content.Document, schema *content.Schema) (*content.Document, error) {
-		if raw == nil && w.Settle == nil {
+		if c.Base.IsZero() && w.Settle == nil { // both began with nothing
 			return aside, nil
 		}
 		ours, theirs := aside, now // a merge keeps ours where they clash

@@ -30,31 +30,40 @@ func newGitHost(t *testing.T, entries int) *gitHost {
 	if err := makeSite(h.bare, entries); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := git(h.bare, "config", "http.receivepack", "true"); err != nil {
-		t.Fatal(err)
-	}
-	program, err := exec.LookPath("git")
+	backend, err := gitBackend(filepath.Dir(h.bare))
 	if err != nil {
 		t.Fatal(err)
-	}
-	backend := &cgi.Handler{
-		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
-		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+filepath.Dir(h.bare), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=cms"),
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.down.Load() {
 			panic(http.ErrAbortHandler)
 		}
-		body, err := io.ReadAll(r.Body) // for what was cut off, the program would wait
-		if err != nil {
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		backend.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	h.URL = server.URL + "/host.git"
 	return h
+}
+
+// gitBackend serves the repositories of a folder by Git's own program, to whoever asks.
+func gitBackend(dir string) (http.Handler, error) {
+	program, err := exec.LookPath("git")
+	if err != nil {
+		return nil, err
+	}
+	backend := &cgi.Handler{
+		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
+		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+dir, "GIT_HTTP_EXPORT_ALL=1",
+			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true"),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body) // for what was cut off the program would wait, and it takes no chunks
+		if err != nil {
+			return
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+		backend.ServeHTTP(w, r)
+	}), nil
 }
 
 // tip is the commit that the host's branch is at.

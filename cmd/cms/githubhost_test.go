@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cgi"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -46,13 +42,9 @@ func githubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("app.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
-	program, err := exec.LookPath("git")
+	backend, err := gitBackend(ts.MkAbs(args[0]))
 	ts.Check(err)
-	h := &githubHost{app: &key.PublicKey, git: &cgi.Handler{
-		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
-		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+ts.MkAbs(args[0]), "GIT_HTTP_EXPORT_ALL=1",
-			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true"),
-	}}
+	h := &githubHost{app: &key.PublicKey, git: backend}
 	server := httptest.NewServer(h)
 	ts.Defer(server.Close)
 	ts.Setenv("GITHUB", server.URL)
@@ -77,11 +69,6 @@ func (h *githubHost) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	body, err := io.ReadAll(req.Body) // cgi takes no chunks
-	if err != nil {
-		return
-	}
-	req.Body, req.ContentLength, req.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	h.git.ServeHTTP(w, req)
 }
 
