@@ -78,7 +78,7 @@ func TestConflictPages(t *testing.T) {
 	// A deletion; an entry that is gone; one that both created; one that the schema refuses.
 	s.get(s.http, "conflict/cccccccccccc").want(http.StatusOK, "supprimée ici").form("conflict/cccccccccccc").submit("aside").want(http.StatusOK, "Supprimé")
 	s.get(s.http, "entry/consultations/trois").want(http.StatusNotFound)
-	s.get(s.http, "conflict/dddddddddddd").want(http.StatusOK, "supprimée sur le serveur Git").form("conflict/dddddddddddd").submit("aside").wantSaved("1")
+	s.get(s.http, "conflict/dddddddddddd").want(http.StatusOK, "supprimée dans le dépôt du site").form("conflict/dddddddddddd").submit("aside").wantSaved("1")
 	s.wantFile("_consultations/quatre.md", here)
 	f = s.get(s.http, "conflict/eeeeeeeeeeee").want(http.StatusOK, "Leur plan", "Notre plan").form("conflict/eeeeeeeeeeee")
 	f.tick("settle/title", "mine")
