@@ -15,11 +15,14 @@ const number = () => {
 	if (now === lines) return
 	lines = now
 	numbers.textContent = Array.from({ length: lines }, (_, i) => i + 1).join('\n')
+	follow()
 }
 const follow = () => (numbers.scrollTop = area.scrollTop)
+// To count takes work that grows with the file, so it waits until the typing rests.
+let resting
 area.addEventListener('input', () => {
-	number()
-	follow()
+	clearTimeout(resting)
+	resting = setTimeout(number, 100)
 })
 area.addEventListener('scroll', follow)
 number()
