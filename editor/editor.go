@@ -263,12 +263,13 @@ func (e *Editor) astray(r *http.Request) error {
 type visit struct {
 	*words
 
-	w      http.ResponseWriter
-	r      *http.Request
-	caller *auth.Principal // nil where nobody is logged in
-	now    time.Time
-	zone   *time.Location
-	days   map[dayNumber]string // that the page has named before; many have the same
+	w       http.ResponseWriter
+	r       *http.Request
+	caller  *auth.Principal // nil where nobody is logged in
+	now     time.Time
+	zone    *time.Location
+	days    map[dayNumber]string    // that the page has named before; many have the same
+	minutes map[minuteNumber]string // likewise
 }
 
 // visit begins the answer to a request.

@@ -332,7 +332,26 @@ func dayOf(v *visit, t time.Time) string {
 	return strconv.Itoa(t.Day())
 }
 
-func (v *visit) exactly(t time.Time) string { return v.T("time.exactly", v.day(t), v.clock(t)) }
+// exactly is a time to the minute.
+func (v *visit) exactly(t time.Time) string {
+	y, m, d := t.Date()
+	minute := minuteNumber{dayNumber{y, m, d}, t.Hour(), t.Minute()}
+	is := v.minutes[minute]
+	if is == "" {
+		is = v.T("time.exactly", v.day(t), v.clock(t))
+		if v.minutes == nil {
+			v.minutes = map[minuteNumber]string{}
+		}
+		v.minutes[minute] = is
+	}
+	return is
+}
+
+// minuteNumber is a minute of a day.
+type minuteNumber struct {
+	day          dayNumber
+	hour, minute int
+}
 
 // since says that something is on the site since a time.
 func (v *visit) since(t time.Time) string {

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,12 +60,17 @@ func (p *parts) of(t *template.Template, w *words) func(name string, values any)
 		if all.Kind() != reflect.Slice {
 			return m.part(all)
 		}
-		var b strings.Builder
-		for i := range all.Len() {
-			html, err := m.part(all.Index(i))
-			if err != nil {
+		made, size := make([]template.HTML, all.Len()), 0
+		for i := range made {
+			var err error
+			if made[i], err = m.part(all.Index(i)); err != nil {
 				return "", err
 			}
+			size += len(made[i])
+		}
+		var b strings.Builder
+		b.Grow(size)
+		for _, html := range made {
 			b.WriteString(string(html))
 		}
 		return template.HTML(b.String()), nil //nolint:gosec // of parts, which are escaped
@@ -125,10 +131,8 @@ func written(b []byte, v reflect.Value) []byte {
 		if v.Type() == timeType {
 			return v.Interface().(time.Time).AppendFormat(b, time.RFC3339Nano)
 		}
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				b = written(b, v.Field(i))
-			}
+		for _, i := range exported(v.Type()) {
+			b = written(b, v.Field(i))
 		}
 		return b
 	case reflect.Pointer:
@@ -143,6 +147,23 @@ func written(b []byte, v reflect.Value) []byte {
 		return written(append(append(append(b, 1), v.Elem().Type().String()...), 0), v.Elem())
 	}
 	panic(fmt.Sprintf("a part of a page is made of a %s", v.Type()))
+}
+
+// readable are the numbers of the exported fields of each structure that was written.
+var readable sync.Map // reflect.Type to []int
+
+func exported(t reflect.Type) []int {
+	if known, ok := readable.Load(t); ok {
+		return known.([]int)
+	}
+	var fields []int
+	for i := range t.NumField() {
+		if t.Field(i).IsExported() {
+			fields = append(fields, i)
+		}
+	}
+	readable.Store(t, fields)
+	return fields
 }
 
 // writtenMap is a map from strings in the order of its keys.
