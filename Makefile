@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak chaos sync microbench screenshots release check
+.PHONY: build test race lint fuzz bench soak chaos sync browser microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -59,6 +59,10 @@ chaos:
 # What two sides of a Git host wrote, in 5,000 random steps.
 sync:
 	CMS_SYNC_STEPS=5000 go test ./repo -run SyncModel -timeout 60m
+
+# Everything that editors do with the pages, in Chromium, in both languages: half an hour.
+browser:
+	CMS_BROWSER=all go test ./cmd/cms ./editor -run 'InBrowser|Tasks|Live|Attacks|PagesAreLight|Typing|Dragged|Passkey' -timeout 90m
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

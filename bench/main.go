@@ -168,7 +168,7 @@ type section struct {
 func (b *bench) sections() []section {
 	return []section{
 		{"edits", b.edits}, {"history", b.histories}, {"long", b.long}, {"fresh", b.fresh}, {"reads", b.reads}, {"lists", b.lists},
-		{"pages", b.pages},
+		{"pages", b.pages}, {"typing", b.typing},
 		{"pushes", b.pushes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"attacks", b.attacks}, {"million", b.million},
 	}
 }

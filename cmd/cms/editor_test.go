@@ -53,7 +53,11 @@ func servePages(t *testing.T, replaced ...string) *pages {
 			t.Errorf("git fsck says: %s %v", out, err)
 		}
 	})
-	p.ctx = startBrowserFor(t, 10*time.Minute).ctx
+	limit := 10 * time.Minute
+	if os.Getenv("CMS_BROWSER") == "all" {
+		limit = time.Hour
+	}
+	p.ctx = startBrowserFor(t, limit).ctx
 	if err := chromedp.Do(p.ctx); err != nil {
 		t.Fatal(err)
 	}
