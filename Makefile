@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint fuzz bench soak chaos sync browser microbench screenshots release check
+.PHONY: build test race lint deployed fuzz bench soak chaos sync browser microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -20,6 +20,11 @@ race:
 lint:
 	go vet ./...
 	golangci-lint run
+
+# What deploy/ has and releases are made of, against the schema of Compose files and the
+# types of Kubernetes' API and of goreleaser: a module of its own, with what that takes.
+deployed:
+	go -C .ci/deploy test ./...
 
 # What guides the fuzzer: our own code, and what reads formats for it. The rest is
 # compiled as for everything else.

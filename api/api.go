@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"cms/api/docs"
 	"cms/api/hooks"
@@ -59,7 +58,7 @@ type Options struct {
 	Keys        *state.Keys           // of writes that may be repeated; nil ignores Idempotency-Key
 	Version     string                // of the program, for the OpenAPI document
 	Heartbeat   time.Duration         // between the comments that show that an event stream is alive; 15 s when 0
-	Streams     stream.Bounds         // how many event streams may be open
+	Streams     *stream.Places        // for event streams; nil for places that no other door takes
 	Logins      *login.Logins         // of people, in browsers; nil for bearer tokens alone
 	Home        string                // where / leads, "" for nowhere
 }
@@ -81,13 +80,7 @@ func New(o Options) (*API, error) {
 		a.writes = once.New(o.Keys, o.Site, repeats{a, a.again}, a.log)
 	}
 	a.events = newEvents(a)
-	a.streams = stream.New(stream.Options{Bounds: o.Streams, Heartbeat: o.Heartbeat, Follow: a.events.follow, Logger: a.log})
-	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "cms_event_streams", Help: "Event streams that are open.",
-	}, func() float64 { return float64(a.streams.Opened()) })
-	if err := a.web.Register(open); err != nil {
-		return nil, err
-	}
+	a.streams = stream.New(stream.Options{Places: o.Streams, Heartbeat: o.Heartbeat, Follow: a.events.follow, Logger: a.log})
 	a.router = router.New()
 	a.document = openapi.New(described(o.Version, o.Web))
 	a.operations = operation.New(operation.Options{

@@ -49,7 +49,7 @@ func TestStreamsReadOnceForEachVisibility(t *testing.T) {
 
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
-	s := newServerWith(t, func(o *options) { o.Streams = stream.Bounds{PerCaller: 2, Total: 3} })
+	s := newServerWith(t, func(o *options) { o.Streams = stream.NewPlaces(stream.Bounds{PerCaller: 2, Total: 3}) })
 	other, third := s.limitedAs("lou", "x"), s.limitedAs("max", "x")
 	first := s.watch(s.token, "")
 	s.watch(s.token, "")
@@ -261,7 +261,7 @@ func watchers(t *testing.T) int {
 func TestManyStreamsTakeLittle(t *testing.T) {
 	const perStream, perEvent = 50_000, 2_000
 	s := &wires{server: newServerWith(t, func(o *options) {
-		o.Streams = stream.Bounds{PerCaller: 100_000, Total: 100_000}
+		o.Streams = stream.NewPlaces(stream.Bounds{PerCaller: 100_000, Total: 100_000})
 		o.Heartbeat = time.Hour
 	})}
 	s.create("consultations", "plan", sample)

@@ -13,7 +13,8 @@ import (
 
 // A link lets the owner of an account choose a password, once. Its token is random and
 // stored as a hash. A newer one takes its place, as does a new password; it is no good for
-// an account that is disabled.
+// an account that is disabled. One that anybody may ask for ends others of its kind alone:
+// nobody takes an invitation away by asking for a reset.
 
 // How long links are good, unless it is said.
 const (

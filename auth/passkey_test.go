@@ -7,40 +7,34 @@ import (
 	"testing"
 	"time"
 
-	device "github.com/descope/virtualwebauthn"
+	"cms/auth/devicetest"
 )
 
 // token is a device with passkeys, at a page of an origin.
-type token struct {
-	device.Authenticator
-	at device.RelyingParty
-}
+type token struct{ devicetest.Device }
 
 func newToken() *token {
-	return &token{device.NewAuthenticator(), device.RelyingParty{Name: "CMS", ID: "cms.example.org", Origin: "https://cms.example.org"}}
+	return &token{devicetest.New("cms.example.org", "https://cms.example.org")}
 }
 
 // make makes a passkey as it is asked to, and answers.
 func (k *token) make(t *testing.T, c Challenge) Attempt {
 	t.Helper()
-	asked, err := device.ParseAttestationOptions(c.Options)
+	answer, err := k.Make(c.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newKey()
-	k.Options.UserHandle = []byte(asked.UserID)
-	k.AddCredential(key)
-	return Attempt{Challenge: c.Token, Answer: device.CreateAttestationResponse(k.at, k.Authenticator, key, *asked)}
+	return Attempt{Challenge: c.Token, Answer: answer}
 }
 
 // sign answers a challenge with the passkey that was made last.
 func (k *token) sign(t *testing.T, c Challenge) Attempt {
 	t.Helper()
-	asked, err := device.ParseAssertionOptions(c.Options)
+	answer, err := k.Sign(c.Options)
 	if err != nil {
-		t.Fatalf("%v: %s", err, c.Options)
+		t.Fatal(err)
 	}
-	return Attempt{Challenge: c.Token, Answer: device.CreateAssertionResponse(k.at, k.Authenticator, k.Credentials[len(k.Credentials)-1], *asked)}
+	return Attempt{Challenge: c.Token, Answer: answer}
 }
 
 // add adds a passkey to Camille, who is logged in and has proved herself.
@@ -125,8 +119,7 @@ func TestPasskey(t *testing.T) {
 	text, c = waits()
 	refused("another device", text, newTokenWith(t).sign(t, c))
 	text, c = waits()
-	elsewhere := *k
-	elsewhere.at.Origin = "https://cms.example.org.evil.example"
+	elsewhere := token{k.At("https://cms.example.org.evil.example")}
 	refused("at another address", text, elsewhere.sign(t, c))
 	text, c = waits()
 	refused("of no account of ours", text, Attempt{Challenge: c.Token, Answer: `{"id":"x"}`})
@@ -155,7 +148,7 @@ func TestPasskey(t *testing.T) {
 func newTokenWith(t *testing.T) *token {
 	t.Helper()
 	k := newToken()
-	k.AddCredential(newKey())
+	k.Add()
 	return k
 }
 
@@ -384,17 +377,6 @@ func TestAddressesOfPasskeys(t *testing.T) {
 		}
 		if has && !slices.Equal(w.Config.RPOrigins, []string{address}) {
 			t.Errorf("%s: the origins are %q", address, w.Config.RPOrigins)
-		}
-	}
-}
-
-// newKey is a new key of a device, none whose coordinates begin with a zero: the package
-// leaves that out, and such a key is refused.
-func newKey() device.Credential {
-	const whole = 77 // bytes of a key for P-256, as COSE has it
-	for {
-		if key := device.NewCredential(device.KeyTypeEC2); len(key.Key.AttestationData()) == whole {
-			return key
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (rs *Resets) answer(ctx context.Context, a asked) {
 		return
 	}
 	token, until := rand.Text(), time.Now().Add(ForgotTime)
-	if err := rs.accounts.SetLink(ctx, account.ID, hashOf(token), until); err != nil {
+	if err := rs.accounts.AddAskedLink(ctx, account.ID, hashOf(token), until); err != nil {
 		rs.log.ErrorContext(ctx, "cannot mail a link", "error", err)
 		return
 	}

@@ -44,7 +44,7 @@ type Options struct {
 	Preview   Look                  // of texts
 	Keys      *state.Keys           // of forms, so that one which is sent twice is saved once; nil for none
 	Builds    Builds                // tells what is live; nil for nobody
-	Streams   stream.Bounds         // how many pages may be told what happens
+	Streams   *stream.Places        // for pages that are told what happens; nil for places that no other door takes
 	Address   func(site.Ref) string // of an entry's page on the site; nil where that is not known
 	Resets    *auth.Resets          // for who has forgotten a password; nil where nothing is mailed
 	Logger    *slog.Logger
@@ -116,7 +116,7 @@ func New(o Options) (*Editor, error) {
 	if o.Keys != nil {
 		e.once = once.New(o.Keys, o.Site, sendings{e}, e.log)
 	}
-	e.streams = stream.New(stream.Options{Bounds: o.Streams, Follow: e.follow, Logger: e.log})
+	e.streams = stream.New(stream.Options{Places: o.Streams, Follow: e.follow, Logger: e.log})
 	e.routes()
 	return e, nil
 }

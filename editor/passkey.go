@@ -16,7 +16,8 @@ import (
 type passkeyView struct {
 	auth.Challenge
 
-	Do string // get or create, as navigator.credentials has it
+	Do     string // get or create, as navigator.credentials has it
+	Prefix string // of the names of what it sends
 }
 
 // ownPasskeys fills in what the page about oneself has of passkeys.
@@ -29,7 +30,7 @@ func (e *Editor) ownPasskeys(v *visit, view *accountView) (err error) {
 		return err
 	}
 	c, err := sessions.AskOwnPasskey(ctx, v.caller, e.web.Cookies().PageToken(v.r))
-	view.Proof = passkeyView{c, "get"}
+	view.Proof = passkeyView{Challenge: c, Do: "get"}
 	return err
 }
 
@@ -55,7 +56,7 @@ func (e *Editor) newPasskey(v *visit, form url.Values) error {
 	case fault != "":
 		return e.showAccountNoting(v, status, &notice{"bad", fault}, "")
 	}
-	return e.show(v, http.StatusOK, "passkey", v.T("passkey.add"), "account", newPasskeyView{Passkey: passkeyView{c, "create"}})
+	return e.show(v, http.StatusOK, "passkey", v.T("passkey.add"), "account", newPasskeyView{Passkey: passkeyView{Challenge: c, Do: "create"}})
 }
 
 // loginPasskey begins a session by a passkey alone.

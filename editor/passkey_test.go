@@ -8,21 +8,16 @@ import (
 	"testing"
 	"time"
 
-	device "github.com/descope/virtualwebauthn"
-
 	"cms/auth"
+	"cms/auth/devicetest"
+	"cms/content"
 	"cms/editor"
 )
 
 // token is a device with passkeys, as a script of the pages uses it.
-type token struct {
-	device.Authenticator
-	at device.RelyingParty
-}
+type token struct{ devicetest.Device }
 
-func (s *service) token() *token {
-	return &token{device.NewAuthenticator(), device.RelyingParty{Name: "Consultations", ID: "localhost", Origin: s.url}}
-}
+func (s *service) token() *token { return &token{devicetest.New("localhost", s.url)} }
 
 // options are those of the challenge in a form.
 func (f *form) options() string {
@@ -44,24 +39,27 @@ func (f *form) options() string {
 // make makes a passkey as a form asks to.
 func (k *token) make(f *form) {
 	f.Helper()
-	asked, err := device.ParseAttestationOptions(f.options())
+	answer, err := k.Make(f.options())
 	if err != nil {
 		f.Fatal(err)
 	}
-	key := newKey()
-	k.Options.UserHandle = []byte(asked.UserID)
-	k.AddCredential(key)
-	f.set("answer", device.CreateAttestationResponse(k.at, k.Authenticator, key, *asked))
+	f.set("answer", answer)
 }
 
 // sign answers a form.
 func (k *token) sign(f *form) {
 	f.Helper()
-	asked, err := device.ParseAssertionOptions(f.options())
+	k.signAs(f, "answer")
+}
+
+// signAs answers a form by a control of a name.
+func (k *token) signAs(f *form, name string) {
+	f.Helper()
+	answer, err := k.Sign(f.options())
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.set("answer", device.CreateAssertionResponse(k.at, k.Authenticator, k.Credentials[len(k.Credentials)-1], *asked))
+	f.set(name, answer)
 }
 
 // TestPasskeyOfOnesOwn is added on the page of the account, asked for behind the password,
@@ -125,6 +123,75 @@ func TestPasskeyOfOnesOwn(t *testing.T) {
 	}
 	own.submit(id).want(http.StatusOK, "Activer la double authentification")
 	s.enter(s.browser(), "camille").want(http.StatusOK, "Ce navigateur")
+}
+
+// TestFormsGoOnByPasskeys: a form whose session is over goes on by a passkey alone, and by one
+// behind the password; what it has sent outlives an answer that is not taken and a role
+// that needs a factor.
+func TestFormsGoOnByPasskeys(t *testing.T) {
+	t.Parallel()
+	s := serveOn(t, "localhost", map[string]string{entryFile: velo}, []content.Collection{consultations()}, map[string]map[string]auth.Grant{"editor": {"consultations": everything}})
+	again := func(p *page) *form {
+		t.Helper()
+		return p.form("entry/consultations/velo")
+	}
+	enter := func(f *form) *page {
+		t.Helper()
+		on := *f
+		on.action = "/editor/login/again"
+		return on.submit("")
+	}
+	late := func(title string) *form {
+		t.Helper()
+		f := s.open(s.http, "velo")
+		s.expire("camille")
+		f.set("f/title", title)
+		return again(f.submit("save").want(http.StatusUnauthorized, "rien n’est perdu"))
+	}
+
+	f := late("Sans clé")
+	if strings.Contains(f.source, "data-passkey") {
+		t.Error("a passkey is asked for before anybody has one")
+	}
+	s.needs.Store(true)
+	f.fill(map[string]string{"login.email": "camille@example.org", "login.password": password})
+	f = again(enter(f).want(http.StatusForbidden, "Votre rôle demande la double authentification"))
+	s.needs.Store(false)
+	f.fill(map[string]string{"login.email": "camille@example.org", "login.password": password})
+	enter(f).wantSaved("1")
+
+	k := s.token()
+	own := s.get(s.http, "account").form("account/factor")
+	own.set("password", password)
+	own = own.submit("passkey").form("account/factor")
+	k.make(own)
+	own.submit("add").want(http.StatusOK, "Vos codes de secours")
+
+	f = late("Par la clé seule")
+	f.set("login.answer", "{}")
+	f = again(enter(f).want(http.StatusUnauthorized, "n’a pas été acceptée", "Se connecter avec une clé d’accès"))
+	k.signAs(f, "login.answer")
+	enter(f).wantSaved("1")
+
+	f = late("Par le mot de passe et la clé")
+	f.fill(map[string]string{"login.email": "camille@example.org", "login.password": password})
+	f = again(enter(f).want(http.StatusOK, "Utiliser votre clé d’accès", "Code de votre application"))
+	f.set("login.answer", "{}")
+	f = again(enter(f).want(http.StatusUnauthorized, "n’a pas été acceptée", "Code de votre application"))
+	k.signAs(f, "login.answer")
+	enter(f).wantSaved("1")
+
+	f = late("Trop tard")
+	f.fill(map[string]string{"login.email": "camille@example.org", "login.password": password})
+	f = again(enter(f).want(http.StatusOK, "Utiliser votre clé d’accès"))
+	f.set("login.pending", "another")
+	f = again(enter(f).want(http.StatusUnauthorized, "Se connecter avec une clé d’accès"))
+	k.signAs(f, "login.answer")
+	enter(f).wantSaved("1")
+	if got := strings.TrimSpace(s.RunGit("log", "--format=%an %s", "-4", "main")); strings.Count(got, "Camille ") != 4 {
+		t.Errorf("the commits are %s", got)
+	}
+	s.wantFile(entryFile, edited(t, "Plan vélo", "Trop tard"))
 }
 
 // TestPasskeyThatARoleNeeds is added right after the password.
@@ -230,15 +297,4 @@ func TestForgottenPassword(t *testing.T) {
 		}
 	}
 	t.Error("one client may ask for links without an end")
-}
-
-// newKey is a new key of a device, none whose coordinates begin with a zero: the package
-// leaves that out, and such a key is refused.
-func newKey() device.Credential {
-	const whole = 77 // bytes of a key for P-256, as COSE has it
-	for {
-		if key := device.NewCredential(device.KeyTypeEC2); len(key.Key.AttestationData()) == whole {
-			return key
-		}
-	}
 }

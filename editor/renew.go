@@ -46,12 +46,14 @@ func accountOf(pr *auth.Principal) string {
 
 // Names of what is sent beside a form that goes on after a login.
 const (
-	loginPrefix   = "login."
-	loginTo       = loginPrefix + "to"
-	loginEmail    = loginPrefix + "email"
-	loginPassword = loginPrefix + "password"
-	loginPending  = loginPrefix + "pending" // a login that waits for its second factor
-	loginCode     = loginPrefix + "code"
+	loginPrefix    = "login."
+	loginTo        = loginPrefix + "to"
+	loginEmail     = loginPrefix + "email"
+	loginPassword  = loginPrefix + "password"
+	loginPending   = loginPrefix + "pending" // a login that waits for its second factor
+	loginCode      = loginPrefix + "code"
+	loginChallenge = loginPrefix + "challenge" // of a passkey
+	loginAnswer    = loginPrefix + "answer"
 )
 
 // goesOn are the kinds of forms that go on after a login: those whose work may be long, or
@@ -94,6 +96,13 @@ func withoutLogin(posted url.Values) url.Values {
 func (e *Editor) askAgain(v *visit, status int, view loginView, sent url.Values) error {
 	again := againView{loginView: view}
 	again.Providers, again.Passwords = e.o.Providers, e.web.Sessions() != nil
+	if again.Passwords {
+		c, err := e.challengeAgain(v, &again.loginView)
+		if err != nil {
+			return err
+		}
+		again.Passkey = passkeyView{Challenge: c, Do: "get", Prefix: loginPrefix}
+	}
 	for _, name := range slices.Sorted(maps.Keys(sent)) {
 		for _, value := range sent[name] {
 			again.Sent = append(again.Sent, choice{Value: value, Label: name})
@@ -102,13 +111,33 @@ func (e *Editor) askAgain(v *visit, status int, view loginView, sent url.Values)
 	return e.show(v, status, "again", v.T("refusal.session"), "", again)
 }
 
-// attemptAgain is a login by a password, or by the code that one has waited for.
-func (e *Editor) attemptAgain(v *visit, email string, posted url.Values) (*auth.Session, int, string, error) {
-	if !posted.Has(loginPending) {
+// challengeAgain is the challenge of a passkey, behind a password or in its place. Where a
+// login has waited for too long, it begins anew.
+func (e *Editor) challengeAgain(v *visit, view *loginView) (auth.Challenge, error) {
+	ctx, sessions := v.r.Context(), e.web.Sessions()
+	if view.Pending != "" {
+		c, err := sessions.AskPasskey(ctx, view.Pending)
+		if !errors.Is(err, auth.ErrPending) {
+			return c, err
+		}
+		view.Pending, view.Fault = "", v.T("factor.late")
+	}
+	return sessions.AskAnyPasskey(ctx)
+}
+
+// attemptAgain is a login by a password, by the code or the passkey that one has waited for,
+// or by a passkey alone.
+func (e *Editor) attemptAgain(v *visit, email string, posted url.Values) (s *auth.Session, status int, fault string, err error) {
+	ctx, try := v.r.Context(), e.from(v, auth.Attempt{Code: posted.Get(loginCode), Challenge: posted.Get(loginChallenge), Answer: posted.Get(loginAnswer)})
+	switch {
+	case posted.Has(loginPending):
+		s, err = e.web.Sessions().GoOn(ctx, posted.Get(loginPending), try)
+	case try.Answer != "":
+		s, err = e.web.Sessions().LoginByPasskey(ctx, try)
+	default:
 		return e.attempt(v, auth.Attempt{Email: email, Password: posted.Get(loginPassword)})
 	}
-	s, err := e.web.Sessions().GoOn(v.r.Context(), posted.Get(loginPending), e.from(v, auth.Attempt{Code: posted.Get(loginCode)}))
-	status, fault, err := v.refused(err)
+	status, fault, err = v.refused(err)
 	return s, status, fault, err
 }
 
@@ -129,15 +158,19 @@ func (e *Editor) loginAgain(v *visit) error {
 		return v.leadTo(loginPath(Prefix))
 	}
 	s, status, fault, err := e.attemptAgain(v, view.Email, posted)
-	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) && !waits.Enrol {
+	waits := (*auth.FactorError)(nil)
+	switch {
+	case errors.As(err, &waits) && !waits.Enrol:
 		web.Waits(v.r.Context(), waits)
 		view.Pending = waits.Pending
 		return e.askAgain(v, http.StatusOK, view, sent)
-	}
-	if err != nil {
-		return e.lapsed(v, err)
-	}
-	if status == http.StatusUnauthorized && posted.Has(loginPending) {
+	case errors.As(err, &waits): // for a factor that is to be set up first, in another tab
+		status, fault = http.StatusForbidden, v.T("factor.needed")
+	case errors.Is(err, auth.ErrPending):
+		status, fault = http.StatusUnauthorized, v.T("factor.late")
+	case err != nil:
+		return err
+	case status == http.StatusUnauthorized && posted.Has(loginPending):
 		view.Pending = posted.Get(loginPending)
 	}
 	if by := sent.Get("account"); fault == "" && by != "" && by != accountOf(s.Principal) {

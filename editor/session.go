@@ -63,7 +63,7 @@ func (e *Editor) showLogin(v *visit, status int, view loginView) error {
 		if err != nil {
 			return err
 		}
-		view.Passkey = passkeyView{c, "get"}
+		view.Passkey = passkeyView{Challenge: c, Do: "get"}
 	}
 	if view.Renew {
 		return e.show(v, status, "renew", v.T("session.over"), "", view)

@@ -30,6 +30,9 @@ type Examined struct {
 	Multi     bool              // it has a multi-pack-index, which pins packs
 	Locks     []string          // locks of Git's that are older than any work takes
 	Holder    string            // the process that last wrote to it, as cms.lock says; "" for none
+
+	Missing      int      // files of its newest commit whose content is not there
+	MissingNamed []string // the first of them
 }
 
 // oldLock is how old a lock is that nobody holds any more.
@@ -65,6 +68,9 @@ func Examine(path, branchName string) (*Examined, error) {
 			return nil, err
 		}
 		x.Committed = instant(c.committed)
+		if err := x.lookForMissing(r.store, c.tree); err != nil {
+			return nil, err
+		}
 	}
 	if x.Usage, err = r.usage(); err != nil {
 		return nil, err

@@ -167,7 +167,7 @@ func (as Accounts) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// forget ends the sessions and tokens of an account, and the link by which it may get a
+// forget ends the sessions and tokens of an account, and the links by which it may get a
 // password, and forgets its devices.
 func (as Accounts) forget(ctx context.Context, tx *sql.Tx, id string) error {
 	for _, statement := range []string{`DELETE FROM sessions WHERE account = ?`, `DELETE FROM devices WHERE account = ?`, `DELETE FROM links WHERE account = ?`,

@@ -178,7 +178,7 @@ func (a Audit) page(ctx context.Context, where string, args []any) (page []Audit
 		return nil, "", err
 	}
 	defer rows.Close()
-	var ids []string
+	var ids []any
 	for rows.Next() {
 		var (
 			r  Audited
@@ -194,27 +194,36 @@ func (a Audit) page(ctx context.Context, where string, args []any) (page []Audit
 	if err := rows.Err(); err != nil {
 		return nil, "", err
 	}
-	for i, id := range ids {
-		if page[i].Targets, err = a.targets(ctx, id); err != nil {
-			return nil, "", err
-		}
+	if err := a.targets(ctx, page, ids); err != nil {
+		return nil, "", err
 	}
 	return page, last, nil
 }
 
-func (a Audit) targets(ctx context.Context, id string) ([]AuditTarget, error) {
-	rows, err := a.db.reads.QueryContext(ctx, a.db.Bind(`SELECT collection, name, commit_id FROM audit_targets WHERE audit = ? ORDER BY n`), id)
+// targets reads what the records of a page are about, by their ids.
+func (a Audit) targets(ctx context.Context, page []Audited, ids []any) error {
+	if len(page) == 0 {
+		return nil
+	}
+	rows, err := a.db.reads.QueryContext(ctx, a.db.Bind(`SELECT audit, collection, name, commit_id FROM audit_targets
+		WHERE audit IN (?`+strings.Repeat(", ?", len(ids)-1)+`) ORDER BY audit, n`), ids...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var all []AuditTarget
-	for rows.Next() {
-		var t AuditTarget
-		if err := rows.Scan(&t.Collection, &t.Name, &t.Commit); err != nil {
-			return nil, err
-		}
-		all = append(all, t)
+	at := map[any]*Audited{}
+	for i := range page {
+		at[ids[i]] = &page[i]
 	}
-	return all, rows.Err()
+	for rows.Next() {
+		var (
+			id string
+			t  AuditTarget
+		)
+		if err := rows.Scan(&id, &t.Collection, &t.Name, &t.Commit); err != nil {
+			return err
+		}
+		at[id].Targets = append(at[id].Targets, t)
+	}
+	return rows.Err()
 }

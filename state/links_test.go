@@ -71,6 +71,41 @@ func TestLinks(t *testing.T) {
 			t.Errorf("a session from before: got %v, want %v", err, state.ErrUnknown)
 		}
 
+		// What anybody may ask for ends no link of an operator, whose next one ends both; and of
+		// the two that one is used ends the other.
+		ask := func(hash string) {
+			t.Helper()
+			if err := accounts.AddAskedLink(t.Context(), "C1", hash, now.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		good := func(hash string) {
+			t.Helper()
+			if a, err := accounts.ByLink(t.Context(), hash, now); err != nil || a.ID != "C1" {
+				t.Errorf("%s: got %+v, %v", hash, a, err)
+			}
+		}
+		set("o1")
+		ask("a1")
+		ask("a2")
+		good("o1")
+		good("a2")
+		dead("one that was asked for before", "a1", now)
+		dead("one that was asked for, too late", "a2", now.Add(time.Minute))
+		set("o2")
+		good("o2")
+		dead("one of the operator before", "o1", now)
+		dead("one that was asked for before it", "a2", now)
+		for _, used := range []string{"o3", "a3"} {
+			set("o3")
+			ask("a3")
+			if err := accounts.UseLink(t.Context(), used, "by "+used, now); err != nil {
+				t.Errorf("%s is no good: %v", used, err)
+			}
+			dead("after either", "o3", now)
+			dead("after either", "a3", now)
+		}
+
 		set("l3")
 		if err := accounts.SetPassword(t.Context(), "C1", "new"); err != nil {
 			t.Fatal(err)

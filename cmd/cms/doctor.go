@@ -183,6 +183,9 @@ func (d *doctor) repository() *repo.Examined {
 		d.todo("repository", "Name one of them as repository.branch.", "%s has no branch %s; it has %s.", path, x.Branch, strings.Join(x.Branches, ", "))
 	case x.Commit.IsZero():
 		d.well("repository", "%s is a bare repository without a commit.", path)
+	case x.Missing > 0:
+		d.todo("repository", "Bring the objects from a whole clone (git fetch --refetch), or restore a backup (cms restore). No backup of it as it is can be restored.",
+			"%s has not the content of %d files of %s, such as %s.", path, x.Missing, x.Branch, strings.Join(x.MissingNamed, ", "))
 	default:
 		d.well("repository", "%s is a bare repository; %s is at %s, of %s.", path, x.Branch, x.Commit.String()[:12], x.Committed.Format(time.RFC3339))
 	}

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -123,75 +119,6 @@ func TestFirstStartListensAtOnce(t *testing.T) {
 	}
 	if res, body := askFront(t, "GET", p.url+"/v1/collections/consultations/entries/donnees-sante", "Authorization", "Bearer "+p.token); res.StatusCode != 200 {
 		t.Errorf("got %s %s", res.Status, body)
-	}
-}
-
-// TestFirstStartOfLongHistory, of 20,000 commits on a branch master, in nested folders and
-// names with dots: whatever it takes, it answers meanwhile, and is whole in the end.
-func TestFirstStartOfLongHistory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it makes a long history")
-	}
-	const commits, entries = 20_000, 2_000
-	p := newProcess(t, 0, `server: {listen: "%s"}
-repository: {path: long.git}
-state: {url: "sqlite:state.db"}
-collections: [{name: notes, folder: src/notes.v2}]
-auth:
-  issuers: [{issuer: cms, audience: cms, algorithms: [HS256], secret_env: CMS_JWT_SECRET}]
-  roles: {editor: {notes: [read, update]}}
-`)
-	dir := filepath.Join(filepath.Dir(p.git), "long.git")
-	if _, err := git("", "init", "-q", "--bare", "-b", "master", dir); err != nil {
-		t.Fatal(err)
-	}
-	importing := exec.Command("git", "-c", "core.fsync=none", "--git-dir", dir, "fast-import", "--quiet")
-	in, err := importing.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := importing.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w := bufio.NewWriter(in)
-	for i := range commits {
-		text := fmt.Sprintf("---\ntitle: Note %d\nordre: %d\n---\n\nTexte.\n", i%entries, i)
-		fmt.Fprintf(w, "commit refs/heads/master\ncommitter A <a@example.org> %d +0000\ndata 1\nx\nM 100644 inline src/notes.v2/%d/%02d/n%d.fr.md\ndata %d\n%s\n",
-			1_600_000_000+i*60, 2000+i%entries%7, i%entries%37, i%entries, len(text), text)
-	}
-	if err := errors.Join(w.Flush(), in.Close(), importing.Wait()); err != nil {
-		t.Fatal(err)
-	}
-	p.cmd = p.command("serve")
-	p.cmd.Stderr = &p.log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
-	})
-	const list = "/v1/collections/notes/entries?limit=1&sort=-ordre"
-	var res *http.Response
-	var body string
-	for until := time.Now().Add(5 * time.Minute); time.Now().Before(until); <-time.After(50 * time.Millisecond) { // while it starts, and while entries are read
-		c, err := net.Dial("tcp", p.addr)
-		if err != nil {
-			continue // it does not listen yet
-		}
-		c.Close()
-		if res, body = askFront(t, "GET", p.url+list, "Authorization", "Bearer "+p.token); res.StatusCode != 503 {
-			break
-		}
-	}
-	if res == nil {
-		t.Fatal("it never listened")
-	}
-	if res.StatusCode != 200 || !strings.Contains(body, `"ordre":19999`) || !strings.Contains(body, `"total":2000`) {
-		t.Errorf("got %s %s", res.Status, body)
-	}
-	if _, body := askFront(t, "GET", p.url+"/metrics"); !strings.Contains(body, "\ncms_history_commits 20000\n") {
-		t.Error("not every commit is in the history")
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"cms/api"
 	"cms/auth"
 	"cms/config"
@@ -60,6 +62,7 @@ type service struct {
 	pushing  *state.Lock   // of the one service that pushes; nil when nobody does
 	audits   *web.AuditLog // nil where none are kept
 	watch    *watch
+	streams  *stream.Places // of all doors
 	floor    *web.Floor
 	front    *front
 	debug    *http.Server // nil unless it is asked for
@@ -164,7 +167,10 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	}
 	registry := newRegistry(s.repo, c.Collections)
 	s.watch = newWatch(s, c)
-	registry.common.MustRegister(s.watch)
+	s.streams = stream.NewPlaces(stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)})
+	registry.common.MustRegister(s.watch, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cms_event_streams", Help: "Event streams that are open, of programs and of pages.",
+	}, func() float64 { return float64(s.streams.Taken()) }))
 	registry.named.MustRegister(endpointsOf{s})
 	floor, err := web.New(web.Options{
 		Verifier:     s.verifier,
@@ -204,7 +210,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Keys:        &keys,
 		Version:     versionOf(),
 		Home:        editor.Prefix,
-		Streams:     stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Streams:     s.streams,
 	})
 	if err != nil {
 		return nil, err

@@ -160,3 +160,91 @@ func TestAlertsByPromtool(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsOfAllDoors: streams of pages and of programs are counted together, of one person
+// and of all.
+func TestStreamsOfAllDoors(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, 1, strings.Replace(loadConfig, `listen: "%s"`, `listen: "%[1]s", public_url: "http://%[1]s", streams: {per_caller: 2, total: 3}`, 1))
+	p.serve()
+	const email, password = "camille@example.org", "une phrase de passe longue"
+	add := p.command("user", "add", email, "--name", "Camille", "--role", "editor")
+	add.Stdin = strings.NewReader(password + "\n")
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	made, err := p.command("token", "personal", "add", email, "--name", "robot").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	camille := p.visitor()
+	if at := camille.enter(email, password); at != "/editor/" {
+		t.Fatalf("a login leads to %s", at)
+	}
+	// open opens a stream and, once it was answered, gives its status.
+	open := func(client *http.Client, path, token string) (int, func()) {
+		t.Helper()
+		ctx, end := context.WithCancel(t.Context())
+		t.Cleanup(end)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { res.Body.Close() })
+		if is := res.Header.Get("Content-Type"); res.StatusCode == http.StatusOK && is != "text/event-stream" {
+			t.Fatalf("%s is answered by %s", path, is)
+		}
+		return res.StatusCode, end
+	}
+	page := func() (int, func()) {
+		return open(camille.client, "/editor/watch/consultations/donnees-sante", "")
+	}
+	program := func(token string) (int, func()) { return open(http.DefaultClient, "/v1/events", token) }
+	want := func(status int, what string) func(int, func()) func() {
+		return func(got int, end func()) func() {
+			t.Helper()
+			if got != status {
+				t.Errorf("%s: got %d, want %d", what, got, status)
+			}
+			return end
+		}
+	}
+	told := func(want string) bool {
+		t.Helper()
+		res, err := http.Get(p.url + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		all, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(all), "\ncms_event_streams "+want+"\n")
+	}
+	personal := strings.TrimSpace(string(made))
+	end := want(200, "the page")(page())
+	want(200, "a program of the same person")(program(personal))
+	want(429, "a third stream, of a page")(page())
+	want(429, "a third stream, of a program")(program(personal))
+	want(200, "somebody else")(program(p.token))
+	want(503, "one more than all")(program(p.token))
+	if !told("3") {
+		t.Error("the metric does not tell 3 streams")
+	}
+	end()
+	for deadline := time.Now().Add(time.Minute); !told("2"); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the place of a page was not given back")
+		}
+	}
+	want(200, "the page, when one has gone")(page())
+	p.stop()
+}

@@ -23,7 +23,6 @@ import (
 	"cms/trace"
 	"cms/web"
 	"cms/web/login"
-	"cms/web/stream"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -301,7 +300,7 @@ func editorOf(c *config.Config, s *service, floor *web.Floor, logins *login.Logi
 		Resets:   s.resets,
 		Keys:     &keys,
 		Builds:   builds{s.builds},
-		Streams:  stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)},
+		Streams:  s.streams,
 		Logger:   s.log,
 	})
 }

@@ -1,5 +1,5 @@
 // Passkeys: a form that has a challenge is sent with the browser's answer to it, unless a code
-// was typed instead.
+// was typed instead, or the button is one that needs none (data-plain).
 const bytes = text => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0))
 const text = buffer => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 const known = list => list?.map(each => ({ ...each, id: bytes(each.id) }))
@@ -34,19 +34,20 @@ const say = (form, words) => {
 	form.prepend(told)
 }
 
+const code = form => form.querySelector('[autocomplete=one-time-code]')
 const asking = new WeakSet()
 addEventListener('submit', async e => {
 	const form = e.target
 	const box = form.querySelector('[data-passkey]')
 	if (!box) return
-	const into = form.elements.answer
-	if (into.value || form.elements.code?.value) return
+	const { submitter } = e
+	const into = box.querySelector('[data-answer]')
+	if (into.value || code(form)?.value || submitter?.matches('[data-plain]')) return
 	e.preventDefault()
 	e.stopImmediatePropagation()
 	if (asking.has(form)) return
 	if (!window.PublicKeyCredential) return say(form, box.dataset.unable)
 	asking.add(form)
-	const { submitter } = e
 	try {
 		into.value = await answer(box.dataset.passkey, JSON.parse(box.dataset.options))
 	} catch {
@@ -57,8 +58,8 @@ addEventListener('submit', async e => {
 	form.requestSubmit(submitter)
 }, true)
 addEventListener('pageshow', () => { // a form that the browser has kept was answered before
-	for (const box of document.querySelectorAll('[data-passkey]')) box.closest('form').elements.answer.value = ''
+	for (const answer of document.querySelectorAll('[data-answer]')) answer.value = ''
 })
 
 // Where a passkey does, no code has to be typed.
-for (const box of document.querySelectorAll('[data-passkey]')) box.closest('form').elements.code?.removeAttribute('required')
+for (const box of document.querySelectorAll('[data-passkey]')) code(box.closest('form'))?.removeAttribute('required')

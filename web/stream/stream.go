@@ -16,29 +16,13 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
-
-	"cms/say"
-	"cms/web"
-)
-
-// Bounds are of how many streams may be open at once.
-type Bounds struct {
-	PerCaller int // of whom a token names, by all its tokens; 100 when 0
-	Total     int // 2000 when 0
-}
-
-// How many streams there may be where no other bounds are given.
-const (
-	perCaller = 100
-	total     = 2000
 )
 
 // Options are what Streams are made of. Follow is required.
 type Options struct {
-	Bounds    Bounds
+	Places    *Places       // that these streams take, and perhaps those of other doors; nil for some of their own
 	Heartbeat time.Duration // between the comments that show that a stream is alive; 15 s when 0
 
 	// Follow runs as long as a stream is open, until ctx ends. It calls wake when there
@@ -49,9 +33,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Streams are those that are open: how many of whom, and what wakes them.
+// Streams are those of a door that are open, and what wakes them.
 type Streams struct {
-	bounds    Bounds
+	places    *Places
 	heartbeat time.Duration
 	follow    func(context.Context, func())
 	log       *slog.Logger
@@ -59,43 +43,35 @@ type Streams struct {
 	end       func()
 
 	mu    sync.Mutex
-	open  map[string]int // streams, by caller
-	count int            // of all of them
-	news  chan struct{}  // closed when there may be something to tell
-	stop  func()         // ends Follow
+	count int           // of those that are open
+	news  chan struct{} // closed when there may be something to tell
+	stop  func()        // ends Follow
 }
 
 // New is of no streams yet.
 func New(o Options) *Streams {
 	s := &Streams{
-		bounds:    Bounds{cmp.Or(o.Bounds.PerCaller, perCaller), cmp.Or(o.Bounds.Total, total)},
+		places:    o.Places,
 		heartbeat: cmp.Or(o.Heartbeat, 15*time.Second),
 		follow:    o.Follow,
 		log:       cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		ended:     make(chan struct{}),
-		open:      map[string]int{},
 		news:      make(chan struct{}),
+	}
+	if s.places == nil {
+		s.places = NewPlaces(Bounds{})
 	}
 	s.end = sync.OnceFunc(func() { close(s.ended) })
 	return s
 }
 
-// retry is after how many seconds to ask again for a stream that was refused.
-const retry = "10"
-
-// Open counts a stream of a caller until it was served, or refuses it.
+// Open takes a place for a stream of a caller until it was served, or refuses it.
 func (s *Streams) Open(caller string) (*Stream, error) {
+	if err := s.places.take(caller); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.open[caller] >= s.bounds.PerCaller:
-		return nil, web.NewProblem(http.StatusTooManyRequests, say.New("You have %d event streams open, which is as many as anyone may. Close one first.", s.bounds.PerCaller)).
-			With("Retry-After", retry)
-	case s.count >= s.bounds.Total:
-		return nil, web.NewProblem(http.StatusServiceUnavailable, say.New("All %d event streams of the service are taken. Try again in a moment, or ask for /v1/changes.", s.bounds.Total)).
-			With("Retry-After", retry)
-	}
-	s.open[caller]++
 	if s.count++; s.count == 1 {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.stop = cancel
@@ -104,19 +80,17 @@ func (s *Streams) Open(caller string) (*Stream, error) {
 	return &Stream{streams: s, caller: caller}, nil
 }
 
-// leave counts a stream no more.
+// leave gives the place of a stream back.
 func (s *Streams) leave(caller string) {
+	s.places.leave(caller)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[caller]--; s.open[caller] == 0 {
-		delete(s.open, caller)
-	}
 	if s.count--; s.count == 0 {
 		s.stop()
 	}
 }
 
-// Opened is how many streams are open.
+// Opened is how many streams of this door are open.
 func (s *Streams) Opened() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

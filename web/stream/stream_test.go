@@ -162,7 +162,7 @@ func TestStreamsEndWithTheirCaller(t *testing.T) {
 func TestStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var src source
-		s := stream.New(stream.Options{Follow: src.follow, Bounds: stream.Bounds{PerCaller: 2, Total: 3}})
+		s := stream.New(stream.Options{Follow: src.follow, Places: stream.NewPlaces(stream.Bounds{PerCaller: 2, Total: 3})})
 		ctx, gone := context.WithCancel(t.Context())
 		first := serve(ctx, t, s, "ann", newReader())
 		serve(t.Context(), t, s, "ann", newReader())
