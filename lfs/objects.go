@@ -210,7 +210,7 @@ func (o *Objects) Put(ctx context.Context, p Pointer, content io.Reader) error {
 		return err
 	}
 	defer os.Remove(draft)
-	if o.o.Remote != nil {
+	if o.o.Remote != nil && !o.o.Remote.ReadOnly {
 		err := o.o.Remote.upload(ctx, p, draft)
 		if err == nil {
 			return o.cache.put(p, draft)

@@ -40,6 +40,8 @@ type Access func(ctx context.Context, operation string) (Endpoint, error)
 type Remote struct {
 	Access Access
 	Ref    string // that objects are for, such as refs/heads/main; "" is not told
+
+	ReadOnly bool // nothing is stored there
 }
 
 // A RemoteError is what a host answers, or that it does not.
