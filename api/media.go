@@ -26,7 +26,7 @@ type MediaFile struct {
 	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag."`
 	Type     string   `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
 	Size     int64    `json:"size" doc:"Of what the repository has, in bytes." example:"48213"`
-	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: this file is a pointer to it, and its content is not served (409 lfs_pointer)."`
+	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: the repository has a pointer to it. It is served like any other, or 409 lfs_pointer where nobody has it."`
 	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good."`
 }
 
@@ -133,7 +133,7 @@ func (a *API) mediaRoutes() {
 		a.document.Add(op)
 	}
 	describe(http.MethodGet, read, "Read a file", "Ranges (RFC 9110) are answered. SVG and what a browser might run are sent as attachments, in a sandbox.", false,
-		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 409, 412, 416},
+		map[int]any{200: nil, 206: nil, 304: nil}, []int{400, 404, 409, 412, 416, 503},
 		param("query", "revision", "The file as it was at that revision, also when it is gone: 404 when it never was. The answer may be cached for good."),
 		param("header", "Range", "The part to answer with."), param("header", "If-Match", "412 unless the file is at one of these ETags."), param("header", "If-None-Match", "304 when the file is at one of these ETags."))
 	describe(http.MethodPut, write, "Upload a file", "The content must be what the extension says. JPEG, PNG, WebP, AVIF and HEIC lose their metadata, but for orientation and colours.", true,
@@ -211,7 +211,7 @@ func (a *API) getMedia(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	file, err := f.Open()
+	file, err := f.Open(r.Context())
 	if err != nil {
 		return err
 	}

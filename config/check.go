@@ -275,6 +275,10 @@ func (d *decoder) repository(r *Repository) {
 	r.Path = d.resolve(r.Path)
 	d.positive(r.Memory, "repository", "memory")
 	d.positive(int64(r.KeepPacks), "repository", "keep_packs")
+	d.positive(r.LFS.MaxObjectBytes, "repository", "lfs", "max_object_bytes")
+	if r.LFS.CacheBytes < r.LFS.MaxObjectBytes {
+		d.add([]any{"repository", "lfs", "cache_bytes"}, "is less than max_object_bytes, %d: the largest object has to have room", r.LFS.MaxObjectBytes)
+	}
 	if r.Branch != "" && !branchName(r.Branch) {
 		d.add([]any{"repository", "branch"}, "%q cannot be the name of a branch", r.Branch)
 	}

@@ -124,14 +124,21 @@ type Repository struct {
 	Path      string    `yaml:"path" default:"./data/site.git"`
 	Branch    string    `yaml:"branch"` // "": the one that the repository's HEAD names, main for a new one
 	Committer Committer `yaml:"committer"`
-	Signing   *Signing  `yaml:"signing"`                    // nil: commits are not signed
-	Remote    *Remote   `yaml:"remote"`                     // nil: there is none
+	Signing   *Signing  `yaml:"signing"` // nil: commits are not signed
+	Remote    *Remote   `yaml:"remote"`  // nil: there is none
+	LFS       LFS       `yaml:"lfs"`
 	Memory    int64     `yaml:"memory" default:"268435456"` // bytes of files and fields kept in memory; more are read when needed
 
 	KeepPacks    time.Duration `yaml:"keep_packs" default:"2m"` // how long packs stay after they were joined, for who reads them
 	Protect      bool          `yaml:"protect"`                 // put the hook that protects the branch into a repository that was not made here
 	AllowRewrite bool          `yaml:"allow_rewrite"`           // let pushes take commits away from the branch
 	Create       bool          `yaml:"create"`                  // make a new repository where there is none
+}
+
+// LFS bounds the files that Git LFS keeps.
+type LFS struct {
+	MaxObjectBytes int64 `yaml:"max_object_bytes" default:"536870912"` // of one
+	CacheBytes     int64 `yaml:"cache_bytes" default:"1073741824"`     // of those of the Git host that are kept here
 }
 
 // Remote is the repository at a Git host that others push to.

@@ -33,6 +33,8 @@ func TestProblems(t *testing.T) {
 
 		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
 		{"packs kept for no time", "repository: {keep_packs: 0s}\n", nil, []string{":1:26: repository.keep_packs: is not more than 0"}},
+		{"no room for the largest object", "repository: {lfs: {max_object_bytes: 2147483648}}\n", nil, []string{":1:19: repository.lfs.cache_bytes: is less than max_object_bytes, 2147483648: the largest object has to have room"}},
+		{"no object", "repository: {lfs: {max_object_bytes: 0}}\n", nil, []string{":1:38: repository.lfs.max_object_bytes: is not more than 0"}},
 		{"packs kept for a bare number", "repository: {keep_packs: 2}\n", nil, []string{":1:26: repository.keep_packs: is a number, not a text; put it in quotes"}},
 		{"token over plain http", "repository: {remote: {url: 'http://git.example.org/site.git', token_env: T}}\n", []string{"T=x"}, []string{
 			":1:28: repository.remote.url: is not https, and a token would be sent in the clear; insecure: true says that the network is one's own",
@@ -57,7 +59,7 @@ func TestProblems(t *testing.T) {
 		{"two passphrases", "repository: {signing: {format: ssh, passphrase_env: A, passphrase_file: b}}\n", nil, []string{
 			":1:23: repository.signing.key_file: is missing",
 			":1:23: repository.signing: has two passphrases: name one with either passphrase_env or passphrase_file"}},
-		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, signing, remote, memory, keep_packs, protect, allow_rewrite, create"}},
+		{"unknown key, unlike any", "repository:\n  worktree: x\n", nil, []string{":2:3: repository.worktree: there is no such key; the keys here are path, branch, committer, signing, remote, lfs, memory, keep_packs, protect, allow_rewrite, create"}},
 		{"unknown key in a list", start + "webhooks:\n  - {name: site, uri: x}\n", nil, []string{
 			":3:5: webhooks[0].url: is missing",
 			":3:5: webhooks[0]: needs a secret that signs its events: either secret_env or secret_file",

@@ -66,7 +66,7 @@ type fileView struct {
 
 // IsImage says whether a browser shows the file as an image.
 func IsImage(f *site.MediaFile) bool {
-	return f.Inline && strings.HasPrefix(f.Type, "image/") && f.Pointer == nil
+	return f.Inline && strings.HasPrefix(f.Type, "image/") && f.Served()
 }
 
 // maxMedia is how many files a page of the library shows.
@@ -179,7 +179,7 @@ func (e *Editor) showFile(v *visit, status int, name, fault string) error {
 	one := &fileView{
 		MediaFile: f, Name: path.Base(name), Folder: folderOf(name), Address: e.site.MediaAddress(name), Key: rand.Text(), Fault: fault,
 		MayDelete: may(auth.Delete), MayMove: may(auth.Delete) && slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Create),
-		MayReplace: may(auth.Update) && f.Pointer == nil,
+		MayReplace: may(auth.Update) && f.Served(),
 	}
 	one.Parents = parents(one.Folder, func(at string) string { return mediaPath("media", at) })
 	refs, err := e.site.MediaReferences(v.r.Context(), v.caller, name, "", pageSize)
@@ -204,10 +204,10 @@ func (e *Editor) file(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if f.Pointer != nil {
+	if !f.Served() {
 		return web.NotFound()
 	}
-	r, err := f.Open()
+	r, err := f.Open(v.r.Context())
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +62,8 @@ type Git struct {
 	slots  *slots
 	git    *program // nil where there is none
 
+	lfsSlots *slots // of transfers of Git LFS
+
 	looking sync.Mutex // at what a push brings
 }
 
@@ -83,7 +87,7 @@ func New(o Options) (*Git, error) {
 	if o.Time == 0 {
 		o.Time = DefaultTime
 	}
-	g := &Git{o: o, web: o.Web, site: o.Site, log: o.Web.Log(), slots: newSlots(o.Processes), names: map[string]bool{"site": true}}
+	g := &Git{o: o, web: o.Web, site: o.Site, log: o.Web.Log(), slots: newSlots(o.Processes), lfsSlots: newSlots(lfsProcesses), names: map[string]bool{"site": true}}
 	for _, name := range []string{o.Name, slug(o.Name)} {
 		if name != "" {
 			g.names[name] = true
@@ -108,6 +112,9 @@ func New(o Options) (*Git, error) {
 		"POST git-upload-pack":  handle(web.Operation{Route: "git-upload-pack", Stream: true, Body: maxAsked}, g.uploadPack),
 		"POST git-receive-pack": handle(web.Operation{Route: "git-receive-pack", Name: "git-push", Body: o.MaxPush + maxAsked}, g.receivePack),
 	}
+	if g.site.KeepsObjects() {
+		g.lfsRoutes(handle)
+	}
 	return g, nil
 }
 
@@ -119,11 +126,11 @@ func slug(name string) string {
 // ServeHTTP implements [web.Door].
 func (g *Git) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), ".git/")
-	h := g.routes[r.Method+" "+rest]
+	h := g.routes[route(r.Method, rest)]
 	if !g.names[name] || h == nil {
 		h = g.web.Handle(web.Operation{Caller: web.Anyone}, func(http.ResponseWriter, *http.Request) error {
-			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				if g.names[name] && g.routes[method+" "+rest] != nil {
+			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+				if g.names[name] && g.routes[route(method, rest)] != nil {
 					return web.NotAllowed(method)
 				}
 			}
@@ -158,6 +165,10 @@ func (g *Git) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusUnauthorized {
 		p = p.With("WWW-Authenticate", challenge)
 	}
+	if isLFS(r) {
+		g.lfsRefuse(w, r, p)
+		return
+	}
 	if !strings.HasPrefix(r.UserAgent(), "git/") {
 		web.WriteProblem(w, r, p)
 		return
@@ -184,8 +195,20 @@ func (g *Git) problem(ctx context.Context, err error) *web.Problem {
 	status := http.StatusForbidden
 	switch refused.Code {
 	case site.Forbidden:
-	case site.Unavailable, site.Full:
-		status = http.StatusServiceUnavailable
+	case site.Full:
+		status = http.StatusInsufficientStorage
+	case site.Unavailable:
+		p := web.NewProblem(http.StatusServiceUnavailable, refused.Detail)
+		if refused.Retry > 0 {
+			p = p.With("Retry-After", strconv.Itoa(int(math.Ceil(refused.Retry.Seconds()))))
+		}
+		return p
+	case site.Pointer:
+		status = http.StatusNotFound
+	case site.TooLarge:
+		status = http.StatusRequestEntityTooLarge
+	case site.Invalid:
+		status = http.StatusUnprocessableEntity
 	default:
 		return g.web.Problem(ctx, err)
 	}

@@ -19,11 +19,16 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/githttp"
+	"cms/lfs"
+	"cms/media"
 	"cms/repo"
 	"cms/site"
 	"cms/site/sitetest"
 	"cms/web"
 )
+
+// maxObject is how many bytes a file of Git LFS may have.
+const maxObject = 8 << 20
 
 // service is a site that real Git clones from and pushes to, over real HTTP.
 type service struct {
@@ -75,7 +80,7 @@ func newService(t *testing.T, with func(*githttp.Options)) *service {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("NOT TESTED: git is not installed")
 	}
-	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections(), Roles: roles(), Repo: repo.Options{}}), home: t.TempDir()}
+	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections(), Roles: roles(), Repo: repo.Options{}, LFS: &lfs.Options{MaxObject: maxObject}, Media: site.MediaOptions{MaxBytes: maxObject, Rules: media.Rules{Extensions: []string{"png", "csv"}, MaxPixels: 1 << 20}}}), home: t.TempDir()}
 	verifier, err := auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{issuer}})
 	if err != nil {
 		t.Fatal(err)

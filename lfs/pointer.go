@@ -1,9 +1,11 @@
-// Package lfs reads what Git LFS has in a repository: pointers, which stand there in
-// the place of files, and which paths .gitattributes has it keep.
+// Package lfs is what Git LFS has in a repository: pointers, which stand there in the place
+// of files, which paths .gitattributes has it keep, and the files themselves, its objects,
+// which are beside the repository or at its remote.
 package lfs
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +21,22 @@ const MaxPointer = 1024
 type Pointer struct {
 	OID  string // of the file: the name of a hash, a colon, and it in hexadecimal
 	Size int64  // of the file, in bytes
+}
+
+// hashName is the name of the hash by which objects are called.
+const hashName = "sha256:"
+
+// NewPointer is the pointer to an object by its hash, in hexadecimal; false for what is none.
+func NewPointer(hash string, size int64) (Pointer, bool) {
+	return Pointer{hashName + hash, size}, hexHash.MatchString(hash) && size >= 0
+}
+
+// Hash is that of the file, in hexadecimal.
+func (p Pointer) Hash() string { return strings.TrimPrefix(p.OID, hashName) }
+
+// Text is the pointer as Git LFS writes it.
+func (p Pointer) Text() string {
+	return fmt.Sprintf("version %s\noid %s\nsize %d\n", versions[0], p.OID, p.Size)
 }
 
 var (

@@ -48,6 +48,14 @@ func (t *transaction) run(ctx context.Context) ([]*Outcome, error) {
 			e.access.budget = nil
 		}
 	}
+	for i, e := range t.edits {
+		if e.prepare == nil {
+			continue
+		}
+		if err := e.prepare(ctx); err != nil {
+			return nil, &OperationError{i, err}
+		}
+	}
 	res, err := t.site.commit(ctx, meta, t.perform)
 	if err != nil {
 		return nil, asError(err)

@@ -28,8 +28,9 @@ type edit struct {
 	restored     *content.Document    // the last state of an entry that is restored, whose read-only fields it keeps; otherwise nil
 	inherited    *content.Object      // the fields that an entry from another collection may have, though they are read-only
 
-	close     func() error  // gives back what it holds beside the repository; nil for nothing
-	referrers map[Ref]*edit // of entries that refer to it, which the writer makes again
+	close     func() error                    // gives back what it holds beside the repository; nil for nothing
+	prepare   func(ctx context.Context) error // what has to be done before it is committed, beside the repository; nil for nothing
+	referrers map[Ref]*edit                   // of entries that refer to it, which the writer makes again
 
 	ref Ref // of the entry in the end
 	result

@@ -37,16 +37,27 @@ type MediaFile struct {
 	Updated  Change
 	Pointer  *lfs.Pointer // where Git LFS keeps the content; nil for a file that is what it seems
 
-	open func() (io.ReadSeekCloser, error)
+	site *Site
+	file repo.File
 }
 
-// Open opens the content. It refuses what Git LFS keeps.
-func (f *MediaFile) Open() (io.ReadSeekCloser, error) {
-	if f.Pointer != nil {
+// Open opens the content. What Git LFS keeps may have to come from the Git host first.
+func (f *MediaFile) Open(ctx context.Context) (io.ReadSeekCloser, error) {
+	switch {
+	case f.Pointer == nil:
+		return f.file.Open()
+	case f.site.objects == nil:
 		return nil, errPointer()
 	}
-	return f.open()
+	file, err := f.site.openObject(ctx, *f.Pointer)
+	if err != nil {
+		return nil, err // not file: a nil *os.File is no nil io.ReadSeekCloser
+	}
+	return file, nil
 }
+
+// Served says whether the content can be opened here, if nothing fails.
+func (f *MediaFile) Served() bool { return f.Pointer == nil || f.site.objects != nil }
 
 // maxUploads is how many files are looked at, stripped and packed at once, which takes
 // some megabytes for each. Others wait.
@@ -172,7 +183,7 @@ func (s *Site) mediaFile(name string, f repo.File) (*MediaFile, error) {
 // mediaOf is a file of a size, without its last change.
 func (s *Site) mediaOf(name string, f repo.File, size int64) *MediaFile {
 	rules := &s.media.Rules
-	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: rules.Type(name), Inline: rules.Inline(name), Size: size, open: f.Open}
+	return &MediaFile{Path: name, Revision: f.Revision.String(), Type: rules.Type(name), Inline: rules.Inline(name), Size: size, site: s, file: f}
 }
 
 // MediaFolder is the folder of the repository that files are in; "" for none.
@@ -297,17 +308,20 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 	if err != nil {
 		return nil, err
 	}
-	var now repo.File // where the upload goes
+	var (
+		now     repo.File // where the upload goes
+		tracked bool      // by Git LFS
+	)
 	out := &MediaOutcome{}
 	check := func(tx *repo.Tx) (err error) {
-		now, out.Created, err = s.replaced(tx, path, name, w.Precondition)
+		now, out.Created, tracked, err = s.replaced(tx, path, name, w.Precondition)
 		return err
 	}
 	// What can be refused before the body is read is refused here.
 	if err := s.repo.DryRun(s.repo.View(), true, check); err != nil {
 		return nil, asMediaError(err)
 	}
-	upload, size, err := s.receive(ctx, name, body)
+	upload, err := s.receive(ctx, name, body, tracked)
 	if err != nil {
 		return nil, err
 	}
@@ -316,11 +330,17 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 		if err := check(tx); err != nil {
 			return err
 		}
+		if err := upload.asWasKept(tracked); err != nil {
+			return err
+		}
 		out.Changed = out.Created || now.Revision != upload.Revision()
-		return tx.PutFile(path, upload)
+		return tx.PutFile(path, upload.Upload)
 	}
 	if w.DryRun {
 		return out, asMediaError(s.repo.DryRun(s.repo.View(), true, put))
+	}
+	if err := s.keep(ctx, upload); err != nil {
+		return nil, err
 	}
 	res, err := s.commit(ctx, meta, put)
 	if err != nil {
@@ -336,8 +356,8 @@ func (s *Site) PutMedia(ctx context.Context, pr *auth.Principal, name string, bo
 			updated = changes[i]
 		}
 	}
-	out.File = s.mediaOf(name, left, size)
-	out.File.Updated = change(updated)
+	out.File = s.mediaOf(name, left, upload.size)
+	out.File.Updated, out.File.Pointer = change(updated), upload.pointer
 	return out, nil
 }
 
@@ -400,65 +420,79 @@ func ascii(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
-// receive takes the content of a file, checks it, and makes it ready to be put. It
-// says how long it has become.
-func (s *Site) receive(ctx context.Context, name string, body io.Reader) (*repo.Upload, int64, error) {
+// receive takes the content of a file, checks it, and makes it ready to be put; as a pointer
+// where Git LFS keeps it.
+func (s *Site) receive(ctx context.Context, name string, body io.Reader, tracked bool) (*received, error) {
 	file, err := s.scratch()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	defer file.Close()
+	r := &received{object: file, tracked: tracked}
+	if err := s.receiveInto(ctx, r, name, body); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (s *Site) receiveInto(ctx context.Context, r *received, name string, body io.Reader) error {
+	file := r.object
 	in := &bodyReader{Reader: body}
 	n, err := io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
 	switch {
 	case err != nil && in.err == nil:
-		return nil, 0, uploadError(fmt.Errorf("receive file: %w", err))
+		return uploadError(fmt.Errorf("receive file: %w", err))
 	case err != nil:
-		return nil, 0, fmt.Errorf("receive file: %w", err)
+		return fmt.Errorf("receive file: %w", err)
 	case n > s.media.MaxBytes:
-		return nil, 0, &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
+		return &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
 	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	case <-ctx.Done():
-		return nil, 0, &Error{Code: Unavailable, Detail: say.New("Too many files are being saved. Nothing was saved. Try again in a moment."), Err: ctx.Err()}
+		return &Error{Code: Unavailable, Detail: say.New("Too many files are being saved. Nothing was saved. Try again in a moment."), Err: ctx.Err()}
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, uploadError(err)
+		return uploadError(err)
 	}
 	if n < lfs.MaxPointer {
 		if b, err := io.ReadAll(file); err != nil {
-			return nil, 0, uploadError(err)
+			return uploadError(err)
 		} else if _, pointer := lfs.ParsePointer(b); pointer {
-			return nil, 0, &Error{Code: Invalid, Detail: say.New("The content is a Git LFS pointer. Send the file that it stands for.")}
+			return &Error{Code: Invalid, Detail: say.New("The content is a Git LFS pointer. Send the file that it stands for.")}
 		}
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			return nil, 0, uploadError(err)
+			return uploadError(err)
 		}
 	}
 	if err := s.media.Rules.Check(name, file); err != nil {
-		return nil, 0, mediaError(err)
+		return mediaError(err)
 	}
 	stripped, err := s.scratch()
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	defer stripped.Close()
+	defer func() { _ = stripped.Close() }() // or the one in whose place it is
 	if done, err := s.media.Rules.Strip(stripped, name, file); err != nil {
-		return nil, 0, mediaError(err)
+		return mediaError(err)
 	} else if done {
-		file = stripped
+		file, r.object, stripped = stripped, stripped, file
 	}
-	size, err := file.Seek(0, io.SeekEnd)
+	var put io.Reader = file
+	r.size, err = file.Seek(0, io.SeekEnd)
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
-	if err != nil {
-		return nil, 0, uploadError(err)
+	if err == nil && r.tracked && r.size > 0 { // an empty file is its own pointer
+		var p lfs.Pointer
+		p, err = lfs.PointerOf(file)
+		r.pointer, r.size, put = &p, int64(len(p.Text())), strings.NewReader(p.Text())
 	}
-	upload, err := s.repo.Upload(ctx, size, file)
-	return upload, size, asError(err)
+	if err != nil {
+		return uploadError(err)
+	}
+	r.Upload, err = s.repo.Upload(ctx, r.size, put)
+	return asError(err)
 }
 
 func mediaError(err error) error {

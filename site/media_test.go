@@ -95,7 +95,7 @@ func TestMediaStates(t *testing.T) {
 		if err != nil {
 			return string(code(t, err))
 		}
-		r, err := file.Open()
+		r, err := file.Open(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

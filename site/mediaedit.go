@@ -38,13 +38,25 @@ func PuttingMedia(name string, content []byte, p Precondition) Operation {
 		if err != nil {
 			return nil, err
 		}
-		upload, size, err := s.receive(ctx, name, bytes.NewReader(content))
+		var tracked bool
+		err = s.repo.DryRun(s.repo.View(), false, func(tx *repo.Tx) (err error) {
+			tracked, err = s.stored(tx, path)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		upload, err := s.receive(ctx, name, bytes.NewReader(content), tracked)
 		if err != nil {
 			return nil, err
 		}
 		e.close = upload.Close
+		e.prepare = func(ctx context.Context) error { return s.keep(ctx, upload) }
 		e.do = func(tx *repo.Tx) error {
-			now, created, err := s.replaced(tx, path, name, p)
+			now, created, tracked, err := s.replaced(tx, path, name, p)
+			if err == nil {
+				err = upload.asWasKept(tracked)
+			}
 			if err != nil {
 				return asMediaError(err)
 			}
@@ -52,8 +64,8 @@ func PuttingMedia(name string, content []byte, p Precondition) Operation {
 			if created {
 				e.verb = say.New("Create")
 			}
-			e.file = fileResult{path: path, revision: upload.Revision(), size: size, changed: created || now.Revision != upload.Revision()}
-			return asMediaError(tx.PutFile(path, upload))
+			e.file = fileResult{path: path, revision: upload.Revision(), size: upload.size, changed: created || now.Revision != upload.Revision()}
+			return asMediaError(tx.PutFile(path, upload.Upload))
 		}
 		return e, nil
 	}
@@ -184,23 +196,23 @@ func (e *edit) followUses(ctx context.Context, budget *budget, name, to string, 
 	return nil
 }
 
-// replaced is the file that a write puts another one in the place of, and whether there is
-// none.
-func (s *Site) replaced(tx *repo.Tx, at content.Path, name string, p Precondition) (now repo.File, created bool, err error) {
+// replaced is the file that a write puts another one in the place of, whether there is none,
+// and whether Git LFS keeps what comes there.
+func (s *Site) replaced(tx *repo.Tx, at content.Path, name string, p Precondition) (now repo.File, created, tracked bool, err error) {
 	now, err = tx.File(at)
 	created = errors.Is(err, repo.ErrNotFound)
 	switch {
 	case created && p.Absent:
 		err = s.checkNewMedia(tx, name)
 	case created:
-		return now, true, &Error{Code: NotFound, Detail: say.New("There is no such file. To create it, send If-None-Match: * instead.")}
+		return now, true, false, &Error{Code: NotFound, Detail: say.New("There is no such file. To create it, send If-None-Match: * instead.")}
 	case err == nil:
 		err = p.holdsFile(now)
 	}
 	if err == nil {
-		err = checkStored(tx, at, false)
+		tracked, err = s.stored(tx, at)
 	}
-	return now, created, err
+	return now, created, tracked, err
 }
 
 // fileOutcome is the outcome of an edit of a file, without what all have.

@@ -19,6 +19,7 @@ import (
 	"cms/advice"
 	"cms/auth"
 	"cms/content"
+	"cms/lfs"
 	"cms/preview"
 	"cms/repo"
 	"cms/say"
@@ -38,6 +39,7 @@ type Site struct {
 	looks       looks
 	thumbs      thumbs
 	media       MediaOptions
+	objects     *lfs.Objects  // nil: what Git LFS keeps is neither served nor stored
 	language    string        // of the subjects of commits
 	uploads     chan struct{} // holds one value for each file that is made ready
 	words       *wordIndex
@@ -64,14 +66,15 @@ type headName struct {
 	name string
 }
 
-// Options are what a Site is made of. All but AdviceOff, Media and Logger are required.
+// Options are what a Site is made of. All but AdviceOff, Media, Objects and Logger are required.
 type Options struct {
 	Repo        *repo.Repo
 	Policy      *auth.Policy
 	Collections []content.Collection
 	AdviceOff   []advice.Rule // which nobody is told of
 	Media       MediaOptions
-	Language    string // of the subjects of commits, one of [say.Languages]; "" is English
+	Objects     *lfs.Objects // of the repository; without, what Git LFS keeps is neither served nor stored
+	Language    string       // of the subjects of commits, one of [say.Languages]; "" is English
 	Logger      *slog.Logger
 }
 
@@ -91,6 +94,7 @@ func New(o Options) (*Site, error) {
 		looks:      newLooks(),
 		thumbs:     newThumbs(),
 		media:      o.Media,
+		objects:    o.Objects,
 		language:   o.Language,
 		uploads:    make(chan struct{}, maxUploads),
 		log:        o.Logger,

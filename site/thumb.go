@@ -42,7 +42,7 @@ func newThumbs() thumbs {
 }
 
 // HasThumbnail says whether thumbnails are made of files of its kind.
-func (f *MediaFile) HasThumbnail() bool { return f.Pointer == nil && media.HasThumbnail(f.Type) }
+func (f *MediaFile) HasThumbnail() bool { return f.Served() && media.HasThumbnail(f.Type) }
 
 // Thumbnail is a small picture of a file of the media folder, for who may read that; nil
 // where none is made of it, as it is no picture or would cost too much.
@@ -55,7 +55,10 @@ func (s *Site) Thumbnail(ctx context.Context, pr *auth.Principal, name string) (
 	if t, ok := s.thumbs.kept.Get(key); ok {
 		return f, t, nil
 	}
-	r, err := f.Open()
+	r, err := f.Open(ctx)
+	if refused := (*Error)(nil); errors.As(err, &refused) && refused.Code == Pointer {
+		return f, nil, nil // nor is this kept: the content may come
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,7 +18,7 @@ func TestUploadsWaitForTheirTurn(t *testing.T) {
 	slow, end := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := s.receive(t.Context(), "a.svg", slow)
+		_, err := s.receive(t.Context(), "a.svg", slow, false)
 		done <- err
 	}()
 	io.WriteString(end, "<svg") // and no more for now
@@ -30,7 +30,7 @@ func TestUploadsWaitForTheirTurn(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := s.receive(ctx, "b.svg", strings.NewReader("<svg/>"))
+	_, err := s.receive(ctx, "b.svg", strings.NewReader("<svg/>"), false)
 	if refused := (*Error)(nil); !errors.As(err, &refused) || refused.Code != Unavailable {
 		t.Errorf("got %v, want that it is refused for now", err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"cms/archive"
 	"cms/config"
+	"cms/lfs"
 	"cms/repo"
 	"cms/state"
 )
@@ -54,7 +55,8 @@ func (p *program) backupCommand() *cobra.Command {
 		Use:   "backup DIR|-",
 		Short: "Make one archive of the repository and the database, beside a running service",
 		Long: "Writes one archive of the repository and the database to a new file in DIR, or to\n" +
-			"standard output, while the service goes on. The database is read first, so that\n" +
+			"standard output, while the service goes on; with the files that Git LFS keeps here,\n" +
+			"and without those that it keeps at a Git host. The database is read first, so that\n" +
 			"the repository has every commit that it knows of. The archive holds secrets: only\n" +
 			"its owner may read the file. With --recipient or a passphrase it is encrypted, as\n" +
 			"age does. A database of PostgreSQL is read by pg_dump, which has to be installed.",
@@ -247,6 +249,13 @@ func (b *backup) write(ctx context.Context, w io.Writer, scratch string) (m mani
 	}
 	err = c.Files(ctx, func(f repo.CopiedFile) error {
 		return a.Add(archive.File{Name: repositoryName + f.Name, Mode: f.Mode, Size: f.Size, Content: f.Content})
+	})
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", b.config.Repository.Path, err)
+	}
+	// Behind the references, so that there is each object that a pointer of theirs names.
+	err = lfs.Own(b.config.Repository.Path, func(k lfs.Kept, content io.Reader) error {
+		return a.Add(archive.File{Name: repositoryName + k.Name, Mode: 0o444, Size: k.Size, Content: content})
 	})
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", b.config.Repository.Path, err)

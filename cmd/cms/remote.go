@@ -9,6 +9,7 @@ import (
 
 	"cms/config"
 	"cms/githubapp"
+	"cms/lfs"
 	"cms/repo"
 	"cms/say"
 	"cms/site"
@@ -61,6 +62,18 @@ func (s *service) warnings() []web.Warning {
 			r.Unpushed, time.Since(r.Oldest).Round(time.Second).String())})
 	}
 	return list
+}
+
+// objectsOf are the files that Git LFS keeps, for a branch: at the Git host, to which they go
+// if edits do, and beside the repository.
+func objectsOf(c *config.Config, branch string) (*lfs.Objects, error) {
+	o := lfs.Options{Path: c.Repository.Path, MaxObject: c.Repository.LFS.MaxObjectBytes, Cache: c.Repository.LFS.CacheBytes}
+	if m := c.Repository.Remote; m != nil {
+		if access := remoteOf(m).LFS(); access != nil {
+			o.Remote = &lfs.Remote{Access: access, Ref: "refs/heads/" + branch, ReadOnly: !m.Pushes()}
+		}
+	}
+	return lfs.NewObjects(o)
 }
 
 // remoteOf is the repository at the Git host, with what lets one in there.

@@ -15,6 +15,7 @@ import (
 
 	"cms/archive"
 	"cms/config"
+	"cms/lfs"
 	"cms/repo"
 	"cms/state"
 )
@@ -180,7 +181,7 @@ func (r *restoring) read(ctx context.Context, in io.Reader) error {
 			return writeNew(r.database, 0o600, f.Content)
 		case ofRepository:
 			mode := 0o666 | f.Mode&0o111
-			if strings.HasPrefix(rest, "objects/") {
+			if strings.HasPrefix(rest, "objects/") || strings.HasPrefix(rest, "lfs/objects/") {
 				mode = 0o444
 			}
 			return writeNew(filepath.Join(r.repository, filepath.FromSlash(rest)), mode, f.Content)
@@ -236,6 +237,9 @@ func (r *restoring) check(ctx context.Context) (repo.Verified, error) {
 		if err := state.CheckDump(ctx, r.made.Database, r.database); err != nil {
 			return repo.Verified{}, err
 		}
+	}
+	if _, err := lfs.VerifyOwn(r.repository); err != nil {
+		return repo.Verified{}, fmt.Errorf("the repository: %w", err)
 	}
 	found, err := repo.Verify(ctx, r.repository)
 	if err != nil {

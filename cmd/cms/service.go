@@ -305,8 +305,16 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 	case err != nil:
 		return nil, nil, err
 	}
+	objects, err := objectsOf(c, r.Branch())
+	if err == nil && !readOnly {
+		err = objects.Clean()
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, r.Close())
+	}
 	s, err := site.New(site.Options{
 		Repo:        r,
+		Objects:     objects,
 		Policy:      p.policy,
 		Collections: p.collections,
 		Media:       mediaOf(c),

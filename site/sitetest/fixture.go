@@ -16,6 +16,7 @@ import (
 	"cms/advice"
 	"cms/auth"
 	"cms/content"
+	"cms/lfs"
 	"cms/repo"
 	"cms/repo/repotest"
 	"cms/site"
@@ -29,6 +30,7 @@ type Options struct {
 	Media       site.MediaOptions // the folder is img if it has none
 	Language    string
 	Repo        repo.Options // without path, branch, committer and collections
+	LFS         *lfs.Options // without path; nil: what Git LFS keeps is neither served nor stored
 }
 
 // Fixture is a site on a real repository, which is checked with git fsck at the end of
@@ -78,6 +80,12 @@ func New(t testing.TB, o Options) *Fixture {
 		}
 	})
 	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, AdviceOff: o.AdviceOff, Media: o.Media, Language: o.Language}
+	if o.LFS != nil {
+		o.LFS.Path = f.Git
+		if f.options.Objects, err = lfs.NewObjects(*o.LFS); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f.Site = f.Fresh()
 	return f
 }
