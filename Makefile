@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint deployed fuzz bench soak chaos sync browser microbench screenshots release check
+.PHONY: build test race lint deployed fuzz bench soak chaos sync replicas browser microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -68,6 +68,10 @@ sync:
 # Everything that editors do with the pages, in Chromium, in both languages: half an hour.
 browser:
 	CMS_BROWSER=all go test ./cmd/cms ./editor -run 'InBrowser|Tasks|Live|Attacks|PagesAreLight|Typing|Dragged|Passkey' -timeout 90m
+
+# Three services on one Git host and one PostgreSQL, killed in turn, for a minute.
+replicas:
+	CMS_REPLICA_TIME=1m .ci/postgres run go test ./cmd/cms -count=1 -v -run '^TestReplicas$$'
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

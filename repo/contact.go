@@ -68,6 +68,15 @@ func (c *contact) pushEnded(err error) (before error) {
 	return before
 }
 
+// unreached says whether the last push failed, and not because of what was pushed: then
+// nothing may be left to push once the remote is there again.
+func (c *contact) unreached() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	refused := (*refusal)(nil)
+	return c.pushErr != nil && (!errors.As(c.pushErr, &refused) || !refused.content)
+}
+
 // err is what keeps updates from being done until the remote was reached.
 func (c *contact) err() error {
 	c.mu.Lock()

@@ -94,6 +94,9 @@ func TestNoWriteBeforeContact(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Remote = &Remote{URL: bare}
 	r := start(t, o)
+	if r.Ready() == nil {
+		t.Error("ready at the start, before contact")
+	}
 	write := func() error {
 		_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
 			_, err := tx.Put("consultations", slug(t, "bus"), document("Le bus"))

@@ -244,15 +244,20 @@ type refUpdate struct {
 	rewritten bool // the remote took commits away that the branch has
 	known     Hash // the remote's tip as it was before; zero when it is not known
 
-	before func() error // brings what to leads to, once the branch is found at from; nil where it is there
-	done   chan error
+	landing bool         // it is a push, which the remote has to take where updates are for it
+	before  func() error // brings what to leads to, once the branch is found at from; nil where it is there
+	done    chan error
 }
 
 // requestUpdate has the writer do a refUpdate.
 func (r *Repo) requestUpdate(ctx context.Context, a *refUpdate) error {
 	a.done = make(chan error, 1)
+	to := r.refUpdates
+	if a.landing {
+		to = r.landings
+	}
 	select {
-	case r.refUpdates <- a:
+	case to <- a:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.stopped:

@@ -246,7 +246,7 @@ func (g *group) persist(ctx context.Context, deadline time.Time) error {
 		g.repo.dirty = true
 		return fmt.Errorf("%w: the remote has it: %w", ErrSent, err)
 	}
-	g.sent()
+	g.repo.sent(g.commit)
 	return nil
 }
 

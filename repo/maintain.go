@@ -125,5 +125,5 @@ func (r *Repo) Ready() error {
 	if err := r.writeErr.Load(); err != nil {
 		return *err
 	}
-	return nil
+	return r.contact.err() // which the writer has not looked for at first
 }

@@ -51,7 +51,7 @@ func (r *Repo) KeepPushed(ctx context.Context) error {
 			case <-view.superseded:
 				changed = true
 			case <-r.pushWake:
-				changed = r.ahead() > 0 || r.remote.PushConflicts
+				changed = r.ahead() > 0 || r.remote.PushConflicts || r.contact.unreached()
 			case <-ctx.Done():
 				return nil
 			}

@@ -269,7 +269,8 @@ type RefChange struct {
 }
 
 // Land takes the push in and makes the references what it says: the branch by the writer, by
-// whom it goes forward only, and others by Git's own protocol. Either all of them are
+// whom it goes forward only, and others by Git's own protocol. Where updates are done when
+// the remote has them, so is the branch, with the errors of Update. Either all of them are
 // changed or none, unless the storage fails in the midst of it. The error is ErrNotForward
 // where one is not at Old.
 func (q *Quarantine) Land(ctx context.Context, changes []RefChange) (err error) {
@@ -305,7 +306,7 @@ func (q *Quarantine) Land(ctx context.Context, changes []RefChange) (err error) 
 	if main == nil {
 		err = q.place()
 	} else {
-		err = r.requestUpdate(ctx, &refUpdate{from: main.Old, to: main.New, before: q.place})
+		err = r.requestUpdate(ctx, &refUpdate{from: main.Old, to: main.New, before: q.place, landing: true})
 	}
 	for err == nil && len(locks) > 0 {
 		l := locks[0]
@@ -324,7 +325,7 @@ func (q *Quarantine) Land(ctx context.Context, changes []RefChange) (err error) 
 		}
 		err = l.move()
 	}
-	if err != nil && !errors.Is(err, errMoved) && !errors.Is(err, fs.ErrExist) {
+	if err != nil && !errors.Is(err, errMoved) && !errors.Is(err, fs.ErrExist) && !ofRemote(err) {
 		err = storageError(err)
 	}
 	return errors.Join(err, q.keepFiles.release())

@@ -33,6 +33,10 @@ type Remote struct {
 	// Sync, with Push, has an update be done only when the remote has it, too, and before
 	// anybody sees it here.
 	Sync bool
+	// Turn, with Sync, has the services that push to the remote do so one after the other,
+	// since of two at once one works in vain. It waits for the turn, in the order in which
+	// they ask, and says whether others had theirs meanwhile. Nil where there is one service.
+	Turn func(context.Context) (release func(), others bool, err error)
 	// Linear, with Push, has no merge commits: where the remote went on, what was written
 	// here is made again upon its tip.
 	Linear bool

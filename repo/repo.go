@@ -114,6 +114,7 @@ type Repo struct {
 	pushWake      chan struct{}           // holds one when the remote can be reached again
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
+	landings      chan *refUpdate         // likewise by pushes, which may themselves wait for a fetch
 	looks         looks                   // for commits that somebody waits for
 	unknownUntil  atomic.Int64            // until when, in Unix nanoseconds, a push without an answer may still land at the remote
 	asides        asides                  // what was set aside and is not resolved
@@ -332,6 +333,8 @@ func (r *Repo) Run(ctx context.Context) error {
 			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))
 		case a := <-r.refUpdates:
 			a.done <- r.updateRef(writing, a)
+		case a := <-r.landings:
+			a.done <- r.land(writing, a)
 		case found := <-readings:
 			r.saveParsed(found)
 		case err := <-renewed:
@@ -387,6 +390,10 @@ func (r *Repo) gather() {
 // commitNext commits what waits, as a group.
 func (r *Repo) commitNext(ctx context.Context) {
 	began := time.Now()
+	if r.queue.size() == 0 { // those that it was woken for were in the last group
+		return
+	}
+	defer r.takeTurn(ctx)()
 	group := r.queue.pop(groupLimit)
 	tip := r.View().commit
 	r.commit(ctx, group)

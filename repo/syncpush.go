@@ -109,7 +109,8 @@ func (r *Repo) inStep(ctx context.Context) error {
 	if rest := time.Until(r.restUntil); rest > 0 {
 		return &RemoteError{Retry: rest, Err: errors.New("it is left alone for a while")}
 	}
-	if tip := r.View().commit; tip == r.remoteAt && tip == r.contact.followed() {
+	if tip := r.View().commit; !r.remoteAt.IsZero() && tip == r.contact.followed() {
+		r.remoteAt = tip // a fetch may have found it there
 		return nil
 	}
 	err := r.serving(ctx, func(ctx context.Context) error {
@@ -145,6 +146,28 @@ func (r *Repo) serving(ctx context.Context, do func(context.Context) error) erro
 	}
 }
 
+// takeTurn waits until it is this process's turn to push, and gives what ends that. What
+// came to wait meanwhile is in the same group. Where the turn does not come in time there
+// is a push nevertheless: it is the remote that decides between two.
+func (r *Repo) takeTurn(ctx context.Context) (release func()) {
+	if !r.remote.syncs() || r.remote.Turn == nil || r.contact.err() != nil || time.Now().Before(r.restUntil) {
+		return func() {}
+	}
+	var others bool
+	err := r.serving(ctx, func(ctx context.Context) (err error) {
+		release, others, err = r.remote.Turn(ctx)
+		return err
+	})
+	if err != nil {
+		r.log.Warn("the turn to push does not come", "error", err)
+		return func() {}
+	}
+	if others {
+		r.remoteAt = Hash{} // to be asked
+	}
+	return release
+}
+
 // leaveAlone is the error of a remote that takes nothing, which is not asked again before
 // it says, and not at once.
 func (r *Repo) leaveAlone(err error) error {
@@ -170,6 +193,7 @@ func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) 
 // itself can be written all the same.
 func (r *Repo) failRemote(requests []*request, outcomes []outcome, err error) {
 	r.log.Warn("edits wait for the Git host in vain", "updates", len(requests), "error", err)
+	r.contact.pushEnded(err)
 	for i, q := range requests {
 		switch unsure := errors.Is(err, ErrUnsure); {
 		case outcomes != nil && outcomes[i].err != nil:
@@ -201,8 +225,25 @@ func (r *Repo) dropRepeated(ctx context.Context, since Hash, requests []*request
 // send pushes the group, whose objects are in place, upon what the remote has. After an
 // error the remote has not got it, but after ErrSent, when it may have.
 func (g *group) send(ctx context.Context) error {
-	r := g.repo
-	if r.remoteAt != g.base.commit {
+	err := g.repo.sendUpon(ctx, g.base.commit, g.commit, func() (*pack, error) {
+		pack, err := g.packed()
+		if err == nil {
+			for _, q := range g.requests {
+				q.beginSending()
+			}
+		}
+		return pack, err
+	})
+	if refused := (*refusal)(nil); errors.As(err, &refused) && refused.content {
+		return &RemoteError{Refused: true, Err: fmt.Errorf("push commits %s up to %s: %w", g.commits[0].hash, g.commit, err)}
+	}
+	return err
+}
+
+// sendUpon pushes a pack that leads from where the remote is to a commit. What the remote
+// refuses because of content is a refusal, what it does not take otherwise a RemoteError.
+func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack, error)) error {
+	if r.remoteAt != from {
 		return errUnpushed
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
@@ -212,25 +253,102 @@ func (g *group) send(ctx context.Context) error {
 		return r.leaveAlone(err)
 	}
 	defer session.close()
-	if session.tip(r.branch.name) != g.base.commit {
+	if session.tip(r.branch.name) != from {
 		return errMovedThere
 	}
-	pack, err := g.packed()
+	pack, err := packed()
 	if err != nil {
 		return err
 	}
-	for _, q := range g.requests {
-		q.beginSending()
+	err = session.push(ctx, r.branch.name, from, to, bytes.NewReader(pack.buf.Bytes()))
+	if refused := (*refusal)(nil); errors.As(err, &refused) && !refused.content {
+		return r.leaveAlone(err)
 	}
-	err = session.push(ctx, r.branch.name, g.base.commit, g.commit, bytes.NewReader(pack.buf.Bytes()))
-	var refused *refusal
-	switch {
-	case !errors.As(err, &refused):
+	return err
+}
+
+// land has the branch go on to what a push brings: where updates are done when the remote
+// has them, once it has that. The errors are those of Update, and errMoved, after which the
+// branch has what others have pushed there.
+func (r *Repo) land(ctx context.Context, a *refUpdate) error {
+	if !r.remote.syncs() {
+		return r.updateRef(ctx, a)
+	}
+	defer r.takeTurn(ctx)()
+	err := r.landThere(ctx, a)
+	if err != nil && !errors.Is(err, errMoved) {
+		r.log.Warn("a push waits for the Git host in vain", "error", err)
+		r.contact.pushEnded(err)
+	}
+	return err
+}
+
+// landThere is land by who has the turn to push.
+func (r *Repo) landThere(ctx context.Context, a *refUpdate) error {
+	if err := r.inStep(ctx); err != nil {
 		return err
-	case refused.content:
-		return &RemoteError{Refused: true, Err: fmt.Errorf("push commits %s up to %s: %w", g.commits[0].hash, g.commit, err)}
 	}
-	return r.leaveAlone(err)
+	s := r.View()
+	if s.commit != a.from {
+		return errMoved
+	}
+	if err := a.before(); err != nil {
+		return err
+	}
+	coming, err := r.prepareIncoming(ctx, s, a.to, nil, nil)
+	if err != nil {
+		return err
+	}
+	h, err := r.branch.acquire(s.commit, a.to, time.Now().Add(lockTimeout))
+	if err != nil {
+		return err
+	}
+	if err = h.sync(); err == nil {
+		err = r.sendUpon(ctx, s.commit, a.to, func() (*pack, error) { return r.packLanding(ctx, coming.extension) })
+	}
+	if err != nil {
+		err = errors.Join(err, h.drop())
+	} else if err = h.move(); err != nil {
+		r.dirty = true
+		err = fmt.Errorf("%w: the remote has it: %w", ErrSent, err)
+	}
+	refused := (*refusal)(nil)
+	switch {
+	case err == nil:
+		r.applyIncoming(coming)
+		r.sent(a.to)
+		return nil
+	case errors.Is(err, errMovedThere), errors.Is(err, errUnpushed):
+		r.remoteAt = Hash{}
+		if err := r.inStep(ctx); err != nil { // so that the pusher gets here what is there
+			return err
+		}
+		return errMoved
+	case errors.Is(err, ErrSent):
+		r.remoteAt = Hash{}
+		r.unknownUntil.Store(time.Now().Add(pushTimeout).UnixNano())
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	case errors.As(err, &refused) && refused.content:
+		return &RemoteError{Refused: true, Err: fmt.Errorf("push commits up to %s: %w", a.to, err)}
+	}
+	return err
+}
+
+// packLanding is the pack of all that the branch gets.
+func (r *Repo) packLanding(ctx context.Context, e *extension) (*pack, error) {
+	own := r.store.withOwnCache()
+	defer own.Close()
+	o := &objectWalk{store: own, pack: newPack(), seen: make(map[Hash]bool)}
+	for _, c := range e.added {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if _, err := o.commit(c.hash); err != nil {
+			return nil, storageError(err)
+		}
+	}
+	o.pack.finish()
+	return o.pack, nil
 }
 
 // packed is the pack of all that the group made: that of the writer, unless there are
@@ -252,11 +370,11 @@ func (g *group) packed() (*pack, error) {
 	return o.pack, nil
 }
 
-// sent notes that the remote has the group, and the branch too.
-func (g *group) sent() {
-	r := g.repo
-	r.remoteAt = g.commit
-	if err := r.setFollowed(g.commit); err != nil {
+// sent notes that the remote has a commit, and the branch too.
+func (r *Repo) sent(commit Hash) {
+	r.remoteAt = commit
+	r.contact.pushEnded(nil)
+	if err := r.setFollowed(commit); err != nil {
 		r.log.Warn("where the remote is cannot be noted before the next contact", "error", err)
 	}
 }

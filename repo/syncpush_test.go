@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -341,4 +342,67 @@ func TestSyncLate(t *testing.T) {
 		}
 	}
 	fsck(t, bare)
+}
+
+// TestSyncTurn: who pushes does so in its turn, with all that came to wait meanwhile, upon
+// what others pushed in theirs; and also where turns cannot be had.
+func TestSyncTurn(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	h := serveHost(t, bare)
+	type answer struct {
+		others bool
+		err    error
+	}
+	asked, answers := make(chan struct{}), make(chan answer)
+	var held atomic.Int32
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", Turn: func(context.Context) (func(), bool, error) {
+		asked <- struct{}{}
+		a := <-answers
+		if a.err != nil {
+			return nil, false, a.err
+		}
+		held.Add(1)
+		return func() { held.Add(-1) }, a.others, nil
+	}})
+	var writers sync.WaitGroup
+	write := func(name string) {
+		writers.Go(func() {
+			if _, err := tryPut(t.Context(), t, r, Meta{}, name, "Texte"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	write("un")
+	<-asked
+	write("deux")
+	comes(t, "those who wait", func() bool { return r.queue.size() == 2 })
+	theirs := pushed(t, work, "_consultations/trois.md", "---\ntitle: Trois\n---\n")
+	if err := r.Fetch(t.Context()); err != nil || r.View().Commit().String() != theirs {
+		t.Errorf("a fetch while the turn is waited for: %v, the view is at %s", err, r.View().Commit())
+	}
+	theirs = pushed(t, work, "_consultations/quatre.md", "---\ntitle: Quatre\n---\n")
+	gate := h.hold()
+	answers <- answer{others: true}
+	comes(t, "the push", func() bool { return h.posts.Load() == 1 })
+	if got := held.Load(); got != 1 {
+		t.Errorf("%d turns during a push, want 1", got)
+	}
+	close(gate)
+	writers.Wait()
+	if posts, gets := h.posts.Load(), h.gets.Load(); posts != 1 || gets != 1 {
+		t.Errorf("%d pushes in %d contacts, want one for both edits", posts, gets)
+	}
+	if got := strings.TrimSpace(git(t, bare, "rev-parse", "main~2")); got != theirs || onHost(t, bare) != r.View().Commit().String() {
+		t.Errorf("the edits are upon %s, want %s", got, theirs)
+	}
+
+	write("cinq")
+	<-asked
+	comes(t, "the end of the turn", func() bool { return held.Load() == 0 })
+	answers <- answer{err: errors.New("no database")}
+	writers.Wait()
+	if onHost(t, bare) != r.View().Commit().String() {
+		t.Errorf("without a turn the host is at %s, want %s", onHost(t, bare), r.View().Commit())
+	}
 }

@@ -33,6 +33,25 @@ func (db *DB) TryLock(ctx context.Context, name string) (*Lock, error) {
 	return &Lock{conn}, nil
 }
 
+// Lock takes the lock called name once no other service has it: those who wait get it in
+// the order in which they came. It says whether another one had it. On SQLite nobody does.
+func (db *DB) Lock(ctx context.Context, name string) (l *Lock, waited bool, err error) {
+	l, err = db.TryLock(ctx, name)
+	if l != nil || err != nil {
+		return l, false, err
+	}
+	conn, err := db.sql.Conn(ctx)
+	if err == nil {
+		if _, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock(hashtextextended($1, $2))`, name, migrateLock); err != nil {
+			conn.Close()
+		}
+	}
+	if err != nil {
+		return nil, true, fmt.Errorf("wait for lock %s: %w", name, err)
+	}
+	return &Lock{conn}, true, nil
+}
+
 // Check says why the lock may be lost, or nil.
 func (l *Lock) Check(ctx context.Context) error {
 	if l.conn == nil {

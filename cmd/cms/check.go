@@ -135,7 +135,7 @@ func (p *program) check(ctx context.Context, c *config.Config, worktree string) 
 		}
 		c.Repository.Path, c.Repository.Branch = at, ""
 	}
-	s, r, err := openSite(ctx, c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), true, nil)
+	s, r, err := openSite(ctx, c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), nil, true, nil)
 	if err != nil {
 		return nil, err
 	}

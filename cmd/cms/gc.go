@@ -33,7 +33,7 @@ func (p *program) gcCommand() *cobra.Command {
 			if _, err := os.Stat(filepath.Join(c.Repository.Path, "HEAD")); err != nil {
 				return fmt.Errorf("no repository to compact: %w", err)
 			}
-			_, r, err := openSite(cmd.Context(), c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), false, nil)
+			_, r, err := openSite(cmd.Context(), c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), nil, false, nil)
 			if errors.Is(err, repo.ErrInUse) {
 				return fmt.Errorf("%w; stop the service first", err)
 			} else if err != nil {

@@ -21,6 +21,28 @@ type gitHost struct {
 	bare string
 
 	down atomic.Bool // it answers nobody
+	cut  atomic.Bool // it takes pushes, and its answers to them are lost
+	lost atomic.Bool // pushes are lost on their way to it
+}
+
+// hook has the host run a script on each push, before it takes anything.
+func (h *gitHost) hook(t *testing.T, script string) {
+	t.Helper()
+	name := filepath.Join(h.bare, "hooks", "pre-receive")
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unhook ends that.
+func (h *gitHost) unhook(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(h.bare, "hooks", "pre-receive")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // newGitHost serves a site of some consultations.
@@ -36,6 +58,15 @@ func newGitHost(t *testing.T, entries int) *gitHost {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		push := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack")
+		if push && h.lost.Load() {
+			_, _ = io.Copy(io.Discard, r.Body)
+			panic(http.ErrAbortHandler)
+		}
+		if push && h.cut.Load() {
+			backend.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
 		}
 		backend.ServeHTTP(w, r)
@@ -128,4 +159,18 @@ func (p *process) send(method, path, body string, headers ...string) (*http.Resp
 		p.Fatal(err)
 	}
 	return res, string(said)
+}
+
+// sees waits until the process answers from a commit.
+func (p *process) sees(commit string) {
+	p.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		res, said := p.send("GET", "/v1/collections", "", "Cms-Commit", commit)
+		switch {
+		case res.StatusCode == http.StatusOK:
+			return
+		case res.StatusCode != http.StatusServiceUnavailable || time.Now().After(deadline):
+			p.Fatalf("from commit %s: got %s\n%s", commit, res.Status, said)
+		}
+	}
 }

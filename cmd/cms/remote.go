@@ -30,6 +30,19 @@ func pushesAlone(ctx context.Context, db *state.DB, c *config.Config) (*state.Lo
 	return lock, err
 }
 
+// turn is how services on one database take turns to push.
+type turn = func(context.Context) (release func(), others bool, err error)
+
+func turnOf(db *state.DB) turn {
+	return func(ctx context.Context) (func(), bool, error) {
+		lock, others, err := db.Lock(ctx, "turn to push")
+		if err != nil {
+			return nil, others, err
+		}
+		return lock.Release, others, nil
+	}
+}
+
 // tellPush says at the start what it means that nothing is pushed.
 func tellPush(c *config.Config, log *slog.Logger) {
 	if m := c.Repository.Remote; m != nil && !m.Pushes() {
@@ -60,6 +73,9 @@ func (s *service) warnings() []web.Warning {
 	if r.PushErr != nil && r.Unpushed > 0 {
 		list = append(list, web.Warning{Code: "unpushed", Detail: say.New("Commits that are not pushed to the Git host yet: %d, the first of them for %s. The log says why.",
 			r.Unpushed, time.Since(r.Oldest).Round(time.Second).String())})
+	}
+	if r.PushErr != nil && r.Unpushed == 0 { // with push: sync
+		list = append(list, web.Warning{Code: "push_failing", Detail: say.New("The Git host has not taken the last edits. The log says why.")})
 	}
 	return list
 }

@@ -131,7 +131,7 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		return nil, err
 	}
 	tellPush(c, log)
-	if s.site, s.repo, err = openSite(ctx, c, p, log, false, &f.progress); err != nil {
+	if s.site, s.repo, err = openSite(ctx, c, p, log, turnOf(s.state), false, &f.progress); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -293,9 +293,12 @@ func fetchInterval(c *config.Config) time.Duration {
 }
 
 // openSite opens the repository and the site on it, and tells how far that has come.
-func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, readOnly bool, progress *repo.Progress) (*site.Site, *repo.Repo, error) {
+func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger, turn turn, readOnly bool, progress *repo.Progress) (*site.Site, *repo.Repo, error) {
 	o := repoOptions(c, p, log)
 	o.ReadOnly, o.Progress = readOnly, progress
+	if o.Remote != nil {
+		o.Remote.Turn = turn
+	}
 	r, err := repo.Open(ctx, o)
 	switch {
 	case errors.Is(err, repo.ErrGone):
