@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint deployed fuzz bench soak chaos sync replicas browser microbench screenshots release check
+.PHONY: build test race lint deployed fuzz bench soak chaos sync host replicas browser microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -72,6 +72,12 @@ browser:
 # Three services on one Git host and one PostgreSQL, killed in turn, for a minute.
 replicas:
 	CMS_REPLICA_TIME=1m .ci/postgres run go test ./cmd/cms -count=1 -v -run '^TestReplicas$$'
+
+# What the service bears as a Git host: a clone of 300 MB, and eight who push beside eight
+# who edit.
+host:
+	CMS_CLONE_MB=300 go test ./cmd/cms -count=1 -v -run CloneOfLargeRepository
+	CMS_PUSHERS=8 go test ./githttp -count=1 -run 'Together$$'
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -285,7 +285,7 @@ func (m *Remote) download(ctx context.Context, p Pointer) (io.ReadCloser, error)
 	if !ok {
 		return nil, ErrMissing
 	}
-	res, err := do(ctx, http.MethodGet, at, found[0], action, nil, 0, "")
+	res, err := do(ctx, http.MethodGet, at, found[0], action, nil, 0, "") //nolint:bodyclose // whoever reads it closes it
 	if err != nil {
 		return nil, err
 	}

@@ -246,7 +246,7 @@ func (m *syncModel) inStep() {
 func (m *syncModel) set(w syncWrite) {
 	m.t.Helper()
 	if err := m.trySet(w); err != nil {
-		m.t.Fatal(err)
+		m.t.Fatalf("edit number %d, of %s: %v", len(m.writes), w.entry, err)
 	}
 }
 
@@ -289,18 +289,18 @@ func (m *syncModel) settle() {
 	m.t.Helper()
 	m.outage(false)
 	if err := m.r.Fetch(m.t.Context()); err != nil {
-		m.t.Fatal(err)
+		m.t.Fatalf("fetch after %d edits: %v", len(m.writes), err)
 	}
 	inStep(m.t, m.r, m.bare)
 	aside := make(map[string][]string) // the texts, by entry
 	list, err := m.r.Conflicts(m.t.Context())
 	if err != nil {
-		m.t.Fatal(err)
+		m.t.Fatalf("conflicts after %d edits: %v", len(m.writes), err)
 	}
 	for _, c := range list {
 		src, err := m.r.Blob(m.t.Context(), c.Ours)
 		if err != nil {
-			m.t.Fatal(err)
+			m.t.Fatalf("what was set aside of %s: %v", c.Slug, err)
 		}
 		aside[c.Slug.String()] = append(aside[c.Slug.String()], string(src))
 	}

@@ -338,6 +338,10 @@ func openSite(ctx context.Context, c *config.Config, p *parts, log *slog.Logger,
 func noRepository(c *config.Config) error {
 	at := c.Repository.Path
 	detail := "there is no repository at " + at
+	if c.Repository.Remote != nil {
+		detail += " yet: the first start of cms serve clones repository.remote to there"
+		return config.Report([]config.Problem{c.Problem(detail, "repository", "path")})
+	}
 	if other := besides(at); other != "" {
 		detail += "; did you mean " + other + "?"
 	} else {
