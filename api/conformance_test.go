@@ -28,6 +28,8 @@ import (
 	"cms/api/hooks"
 	"cms/auth"
 	"cms/content"
+	"cms/web"
+	"cms/web/once"
 	"cms/webhooks"
 	"cms/webhooks/inbound"
 )
@@ -45,6 +47,37 @@ func TestDocument(t *testing.T) {
 	}
 	if ok, errs := newConformance(t, document).validator.ValidateDocument(); !ok {
 		t.Errorf("got %v", errs)
+	}
+}
+
+// TestDocumentTellsOfCommits: what reads or writes content takes Cms-Commit, and what writes it
+// answers with one.
+func TestDocumentTellsOfCommits(t *testing.T) {
+	t.Parallel()
+	s, _ := newLoginServer(t, "http://127.0.0.1:8080")
+	c := newConformance(t, s.do(request{method: "GET", path: "/openapi.json", token: "-"}).body)
+	about, others := 0, 0
+	for id, op := range c.operations {
+		takes := slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.Name == web.CommitHeader })
+		is := regexp.MustCompile(`^/v1/(collections|batch|search|media|media-move|media-references|conflicts|changes|events)(/|$)`).MatchString(op.path)
+		if takes != is {
+			t.Errorf("%s %s takes Cms-Commit: %t, want %t", op.method, op.path, takes, is)
+		}
+		if !is {
+			others++
+			continue
+		}
+		about++
+		writes := slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.Name == once.Header })
+		for status, r := range op.Responses {
+			well := strings.HasPrefix(status, "2")
+			if _, tells := r.Headers[web.CommitHeader]; writes && well && !tells || tells && (!well || op.method == "GET") {
+				t.Errorf("%s answers %s with Cms-Commit: %t", id, status, tells)
+			}
+		}
+	}
+	if about < 20 || others == 0 {
+		t.Errorf("%d operations are about content, %d are not", about, others)
 	}
 }
 

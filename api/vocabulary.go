@@ -59,7 +59,7 @@ func described(version string, floor *web.Floor) openapi.Options {
 			In: "header", Name: web.CommitHeader, Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f]{40}$"},
 			Description: "The Cms-Commit that a write was answered with: waits a second at most until this replica has that commit, or is 503, behind. Any operation takes it.",
 		}},
-		KnownBy:   []string{"Collections", "Entries", "Search", "Media"},
+		KnownBy:   []string{"Collections", "Entries", "Search", "Media", "Changes"},
 		Written:   web.CommitHeader,
 		KeyHeader: once.Header,
 		Vocabularies: []openapi.Vocabulary{
