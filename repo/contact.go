@@ -57,15 +57,21 @@ func (c *contact) setFollowed(tip Hash) {
 	c.has = tip
 }
 
-// pushEnded notes what came of a push, and gives the error of the one before.
-func (c *contact) pushEnded(err error) (before error) {
+// pushEnded notes what came of a push.
+func (c *contact) pushEnded(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before, c.pushErr = c.pushErr, err
+	c.pushErr = err
 	if err == nil {
 		c.pushed = time.Now()
 	}
-	return before
+}
+
+// pushFailed says whether the last push did.
+func (c *contact) pushFailed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pushErr != nil
 }
 
 // unreached says whether the last push failed, and not because of what was pushed: then

@@ -36,11 +36,12 @@ func (r *Repo) KeepPushed(ctx context.Context) error {
 			return nil
 		}
 		wait, wake := pushInterval-time.Since(began), (<-chan struct{})(nil)
-		if before := r.contact.pushEnded(err); err != nil {
+		again := r.contact.pushFailed()
+		if r.contact.pushEnded(err); err != nil {
 			wait, wake = r.pushPause(err, pause), r.pushWakeAfter(err)
 			pause = min(2*pause, maxPushPause)
 			r.tellUnpushed(ctx, err, wait)
-		} else if pause = minPushPause; before != nil {
+		} else if pause = minPushPause; again {
 			r.log.Info("the branch is pushed again", "commit", view.commit.String())
 		}
 		if !restBeforePush(ctx, wait, wake) {
