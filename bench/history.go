@@ -23,17 +23,7 @@ func (b *bench) histories(ctx context.Context) error {
 	if _, err := makeSite(ctx, repository, s); err != nil {
 		return err
 	}
-	err := stream(ctx, repository, func(w *bufio.Writer) error {
-		from := "from refs/heads/main^0\n"
-		for k := range b.plan.history {
-			i := k * 7919 % s.entries
-			f := file(i, k+1)
-			fmt.Fprintf(w, "commit refs/heads/main\ncommitter Ada <ada@example.org> %d +0000\ndata 4\nEdit%sM 100644 inline %s\ndata %d\n%s\n", 1700000001+k, from, s.path(i), len(f), f)
-			from = ""
-		}
-		return nil
-	})
-	if err != nil {
+	if err := b.lengthen(ctx, repository, s); err != nil {
 		return err
 	}
 
@@ -88,4 +78,18 @@ func (b *bench) histories(ctx context.Context) error {
 	b.printf("| **cms**, GET history | %.2f ms | %.2f ms |\n", o.median.Seconds()*1000, o.p99.Seconds()*1000)
 	b.printf("\nStart to ready: %.2f s from nothing, which includes the index of the history, %.2f s with the saved index; `git log --name-only` alone takes %.2f s.\n", cold.Seconds(), warm.Seconds(), names.Seconds())
 	return nil
+}
+
+// lengthen adds the commits of a long history to a site.
+func (b *bench) lengthen(ctx context.Context, repository string, s shape) error {
+	return stream(ctx, repository, func(w *bufio.Writer) error {
+		from := "from refs/heads/main^0\n"
+		for k := range b.plan.history {
+			i := k * 7919 % s.entries
+			f := file(i, k+1)
+			fmt.Fprintf(w, "commit refs/heads/main\ncommitter Ada <ada@example.org> %d +0000\ndata 4\nEdit%sM 100644 inline %s\ndata %d\n%s\n", 1700000001+k, from, s.path(i), len(f), f)
+			from = ""
+		}
+		return nil
+	})
 }

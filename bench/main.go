@@ -169,7 +169,7 @@ func (b *bench) sections() []section {
 	return []section{
 		{"edits", b.edits}, {"history", b.histories}, {"long", b.long}, {"fresh", b.fresh}, {"reads", b.reads}, {"lists", b.lists},
 		{"pages", b.pages}, {"typing", b.typing},
-		{"pushes", b.pushes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"attacks", b.attacks}, {"million", b.million},
+		{"pushes", b.pushes}, {"remote", b.remotes}, {"hooks", b.hooks}, {"deliveries", b.deliveries}, {"attacks", b.attacks}, {"million", b.million},
 	}
 }
 
