@@ -141,9 +141,9 @@ func (m *syncModel) step() {
 			}
 		})
 	case n < 16:
-		m.inTouch(m.r.push)
+		m.inTouch("push", m.r.push)
 	case n < 18:
-		m.inTouch(m.r.Fetch)
+		m.inTouch("fetch", m.r.Fetch)
 	case n < 19:
 		m.outage(!m.down)
 	default:
@@ -153,10 +153,10 @@ func (m *syncModel) step() {
 }
 
 // inTouch has this side meet the host, which is there or not.
-func (m *syncModel) inTouch(meet func(context.Context) error) {
+func (m *syncModel) inTouch(how string, meet func(context.Context) error) {
 	m.t.Helper()
 	if err := meet(m.t.Context()); err != nil && !m.down { // down, there may be nothing to ask for
-		m.t.Error(err)
+		m.t.Errorf("%s: %v", how, err)
 	}
 }
 
