@@ -276,7 +276,7 @@ func (r *Repo) land(ctx context.Context, a *refUpdate) error {
 	}
 	defer r.takeTurn(ctx)()
 	err := r.landThere(ctx, a)
-	if err != nil && !errors.Is(err, errMoved) {
+	if ofRemote(err) { // what is refused here says nothing of the host
 		r.log.Warn("a push waits for the Git host in vain", "error", err)
 		r.contact.pushEnded(err)
 	}

@@ -344,6 +344,23 @@ func TestSyncLate(t *testing.T) {
 	fsck(t, bare)
 }
 
+// TestSyncRefusedHere: a push that is not taken here says nothing of the host.
+func TestSyncRefusedHere(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	put(t, r, "consultations", "bus", "Le bus")
+	refused := errors.New("nothing of it can be placed")
+	err := r.requestUpdate(t.Context(), &refUpdate{from: r.View().commit, to: Hash{1}, before: func() error { return refused }, landing: true})
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v, want %v", err, refused)
+	}
+	if r.contact.pushFailed() {
+		t.Error("the host is said not to take pushes")
+	}
+}
+
 // TestSyncTurn: who pushes does so in its turn, with all that came to wait meanwhile, upon
 // what others pushed in theirs; and also where turns cannot be had.
 func TestSyncTurn(t *testing.T) {
