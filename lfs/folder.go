@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -26,8 +25,6 @@ const (
 
 // maxCached is how many objects the cache has at most.
 const maxCached = 100_000
-
-var hexHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // place is where an object of a hash is below a folder.
 func place(folder, hash string) string {

@@ -44,7 +44,7 @@ var (
 	// still reads.
 	versions  = []string{"https://git-lfs.github.com/spec/v1", "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"}
 	extension = regexp.MustCompile(`^ext-[0-9]-[0-9a-zA-Z_]+$`)
-	oid       = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	hexHash   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // ParsePointer reads a blob that may be a pointer. Like Git LFS it takes what is not
@@ -72,7 +72,8 @@ func ParsePointer(b []byte) (Pointer, bool) {
 		case "version":
 			ok = slices.Contains(versions, value)
 		case "oid":
-			p.OID, ok = value, oid.MatchString(value)
+			hash, named := strings.CutPrefix(value, hashName)
+			p.OID, ok = value, named && hexHash.MatchString(hash)
 		case "size":
 			var err error
 			p.Size, err = strconv.ParseInt(value, 10, 64)
