@@ -23,7 +23,7 @@ func (b *bench) histories(ctx context.Context) error {
 	if _, err := makeSite(ctx, repository, s); err != nil {
 		return err
 	}
-	if err := b.lengthen(ctx, repository, s); err != nil {
+	if err := lengthen(ctx, repository, s, b.plan.history); err != nil {
 		return err
 	}
 
@@ -80,11 +80,14 @@ func (b *bench) histories(ctx context.Context) error {
 	return nil
 }
 
-// lengthen adds the commits of a long history to a site.
-func (b *bench) lengthen(ctx context.Context, repository string, s shape) error {
+// lengthen adds so many commits to a site.
+func lengthen(ctx context.Context, repository string, s shape, commits int) error {
+	if commits == 0 {
+		return nil
+	}
 	return stream(ctx, repository, func(w *bufio.Writer) error {
 		from := "from refs/heads/main^0\n"
-		for k := range b.plan.history {
+		for k := range commits {
 			i := k * 7919 % s.entries
 			f := file(i, k+1)
 			fmt.Fprintf(w, "commit refs/heads/main\ncommitter Ada <ada@example.org> %d +0000\ndata 4\nEdit%sM 100644 inline %s\ndata %d\n%s\n", 1700000001+k, from, s.path(i), len(f), f)

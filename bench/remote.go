@@ -98,24 +98,35 @@ Beside it, git commit -q -a && git push -q, one after the other.
 	return b.onePush(ctx)
 }
 
-func (b *bench) atDistance(ctx context.Context, s shape, latency time.Duration) error {
-	work := filepath.Join(b.dir, fmt.Sprintf("remote-%d", latency.Milliseconds()))
-	bare := filepath.Join(work, "host.git")
+// hostOf serves a site with so many commits more at a Git host, and gives a clone of it.
+func (b *bench) hostOf(ctx context.Context, work string, s shape, commits int) (h *gitHost, tree string, err error) {
+	bare, tree := filepath.Join(work, "host.git"), filepath.Join(work, "tree")
 	if err := os.MkdirAll(work, 0o755); err != nil {
-		return err
+		return nil, "", err
 	}
 	if _, err := makeSite(ctx, bare, s); err != nil {
-		return err
+		return nil, "", err
 	}
-	h, err := serveHost(ctx, bare)
+	if err := lengthen(ctx, bare, s, commits); err != nil {
+		return nil, "", err
+	}
+	if h, err = serveHost(ctx, bare); err != nil {
+		return nil, "", err
+	}
+	if _, err := command(ctx, "", "git", "clone", "-q", h.url, tree); err != nil {
+		h.close()
+		return nil, "", err
+	}
+	return h, tree, nil
+}
+
+func (b *bench) atDistance(ctx context.Context, s shape, latency time.Duration) error {
+	work := filepath.Join(b.dir, fmt.Sprintf("remote-%d", latency.Milliseconds()))
+	h, tree, err := b.hostOf(ctx, work, s, 0)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	tree := filepath.Join(work, "tree")
-	if _, err := command(ctx, "", "git", "clone", "-q", h.url, tree); err != nil {
-		return err
-	}
 	h.latency.Store(int64(latency))
 	var took []time.Duration
 	start := time.Now()
@@ -169,28 +180,11 @@ func (b *bench) onePush(ctx context.Context) error {
 	const times = 20
 	s := shape{entries: 3500}
 	work := filepath.Join(b.dir, "remote-long")
-	bare := filepath.Join(work, "host.git")
-	if err := os.MkdirAll(work, 0o755); err != nil {
-		return err
-	}
-	if _, err := makeSite(ctx, bare, s); err != nil {
-		return err
-	}
-	if err := b.lengthen(ctx, bare, s); err != nil {
-		return err
-	}
-	h, err := serveHost(ctx, bare)
+	h, tree, err := b.hostOf(ctx, work, s, b.plan.history)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	tree := filepath.Join(work, "tree")
-	if _, err := command(ctx, "", "git", "clone", "-q", bare, tree); err != nil {
-		return err
-	}
-	if _, err := command(ctx, tree, "git", "remote", "set-url", "origin", h.url); err != nil {
-		return err
-	}
 	var plain, ours []time.Duration
 	for n := range times {
 		if err := commitAndPush(ctx, tree, s, n, &plain); err != nil {
