@@ -50,15 +50,7 @@ func TestFirstStartListensAtOnce(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = p.command("serve")
-	p.cmd.Stderr = &p.log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
-	})
+	p.start()
 	for until := time.Now().Add(time.Minute); ; {
 		res, err := http.Get(p.url + "/healthz")
 		if err == nil {

@@ -89,6 +89,16 @@ func (p *process) command(args ...string) *exec.Cmd {
 // ready.
 func (p *process) serve() {
 	p.Helper()
+	p.start()
+	if err := waitReady(p.addr); err != nil {
+		p.kill()
+		p.Fatalf("%v\n%s", err, p.log.String())
+	}
+}
+
+// start starts the process, which is not ready yet.
+func (p *process) start() {
+	p.Helper()
 	p.cmd = p.command("serve")
 	p.cmd.Stderr = &p.log
 	if err := p.cmd.Start(); err != nil {
@@ -99,10 +109,6 @@ func (p *process) serve() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	if err := waitReady(p.addr); err != nil {
-		p.kill()
-		p.Fatalf("%v\n%s", err, p.log.String())
-	}
 }
 
 // kill ends the process by SIGKILL, in the middle of whatever it does.

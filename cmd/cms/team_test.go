@@ -58,15 +58,7 @@ auth:
 	if err := errors.Join(w.Flush(), in.Close(), importing.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = p.command("serve")
-	p.cmd.Stderr = &p.log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
-	})
+	p.start()
 	const list = "/v1/collections/notes/entries?limit=1&sort=-ordre"
 	var res *http.Response
 	var body string
