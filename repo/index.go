@@ -192,7 +192,7 @@ func decodeSection(raw []byte) (body, rest []byte, ok bool) {
 	return raw[8 : 8+n], rest[sha1.Size:], bytes.Equal(sum[:], rest[:sha1.Size])
 }
 
-// decodeIndexFile reads a file of sections, and says how many there are. If those that
+// decodeIndexFile reads a file of sections, and says how many are not full. If those that
 // follow one are damaged, the history ends before them and has no journal. If the
 // first is damaged, or one tells what cannot be, that is an error.
 func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, err error) {
@@ -230,7 +230,18 @@ func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, 
 	if ok {
 		h.journal = &journal{from: h.commits.len()}
 	}
-	return h, at, len(bodies), nil
+	return h, at, partialSections(bodies), nil
+}
+
+// partialSections is how many sections, of which these are the bodies, are not full.
+func partialSections(bodies [][]byte) int {
+	n := 0
+	for _, body := range bodies {
+		if 8+len(body) < fullSection {
+			n++
+		}
+	}
+	return n
 }
 
 // decodeSections is the bodies of the sections of which raw is made, up to the first that
@@ -388,7 +399,7 @@ func (r *Repo) loadIndex() *recordIndex {
 		r.log.Warn("the index is cut short: what it lacks is read again", "file", indexFile, "commits", h.commits.len())
 	}
 	h.dropUnreachable()
-	r.history, r.indexed, r.sections, r.outdated = h, h.commits.len(), sections-len(file.data)/fullSection, at.outdated
+	r.history, r.indexed, r.sections, r.outdated = h, h.commits.len(), sections, at.outdated
 	return at
 }
 

@@ -204,3 +204,32 @@ func TestMemoryBudget(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestIndexIsKept: what a start found whole is not written anew by it, though all of its
+// sections be full, as those of a large one are.
+func TestIndexIsKept(t *testing.T) {
+	t.Parallel()
+	full := make([]byte, fullSection)
+	if n := partialSections([][]byte{full, {}, full[:fullSection-8], full[:fullSection-9]}); n != 2 {
+		t.Errorf("%d sections are not full, want 2", n)
+	}
+	dir := indexed(t)
+	r, err := Open(t.Context(), options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.sections = 0
+	stat := func() os.FileInfo {
+		at, err := os.Stat(filepath.Join(dir, indexFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	before := stat()
+	r.maintainIndex(t.Context())
+	if !os.SameFile(before, stat()) {
+		t.Error("the index was written anew")
+	}
+}

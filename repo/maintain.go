@@ -81,7 +81,7 @@ func (r *Repo) flushIndex(n, sections int) {
 // saveFirstIndex saves an index as soon as there is a commit, so that the next start
 // knows that there is a branch, however this one ends.
 func (r *Repo) saveFirstIndex() {
-	if r.firstSaved || r.sections > 0 || r.history.size() == 0 {
+	if r.firstSaved || r.history.journal != nil || r.history.size() == 0 {
 		return
 	}
 	r.firstSaved = true
