@@ -84,7 +84,7 @@ func (r *Repo) startRebuild(ctx context.Context) {
 // before, so that what is read can be added to it.
 func (r *Repo) mayWarm(ctx context.Context) bool {
 	if r.warming.Load() == nil {
-		r.warming.Store(&warming{over: make(chan struct{})})
+		r.warming.Store(newWarming())
 	}
 	lacking := r.history.journal == nil && r.history.size() > 0
 	switch now := time.Now(); {

@@ -105,6 +105,7 @@ type Repo struct {
 	view     atomic.Pointer[Snapshot]
 	running  atomic.Bool
 	writeErr atomic.Pointer[error] // what keeps updates from being done, as Run last found
+	started  chan struct{}         // closed when Run has begun
 	stopped  chan struct{}         // closed when Run has returned
 	inDoubt  atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
@@ -254,6 +255,10 @@ const (
 	maxPacks   = 20 * packLimit
 )
 
+// Started is closed when Run has begun. Whoever reads many entries waits for it, and
+// then for [Repo.AwaitWarm].
+func (r *Repo) Started() <-chan struct{} { return r.started }
+
 // Run is the writer. It returns nil after ctx has ended and what was queued then
 // is done; Update fails with ErrClosed from then on. It must be called once.
 func (r *Repo) Run(ctx context.Context) error {
@@ -265,6 +270,10 @@ func (r *Repo) Run(ctx context.Context) error {
 	}
 	defer close(r.stopped)
 	defer r.queue.close()
+	if r.warmDue { // which AwaitWarm knows before anybody reads
+		r.warming.Store(newWarming())
+	}
+	close(r.started)
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	writing := context.WithoutCancel(ctx) // what was taken is finished

@@ -24,6 +24,8 @@ type warming struct {
 	over        chan struct{} // closed at its end
 }
 
+func newWarming() *warming { return &warming{over: make(chan struct{})} }
+
 // A WarmingError says that the entries are being read for the first time, and how far
 // that has come.
 type WarmingError struct{ Done, Total int64 }
@@ -80,7 +82,7 @@ func (s *Snapshot) unread(collection string, most int) bool {
 func (r *Repo) warm(ctx context.Context) {
 	progress := r.warming.Load()
 	if progress == nil { // nobody waits
-		progress = &warming{over: make(chan struct{})}
+		progress = newWarming()
 	}
 	defer close(progress.over)
 	defer r.warming.Store(nil)

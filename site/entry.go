@@ -166,13 +166,20 @@ func unreadable(problems []content.Problem) bool {
 // yields those that have problems. Unlike the entries of a list they are
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
+	for _, c := range s.collections {
+		if err := s.repo.AwaitWarm(ctx, c.Name); err != nil {
+			return nil, 0, err
+		}
+	}
 	snap := s.repo.View()
 	var broken []*Entry
 	total := 0
 	for _, c := range s.collections {
 		for _, e := range snap.Entries(c.Name) {
-			if err := ctx.Err(); err != nil {
-				return nil, 0, err
+			if total%gateEntries == 0 {
+				if err := s.selections.gate.pass(ctx); err != nil {
+					return nil, 0, err
+				}
 			}
 			total++
 			shown, err := (&access{Collection: c, full: true}).view(e)

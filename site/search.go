@@ -85,7 +85,7 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, &Error{Code: Unavailable, Detail: say.New("The search index is still being built. Try again in a moment."), Err: err}
 	} else if err != nil {
-		return nil, err
+		return nil, firstReadError(err)
 	}
 	hits := &Hits{Items: []Hit{}, Total: total, Commit: commit}
 	found = found[min(start, len(found)):]
@@ -324,6 +324,8 @@ func highlights(q *search.Query, texts []search.Text, language string) []Highlig
 type wordIndex struct {
 	lock        *semaphore.Weighted // readers take 1, writers maxReaders
 	collections []*content.Collection
+	awaitWarm   func(ctx context.Context, collection string) error // as [repo.Repo.AwaitWarm]
+	gate        *gate                                              // of those whom it keeps waiting
 
 	// Guarded by lock.
 	index *search.Index[*repo.Entry]
@@ -332,19 +334,24 @@ type wordIndex struct {
 
 const maxReaders = 1 << 20
 
-func newWordIndex(collections []*content.Collection) *wordIndex {
-	return &wordIndex{
-		lock: semaphore.NewWeighted(maxReaders), collections: collections,
-		index: search.New[*repo.Entry](titleField, slugField),
-	}
+func newWordIndex(collections []*content.Collection, awaitWarm func(context.Context, string) error, gate *gate) *wordIndex {
+	return &wordIndex{lock: semaphore.NewWeighted(maxReaders), collections: collections, awaitWarm: awaitWarm, gate: gate, index: emptyIndex()}
 }
+
+func emptyIndex() *search.Index[*repo.Entry] { return search.New[*repo.Entry](titleField, slugField) }
 
 // indexPause is how long commits gather before the index takes them in, unless
 // somebody searches.
 const indexPause = time.Second
 
-// KeepIndexed brings the index for searches to new commits, until ctx ends.
+// KeepIndexed brings the index for searches to new commits, until ctx ends. The writer
+// must run.
 func (s *Site) KeepIndexed(ctx context.Context) error {
+	select {
+	case <-s.repo.Started():
+	case <-ctx.Done():
+		return nil
+	}
 	for {
 		snap := s.repo.View()
 		if err := s.words.follow(ctx, s.repo.View); err != nil {
@@ -378,7 +385,9 @@ func (x *wordIndex) find(ctx context.Context, view func() *repo.Snapshot, q *sea
 	return best, total, hexOrEmpty(x.holds.Commit()), err
 }
 
-// follow makes the index that of the newest snapshot.
+// follow makes the index that of the newest snapshot. Entries that are read for the first
+// time are waited for, as they are read far quicker in their order on disk. When ctx ends
+// before the first index is made, nothing is kept of it.
 func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) error {
 	if err := x.lock.Acquire(ctx, 1); err != nil {
 		return err
@@ -392,10 +401,22 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 		return err
 	}
 	defer x.lock.Release(maxReaders)
+	for _, c := range x.collections {
+		if err := x.awaitWarm(ctx, c.Name); err != nil {
+			return err
+		}
+	}
 	snap := view() // never older than what the index was made of
+	n := 0
 	for _, c := range x.collections {
 		for e, gone := range snap.Since(x.holds, c.Name) {
 			runtime.Gosched() // whoever waits for an answer goes first
+			if n++; x.holds == nil && n%gateEntries == 0 {
+				if err := x.gate.pass(ctx); err != nil {
+					x.index = emptyIndex()
+					return err
+				}
+			}
 			if gone {
 				x.index.Remove(e)
 			} else {

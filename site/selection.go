@@ -25,6 +25,7 @@ type selectionCache struct {
 	mu           sync.Mutex
 	byCollection map[string]map[selectionKey]*selection // by collection
 	clock        int64                                  // counts the lists that were asked for
+	gate         gate                                   // keeps the background waiting while a selection is made
 }
 
 // selectionKey identifies a selection, see [list.key].
@@ -43,6 +44,7 @@ type selection struct {
 	used int64        // when it was last asked for, by the clock; guarded by selections.mu
 	held atomic.Int64 // how many entries it holds, also while it is being made
 
+	gate *gate         // of all selections
 	lock chan struct{} // held by whoever uses what follows
 
 	made    bool
@@ -121,7 +123,7 @@ func (all *selectionCache) get(collection string, name selectionKey) *selection 
 	}
 	s := of[name]
 	if s == nil {
-		s = &selection{lock: make(chan struct{}, 1)}
+		s = &selection{lock: make(chan struct{}, 1), gate: &all.gate}
 		of[name] = s
 	}
 	all.clock++
@@ -218,6 +220,7 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		defer budget.release()
 	}
 	defer s.count()
+	defer s.gate.enter()()
 	failed, err := s.pending.work(ctx, l)
 	if err != nil {
 		return selected{}, err
