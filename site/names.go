@@ -63,8 +63,7 @@ func (acc *access) hasField(ctx context.Context, path string) (bool, error) {
 		return true, nil
 	}
 	exists := filter{op: Exists, typed: typedPath{path, ""}, given: "true", want: true, closed: acc.hides(path)}
-	found, err := acc.site.find(ctx, &list{access: acc, filters: []filter{exists}})
-	return found.len() > 0, err
+	return acc.findsAny(ctx, &list{access: acc, filters: []filter{exists}})
 }
 
 // seesAny says whether the caller sees any entry.
@@ -72,7 +71,27 @@ func (acc *access) seesAny(ctx context.Context) (bool, error) {
 	if acc.full {
 		return acc.site.repo.View().Len(acc.Name) > 0, nil
 	}
-	found, err := acc.site.find(ctx, &list{access: acc})
+	return acc.findsAny(ctx, &list{access: acc})
+}
+
+// sampleSize is how many entries are looked at before all of them are.
+const sampleSize = 100
+
+// findsAny says whether a list finds any entry, which it most often does soon.
+func (acc *access) findsAny(ctx context.Context, l *list) (bool, error) {
+	r, n := l.reader(), 0
+	for e := range acc.site.repo.View().Edition(acc.Name).Since(repo.Edition{}) {
+		if n++; n > sampleSize || r.looked > acc.budget.share(maxChunkBytes) {
+			break
+		}
+		if _, ok := r.finds(e); ok {
+			return true, acc.budget.spend(r.looked)
+		}
+	}
+	if err := acc.budget.spend(r.looked); err != nil {
+		return false, err
+	}
+	found, err := acc.site.find(ctx, l)
 	return found.len() > 0, err
 }
 
