@@ -65,6 +65,7 @@ func (r *Repo) failGroup(requests []*request, outcomes []outcome, err error) {
 	}
 	r.log.Error(message, "updates", len(requests), "error", err)
 	r.setWriteErr(err)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		if errors.Is(err, ErrUnsure) && !outcomes[i].changed {
 			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))

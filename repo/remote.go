@@ -46,6 +46,8 @@ type Remote struct {
 	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
 	// fifteen minutes.
 	AlarmAfter time.Duration
+
+	patience time.Duration // for how long at least updates wait for those who come back; tests set it
 }
 
 // Tokens gives tokens that end. It may be used by several goroutines.

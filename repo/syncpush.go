@@ -183,6 +183,7 @@ func (r *Repo) leaveAlone(err error) error {
 // succeed answers the requests of a group that is done.
 func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) {
 	r.setWriteErr(nil)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		o := outcomes[i]
 		q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
@@ -194,6 +195,7 @@ func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) 
 func (r *Repo) failRemote(requests []*request, outcomes []outcome, err error) {
 	r.log.Warn("edits wait for the Git host in vain", "updates", len(requests), "error", err)
 	r.contact.pushEnded(err)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		switch unsure := errors.Is(err, ErrUnsure); {
 		case outcomes != nil && outcomes[i].err != nil:
@@ -246,6 +248,7 @@ func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack
 	if r.remoteAt != from {
 		return errUnpushed
 	}
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	session, err := r.remote.openPush(ctx)
@@ -263,6 +266,9 @@ func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack
 	err = session.push(ctx, r.branch.name, from, to, bytes.NewReader(pack.buf.Bytes()))
 	if refused := (*refusal)(nil); errors.As(err, &refused) && !refused.content {
 		return r.leaveAlone(err)
+	}
+	if err == nil {
+		r.pushTook = time.Since(began)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // synchronous opens a clone of the host whose updates are done when the host has them.
@@ -421,5 +422,46 @@ func TestSyncTurn(t *testing.T) {
 	writers.Wait()
 	if onHost(t, bare) != r.View().Commit().String() {
 		t.Errorf("without a turn the host is at %s, want %s", onHost(t, bare), r.View().Commit())
+	}
+}
+
+// TestSyncShared: who comes back after a push shares the next one with those who waited
+// meanwhile, also where the remote is looked at before; who writes alone waits for nobody.
+func TestSyncShared(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})
+	for _, name := range []string{"seul", "encore"} {
+		put(t, r, "consultations", name, "Texte")
+	}
+	var others sync.WaitGroup
+	write := func(name string) {
+		if _, err := tryPut(t.Context(), t, r, Meta{}, name, "Texte"); err != nil {
+			t.Error(err)
+		}
+	}
+	gate, before := h.hold(), h.posts.Load()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		write("un")
+	}()
+	comes(t, "the push", func() bool { return h.posts.Load() == before+1 })
+	for _, name := range []string{"deux", "trois"} {
+		others.Go(func() { write(name) })
+	}
+	comes(t, "those who wait", func() bool { return r.queue.size() == 2 })
+	close(gate)
+	<-answered
+	theirs := pushed(t, clone(t, bare), "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
+	fetched(t, r, theirs)
+	write("quatre")
+	others.Wait()
+	if got := h.posts.Load() - before; got != 2 {
+		t.Errorf("%d pushes, want one for the first and one for all who waited or came back", got)
+	}
+	if got := onHost(t, bare); got != r.View().Commit().String() {
+		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
 	}
 }
