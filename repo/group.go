@@ -28,9 +28,6 @@ type group struct {
 
 // commit runs a group of requests and answers each of them.
 func (r *Repo) commit(ctx context.Context, requests []*request) {
-	if len(requests) == 0 {
-		return // withdrawn meanwhile
-	}
 	if r.remote.syncs() {
 		if unsure := r.commitSync(ctx, requests); !unsure {
 			r.releaseKeepFiles()

@@ -148,7 +148,9 @@ type Repo struct {
 	remoteAt   Hash          // where the remote's branch is, as far as the writer knows; zero when it is to be asked
 	restUntil  time.Time     // until when the writer leaves the remote alone
 	pushTook   time.Duration // by the last push that the remote took
+	leftAt     Hash          // where the last group that was done with the remote left the branch
 	waiting    int           // how many updates waited before those of the last group were answered, and could come back
+	overtaken  int           // how many updates of the last group failed upon what others put there since the one before
 	window     pushWindow
 
 	opens opens // by Git's commands
@@ -319,7 +321,7 @@ func (r *Repo) Run(ctx context.Context) error {
 				continue
 			}
 			r.gather(ctx)
-			r.commitNext(writing)
+			r.commitNext(ctx)
 		case <-held:
 			if _, err := r.catchUp(ctx); err != nil {
 				r.setWriteErr(err)
@@ -349,7 +351,7 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			r.queue.close()
 			for r.queue.size() > 0 {
-				r.commitNext(writing)
+				r.commitNext(ctx)
 			}
 			if r.rebuild != nil { // which ends with ctx
 				r.indexSaved(r.finishRebuild(<-r.rebuild.done))
@@ -408,19 +410,31 @@ func (r *Repo) awaitReturn(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// commitNext commits what waits, as a group.
+// commitNext commits what waits, as a group. Where services push in turns, and some of it
+// fails upon what others pushed before this turn, those who come back at once are in the
+// same turn: otherwise others would always have pushed before them again.
 func (r *Repo) commitNext(ctx context.Context) {
 	if r.queue.size() == 0 { // those that it was woken for were in the last group
 		return
 	}
-	defer r.takeTurn(ctx)()
-	r.commitGroup(ctx)
+	writing := context.WithoutCancel(ctx) // what was taken is finished
+	turn := r.takeTurn(writing)
+	defer turn.end()
+	r.commitGroup(writing)
+	if turn.had && r.overtaken > 0 {
+		r.awaitReturn(ctx, r.keepsTurn())
+		r.commitGroup(writing)
+	}
 }
 
 // commitGroup is commitNext by who has the turn to push, if there are such.
 func (r *Repo) commitGroup(ctx context.Context) {
+	r.overtaken = 0
 	began, tip := time.Now(), r.View().commit
 	group := r.queue.pop(groupLimit)
+	if len(group) == 0 { // they were withdrawn, or nobody has come back
+		return
+	}
 	r.commit(ctx, group)
 	if r.View().commit != tip {
 		r.window.recordGroup(began, time.Now(), len(group))
