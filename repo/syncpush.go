@@ -150,15 +150,15 @@ func (r *Repo) serving(ctx context.Context, do func(context.Context) error) erro
 	}
 }
 
-// A turn is a time in which no other service pushes.
+// A turn is a time in which no other service pushes, but where it was not to be had.
 type turn struct {
-	had bool   // or the host decides between those who push
+	had bool
 	end func() // gives it to the next one
 }
 
-// takeTurn waits until it is this process's turn to push. What
-// came to wait meanwhile is in the same group. Where the turn does not come in time there
-// is a push nevertheless: it is the remote that decides between two.
+// takeTurn waits until it is this process's turn to push. What came to wait meanwhile is in
+// the same group. Where the turn does not come in time there is a push nevertheless: it is
+// the remote that decides between two.
 func (r *Repo) takeTurn(ctx context.Context) turn {
 	none := turn{end: func() {}}
 	if !r.remote.syncs() || r.remote.Turn == nil || r.contact.err() != nil || time.Now().Before(r.restUntil) {
