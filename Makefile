@@ -69,7 +69,8 @@ sync:
 browser:
 	CMS_BROWSER=all go test ./cmd/cms ./editor -run 'InBrowser|Tasks|Live|Attacks|PagesAreLight|Typing|Dragged|Passkey' -timeout 90m
 
-# Three services on one Git host and one PostgreSQL, killed in turn, for a minute.
+# Three services on one Git host and one PostgreSQL, killed in turn, for a minute and
+# until it can be said that nobody starves.
 replicas:
 	CMS_REPLICA_TIME=1m .ci/postgres run go test ./cmd/cms -count=1 -v -run '^TestReplicas$$'
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"cms/auth"
+	"cms/githttp"
 	"cms/lfs"
 	"cms/site"
 )
@@ -327,4 +328,48 @@ func TestUploadsOfLFS(t *testing.T) {
 		t.Error("a file was overwritten")
 	}
 	objects(2)
+}
+
+// TestPushOfPointersAlone: pointers whose files nobody has are refused with their names, or
+// told, as git.check says; files that the branch points to already may go elsewhere.
+func TestPushOfPointersAlone(t *testing.T) {
+	t.Parallel()
+	content := "nom;prix\n"
+	p, err := lfs.PointerOf(strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := lfs.PointerOf(strings.NewReader("perdu depuis longtemps"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for check, takes := range map[site.Check]bool{site.CheckRefuse: false, site.CheckWarn: true, site.CheckOff: true} {
+		s := start(t, func(o *githttp.Options) { o.Check = check })
+		s.Commit(map[string]string{".gitattributes": "*.csv filter=lfs\n", "img/ancien.csv": lost.Text()})
+		dir := s.clone("developer")
+		s.commit(dir, map[string]string{"img/prix.csv": p.Text(), "doc/prix.csv": p.Text(), "img/texte.csv": "nom;prix\n"})
+		out, err := s.try(dir, "push")
+		if (err == nil) != takes {
+			t.Fatalf("%s: got %v, %s", check, err, out)
+		}
+		for _, name := range []string{"img/prix.csv", "doc/prix.csv"} {
+			if strings.Contains(out, name+": This is a pointer") != (check != site.CheckOff) {
+				t.Errorf("%s: the pusher is told %s", check, out)
+			}
+		}
+		if strings.Contains(out, "texte.csv") {
+			t.Errorf("%s: what is no pointer is told: %s", check, out)
+		}
+		if takes {
+			continue
+		}
+		if res, body := s.ask("developer", "PUT", fmt.Sprintf("objects/%s/%d", p.Hash(), p.Size), content, nil); res.StatusCode != 200 {
+			t.Fatalf("got %d %s", res.StatusCode, body)
+		}
+		s.git(dir, "mv", "img/ancien.csv", "img/deplace.csv")
+		s.git(dir, "commit", "-q", "-m", "Déplacer")
+		if out, err := s.try(dir, "push"); err != nil || strings.Contains(out, "pointer") {
+			t.Errorf("with the object: %v, %s", err, out)
+		}
+	}
 }

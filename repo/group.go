@@ -28,9 +28,6 @@ type group struct {
 
 // commit runs a group of requests and answers each of them.
 func (r *Repo) commit(ctx context.Context, requests []*request) {
-	if len(requests) == 0 {
-		return // withdrawn meanwhile
-	}
 	if r.remote.syncs() {
 		if unsure := r.commitSync(ctx, requests); !unsure {
 			r.releaseKeepFiles()
@@ -65,6 +62,7 @@ func (r *Repo) failGroup(requests []*request, outcomes []outcome, err error) {
 	}
 	r.log.Error(message, "updates", len(requests), "error", err)
 	r.setWriteErr(err)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		if errors.Is(err, ErrUnsure) && !outcomes[i].changed {
 			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))

@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -99,8 +98,11 @@ func (m *Remote) lfsBySSH(ctx context.Context, operation string) (lfs.Endpoint, 
 		return lfs.Endpoint{}, errors.New("what git-lfs-authenticate says cannot be read")
 	}
 	at := lfs.Endpoint{URL: answer.Href, Header: http.Header{}}
-	if u, err := url.Parse(answer.Href); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	switch u, err := url.Parse(answer.Href); {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return lfs.Endpoint{}, errors.New("git-lfs-authenticate names no address of an API")
+	case u.Scheme == "http" && !m.Insecure:
+		return lfs.Endpoint{}, errors.New("git-lfs-authenticate names an address that is not https, where what lets one in would be sent in the clear; insecure: true says that the network is one's own")
 	}
 	for name, value := range answer.Header {
 		at.Header.Set(name, value)
@@ -162,18 +164,20 @@ func (m *Remote) overSSH(ctx context.Context, program, argument string) ([]byte,
 	if err := session.Run(fmt.Sprintf("%s '%s' %s", program, strings.ReplaceAll(at.Path, "'", `'\''`), argument)); err != nil {
 		return nil, err
 	}
-	return said.Bytes(), nil
+	return said.raw, nil
 }
 
-// limitedBuffer takes so many bytes, and fails at more.
+// limitedBuffer takes so many bytes, and fails at more. It has no other method of a buffer,
+// by which more would get in.
 type limitedBuffer struct {
-	bytes.Buffer
+	raw  []byte
 	most int
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.most {
+	if len(b.raw)+len(p) > b.most {
 		return 0, errors.New("the answer is too long")
 	}
-	return b.Buffer.Write(p)
+	b.raw = append(b.raw, p...)
+	return len(p), nil
 }

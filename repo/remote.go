@@ -25,6 +25,7 @@ type Remote struct {
 	Tokens     Tokens // for https, in place of Token: of those that end; nil for none
 	KeyFile    string // for ssh: the file of a private key without a passphrase; "" asks the agent
 	KnownHosts string // for ssh: the file of the keys that hosts may have; "" is the user's
+	Insecure   bool   // what lets one in at the API of Git LFS that the host names over ssh may go over plain http
 
 	// Push has the branch pushed, by KeepPushed; what was pushed there is then joined
 	// with what was written here. Otherwise nothing goes there, and a branch that both
@@ -46,6 +47,8 @@ type Remote struct {
 	// AlarmAfter is from which age on what is not pushed is an error in the log; 0 is
 	// fifteen minutes.
 	AlarmAfter time.Duration
+
+	patience time.Duration // for how long at least updates wait for those who come back; tests set it
 }
 
 // Tokens gives tokens that end. It may be used by several goroutines.

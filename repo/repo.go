@@ -146,8 +146,12 @@ type Repo struct {
 	firstSaved bool // a first index was saved; see saveFirstIndex
 	skewed     bool // the tip was dated ahead of the clock when it was last looked at
 	lastGroup  groupStats
-	remoteAt   Hash      // where the remote's branch is, as far as the writer knows; zero when it is to be asked
-	restUntil  time.Time // until when the writer leaves the remote alone
+	remoteAt   Hash          // where the remote's branch is, as far as the writer knows; zero when it is to be asked
+	restUntil  time.Time     // until when the writer leaves the remote alone
+	pushTook   time.Duration // by the last push that the remote took
+	leftAt     Hash          // where the last group that was done with the remote left the branch
+	waiting    int           // how many updates waited before those of the last group were answered, and could come back
+	overtaken  int           // how many updates of the last group failed upon what others put there since the one before
 	window     pushWindow
 
 	opens opens // by Git's commands
@@ -325,8 +329,8 @@ func (r *Repo) Run(ctx context.Context) error {
 				held = time.After(windowPoll)
 				continue
 			}
-			r.gather()
-			r.commitNext(writing)
+			r.gather(ctx)
+			r.commitNext(ctx)
 		case <-held:
 			if _, err := r.catchUp(ctx); err != nil {
 				r.setWriteErr(err)
@@ -356,7 +360,7 @@ func (r *Repo) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			r.queue.close()
 			for r.queue.size() > 0 {
-				r.commitNext(writing)
+				r.commitNext(ctx)
 			}
 			if r.rebuild != nil { // which ends with ctx
 				r.indexSaved(r.finishRebuild(<-r.rebuild.done))
@@ -376,40 +380,75 @@ type groupStats struct {
 	took    time.Duration // from its begin to its answers
 }
 
-// maxGather bounds how long updates wait for others.
-const maxGather = 5 * time.Millisecond
+// How long updates wait for others at most: for what a group costs here, and for the push
+// that makes it done.
+const (
+	maxGather     = 5 * time.Millisecond
+	maxGatherPush = 500 * time.Millisecond
+)
 
 // gather waits until those who were just answered have come back, so that they
 // make one group with those who waited meanwhile: what a group costs beside its
-// commits, a tree and three fsyncs, is paid once. It gives up after half the time
-// of a group. Who writes alone is not kept waiting.
-func (r *Repo) gather() {
+// commits, a tree and three fsyncs or a push, is paid once. It gives up after half
+// the time of a group, or a quarter of that of a push. Who writes alone is not kept
+// waiting.
+func (r *Repo) gather(ctx context.Context) {
+	patience := min(r.lastGroup.took/2, maxGather)
+	if r.remote.syncs() {
+		patience = max(patience, min(r.pushTook/4, maxGatherPush), r.remote.patience)
+	}
+	r.awaitReturn(ctx, patience)
+}
+
+// awaitReturn waits until as many updates wait as took part in the last group or waited
+// when it was done, but not beyond patience, nor once ctx has ended.
+func (r *Repo) awaitReturn(ctx context.Context, patience time.Duration) {
 	runtime.Gosched()
-	timeout := time.NewTimer(min(r.lastGroup.took/2, maxGather))
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for r.queue.size() < min(r.lastGroup.updates, groupLimit) {
 		select {
 		case <-r.queue.wake:
+		case a := <-r.refUpdates:
+			a.done <- r.updateRef(context.WithoutCancel(ctx), a)
 		case <-timeout.C:
+			return
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// commitNext commits what waits, as a group.
+// commitNext commits what waits, as a group. Where services push in turns, and some of it
+// fails upon what others pushed before this turn, those who come back at once are in the
+// same turn: otherwise others would always have pushed before them again.
 func (r *Repo) commitNext(ctx context.Context) {
-	began := time.Now()
 	if r.queue.size() == 0 { // those that it was woken for were in the last group
 		return
 	}
-	defer r.takeTurn(ctx)()
+	writing := context.WithoutCancel(ctx) // what was taken is finished
+	turn := r.takeTurn(writing)
+	defer turn.end()
+	r.commitGroup(writing)
+	if turn.had && r.overtaken > 0 {
+		r.awaitReturn(ctx, r.keepsTurn())
+		r.commitGroup(writing)
+	}
+}
+
+// commitGroup is commitNext by who has the turn to push, if there are such.
+func (r *Repo) commitGroup(ctx context.Context) {
+	r.overtaken = 0
+	began, tip := time.Now(), r.View().commit
 	group := r.queue.pop(groupLimit)
-	tip := r.View().commit
+	if len(group) == 0 { // they were withdrawn, or nobody has come back
+		return
+	}
 	r.commit(ctx, group)
 	if r.View().commit != tip {
 		r.window.recordGroup(began, time.Now(), len(group))
 	}
-	r.lastGroup = groupStats{len(group) + r.queue.size(), time.Since(began)}
+	r.lastGroup = groupStats{len(group) + r.waiting, time.Since(began)}
 }
 
 func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pack") }

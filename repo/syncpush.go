@@ -62,6 +62,10 @@ func (r *Repo) commitSync(ctx context.Context, requests []*request) (unsure bool
 		outcomes := make([]outcome, len(requests))
 		next, err := r.attempt(ctx, requests, outcomes, time.Now().Add(lockTimeout))
 		if err == nil {
+			if since != r.leftAt {
+				r.overtaken += countFailed(outcomes)
+			}
+			r.leftAt = next.commit
 			r.succeed(requests, outcomes, next)
 			return false
 		}
@@ -146,13 +150,21 @@ func (r *Repo) serving(ctx context.Context, do func(context.Context) error) erro
 	}
 }
 
-// takeTurn waits until it is this process's turn to push, and gives what ends that. What
-// came to wait meanwhile is in the same group. Where the turn does not come in time there
-// is a push nevertheless: it is the remote that decides between two.
-func (r *Repo) takeTurn(ctx context.Context) (release func()) {
+// A turn is a time in which no other service pushes, but where it was not to be had.
+type turn struct {
+	had bool
+	end func() // gives it to the next one
+}
+
+// takeTurn waits until it is this process's turn to push. What came to wait meanwhile is in
+// the same group. Where the turn does not come in time there is a push nevertheless: it is
+// the remote that decides between two.
+func (r *Repo) takeTurn(ctx context.Context) turn {
+	none := turn{end: func() {}}
 	if !r.remote.syncs() || r.remote.Turn == nil || r.contact.err() != nil || time.Now().Before(r.restUntil) {
-		return func() {}
+		return none
 	}
+	var release func()
 	var others bool
 	err := r.serving(ctx, func(ctx context.Context) (err error) {
 		release, others, err = r.remote.Turn(ctx)
@@ -160,12 +172,24 @@ func (r *Repo) takeTurn(ctx context.Context) (release func()) {
 	})
 	if err != nil {
 		r.log.Warn("the turn to push does not come", "error", err)
-		return func() {}
+		return none
 	}
 	if others {
 		r.remoteAt = Hash{} // to be asked
 	}
-	return release
+	return turn{true, release}
+}
+
+// For how long at least and at most a turn is kept for those who read and write again.
+const (
+	minKeepTurn = 50 * time.Millisecond
+	maxKeepTurn = time.Second
+)
+
+// keepsTurn is for how long a turn is kept for those who read and write again: less than a
+// push takes, so that a turn in which nobody does costs others little.
+func (r *Repo) keepsTurn() time.Duration {
+	return max(min(max(r.pushTook/2, minKeepTurn), maxKeepTurn), r.remote.patience)
 }
 
 // leaveAlone is the error of a remote that takes nothing, which is not asked again before
@@ -183,10 +207,21 @@ func (r *Repo) leaveAlone(err error) error {
 // succeed answers the requests of a group that is done.
 func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) {
 	r.setWriteErr(nil)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		o := outcomes[i]
 		q.answer(Result{Commit: o.commit, Snapshot: next, Changed: o.changed}, o.err)
 	}
+}
+
+// countFailed is how many updates failed by themselves.
+func countFailed(outcomes []outcome) (n int) {
+	for _, o := range outcomes {
+		if o.err != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // failRemote answers requests that the remote did not take, or maybe took: the repository
@@ -194,6 +229,7 @@ func (r *Repo) succeed(requests []*request, outcomes []outcome, next *Snapshot) 
 func (r *Repo) failRemote(requests []*request, outcomes []outcome, err error) {
 	r.log.Warn("edits wait for the Git host in vain", "updates", len(requests), "error", err)
 	r.contact.pushEnded(err)
+	r.waiting = r.queue.size()
 	for i, q := range requests {
 		switch unsure := errors.Is(err, ErrUnsure); {
 		case outcomes != nil && outcomes[i].err != nil:
@@ -246,6 +282,7 @@ func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack
 	if r.remoteAt != from {
 		return errUnpushed
 	}
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	session, err := r.remote.openPush(ctx)
@@ -264,6 +301,9 @@ func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack
 	if refused := (*refusal)(nil); errors.As(err, &refused) && !refused.content {
 		return r.leaveAlone(err)
 	}
+	if err == nil {
+		r.pushTook = time.Since(began)
+	}
 	return err
 }
 
@@ -274,7 +314,8 @@ func (r *Repo) land(ctx context.Context, a *refUpdate) error {
 	if !r.remote.syncs() {
 		return r.updateRef(ctx, a)
 	}
-	defer r.takeTurn(ctx)()
+	turn := r.takeTurn(ctx)
+	defer turn.end()
 	err := r.landThere(ctx, a)
 	if ofRemote(err) { // what is refused here says nothing of the host
 		r.log.Warn("a push waits for the Git host in vain", "error", err)

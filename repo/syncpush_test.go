@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // synchronous opens a clone of the host whose updates are done when the host has them.
@@ -422,4 +423,113 @@ func TestSyncTurn(t *testing.T) {
 	if onHost(t, bare) != r.View().Commit().String() {
 		t.Errorf("without a turn the host is at %s, want %s", onHost(t, bare), r.View().Commit())
 	}
+}
+
+// TestSyncShared: who comes back after a push shares the next one with those who waited
+// meanwhile, also where the remote is looked at before; who writes alone waits for nobody.
+func TestSyncShared(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})
+	for _, name := range []string{"seul", "encore"} {
+		put(t, r, "consultations", name, "Texte")
+	}
+	var others sync.WaitGroup
+	write := func(name string) {
+		if _, err := tryPut(t.Context(), t, r, Meta{}, name, "Texte"); err != nil {
+			t.Error(err)
+		}
+	}
+	gate, before := h.hold(), h.posts.Load()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		write("un")
+	}()
+	comes(t, "the push", func() bool { return h.posts.Load() == before+1 })
+	for _, name := range []string{"deux", "trois"} {
+		others.Go(func() { write(name) })
+	}
+	comes(t, "those who wait", func() bool { return r.queue.size() == 2 })
+	close(gate)
+	<-answered
+	theirs := pushed(t, clone(t, bare), "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
+	fetched(t, r, theirs)
+	write("quatre")
+	others.Wait()
+	if got := h.posts.Load() - before; got != 2 {
+		t.Errorf("%d pushes, want one for the first and one for all who waited or came back", got)
+	}
+	if got := onHost(t, bare); got != r.View().Commit().String() {
+		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
+	}
+}
+
+// TestSyncTurnKept: who is refused because others had pushed before this service's turn, and
+// reads and writes again at once, is in the same turn; with others' edits the turn ends.
+func TestSyncTurnKept(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	h := serveHost(t, bare)
+	asked, given := make(chan struct{}), make(chan bool)
+	var turns, held atomic.Int32
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute, Turn: func(context.Context) (func(), bool, error) {
+		asked <- struct{}{}
+		others := <-given
+		turns.Add(1)
+		held.Add(1)
+		return func() { held.Add(-1) }, others, nil
+	}})
+	parc := slug(t, "parc")
+	stale := errors.New("it was changed since it was read")
+	read := func() Hash { e, _ := r.View().Entry("consultations", parc); return e.Revision }
+	edit := func(upon Hash, title string) error {
+		_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+			if e, _ := tx.Entry("consultations", parc); e.Revision != upon {
+				return stale
+			}
+			_, err := tx.Put("consultations", parc, document(title))
+			return err
+		})
+		return err
+	}
+	results := make(chan error)
+	go func() { results <- edit(read(), "Le parc 1") }()
+	<-asked
+	given <- false
+	if err := <-results; err != nil {
+		t.Fatal(err)
+	}
+
+	go func() { results <- edit(read(), "Le parc 2") }()
+	<-asked
+	git(t, work, "pull", "-q", "origin", "main")
+	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
+	given <- true
+	if err := <-results; !errors.Is(err, stale) {
+		t.Fatalf("an edit of what others changed: got %v, want that it is stale", err)
+	}
+	if got := held.Load(); got != 1 {
+		t.Errorf("%d turns while the client reads again, want 1", got)
+	}
+	if err := edit(read(), "Le parc 3"); err != nil { // it would wait for a turn that nobody gives
+		t.Error(err)
+	}
+	comes(t, "the end of the turn", func() bool { return held.Load() == 0 })
+	if got := turns.Load(); got != 2 {
+		t.Errorf("%d turns, want one for each round of edits", got)
+	}
+	if got := strings.TrimSpace(git(t, bare, "rev-parse", "main~1")); got != theirs || onHost(t, bare) != r.View().Commit().String() {
+		t.Errorf("the edit is upon %s, want %s", got, theirs)
+	}
+
+	// What is refused for another reason keeps no turn.
+	go func() { results <- edit(Hash{}, "Le parc 4") }()
+	<-asked
+	given <- false
+	if err := <-results; !errors.Is(err, stale) {
+		t.Errorf("an edit of what nobody changed: got %v", err)
+	}
+	comes(t, "the end of the turn", func() bool { return held.Load() == 0 })
 }

@@ -11,6 +11,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/lfs"
 	"cms/repo"
 	"cms/say"
 )
@@ -210,6 +211,9 @@ func (p *Push) lookAtBranch(ctx context.Context, c RefChange) (Verdict, error) {
 	if err := p.validate(ctx, pushed, told); err != nil {
 		return Verdict{}, err
 	}
+	if err := p.checkObjects(ctx, pushed, told); err != nil {
+		return Verdict{}, err
+	}
 	switch {
 	case told.count == 0:
 		return Verdict{}, nil
@@ -373,6 +377,65 @@ func (p *Push) validate(ctx context.Context, pushed *repo.Pushed, told *tellings
 		}
 	}
 	return nil
+}
+
+// checkObjects notes the pointers of Git LFS that the push brings, and whose files nobody has.
+// One that the branch had, maybe elsewhere, may stay.
+func (p *Push) checkObjects(ctx context.Context, pushed *repo.Pushed, told *tellings) error {
+	if !p.site.KeepsObjects() {
+		return nil
+	}
+	had := make(map[repo.Hash]bool)
+	for _, f := range pushed.Files {
+		had[f.Before] = true
+	}
+	var all []lfs.Pointer
+	var paths []string
+	for _, f := range pushed.Files {
+		if f.Collection != "" || !f.Plain || f.After.IsZero() || had[f.After] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		pointer, is, err := p.pointer(f.After)
+		if err != nil {
+			return err
+		}
+		if is {
+			all, paths = append(all, pointer), append(paths, f.Path)
+		}
+	}
+	have, err := p.site.HaveObjects(ctx, p.principal, all)
+	if err != nil {
+		return err
+	}
+	for i, path := range paths {
+		if !have[i] {
+			told.add(path, &Error{Code: Pointer, Detail: say.New("This is a pointer of Git LFS, and neither this service nor its Git host has the file. Bring it first: git lfs push --all.")}, nil)
+		}
+	}
+	return nil
+}
+
+// pointer reads a blob of the push that may be a pointer of Git LFS.
+func (p *Push) pointer(blob repo.Hash) (pointer lfs.Pointer, is bool, err error) {
+	size, err := p.quarantine.Size(blob)
+	if err != nil {
+		return pointer, false, asError(err)
+	}
+	if size >= lfs.MaxPointer {
+		return pointer, false, nil
+	}
+	if p.spent += size; p.spent > maxPushedBytes {
+		return pointer, false, repo.ErrPushTooLarge
+	}
+	src, err := p.quarantine.Blob(blob)
+	if err != nil {
+		return pointer, false, asError(err)
+	}
+	pointer, is = lfs.ParsePointer(src)
+	return pointer, is, nil
 }
 
 // Land makes changes that were looked at and found right, all or none. The error is a

@@ -94,7 +94,7 @@ func objectsOf(c *config.Config, branch string) (*lfs.Objects, error) {
 
 // remoteOf is the repository at the Git host, with what lets one in there.
 func remoteOf(m *config.Remote) *repo.Remote {
-	r := &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts}
+	r := &repo.Remote{URL: m.URL, Username: m.Username, Token: string(m.Token), KeyFile: m.SSHKeyFile, KnownHosts: m.KnownHosts, Insecure: m.Insecure}
 	if m.GitHubApp != nil && m.GitHubApp.App != nil {
 		r.Username, r.Tokens = githubapp.Username, m.GitHubApp.App
 	}
