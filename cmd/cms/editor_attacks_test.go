@@ -107,7 +107,6 @@ func (g *guarded) clean(what string) {
 // TestAttacks attacks the pages in each way that people can who may write something, or
 // who have somebody visit their own site.
 func TestAttacks(t *testing.T) {
-	wholeForm(t)
 	p := servePages(t, attackedConfig...)
 	p.enrol(t, "eve@example.org", "Ève "+pwn, "editor")
 	p.enrol(t, "rene@example.org", "René Lecteur", "reader")

@@ -11,7 +11,6 @@ import (
 // TestPagesAreLight counts the bytes that a browser gets which was never here, for the
 // login and the main pages together, and for each of them when it comes again.
 func TestPagesAreLight(t *testing.T) {
-	wholeForm(t)
 	p := servePages(t)
 	b := p.browser(t, "fr")
 	var mu sync.Mutex
