@@ -50,6 +50,7 @@ func serveSSHD(t *testing.T) *sshd {
 	key, keyFile := keyPair(t, "key")
 	dir := t.TempDir()
 	d := &sshd{user: who.Username, keyFile: keyFile, knownHosts: filepath.Join(dir, "known_hosts")}
+	write(t, dir, ".gitconfig", gitSettings)
 	write(t, dir, "authorized_keys", string(ssh.MarshalAuthorizedKey(key.PublicKey())))
 	for tries := 1; ; tries++ {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -62,8 +63,9 @@ func serveSSHD(t *testing.T) *sshd {
 		}
 		_, port, _ := net.SplitHostPort(d.address)
 		write(t, dir, "sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %s\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s/authorized_keys\n"+
-			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n",
-			port, ownFile, dir))
+			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"+
+			"SetEnv HOME=%s\n", // so that a shell does not begin with what whoever runs this has it do
+			port, ownFile, dir, dir))
 		if startSSHD(t, program, filepath.Join(dir, "sshd_config")) {
 			break
 		} else if tries == 10 {
