@@ -437,9 +437,8 @@ func eachFault(t *testing.T, f fault, scenario func(*testing.T, *script), check 
 func nothing(*testing.T, string) {}
 
 // sampled are the numbers of the operations that fail in one way: all of them where
-// CMS_CRASH_ROUNDS asks for that. Otherwise the ways share the kinds of operations, so that
-// each kind fails in one of them, at its first, second or last turn; with -short a third
-// of the kinds does.
+// CMS_CRASH_ROUNDS asks for that. Otherwise a third of the kinds of operations fails, each
+// in one of the ways, at its first, second or last turn.
 func sampled(operations []string, f fault) (numbers []int) {
 	turns := make(map[string][]int) // by kind
 	var kinds []string
@@ -454,9 +453,8 @@ func sampled(operations []string, f fault) (numbers []int) {
 		switch of := turns[kind]; {
 		case os.Getenv("CMS_CRASH_ROUNDS") != "":
 			numbers = append(numbers, of...)
-		case k%3 != int(f) || testing.Short() && k/3%3 != int(f):
-		default:
-			numbers = append(numbers, of[[]int{0, min(1, len(of)-1), len(of) - 1}[k/3%3]])
+		case k%3 == int(f) && k/3%3 == int(f):
+			numbers = append(numbers, of[[]int{0, min(1, len(of)-1), len(of) - 1}[(k/9+int(f))%3]])
 		}
 	}
 	return numbers

@@ -244,7 +244,7 @@ func git(t *testing.T, dir string, args ...string) string {
 func tryGit(dir string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TEST_FSYNC=0",
+	cmd.Env = append(os.Environ(), "GIT_TEST_FSYNC=0",
 		"GIT_AUTHOR_NAME=Denis Dehors", "GIT_AUTHOR_EMAIL=denis@ville.example",
 		"GIT_COMMITTER_NAME=Denis Dehors", "GIT_COMMITTER_EMAIL=denis@ville.example")
 	var stderr bytes.Buffer

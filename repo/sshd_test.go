@@ -51,6 +51,7 @@ func serveSSHD(t *testing.T) *sshd {
 	key, keyFile := keyPair(t, "key")
 	dir := t.TempDir()
 	d := &sshd{user: who.Username, keyFile: keyFile, knownHosts: filepath.Join(dir, "known_hosts"), programs: t.TempDir()}
+	write(t, dir, ".gitconfig", gitSettings)
 	write(t, dir, "authorized_keys", string(ssh.MarshalAuthorizedKey(key.PublicKey())))
 	for tries := 1; ; tries++ {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,8 +64,9 @@ func serveSSHD(t *testing.T) *sshd {
 		}
 		_, port, _ := net.SplitHostPort(d.address)
 		write(t, dir, "sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %s\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s/authorized_keys\n"+
-			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nSetEnv PATH=%s:%s\n",
-			port, ownFile, dir, d.programs, os.Getenv("PATH")))
+			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"+
+			"SetEnv HOME=%s PATH=%s:%s\n", // so that a shell does not begin with what whoever runs this has it do
+			port, ownFile, dir, dir, d.programs, os.Getenv("PATH")))
 		if startSSHD(t, program, filepath.Join(dir, "sshd_config")) {
 			break
 		} else if tries == 10 {

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"cms/cmd/cms/internal/sarif"
 )
 
 // checkFormats are the forms that what a check found is printed in.
@@ -115,38 +116,15 @@ func writeCheckGitHub(w io.Writer, c *checked) error {
 	return err
 }
 
-// writeCheckSARIF is for tools that read the Static Analysis Results Interchange Format,
-// 2.1.0.
+// writeCheckSARIF is for tools that read the Static Analysis Results Interchange Format.
 func writeCheckSARIF(w io.Writer, c *checked) error {
-	type object = map[string]any
-	rules, results := []object{}, []object{}
-	known := map[string]bool{}
+	var results []sarif.Result
 	for _, f := range c.Findings {
-		if !known[f.Rule] {
-			known[f.Rule] = true
-			rules = append(rules, object{"id": f.Rule})
-		}
 		message := f.message()
 		if f.Field != "" {
 			message = f.Field + ": " + message
 		}
-		result := object{"ruleId": f.Rule, "level": f.Level, "message": object{"text": message}}
-		if f.File != "" {
-			at := object{"artifactLocation": object{"uri": (&url.URL{Path: f.File}).String()}}
-			if f.Line > 0 {
-				at["region"] = object{"startLine": f.Line, "startColumn": max(f.Column, 1)}
-			}
-			result["locations"] = []object{{"physicalLocation": at}}
-		}
-		results = append(results, result)
+		results = append(results, sarif.Result{Rule: f.Rule, Level: f.Level, Message: message, File: f.File, Line: f.Line, Column: f.Column})
 	}
-	return json.NewEncoder(w).Encode(object{
-		"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-		"runs": []object{{
-			"tool":        object{"driver": object{"name": "cms check", "version": versionOf(), "rules": rules}},
-			"columnKind":  "unicodeCodePoints",
-			"results":     results,
-			"invocations": []object{{"executionSuccessful": true}},
-		}},
-	})
+	return sarif.Write(w, "cms check", versionOf(), results)
 }

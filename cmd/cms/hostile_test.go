@@ -43,7 +43,8 @@ type attack struct {
 	run  func(*hostile) error
 }
 
-// quickAttacks are those that short tests make: one of each kind of bound.
+// quickAttacks are those that are made unless CMS_HOSTILE asks for all: one of each kind of
+// bound.
 var quickAttacks = []string{"slow headers", "slow body of an editor", "hook without a signature", "YAML directives", "events that nobody reads"}
 
 // hostile is one connection of an attack.
@@ -258,12 +259,16 @@ func attacks() []attack {
 // TestHostileConnections: many hostile connections at once, of one kind after the
 // other, beside an editor. The process keeps within its memory, no answer is an error
 // of the service, and everything that the editor saves is saved. CMS_HOSTILE is how
-// many connections there are.
+// many connections there are, and has all kinds of them made.
 func TestHostileConnections(t *testing.T) {
 	t.Parallel()
-	connections := 2
-	if n, err := strconv.Atoi(os.Getenv("CMS_HOSTILE")); err == nil {
-		connections = n
+	connections, all := 2, false
+	if v := os.Getenv("CMS_HOSTILE"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			t.Fatalf("CMS_HOSTILE is %q, want a number of connections", v)
+		}
+		connections, all = n, true
 	}
 	p := newProcess(t, 200, hostileConfig)
 	stranger, err := p.command("token", "--subject", "eve", "--role", "nothing").Output()
@@ -273,7 +278,7 @@ func TestHostileConnections(t *testing.T) {
 	p.serve()
 	rest := p.memory(t, "VmRSS:")
 	for _, a := range attacks() {
-		if testing.Short() && !slices.Contains(quickAttacks, a.name) {
+		if !all && !slices.Contains(quickAttacks, a.name) {
 			continue
 		}
 		t.Run(a.name, func(t *testing.T) { p.endure(t, a, connections, strings.TrimSpace(string(stranger)), rest) })

@@ -8,21 +8,32 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestSiteOfATeam, of 20,000 commits on a branch master, in nested folders and names with
-// dots: whatever its first start takes, it answers meanwhile, and is whole in the end; and a
+// TestSiteOfATeam, of thousands of commits on a branch master, in nested folders and names
+// with dots: whatever its first start takes, it answers meanwhile, and is whole in the end; and a
 // team finds, watches, checks and keeps it.
 func TestSiteOfATeam(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes a long history")
 	}
-	const commits, entries = 20_000, 2_000
+	t.Parallel() // some of it is waiting
+	const entries = 2_000
+	commits := 2 * entries
+	if v := os.Getenv("CMS_TEAM_COMMITS"); v != "" {
+		var err error
+		if commits, err = strconv.Atoi(v); err != nil || commits < 2*entries || commits%entries != 0 {
+			t.Fatalf("CMS_TEAM_COMMITS is %q, want a multiple of %d, from %d on", v, entries, 2*entries)
+		}
+	}
+	most := commits - 1000 // what ordre may be, which the last 999 entries exceed
 	p := newProcess(t, 0, `server: {listen: "%s"}
 repository: {path: long.git}
 state: {url: "sqlite:state.db"}
@@ -31,12 +42,12 @@ collections:
     folder: src/notes.v2
     fields:
       - {name: title, type: string, required: true}
-      - {name: ordre, type: integer, max: 19000}
+      - {name: ordre, type: integer, max: %d}
       - {name: suite, type: reference, collection: notes}
 auth:
   issuers: [{issuer: cms, audience: cms, algorithms: [HS256], secret_env: CMS_JWT_SECRET}]
   roles: {editor: {notes: [read, update, delete]}}
-`)
+`, most)
 	dir := filepath.Join(filepath.Dir(p.git), "long.git")
 	if _, err := git("", "init", "-q", "--bare", "-b", "master", dir); err != nil {
 		t.Fatal(err)
@@ -75,14 +86,14 @@ auth:
 	if res == nil {
 		t.Fatal("it never listened")
 	}
-	if res.StatusCode != 200 || !strings.Contains(body, `"ordre":19999`) || !strings.Contains(body, `"total":2000`) {
+	if res.StatusCode != 200 || !strings.Contains(body, fmt.Sprintf(`"ordre":%d`, commits-1)) || !strings.Contains(body, `"total":2000`) {
 		t.Errorf("got %s %s", res.Status, body)
 	}
-	if _, body := askFront(t, "GET", p.url+"/metrics"); !strings.Contains(body, "\ncms_history_commits 20000\n") {
+	if _, body := askFront(t, "GET", p.url+"/metrics"); !strings.Contains(body, fmt.Sprintf("\ncms_history_commits %d\n", commits)) {
 		t.Error("not every commit is in the history")
 	}
 	p.git = dir
-	team := &team{p}
+	team := &team{p, commits, most}
 	t.Run("asks", team.asks)
 	t.Run("watches", team.watches)
 	t.Run("keeps", team.keeps)
@@ -90,7 +101,11 @@ auth:
 }
 
 // team is who runs the site of [TestSiteOfATeam].
-type team struct{ *process }
+type team struct {
+	*process
+	commits int // of its site, before it edits
+	most    int // what the field ordre may be
+}
 
 // What the team edits.
 const (
@@ -239,13 +254,13 @@ func (p *team) keeps(t *testing.T) {
 		}
 		return string(said)
 	}
-	run(3, []string{"999 in 999 entries", "src/notes.v2/", "ordre: must be at most 19000", "1999 entries checked, 999 with problems"}, "check")
+	run(3, []string{"999 in 999 entries", "src/notes.v2/", fmt.Sprint("ordre: must be at most ", p.most), "1999 entries checked, 999 with problems"}, "check")
 	run(3, []string{"master is at", "and is ready", "git --git-dir " + p.git + " config gc.auto 0"}, "doctor")
 	run(0, []string{"the repository with master at"}, "backup", "backups")
 	archives, err := filepath.Glob(filepath.Join(filepath.Dir(p.config), "backups", "*.tar"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("got %v, %v", archives, err)
 	}
-	run(0, []string{"is whole", "20004 commits"}, "restore", "--check", archives[0])
+	run(0, []string{"is whole", fmt.Sprint(p.commits+4, " commits")}, "restore", "--check", archives[0])
 	run(0, nil, "healthcheck")
 }

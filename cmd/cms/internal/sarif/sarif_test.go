@@ -1,4 +1,4 @@
-package main
+package sarif
 
 import (
 	"bytes"
@@ -16,25 +16,26 @@ import (
 	"github.com/pb33f/jsonschema/v6"
 )
 
-// TestSARIF: what a check writes for tools is as the schema of SARIF 2.1.0 has it, whatever
-// was found.
+// TestSARIF: what is written is as the schema of SARIF 2.1.0 has it, whatever was found. The
+// validator stays out of the tests of cmd/cms, whose every start of the program would
+// compile the schemas that it brings.
 func TestSARIF(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("CMS_CLIENTS") == "" {
 		t.Skip("NOT TESTED AGAINST THE SCHEMA OF SARIF: CMS_CLIENTS is not set")
 	}
 	schema := sarifSchema(t)
-	for name, found := range map[string]*checked{
-		"nothing": {},
-		"all": {Findings: []finding{
-			{Level: levelError, Rule: "type", Collection: "notes", File: "notes/un deux%#?.md", Line: 3, Column: 8, Field: "ordre", Detail: "must be a number", Value: `"é"`, placed: true},
-			{Level: levelError, Rule: "type", Collection: "notes", File: "notes/é\n\x01.md", Line: 3, Field: "ordre", Detail: "must be a number"},
-			{Level: levelWarning, Rule: ruleMissing, Detail: "the branch has no folder"},
-			{Level: levelNote, Rule: ruleMisplaced, File: "a:b/c.MD", Detail: "is not an entry"},
-		}},
+	for name, found := range map[string][]Result{
+		"nothing": nil,
+		"all": {
+			{Level: "error", Rule: "type", File: "notes/un deux%#?.md", Line: 3, Column: 8, Message: `ordre: must be a number; line 3 has "é"`},
+			{Level: "error", Rule: "type", File: "notes/é\n\x01.md", Line: 3, Message: "ordre: must be a number"},
+			{Level: "warning", Rule: "missing_folder", Message: "the branch has no folder"},
+			{Level: "note", Rule: "misplaced", File: "a:b/c.MD", Message: "is not an entry"},
+		},
 	} {
 		var b bytes.Buffer
-		if err := writeCheckSARIF(&b, found); err != nil {
+		if err := Write(&b, "cms check", "dev", found); err != nil {
 			t.Fatal(err)
 		}
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b.Bytes()))
@@ -58,7 +59,7 @@ func TestSARIF(t *testing.T) {
 func TestSARIFPlaces(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	if err := writeCheckSARIF(&b, &checked{Findings: []finding{{Level: levelNote, Rule: ruleMisplaced, File: "a:b/c d.MD"}}}); err != nil {
+	if err := Write(&b, "cms check", "dev", []Result{{Level: "note", Rule: "misplaced", File: "a:b/c d.MD"}}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), `"uri":"./a:b/c%20d.MD"`) {
