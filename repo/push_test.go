@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,6 +140,7 @@ type httpHost struct {
 	posts  atomic.Int32
 	gets   atomic.Int32
 	gate   atomic.Pointer[chan struct{}]
+	told   atomic.Pointer[[]string] // the commits that the last fetch said it has
 }
 
 // hold has pushes wait until the gate is closed.
@@ -177,6 +179,13 @@ func serveHost(t *testing.T, bare string) *httpHost {
 			return
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
+		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-upload-pack") {
+			told := []string{}
+			for _, have := range regexp.MustCompile("have ([0-9a-f]{40})").FindAllSubmatch(body, -1) {
+				told = append(told, string(have[1]))
+			}
+			h.told.Store(&told)
+		}
 		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-receive-pack") {
 			h.posts.Add(1)
 			if gate := h.gate.Load(); gate != nil {
