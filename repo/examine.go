@@ -154,3 +154,14 @@ func (m *Remote) Look(ctx context.Context, branch string) (Hash, error) {
 	}
 	return Hash{}, nil
 }
+
+// LookPush makes sure that the remote takes pushes from who this side is there, as far as it
+// tells before there is one: what it protects, it tells then. Errors are as those of Look.
+func (m *Remote) LookPush(ctx context.Context) error {
+	session, err := m.openPush(ctx)
+	if err != nil {
+		return err
+	}
+	session.close()
+	return nil
+}

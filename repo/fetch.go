@@ -54,10 +54,8 @@ func (r *Repo) fetchLocked(ctx context.Context) error {
 		} else {
 			r.contact.failed(err)
 		}
-		// An edit was made meanwhile, whose lock go-git reads as a reference; or packs
-		// were repacked that it had listed.
-		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) ||
-			errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist)
+		// An edit was made meanwhile, whose lock go-git reads as a reference.
+		again := errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) || errors.Is(err, dotgit.ErrEmptyRefFile) || errors.Is(err, fs.ErrNotExist)
 		if !again || !time.Now().Before(deadline) {
 			return err
 		}
@@ -128,6 +126,7 @@ func (r *Repo) openFetch() (*fetch, error) {
 		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
 		tracking: r.tracking(),
 	}
+	f.storage.offered = []plumbing.ReferenceName{f.incoming, f.tracking, r.branch.name}
 	if ref, err := g.Reference(f.tracking, true); err == nil {
 		f.followed = ref.Hash()
 	}
@@ -149,6 +148,8 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	})
 	var missing gogit.NoMatchingRefSpecError
 	switch {
+	case f.storage.failed != nil:
+		return Hash{}, storageError(fmt.Errorf("look for what the remote has: %w", f.storage.failed))
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return Hash{}, nil
 	case errors.As(err, &missing):

@@ -223,6 +223,64 @@ func TestFetchIsKept(t *testing.T) {
 	fetched(t, r, tip)
 }
 
+// TestFetchBesidePacks: a pack that is in place while its index is on its way keeps nothing
+// from being fetched, nor does a reference that leads nowhere since another one did.
+func TestFetchBesidePacks(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: bare}
+	r := start(t, o)
+	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	coming := packName(NewHash(strings.Repeat("ab", 20)))
+	write(t, o.Path, "objects/pack/"+coming+".keep", keepContent)
+	write(t, o.Path, "objects/pack/"+coming+".pack", "PACK")
+	fetched(t, r, pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus\n---\n"))
+
+	tip := pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus 4\n---\n")
+	write(t, o.Path, "refs/cms/incoming/main", tip+"\n")
+	tip = pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus 5\n---\n")
+	fetched(t, r, tip)
+	for _, ext := range []string{".pack", ".keep"} {
+		if err := os.Remove(filepath.Join(o.Path, "objects", "pack", coming+ext)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFetchTellsLittle: what the remote is told that there is does not grow with what is kept
+// of histories that were rewritten.
+func TestFetchTellsLittle(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	h := serveHost(t, bare)
+	o := options(t.TempDir())
+	o.Remote = &Remote{URL: h.URL, Token: "jeton-secret"}
+	r := start(t, o)
+	first := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	fetched(t, r, first)
+	for i := range 4 {
+		git(t, work, "reset", "-q", "--hard", first)
+		for j := range 2 {
+			write(t, work, "_consultations/bus.md", fmt.Sprintf("---\ntitle: Le bus %d %d\n---\n", i, j))
+			git(t, work, "add", ".")
+			git(t, work, "commit", "-q", "-m", "Encore")
+		}
+		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+		before := strings.Fields(git(t, r.path, "rev-list", "main"))
+		fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+		told := *h.told.Load()
+		slices.Sort(before)
+		slices.Sort(told)
+		if !slices.Equal(told, before) {
+			t.Errorf("rewritten %d times: told of %q, want the branch, %q", i, told, before)
+		}
+	}
+	if kept := strings.Fields(git(t, r.path, "for-each-ref", "--format=%(refname)", backups)); len(kept) != 3 {
+		t.Errorf("backups: got %q, want 3", kept)
+	}
+}
+
 // renames is a disk that tells what files are to be called, before they are.
 type renames struct {
 	disk

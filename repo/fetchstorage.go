@@ -11,22 +11,66 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-// A fetchStorage is where go-git puts what it fetches. It reads as go-git does, and
-// writes as we do: a pack is durable and kept before it is in place, so that Git's maintenance
-// does not drop it before a reference leads to it, and references are moved by renaming,
-// durably, so that they never lead nowhere in between.
+// A fetchStorage is where go-git puts what it fetches. It reads commits as we do, beside
+// whoever places packs and takes them away, and writes as we do: a pack is durable and kept
+// before it is in place, so that Git's maintenance does not drop it before a reference leads
+// to it, and references are moved by renaming, durably, so that they never lead nowhere in
+// between.
 type fetchStorage struct {
 	*filesystem.Storage
 	repo      *Repo
-	keepFiles keepFiles // of its own, as the writer owns the others
-	progress  *progress // is told what is received; nil tells nobody
+	offered   []plumbing.ReferenceName // what the remote is told that there is leads to these
+	keepFiles keepFiles                // of its own, as the writer owns the others
+	progress  *progress                // is told what is received; nil tells nobody
+	failed    error                    // what kept a commit from being read; go-git may go on as if it were there
 }
 
 // fetchDraft begins the name of a pack that is being fetched.
 const fetchDraft = drafts + "fetch"
+
+// EncodedObject implements go-git's storer.EncodedObjectStorer, for commits, which are all
+// that a fetch asks for: whether the remote's tip is here, and what leads to the references.
+// To go-git's own storage every object is unreadable while one pack is in place and its index
+// is not yet, or is gone since it listed them; and a tip that is unreadable is not fetched.
+func (s *fetchStorage) EncodedObject(kind plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+	if kind != plumbing.AnyObject && kind != plumbing.CommitObject {
+		return nil, plumbing.ErrObjectNotFound
+	}
+	raw, err := s.repo.store.object(plumbing.CommitObject, h)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, plumbing.ErrObjectNotFound
+	case err != nil:
+		s.failed = err
+		return nil, err
+	}
+	o := new(plumbing.MemoryObject)
+	o.SetType(plumbing.CommitObject)
+	_, err = o.Write(raw)
+	return o, err
+}
+
+// IterReferences implements go-git's storer.ReferenceStorer, for the few references by which
+// the remote learns what there is. Of each go-git reads a hundred commits: those of every
+// backup, and of all that was set aside, would tell the remote next to nothing.
+func (s *fetchStorage) IterReferences() (storer.ReferenceIter, error) {
+	var refs []*plumbing.Reference
+	for _, name := range s.offered {
+		b := branch{disk: s.repo.disk, dir: s.repo.path, name: name}
+		at, err := b.read()
+		if err != nil {
+			return nil, err
+		}
+		if !at.IsZero() {
+			refs = append(refs, plumbing.NewHashReference(name, at))
+		}
+	}
+	return storer.NewReferenceSliceIter(refs), nil
+}
 
 // PackfileWriter implements go-git's storer.PackfileWriter.
 func (s *fetchStorage) PackfileWriter() (io.WriteCloser, error) {
@@ -85,7 +129,6 @@ func (p *fetchedPack) Close() error {
 	err := p.file.Sync()
 	if err = errors.Join(err, p.file.Close()); err == nil && p.size > 0 && !p.failed {
 		if err = p.place(); err == nil {
-			p.storage.Reindex()
 			return nil
 		}
 	}

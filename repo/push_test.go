@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,6 +140,7 @@ type httpHost struct {
 	posts  atomic.Int32
 	gets   atomic.Int32
 	gate   atomic.Pointer[chan struct{}]
+	told   atomic.Pointer[[]string] // the commits that the last fetch said it has
 }
 
 // hold has pushes wait until the gate is closed.
@@ -155,10 +157,45 @@ func serveHost(t *testing.T, bare string) *httpHost {
 		t.Fatal(err)
 	}
 	git(t, bare, "config", "http.receivepack", "true")
-	backend := &cgi.Handler{
+	return serveHostBy(t, &cgi.Handler{
 		Path: program, Args: []string{"http-backend"}, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.Getenv("GIT_CONFIG_GLOBAL")},
-	}
+	})
+}
+
+// serveHostQuickly is serveHost by what git http-backend starts, without that: for many
+// requests, of which half the time is to start programs.
+func serveHostQuickly(t *testing.T, bare string) *httpHost {
+	t.Helper()
+	return serveHostBy(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		service, ask := strings.TrimPrefix(req.URL.Path, "/host.git/"), false
+		if service == "info/refs" {
+			service, ask = req.URL.Query().Get("service"), true
+		}
+		service = strings.TrimPrefix(service, "git-")
+		args, kind, first := []string{service, "--stateless-rpc"}, "result", ""
+		if ask {
+			line := "# service=git-" + service + "\n"
+			args, kind, first = append(args, "--http-backend-info-refs"), "advertisement", fmt.Sprintf("%04x%s0000", 4+len(line), line)
+		}
+		if service != "receive-pack" && service != "upload-pack" || !exists(bare) {
+			http.NotFound(w, req)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-git-"+service+"-"+kind)
+		_, _ = io.WriteString(w, first)
+		cmd := exec.Command("git", append(args, bare)...)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1")
+		cmd.Stdin, cmd.Stdout = req.Body, w
+		if err := cmd.Run(); err != nil { // where the request ends early
+			panic(http.ErrAbortHandler)
+		}
+	}))
+}
+
+// serveHostBy serves what backend does to who has the token.
+func serveHostBy(t *testing.T, backend http.Handler) *httpHost {
+	t.Helper()
 	h := new(httpHost)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if name, token, _ := req.BasicAuth(); name != "git" || token != "jeton-secret" {
@@ -177,6 +214,13 @@ func serveHost(t *testing.T, bare string) *httpHost {
 			return
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
+		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-upload-pack") {
+			told := []string{}
+			for _, have := range regexp.MustCompile("have ([0-9a-f]{40})").FindAllSubmatch(body, -1) {
+				told = append(told, string(have[1]))
+			}
+			h.told.Store(&told)
+		}
 		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "git-receive-pack") {
 			h.posts.Add(1)
 			if gate := h.gate.Load(); gate != nil {

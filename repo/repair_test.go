@@ -46,7 +46,7 @@ func TestRepairPacks(t *testing.T) {
 			}
 			c.leave(t, packs[1].name)
 			for range 2 { // the second time there is nothing to do
-				if err := repairPacks(osDisk{}, r.drafts, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+				if err := repairPacks(osDisk{}, r.packFolder(), r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -128,7 +128,7 @@ func TestRepairMultiIndex(t *testing.T) {
 	}
 	mend := func() (there bool) {
 		t.Helper()
-		if err := repairPacks(osDisk{}, r.drafts, r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
+		if err := repairPacks(osDisk{}, r.packFolder(), r.packFolder(), slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := os.Stat(index)

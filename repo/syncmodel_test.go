@@ -4,14 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 
 	"cms/content"
+	"cms/repo/repotest"
 )
 
 // A syncModel is a site at a Git host, edited here and there, and what was written.
@@ -28,6 +35,9 @@ type syncModel struct {
 	writes []syncWrite
 
 	followers [3]follower // who read the changes now and then
+
+	took  map[string]time.Duration // by kind of step, since it was told last
+	often map[string]int
 }
 
 // A syncWrite is a value that a field was given, in the order of time.
@@ -79,7 +89,8 @@ func testSyncModel(t *testing.T, synchronous, linear bool) {
 	for n := range steps {
 		m.step()
 		if n%500 == 499 || n == steps-1 {
-			m.settle()
+			m.timed("settle", m.settle)
+			m.tellTimes(n + 1)
 		}
 		if t.Failed() {
 			t.Fatalf("after %d steps", n+1)
@@ -88,11 +99,38 @@ func testSyncModel(t *testing.T, synchronous, linear bool) {
 	m.stop()
 }
 
+// timed does something, and notes how long that takes.
+func (m *syncModel) timed(kind string, do func()) {
+	began := time.Now()
+	do()
+	m.took[kind] += time.Since(began)
+	m.often[kind]++
+}
+
+// tellTimes says what the last steps took, so that a kind that takes more and more is seen.
+func (m *syncModel) tellTimes(steps int) {
+	m.t.Helper()
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(m.took)) {
+		list = append(list, fmt.Sprintf("%s %d × %v", kind, m.often[kind], (m.took[kind]/time.Duration(m.often[kind])).Round(100*time.Microsecond)))
+	}
+	m.t.Logf("%d steps: %s", steps, strings.Join(list, ", "))
+	clear(m.took)
+	clear(m.often)
+}
+
 func newSyncModel(t *testing.T, seed uint64, synchronous, linear bool) *syncModel {
 	t.Helper()
-	m := &syncModel{t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git")}
+	m := &syncModel{
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), bare: filepath.Join(t.TempDir(), "host.git"),
+		took: make(map[string]time.Duration), often: make(map[string]int),
+	}
 	git(t, "", "init", "-q", "--bare", "-b", "main", m.bare)
 	m.work = clone(t, m.bare)
+	for _, dir := range []string{m.bare, m.work} { // it has steps of its own, and is asked for at each of the others
+		git(t, dir, "config", "maintenance.auto", "false")
+		git(t, dir, "config", "receive.autogc", "false")
+	}
 	for e := range syncEntries {
 		text := "---\n"
 		for f := range syncFields {
@@ -104,9 +142,10 @@ func newSyncModel(t *testing.T, seed uint64, synchronous, linear bool) *syncMode
 	git(t, m.work, "commit", "-q", "-m", "Commencer")
 	git(t, m.work, "push", "-q", "origin", "HEAD:main")
 	m.o = options(filepath.Join(t.TempDir(), "site.git"))
+	m.o.KeepPacks = 50 * time.Millisecond // so that they go under the hands of who reads here
 	m.o.Remote = &Remote{URL: m.bare, Push: true}
 	if synchronous {
-		m.host = serveHost(t, m.bare)
+		m.host = serveHostQuickly(t, m.bare)
 		m.o.Remote = &Remote{URL: m.host.URL, Token: "jeton-secret", Push: true, Sync: true}
 	}
 	m.o.Remote.Linear = linear
@@ -122,33 +161,63 @@ func (m *syncModel) step() {
 	m.t.Helper()
 	switch n := m.random.IntN(23); {
 	case n >= 20:
-		m.followers[n-20].follow(m.t, m.r, n-19)
+		m.timed("follow", func() { m.followers[n-20].follow(m.t, m.r, n-19) })
 	case n < 9:
-		m.edit()
+		m.timed("edit", m.edit)
 	case n < 12:
-		m.pushOutside(func() {})
-	case n < 13: // the last two commits of the host become one
-		m.pushOutside(func() {
-			if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~2"); err == nil {
-				git(m.t, m.work, "reset", "-q", "--soft", "HEAD~2")
-				git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Ensemble")
-			}
-		})
-	case n < 14: // the last one is made again, but for the first of all: that is another history
-		m.pushOutside(func() {
-			if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~1"); err == nil {
-				git(m.t, m.work, "commit", "-q", "--allow-empty", "--amend", "-m", "Autrement")
-			}
-		})
+		m.timed("push outside", func() { m.pushOutside(func() {}) })
+	case n < 13:
+		m.timed("squash outside", func() { m.pushOutside(m.squash) })
+	case n < 14:
+		if m.random.IntN(2) == 0 {
+			m.timed("amend outside", func() { m.pushOutside(m.amend) })
+		} else {
+			m.timed("rebase outside", func() { m.pushOutside(m.rebase) })
+		}
 	case n < 16:
-		m.inTouch("push", m.r.push)
+		m.timed("push", func() { m.inTouch("push", m.r.push) })
 	case n < 18:
-		m.inTouch("fetch", m.r.Fetch)
+		m.timed("fetch", func() { m.inTouch("fetch", m.r.Fetch) })
+	case n < 19 && m.random.IntN(8) == 0:
+		m.timed("upkeep outside", m.upkeep)
 	case n < 19:
 		m.outage(!m.down)
 	default:
-		m.stop()
-		m.r, m.stop = run(m.t, m.o)
+		m.timed("restart", func() {
+			m.stop()
+			m.r, m.stop = run(m.t, m.o)
+		})
+	}
+}
+
+// squash makes the last two commits of the host one.
+func (m *syncModel) squash() {
+	if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~2"); err == nil {
+		git(m.t, m.work, "reset", "-q", "--soft", "HEAD~2")
+		git(m.t, m.work, "commit", "-q", "--allow-empty", "-m", "Ensemble")
+	}
+}
+
+// amend makes the last commit of the host again, but for the first of all: that would be
+// another history.
+func (m *syncModel) amend() {
+	if _, err := tryGit(m.work, "rev-parse", "-q", "--verify", "HEAD~1"); err == nil {
+		git(m.t, m.work, "commit", "-q", "--allow-empty", "--amend", "-m", "Autrement")
+	}
+}
+
+// rebase makes the last two commits of the host again, one by one, unless one is a merge:
+// which of its sides came first nobody could tell.
+func (m *syncModel) rebase() {
+	if merges, err := tryGit(m.work, "rev-list", "--merges", "HEAD~2..HEAD"); err == nil && merges == "" {
+		git(m.t, m.work, "rebase", "-q", "--force-rebase", "HEAD~2")
+	}
+}
+
+// upkeep packs what the host has, and lets go what nothing leads to there.
+func (m *syncModel) upkeep() {
+	if !m.down {
+		git(m.t, m.bare, "gc", "-q", "--prune=now")
 	}
 }
 
@@ -157,7 +226,45 @@ func (m *syncModel) inTouch(how string, meet func(context.Context) error) {
 	m.t.Helper()
 	if err := meet(m.t.Context()); err != nil && !m.down { // down, there may be nothing to ask for
 		m.t.Errorf("%s: %v", how, err)
+		m.tell(err)
 	}
+}
+
+// tell says what both sides know of the objects that an error names, and where they are.
+func (m *syncModel) tell(err error) {
+	m.t.Helper()
+	for _, dir := range []string{m.r.path, m.bare} {
+		if m.down && dir == m.bare {
+			dir += ".down"
+		}
+		for _, h := range regexp.MustCompile(`\b[0-9a-f]{40}\b`).FindAllString(err.Error(), -1) {
+			kind, missing := tryGit(dir, "cat-file", "-t", h)
+			m.t.Logf("%s: %s is a %s (%v), in %q", filepath.Base(dir), h, strings.TrimSpace(kind), missing, packsWith(m.t, dir, h))
+		}
+		refs, failed := tryGit(dir, "for-each-ref")
+		m.t.Logf("%s: references (%v):\n%s", filepath.Base(dir), failed, refs)
+		found, failed := tryGit(dir, repotest.FsckArgs(dir)...)
+		m.t.Logf("%s: fsck (%v): %s", filepath.Base(dir), failed, found)
+	}
+}
+
+// packsWith are the packs of a repository that hold an object.
+func packsWith(t *testing.T, dir, h string) (names []string) {
+	t.Helper()
+	packs, err := listPacks(filepath.Join(dir, "objects", "pack"))
+	if err != nil {
+		t.Log(err)
+	}
+	for _, p := range packs {
+		index, err := readIndex(p.name + ".idx")
+		if err != nil {
+			t.Log(err)
+		}
+		if slices.ContainsFunc(index, func(e idxfile.Entry) bool { return e.Hash.String() == h }) {
+			names = append(names, filepath.Base(p.name))
+		}
+	}
+	return names
 }
 
 // outage takes the host away, or gives it back.
@@ -289,6 +396,7 @@ func (m *syncModel) settle() {
 	m.t.Helper()
 	m.outage(false)
 	if err := m.r.Fetch(m.t.Context()); err != nil {
+		m.tell(err)
 		m.t.Fatalf("fetch after %d edits: %v", len(m.writes), err)
 	}
 	inStep(m.t, m.r, m.bare)
@@ -317,7 +425,9 @@ func (m *syncModel) settle() {
 			m.t.Errorf("merges: %s", got)
 		}
 	}
+	m.stop() // as fsck needs the packs to stay that it has listed
 	verify(m.t, m.r)
+	m.r, m.stop = run(m.t, m.o)
 }
 
 // check holds the value of a field against what was written.

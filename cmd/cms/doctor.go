@@ -369,10 +369,17 @@ func (d *doctor) remote(ctx context.Context, x *repo.Examined) {
 	if x != nil {
 		branch = x.Branch
 	}
-	tip, err := remoteOf(m).Look(ctx, branch)
+	remote := remoteOf(m)
+	tip, err := remote.Look(ctx, branch)
+	var refused error
+	if err == nil && m.Pushes() {
+		refused = remote.LookPush(ctx)
+	}
 	switch {
 	case err != nil:
 		d.todo("Git host", "Look whether it is up, and whether the token or key is good for this repository.", "It does not answer: %v", err)
+	case refused != nil:
+		d.todo("Git host", "Let the token or key write to the repository, or set repository.remote.push: off.", "It lets nothing be pushed: %v", refused)
 	case x == nil:
 		d.well("Git host", "It answers.")
 	case tip.IsZero():

@@ -66,3 +66,30 @@ func TestDoctorLooksAtAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorTriesToPush: who may read at the Git host alone is told so before the first edit
+// is, unless nothing is pushed.
+func TestDoctorTriesToPush(t *testing.T) {
+	t.Parallel()
+	h := newGitHost(t, 1)
+	for _, c := range []struct {
+		push    string
+		refuses bool
+		todo    string
+	}{
+		{"async", true, "It lets nothing be pushed: "},
+		{"sync", true, "It lets nothing be pushed: "},
+		{"off", true, ""},
+		{"async", false, ""},
+	} {
+		h.readOnly.Store(c.refuses)
+		d := &doctor{config: &config.Config{Repository: config.Repository{Branch: "main", Remote: &config.Remote{URL: h.URL, Push: c.push}}}, now: time.Now()}
+		d.remote(t.Context(), nil)
+		if len(d.findings) != 1 {
+			t.Fatalf("%+v: got %+v, want one finding", c, d.findings)
+		}
+		if f := d.findings[0]; (f.Action != "") != (c.todo != "") || !strings.HasPrefix(f.Detail, c.todo) || c.todo != "" && !strings.Contains(f.Detail, "403") {
+			t.Errorf("%+v: got %+v", c, f)
+		}
+	}
+}

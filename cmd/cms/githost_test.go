@@ -23,6 +23,8 @@ type gitHost struct {
 	down atomic.Bool // it answers nobody
 	cut  atomic.Bool // it takes pushes, and its answers to them are lost
 	lost atomic.Bool // pushes are lost on their way to it
+
+	readOnly atomic.Bool // it lets nobody push
 }
 
 // hook has the host run a script on each push, before it takes anything.
@@ -59,6 +61,10 @@ func newGitHost(t *testing.T, entries int) *gitHost {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.down.Load() {
 			panic(http.ErrAbortHandler)
+		}
+		if h.readOnly.Load() && (r.URL.Query().Get("service") == "git-receive-pack" || strings.HasSuffix(r.URL.Path, "/git-receive-pack")) {
+			http.Error(w, "You are not allowed to push code to this project.", http.StatusForbidden)
+			return
 		}
 		push := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack")
 		if push && h.lost.Load() {

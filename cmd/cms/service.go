@@ -479,5 +479,11 @@ func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	if f, ok := w.(*os.File); format == "text" || format != "json" && ok && term.IsTerminal(int(f.Fd())) {
 		return slog.New(trace.Logged(slog.NewTextHandler(w, o)))
 	}
+	o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr { // which would be nanoseconds
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}
 	return slog.New(trace.Logged(slog.NewJSONHandler(w, o)))
 }
