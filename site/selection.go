@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,8 @@ type build struct {
 	rest   []*repo.Entry // still to be looked at
 	sorted bool          // rest is in the order of the list
 	runs   [][]match     // what was found, each run in the order of the list
+
+	keyBytes int // of what was found in a chunk, at most
 }
 
 // match is an entry and its key.
@@ -296,6 +299,8 @@ type chunkResult struct {
 	done   int // how many of its entries were looked at
 	looked int // how many bytes
 	unread bool
+
+	keyBytes int // of what was found
 }
 
 // work looks at the entries that are left, in as many goroutines as there are
@@ -322,6 +327,7 @@ func (m *build) work(ctx context.Context, l *list) (unread bool, err error) {
 		looked := 0
 		for _, p := range parts {
 			looked += p.looked
+			m.keyBytes = max(m.keyBytes, p.keyBytes)
 		}
 		for i, p := range parts { // what follows one that is not at its end is looked at again, so that all stays in order
 			m.rest, m.runs = m.rest[p.done:], append(m.runs, p.found)
@@ -350,8 +356,11 @@ func (m *build) work(ctx context.Context, l *list) (unread bool, err error) {
 // look is what l finds among some entries, in its order, as far as it gets.
 func (m *build) look(ctx context.Context, entries []*repo.Entry, l *list) (p chunkResult) {
 	r, most := l.reader(), l.access.budget.share(maxChunkBytes)
-	var keys []byte
+	var keys strings.Builder
 	var ends []int
+	if !m.sorted {
+		keys.Grow(m.keyBytes)
+	}
 	for _, e := range entries {
 		if isDone(ctx) || r.looked > most {
 			break
@@ -363,15 +372,17 @@ func (m *build) look(ctx context.Context, entries []*repo.Entry, l *list) (p chu
 		}
 		p.found = append(p.found, match{position{slug: e.Slug.String()}, e})
 		if !m.sorted {
-			keys = r.appendKey(keys, fields)
-			ends = append(ends, len(keys))
+			r.buffer = r.appendKey(r.buffer[:0], fields)
+			keys.Write(r.buffer)
+			ends = append(ends, keys.Len())
 		}
 	}
 	p.looked, p.unread = r.looked, r.unread
 	if m.sorted {
 		return p
 	}
-	all, from := string(keys), 0
+	p.keyBytes = keys.Len()
+	all, from := keys.String(), 0
 	for i, to := range ends {
 		p.found[i].key, from = all[from:to], to
 	}
