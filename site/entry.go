@@ -166,10 +166,8 @@ func unreadable(problems []content.Problem) bool {
 // yields those that have problems. Unlike the entries of a list they are
 // checked against each other too.
 func (s *Site) Check(ctx context.Context) ([]*Entry, int, error) {
-	for _, c := range s.collections {
-		if err := s.repo.AwaitWarm(ctx, c.Name); err != nil {
-			return nil, 0, err
-		}
+	if err := s.awaitWarm(ctx); err != nil {
+		return nil, 0, err
 	}
 	snap := s.repo.View()
 	var broken []*Entry

@@ -54,3 +54,14 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+// awaitWarm waits until the writer has read what there is of every collection, if it is
+// read for the first time.
+func (s *Site) awaitWarm(ctx context.Context) error {
+	for _, c := range s.collections {
+		if err := s.repo.AwaitWarm(ctx, c.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

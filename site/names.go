@@ -79,17 +79,17 @@ const sampleSize = 100
 
 // findsAny says whether a list finds any entry, which it most often does soon.
 func (acc *access) findsAny(ctx context.Context, l *list) (bool, error) {
-	r, n := l.reader(), 0
+	r, n, there := l.reader(), 0, false
 	for e := range acc.site.repo.View().Edition(acc.Name).Since(repo.Edition{}) {
 		if n++; n > sampleSize || r.looked > acc.budget.share(maxChunkBytes) {
 			break
 		}
-		if _, ok := r.finds(e); ok {
-			return true, acc.budget.spend(r.looked)
+		if _, there = r.finds(e); there {
+			break
 		}
 	}
-	if err := acc.budget.spend(r.looked); err != nil {
-		return false, err
+	if err := acc.budget.spend(r.looked); err != nil || there {
+		return there, err
 	}
 	found, err := acc.site.find(ctx, l)
 	return found.len() > 0, err

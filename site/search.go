@@ -324,8 +324,8 @@ func highlights(q *search.Query, texts []search.Text, language string) []Highlig
 type wordIndex struct {
 	lock        *semaphore.Weighted // readers take 1, writers maxReaders
 	collections []*content.Collection
-	awaitWarm   func(ctx context.Context, collection string) error // as [repo.Repo.AwaitWarm]
-	gate        *gate                                              // of those whom it keeps waiting
+	awaitWarm   func(context.Context) error // as [Site.awaitWarm]
+	gate        *gate                       // of those whom it keeps waiting
 
 	// Guarded by lock.
 	index *search.Index[*repo.Entry]
@@ -334,7 +334,7 @@ type wordIndex struct {
 
 const maxReaders = 1 << 20
 
-func newWordIndex(collections []*content.Collection, awaitWarm func(context.Context, string) error, gate *gate) *wordIndex {
+func newWordIndex(collections []*content.Collection, awaitWarm func(context.Context) error, gate *gate) *wordIndex {
 	return &wordIndex{lock: semaphore.NewWeighted(maxReaders), collections: collections, awaitWarm: awaitWarm, gate: gate, index: emptyIndex()}
 }
 
@@ -401,10 +401,8 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 		return err
 	}
 	defer x.lock.Release(maxReaders)
-	for _, c := range x.collections {
-		if err := x.awaitWarm(ctx, c.Name); err != nil {
-			return err
-		}
+	if err := x.awaitWarm(ctx); err != nil {
+		return err
 	}
 	snap := view() // never older than what the index was made of
 	n := 0

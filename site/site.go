@@ -111,7 +111,7 @@ func New(o Options) (*Site, error) {
 		s.byName[c.Name] = c
 		s.crossRules[c.Name] = crossRules(&c.Schema)
 	}
-	s.words = newWordIndex(s.collections, s.repo.AwaitWarm, &s.selections.gate)
+	s.words = newWordIndex(s.collections, s.awaitWarm, &s.selections.gate)
 	for _, c := range s.collections {
 		if code := languageOf(c); !slices.Contains(s.languages, code) {
 			s.languages = append(s.languages, code)
