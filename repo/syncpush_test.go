@@ -14,6 +14,14 @@ import (
 	"time"
 )
 
+// wantHostAtTip wants the host to have what is here.
+func wantHostAtTip(t *testing.T, bare string, r *Repo) {
+	t.Helper()
+	if got := onHost(t, bare); got != r.View().Commit().String() {
+		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
+	}
+}
+
 // synchronous opens a clone of the host whose updates are done when the host has them.
 func synchronous(t *testing.T, m *Remote) *Repo {
 	t.Helper()
@@ -146,9 +154,7 @@ func TestSyncGroups(t *testing.T) {
 	if got := h.posts.Load(); got != 3 {
 		t.Errorf("%d pushes for eleven edits and one before, want 3", got)
 	}
-	if got := onHost(t, bare); got != r.View().Commit().String() {
-		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
-	}
+	wantHostAtTip(t, bare, r)
 }
 
 // TestSyncUnknown: whether a push without an answer was taken is told by the next contact,
@@ -255,9 +261,7 @@ func TestSyncRefused(t *testing.T) {
 	if _, ok := r.View().Entry("consultations", slug(t, "e3")); ok {
 		t.Error("what the host refused is seen")
 	}
-	if got := onHost(t, bare); got != r.View().Commit().String() {
-		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
-	}
+	wantHostAtTip(t, bare, r)
 
 	// It asks to be left alone: it is, until then.
 	h.status.Store(http.StatusTooManyRequests)
@@ -461,9 +465,7 @@ func TestSyncShared(t *testing.T) {
 	if got := h.posts.Load() - before; got != 2 {
 		t.Errorf("%d pushes, want one for the first and one for all who waited or came back", got)
 	}
-	if got := onHost(t, bare); got != r.View().Commit().String() {
-		t.Errorf("the host is at %s, want %s", got, r.View().Commit())
-	}
+	wantHostAtTip(t, bare, r)
 }
 
 // TestSyncTurnKept: who is refused because others had pushed before this service's turn, and
