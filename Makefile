@@ -83,7 +83,8 @@ host:
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...
 
-# The pictures of docs/, from the demo's site, with Chromium.
+# The pictures of docs/, from the demo's site, with Chromium, in the font that the machine
+# has for system-ui: those that stand there are in Inter.
 screenshots:
 	CMS_SCREENSHOTS=$(CURDIR)/docs go test -count=1 -run '^TestScreenshots$$' ./cmd/cms
 

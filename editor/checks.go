@@ -2,6 +2,7 @@ package editor
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,18 +19,26 @@ type checksView struct {
 	Refused string      // why the text was not looked at
 }
 
-// Count is how many there are.
-func (c *checksView) Count() int { return len(c.Found) + len(c.Hints) }
+// Count is how many places there are.
+func (c *checksView) Count() int { return places(c.Found) + places(c.Hints) }
 
-// checkView is one of them.
+// Maybe is how many of them are hints.
+func (c *checksView) Maybe() int { return places(c.Hints) }
+
+func places(checks []checkView) (n int) {
+	for i := range checks {
+		n += len(checks[i].Places)
+	}
+	return n
+}
+
+// checkView is one of them, wherever the text has it.
 type checkView struct {
+	Rule      advice.Rule
 	Title     string
 	Why       string // whom it keeps out, and what to do
-	Line      int    // of the text, from 1
-	About     string // the beginning of what it is about
-	Edit      string // the address of the page of its block; "" for none
 	Criterion string // of RGAA 4.1, "" for advice of ours
-	Repairs   []repairView
+	Places    []placeView
 }
 
 // repairView is a repair that is offered.
@@ -58,12 +67,9 @@ func (e *Editor) checks(v *visit, c site.Collection, text string, page *preview.
 	for i, f := range found {
 		line += strings.Count(text[at:f.Start], "\n")
 		at = f.Start
-		one := checkView{
-			Title: v.T("check." + string(f.Rule)), Why: v.T("check." + string(f.Rule) + ".why"), Line: line,
-			About: beginning(text[f.Start:f.End]), Criterion: criteria[f.Rule],
-		}
+		one := placeView{Line: line, About: beginning(text[f.Start:f.End])}
 		if ref != nil {
-			one.Edit = refPath("block", *ref) + "?n=" + strconv.Itoa(f.Block)
+			one.To = refPath("block", *ref) + "?n=" + strconv.Itoa(f.Block)
 		}
 		for j, fix := range f.Fixes {
 			id := strconv.Itoa(i) + "." + strconv.Itoa(j)
@@ -73,11 +79,17 @@ func (e *Editor) checks(v *visit, c site.Collection, text string, page *preview.
 			}
 			one.Repairs = append(one.Repairs, r)
 		}
+		list := &view.Found
 		if f.Hint {
-			view.Hints = append(view.Hints, one)
-		} else {
-			view.Found = append(view.Found, one)
+			list = &view.Hints
 		}
+		which := slices.IndexFunc(*list, func(c checkView) bool { return c.Rule == f.Rule })
+		if which < 0 {
+			which = len(*list)
+			name := "check." + string(f.Rule)
+			*list = append(*list, checkView{Rule: f.Rule, Title: v.T(name), Why: v.T(name + ".why"), Criterion: criteria[f.Rule]})
+		}
+		(*list)[which].Places = append((*list)[which].Places, one)
 	}
 	return view
 }

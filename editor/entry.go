@@ -116,7 +116,7 @@ func (e *Editor) open(v *visit, ref site.Ref) (*entryView, *site.Entry, error) {
 	}
 	view := &entryView{
 		Collection: c, Label: v.label(c), Ref: ref, Title: titleOf(&c.Schema, entry.Fields, ref.Slug), Revision: entry.Revision, Key: rand.Text(),
-		State: e.state(v, entry), Updated: entry.Updated,
+		State: e.state(v, entry).whole(), Updated: entry.Updated,
 		Framed:    e.framed(),
 		MaySave:   e.site.MayUpdate(v.caller, ref) == nil,
 		MayCreate: slices.Contains(c.Actions, auth.Create),

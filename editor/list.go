@@ -75,7 +75,10 @@ type row struct {
 }
 
 // cellView is the value of a field in a list.
-type cellView struct{ Label, Text string }
+type cellView struct {
+	Label, Text string
+	Clock       string // of a day, which is the text; "" for none
+}
 
 // list shows the entries of a collection.
 func (e *Editor) list(v *visit) error {
@@ -196,18 +199,38 @@ func (e *Editor) row(v *visit, s *content.Schema, entry *site.Entry, columns []c
 	}
 	for _, c := range columns {
 		x, _ := entry.Fields.Get(c.Field.Name)
-		r.Cells = append(r.Cells, cellView{c.Label, v.Value(x)})
+		r.Cells = append(r.Cells, v.cell(c.Label, x))
 	}
 	return r
+}
+
+// cell is a value in a row of a list; a time takes two lines.
+func (v *visit) cell(label string, x content.Value) cellView {
+	if t, ok := x.(content.Time); ok && !t.DateOnly {
+		return cellView{Label: label, Text: v.day(t.Time), Clock: v.clock(t.Time)}
+	}
+	return cellView{Label: label, Text: v.Value(x)}
 }
 
 // stateView is where an entry stands: on the site or not, and whether it is as its
 // schema expects.
 type stateView struct {
-	Kind string // ok, warn or bad
-	Text string
-	URL  string
-	More []string // each thing that is wrong
+	Kind  string // ok, warn or bad
+	Text  string
+	Since string // the text with the time from which on it holds; "" for none
+	URL   string
+	More  []string // each thing that is wrong
+}
+
+// whole is the state with its time in the text, for the page of one entry; a list has no
+// room for it.
+func (s *stateView) whole() *stateView {
+	if s == nil || s.Since == "" {
+		return s
+	}
+	w := *s
+	w.Text, w.Since = s.Since, ""
+	return &w
 }
 
 // maxTold is how many things that are wrong with an entry a list tells.
@@ -241,7 +264,7 @@ func (e *Editor) published(v *visit, ref site.Ref, commit string) *stateView {
 	s := &stateView{URL: b.URL}
 	switch b.State {
 	case "live":
-		s.Kind, s.Text = "ok", v.since(b.At.In(v.zone))
+		s.Kind, s.Text, s.Since = "ok", v.T("state.live"), v.since(b.At)
 	case "failed", "missing":
 		s.Kind, s.Text = "bad", v.T("state."+b.State)
 	default:

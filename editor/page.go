@@ -303,7 +303,7 @@ func (v *visit) Time(t time.Time) template.HTML {
 		template.HTMLEscapeString(v.exactly(t)) + `">` + template.HTMLEscapeString(v.when(t)) + `</time>`)
 }
 
-func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Format("15"), t.Format("04")) }
+func (v *visit) clock(t time.Time) string { return v.T("time.clock", t.Hour(), t.Format("04")) }
 
 func (v *visit) day(t time.Time) string {
 	y, m, d := t.Date()
@@ -353,11 +353,12 @@ type minuteNumber struct {
 	hour, minute int
 }
 
-// since says that something is on the site since a time.
+// since says that something is on the site since a time; "" where that is not known.
 func (v *visit) since(t time.Time) string {
 	if t.IsZero() {
-		return v.T("state.live")
+		return ""
 	}
+	t = t.In(v.zone)
 	if y, m, d := v.now.In(t.Location()).Date(); t.Year() == y && t.Month() == m && t.Day() == d {
 		return v.T("state.since", v.clock(t))
 	}

@@ -41,12 +41,13 @@ type placesView struct {
 	Places []placeView
 }
 
-// placeView is one of them.
+// placeView is where something was found.
 type placeView struct {
-	Field string // its label; "" for the text
-	Line  int    // of it, from 1
-	About string // the beginning of what it is about
-	To    string // the address of the very place
+	Field   string // its label; "" for the text
+	Line    int    // of it, from 1
+	About   string // the beginning of what it is about
+	To      string // the address of the very place; "" for none
+	Repairs []repairView
 }
 
 // A report looks at so many entries in a request, in calls that each have a budget of their

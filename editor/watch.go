@@ -91,7 +91,7 @@ func (w *watcher) Tell(ctx context.Context, out *stream.Writer) error {
 	case err != nil:
 		return err
 	default:
-		if state := w.e.state(v, entry); state != nil {
+		if state := w.e.state(v, entry).whole(); state != nil {
 			is.State, is.Kind = state.Text, state.Kind
 		}
 		if entry.Revision != w.revision {

@@ -138,7 +138,7 @@ func (d *demo) listeners(ctx context.Context) (apiListener, siteListener net.Lis
 
 const demoConfig = `# Made by "cms demo". Try "cms serve --config" with it, and see
 # config.example.yaml for what else there is.
-site: {name: Consultations citoyennes, time_zone: Europe/Paris}
+site: {name: Consultations citoyennes, time_zone: Europe/Paris, language: fr}
 server: {listen: "{{LISTEN}}", public_url: "{{API}}"}
 repository:
   path: site.git
@@ -254,7 +254,7 @@ func (d *demo) fill(ctx context.Context, s *service) error {
 	collection := d.config.Collections[0]
 	_, err := s.repo.Update(ctx, repo.Meta{
 		Author:  repo.Person{Name: "Ann Éditrice", Email: "ann@demo.invalid"},
-		Message: "Add the consultations of the demo",
+		Message: "Ajouter les consultations",
 	}, func(tx *repo.Tx) error {
 		return fs.WalkDir(samples, collection.Folder, func(file string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
