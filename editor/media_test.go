@@ -210,7 +210,7 @@ func TestLibrary(t *testing.T) {
 		"img/.caché/x.png": string(picture(t, 1)), `img/a"><script>.png`: string(picture(t, 4)),
 	})
 	p := s.get(s.http, "media/")
-	for want, there := range map[string]bool{"un.png": true, "plan.pdf": true, "photos": true, "2 fichiers": true, "7 fichiers": true, "deux.png": false, "caché": false, "Git LFS": true} {
+	for want, there := range map[string]bool{"un.png": true, "plan.pdf": true, "photos": true, "2 fichiers": true, "7 fichiers": true, "deux.png": false, "caché": false, "Gardé ailleurs": true} {
 		if strings.Contains(p.text(), want) != there {
 			t.Errorf("the library has %q: %t, in %s", want, !there, p.text())
 		}
@@ -245,7 +245,7 @@ func TestLibrary(t *testing.T) {
 			t.Errorf("%s is answered (%d) with %v", name, p.status, p.header)
 		}
 	}
-	if p := s.get(s.http, "media/gros.png"); !strings.Contains(p.text(), "Git LFS garde le contenu") || strings.Contains(p.source, `action="/editor/replace`) {
+	if p := s.get(s.http, "media/gros.png"); !strings.Contains(p.text(), "Le contenu de ce fichier est gardé ailleurs") || strings.Contains(p.source, `action="/editor/replace`) {
 		t.Errorf("the page of a pointer says %s", p.text())
 	}
 }
