@@ -271,9 +271,17 @@ func (g *group) send(ctx context.Context) error {
 		return pack, err
 	})
 	if refused := (*refusal)(nil); errors.As(err, &refused) && refused.content {
-		return &RemoteError{Refused: true, Err: fmt.Errorf("push commits %s up to %s: %w", g.commits[0].hash, g.commit, err)}
+		return &RemoteError{Refused: true, Err: fmt.Errorf("push %s: %w", g.span(), err)}
 	}
 	return err
+}
+
+// span names the commits of the group.
+func (g *group) span() string {
+	if first := g.commits[0].hash; first != g.commit {
+		return fmt.Sprintf("commits %s up to %s", first, g.commit)
+	}
+	return "commit " + g.commit.String()
 }
 
 // sendUpon pushes a pack that leads from where the remote is to a commit. What the remote

@@ -161,10 +161,16 @@ func (w *hostWords) Write(b []byte) (int, error) {
 func (w *hostWords) with(err error) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if said := oneLine(string(w.raw)); said != "" {
-		return err.Error() + ": " + said
+	var said []string
+	for line := range strings.Lines(string(w.raw)) {
+		if line = oneLine(line); line != "" && line != "error:" { // as Gitea frames its words
+			said = append(said, line)
+		}
 	}
-	return err.Error()
+	if len(said) == 0 {
+		return err.Error()
+	}
+	return err.Error() + ": " + strings.Join(said, " ")
 }
 
 // retryAfter is an HTTP transport that remembers the last status, and when the host asks
