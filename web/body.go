@@ -69,6 +69,8 @@ type arriving struct {
 	limit int64 // bytes that are taken; 0 for no bound
 	taken int64
 	ended bool
+
+	arrived func() // is called at its end; nil for nothing
 }
 
 func newArriving(r *http.Request) *arriving {
@@ -89,7 +91,9 @@ func (a *arriving) Read(b []byte) (int, error) {
 		a.taken = a.limit
 		return n - int(over), TooLarge(a.limit)
 	case errors.Is(err, io.EOF):
-		a.ended = true
+		if a.ended = true; a.arrived != nil {
+			a.arrived()
+		}
 	case err != nil:
 		return n, unread(err)
 	}

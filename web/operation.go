@@ -60,7 +60,7 @@ func (f *Floor) Handle(op Operation, h func(http.ResponseWriter, *http.Request) 
 			c.body.limit = op.Body
 		}
 		if limit := f.Timeout(op); limit > 0 {
-			Within(w, limit, limit+answerTime)
+			within(w, c.body, limit)
 			ctx, cancel := context.WithTimeout(r.Context(), limit)
 			defer cancel()
 			r = r.WithContext(ctx)
@@ -92,10 +92,20 @@ func (f *Floor) admit(w http.ResponseWriter, r *http.Request, c *record, who fun
 // CallerKey tells callers apart: subjects are unique for their issuer only.
 func CallerKey(pr *auth.Principal) string { return pr.Issuer + "\n" + pr.Subject }
 
-// Within sets when a request must have arrived, and been answered. Where that
-// cannot be set, as in some tests, the server's own bounds are left.
-func Within(w http.ResponseWriter, arrive, answered time.Duration) {
+// within sets when the body of a request must have arrived, and when the request must have
+// been answered. A server that reads past the end of a request takes a deadline for the end
+// of the connection, and the contexts of all later requests with it: so what has arrived
+// has as long as its answer. Where no deadline can be set, as in some tests, the server's
+// own bounds are left.
+func within(w http.ResponseWriter, body *arriving, limit time.Duration) {
 	control, now := http.NewResponseController(w), time.Now()
-	_ = control.SetReadDeadline(now.Add(arrive))
-	_ = control.SetWriteDeadline(now.Add(answered))
+	answered := now.Add(limit + answerTime)
+	arrived := func() { _ = control.SetReadDeadline(answered) }
+	if body == nil || body.left == 0 {
+		arrived()
+	} else {
+		_ = control.SetReadDeadline(now.Add(limit))
+		body.arrived = arrived
+	}
+	_ = control.SetWriteDeadline(answered)
 }

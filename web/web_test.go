@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -299,6 +300,56 @@ func TestBodiesEndAtTheirBound(t *testing.T) {
 				t.Errorf("%d bytes (length %d): read %d, %v", sent, length, read, err)
 			}
 			floor = doors(t, web.Options{})
+		}
+	}
+}
+
+// TestRequestsAfterOneThatTookTooLong have their own time, on the same connection.
+func TestRequestsAfterOneThatTookTooLong(t *testing.T) {
+	const limit = 50 * time.Millisecond
+	for _, body := range []string{"", "a body"} {
+		floor := doors(t, web.Options{})
+		h := floor.Handle(web.Operation{Caller: web.Anyone, Time: limit, Body: 100}, func(_ http.ResponseWriter, r *http.Request) error {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return err
+			}
+			<-r.Context().Done()
+			return web.NotFound()
+		})
+		after := floor.Handle(web.Operation{Caller: web.Anyone, Time: time.Hour}, func(_ http.ResponseWriter, r *http.Request) error {
+			if r.Context().Err() != nil {
+				return web.NotFound()
+			}
+			return nil
+		})
+		floor.Mount("/slow", door{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			select {
+			case <-r.Context().Done():
+				t.Errorf("the time of a request with %q ends its connection", body)
+			case <-time.After(2 * limit):
+			}
+		})})
+		floor.Mount("/after", door{after})
+		server := httptest.NewServer(floor)
+		defer server.Close()
+		for i, path := range []string{"/slow", "/after"} {
+			var reused bool
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { reused = got.Reused }})
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := server.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			if want := []int{http.StatusNotFound, http.StatusOK}[i]; res.StatusCode != want || reused != (i == 1) {
+				t.Errorf("%s with %q: got %s, on a connection that was used before: %t", path, body, res.Status, reused)
+			}
+			body = ""
 		}
 	}
 }
