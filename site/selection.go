@@ -524,8 +524,8 @@ func (r *reader) position(fields values, e *repo.Entry) position {
 
 func (r *reader) appendKey(b []byte, fields values) []byte {
 	for _, k := range r.sort {
-		c := r.cells.at(fields, k.typedPath, true)
-		b = c.appendTo(b, k.descending)
+		c := r.cells.at(fields, k.typedPath, false)
+		b = c.appendTo(b, &r.cells.keys, k.descending)
 	}
 	return b
 }
