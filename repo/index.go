@@ -353,6 +353,11 @@ func (d *decoder) hash() (h Hash) { copy(h[:], d.next(len(h))); return h }
 func (d *decoder) text() string   { return d.next(d.number()) }
 
 func (d *decoder) number() int {
+	if len(d.rest) > 0 && d.rest[0] < 0x80 { // as most are
+		n := int(d.rest[0]>>1) ^ -int(d.rest[0]&1)
+		d.rest = d.rest[1:]
+		return n
+	}
 	n, size := binary.Varint([]byte(d.rest[:min(len(d.rest), binary.MaxVarintLen64)]))
 	d.next(max(size, -1)) // of what is cut short, Varint says 0 or less
 	if size <= 0 {
