@@ -13,7 +13,7 @@ import (
 
 // textKeys makes the keys by which texts are sorted: those of a collator, in French, and
 // numbers in them by their values. The key of a text of common letters is put together
-// from what the collator gives for each, which takes a tenth of the time; that it is the
+// from what the collator gives for each, which takes an eighth of the time; that it is the
 // same is tested for each pair of them. It is not for use by two goroutines at once.
 type textKeys struct {
 	collator *collate.Collator // nil until there is a text that needs it
@@ -48,7 +48,7 @@ func (k *textKeys) compose(s string) bool {
 	common := commonLetters()
 	first, second, third := k.key[:0], k.second[:0], k.third[:0]
 	for i := 0; i < len(s); {
-		if d := s[i] - '0'; d <= 9 { // a number: its first digit that counts, how many do, and them
+		if d := s[i] - '0'; d <= 9 { // a number: what begins it, how many digits count, and them
 			first = append(first, common.number.first...)
 			for ; i < len(s) && s[i] == '0'; i++ {
 			}
