@@ -126,6 +126,11 @@ func (s *service) stop() error {
 func (s *service) memory() int64     { return s.status("VmRSS:") }
 func (s *service) peakMemory() int64 { return s.status("VmHWM:") }
 
+// ownMemory is what the process holds for itself, and mappedMemory what it has mapped of
+// files, which the system takes back where it needs it.
+func (s *service) ownMemory() int64    { return s.status("RssAnon:") }
+func (s *service) mappedMemory() int64 { return s.status("RssFile:") }
+
 func (s *service) status(key string) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {

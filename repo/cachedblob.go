@@ -204,8 +204,7 @@ func (t *cachedBlob) cachedFields() (CachedFields, bool) {
 		return CachedFields{fields: r.fields}, true
 	}
 	if t.budget.used.Load() > t.budget.limit/8*7 {
-		s, ok := t.encodedRecord()
-		return CachedFields{encoded: s}, ok
+		return t.passingFields()
 	}
 	r := t.fromIndex()
 	if r == nil {
@@ -213,6 +212,15 @@ func (t *cachedBlob) cachedFields() (CachedFields, bool) {
 	}
 	t.cacheParsed(r)
 	return CachedFields{fields: r.fields}, true
+}
+
+// passingFields is cachedFields without keeping anything.
+func (t *cachedBlob) passingFields() (CachedFields, bool) {
+	if r := t.parsed.Load(); r != nil {
+		return CachedFields{fields: r.fields}, true
+	}
+	s, ok := t.encodedRecord()
+	return CachedFields{encoded: s}, ok
 }
 
 // weight is about how many bytes the parse result is of, 0 when only reading tells.

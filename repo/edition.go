@@ -17,6 +17,9 @@ func (s *Snapshot) Edition(collection string) Edition {
 // Edition is that of a collection as it is after what was done so far.
 func (tx *Tx) Edition(collection string) Edition { return Edition{tx.tables[collection]} }
 
+// Len is how many entries there are.
+func (e Edition) Len() int { return e.table.size }
+
 // Since yields the entries in which e and another edition of the same collection
 // differ, and whether e is the one that has not got them. An entry that changed
 // is yielded twice, first as the one that is gone. What both share costs next to

@@ -41,6 +41,10 @@ func (g CachedFields) Get(key string) (content.Value, bool) {
 // CachedFields are those of e; false when the file would have to be read for them.
 func (e *Entry) CachedFields() (CachedFields, bool) { return e.blob.cachedFields() }
 
+// PassingFields are CachedFields for those who look at very many entries once: nothing is
+// kept of what was not in memory.
+func (e *Entry) PassingFields() (CachedFields, bool) { return e.blob.passingFields() }
+
 // Cached says whether the fields can be had without reading the file.
 func (e *Entry) Cached() bool { return e.blob.isCached() }
 

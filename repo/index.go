@@ -49,7 +49,7 @@ const (
 const tmpSuffix = ".tmp"
 
 // maxSections is how many sections a file of the index may have, beside those
-// that are full, when the repository is closed; else it is written anew.
+// that are large, when the repository is closed; else it is written anew.
 const maxSections = 32
 
 // A journal is what the file of the index lacks.
@@ -192,7 +192,7 @@ func decodeSection(raw []byte) (body, rest []byte, ok bool) {
 	return raw[8 : 8+n], rest[sha1.Size:], bytes.Equal(sum[:], rest[:sha1.Size])
 }
 
-// decodeIndexFile reads a file of sections, and says how many are not full. If those that
+// decodeIndexFile reads a file of sections, and says how many are not large. If those that
 // follow one are damaged, the history ends before them and has no journal. If the
 // first is damaged, or one tells what cannot be, that is an error.
 func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, err error) {
@@ -233,11 +233,11 @@ func decodeIndexFile(file *mapping) (h *history, at *recordIndex, sections int, 
 	return h, at, partialSections(bodies), nil
 }
 
-// partialSections is how many sections, of which these are the bodies, are not full.
+// partialSections is how many sections, of which these are the bodies, are not large.
 func partialSections(bodies [][]byte) int {
 	n := 0
 	for _, body := range bodies {
-		if 8+len(body) < fullSection {
+		if 8+len(body) < largeSection {
 			n++
 		}
 	}
@@ -353,6 +353,11 @@ func (d *decoder) hash() (h Hash) { copy(h[:], d.next(len(h))); return h }
 func (d *decoder) text() string   { return d.next(d.number()) }
 
 func (d *decoder) number() int {
+	if len(d.rest) > 0 && d.rest[0] < 0x80 { // as most are
+		n := int(d.rest[0]>>1) ^ -int(d.rest[0]&1)
+		d.rest = d.rest[1:]
+		return n
+	}
 	n, size := binary.Varint([]byte(d.rest[:min(len(d.rest), binary.MaxVarintLen64)]))
 	d.next(max(size, -1)) // of what is cut short, Varint says 0 or less
 	if size <= 0 {
@@ -430,7 +435,7 @@ func (r *Repo) saveIndex(anew bool, more ...record) error {
 		r.sections, r.outdated = 0, false
 	}
 	r.indexed = h.size()
-	r.sections += w.sections - w.full
+	r.sections += w.sections - w.large
 	h.journal = &journal{from: r.indexed}
 	return nil
 }

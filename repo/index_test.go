@@ -209,9 +209,9 @@ func TestMemoryBudget(t *testing.T) {
 // sections be full, as those of a large one are.
 func TestIndexIsKept(t *testing.T) {
 	t.Parallel()
-	full := make([]byte, fullSection)
-	if n := partialSections([][]byte{full, {}, full[:fullSection-8], full[:fullSection-9]}); n != 2 {
-		t.Errorf("%d sections are not full, want 2", n)
+	large := make([]byte, largeSection)
+	if n := partialSections([][]byte{large, {}, large[:largeSection-8], large[:largeSection-9]}); n != 2 {
+		t.Errorf("%d sections are not large, want 2", n)
 	}
 	dir := indexed(t)
 	r, err := Open(t.Context(), options(dir))

@@ -148,6 +148,11 @@ func (s *Snapshot) blobs() iter.Seq[*cachedBlob] {
 // begun, which bounds the memory that it takes to write them.
 const fullSection = 16 << 20
 
+// largeSection is how many bytes a section has that is as good as a full one: many like it
+// are read as quickly as few, so they are no reason to make the file anew. What a first
+// reading adds in one batch is one.
+const largeSection = batchBytes
+
 // An indexWriter writes sections, and gives the blobs of their parse results their
 // places once they are durable.
 type indexWriter struct {
@@ -156,7 +161,7 @@ type indexWriter struct {
 	from     int    // how many commits the file holds, for the sections that hold none
 	tip      Hash   // of them
 	sections int
-	full     int // of them
+	large    int // of them
 
 	body   encoder
 	placed []placedRecord // of the section that is being made
@@ -180,7 +185,6 @@ func (w *indexWriter) write(anew bool, part []byte, readings iter.Seq[record]) e
 		if err := w.flush(anew && w.sections == 0); err != nil {
 			return err
 		}
-		w.full++
 		w.begin(encodeEmptyHistory(w.from, w.tip))
 	}
 	return w.flush(anew && w.sections == 0)
@@ -216,6 +220,9 @@ func (w *indexWriter) flush(first bool) error {
 		return err
 	}
 	w.sections++
+	if len(w.body) >= largeSection {
+		w.large++
+	}
 	info, err := os.Stat(w.name)
 	if err != nil {
 		return err

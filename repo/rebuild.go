@@ -225,7 +225,7 @@ func (r *Repo) finishRebuild(err error) error {
 		return err
 	}
 	r.unindexed, r.outdated, r.firstSaved = nil, false, true
-	r.indexed, r.sections = h.size(), w.sections-w.full
+	r.indexed, r.sections = h.size(), w.sections-w.large
 	h.journal = &journal{from: r.indexed}
 	return nil
 }

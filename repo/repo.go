@@ -130,7 +130,7 @@ type Repo struct {
 	lostIndexes lostIndexes
 	dirty       bool     // a write failed and may have left something behind
 	indexed     int      // how many commits the saved index has
-	sections    int      // and in how many sections that are not full
+	sections    int      // and in how many sections that are not large
 	outdated    bool     // whether it has parse results of another version
 	unindexed   []record // parse results that it lacks, but for those that warm finds
 	warmDue     bool     // there may be entries for warm

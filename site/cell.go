@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"cms/content"
@@ -31,7 +29,7 @@ type cell struct {
 	number float64 // of a number, rounded; of a boolean, 0 or 1
 	moment int64   // microseconds since 1970
 	text   string  // in the Unicode normal form C; of a number, as it is written
-	key    string  // by which texts are sorted, where it was asked for
+	key    string  // by which texts are compared in order, where it was asked for
 	items  []cell  // of a list
 }
 
@@ -102,7 +100,7 @@ const (
 
 // appendTo appends bytes to b that are ordered as cells are sorted, absent ones
 // last in both directions. None of them is the beginning of another.
-func (c *cell) appendTo(b []byte, descending bool) []byte {
+func (c *cell) appendTo(b []byte, keys *textKeys, descending bool) []byte {
 	if c.kind == absent {
 		return append(b, 0xff)
 	}
@@ -116,8 +114,8 @@ func (c *cell) appendTo(b []byte, descending bool) []byte {
 	case moment:
 		b = content.AppendOrderedInt(b, c.moment)
 	case text:
-		for i := range len(c.key) {
-			if b = append(b, c.key[i]); c.key[i] == 0 {
+		for _, k := range keys.of(c.text) {
+			if b = append(b, k); k == 0 {
 				b = append(b, 0xff)
 			}
 		}
@@ -132,12 +130,9 @@ func (c *cell) appendTo(b []byte, descending bool) []byte {
 }
 
 // cells makes cells. It is not for use by two goroutines at once.
-type cells struct {
-	collator *collate.Collator // nil until there is a text to sort by
-	buffer   collate.Buffer
-}
+type cells struct{ keys textKeys }
 
-// at is the cell of the field at a path, with a key if it is to be ordered.
+// at is the cell of the field at a path, with a key if it is to be compared in order.
 func (c *cells) at(fields values, at typedPath, ordered bool) cell {
 	return c.of(lookUpIn(fields, at.path), at.typ, ordered)
 }
@@ -202,7 +197,7 @@ func (c *cells) of(v content.Value, typ content.Type, ordered bool) cell {
 		}
 		made := cell{kind: text, text: norm.NFC.String(v)}
 		if ordered {
-			made.key = c.key(made.text)
+			made.key = string(c.keys.of(made.text))
 		}
 		return made
 	case []content.Value:
@@ -220,19 +215,6 @@ func (c *cells) of(v content.Value, typ content.Type, ordered bool) cell {
 		return cell{kind: other}
 	}
 	return cell{}
-}
-
-// key is what a text is sorted by: in French, and numbers in it by their values.
-func (c *cells) key(s string) string {
-	if c.collator == nil {
-		c.collator = collate.New(language.French, collate.Numeric)
-	}
-	c.buffer.Reset()
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "")
-	}
-	key := c.collator.KeyFromString(&c.buffer, s)
-	return string(key[:min(len(key), maxTextKey)])
 }
 
 // readings are what a value of a query can mean for a field of type typ: one

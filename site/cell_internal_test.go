@@ -40,7 +40,7 @@ func TestTextsAreSorted(t *testing.T) {
 	} {
 		for i := range sorted[1:] {
 			a, b := c.of(sorted[i], "", true), c.of(sorted[i+1], "", true)
-			up, down := string(a.appendTo(nil, false)) < string(b.appendTo(nil, false)), string(a.appendTo(nil, true)) > string(b.appendTo(nil, true))
+			up, down := string(a.appendTo(nil, &c.keys, false)) < string(b.appendTo(nil, &c.keys, false)), string(a.appendTo(nil, &c.keys, true)) > string(b.appendTo(nil, &c.keys, true))
 			if a.compare(&b) >= 0 || !up || !down {
 				t.Errorf("%.40q comes before %.40q: %d, %t, %t", sorted[i], sorted[i+1], a.compare(&b), up, down)
 			}

@@ -20,3 +20,13 @@ func (s *Site) Turn(ctx context.Context, pr *auth.Principal) (done func(), err e
 
 // MaxTurns bounds the turns that one caller has or waits for.
 const MaxTurns = maxSlots
+
+// PassFrom has the first list of a kind be a pass where a collection has n entries.
+func (s *Site) PassFrom(n int) { s.selections.passFrom = n }
+
+// Forget drops what lists have found.
+func (s *Site) Forget() {
+	s.selections.mu.Lock()
+	defer s.selections.mu.Unlock()
+	clear(s.selections.byCollection)
+}

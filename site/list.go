@@ -64,22 +64,22 @@ type Page struct {
 //
 // Entries are shared with other lists, and must not be changed.
 func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, q Query) (*Page, error) {
-	l, all, err := s.asked(ctx, pr, collection, q)
+	l, err := s.query(ctx, pr, collection, q)
 	if err != nil {
 		return nil, err
 	}
 	acc := l.access
-	defer acc.budget.release()
-	r := l.reader()
-	found := make([]*repo.Entry, 0, min(q.Limit+1, all.len()))
-	for e := range all.behind(l.after, r.key) {
-		if found = append(found, e); len(found) > q.Limit {
-			break
-		}
+	defer func() { acc.budget.release() }()
+	found, err := s.findPage(ctx, l, q.Limit+1)
+	if err != nil {
+		return nil, err
 	}
-	page := &Page{Total: all.len(), Items: make([]*Entry, 0, min(q.Limit, len(found)))}
+	acc.budget.release()
+	acc.budget = s.budget(ctx, pr, pageBudget)
+	r := l.reader()
+	page := &Page{Total: found.total, Items: make([]*Entry, 0, min(q.Limit, len(found.entries)))}
 	visible, shown, size, snap := acc.visible(), set(q.Fields), 0, s.repo.View()
-	for i, e := range found {
+	for i, e := range found.entries {
 		if i == q.Limit {
 			break
 		}
@@ -99,22 +99,27 @@ func (s *Site) List(ctx context.Context, pr *auth.Principal, collection string, 
 			break
 		}
 	}
-	if n := len(page.Items); n < len(found) {
-		last := found[n-1]
+	if n := len(page.Items); n < len(found.entries) {
+		last := found.entries[n-1]
 		page.Next = l.cursor(position{r.key(last), last.Slug.String()})
 	}
 	return page, nil
 }
 
+// query is a query of pr that makes sense, with the budget to find what it asks for.
+func (s *Site) query(ctx context.Context, pr *auth.Principal, collection string, q Query) (*list, error) {
+	acc, err := s.access(pr, collection, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	acc.budget = s.budget(ctx, pr, scanBudget)
+	return acc.list(ctx, q)
+}
+
 // asked is a query of pr that makes sense, and what it finds. A page of that has a budget
 // of its own, which whoever reads the page releases.
 func (s *Site) asked(ctx context.Context, pr *auth.Principal, collection string, q Query) (*list, *order, error) {
-	acc, err := s.access(pr, collection, auth.Read)
-	if err != nil {
-		return nil, nil, err
-	}
-	acc.budget = s.budget(ctx, pr, scanBudget)
-	l, err := acc.list(ctx, q)
+	l, err := s.query(ctx, pr, collection, q)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +127,7 @@ func (s *Site) asked(ctx context.Context, pr *auth.Principal, collection string,
 	if err != nil {
 		return nil, nil, err
 	}
-	acc.budget = s.budget(ctx, pr, pageBudget)
+	l.access.budget = s.budget(ctx, pr, pageBudget)
 	return l, all, nil
 }
 

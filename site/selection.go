@@ -26,6 +26,7 @@ type selectionCache struct {
 	mu           sync.Mutex
 	byCollection map[string]map[selectionKey]*selection // by collection
 	clock        int64                                  // counts the lists that were asked for
+	passFrom     int                                    // see passFrom; 0 stands for that
 	gate         gate                                   // keeps the background waiting while a selection is made
 }
 
@@ -52,6 +53,8 @@ type selection struct {
 	at      repo.Edition
 	order   *order
 	pending *build // what was begun by somebody who could not wait for its end
+	passing *build // the same of a pass, see [selectionCache.page]
+	passed  bool   // whether there has been one
 }
 
 // build is a selection that is being made.
@@ -62,6 +65,8 @@ type build struct {
 	runs   [][]match     // what was found, each run in the order of the list
 
 	keyBytes int // of what was found in a chunk, at most
+
+	pass *pass // where one page is looked for alone
 }
 
 // match is an entry and its key.
@@ -86,18 +91,34 @@ type selected struct {
 
 // selected is [Site.find] with the edition that was looked at.
 func (s *Site) selected(ctx context.Context, l *list) (selected, error) {
-	if l.needsFields() {
-		waiting := ctx
-		if _, bounded := ctx.Deadline(); bounded {
-			var cancel context.CancelFunc
-			waiting, cancel = context.WithTimeout(ctx, firstReadWait)
-			defer cancel()
-		}
-		if err := s.repo.AwaitWarm(waiting, l.access.Name); err != nil {
-			return selected{}, firstReadError(err)
-		}
+	if err := s.awaitFields(ctx, l); err != nil {
+		return selected{}, err
 	}
 	return s.selections.find(ctx, s.repo.View, l)
+}
+
+// findPage is the page of l behind where it begins, of n entries at most.
+func (s *Site) findPage(ctx context.Context, l *list, n int) (foundPage, error) {
+	if err := s.awaitFields(ctx, l); err != nil {
+		return foundPage{}, err
+	}
+	return s.selections.page(ctx, s.repo.View, l, n)
+}
+
+// awaitFields waits until what l looks into is read.
+func (s *Site) awaitFields(ctx context.Context, l *list) error {
+	if !l.needsFields() {
+		return nil
+	}
+	if _, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, firstReadWait)
+		defer cancel()
+	}
+	if err := s.repo.AwaitWarm(ctx, l.access.Name); err != nil {
+		return firstReadError(err)
+	}
+	return nil
 }
 
 // firstReadWait is how long a list waits for entries that are read for the first time.
@@ -199,7 +220,7 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 	if s.made && s.step(newest(), r) {
 		return selected{s.order, s.at, true}, nil
 	}
-	s.made, s.order = false, nil
+	s.made, s.order, s.passing = false, nil, nil
 	budget := l.access.budget
 	if s.pending == nil {
 		all, at, ok := whole()
@@ -211,10 +232,8 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		if ok {
 			*s.pending = build{at: at, rest: slices.AppendSeq(make([]*repo.Entry, 0, all.len()), all.behind(nil, nil)), sorted: true}
 		} else {
-			*s.pending = build{at: newest(), sorted: len(l.sort) == 0}
-			for e := range s.pending.at.Since(repo.Edition{}) {
-				s.pending.rest = append(s.pending.rest, e)
-			}
+			at = newest()
+			*s.pending = build{at: at, rest: entriesOf(at), sorted: len(l.sort) == 0}
 		}
 	} else {
 		if err := budget.acquireSlot(); err != nil {
@@ -244,9 +263,12 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 // count notes how many entries the selection holds.
 func (s *selection) count() {
 	n := s.order.len()
-	if s.pending != nil {
-		n += len(s.pending.rest)
-		for _, run := range s.pending.runs {
+	for _, m := range []*build{s.pending, s.passing} {
+		if m == nil {
+			continue
+		}
+		n += len(m.rest)
+		for _, run := range m.runs {
 			n += len(run)
 		}
 	}
@@ -296,6 +318,7 @@ const (
 // A chunkResult is what was found in one.
 type chunkResult struct {
 	found  []match
+	total  int // how many were found, if found has those of a page alone
 	done   int // how many of its entries were looked at
 	looked int // how many bytes
 	unread bool
@@ -332,6 +355,10 @@ func (m *build) work(ctx context.Context, l *list) (unread bool, err error) {
 		for i, p := range parts { // what follows one that is not at its end is looked at again, so that all stays in order
 			m.rest, m.runs = m.rest[p.done:], append(m.runs, p.found)
 			unread = unread || p.unread
+			if m.pass != nil {
+				m.pass.total += p.total
+				m.runs = [][]match{m.pass.best(merge(m.runs))}
+			}
 			if p.done < len(chunks[i]) {
 				break
 			}
@@ -356,6 +383,9 @@ func (m *build) work(ctx context.Context, l *list) (unread bool, err error) {
 // look is what l finds among some entries, in its order, as far as it gets.
 func (m *build) look(ctx context.Context, entries []*repo.Entry, l *list) (p chunkResult) {
 	r, most := l.reader(), l.access.budget.share(maxChunkBytes)
+	if m.pass != nil {
+		return m.pass.look(ctx, entries, r, most, m.runs)
+	}
 	var keys strings.Builder
 	var ends []int
 	if !m.sorted {
@@ -436,9 +466,19 @@ type reader struct {
 	own    bool // asks for what is the entries' own
 	cells  cells
 	unread bool // an entry could not be read now
+	passes bool // looks at each entry once, and has nothing kept of it in memory
 	looked int  // bytes
 	buffer []byte
 	folded []byte
+}
+
+// entriesOf are the entries of an edition, in the order of their slugs.
+func entriesOf(at repo.Edition) []*repo.Entry {
+	entries := make([]*repo.Entry, 0, at.Len())
+	for e := range at.Since(repo.Edition{}) {
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 func (l *list) reader() *reader { return &reader{list: l, sort: l.typed(), own: l.hasOwn("")} }
@@ -446,7 +486,11 @@ func (l *list) reader() *reader { return &reader{list: l, sort: l.typed(), own: 
 // glimpse is the fields of an entry for filters and sorts alone. What only cannot be
 // read now is noted.
 func (r *reader) glimpse(e *repo.Entry) values {
-	if g, ok := e.CachedFields(); ok {
+	fieldsOf := (*repo.Entry).CachedFields
+	if r.passes {
+		fieldsOf = (*repo.Entry).PassingFields
+	}
+	if g, ok := fieldsOf(e); ok {
 		return r.with(e, g)
 	}
 	fields, _ := r.read(e)
@@ -524,10 +568,14 @@ func (r *reader) position(fields values, e *repo.Entry) position {
 
 func (r *reader) appendKey(b []byte, fields values) []byte {
 	for _, k := range r.sort {
-		c := r.cells.at(fields, k.typedPath, true)
-		b = c.appendTo(b, k.descending)
+		b = r.appendCell(b, fields, k)
 	}
 	return b
+}
+
+func (r *reader) appendCell(b []byte, fields values, k sortKey) []byte {
+	c := r.cells.at(fields, k.typedPath, false)
+	return c.appendTo(b, &r.cells.keys, k.descending)
 }
 
 // mentions says whether each word of the list is in e.
