@@ -71,7 +71,7 @@ func TestSamePushAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.CommitObject(plumbing.NewHash(strings.TrimSpace(git(t, mine, "rev-parse", "HEAD")))); err != nil {
+	if _, err := other.CommitObject(plumbing.NewHash(tipOf(t, mine, "HEAD"))); err != nil {
 		t.Errorf("go-git, of what was pushed: %v", err)
 	}
 	if _, err := other.CommitObject(plumbing.NewHash(strings.Repeat("7", 40))); err != plumbing.ErrObjectNotFound {

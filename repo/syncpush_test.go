@@ -32,7 +32,7 @@ func synchronous(t *testing.T, m *Remote) *Repo {
 // onHost says where the host's branch is.
 func onHost(t *testing.T, bare string) string {
 	t.Helper()
-	return strings.TrimSpace(git(t, bare, "rev-parse", "main"))
+	return tipOf(t, bare, "main")
 }
 
 // tryPut is put, which may fail.
