@@ -280,6 +280,7 @@ func TestSyncRefused(t *testing.T) {
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
 func TestSyncTogether(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	const services, writers, edits = 2, 3, 4
 	var all sync.WaitGroup
@@ -472,6 +473,7 @@ func TestSyncShared(t *testing.T) {
 // reads and writes again at once, is in the same turn; with others' edits the turn ends.
 func TestSyncTurnKept(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	asked, given := make(chan struct{}), make(chan bool)
