@@ -2,7 +2,6 @@ package advice
 
 import (
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -72,8 +71,8 @@ func imageDecorative(t *text) {
 }
 
 var (
-	fileName   = regexp.MustCompile(`(?i)^[\p{L}\p{N}_\-. ()%]+\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$|^\S*/\S*\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$`)
-	cameraName = regexp.MustCompile(`(?i)^(?:img|dsc[nf]?|pxl|image|photo|picture|capture|screenshot|screen shot|scan|sans[ _-]titre|untitled)[ _-]*(?:\d[\d _.-]*)?$`)
+	fileName   = lazy(`(?i)^[\p{L}\p{N}_\-. ()%]+\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$|^\S*/\S*\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$`)
+	cameraName = lazy(`(?i)^(?:img|dsc[nf]?|pxl|image|photo|picture|capture|screenshot|screen shot|scan|sans[ _-]titre|untitled)[ _-]*(?:\d[\d _.-]*)?$`)
 )
 
 // imageFileName finds alternatives that are the name of a file, or the word for an image.
@@ -81,7 +80,7 @@ func imageFileName(t *text) {
 	for _, i := range t.images {
 		t.look(len(i.alternative))
 		alternative := strings.TrimSpace(i.alternative)
-		if alternative == "" || i.decorative || !fileName.MatchString(alternative) && !cameraName.MatchString(alternative) && !i.isFile(alternative) {
+		if alternative == "" || i.decorative || !fileName().MatchString(alternative) && !cameraName().MatchString(alternative) && !i.isFile(alternative) {
 			continue
 		}
 		t.find(Finding{Block: i.block, Start: i.start, End: i.end, Args: map[string]string{"address": i.address, "alternative": alternative}, Fixes: []Fix{i.describe()}})

@@ -2,6 +2,7 @@ package advice
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"cms/preview"
@@ -23,7 +24,7 @@ const minPassage = 12
 func count(s []byte, into map[string]int) (words int) {
 	for word := range strings.FieldsFuncSeq(strings.ToLower(string(s)), func(r rune) bool { return !unicode.IsLetter(r) }) {
 		words++
-		for language, list := range frequencies {
+		for language, list := range frequencies() {
 			if list[word] {
 				into[language]++
 			}
@@ -56,7 +57,7 @@ func passageLanguage(t *text) {
 		}
 	}
 	own := t.options.Language
-	if frequencies[own] == nil {
+	if frequencies()[own] == nil {
 		own = most(whole)
 	}
 	for i, b := range t.blocks {
@@ -102,7 +103,7 @@ func marked(b preview.Block) bool {
 }
 
 // frequencies are the frequent words, to look them up.
-var frequencies = func() map[string]map[string]bool {
+var frequencies = sync.OnceValue(func() map[string]map[string]bool {
 	all := map[string]map[string]bool{}
 	for language, words := range frequent {
 		all[language] = map[string]bool{}
@@ -111,4 +112,4 @@ var frequencies = func() map[string]map[string]bool {
 		}
 	}
 	return all
-}()
+})

@@ -3,8 +3,8 @@ package advice
 import (
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -48,7 +48,7 @@ func linkEmpty(t *text) {
 }
 
 // vague are texts of links that do not say where they lead.
-var vague = func() map[string]bool {
+var vague = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for _, s := range []string{
 		"ici", "là", "cliquez ici", "cliquer ici", "cliquez", "cliquer", "clique ici", "par ici", "c'est ici", "c'est par ici", "juste ici", "voir ici", "suivez ce lien", "suivre ce lien", "en cliquant ici",
@@ -59,28 +59,28 @@ var vague = func() map[string]bool {
 		all[s] = true
 	}
 	return all
-}()
+})
 
 // linkVague finds links whose text says nothing of where they lead.
 func linkVague(t *text) {
 	for i := range t.links {
 		l := &t.links[i]
 		t.look(len(l.text))
-		if words := l.words(); words == "" || !vague[words] || len(plain(l.name)) > len(words) {
+		if words := l.words(); words == "" || !vague()[words] || len(plain(l.name)) > len(words) {
 			continue
 		}
 		t.find(Finding{Block: l.block, Start: l.start, End: l.end, Args: map[string]string{"address": l.address, "text": strings.TrimSpace(l.text)}, Fixes: l.reword()})
 	}
 }
 
-var addresses = regexp.MustCompile(`(?i)^(?:https?://|ftp://|www\.)\S+$`)
+var addresses = lazy(`(?i)^(?:https?://|ftp://|www\.)\S+$`)
 
 // linkAddress finds links whose text is an address.
 func linkAddress(t *text) {
 	for i := range t.links {
 		l := &t.links[i]
 		t.look(len(l.text))
-		if shown := strings.TrimSpace(l.text); addresses.MatchString(shown) && plain(l.name) == "" {
+		if shown := strings.TrimSpace(l.text); addresses().MatchString(shown) && plain(l.name) == "" {
 			t.find(Finding{Block: l.block, Start: l.start, End: l.end, Args: map[string]string{"address": l.address, "text": shown}, Fixes: l.reword()})
 		}
 	}
@@ -93,7 +93,7 @@ func linkAmbiguous(t *text) {
 		l := &t.links[i]
 		t.look(len(l.text) + len(l.address))
 		words := l.words()
-		if words == "" || vague[words] || addresses.MatchString(strings.TrimSpace(l.text)) {
+		if words == "" || vague()[words] || addresses().MatchString(strings.TrimSpace(l.text)) {
 			continue
 		}
 		words += "\n" + plain(l.name)

@@ -2,7 +2,6 @@ package advice
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -28,14 +27,14 @@ func frameTitle(t *text) {
 }
 
 // vagueTitles are titles of frames that say nothing of what is in them.
-var vagueTitles = regexp.MustCompile(`(?i)^(?:i?frames?|cadre|embed(?:ded)?(?: (?:content|video|player))?|contenu(?: embarqué| intégré)?|untitled(?: document)?|sans titre|titre|title|video|vidéo|player|lecteur(?: vidéo)?|video player|(?:youtube|dailymotion|vimeo)(?: (?:video|player|video player))?|lecteur (?:youtube|dailymotion|vimeo)|google maps?|map|carte|test|\d+|https?://\S*|www\.\S*)$`)
+var vagueTitles = lazy(`(?i)^(?:i?frames?|cadre|embed(?:ded)?(?: (?:content|video|player))?|contenu(?: embarqué| intégré)?|untitled(?: document)?|sans titre|titre|title|video|vidéo|player|lecteur(?: vidéo)?|video player|(?:youtube|dailymotion|vimeo)(?: (?:video|player|video player))?|lecteur (?:youtube|dailymotion|vimeo)|google maps?|map|carte|test|\d+|https?://\S*|www\.\S*)$`)
 
 // frameTitleVague finds frames whose title says nothing.
 func frameTitleVague(t *text) {
 	t.frames(func(tag *tag) {
 		title := strings.TrimSpace(tag.value("title"))
 		t.look(len(title))
-		if title != "" && vagueTitles.MatchString(title) {
+		if title != "" && vagueTitles().MatchString(title) {
 			t.find(Finding{Block: tag.block, Start: tag.start, End: max(tag.end, tag.after), Args: map[string]string{"address": tag.value("src"), "title": title},
 				Fixes: []Fix{tag.set(Retitle, "title", AskTitle)}})
 		}
@@ -67,7 +66,7 @@ func autoplay(t *text) {
 				if start, end, ok := t.parameter(tag, "src"); ok {
 					f.Fixes = []Fix{{Kind: Remove, Start: start, End: end}}
 				}
-			case allowed.MatchString(allow):
+			case allowed().MatchString(allow):
 				f.Args["how"], f.Hint = "allow", true
 				start, end := tag.place("allow")
 				f.Fixes = []Fix{{Kind: Remove, Start: start, End: end, Text: t.without(allow)}}
@@ -79,13 +78,13 @@ func autoplay(t *text) {
 	}
 }
 
-var allowed = regexp.MustCompile(`(?i)(?:^|;)\s*autoplay\b`)
+var allowed = lazy(`(?i)(?:^|;)\s*autoplay\b`)
 
 // without is an attribute that allows the rest.
 func (t *text) without(allow string) string {
 	kept := slices.DeleteFunc(strings.Split(allow, ";"), func(s string) bool {
 		s = strings.TrimSpace(s)
-		return s == "" || allowed.MatchString(s)
+		return s == "" || allowed().MatchString(s)
 	})
 	if len(kept) == 0 {
 		return ""
@@ -107,13 +106,13 @@ func playsItself(address string) bool {
 	return (on("autoplay") || on("autostart") || on("auto_play")) && !on("mute") && !on("muted")
 }
 
-var parameters = regexp.MustCompile(`(?i)(?:autoplay|autostart|auto_play)=(?:1|true|yes)(?:&amp;|&)?`)
+var parameters = lazy(`(?i)(?:autoplay|autostart|auto_play)=(?:1|true|yes)(?:&amp;|&)?`)
 
 // parameter is where the parameter of an address is that has it play.
 func (t *text) parameter(tag *tag, name string) (start, end int, ok bool) {
 	from, to := tag.place(name)
 	t.look(to - from)
-	at := parameters.FindStringIndex(t.markdown[from:to])
+	at := parameters().FindStringIndex(t.markdown[from:to])
 	if at == nil {
 		return 0, 0, false
 	}
@@ -128,7 +127,7 @@ func (t *text) parameter(tag *tag, name string) (start, end int, ok bool) {
 	return start, end, true
 }
 
-var players = regexp.MustCompile(`(?i)^(?:https?:)?//(?:[a-z0-9-]+\.)*(?:youtube(?:-nocookie)?\.com/embed|dailymotion\.com/embed|geo\.dailymotion\.com|vimeo\.com/video|tube\.[a-z0-9.-]+/videos/embed|[a-z0-9.-]+/videos/embed)`)
+var players = lazy(`(?i)^(?:https?:)?//(?:[a-z0-9-]+\.)*(?:youtube(?:-nocookie)?\.com/embed|dailymotion\.com/embed|geo\.dailymotion\.com|vimeo\.com/video|tube\.[a-z0-9.-]+/videos/embed|[a-z0-9.-]+/videos/embed)`)
 
 // videoCaptions finds videos without captions, and asks for those of players.
 func videoCaptions(t *text) {
@@ -152,7 +151,7 @@ func videoCaptions(t *text) {
 			video = tag
 		case tag.name == "track" && (kind == "" || kind == "captions" || kind == "subtitles"):
 			captioned = true
-		case tag.name == "iframe" && players.MatchString(tag.value("src")) && !tag.hidden():
+		case tag.name == "iframe" && players().MatchString(tag.value("src")) && !tag.hidden():
 			t.find(Finding{Block: tag.block, Start: tag.start, End: max(tag.end, tag.after), Hint: true, Args: map[string]string{"address": tag.value("src"), "kind": "player"}})
 		}
 	}

@@ -1,7 +1,6 @@
 package advice
 
 import (
-	"regexp"
 	"strings"
 
 	"cms/preview"
@@ -59,17 +58,17 @@ func allCells(lines []string) bool {
 	return true
 }
 
-var cells = regexp.MustCompile(`(?i)<(/?)td\b`)
+var cells = lazy(`(?i)<(/?)td\b`)
 
 // headed is a row whose cells are header cells.
 func headed(row string) (string, bool) {
-	if strings.Contains(strings.ToLower(row), "<table") || !cells.MatchString(row) {
+	if strings.Contains(strings.ToLower(row), "<table") || !cells().MatchString(row) {
 		return "", false
 	}
-	return cells.ReplaceAllString(row, "<${1}th"), true
+	return cells().ReplaceAllString(row, "<${1}th"), true
 }
 
-var tableNames = regexp.MustCompile(`(?i)^\W*(?:tableau|table|tab\.)\b`)
+var tableNames = lazy(`(?i)^\W*(?:tableau|table|tab\.)\b`)
 
 // tableTitle finds tables of data without a title.
 func tableTitle(t *text) {
@@ -83,7 +82,7 @@ func tableTitle(t *text) {
 			f.Fixes = []Fix{{Kind: Retitle, Start: b.tag.end, End: b.tag.end, Text: "<caption>", After: "</caption>", Asks: AskTitle, encode: asHTML}}
 		} else if b.block > 0 {
 			before := t.blocks[b.block-1]
-			if before.Kind == preview.Heading || before.Kind == preview.Paragraph && tableNames.MatchString(t.markdown[before.Start:min(before.End, before.Start+40)]) {
+			if before.Kind == preview.Heading || before.Kind == preview.Paragraph && tableNames().MatchString(t.markdown[before.Start:min(before.End, before.Start+40)]) {
 				continue
 			}
 		}

@@ -12,12 +12,12 @@ import (
 	"cms/preview"
 )
 
-var bullet = regexp.MustCompile(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-(?:[ \t\x{a0}]|&nbsp;)|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])(?:[ \t\x{a0}]|&nbsp;)*`)
+var bullet = lazy(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-(?:[ \t\x{a0}]|&nbsp;)|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])(?:[ \t\x{a0}]|&nbsp;)*`)
 
 // marker is what a line of a list begins with that is none, its kind and whether its items
 // are numbered.
 func marker(line string) (text, kind string, numbered bool) {
-	text = bullet.FindString(line)
+	text = bullet().FindString(line)
 	kind = strings.TrimSpace(strings.ReplaceAll(text, "&nbsp;", " "))
 	if kind == "" {
 		return "", "", false
@@ -117,11 +117,11 @@ func indented(s string) string {
 	return strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")
 }
 
-var lineBreak = regexp.MustCompile(`(?i)[ \t]*(?:<br[ \t]*/?>[ \t]*\r?\n?|(?:\\|  +)?\r?\n)`)
+var lineBreak = lazy(`(?i)[ \t]*(?:<br[ \t]*/?>[ \t]*\r?\n?|(?:\\|  +)?\r?\n)`)
 
 // brokenLines are the lines of a paragraph as they are shown, and those of its source.
 func brokenLines(source string) []string {
-	lines := lineBreak.Split(source, -1)
+	lines := lineBreak().Split(source, -1)
 	for len(lines) > 1 && strings.TrimSpace(lines[len(lines)-1]) == "" {
 		lines = lines[:len(lines)-1]
 	}
@@ -149,7 +149,7 @@ func (t *text) glued(p *paragraph, lines []string, nl string) (Finding, bool) {
 	}
 	source := t.markdown[p.start:p.end]
 	var list strings.Builder
-	if breaks := lineBreak.FindAllStringIndex(source, first); first > 0 {
+	if breaks := lineBreak().FindAllStringIndex(source, first); first > 0 {
 		list.WriteString(source[:breaks[first-1][0]] + nl + nl)
 	}
 	n := 0
@@ -196,26 +196,26 @@ const (
 )
 
 var (
-	byColour = regexp.MustCompile(`(?i)\b(?:` + shownFR + `)\s+(?:sont\s+|est\s+|apparaissent\s+)?en\s+(?:` + colours + `)\b` +
+	byColour = lazy(`(?i)\b(?:` + shownFR + `)\s+(?:sont\s+|est\s+|apparaissent\s+)?en\s+(?:` + colours + `)\b` +
 		`|\b(?:boutons?|cases?|liens?|encadrés?|icônes?|flèches?)\s+(?:` + colours + `)(?:e?s?)\b` +
 		`|\b(?:` + shownEN + `)\s+(?:are\s+|is\s+)?in\s+(?:` + colourEN + `)\b` +
 		`|\b(?:` + colourEN + `)\s+(?:button|link|box|arrow|icon|text)s?\b`)
-	byPlace = regexp.MustCompile(`(?i)\bci-contre\b|\b(?:colonne|menu|encadré|encart|cadre|bandeau|bouton|bloc|panneau|image|photo|carte|schéma)\s+(?:de|à)\s+(?:la\s+)?(?:droite|gauche)\b` +
+	byPlace = lazy(`(?i)\bci-contre\b|\b(?:colonne|menu|encadré|encart|cadre|bandeau|bouton|bloc|panneau|image|photo|carte|schéma)\s+(?:de|à)\s+(?:la\s+)?(?:droite|gauche)\b` +
 		`|\b(?:à|sur la|sur votre)\s+(?:droite|gauche)\s+de\s+(?:l'écran|l’écran|la page|votre écran|cette page)\b|\ben (?:haut|bas) à (?:droite|gauche)\b` +
 		`|\b(?:column|menu|box|sidebar|panel|button|picture|image|map|chart)\s+(?:on|at|to)\s+(?:the|your)\s+(?:left|right)\b|\b(?:left|right)-hand\s+(?:column|menu|side|panel)\b|\b(?:top|bottom)\s+(?:left|right)(?:[- ]hand)?\s+(?:corner|of the (?:page|screen))\b|\b(?:round|square|circular|triangular)\s+(?:button|icon)\b|\bbouton\s+(?:rond|carré)\b`)
 )
 
 // sensoryColour finds what is told by colour alone.
-func sensoryColour(t *text) { t.phrases(byColour, coloursLow) }
+func sensoryColour(t *text) { t.phrases(byColour(), coloursLow) }
 
 // sensoryPlace finds what is told by its place or its form.
 func sensoryPlace(t *text) {
-	t.phrases(byPlace, "ci-contre|droite|gauche|left|right|bouton|button|icon")
+	t.phrases(byPlace(), "ci-contre|droite|gauche|left|right|bouton|button|icon")
 }
 
 var (
-	pictures  = regexp.MustCompile(`[\x{1F300}-\x{1FAFF}\x{1F1E6}-\x{1F1FF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}\x{231A}\x{231B}\x{23E9}-\x{23FA}][\x{FE0F}\x{200D}\x{20E3}\x{1F3FB}-\x{1F3FF}\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]*`)
-	emoticons = regexp.MustCompile(`(?:^|\s)(?:[:;=]-?[()DPpO3]|:'\(|\^\^|<3|[xX]D)(?:\s|$|[.,!?])`)
+	pictures  = lazy(`[\x{1F300}-\x{1FAFF}\x{1F1E6}-\x{1F1FF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}\x{231A}\x{231B}\x{23E9}-\x{23FA}][\x{FE0F}\x{200D}\x{20E3}\x{1F3FB}-\x{1F3FF}\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]*`)
+	emoticons = lazy(`(?:^|\s)(?:[:;=]-?[()DPpO3]|:'\(|\^\^|<3|[xX]D)(?:\s|$|[.,!?])`)
 )
 
 // emoji finds pictures of letters and faces of signs, once for each paragraph.
@@ -223,9 +223,9 @@ func emoji(t *text) {
 	for i := range t.paragraphs {
 		p := &t.paragraphs[i]
 		t.look(len(p.prose.text))
-		at := pictures.FindIndex(p.prose.text)
+		at := pictures().FindIndex(p.prose.text)
 		if at == nil {
-			at = emoticons.FindIndex(p.prose.text)
+			at = emoticons().FindIndex(p.prose.text)
 		}
 		if at == nil {
 			continue

@@ -486,6 +486,9 @@ func TestBounds(t *testing.T) {
 
 // TestCloneStreams: what is cloned passes through, and is never whole in memory.
 func TestCloneStreams(t *testing.T) { // not parallel, as others would be counted too
+	if testing.Short() && !raced {
+		t.Skip("takes long")
+	}
 	s := newService(t, nil)
 	const size = 24 << 20
 	noise := make([]byte, size)

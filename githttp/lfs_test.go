@@ -65,6 +65,9 @@ func (s *service) principal(role string) *auth.Principal {
 // pulls, and neither is in the repository.
 func TestGitLFS(t *testing.T) {
 	t.Parallel()
+	if testing.Short() && !raced {
+		t.Skip("takes long")
+	}
 	needLFS(t)
 	s := start(t, nil)
 	dir := s.clone("developer")

@@ -3,7 +3,6 @@ package preview
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -62,14 +61,14 @@ func plainText(n ast.Node, source []byte) string {
 // attributes: {: #id .class key="value"}. Names that refer to other lists, and
 // "{:toc}" among them, are left out.
 var (
-	attributeList = regexp.MustCompile(`^\{:((?:[^{}\\\n]|\\.)*)\}`)
-	attributeItem = regexp.MustCompile(`#[^\s#.]+|\.[^\s#.]+|[\w-]+=(?:"[^"]*"|'[^']*')`)
+	attributeList = lazy(`^\{:((?:[^{}\\\n]|\\.)*)\}`)
+	attributeItem = lazy(`#[^\s#.]+|\.[^\s#.]+|[\w-]+=(?:"[^"]*"|'[^']*')`)
 )
 
 // setAttributes gives n the attributes of a list. Each is compared with those that
 // n has.
 func setAttributes(b *budget, n ast.Node, list []byte) {
-	for _, item := range attributeItem.FindAll(list, -1) {
+	for _, item := range attributeItem().FindAll(list, -1) {
 		b.step(1)
 		b.rescan(len(n.Attributes()))
 		switch item[0] {
@@ -112,7 +111,7 @@ func (attributeLines) Transform(p *ast.Paragraph, reader text.Reader, pc parser.
 	for i := range p.Lines().Len() {
 		line := p.Lines().At(i)
 		content := bytes.TrimSpace(line.Value(reader.Source()))
-		switch m := attributeList.FindSubmatch(content); {
+		switch m := attributeList().FindSubmatch(content); {
 		case m == nil || len(m[0]) != len(content):
 			kept.Append(line)
 		case kept.Len() == 0 && before != nil && !p.HasBlankPreviousLines():
@@ -154,7 +153,7 @@ func (attributeSpans) Trigger() []byte { return []byte{'{'} }
 // Parse implements [parser.InlineParser].
 func (attributeSpans) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	line, _ := block.PeekLine()
-	m := attributeList.FindSubmatch(line)
+	m := attributeList().FindSubmatch(line)
 	if m == nil {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 
 // players are the addresses that a frame may have, each pattern from its first
 // character to its last.
-var players = regexp.MustCompile(`^https://www\.(?:` +
+var players = lazy(`^https://www\.(?:` +
 	`dailymotion\.com/embed/video/[A-Za-z0-9]{1,32}` +
 	`|youtube-nocookie\.com/embed/[A-Za-z0-9_-]{1,32}` +
 	`)(?:\?[A-Za-z0-9_.=&-]{0,200})?$`)
@@ -30,7 +30,7 @@ func newPolicy() *bluemonday.Policy {
 	p.AllowAttrs("type").Matching(regexp.MustCompile(`^checkbox$`)).OnElements("input") // of task lists
 	p.AllowAttrs("checked", "disabled").Matching(regexp.MustCompile(`^$`)).OnElements("input")
 
-	p.AllowAttrs("src").Matching(players).OnElements("iframe")
+	p.AllowAttrs("src").Matching(players()).OnElements("iframe")
 	p.AllowAttrs("width", "height").Matching(regexp.MustCompile(`^[0-9]{1,4}%?$`)).OnElements("iframe")
 	p.AllowAttrs("frameborder").Matching(regexp.MustCompile(`^[01]$`)).OnElements("iframe")
 	p.AllowAttrs("allowfullscreen").Matching(regexp.MustCompile(`^(?:|true|allowfullscreen)$`)).OnElements("iframe")
@@ -62,7 +62,7 @@ func onlyPlayers(b *budget, sanitized []byte) string {
 		for listed := false; more && !listed; {
 			var key, value []byte
 			key, value, more = z.TagAttr()
-			if listed = string(key) == "src" && players.Match(value); listed {
+			if listed = string(key) == "src" && players().Match(value); listed {
 				attributes := strings.TrimRight(raw[len("<iframe"):], "/>")
 				out.WriteString("<iframe" + sandbox + attributes + "></iframe>")
 			}

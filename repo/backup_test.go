@@ -128,7 +128,7 @@ func TestBranchGoneAtStart(t *testing.T) {
 		if !killed {
 			r.flushIndex(1, maxSections)
 		}
-		known := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main")))
+		known := NewHash(tipOf(t, dir, "main"))
 		if killed {
 			known = NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main~1")))
 		}

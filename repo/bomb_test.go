@@ -17,7 +17,7 @@ func item(mode, name, hash string) string {
 // push puts a commit of the tree on top of main.
 func pushTree(t *testing.T, dir, tree string) Hash {
 	t.Helper()
-	parent := strings.TrimSpace(git(t, dir, "rev-parse", "main"))
+	parent := tipOf(t, dir, "main")
 	c := NewHash(object(t, dir, "commit", fmt.Appendf(nil,
 		"tree %s\nparent %s\nauthor D <d@x> 1700000000 +0000\ncommitter D <d@x> 1700000000 +0000\n\nx\n", tree, parent)))
 	setMain(t, dir, c)

@@ -40,7 +40,7 @@ func hostAt(t *testing.T, bare, branch string) string {
 	git(t, work, "add", ".")
 	git(t, work, "commit", "-q", "-m", "Écrire")
 	git(t, work, "push", "-q", "origin", "HEAD:"+branch)
-	return strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	return tipOf(t, work, "HEAD")
 }
 
 // TestClone: a first start has the host's own branch and history, also when the host is

@@ -84,7 +84,7 @@ func TestCopyBesideAll(t *testing.T) {
 		if want := strings.Count(git(t, to, "rev-list", "--objects", "--all"), "\n"); err != nil || found.References != 3 || found.Objects != want {
 			t.Errorf("%v: found %+v, %v; want %d objects", upkeep, found, err, want)
 		}
-		if got := strings.TrimSpace(git(t, to, "rev-parse", "main")); got != tip.String() || got == later.String() {
+		if got := tipOf(t, to, "main"); got != tip.String() || got == later.String() {
 			t.Errorf("%v: the copy is at %s, want %s", upkeep, got, tip)
 		}
 		fsck(t, to)
@@ -169,7 +169,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	if c, err := NewCopy(r.path); err != nil {
 		t.Error(err)
 	} else {
-		tip := strings.TrimSpace(git(t, r.path, "rev-parse", "main"))
+		tip := tipOf(t, r.path, "main")
 		if err := os.Remove(loose(tip)); err != nil {
 			t.Fatal(err)
 		}

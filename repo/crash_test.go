@@ -470,8 +470,9 @@ func long(t *testing.T) {
 	}
 }
 
-// underLoad skips a test of much that goes on at once with -short, but not under the
-// race detector, for which it is there.
+// underLoad skips a test of much that goes on at once, or of other programs that are
+// started again and again, with -short, but not under the race detector, for which it
+// is there.
 func underLoad(t *testing.T) {
 	t.Helper()
 	if testing.Short() && !raceDetector {

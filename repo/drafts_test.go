@@ -53,7 +53,7 @@ func TestPacksComeWhole(t *testing.T) {
 	d := &objectsDisk{}
 	o.disk, o.Remote = d, &Remote{URL: bare}
 	r := start(t, o)
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	copied := filepath.Join(t.TempDir(), "copy.git")
 	var once sync.Once
 	d.placing = func(string) {

@@ -64,7 +64,7 @@ func TestUnreadablePush(t *testing.T) {
 	git(t, work, "commit", "-q", "-m", "Dehors")
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "Rien")
 	git(t, work, "push", "-q")
-	pushed := NewHash(strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	pushed := NewHash(tipOf(t, work, "HEAD"))
 	objects, err := filepath.Glob(filepath.Join(dir, "objects/[0-9a-f][0-9a-f]/*"))
 	if err != nil || len(objects) < 6 {
 		t.Fatalf("loose objects: %v, %v", objects, err)
@@ -166,7 +166,7 @@ func TestTakenBack(t *testing.T) {
 		{"all", func() Hash { return NewHash(orphanOf(t, dir, "main")) }, 70, 1},
 	} {
 		setMain(t, dir, c.move())
-		e, err := r.history.extension(t.Context(), r.store, NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main"))), nil)
+		e, err := r.history.extension(t.Context(), r.store, NewHash(tipOf(t, dir, "main")), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package repo
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -14,16 +15,62 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
+
+	"cms/repo/repotest"
 )
 
 // host is a bare repository at a Git host, and a clone of somebody's.
 func host(t *testing.T) (bare, work string) {
 	t.Helper()
-	bare = filepath.Join(t.TempDir(), "host.git")
-	git(t, "", "init", "-q", "--bare", "-b", "main", bare)
-	work = clone(t, bare)
-	pushed(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
+	hosts.Do(func() { // is more than half of many a test here
+		from := t.TempDir()
+		bare, work := filepath.Join(from, "host.git"), filepath.Join(from, "work")
+		git(t, from, "init", "-q", "--bare", "-b", "main", bare)
+		git(t, from, "clone", "-q", "--no-local", bare, work)
+		pushed(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
+		hosts.made, hosts.at = kept(t, from), bare
+	})
+	if hosts.made == nil {
+		t.Fatal("no host could be made")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, hosts.made); err != nil {
+		t.Fatal(err)
+	}
+	bare, work = filepath.Join(dir, "host.git"), filepath.Join(dir, "work")
+	config, err := os.ReadFile(filepath.Join(work, ".git/config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, work, ".git/config", strings.ReplaceAll(string(config), hosts.at, bare))
 	return bare, work
+}
+
+// hosts has what host makes, once for all tests, and the path that the bare repository had.
+var hosts struct {
+	sync.Once
+	made fstest.MapFS
+	at   string
+}
+
+// kept reads a folder into memory.
+func kept(t *testing.T, dir string) fstest.MapFS {
+	t.Helper()
+	m := make(fstest.MapFS)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			m[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o777}
+			return err
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, name))
+		m[name] = &fstest.MapFile{Data: raw, Mode: 0o666}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // pushed commits a file in work and pushes it, and gives the tip.
@@ -32,8 +79,12 @@ func pushed(t *testing.T, work, name, text string) string {
 	write(t, work, name, text)
 	git(t, work, "add", ".")
 	git(t, work, "commit", "-q", "-m", "Écrire "+name)
-	git(t, work, "push", "-q", "origin", "HEAD:main")
-	return strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	if err := repotest.Push(work, "main"); errors.Is(err, repotest.ErrNotPlain) {
+		git(t, work, "push", "-q", "origin", "HEAD:main")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return tipOf(t, work, "HEAD")
 }
 
 func fetched(t *testing.T, r *Repo, want string) {
@@ -44,7 +95,7 @@ func fetched(t *testing.T, r *Repo, want string) {
 	if got := r.View().Commit().String(); got != want {
 		t.Errorf("fetched: at %s, want %s", got, want)
 	}
-	if got := strings.TrimSpace(git(t, r.path, "rev-parse", "main")); got != want {
+	if got := tipOf(t, r.path, "main"); got != want {
 		t.Errorf("branch: at %s, want %s", got, want)
 	}
 }
@@ -56,7 +107,7 @@ func TestFetch(t *testing.T) {
 	o.Remote = &Remote{URL: bare}
 	r := start(t, o)
 
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	if _, ok := r.View().Entry("consultations", slug(t, "parc")); !ok {
 		t.Error("the first fetch brought no entry")
 	}
@@ -66,7 +117,7 @@ func TestFetch(t *testing.T) {
 	// Rewritten there, with no commit of ours in between: follow.
 	git(t, work, "commit", "-q", "--amend", "-m", "Autrement")
 	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 
 	// Ahead of it: stay.
 	put(t, r, "consultations", "ici", "Écrit ici")
@@ -78,7 +129,7 @@ func TestFetch(t *testing.T) {
 	if err := r.Fetch(t.Context()); !errors.Is(err, ErrDiverged) {
 		t.Fatalf("diverged: got %v, want %v", err, ErrDiverged)
 	}
-	merged := func() string { return strings.TrimSpace(git(t, work, "rev-parse", "HEAD")) }
+	merged := func() string { return tipOf(t, work, "HEAD") }
 	if got := r.View().Commit().String(); got != ours {
 		t.Errorf("diverged: moved to %s", got)
 	}
@@ -142,7 +193,7 @@ func TestMaintenanceBesideFetches(t *testing.T) {
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
 	r, stop := run(t, o)
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	done := make(chan struct{})
 	var upkeep sync.WaitGroup
 	kinds := []string{"prune --expire=now", "gc -q --prune=now", "prune --expire=now", "repack -q -a -d", "pack-refs --all"}
@@ -169,7 +220,7 @@ func TestMaintenanceBesideFetches(t *testing.T) {
 	}
 	close(done)
 	upkeep.Wait()
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	stop()
 	verify(t, r)
 	ours := func(name string) bool { return !strings.HasPrefix(filepath.Base(name), "tmp_") } // Git leaves those where it fails
@@ -183,7 +234,7 @@ func TestMaintenanceBesideFetches(t *testing.T) {
 func TestFetchIsKept(t *testing.T) {
 	t.Parallel()
 	bare, work := host(t)
-	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	tip := tipOf(t, work, "HEAD")
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
 	r, err := Open(t.Context(), o)
@@ -231,7 +282,7 @@ func TestFetchBesidePacks(t *testing.T) {
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
 	r := start(t, o)
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	coming := packName(NewHash(strings.Repeat("ab", 20)))
 	write(t, o.Path, "objects/pack/"+coming+".keep", keepContent)
 	write(t, o.Path, "objects/pack/"+coming+".pack", "PACK")
@@ -257,7 +308,7 @@ func TestFetchTellsLittle(t *testing.T) {
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: h.URL, Token: "jeton-secret"}
 	r := start(t, o)
-	first := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	first := tipOf(t, work, "HEAD")
 	fetched(t, r, first)
 	for i := range 4 {
 		git(t, work, "reset", "-q", "--hard", first)
@@ -268,7 +319,7 @@ func TestFetchTellsLittle(t *testing.T) {
 		}
 		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
 		before := strings.Fields(git(t, r.path, "rev-list", "main"))
-		fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+		fetched(t, r, tipOf(t, work, "HEAD"))
 		told := *h.told.Load()
 		slices.Sort(before)
 		slices.Sort(told)
@@ -317,7 +368,7 @@ func TestFetchHTTP(t *testing.T) {
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: server.URL + "/host.git", Token: "jeton"}
 	r := start(t, o)
-	fetched(t, r, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	fetched(t, r, tipOf(t, work, "HEAD"))
 	fetched(t, r, pushed(t, work, "_consultations/bus.md", "---\ntitle: Le bus\n---\n"))
 
 	o = options(t.TempDir())

@@ -72,7 +72,7 @@ func TestIndex(t *testing.T) {
 			dir := indexed(t)
 			change(dir)
 			r := start(t, options(dir))
-			if got, want := r.View().Commit().String(), strings.TrimSpace(git(t, dir, "rev-parse", "trunk")); got != want {
+			if got, want := r.View().Commit().String(), tipOf(t, dir, "trunk"); got != want {
 				t.Errorf("commit: got %s, want %s", got, want)
 			}
 			put(t, r, "pages", "index", "after")

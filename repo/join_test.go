@@ -116,7 +116,7 @@ func TestJoinClash(t *testing.T) {
 		if _, ok := r.Position(c.Commit); !ok {
 			t.Errorf("%s: its commit %s is not on the branch", c.Path, c.Commit)
 		}
-		theirs := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+		theirs := tipOf(t, work, "HEAD")
 		if files := strings.TrimSpace(git(t, r.path, "diff", "--name-only", theirs, "cms/conflicts/"+c.ID)); files != c.Path.String() {
 			t.Errorf("the branch of the conflict about %s differs from theirs in %q", c.Path, files)
 		}
@@ -167,7 +167,7 @@ func TestJoinClash(t *testing.T) {
 	r.remote.PushConflicts = true
 	onBranches(len(list))
 	for _, c := range list {
-		if here, there := git(t, r.path, "rev-parse", "cms/conflicts/"+c.ID), git(t, bare, "rev-parse", "cms/conflicts/"+c.ID); here != there {
+		if here, there := tipOf(t, r.path, "cms/conflicts/"+c.ID), tipOf(t, bare, "cms/conflicts/"+c.ID); here != there {
 			t.Errorf("conflict %s is at %s, at the host at %s", c.ID, here, there)
 		}
 	}
@@ -280,7 +280,7 @@ func TestJoinRewritten(t *testing.T) {
 	git(t, work, "add", ".")
 	git(t, work, "commit", "-q", "-m", "Sans le secret")
 	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
-	theirs := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	theirs := tipOf(t, work, "HEAD")
 	if err := r.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
 	}

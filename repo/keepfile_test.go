@@ -212,7 +212,7 @@ func TestEmptyFolderOfBranchName(t *testing.T) {
 	}
 	r = start(t, options(dir))
 	res := put(t, r, "consultations", "b", "deux")
-	if got := strings.TrimSpace(git(t, dir, "rev-parse", "main")); got != res.Commit.String() {
+	if got := tipOf(t, dir, "main"); got != res.Commit.String() {
 		t.Errorf("branch: got %s, want %s", got, res.Commit)
 	}
 }

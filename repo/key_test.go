@@ -50,8 +50,8 @@ func TestFindKeyOfOthers(t *testing.T) {
 		git(t, work, "commit", "-q", "--allow-empty", "-m", message)
 	}
 	git(t, work, "push", "-q")
-	tip := git(t, work, "rev-parse", "HEAD")
-	await(t, r, func(s *Snapshot) bool { return s.Commit().String()+"\n" == tip })
+	tip := tipOf(t, work, "HEAD")
+	await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	if got := find("victim"); !got.IsZero() {
 		t.Errorf("a pushed commit answers for a key: %s", got)
 	}

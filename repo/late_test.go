@@ -133,7 +133,7 @@ func TestRenameThatWorked(t *testing.T) {
 	put(t, r, "consultations", "a", "un")
 	d.renames.Store(1)
 	res := put(t, r, "consultations", "a", "deux")
-	if got := strings.TrimSpace(git(t, r.path, "rev-parse", "main")); got != res.Commit.String() || d.renames.Load() != 0 {
+	if got := tipOf(t, r.path, "main"); got != res.Commit.String() || d.renames.Load() != 0 {
 		t.Errorf("branch: got %s, want %s", got, res.Commit)
 	}
 }

@@ -48,7 +48,7 @@ func TestLinear(t *testing.T) {
 	check := func(t *testing.T, r *Repo) {
 		t.Helper()
 		for of, tip := range map[Hash]string{first: "main~1", second: "main"} {
-			want := NewHash(strings.TrimSpace(git(t, bare, "rev-parse", tip)))
+			want := NewHash(tipOf(t, bare, tip))
 			n, ok := r.Position(of)
 			if m, there := r.Position(want); !ok || !there || n != m {
 				t.Errorf("position of %s: %d, %v; want that of %s, %d", of, n, ok, want, m)
@@ -170,7 +170,7 @@ func TestForgedReplacement(t *testing.T) {
 	work := clone(t, r.path)
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "x\n\nReplaces: "+lost.String()+"\nReplaced-Upon: "+a.String())
 	git(t, work, "push", "-q")
-	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	tip := tipOf(t, work, "HEAD")
 	await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	if _, ok := r.Position(lost); ok {
 		t.Error("a pushed commit stands for one that there never was")

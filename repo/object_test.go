@@ -48,7 +48,7 @@ func grow(t *testing.T, dir, title, head string) string {
 	blob := object(t, dir, "blob", document(title).Source())
 	inner := fmt.Appendf(nil, "100644 parc.md\x00%s", hexBytes(blob))
 	tree := object(t, dir, "tree", fmt.Appendf(nil, "40000 _consultations\x00%s", hexBytes(object(t, dir, "tree", inner))))
-	parent := strings.TrimSpace(git(t, dir, "rev-parse", "main"))
+	parent := tipOf(t, dir, "main")
 	c := object(t, dir, "commit", fmt.Appendf(nil, "tree %s\nparent %s\n%s", tree, parent, head))
 	git(t, dir, "update-ref", "refs/heads/main", c)
 	return c

@@ -62,7 +62,7 @@ func TestOpenExisting(t *testing.T) {
 			dir := site(t)
 			prepare(dir)
 			r := start(t, options(dir))
-			if got, want := r.View().Commit().String(), strings.TrimSpace(git(t, dir, "rev-parse", "trunk")); got != want {
+			if got, want := r.View().Commit().String(), tipOf(t, dir, "trunk"); got != want {
 				t.Errorf("commit: got %s, want %s", got, want)
 			}
 			var got []string
@@ -124,7 +124,7 @@ func TestOpenEmpty(t *testing.T) {
 		git(t, dir, "init", "-q", "--bare", "-b", name)
 		r := start(t, options(dir))
 		res := put(t, r, "pages", "index", "Accueil")
-		if got := strings.TrimSpace(git(t, dir, "rev-parse", name)); got != res.Commit.String() {
+		if got := tipOf(t, dir, name); got != res.Commit.String() {
 			t.Errorf("branch %s: got %s, want %s", name, got, res.Commit)
 		}
 	}
@@ -237,7 +237,7 @@ func TestOpenRefuses(t *testing.T) {
 			return dir
 		}, "refs/replace/"},
 		"grafts": {func(dir string) string {
-			write(t, dir, "info/grafts", "# one\n"+git(t, dir, "rev-parse", "trunk"))
+			write(t, dir, "info/grafts", "# one\n"+tipOf(t, dir, "trunk")+"\n")
 			return dir
 		}, "info/grafts"},
 		"other extension": {func(dir string) string {

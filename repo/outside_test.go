@@ -46,7 +46,7 @@ func TestPushFromOutside(t *testing.T) {
 	git(t, work, "add", ".")
 	git(t, work, "commit", "-q", "-m", "De dehors")
 	git(t, work, "push", "-q")
-	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	tip := tipOf(t, work, "HEAD")
 	s := await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	e, _ := s.Entry("consultations", slug(t, "parc"))
 	if title, _ := e.Fields().Get("title"); title != "Dehors" {
@@ -89,7 +89,7 @@ func TestMergeFromOutside(t *testing.T) {
 	ours := put(t, r, "consultations", "parc", "Le parc 2").Commit
 	git(t, work, "pull", "-q", "--no-rebase", "--no-edit")
 	git(t, work, "push", "-q")
-	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	tip := tipOf(t, work, "HEAD")
 	s := await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 
 	e, _ := s.Entry("consultations", slug(t, "parc"))
@@ -324,11 +324,11 @@ func TestPushesBesideWriters(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if _, err := tryGit(dir, "merge-base", "--is-ancestor", strings.TrimSpace(git(t, work, "rev-parse", "HEAD")), "main"); err == nil {
+			if _, err := tryGit(dir, "merge-base", "--is-ancestor", tipOf(t, work, "HEAD"), "main"); err == nil {
 				break
 			}
 		}
-		theirs = append(theirs, strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+		theirs = append(theirs, tipOf(t, work, "HEAD"))
 	}
 	close(pushed)
 	wg.Wait()

@@ -37,7 +37,7 @@ func inStep(t *testing.T, r *Repo, bare string) {
 		t.Fatal(err)
 	}
 	ours := r.View().Commit().String()
-	if got := strings.TrimSpace(git(t, bare, "rev-parse", "main")); got != ours {
+	if got := tipOf(t, bare, "main"); got != ours {
 		t.Errorf("host: at %s, want %s", got, ours)
 	}
 	if got := r.contact.followed().String(); got != ours {
@@ -121,7 +121,7 @@ func TestKeepPushed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.KeepPushed(ctx) }()
-	at := func() string { return strings.TrimSpace(git(t, bare, "rev-parse", "main")) }
+	at := func() string { return tipOf(t, bare, "main") }
 	comes(t, "the push after the start", func() bool { return at() == r.View().Commit().String() })
 	put(t, r, "consultations", "bus", "Le bus 4")
 	comes(t, "the push of the next edit", func() bool { return at() == r.View().Commit().String() })

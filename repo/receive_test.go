@@ -18,6 +18,7 @@ import (
 // before, and called by its checksum: go-git, which fetches, reads no others.
 func TestSamePushAgain(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -71,7 +72,7 @@ func TestSamePushAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.CommitObject(plumbing.NewHash(strings.TrimSpace(git(t, mine, "rev-parse", "HEAD")))); err != nil {
+	if _, err := other.CommitObject(plumbing.NewHash(tipOf(t, mine, "HEAD"))); err != nil {
 		t.Errorf("go-git, of what was pushed: %v", err)
 	}
 	if _, err := other.CommitObject(plumbing.NewHash(strings.Repeat("7", 40))); err != plumbing.ErrObjectNotFound {

@@ -241,6 +241,15 @@ func git(t *testing.T, dir string, args ...string) string {
 	return out
 }
 
+// tipOf is the commit that a revision names, read from files where those tell.
+func tipOf(t *testing.T, dir, revision string) string {
+	t.Helper()
+	if tip := repotest.Tip(dir, revision); tip != "" {
+		return tip
+	}
+	return strings.TrimSpace(git(t, dir, "rev-parse", revision))
+}
+
 func tryGit(dir string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir

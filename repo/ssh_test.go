@@ -130,7 +130,7 @@ func serveSSH(c net.Conn, config *ssh.ServerConfig) {
 func TestSSH(t *testing.T) {
 	t.Parallel()
 	bare, work := host(t)
-	tip := strings.TrimSpace(git(t, work, "rev-parse", "HEAD"))
+	tip := tipOf(t, work, "HEAD")
 	address, keyFile, knownHosts := sshHost(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: "ssh://git@" + address + bare, KeyFile: keyFile, KnownHosts: knownHosts}

@@ -184,11 +184,12 @@ func TestSSHDRefused(t *testing.T) {
 // moved its branch, loses nothing, and the next contact tells what the host has.
 func TestSSHDKilled(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	for _, hook := range []string{"pre-receive", "reference-transaction"} {
 		bare, _ := host(t)
 		r := upstreamed(t, d.remote(bare))
-		before := strings.TrimSpace(git(t, bare, "rev-parse", "main"))
+		before := tipOf(t, bare, "main")
 		// What has this session is told by /proc: sh, git receive-pack, the shell of the
 		// session, sshd. The last is killed, and the push with it.
 		script := "#!/bin/sh\n[ \"${1:-committed}\" = committed ] || exit 0\npid=$$\nwhile :; do\n\tpid=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$pid/status)\n" +
@@ -203,7 +204,7 @@ func TestSSHDKilled(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrSent", hook, err)
 		}
 		comes(t, "the end of the hook", func() bool { _, err := os.Stat(file); return errors.Is(err, os.ErrNotExist) })
-		now := strings.TrimSpace(git(t, bare, "rev-parse", "main"))
+		now := tipOf(t, bare, "main")
 		if taken := now != before; taken != (hook != "pre-receive") {
 			t.Errorf("%s: the host is at %s, and was at %s", hook, now, before)
 		}

@@ -70,6 +70,9 @@ func TestSyncModel(t *testing.T) {
 func testSyncModel(t *testing.T, synchronous, linear bool) {
 	t.Helper()
 	steps, seed := 40, rand.Uint64()
+	if testing.Short() && !raceDetector {
+		steps = 10
+	}
 	if s := os.Getenv("CMS_SYNC_STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {

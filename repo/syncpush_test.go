@@ -32,7 +32,7 @@ func synchronous(t *testing.T, m *Remote) *Repo {
 // onHost says where the host's branch is.
 func onHost(t *testing.T, bare string) string {
 	t.Helper()
-	return strings.TrimSpace(git(t, bare, "rev-parse", "main"))
+	return tipOf(t, bare, "main")
 }
 
 // tryPut is put, which may fail.
@@ -280,6 +280,7 @@ func TestSyncRefused(t *testing.T) {
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
 func TestSyncTogether(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	const services, writers, edits = 2, 3, 4
 	var all sync.WaitGroup
@@ -472,6 +473,7 @@ func TestSyncShared(t *testing.T) {
 // reads and writes again at once, is in the same turn; with others' edits the turn ends.
 func TestSyncTurnKept(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	asked, given := make(chan struct{}), make(chan bool)

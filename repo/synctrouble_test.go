@@ -88,6 +88,7 @@ func (c *cutter) pass(from *net.TCPConn, host string) {
 // was refused is there, and both sides come in step when it is there again.
 func TestPushCut(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for _, synchronous := range []bool{false, true} {
 		bare, _ := host(t)
 		c := newCutter(t, serveHost(t, bare).URL)
@@ -137,6 +138,7 @@ func TestPushCut(t *testing.T) {
 // does, what waits comes there.
 func TestPushTooLarge(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for _, synchronous := range []bool{false, true} {
 		bare, _ := host(t)
 		h := serveHost(t, bare)

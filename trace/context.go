@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -75,12 +74,12 @@ func FromHeader(h http.Header) Context {
 	return Context{}
 }
 
-var parent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
+var parent = lazy(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
 
 // Parse is the context that the values of traceparent and tracestate name. A version that
 // is not known is read as far as it is like the first one.
 func Parse(traceparent, tracestate string) Context {
-	m := parent.FindStringSubmatch(traceparent)
+	m := parent().FindStringSubmatch(traceparent)
 	if m == nil || m[1] == "ff" || m[1] == "00" && m[5] != "" {
 		return Context{}
 	}
@@ -105,7 +104,7 @@ const (
 	longMember = 128 // bytes; longer ones go first
 )
 
-var member = regexp.MustCompile(`^(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$`)
+var member = lazy(`^(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$`)
 
 // bounded is a tracestate without what is too much: members that are long, then the last
 // ones. One that is malformed is dropped as a whole.
@@ -119,7 +118,7 @@ func bounded(state string) string {
 		if m == "" {
 			continue
 		}
-		if !member.MatchString(m) {
+		if !member().MatchString(m) {
 			return ""
 		}
 		members = append(members, m)

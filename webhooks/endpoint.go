@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,7 +89,7 @@ func (e *Endpoint) wants(ev Event) bool {
 // Check says all that is wrong with e, without repeating its URL or secret.
 func (e *Endpoint) Check() error {
 	var errs []error
-	if !names.MatchString(e.Name) {
+	if !names().MatchString(e.Name) {
 		errs = append(errs, say.Error(say.New("the name is not one of letters, digits, - and _, 64 at most")))
 	}
 	if err := e.checkURL(); err != nil {
@@ -100,7 +99,7 @@ func (e *Endpoint) Check() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, e.checkBuild(), e.checkHeaders())
-	if p := e.EventTypePrefix; p != "" && (!e.signed() || !prefixes.MatchString(p)) {
+	if p := e.EventTypePrefix; p != "" && (!e.signed() || !prefixes().MatchString(p)) {
 		errs = append(errs, say.Error(say.New("event_type_prefix is not a reverse DNS name such as org.example.cms, of an endpoint that is sent events")))
 	}
 	for _, p := range e.Events {
@@ -111,9 +110,9 @@ func (e *Endpoint) Check() error {
 	return errors.Join(errs...)
 }
 
-var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var names = lazy(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-var prefixes = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
+var prefixes = lazy(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
 
 func (e *Endpoint) checkURL() error {
 	u, err := url.Parse(e.URL)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,8 +25,8 @@ var ownHeaders = []string{
 
 // What RFC 9110 allows, in its section 5, and no white space around a value.
 var (
-	headerNames  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")
-	headerValues = regexp.MustCompile(`^[!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?$`)
+	headerNames  = lazy("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")
+	headerValues = lazy(`^[!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?$`)
 )
 
 // checkHeaders says what is wrong with the headers of e, without their values.
@@ -45,13 +44,13 @@ func (e *Endpoint) checkHeaders() error {
 		value, canonical := e.Headers[name], http.CanonicalHeaderKey(name)
 		_, sets := own.header[canonical]
 		switch {
-		case !headerNames.MatchString(name):
+		case !headerNames().MatchString(name):
 			errs = append(errs, say.Error(say.New("%q is not the name of a header", name)))
 		case slices.Contains(ownHeaders, canonical), sets:
 			errs = append(errs, say.Error(say.New("the header %s is set by the service itself", canonical)))
 		case seen[canonical]:
 			errs = append(errs, say.Error(say.New("the header %s is there twice", canonical)))
-		case value == "" || len(value) > maxHeaderValue || !headerValues.MatchString(value):
+		case value == "" || len(value) > maxHeaderValue || !headerValues().MatchString(value):
 			errs = append(errs, say.Error(say.New("the value of the header %s is empty, longer than %d bytes or holds control characters", canonical, maxHeaderValue)))
 		}
 		seen[canonical] = true

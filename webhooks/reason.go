@@ -1,7 +1,6 @@
 package webhooks
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -13,15 +12,15 @@ const (
 )
 
 var (
-	terminal    = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|.)")
-	credentials = regexp.MustCompile(`://[^/\s@]+@`)
+	terminal    = lazy("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|.)")
+	credentials = lazy(`://[^/\s@]+@`)
 )
 
 // Reason is why a build failed, of its output: the last 50 lines of that, of 8 KiB at most,
 // as text without what is meant for terminals and without credentials in addresses.
 func Reason(output string) string {
 	text := strings.ToValidUTF8(output, "�")
-	text = terminal.ReplaceAllString(text, "")
+	text = terminal().ReplaceAllString(text, "")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -34,7 +33,7 @@ func Reason(output string) string {
 		}
 		return r
 	}, text)
-	text = credentials.ReplaceAllString(text, "://***@")
+	text = credentials().ReplaceAllString(text, "://***@")
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
 		lines = append(lines, strings.TrimRight(line, " \t"))

@@ -33,6 +33,7 @@ auth:
 // compression makes less of; 24 by default.
 func TestCloneOfLargeRepository(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	megabytes := fewInShort(24)
 	if n, err := strconv.Atoi(os.Getenv("CMS_CLONE_MB")); err == nil {
 		megabytes = n

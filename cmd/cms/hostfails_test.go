@@ -14,6 +14,7 @@ import (
 // were told.
 func TestHostFails(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	h := newGitHost(t, 2)
 	p := h.replica(t, "sync", "1h", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "http://127.0.0.1:9/")
 	p.serve()

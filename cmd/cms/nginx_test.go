@@ -50,6 +50,7 @@ type proxied struct {
 // more with a cache that keeps whatever it may.
 func TestNginx(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		t.Skip("NOT TESTED: there is no nginx to put before the service")

@@ -47,6 +47,7 @@ webhooks:
 // entry in the order of history.
 func TestEveryChangeArrives(t *testing.T) {
 	t.Parallel() // much of it is waiting
+	ofServices(t)
 	const writers, entries = 8, 40
 	kills, each := 1, 40
 	if v := os.Getenv(killRounds); v != "" {

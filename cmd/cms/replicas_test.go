@@ -21,6 +21,7 @@ const firstEntry = "/v1/collections/consultations/entries/mobilites-00000"
 // which has not heard of it yet.
 func TestReadYourWrite(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	h := newGitHost(t, 1)
 	var replicas [2]*process
 	for i := range replicas {
@@ -118,6 +119,7 @@ func TestAsyncAlone(t *testing.T) {
 // the pusher otherwise.
 func TestPushReachesHost(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	h := newGitHost(t, 1)
 	p := h.replica(t, "sync", "1h", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "http://127.0.0.1:9/")
 	p.serve()

@@ -60,6 +60,8 @@ func TestMain(m *testing.M) {
 //	                      write the report of a build of the commit in FILE
 //	sed FILE OLD NEW      replace a text in a file, which holds it
 //	setenv NAME CMD ...   run a program and keep its output in $NAME
+//
+// and the condition [brief], which is -short without the race detector.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -81,12 +83,28 @@ func TestScripts(t *testing.T) {
 			"envsubst": envsubstCommand,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "corpus" {
+			switch cond {
+			case "corpus":
 				return os.Getenv("CMS_CORPUS") != "", nil
+			case "brief":
+				return brief(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// brief says whether to leave out what one need not know between two saves. The race
+// detector watches all that is run with -short.
+func brief() bool { return testing.Short() && !raced }
+
+// ofServices skips a test of whole services, beside others that have the rule at the
+// package that it is of, where the tests are to be brief.
+func ofServices(t *testing.T) {
+	t.Helper()
+	if brief() {
+		t.Skip("starts services, and takes long")
+	}
 }
 
 const (

@@ -165,6 +165,7 @@ func TestAlertsByPromtool(t *testing.T) {
 // and of all.
 func TestStreamsOfAllDoors(t *testing.T) {
 	t.Parallel()
+	ofServices(t)
 	p := newProcess(t, 1, strings.Replace(loadConfig, `listen: "%s"`, `listen: "%[1]s", public_url: "http://%[1]s", streams: {per_caller: 2, total: 3}`, 1))
 	p.serve()
 	const email, password = "camille@example.org", "une phrase de passe longue"
