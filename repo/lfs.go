@@ -6,16 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"github.com/go-git/go-git/v5/utils/ioutil"
 	"golang.org/x/crypto/ssh"
 
 	"cms/lfs"
@@ -120,64 +119,22 @@ func (m *Remote) overSSH(ctx context.Context, program, argument string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	method, ok := auth.(gitssh.AuthMethod)
+	access, ok := auth.(*sshAccess)
 	if !ok {
-		if method, err = gitssh.DefaultAuthBuilder(at.User); err != nil {
-			return nil, err
-		}
+		return nil, fmt.Errorf("%s is no address of ssh", at.Protocol)
 	}
-	config, err := method.ClientConfig()
+	p, err := access.start(ctx, program+" "+shellQuote(at.Path)+" "+argument, false)
 	if err != nil {
 		return nil, err
 	}
-	port := at.Port
-	if port <= 0 {
-		port = gitssh.DefaultPort
+	defer p.leave(nil)
+	defer context.AfterFunc(ctx, p.abandon)()
+	said, err := io.ReadAll(io.LimitReader(ioutil.NewContextReader(ctx, p.out), maxLFSAnswer+1))
+	switch {
+	case err != nil:
+		return nil, because(ctx, err)
+	case len(said) > maxLFSAnswer:
+		return nil, errors.New("the answer is too long")
 	}
-	address := net.JoinHostPort(at.Host, strconv.Itoa(port))
-	if config.HostKeyCallback == nil {
-		known, err := gitssh.NewKnownHostsDb()
-		if err != nil {
-			return nil, err
-		}
-		config.HostKeyCallback, config.HostKeyAlgorithms = known.HostKeyCallback(), known.HostKeyAlgorithms(address)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // which ends what waits for it
-	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
-	if err != nil {
-		return nil, err
-	}
-	client := ssh.NewClient(c, channels, requests)
-	defer client.Close()
-	session, err := client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	said := &limitedBuffer{most: maxLFSAnswer}
-	session.Stdout = said
-	if err := session.Run(fmt.Sprintf("%s '%s' %s", program, strings.ReplaceAll(at.Path, "'", `'\''`), argument)); err != nil {
-		return nil, err
-	}
-	return said.raw, nil
-}
-
-// limitedBuffer takes so many bytes, and fails at more. It has no other method of a buffer,
-// by which more would get in.
-type limitedBuffer struct {
-	raw  []byte
-	most int
-}
-
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if len(b.raw)+len(p) > b.most {
-		return 0, errors.New("the answer is too long")
-	}
-	b.raw = append(b.raw, p...)
-	return len(p), nil
+	return said, because(ctx, p.ended(ctx))
 }

@@ -456,6 +456,7 @@ func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pa
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
 	r.queue.close()
+	r.remote.close()
 	err := errors.Join(r.store.Close(), r.streams.Close())
 	if r.lock != nil {
 		err = errors.Join(err, unlockFile(r.lock))
