@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -84,7 +86,7 @@ func (m *Remote) lfsBySSH(ctx context.Context, operation string) (lfs.Endpoint, 
 	ctx, cancel := context.WithTimeout(ctx, lfsAskTime)
 	defer cancel()
 	said, err := m.overSSH(ctx, "git-lfs-authenticate", operation)
-	if exited := (*ssh.ExitError)(nil); errors.As(err, &exited) {
+	if exited := (*exitError)(nil); errors.As(err, &exited) && exited.noProgram() {
 		return lfs.Endpoint{}, lfs.ErrNoAPI
 	} else if err != nil {
 		return lfs.Endpoint{}, m.plain(err)
@@ -136,5 +138,32 @@ func (m *Remote) overSSH(ctx context.Context, program, argument string) ([]byte,
 	case len(said) > maxLFSAnswer:
 		return nil, errors.New("the answer is too long")
 	}
-	return said, because(ctx, p.ended(ctx))
+	err = because(ctx, p.ended(ctx))
+	if exited := (*ssh.ExitError)(nil); errors.As(err, &exited) {
+		err = &exitError{exited.ExitStatus(), oneLine(p.words.String())}
+	}
+	return said, err
 }
+
+// exitError is how a program at the remote ended, and what it said.
+type exitError struct {
+	status int
+	words  string
+}
+
+func (e *exitError) Error() string {
+	return fmt.Sprintf("the host says: %s (exit status %d)", cmp.Or(e.words, "nothing"), e.status)
+}
+
+// notFound is the status of shells for what is no program.
+const notFound = 127
+
+// noProgram says whether the host has no such program, or none for Git LFS: it says so by
+// the status of a shell, or in words of its own. That it refuses otherwise says nothing of
+// what it has.
+func (e *exitError) noProgram() bool {
+	return e.status == notFound || unknownProgram.MatchString(e.words)
+}
+
+// unknownProgram is what git-shell, Gitolite, Gitea and others say then.
+var unknownProgram = regexp.MustCompile(`(?i)(unrecognized|unknown|invalid)( \S+)? command|command not found|lfs support is disabled`)
