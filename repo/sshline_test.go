@@ -291,16 +291,21 @@ func TestSSHAge(t *testing.T) {
 	road := roadTo(t, d)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))
-	r.remote.ssh.idle = time.Millisecond
+	l := r.remote.ssh
+	idle := func(d time.Duration) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.idle = d
+	}
+	idle(time.Millisecond)
 	for i := range 3 {
 		put(t, r, "consultations", "bus", fmt.Sprint("Le bus ", i))
 		inStep(t, r, bare)
 		comes(t, "the end of the connection", func() bool { return road.open() == 0 })
 	}
-	r.remote.ssh.idle = time.Hour
+	idle(time.Hour)
 	put(t, r, "consultations", "bus", "Le bus")
 	inStep(t, r, bare)
-	l := r.remote.ssh
 	l.mu.Lock()
 	l.kept.made = time.Now().Add(-sshAge)
 	l.mu.Unlock()
