@@ -78,7 +78,7 @@ func serveSSH(ctx context.Context, bare string) (h *gitHost, err error) {
 		}
 	}
 	serving, end := context.WithCancel(ctx)
-	run := exec.CommandContext(serving, sshdProgram, "-D", "-e", "-f", filepath.Join(dir, "sshd_config")) //nolint:gosec // our own arguments
+	run := exec.CommandContext(serving, sshdProgram, "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
 	told, err := run.StderrPipe()
 	if err == nil {
 		err = run.Start()
@@ -188,7 +188,7 @@ func (r *road) carry(to, from net.Conn) {
 	}()
 	failed := false
 	for p := range way {
-		if time.Sleep(time.Until(p.due)); !failed {
+		if <-time.After(time.Until(p.due)); !failed {
 			_, err := to.Write(p.bytes)
 			failed = err != nil
 		}

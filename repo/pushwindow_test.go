@@ -379,9 +379,11 @@ func TestPushHereBesideSteadyUpdates(t *testing.T) {
 					err := landHere(t, r, work)
 					if err == nil {
 						break
-					} else if !errors.Is(err, ErrNotForward) {
+					}
+					if !errors.Is(err, ErrNotForward) {
 						t.Fatal(err)
-					} else if attempt == most {
+					}
+					if attempt == most {
 						t.Errorf("push %d did not get through in %d attempts: %v", i, most, err)
 						break
 					}
