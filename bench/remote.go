@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,17 +17,20 @@ import (
 	"time"
 )
 
-const syncPart = `  remote: {url: "%s", push: sync, fetch_interval: 1h}
+const syncPart = `  remote: {url: "%s", push: sync, fetch_interval: 1h%s}
 `
 
-// gitHost is Git's own server over HTTP, at some distance.
+// gitHost is one that serves what Git's own programs do, at some distance.
 type gitHost struct {
 	url, bare string
-	latency   atomic.Int64 // added to each request
-	server    *http.Server
+	latency   atomic.Int64 // added to each request, or each way there and back
+	login     string       // what the configuration has beside the address
+	command   string       // by which Git reaches it; "" for its own
+	close     func()
 }
 
-func serveHost(ctx context.Context, bare string) (*gitHost, error) {
+// serveHTTP serves it over HTTP.
+func serveHTTP(ctx context.Context, bare string) (*gitHost, error) {
 	program, err := exec.LookPath("git")
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func serveHost(ctx context.Context, bare string) (*gitHost, error) {
 		return nil, err
 	}
 	h := &gitHost{url: "http://" + l.Addr().String() + "/" + filepath.Base(bare), bare: bare}
-	h.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body) // the program takes no chunks
 		if err != nil {
 			return
@@ -56,11 +60,10 @@ func serveHost(ctx context.Context, bare string) (*gitHost, error) {
 		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 		backend.ServeHTTP(w, r)
 	})}
-	go func() { _ = h.server.Serve(l) }()
+	h.close = func() { _ = server.Close() }
+	go func() { _ = server.Serve(l) }()
 	return h, nil
 }
-
-func (h *gitHost) close() { _ = h.server.Close() }
 
 // besideHost starts a service that pushes each edit to the host before it is done.
 func (b *bench) besideHost(ctx context.Context, work string, h *gitHost) (*service, error) {
@@ -71,7 +74,7 @@ func (b *bench) besideHost(ctx context.Context, work string, h *gitHost) (*servi
 	svc, _, err := b.startWith(ctx, work, func(addr, debug string) []byte {
 		plain := fmt.Sprintf(configuration, addr, debug, repository, repository)
 		at := fmt.Sprintf("repository: {path: %q}\n", repository)
-		return []byte(strings.Replace(plain, at, fmt.Sprintf("repository:\n  path: %q\n", repository)+fmt.Sprintf(syncPart, h.url), 1))
+		return []byte(strings.Replace(plain, at, fmt.Sprintf("repository:\n  path: %q\n", repository)+fmt.Sprintf(syncPart, h.url, h.login), 1))
 	})
 	return svc, err
 }
@@ -83,23 +86,33 @@ func (b *bench) remotes(ctx context.Context) error {
 	b.printf(`
 ## Edits that are done when the Git host has them, %s entries
 
-With push: sync, and a host on this machine, served by git http-backend: each edit is
-acknowledged when the host has taken its commit. Latency is added to each request to it.
-Beside it, git commit -q -a && git push -q, one after the other.
+With push: sync, and a host on this machine, served by git http-backend or by sshd: each
+edit is acknowledged when the host has taken its commit. Latency is added to each request
+to it over HTTP, and to each way there and back over SSH. Beside it, git commit -q -a && git
+push -q, one after the other.
 
-| latency | git commit, push | **cms**, 1 client | 32 clients | 32 clients to 1 |
-|---|---|---|---|---|
+| by | latency | git commit, push | **cms**, 1 client | 32 clients | 32 clients to 1 |
+|---|---|---|---|---|---|
 `, s.name)
-	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
-		if err := b.atDistance(ctx, s, latency); err != nil {
-			return err
+	for _, way := range []struct {
+		name  string
+		serve func(context.Context, string) (*gitHost, error)
+	}{{"HTTP", serveHTTP}, {"SSH", serveSSH}} {
+		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+			err := b.atDistance(ctx, s, way.name, way.serve, latency)
+			if errors.Is(err, errNoSSHD) {
+				b.printf("| %s | not measured: %s | | | | |\n", way.name, err)
+				break
+			} else if err != nil {
+				return err
+			}
 		}
 	}
 	return b.onePush(ctx)
 }
 
 // hostOf serves a site with so many commits more at a Git host, and gives a clone of it.
-func (b *bench) hostOf(ctx context.Context, work string, s shape, commits int) (h *gitHost, tree string, err error) {
+func (b *bench) hostOf(ctx context.Context, work string, s shape, commits int, serve func(context.Context, string) (*gitHost, error)) (h *gitHost, tree string, err error) {
 	bare, tree := filepath.Join(work, "host.git"), filepath.Join(work, "tree")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return nil, "", err
@@ -110,19 +123,23 @@ func (b *bench) hostOf(ctx context.Context, work string, s shape, commits int) (
 	if err := lengthen(ctx, bare, s, commits); err != nil {
 		return nil, "", err
 	}
-	if h, err = serveHost(ctx, bare); err != nil {
+	if h, err = serve(ctx, bare); err != nil {
 		return nil, "", err
 	}
-	if _, err := command(ctx, "", "git", "clone", "-q", h.url, tree); err != nil {
+	clone := []string{"clone", "-q", h.url, tree}
+	if h.command != "" {
+		clone = append([]string{"clone", "-q", "-c", "core.sshCommand=" + h.command}, h.url, tree)
+	}
+	if _, err := command(ctx, "", "git", clone...); err != nil {
 		h.close()
 		return nil, "", err
 	}
 	return h, tree, nil
 }
 
-func (b *bench) atDistance(ctx context.Context, s shape, latency time.Duration) error {
-	work := filepath.Join(b.dir, fmt.Sprintf("remote-%d", latency.Milliseconds()))
-	h, tree, err := b.hostOf(ctx, work, s, 0)
+func (b *bench) atDistance(ctx context.Context, s shape, way string, serve func(context.Context, string) (*gitHost, error), latency time.Duration) error {
+	work := filepath.Join(b.dir, fmt.Sprintf("remote-%s-%d", way, latency.Milliseconds()))
+	h, tree, err := b.hostOf(ctx, work, s, 0, serve)
 	if err != nil {
 		return err
 	}
@@ -152,7 +169,7 @@ func (b *bench) atDistance(ctx context.Context, s shape, latency time.Duration) 
 		svc.kill()
 		return err
 	}
-	b.printf("| %d ms | %.1f/s | %.1f/s, median %.0f ms | %.1f/s, median %.0f ms | %.1f times |\n", latency.Milliseconds(),
+	b.printf("| %s | %d ms | %.1f/s | %.1f/s, median %.0f ms | %.1f/s, median %.0f ms | %.1f times |\n", way, latency.Milliseconds(),
 		plain.rate, one.rate, milliseconds(one.median), many.rate, milliseconds(many.median), many.rate/one.rate)
 	return svc.stop()
 }
@@ -180,7 +197,7 @@ func (b *bench) onePush(ctx context.Context) error {
 	const times = 20
 	s := shape{entries: 3500}
 	work := filepath.Join(b.dir, "remote-long")
-	h, tree, err := b.hostOf(ctx, work, s, b.plan.history)
+	h, tree, err := b.hostOf(ctx, work, s, b.plan.history, serveHTTP)
 	if err != nil {
 		return err
 	}

@@ -276,6 +276,7 @@ func (d *decoder) repository(r *Repository) {
 	d.positive(r.Memory, "repository", "memory")
 	d.positive(int64(r.KeepPacks), "repository", "keep_packs")
 	d.positive(r.LFS.MaxObjectBytes, "repository", "lfs", "max_object_bytes")
+	d.positive(r.LFS.StoreBytes, "repository", "lfs", "store_bytes")
 	if r.LFS.CacheBytes < r.LFS.MaxObjectBytes {
 		d.add([]any{"repository", "lfs", "cache_bytes"}, "is less than max_object_bytes, %d: the largest object has to have room", r.LFS.MaxObjectBytes)
 	}

@@ -138,6 +138,7 @@ type Repository struct {
 // LFS bounds the files that Git LFS keeps.
 type LFS struct {
 	MaxObjectBytes int64 `yaml:"max_object_bytes" default:"536870912"` // of one
+	StoreBytes     int64 `yaml:"store_bytes" default:"10737418240"`    // of those that are kept here alone, all together
 	CacheBytes     int64 `yaml:"cache_bytes" default:"1073741824"`     // of those of the Git host that are kept here
 }
 

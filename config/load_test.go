@@ -53,7 +53,7 @@ func TestLoadExample(t *testing.T) {
 			Streams:        Streams{PerCaller: 100, Total: 2000},
 			Metrics:        true, DebugListen: "127.0.0.1:6060",
 		},
-		Repository: Repository{Path: here + "/data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, LFS: LFS{MaxObjectBytes: 512 << 20, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
+		Repository: Repository{Path: here + "/data/site.git", Branch: "main", Committer: Committer{Name: "CMS", Email: "cms@example.org"}, LFS: LFS{MaxObjectBytes: 512 << 20, StoreBytes: 10 << 30, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		State:      State{URL: Secret("sqlite:" + here + "/data/state.db")},
 		Collections: []Collection{{
 			Name: "consultations", Folder: "_consultations", Extension: ".md", Language: "fr", YAML: "1.1", Page: "/consultations/{slug}/",
@@ -157,7 +157,7 @@ func TestDefaults(t *testing.T) {
 		c.source = source{}
 		want := &Config{
 			Server:     Server{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
-			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, LFS: LFS{MaxObjectBytes: 512 << 20, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
+			Repository: Repository{Path: dir + "/data/site.git", Committer: Committer{Name: "CMS", Email: "cms@localhost"}, LFS: LFS{MaxObjectBytes: 512 << 20, StoreBytes: 10 << 30, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 			State:      State{URL: Secret("sqlite:" + dir + "/data/state.db")},
 			Auth:       Auth{Sessions: Sessions{Access: 10 * time.Minute, Idle: 24 * time.Hour, Lifetime: 168 * time.Hour}, Personal: Personal{Lifetime: 8760 * time.Hour}},
 			Media:      Media{MaxBytes: 10 << 20, MaxPixels: 50_000_000},
@@ -200,7 +200,7 @@ func TestEnvironmentOverrides(t *testing.T) {
 	got := []any{c.Server, c.Repository, c.State.URL == Secret("sqlite:"+filepath.Join(dir, "other.db")), c.Log, c.Media.Folder}
 	want := []any{
 		Server{Listen: ":9090", PublicURL: "https://cms.example.org", MaxBodyBytes: 2048, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10, RateLimit: RateLimit{Window: time.Minute}, Streams: Streams{PerCaller: 100, Total: 2000}, Metrics: true},
-		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}, LFS: LFS{MaxObjectBytes: 512 << 20, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
+		Repository{Path: "/srv/site.git", Branch: "main", Committer: Committer{Name: "0123", Email: "cms@localhost"}, LFS: LFS{MaxObjectBytes: 512 << 20, StoreBytes: 10 << 30, CacheBytes: 1 << 30}, Memory: 256 << 20, KeepPacks: 2 * time.Minute},
 		true, Log{Level: slog.LevelWarn, Format: "json"}, "assets/img",
 	}
 	if !reflect.DeepEqual(got, want) {

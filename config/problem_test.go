@@ -33,6 +33,7 @@ func TestProblems(t *testing.T) {
 
 		{"unknown key", "server:\n  liste: :8080\n", nil, []string{`:2:3: server.liste: there is no such key; did you mean "listen"?`}},
 		{"packs kept for no time", "repository: {keep_packs: 0s}\n", nil, []string{":1:26: repository.keep_packs: is not more than 0"}},
+		{"no room for objects at all", "repository: {lfs: {store_bytes: 0}}\n", nil, []string{":1:33: repository.lfs.store_bytes: is not more than 0"}},
 		{"no room for the largest object", "repository: {lfs: {max_object_bytes: 2147483648}}\n", nil, []string{":1:19: repository.lfs.cache_bytes: is less than max_object_bytes, 2147483648: the largest object has to have room"}},
 		{"no object", "repository: {lfs: {max_object_bytes: 0}}\n", nil, []string{":1:38: repository.lfs.max_object_bytes: is not more than 0"}},
 		{"packs kept for a bare number", "repository: {keep_packs: 2}\n", nil, []string{":1:26: repository.keep_packs: is a number, not a text; put it in quotes"}},

@@ -251,6 +251,7 @@ func (g *Git) infoRefs(w http.ResponseWriter, r *http.Request) error {
 		g.site.ExpectPush()
 		return g.advertise(w)
 	}
+	g.expect(pr)
 	version := protocol(r)
 	run := g.git.command(r.Context(), version, "upload-pack", "--http-backend-info-refs", g.o.Path)
 	out := &answer{w: w}
@@ -258,6 +259,13 @@ func (g *Git) infoRefs(w http.ResponseWriter, r *http.Request) error {
 		out.head = packet("# service=git-upload-pack\n") + flush
 	}
 	return g.ended(r, run.serve(nil, out))
+}
+
+// expect has edits leave room for the push that may follow upon a fetch.
+func (g *Git) expect(pr *auth.Principal) {
+	if g.site.MayPush(pr) == nil {
+		g.site.ExpectPush()
+	}
 }
 
 // anyVersion is what a client may say of the protocol's version.
@@ -296,6 +304,7 @@ func (g *Git) uploadPack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	g.expect(pr)
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	w.Header().Set("Cache-Control", "no-cache, no-store")
 	run := g.git.command(r.Context(), protocol(r), "upload-pack", "--stateless-rpc", g.o.Path)

@@ -30,6 +30,9 @@ import (
 // maxObject is how many bytes a file of Git LFS may have.
 const maxObject = 8 << 20
 
+// maxStore is how many they may have together.
+const maxStore = 3*maxObject + 1
+
 // service is a site that real Git clones from and pushes to, over real HTTP.
 type service struct {
 	*sitetest.Fixture
@@ -80,7 +83,7 @@ func newService(t *testing.T, with func(*githttp.Options)) *service {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("NOT TESTED: git is not installed")
 	}
-	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections(), Roles: roles(), Repo: repo.Options{}, LFS: &lfs.Options{MaxObject: maxObject}, Media: site.MediaOptions{MaxBytes: maxObject, Rules: media.Rules{Extensions: []string{"png", "csv"}, MaxPixels: 1 << 20}}}), home: t.TempDir()}
+	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections(), Roles: roles(), Repo: repo.Options{}, LFS: &lfs.Options{MaxObject: maxObject, Store: maxStore}, Media: site.MediaOptions{MaxBytes: maxObject, Rules: media.Rules{Extensions: []string{"png", "csv"}, MaxPixels: 1 << 20}}}), home: t.TempDir()}
 	verifier, err := auth.NewVerifier(auth.Options{Issuers: []auth.Issuer{issuer}})
 	if err != nil {
 		t.Fatal(err)

@@ -162,6 +162,8 @@ func (g *Git) lfsOne(r *http.Request, operation string, p lfs.Pointer, have bool
 		o.Actions = map[string]lfs.BatchAction{lfs.Download: action(object)}
 	case p.Size > g.site.MaxObject() && !have:
 		o.Error = &lfs.BatchError{Code: http.StatusRequestEntityTooLarge, Message: "an object may have " + strconv.FormatInt(g.site.MaxObject(), 10) + " bytes here"}
+	case !have && g.site.RoomForObject(p.Size) != nil:
+		o.Error = &lfs.BatchError{Code: http.StatusInsufficientStorage, Message: "there is no room for this object here"}
 	case !have:
 		o.Actions = map[string]lfs.BatchAction{lfs.Upload: action(object), "verify": action("verify")}
 	}

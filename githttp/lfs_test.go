@@ -376,3 +376,39 @@ func TestPushOfPointersAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRoomForLFS: what there is no room for is refused by size, in a batch and by itself, and
+// what is there is still had.
+func TestNoRoomForLFS(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	for i := 0; ; i++ {
+		content := fmt.Sprintf("%06d", i) + strings.Repeat("x", maxObject-6)
+		p, err := lfs.PointerOf(strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := fmt.Sprintf("objects/%s/%d", p.Hash(), p.Size)
+		batch := fmt.Sprintf(`{"operation": "upload", "transfers": ["basic"], "objects": [{"oid": %q, "size": %d}]}`, p.Hash(), p.Size)
+		res, body := s.ask("developer", "POST", "objects/batch", batch, nil)
+		if full := int64(i+1)*maxObject > maxStore; !full {
+			if res.StatusCode != 200 || strings.Contains(body, "507") {
+				t.Fatalf("object %d: got %d %s", i, res.StatusCode, body)
+			}
+			if res, body := s.ask("developer", "PUT", object, content, nil); res.StatusCode != 200 {
+				t.Fatalf("object %d: got %d %s", i, res.StatusCode, body)
+			}
+			continue
+		}
+		if res.StatusCode != 200 || !strings.Contains(body, `"code":507`) || strings.Contains(body, "actions") {
+			t.Errorf("a batch beyond the bound: got %d %s, want the error 507 of the object", res.StatusCode, body)
+		}
+		if res, body := s.ask("developer", "PUT", object, content, nil); res.StatusCode != 507 || !strings.Contains(body, "store_bytes") {
+			t.Errorf("an upload beyond the bound: got %d %s, want 507", res.StatusCode, body)
+		}
+		if res, _ := s.ask("developer", "GET", object, "", nil); res.StatusCode != 404 {
+			t.Errorf("what was refused: got %d, want 404", res.StatusCode)
+		}
+		break
+	}
+}

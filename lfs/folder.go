@@ -177,6 +177,84 @@ func (c *cache) put(p Pointer, draft string) error {
 	return nil
 }
 
+// kept holds objects that nobody else has, within a bound of bytes. Nothing goes from there.
+type kept struct {
+	folder string
+	most   int64
+
+	mu       sync.Mutex
+	looked   bool // the folder was, and all below is known
+	bytes    int64
+	reserved int64 // of those that are on their way
+}
+
+// look finds what is in the folder, once. The caller holds mu.
+func (k *kept) look() error {
+	if k.looked {
+		return nil
+	}
+	var bytes int64
+	err := eachObject(k.folder, func(_ string, info fs.FileInfo) error {
+		bytes += info.Size()
+		return nil
+	})
+	if err == nil {
+		k.looked, k.bytes = true, bytes
+	}
+	return err
+}
+
+func (k *kept) stored() (int64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.look()
+	return k.bytes, err
+}
+
+// reserve keeps room for an object until release is called; ErrNoRoom where there is none.
+// One that is there already needs none.
+func (k *kept) reserve(p Pointer) (release func(), err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.look(); err != nil {
+		return nil, err
+	}
+	if k.has(p) {
+		return func() {}, nil
+	}
+	if p.Size > k.most-k.bytes-k.reserved {
+		return nil, ErrNoRoom
+	}
+	k.reserved += p.Size
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.reserved -= p.Size
+	}, nil
+}
+
+// has says whether an object is there.
+func (k *kept) has(p Pointer) bool {
+	info, err := os.Lstat(place(k.folder, p.Hash()))
+	return err == nil && info.Mode().IsRegular() && info.Size() == p.Size
+}
+
+// put gives a draft its place. The caller has room for it.
+func (k *kept) put(p Pointer, draft string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before, to := int64(0), place(k.folder, p.Hash())
+	if info, err := os.Lstat(to); err == nil { // of another size, where it was cut short
+		before = info.Size()
+	}
+	if err := move(draft, to); err != nil {
+		k.looked = false // it may be there
+		return err
+	}
+	k.bytes += p.Size - before
+	return nil
+}
+
 // eachObject calls do with each object of a folder, if there is one.
 func eachObject(folder string, do func(hash string, info fs.FileInfo) error) error {
 	err := filepath.WalkDir(folder, func(name string, e fs.DirEntry, err error) error {

@@ -23,6 +23,7 @@ const Folder = "lfs"
 var (
 	ErrMissing  = errors.New("nobody has the object")
 	ErrTooLarge = errors.New("the object is larger than is accepted")
+	ErrNoRoom   = errors.New("there is no room for the object beside those that are kept here")
 	ErrMismatch = errors.New("the content has another size or hash than is said")
 )
 
@@ -30,6 +31,7 @@ var (
 const (
 	DefaultMaxObject = 512 << 20
 	DefaultCache     = 1 << 30
+	DefaultStore     = 10 << 30
 )
 
 // fetchTime is how long an object may be on its way from the remote, for all who wait; and
@@ -45,6 +47,7 @@ type Options struct {
 	Remote    *Remote // nil: what is put is kept here
 	MaxObject int64   // bytes of one; DefaultMaxObject when 0
 	Cache     int64   // bytes of what is kept of the remote's; DefaultCache when 0
+	Store     int64   // bytes of what is kept here because nobody else has it, all together; DefaultStore when 0
 }
 
 // Objects are the files that a repository's pointers stand for: those that it has itself,
@@ -52,7 +55,7 @@ type Options struct {
 // by several goroutines.
 type Objects struct {
 	o        Options
-	own      string
+	own      kept
 	drafts   string
 	cache    cache
 	fetching singleflight.Group
@@ -70,12 +73,15 @@ func NewObjects(o Options) (*Objects, error) {
 	if o.Cache == 0 {
 		o.Cache = DefaultCache
 	}
+	if o.Store == 0 {
+		o.Store = DefaultStore
+	}
 	if o.Cache < o.MaxObject {
 		return nil, errors.New("lfs: the cache has to have room for the largest object")
 	}
 	at := filepath.Join(o.Path, Folder)
 	return &Objects{
-		o: o, own: filepath.Join(at, objectsFolder), drafts: filepath.Join(at, draftsFolder),
+		o: o, own: kept{folder: filepath.Join(at, objectsFolder), most: o.Store}, drafts: filepath.Join(at, draftsFolder),
 		cache: cache{folder: filepath.Join(at, cacheFolder), most: o.Cache}, fetches: semaphore.NewWeighted(maxFetches),
 	}, nil
 }
@@ -87,9 +93,25 @@ func (o *Objects) Clean() error { return os.RemoveAll(o.drafts) }
 // Max is how many bytes an object may have.
 func (o *Objects) Max() int64 { return o.o.MaxObject }
 
+// keepsHere says whether what is put is kept here, as far as that is known without asking.
+func (o *Objects) keepsHere() bool { return o.o.Remote == nil || o.o.Remote.ReadOnly }
+
+// Stored is how many bytes the objects have that are kept here because nobody else has them.
+func (o *Objects) Stored() (int64, error) { return o.own.stored() }
+
+// Room says whether an object of so many bytes may be put, as far as that is known without
+// asking the remote.
+func (o *Objects) Room(size int64) (bool, error) {
+	if !o.keepsHere() {
+		return true, nil
+	}
+	stored, err := o.own.stored()
+	return err == nil && size <= o.own.most-stored, err
+}
+
 // here opens an object that is here; fs.ErrNotExist for none.
 func (o *Objects) here(p Pointer) (*os.File, error) {
-	f, err := openObject(place(o.own, p.Hash()), p.Size)
+	f, err := openObject(place(o.own.folder, p.Hash()), p.Size)
 	if errors.Is(err, fs.ErrNotExist) && o.o.Remote != nil {
 		f, err = o.cache.open(p)
 	}
@@ -199,18 +221,35 @@ func (s *source) Read(b []byte) (int, error) {
 }
 
 // Put stores an object where the repository's are, durably: at the remote, or here where that
-// has no API of Git LFS, or there is none. ErrTooLarge and ErrMismatch when it is not what
+// has no API of Git LFS, or there is none. ErrTooLarge and ErrNoRoom where it is not taken,
+// before content is read if that is known by then, and ErrMismatch when it is not what
 // the pointer says; errors of content come back as they are.
 func (o *Objects) Put(ctx context.Context, p Pointer, content io.Reader) error {
 	if p.Size > o.o.MaxObject {
 		return ErrTooLarge
+	}
+	place := func(draft string) error {
+		release, err := o.own.reserve(p)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return o.own.put(p, draft)
+	}
+	if o.keepsHere() {
+		release, err := o.own.reserve(p)
+		if err != nil {
+			return err
+		}
+		defer release()
+		place = func(draft string) error { return o.own.put(p, draft) }
 	}
 	draft, err := o.receive(ctx, p, content)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(draft)
-	if o.o.Remote != nil && !o.o.Remote.ReadOnly {
+	if !o.keepsHere() {
 		err := o.o.Remote.upload(ctx, p, draft)
 		if err == nil {
 			return o.cache.put(p, draft)
@@ -219,7 +258,7 @@ func (o *Objects) Put(ctx context.Context, p Pointer, content io.Reader) error {
 			return err
 		}
 	}
-	return move(draft, place(o.own, p.Hash()))
+	return place(draft)
 }
 
 // Have says for each pointer whether its object is here or at the remote.

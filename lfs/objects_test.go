@@ -410,3 +410,55 @@ func TestTokensThatEnd(t *testing.T) {
 		t.Error("the host has it not")
 	}
 }
+
+// TestRoom: what is kept here alone has a bound together, which many at once do not pass, and
+// which what is there already does not count against.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	unread := failing{errors.New("it was read")}
+	for name, remote := range map[string]*Remote{"no host": nil, "a host that is only read": {ReadOnly: true}} {
+		path := t.TempDir()
+		o := objects(t, Options{Path: path, Remote: remote, MaxObject: 100, Store: 25})
+		first := keep(t, o, "dix octets") // 10
+		if n, err := o.Stored(); n != 10 || err != nil {
+			t.Errorf("%s: %d bytes are stored, %v; want 10", name, n, err)
+		}
+		if err := o.Put(t.Context(), pointerTo(t, "seize octets ici"), unread); !errors.Is(err, ErrNoRoom) {
+			t.Errorf("%s: 16 bytes beside 10 of 25: %v, want ErrNoRoom before they are read", name, err)
+		}
+		keep(t, o, "dix octets") // again
+		if room, err := o.Room(15); !room || err != nil {
+			t.Errorf("%s: room for 15: %v, %v", name, room, err)
+		}
+		if room, err := o.Room(16); room || err != nil {
+			t.Errorf("%s: room for 16: %v, %v", name, room, err)
+		}
+		if err := o.Put(t.Context(), pointerTo(t, "autre chose"), strings.NewReader("tout autre!")); !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s: got %v, want ErrMismatch", name, err)
+		}
+		var kept atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				content := fmt.Sprintf("des octets %02d", i) // 13
+				switch err := o.Put(t.Context(), pointerTo(t, content), strings.NewReader(content)); {
+				case err == nil:
+					kept.Add(1)
+				case !errors.Is(err, ErrNoRoom):
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n, err := o.Stored(); kept.Load() != 1 || n != 23 || err != nil {
+			t.Errorf("%s: %d more were kept, and %d bytes are stored, %v; want 1 and 23", name, kept.Load(), n, err)
+		}
+		again := objects(t, Options{Path: path, Remote: remote, MaxObject: 100, Store: 25})
+		if n, err := again.Stored(); n != 23 || err != nil {
+			t.Errorf("%s: after a start: %d bytes are stored, %v; want 23", name, n, err)
+		}
+		if got := read(t, again, first); got != "dix octets" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}

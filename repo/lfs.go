@@ -1,21 +1,22 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"github.com/go-git/go-git/v5/utils/ioutil"
 	"golang.org/x/crypto/ssh"
 
 	"cms/lfs"
@@ -85,7 +86,7 @@ func (m *Remote) lfsBySSH(ctx context.Context, operation string) (lfs.Endpoint, 
 	ctx, cancel := context.WithTimeout(ctx, lfsAskTime)
 	defer cancel()
 	said, err := m.overSSH(ctx, "git-lfs-authenticate", operation)
-	if exited := (*ssh.ExitError)(nil); errors.As(err, &exited) {
+	if exited := (*exitError)(nil); errors.As(err, &exited) && exited.noProgram() {
 		return lfs.Endpoint{}, lfs.ErrNoAPI
 	} else if err != nil {
 		return lfs.Endpoint{}, m.plain(err)
@@ -120,64 +121,49 @@ func (m *Remote) overSSH(ctx context.Context, program, argument string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	method, ok := auth.(gitssh.AuthMethod)
+	access, ok := auth.(*sshAccess)
 	if !ok {
-		if method, err = gitssh.DefaultAuthBuilder(at.User); err != nil {
-			return nil, err
-		}
+		return nil, fmt.Errorf("%s is no address of ssh", at.Protocol)
 	}
-	config, err := method.ClientConfig()
+	p, err := access.start(ctx, program+" "+shellQuote(at.Path)+" "+argument, false)
 	if err != nil {
 		return nil, err
 	}
-	port := at.Port
-	if port <= 0 {
-		port = gitssh.DefaultPort
+	defer p.leave(nil)
+	defer context.AfterFunc(ctx, p.abandon)()
+	said, err := io.ReadAll(io.LimitReader(ioutil.NewContextReader(ctx, p.out), maxLFSAnswer+1))
+	switch {
+	case err != nil:
+		return nil, because(ctx, err)
+	case len(said) > maxLFSAnswer:
+		return nil, errors.New("the answer is too long")
 	}
-	address := net.JoinHostPort(at.Host, strconv.Itoa(port))
-	if config.HostKeyCallback == nil {
-		known, err := gitssh.NewKnownHostsDb()
-		if err != nil {
-			return nil, err
-		}
-		config.HostKeyCallback, config.HostKeyAlgorithms = known.HostKeyCallback(), known.HostKeyAlgorithms(address)
+	err = because(ctx, p.ended(ctx))
+	if exited := (*ssh.ExitError)(nil); errors.As(err, &exited) {
+		err = &exitError{exited.ExitStatus(), oneLine(p.words.String())}
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // which ends what waits for it
-	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
-	if err != nil {
-		return nil, err
-	}
-	client := ssh.NewClient(c, channels, requests)
-	defer client.Close()
-	session, err := client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	said := &limitedBuffer{most: maxLFSAnswer}
-	session.Stdout = said
-	if err := session.Run(fmt.Sprintf("%s '%s' %s", program, strings.ReplaceAll(at.Path, "'", `'\''`), argument)); err != nil {
-		return nil, err
-	}
-	return said.raw, nil
+	return said, err
 }
 
-// limitedBuffer takes so many bytes, and fails at more. It has no other method of a buffer,
-// by which more would get in.
-type limitedBuffer struct {
-	raw  []byte
-	most int
+// exitError is how a program at the remote ended, and what it said.
+type exitError struct {
+	status int
+	words  string
 }
 
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if len(b.raw)+len(p) > b.most {
-		return 0, errors.New("the answer is too long")
-	}
-	b.raw = append(b.raw, p...)
-	return len(p), nil
+func (e *exitError) Error() string {
+	return fmt.Sprintf("the host says: %s (exit status %d)", cmp.Or(e.words, "nothing"), e.status)
 }
+
+// notFound is the status of shells for what is no program.
+const notFound = 127
+
+// noProgram says whether the host has no such program, or none for Git LFS: it says so by
+// the status of a shell, or in words of its own. That it refuses otherwise says nothing of
+// what it has.
+func (e *exitError) noProgram() bool {
+	return e.status == notFound || unknownProgram.MatchString(e.words)
+}
+
+// unknownProgram is what git-shell, Gitolite, Gitea and others say then.
+var unknownProgram = regexp.MustCompile(`(?i)(unrecognized|unknown|invalid)( \S+)? command|command not found|lfs support is disabled`)

@@ -106,6 +106,23 @@ func TestLFSOverSSHD(t *testing.T) {
 		t.Errorf("without the program: got %v, want %v", err, lfs.ErrNoAPI)
 	}
 
+	for answer, want := range map[string]bool{ // whether there is no API
+		"echo \"fatal: unrecognized command 'git-lfs-authenticate x upload'\" >&2; exit 128":            true,
+		"echo 'FATAL: unknown git/gitolite command: git-lfs-authenticate' >&2; exit 255":                true,
+		"echo 'Gitea: LFS authentication request over SSH denied, LFS support is disabled' >&2; exit 1": true,
+		"exit 127": true,
+		"echo 'ERROR: Repository not found.' >&2; exit 1":                         false,
+		"echo 'GitLab: The project you were looking for is archived' >&2; exit 1": false,
+		"exit 1": false,
+	} {
+		if err := os.WriteFile(filepath.Join(d.programs, "git-lfs-authenticate"), []byte("#!/bin/sh\n"+answer+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.LFS()(t.Context(), lfs.Upload); err == nil || errors.Is(err, lfs.ErrNoAPI) != want {
+			t.Errorf("%s: got %v; want no API: %v", answer, err, want)
+		}
+	}
+
 	asked := filepath.Join(t.TempDir(), "asked")
 	says := func(answer string) {
 		t.Helper()

@@ -37,6 +37,8 @@ type pushWindow struct {
 	pushTime   time.Duration // from a fetch to its push, as guessed; 0 for longest
 	missed     int           // how many windows for that ended without a push, one after the other
 
+	signsOnly bool // no window is left on a guess, and a look counts though the branch moved after it
+
 	ignoreUntil time.Time // what Git looks at counts for nothing
 	ignored     int       // how often that was so since a push landed
 
@@ -121,9 +123,10 @@ func (w *pushWindow) pushSpan() time.Duration {
 }
 
 // open says whether a window begins because Git has just looked at the repository,
-// and the branch is where it was then.
+// and the branch is where it was then. With signsOnly it may have moved, by a group that was
+// on its way to the remote: whoever looked comes again, within the window.
 func (w *pushWindow) open(now time.Time) bool {
-	if now.Before(w.nextByOpen) || w.lastMove.After(w.lastOpen) || !now.Before(w.lastOpen.Add(w.pushSpan()/2)) {
+	if now.Before(w.nextByOpen) || w.lastMove.After(w.lastOpen) && !w.signsOnly || !now.Before(w.lastOpen.Add(w.pushSpan()/2)) {
 		return false
 	}
 	w.byOpen, w.began, w.until = true, now, w.lastOpen.Add(w.pushSpan())
@@ -179,7 +182,7 @@ func (w *pushWindow) mustWait(now time.Time, pushing func() bool) bool {
 		return false
 	case w.watching && !now.Before(w.ignoreUntil):
 		return w.open(now)
-	case now.Before(w.next), !signs && !w.lightLoad(now):
+	case now.Before(w.next), !signs && (w.signsOnly || !w.lightLoad(now)):
 		return false
 	}
 	w.count++
@@ -218,12 +221,20 @@ func (w *pushWindow) lightLoad(now time.Time) bool {
 }
 
 // leavesWindow says whether updates that wait are to wait on, for a push. They are not
-// where there is no room for more of them, or where others push elsewhere.
+// where there is no room for more of them. Where others push to a remote, only those count
+// who are expected here: the rest of who looks at the repository is its own fetches.
 func (r *Repo) leavesWindow() bool {
-	if r.remote != nil || r.queue.size() > r.queue.limit/2 {
+	if r.queue.size() > r.queue.limit/2 {
 		return false
 	}
-	if at, watching := r.opens.last(); watching {
+	at, watching := r.opens.last()
+	if r.remote != nil {
+		r.window.signsOnly = true
+		if at, watching = r.expected.last(); !watching {
+			return false
+		}
+	}
+	if watching {
 		r.window.opened(at)
 	} else {
 		r.window.watching = false

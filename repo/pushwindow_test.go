@@ -2,7 +2,9 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -312,4 +314,126 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Whoever pushes here where there is a remote gets through beside steady updates too, whether
+// those wait for the remote or not; nothing of either side is lost.
+func TestPushHereBesideSteadyUpdates(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]Remote{"off": {}, "async": {Push: true}, "sync": {Push: true, Sync: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bare, _ := host(t)
+			o := options(filepath.Join(t.TempDir(), "site.git"))
+			m.URL = bare
+			o.Remote = &m
+			if err := Clone(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			work := clone(t, r.path)
+			r.window.max = max(time.Second, 16*time.Since(began)) // a busy machine takes its time
+			ctx, cancel := context.WithCancel(context.Background())
+			var running sync.WaitGroup
+			running.Go(func() {
+				if err := r.Run(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+			running.Go(func() {
+				if err := r.KeepPushed(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := r.Fetch(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			stop, edited := make(chan struct{}), make(chan int, 1)
+			go func() {
+				tick := time.NewTicker(100 * time.Millisecond)
+				defer tick.Stop()
+				for edits := 0; ; edits++ {
+					select {
+					case <-stop:
+						edited <- edits
+						return
+					case <-tick.C:
+						if _, err := r.Update(ctx, Meta{Author: ann}, func(tx *Tx) error {
+							_, err := tx.Put("consultations", slug(t, "parc"), document(fmt.Sprint(edits)))
+							return err
+						}); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}()
+			const pushes, most = 3, 15
+			for i := range pushes {
+				write(t, work, fmt.Sprintf("%d.md", i), "x\n")
+				git(t, work, "add", ".")
+				git(t, work, "commit", "-q", "-m", "Dehors")
+				for attempt := 1; ; attempt++ {
+					err := landHere(t, r, work)
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, ErrNotForward) {
+						t.Fatal(err)
+					}
+					if attempt == most {
+						t.Errorf("push %d did not get through in %d attempts: %v", i, most, err)
+						break
+					}
+					r.ExpectPush()
+					git(t, work, "pull", "-q", "--rebase", "origin", "main")
+				}
+			}
+			close(stop)
+			edits := <-edited
+			if m.Push {
+				comes(t, "what was written, at the host", func() bool { return onHost(t, bare) == r.View().Commit().String() })
+			}
+			cancel()
+			running.Wait()
+			verify(t, r)
+			if n := strings.Count(git(t, r.path, "log", "--format=%an", "main", "--", "_consultations/parc.md"), "Anne"); n != edits {
+				t.Errorf("the branch has %d edits, want %d", n, edits)
+			}
+			for i := range pushes {
+				git(t, r.path, "cat-file", "-e", fmt.Sprintf("main:%d.md", i))
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// landHere pushes what a clone has, as a door that takes pushes in does.
+func landHere(t *testing.T, r *Repo, work string) error {
+	t.Helper()
+	r.ExpectPush()
+	from, to := r.View().Commit(), NewHash(strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
+	if base := strings.TrimSpace(git(t, work, "rev-parse", "origin/main")); base != from.String() {
+		return fmt.Errorf("%w: at %s", ErrNotForward, base) // as Git itself says
+	}
+	q, err := r.Quarantine()
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	cmd := exec.CommandContext(t.Context(), "git", "-C", work, "pack-objects", "-q", "--revs", filepath.Join(q.Objects(), "pack", "pack"))
+	cmd.Stdin = strings.NewReader(to.String() + "\n^" + from.String() + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	if err := q.Land(t.Context(), []RefChange{{Name: "refs/heads/main", Old: from, New: to}}); err != nil {
+		return err
+	}
+	git(t, work, "fetch", "-q", "origin")
+	return nil
 }

@@ -400,8 +400,11 @@ func (r *Repo) References() ([]RefChange, error) {
 }
 
 // ExpectPush says that somebody is about to push, so that updates leave room for it, as
-// where Git looks at the repository.
+// where Git looks at the repository. Where there is a remote, nothing else says so.
 func (r *Repo) ExpectPush() {
+	if r.remote != nil {
+		r.expected.note(time.Now())
+	}
 	if _, watching := r.opens.last(); watching {
 		r.opens.note(time.Now())
 	}

@@ -4,17 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 )
 
 // Remote is the repository that others push to, at a Git host.
@@ -48,6 +44,7 @@ type Remote struct {
 	// fifteen minutes.
 	AlarmAfter time.Duration
 
+	ssh      *sshLine      // the connections with it; nil makes one for each contact
 	patience time.Duration // for how long at least updates wait for those who come back; tests set it
 }
 
@@ -72,6 +69,7 @@ func (m *Remote) rejected(auth transport.AuthMethod, err error) bool {
 // asking does what asks the remote, and once more where a token that may be had anew was not
 // taken.
 func (m *Remote) asking(ctx context.Context, ask func(transport.AuthMethod) error) error {
+	useSSHLines()
 	for tries := 1; ; tries++ {
 		auth, err := m.auth(ctx)
 		if err != nil {
@@ -83,30 +81,39 @@ func (m *Remote) asking(ctx context.Context, ask func(transport.AuthMethod) erro
 	}
 }
 
+// opened is the remote with a connection of its own that is kept open; nil of none.
+func (m *Remote) opened() *Remote {
+	if m == nil {
+		return nil
+	}
+	o := *m
+	o.ssh = newSSHLine()
+	return &o
+}
+
+// close ends the connections with it.
+func (m *Remote) close() {
+	if m != nil {
+		m.ssh.close()
+	}
+}
+
 func (m *Remote) pushes() bool { return m != nil && m.Push }
 
-// auth is nil for what needs none, and for ssh without a key, which asks the agent. Of
-// the host's own key ssh always makes sure.
+// auth is nil for what needs none. For ssh it is an sshAccess, which makes sure of the
+// host's own key.
 func (m *Remote) auth(ctx context.Context) (transport.AuthMethod, error) {
 	at, err := transport.NewEndpoint(m.URL)
 	if err != nil {
 		return nil, m.plain(err)
 	}
 	switch {
-	case at.Protocol == "ssh" && m.KeyFile != "":
-		key, err := gitssh.NewPublicKeysFromFile(cmp.Or(at.User, gitssh.DefaultUsername), m.KeyFile, "")
+	case at.Protocol == "ssh":
+		access, err := m.sshAccess(ctx, at)
 		if err != nil {
-			return nil, fmt.Errorf("read the private key %s, which has to be one without a passphrase: %w", m.KeyFile, err)
+			return nil, err
 		}
-		if m.KnownHosts != "" {
-			known, err := gitssh.NewKnownHostsDb(m.KnownHosts)
-			if err != nil {
-				return nil, fmt.Errorf("read the known hosts %s: %w", m.KnownHosts, err)
-			}
-			key.HostKeyCallback = known.HostKeyCallback()
-			key.HostKeyAlgorithms = known.HostKeyAlgorithms(net.JoinHostPort(at.Host, strconv.Itoa(cmp.Or(at.Port, gitssh.DefaultPort))))
-		}
-		return key, nil
+		return access, nil
 	case m.Tokens != nil:
 		token, err := m.Tokens.Token(ctx)
 		if err != nil {

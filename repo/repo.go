@@ -154,7 +154,8 @@ type Repo struct {
 	overtaken  int           // how many updates of the last group failed upon what others put there since the one before
 	window     pushWindow
 
-	opens opens // by Git's commands
+	opens    opens // by Git's commands
+	expected opens // by those who may push here, as ExpectPush says
 }
 
 // Result is what came of an update.
@@ -456,6 +457,7 @@ func (r *Repo) packFolder() string { return filepath.Join(r.path, "objects", "pa
 // Close gives the repository free for others. Call it after Run has returned.
 func (r *Repo) Close() error {
 	r.queue.close()
+	r.remote.close()
 	err := errors.Join(r.store.Close(), r.streams.Close())
 	if r.lock != nil {
 		err = errors.Join(err, unlockFile(r.lock))
@@ -541,7 +543,9 @@ func (r *Repo) applyIncoming(a *incoming) *Snapshot {
 	r.indexed = min(r.indexed, r.history.size())
 	r.publish(next)
 	if !r.resolveDoubt(next.commit) && !a.from.commit.IsZero() { // as it is when the repository is opened
-		r.window.pushArrived(time.Now())
+		if r.remote == nil { // otherwise they may be the remote's; see land
+			r.window.pushArrived(time.Now())
+		}
 		r.log.Info("took in commits that were made outside", "from", a.from.commit.String(), "to", next.commit.String())
 	}
 	if n := a.extension.skipped; n > 0 {

@@ -34,6 +34,12 @@ func (d *sshd) remote(bare string) *Remote {
 // serveSSHD starts one on a port of its own, with all that it needs in a folder.
 func serveSSHD(t *testing.T) *sshd {
 	t.Helper()
+	return serveSSHDWith(t, "")
+}
+
+// serveSSHDWith is serveSSHD with lines more of its configuration.
+func serveSSHDWith(t *testing.T, lines string) *sshd {
+	t.Helper()
 	const program = "/usr/sbin/sshd" // which wants to be called by its whole name
 	if _, err := os.Stat(program); err != nil {
 		t.Skip("NOT TESTED against sshd: openssh-server is not installed")
@@ -65,8 +71,8 @@ func serveSSHD(t *testing.T) *sshd {
 		_, port, _ := net.SplitHostPort(d.address)
 		write(t, dir, "sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %s\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s/authorized_keys\n"+
 			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"+
-			"SetEnv HOME=%s PATH=%s:%s\n", // so that a shell does not begin with what whoever runs this has it do
-			port, ownFile, dir, dir, d.programs, os.Getenv("PATH")))
+			"SetEnv HOME=%s PATH=%s:%s\n%s", // so that a shell does not begin with what whoever runs this has it do
+			port, ownFile, dir, dir, d.programs, os.Getenv("PATH"), lines))
 		if startSSHD(t, program, filepath.Join(dir, "sshd_config")) {
 			break
 		} else if tries == 10 {

@@ -318,13 +318,20 @@ func (r *Repo) sendUpon(ctx context.Context, from, to Hash, packed func() (*pack
 // land has the branch go on to what a push brings: where updates are done when the remote
 // has them, once it has that. The errors are those of Update, and errMoved, after which the
 // branch has what others have pushed there.
-func (r *Repo) land(ctx context.Context, a *refUpdate) error {
+func (r *Repo) land(ctx context.Context, a *refUpdate) (err error) {
+	if r.remote != nil {
+		defer func() {
+			if err == nil {
+				r.window.pushArrived(time.Now())
+			}
+		}()
+	}
 	if !r.remote.syncs() {
 		return r.updateRef(ctx, a)
 	}
 	turn := r.takeTurn(ctx)
 	defer turn.end()
-	err := r.landThere(ctx, a)
+	err = r.landThere(ctx, a)
 	if ofRemote(err) { // what is refused here says nothing of the host
 		r.log.Warn("a push waits for the Git host in vain", "error", err)
 		r.contact.pushEnded(err)

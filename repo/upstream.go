@@ -53,6 +53,7 @@ func (m *Remote) openPush(ctx context.Context) (*pushSession, error) {
 	if err != nil {
 		return nil, m.plain(err)
 	}
+	useSSHLines()
 	p := &pushSession{remote: m, waits: new(retryAfter)}
 	var by transport.Transport
 	if at.Protocol == "http" || at.Protocol == "https" {
@@ -155,6 +156,12 @@ func (w *hostWords) Write(b []byte) (int, error) {
 		w.raw = w.raw[len(w.raw)-maxHostWords:]
 	}
 	return len(b), nil
+}
+
+func (w *hostWords) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.raw)
 }
 
 // with is an error with what the host said before it.

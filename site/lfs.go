@@ -108,6 +108,8 @@ func (s *Site) putObject(ctx context.Context, p lfs.Pointer, content io.Reader) 
 		return ctx.Err()
 	case errors.Is(err, lfs.ErrTooLarge):
 		return &Error{Code: TooLarge, Detail: say.New("The file is larger than the %d bytes that Git LFS takes here.", s.objects.Max())}
+	case errors.Is(err, lfs.ErrNoRoom):
+		return noRoom()
 	case errors.Is(err, lfs.ErrMismatch):
 		return &Error{Code: Invalid, Detail: say.New("The content has another size or hash than is said.")}
 	case errors.As(err, &remote):
@@ -143,6 +145,29 @@ func (s *Site) openObject(ctx context.Context, p lfs.Pointer) (*os.File, error) 
 
 // KeepsObjects says whether files of Git LFS are served and stored here.
 func (s *Site) KeepsObjects() bool { return s.objects != nil }
+
+func noRoom() error {
+	return &Error{Code: Full, Detail: say.New("There is no room for the file beside those that Git LFS keeps here. Whoever runs the service can give it more: repository.lfs.store_bytes.")}
+}
+
+// RoomForObject refuses an object of so many bytes for which there is no room here.
+func (s *Site) RoomForObject(size int64) error {
+	room, err := s.objects.Room(size)
+	if err != nil {
+		return uploadError(err)
+	} else if !room {
+		return noRoom()
+	}
+	return nil
+}
+
+// StoredObjects is how many bytes the files of Git LFS have that are kept here alone.
+func (s *Site) StoredObjects() (int64, error) {
+	if s.objects == nil {
+		return 0, nil
+	}
+	return s.objects.Stored()
+}
 
 // MaxObject is how many bytes a file of Git LFS may have.
 func (s *Site) MaxObject() int64 { return s.objects.Max() }

@@ -83,7 +83,7 @@ func (s *service) warnings() []web.Warning {
 // objectsOf are the files that Git LFS keeps, for a branch: at the Git host, to which they go
 // if edits do, and beside the repository.
 func objectsOf(c *config.Config, branch string) (*lfs.Objects, error) {
-	o := lfs.Options{Path: c.Repository.Path, MaxObject: c.Repository.LFS.MaxObjectBytes, Cache: c.Repository.LFS.CacheBytes}
+	o := lfs.Options{Path: c.Repository.Path, MaxObject: c.Repository.LFS.MaxObjectBytes, Store: c.Repository.LFS.StoreBytes, Cache: c.Repository.LFS.CacheBytes}
 	if m := c.Repository.Remote; m != nil {
 		if access := remoteOf(m).LFS(); access != nil {
 			o.Remote = &lfs.Remote{Access: access, Ref: "refs/heads/" + branch, ReadOnly: !m.Pushes()}

@@ -54,6 +54,7 @@ var (
 	buildLiveDesc     = about("cms_build_live_timestamp_seconds", "When a build was last told to be live, in Unix seconds; 0 for never.")
 	invalidDesc       = about("cms_invalid_entries", "Entries that are not as their fields expect, of the last look.")
 	diskDesc          = about("cms_disk_free_bytes", "Bytes that are left to the service on the disk of a part.", "part")
+	objectsDesc       = about("cms_lfs_stored_bytes", "Bytes of the files of Git LFS that are kept here alone.")
 	remoteDesc        = about("cms_remote_configured", "1 where a Git host is configured.")
 	remotePushDesc    = about("cms_remote_pushes", "1 where edits are pushed to the Git host.")
 	remoteFailingDesc = about("cms_remote_failing", "1 while the last fetch or push of that kind failed.", "kind")
@@ -63,7 +64,7 @@ var (
 func (w *watch) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		readyDesc, endpointsDesc, waitingDesc, waitingAgeDesc, failedDesc, sessionsDesc, buildDesc, buildAtDesc, buildLiveDesc,
-		invalidDesc, diskDesc, remoteDesc, remotePushDesc, remoteFailingDesc,
+		invalidDesc, diskDesc, objectsDesc, remoteDesc, remotePushDesc, remoteFailingDesc,
 	} {
 		ch <- d
 	}
@@ -126,6 +127,9 @@ func (w *watch) look() []prometheus.Metric {
 		if free, err := diskFree(path); err == nil {
 			is(diskDesc, float64(free), part)
 		}
+	}
+	if bytes, err := w.service.site.StoredObjects(); err == nil {
+		is(objectsDesc, float64(bytes))
 	}
 	m := w.config.Repository.Remote
 	is(remoteDesc, truth(m != nil))

@@ -87,7 +87,7 @@ auth:
 	}
 	for _, want := range []string{
 		`cms_ready{part="repository"} 1`, `cms_ready{part="state"} 1`, `cms_webhook_endpoints{state="enabled"} 1`, "cms_sessions 0\n",
-		"cms_webhook_waiting 0\n", `cms_build_state{state="failed"} 0`, `cms_disk_free_bytes{part="repository"} `, "cms_remote_configured 0\n", `cms_remote_failing{kind="fetch"} 0`,
+		"cms_webhook_waiting 0\n", `cms_build_state{state="failed"} 0`, `cms_disk_free_bytes{part="repository"} `, "cms_lfs_stored_bytes 0\n", "cms_remote_configured 0\n", `cms_remote_failing{kind="fetch"} 0`,
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("it does not tell %s", want)
