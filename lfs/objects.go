@@ -228,28 +228,20 @@ func (o *Objects) Put(ctx context.Context, p Pointer, content io.Reader) error {
 	if p.Size > o.o.MaxObject {
 		return ErrTooLarge
 	}
-	place := func(draft string) error {
+	here := o.keepsHere()
+	if here {
 		release, err := o.own.reserve(p)
 		if err != nil {
 			return err
 		}
 		defer release()
-		return o.own.put(p, draft)
-	}
-	if o.keepsHere() {
-		release, err := o.own.reserve(p)
-		if err != nil {
-			return err
-		}
-		defer release()
-		place = func(draft string) error { return o.own.put(p, draft) }
 	}
 	draft, err := o.receive(ctx, p, content)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(draft)
-	if !o.keepsHere() {
+	if !here {
 		err := o.o.Remote.upload(ctx, p, draft)
 		if err == nil {
 			return o.cache.put(p, draft)
@@ -257,8 +249,13 @@ func (o *Objects) Put(ctx context.Context, p Pointer, content io.Reader) error {
 		if !errors.Is(err, ErrNoAPI) {
 			return err
 		}
+		release, err := o.own.reserve(p)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	return place(draft)
+	return o.own.put(p, draft)
 }
 
 // Have says for each pointer whether its object is here or at the remote.
