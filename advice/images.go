@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 	"unicode"
+
+	"cms/pattern"
 )
 
 // describe is the repair that asks for an alternative.
@@ -71,8 +73,8 @@ func imageDecorative(t *text) {
 }
 
 var (
-	fileName   = lazy(`(?i)^[\p{L}\p{N}_\-. ()%]+\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$|^\S*/\S*\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$`)
-	cameraName = lazy(`(?i)^(?:img|dsc[nf]?|pxl|image|photo|picture|capture|screenshot|screen shot|scan|sans[ _-]titre|untitled)[ _-]*(?:\d[\d _.-]*)?$`)
+	fileName   = pattern.Lazy(`(?i)^[\p{L}\p{N}_\-. ()%]+\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$|^\S*/\S*\.(?:jpe?g|png|gif|svg|webp|avif|bmp|tiff?|heic)$`)
+	cameraName = pattern.Lazy(`(?i)^(?:img|dsc[nf]?|pxl|image|photo|picture|capture|screenshot|screen shot|scan|sans[ _-]titre|untitled)[ _-]*(?:\d[\d _.-]*)?$`)
 )
 
 // imageFileName finds alternatives that are the name of a file, or the word for an image.

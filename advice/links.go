@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"cms/pattern"
 )
 
 // words is the text of a link for comparisons.
@@ -73,7 +75,7 @@ func linkVague(t *text) {
 	}
 }
 
-var addresses = lazy(`(?i)^(?:https?://|ftp://|www\.)\S+$`)
+var addresses = pattern.Lazy(`(?i)^(?:https?://|ftp://|www\.)\S+$`)
 
 // linkAddress finds links whose text is an address.
 func linkAddress(t *text) {

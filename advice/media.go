@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"cms/pattern"
 )
 
 // frames are the frames of a text that somebody could meet.
@@ -27,7 +29,7 @@ func frameTitle(t *text) {
 }
 
 // vagueTitles are titles of frames that say nothing of what is in them.
-var vagueTitles = lazy(`(?i)^(?:i?frames?|cadre|embed(?:ded)?(?: (?:content|video|player))?|contenu(?: embarqué| intégré)?|untitled(?: document)?|sans titre|titre|title|video|vidéo|player|lecteur(?: vidéo)?|video player|(?:youtube|dailymotion|vimeo)(?: (?:video|player|video player))?|lecteur (?:youtube|dailymotion|vimeo)|google maps?|map|carte|test|\d+|https?://\S*|www\.\S*)$`)
+var vagueTitles = pattern.Lazy(`(?i)^(?:i?frames?|cadre|embed(?:ded)?(?: (?:content|video|player))?|contenu(?: embarqué| intégré)?|untitled(?: document)?|sans titre|titre|title|video|vidéo|player|lecteur(?: vidéo)?|video player|(?:youtube|dailymotion|vimeo)(?: (?:video|player|video player))?|lecteur (?:youtube|dailymotion|vimeo)|google maps?|map|carte|test|\d+|https?://\S*|www\.\S*)$`)
 
 // frameTitleVague finds frames whose title says nothing.
 func frameTitleVague(t *text) {
@@ -78,7 +80,7 @@ func autoplay(t *text) {
 	}
 }
 
-var allowed = lazy(`(?i)(?:^|;)\s*autoplay\b`)
+var allowed = pattern.Lazy(`(?i)(?:^|;)\s*autoplay\b`)
 
 // without is an attribute that allows the rest.
 func (t *text) without(allow string) string {
@@ -106,7 +108,7 @@ func playsItself(address string) bool {
 	return (on("autoplay") || on("autostart") || on("auto_play")) && !on("mute") && !on("muted")
 }
 
-var parameters = lazy(`(?i)(?:autoplay|autostart|auto_play)=(?:1|true|yes)(?:&amp;|&)?`)
+var parameters = pattern.Lazy(`(?i)(?:autoplay|autostart|auto_play)=(?:1|true|yes)(?:&amp;|&)?`)
 
 // parameter is where the parameter of an address is that has it play.
 func (t *text) parameter(tag *tag, name string) (start, end int, ok bool) {
@@ -127,7 +129,7 @@ func (t *text) parameter(tag *tag, name string) (start, end int, ok bool) {
 	return start, end, true
 }
 
-var players = lazy(`(?i)^(?:https?:)?//(?:[a-z0-9-]+\.)*(?:youtube(?:-nocookie)?\.com/embed|dailymotion\.com/embed|geo\.dailymotion\.com|vimeo\.com/video|tube\.[a-z0-9.-]+/videos/embed|[a-z0-9.-]+/videos/embed)`)
+var players = pattern.Lazy(`(?i)^(?:https?:)?//(?:[a-z0-9-]+\.)*(?:youtube(?:-nocookie)?\.com/embed|dailymotion\.com/embed|geo\.dailymotion\.com|vimeo\.com/video|tube\.[a-z0-9.-]+/videos/embed|[a-z0-9.-]+/videos/embed)`)
 
 // videoCaptions finds videos without captions, and asks for those of players.
 func videoCaptions(t *text) {

@@ -3,6 +3,7 @@ package advice
 import (
 	"strings"
 
+	"cms/pattern"
 	"cms/preview"
 )
 
@@ -58,7 +59,7 @@ func allCells(lines []string) bool {
 	return true
 }
 
-var cells = lazy(`(?i)<(/?)td\b`)
+var cells = pattern.Lazy(`(?i)<(/?)td\b`)
 
 // headed is a row whose cells are header cells.
 func headed(row string) (string, bool) {
@@ -68,7 +69,7 @@ func headed(row string) (string, bool) {
 	return cells().ReplaceAllString(row, "<${1}th"), true
 }
 
-var tableNames = lazy(`(?i)^\W*(?:tableau|table|tab\.)\b`)
+var tableNames = pattern.Lazy(`(?i)^\W*(?:tableau|table|tab\.)\b`)
 
 // tableTitle finds tables of data without a title.
 func tableTitle(t *text) {

@@ -9,10 +9,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"cms/pattern"
 	"cms/preview"
 )
 
-var bullet = lazy(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-(?:[ \t\x{a0}]|&nbsp;)|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])(?:[ \t\x{a0}]|&nbsp;)*`)
+var bullet = pattern.Lazy(`^[ \t]*(?:[•·●○◦▪■□►▸➤➢‣⁃→✓✔☑–—]|-(?:[ \t\x{a0}]|&nbsp;)|\*[ \t]|o[ \t]|\(?(?:\d{1,2}|[a-z])\)[ \t]|(?:\d{1,2}|[a-z])[°.][ \t])(?:[ \t\x{a0}]|&nbsp;)*`)
 
 // marker is what a line of a list begins with that is none, its kind and whether its items
 // are numbered.
@@ -117,7 +118,7 @@ func indented(s string) string {
 	return strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")
 }
 
-var lineBreak = lazy(`(?i)[ \t]*(?:<br[ \t]*/?>[ \t]*\r?\n?|(?:\\|  +)?\r?\n)`)
+var lineBreak = pattern.Lazy(`(?i)[ \t]*(?:<br[ \t]*/?>[ \t]*\r?\n?|(?:\\|  +)?\r?\n)`)
 
 // brokenLines are the lines of a paragraph as they are shown, and those of its source.
 func brokenLines(source string) []string {
@@ -196,11 +197,11 @@ const (
 )
 
 var (
-	byColour = lazy(`(?i)\b(?:` + shownFR + `)\s+(?:sont\s+|est\s+|apparaissent\s+)?en\s+(?:` + colours + `)\b` +
+	byColour = pattern.Lazy(`(?i)\b(?:` + shownFR + `)\s+(?:sont\s+|est\s+|apparaissent\s+)?en\s+(?:` + colours + `)\b` +
 		`|\b(?:boutons?|cases?|liens?|encadrés?|icônes?|flèches?)\s+(?:` + colours + `)(?:e?s?)\b` +
 		`|\b(?:` + shownEN + `)\s+(?:are\s+|is\s+)?in\s+(?:` + colourEN + `)\b` +
 		`|\b(?:` + colourEN + `)\s+(?:button|link|box|arrow|icon|text)s?\b`)
-	byPlace = lazy(`(?i)\bci-contre\b|\b(?:colonne|menu|encadré|encart|cadre|bandeau|bouton|bloc|panneau|image|photo|carte|schéma)\s+(?:de|à)\s+(?:la\s+)?(?:droite|gauche)\b` +
+	byPlace = pattern.Lazy(`(?i)\bci-contre\b|\b(?:colonne|menu|encadré|encart|cadre|bandeau|bouton|bloc|panneau|image|photo|carte|schéma)\s+(?:de|à)\s+(?:la\s+)?(?:droite|gauche)\b` +
 		`|\b(?:à|sur la|sur votre)\s+(?:droite|gauche)\s+de\s+(?:l'écran|l’écran|la page|votre écran|cette page)\b|\ben (?:haut|bas) à (?:droite|gauche)\b` +
 		`|\b(?:column|menu|box|sidebar|panel|button|picture|image|map|chart)\s+(?:on|at|to)\s+(?:the|your)\s+(?:left|right)\b|\b(?:left|right)-hand\s+(?:column|menu|side|panel)\b|\b(?:top|bottom)\s+(?:left|right)(?:[- ]hand)?\s+(?:corner|of the (?:page|screen))\b|\b(?:round|square|circular|triangular)\s+(?:button|icon)\b|\bbouton\s+(?:rond|carré)\b`)
 )
@@ -214,8 +215,8 @@ func sensoryPlace(t *text) {
 }
 
 var (
-	pictures  = lazy(`[\x{1F300}-\x{1FAFF}\x{1F1E6}-\x{1F1FF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}\x{231A}\x{231B}\x{23E9}-\x{23FA}][\x{FE0F}\x{200D}\x{20E3}\x{1F3FB}-\x{1F3FF}\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]*`)
-	emoticons = lazy(`(?:^|\s)(?:[:;=]-?[()DPpO3]|:'\(|\^\^|<3|[xX]D)(?:\s|$|[.,!?])`)
+	pictures  = pattern.Lazy(`[\x{1F300}-\x{1FAFF}\x{1F1E6}-\x{1F1FF}\x{2600}-\x{27BF}\x{2B50}\x{2B55}\x{231A}\x{231B}\x{23E9}-\x{23FA}][\x{FE0F}\x{200D}\x{20E3}\x{1F3FB}-\x{1F3FF}\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]*`)
+	emoticons = pattern.Lazy(`(?:^|\s)(?:[:;=]-?[()DPpO3]|:'\(|\^\^|<3|[xX]D)(?:\s|$|[.,!?])`)
 )
 
 // emoji finds pictures of letters and faces of signs, once for each paragraph.

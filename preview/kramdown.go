@@ -9,6 +9,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
+
+	"cms/pattern"
 )
 
 // headingIDs gives headings the ids that kramdown gives them for GitHub's
@@ -61,8 +63,8 @@ func plainText(n ast.Node, source []byte) string {
 // attributes: {: #id .class key="value"}. Names that refer to other lists, and
 // "{:toc}" among them, are left out.
 var (
-	attributeList = lazy(`^\{:((?:[^{}\\\n]|\\.)*)\}`)
-	attributeItem = lazy(`#[^\s#.]+|\.[^\s#.]+|[\w-]+=(?:"[^"]*"|'[^']*')`)
+	attributeList = pattern.Lazy(`^\{:((?:[^{}\\\n]|\\.)*)\}`)
+	attributeItem = pattern.Lazy(`#[^\s#.]+|\.[^\s#.]+|[\w-]+=(?:"[^"]*"|'[^']*')`)
 )
 
 // setAttributes gives n the attributes of a list. Each is compared with those that

@@ -7,11 +7,13 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/net/html"
+
+	"cms/pattern"
 )
 
 // players are the addresses that a frame may have, each pattern from its first
 // character to its last.
-var players = lazy(`^https://www\.(?:` +
+var players = pattern.Lazy(`^https://www\.(?:` +
 	`dailymotion\.com/embed/video/[A-Za-z0-9]{1,32}` +
 	`|youtube-nocookie\.com/embed/[A-Za-z0-9_-]{1,32}` +
 	`)(?:\?[A-Za-z0-9_.=&-]{0,200})?$`)

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cms/pattern"
 )
 
 // Context names a span, which may be of another service, and its trace. The zero value
@@ -74,7 +76,7 @@ func FromHeader(h http.Header) Context {
 	return Context{}
 }
 
-var parent = lazy(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
+var parent = pattern.Lazy(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
 
 // Parse is the context that the values of traceparent and tracestate name. A version that
 // is not known is read as far as it is like the first one.
@@ -104,7 +106,7 @@ const (
 	longMember = 128 // bytes; longer ones go first
 )
 
-var member = lazy(`^(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$`)
+var member = pattern.Lazy(`^(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$`)
 
 // bounded is a tracestate without what is too much: members that are long, then the last
 // ones. One that is malformed is dropped as a whole.

@@ -11,6 +11,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"cms/pattern"
 	"cms/say"
 )
 
@@ -110,9 +111,9 @@ func (e *Endpoint) Check() error {
 	return errors.Join(errs...)
 }
 
-var names = lazy(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var names = pattern.Lazy(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-var prefixes = lazy(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
+var prefixes = pattern.Lazy(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
 
 func (e *Endpoint) checkURL() error {
 	u, err := url.Parse(e.URL)

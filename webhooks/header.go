@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cms/pattern"
 	"cms/say"
 )
 
@@ -25,8 +26,8 @@ var ownHeaders = []string{
 
 // What RFC 9110 allows, in its section 5, and no white space around a value.
 var (
-	headerNames  = lazy("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")
-	headerValues = lazy(`^[!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?$`)
+	headerNames  = pattern.Lazy("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")
+	headerValues = pattern.Lazy(`^[!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?$`)
 )
 
 // checkHeaders says what is wrong with the headers of e, without their values.

@@ -3,6 +3,8 @@ package webhooks
 import (
 	"strings"
 	"unicode"
+
+	"cms/pattern"
 )
 
 // Bounds of the reason of a build's failure.
@@ -12,8 +14,8 @@ const (
 )
 
 var (
-	terminal    = lazy("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|.)")
-	credentials = lazy(`://[^/\s@]+@`)
+	terminal    = pattern.Lazy("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|.)")
+	credentials = pattern.Lazy(`://[^/\s@]+@`)
 )
 
 // Reason is why a build failed, of its output: the last 50 lines of that, of 8 KiB at most,
