@@ -301,7 +301,7 @@ func attackingAddresses(t *testing.T, p *pages) {
 	for _, to := range []string{"javascript:window.__pwned=1", "//localhost:1/", "http://localhost:1/", `/\localhost:1/`, "/editor/../v1/me", "/editor/\n//localhost:1/", "data:text/html,x", "/editor//localhost:1/"} {
 		g.do(chromedp.Navigate(p.url + "/editor/login?to=" + url.QueryEscape(to)))
 		g.wait(`document.querySelector("#email")`)
-		g.do(chromedp.SendKeys(`#email`, "camille@example.org"), chromedp.SendKeys(`#password`, p.password))
+		g.introduce("camille@example.org", p.password)
 		g.press(`main .btn.primary`)
 		if at := ask[string](g.chromium, `location.href`); !strings.HasPrefix(at, p.url+"/editor/") {
 			t.Errorf("a login that goes on with %q leads to %s", to, at)
@@ -709,7 +709,7 @@ func disabledAccount(t *testing.T, p *pages) {
 	other := p.visitor(t, "fr").in(t)
 	other.do(chromedp.Navigate(p.url + "/editor/login"))
 	other.wait(`document.querySelector("#email")`)
-	other.do(chromedp.SendKeys(`#email`, "dominique@example.org"), chromedp.SendKeys(`#password`, another))
+	other.introduce("dominique@example.org", another)
 	other.press(`main .btn.primary`)
 	other.told("login.wrong")
 
@@ -720,7 +720,7 @@ func disabledAccount(t *testing.T, p *pages) {
 	beside := &chromium{t, tab}
 	beside.do(chromedp.Navigate(p.url + "/editor/login"))
 	beside.wait(`document.querySelector("#email")`)
-	beside.do(chromedp.SendKeys(`#email`, "dominique@example.org"), chromedp.SendKeys(`#password`, another))
+	beside.introduce("dominique@example.org", another)
 	beside.leave(chromedp.Click(`main .btn.primary`))
 	beside.wait(`document.querySelector(".cards")`)
 	u.told("saved")

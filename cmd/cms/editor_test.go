@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -129,10 +129,18 @@ func (p *pages) browser(t *testing.T, language string) *chromium {
 // enter logs somebody in.
 func (b *chromium) enter(p *pages, who, password string) {
 	b.Helper()
-	b.do(chromedp.Navigate(p.url+"/"), chromedp.WaitVisible(`#email`), chromedp.SendKeys(`#email`, who), chromedp.SendKeys(`#password`, password))
+	b.do(chromedp.Navigate(p.url+"/"), chromedp.WaitVisible(`#email`))
+	b.introduce(who, password)
 	b.leave(chromedp.Click(`main .btn.primary`))
 	b.wait(`document.querySelector(".cards")`)
 	b.eval(`localStorage.setItem("text", "source")`) // the other way into a text has tests of its own
+}
+
+// introduce fills in who wants to log in.
+func (b *chromium) introduce(who, password string) {
+	b.Helper()
+	b.fill(`#email`, who)
+	b.fill(`#password`, password)
 }
 
 func (b *chromium) camille(p *pages) { b.Helper(); b.enter(p, "camille@example.org", p.password) }
@@ -194,12 +202,19 @@ func (b *chromium) says(text string) {
 	b.wait(fmt.Sprintf(`document.body.innerText.includes(%q)`, text))
 }
 
-// fill types a text in the place of what a control has.
+// fill puts a text in the place of what a control has, all of it at once, as those who
+// paste or dictate do. What each key does is for other tests.
 func (b *chromium) fill(selector, text string) {
 	b.Helper()
 	b.do(chromedp.Focus(selector))
 	b.eval(fmt.Sprintf(`document.querySelector(%q).select()`, selector))
-	b.do(chromedp.KeyEvent(cmp.Or(text, kb.Delete)))
+	if text == "" {
+		b.do(chromedp.KeyEvent(kb.Delete))
+		return
+	}
+	if _, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
+		b.Fatal(err)
+	}
 }
 
 const title = `input[name="f/title"]`

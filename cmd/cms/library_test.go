@@ -23,8 +23,9 @@ func inDemo(t *testing.T) (b *chromium, url string) {
 	url = regexp.MustCompile(`The API +(http://[^/]+)`).FindStringSubmatch(said)[1]
 	password := regexp.MustCompile(`PASSWORD=(\S+)`).FindStringSubmatch(said)[1]
 	b = startBrowser(t)
-	b.do(chromedp.Navigate(url+"/editor/login"), chromedp.WaitVisible(`#email`), chromedp.SendKeys(`#email`, "camille@example.org"),
-		chromedp.SendKeys(`#password`, password), chromedp.Click(`.btn.primary`), chromedp.WaitVisible(`.cards`))
+	b.do(chromedp.Navigate(url+"/editor/login"), chromedp.WaitVisible(`#email`))
+	b.introduce("camille@example.org", password)
+	b.do(chromedp.Click(`.btn.primary`), chromedp.WaitVisible(`.cards`))
 	return b, url
 }
 
