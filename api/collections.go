@@ -31,7 +31,7 @@ type Collections struct {
 // Field is what is expected of a field of the front matter.
 type Field struct {
 	Name       string            `json:"name,omitempty"`
-	Type       string            `json:"type" enum:"string,text,markdown,integer,number,boolean,date,datetime,url,email,select,list,object,image,file,reference" example:"string"`
+	Type       string            `json:"type" example:"string"`
 	Of         *Field            `json:"of,omitempty" doc:"What the items of a list are."`
 	Fields     []Field           `json:"fields,omitempty" doc:"The members of an object."`
 	Collection string            `json:"collection,omitempty" doc:"Where a reference leads."`

@@ -21,7 +21,7 @@ import (
 // DeploymentReport is what a build tells.
 type DeploymentReport struct {
 	Commit string `json:"commit" doc:"What is built."`
-	State  string `json:"state" enum:"queued,building,live,failed"`
+	State  string `json:"state"`
 	URL    string `json:"url,omitempty" doc:"Of the site or of the build's log: http or https."`
 	Reason string `json:"reason,omitempty" doc:"The output of a build that failed; the last 50 lines are kept."`
 
