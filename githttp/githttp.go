@@ -192,27 +192,26 @@ func (g *Git) problem(ctx context.Context, err error) *web.Problem {
 		}
 		return g.web.Problem(ctx, err)
 	}
-	status := http.StatusForbidden
-	switch refused.Code {
-	case site.Forbidden:
-	case site.Full:
-		status = http.StatusInsufficientStorage
-	case site.Unavailable:
-		p := web.NewProblem(http.StatusServiceUnavailable, refused.Detail)
-		if refused.Retry > 0 {
-			p = p.With("Retry-After", strconv.Itoa(int(math.Ceil(refused.Retry.Seconds()))))
-		}
-		return p
-	case site.Pointer:
-		status = http.StatusNotFound
-	case site.TooLarge:
-		status = http.StatusRequestEntityTooLarge
-	case site.Invalid:
-		status = http.StatusUnprocessableEntity
-	default:
+	status, known := statusOf[refused.Code]
+	if !known {
 		return g.web.Problem(ctx, err)
 	}
-	return web.NewProblem(status, refused.Detail)
+	p := web.NewProblem(status, refused.Detail)
+	if refused.Retry > 0 {
+		p = p.With("Retry-After", strconv.Itoa(int(math.Ceil(refused.Retry.Seconds()))))
+	}
+	return p
+}
+
+// statusOf is how what the site refuses is answered here. Git shows the status and
+// nothing else of it; git-lfs shows the detail, too.
+var statusOf = map[site.Code]int{
+	site.Malformed: http.StatusBadRequest, site.Forbidden: http.StatusForbidden,
+	site.NotFound: http.StatusNotFound, site.Pointer: http.StatusNotFound,
+	site.Conflict: http.StatusConflict, site.Tracked: http.StatusConflict,
+	site.PreconditionFailed: http.StatusPreconditionFailed, site.PreconditionRequired: http.StatusPreconditionRequired,
+	site.Invalid: http.StatusUnprocessableEntity, site.TooLarge: http.StatusRequestEntityTooLarge,
+	site.Full: http.StatusInsufficientStorage, site.Unavailable: http.StatusServiceUnavailable, site.Unsure: http.StatusGatewayTimeout,
 }
 
 // ready refuses where git is not installed, or the repository is asked for too often.
