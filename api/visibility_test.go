@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cms/api/hooks"
+	"cms/auth"
 	"cms/content"
 )
 
@@ -69,9 +71,17 @@ func (w *world) write(method, path, body string, header ...string) {
 }
 
 // secretly makes edits that none of the roles is told of. Each site has as many, of
-// other entries, fields and values.
+// other entries, fields and values, by somebody else.
 func (w *world) secretly(role string) {
 	w.Helper()
+	somebody, err := auth.Mint(w.issuer, auth.Claims{
+		Subject: w.either("zoe", "yves"), Name: w.either("Zoé Valmont", "Yves Aubeterre"), Email: w.either("zoe@example.org", "yves@example.org"), Roles: []string{"editor"}, TTL: time.Hour,
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func(own string) { w.token = own }(w.token)
+	w.token = somebody
 	const markdown = "text/markdown"
 	put := func(path, src string) {
 		w.write("PUT", "/v1/collections/"+path, src, "Content-Type", markdown, "If-None-Match", "*")

@@ -172,6 +172,7 @@ func chained(n int, format string) string {
 	return b.String()
 }
 
+// formats are empty documents, one in each format that is known.
 var formats = map[Format]string{YAML: "---\n---\n", TOML: "+++\n+++\n", JSON: "{}\n"}
 
 // works are the operations on a document, of which other is a variant and base what

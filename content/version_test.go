@@ -33,13 +33,20 @@ func TestParseVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seen := map[Format]bool{}
 	for _, src := range sources {
 		d := Parse([]byte(src))
+		seen[d.Format()] = seen[d.Format()] || len(d.Fields().Members) > 0
 		fields, err := json.Marshal(d.Fields())
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(h, "%s %+v\n", fields, d.Problems())
+	}
+	for _, forms := range registry {
+		if f := forms[0].format; !seen[f] || formats[f] == "" {
+			t.Errorf("%v: %t that a source above is read in it, and budget_test.go knows %q of it", f, seen[f], formats[f])
+		}
 	}
 	if got := fmt.Sprintf("%x", h.Sum(nil)[:8]); got != sum || ParseVersion != version {
 		t.Errorf("files are read otherwise: sum %s of version %d, want %s of %d", got, ParseVersion, sum, version)

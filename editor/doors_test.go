@@ -296,6 +296,22 @@ func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 	}
 }
 
+// TestWhatChangesSomethingIsNamed holds that the audit log has each post, but those that
+// change nothing that is anybody else's.
+func TestWhatChangesSomethingIsNamed(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("editor.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unnamed := []string{"POST language", "POST account/theme", "POST columns/{collection}", "POST preview", "POST look"}
+	for _, m := range regexp.MustCompile(`pattern: "(POST [^"]*)",( name: "[a-z-]+")?`).FindAllStringSubmatch(string(src), -1) {
+		if (m[2] == "") != slices.Contains(unnamed, m[1]) {
+			t.Errorf("%s: its name is%q: give it the name of its operation, for the audit log", m[1], m[2])
+		}
+	}
+}
+
 // elsewhere are the routes that say nothing of the site, or have tests of their own.
 var elsewhere = []string{
 	"GET login/continue", "POST login", "POST login/again", "POST logout", "POST language", "POST account/password", "POST account/sessions", "GET password", "POST password", "POST login/factor", "POST login/enrol", "POST login/passkey", "GET forgot", "POST forgot", "GET account/factor", "POST account/factor",
