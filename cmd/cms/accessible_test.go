@@ -3,9 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,19 +20,73 @@ import (
 	"cms/repo/repotest"
 )
 
-// everyPage are the pages of the editor, by their paths.
-var everyPage = []string{
-	"", "list/consultations", "list/consultations?q=villeneuve", "list/consultations?q=nichts", "entry/" + budget, "entry/consultations/nichts", "source/" + budget, "history/" + budget,
-	"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "account/factor", "account/tokens", "media/", "report/consultations", "report/consultations?rule=image-alternative", "problems",
-	"deleted/consultations", "block/" + budget + "?n=0", "conflict/aaaaaaaaaaaa",
+// everyPage are the pages of the editor, by their paths, in a site that [pages.whole] has
+// made ready, which has a commit.
+func everyPage(commit string) []string {
+	return []string{
+		"", "list/consultations", "list/consultations?q=villeneuve", "list/consultations?q=nichts", "entry/" + budget, "entry/consultations/nichts", "source/" + budget, "history/" + budget, "compare/" + budget + "?to=" + commit,
+		"rename/" + budget, "delete/" + budget, "new/consultations", "new/consultations?from=budget-participatif-villeneuve-sur-lys", "search?q=velo", "search", "account", "account/factor", "account/tokens", "report/consultations", "report/consultations?rule=image-alternative", "problems",
+		"deleted/consultations", "block/" + budget + "?n=0", "conflict/aaaaaaaaaaaa", "media/", "media/seule.txt", "move-file/seule.txt", "delete-file/seule.txt", "forgot", "login", "password",
+	}
 }
 
-// aside sets a version of an entry of the demo aside, which everyPage has.
+// whole gives a site what some pages show, and their paths.
+func (p *pages) whole(t *testing.T) []string {
+	t.Helper()
+	p.aside(t)
+	p.push(t, "img/seule.txt", "texte")
+	commit, err := git(p.git, "rev-parse", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return everyPage(strings.TrimSpace(commit))
+}
+
+// aside sets a version of an entry of the demo aside.
 func (p *pages) aside(t *testing.T) {
 	t.Helper()
 	is := p.file(t, budget)
 	repotest.SetAside(t, p.git, repotest.Aside{ID: "aaaaaaaaaaaa", Collection: "consultations", Slug: strings.TrimPrefix(budget, "consultations/"), Path: "_" + budget + ".md",
 		Base: strings.Replace(is, "title: ", "title: Autre ", 1), Text: strings.Replace(is, "title: ", "title: Tiers ", 1) + "\nUne ligne.\n"})
+}
+
+// TestEveryPageIsLookedAt holds what browsers look at against the routes of the editor.
+func TestEveryPageIsLookedAt(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("../../editor/editor.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux, all := http.NewServeMux(), map[string]bool{}
+	for _, m := range regexp.MustCompile(`pattern: "GET ([^"]*)"`).FindAllStringSubmatch(string(src), -1) {
+		mux.HandleFunc("GET /"+m[1], func(http.ResponseWriter, *http.Request) {})
+		all["GET /"+m[1]] = true
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d pages were found", len(all))
+	}
+	for _, p := range []string{"login/continue", "login/done", "session", "values/{collection}", "export/{collection}", "find", "watch/{collection}/{slug...}", "file/{path...}", "thumb/{path...}"} {
+		if !all["GET /"+p] {
+			t.Errorf("there is no %s, which shows no page", p)
+		}
+		delete(all, "GET /"+p)
+	}
+	for list, is := range map[string]struct{ paths, elsewhere []string }{
+		"everyPage":                    {everyPage("x"), nil},
+		"storedPages and libraryPages": {slices.Concat(storedPages("consultations/x", "x"), libraryPages("x")), []string{"login", "forgot", "password"}}, // which show nothing that is stored
+	} {
+		left := maps.Clone(all)
+		for _, p := range is.elsewhere {
+			delete(left, "GET /"+p)
+		}
+		for _, path := range is.paths {
+			_, pattern := mux.Handler(httptest.NewRequestWithContext(t.Context(), "GET", "/"+path, nil))
+			delete(left, pattern)
+		}
+		for pattern := range left {
+			t.Errorf("%s have no page of %s", list, pattern)
+		}
+	}
 }
 
 // TestPagesAreAccessibleInBrowser has axe-core, as npm has it, look at every page, in both
@@ -49,7 +108,7 @@ func TestPagesAreAccessibleInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := servePages(t)
-	p.aside(t)
+	paths := p.whole(t)
 	look := func(b *chromium, what string) {
 		b.Helper()
 		if !ask[bool](b, `!!window.axe`) { // once for each page
@@ -86,7 +145,7 @@ func TestPagesAreAccessibleInBrowser(t *testing.T) {
 		each("login")
 		b.as(1280, 900, false, "light")
 		b.camille(p)
-		for _, path := range everyPage {
+		for _, path := range paths {
 			b.at(p, path)
 			each(path)
 		}
@@ -109,10 +168,10 @@ func TestPagesAreAccessibleInBrowser(t *testing.T) {
 // out of sight at 320 pixels.
 func TestPagesByKeyboardInBrowser(t *testing.T) {
 	p := servePages(t)
-	p.aside(t)
+	paths := p.whole(t)
 	b := p.browser(t, "fr")
 	b.camille(p)
-	for _, path := range everyPage {
+	for _, path := range paths {
 		b.at(p, path)
 		walk(b, path)
 		b.as(320, 640, false, "light") // which is also 640 pixels at 200 %
@@ -142,7 +201,7 @@ const tabbable = `[...document.querySelectorAll("a[href], button, input:not([typ
 // walk tabs through a page, whose controls all come in their order, each seen.
 func walk(b *chromium, what string) {
 	b.Helper()
-	b.eval(`document.activeElement.blur(); getSelection().removeAllRanges(); window.walk = ` + tabbable + `; window.walk.forEach((e, i) => e.walked = i); scrollTo(0, 0)`)
+	b.eval(`document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); getSelection().removeAllRanges(); window.walk = ` + tabbable + `; window.walk.forEach((e, i) => e.walked = i); scrollTo(0, 0)`)
 	n := ask[int](b, `window.walk.length`)
 	next := 0
 	for steps := 0; next < n; steps++ {

@@ -19,6 +19,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"cms/repo/repotest"
 )
 
 // pwn is what attackers store: where any of it runs, it says so and asks another site.
@@ -200,11 +202,24 @@ etat: ` + quoted(pwn) + `
 
 ` + "```html\n" + pwn + "\n```\n"
 
+// storedPages show what was stored in an entry, and in a version of it that was set aside.
+func storedPages(slug, commit string) []string {
+	return []string{
+		"", "list/consultations", "list/consultations?q=onerror&col=organisateur&col=etat&col=methodes&col=description", "search?q=pwned", "entry/" + slug, "history/" + slug, "compare/" + slug + "?to=" + commit,
+		"source/" + slug, "source/consultations/casse", "rename/" + slug, "delete/" + slug, "new/consultations", "new/consultations?from=attaque", "block/" + slug + "?n=0", "block/" + slug + "?n=1", "account", "account/factor", "account/tokens", "deleted/consultations",
+		"problems", "report/consultations", "report/consultations?rule=image-alternative", "conflict/bbbbbbbbbbbb",
+	}
+}
+
 // storedScripts are in all that people can write. Pages show them as they are.
 func storedScripts(t *testing.T, p *pages) {
 	const slug = "consultations/attaque"
 	p.push(t, "_consultations/attaque.md", attackedEntry)
 	p.push(t, "_consultations/casse.md", "---\ntitle: \""+pwn+"\n"+pwn+": [\n---\n"+pwn)
+	repotest.SetAside(t, p.git, repotest.Aside{
+		ID: "bbbbbbbbbbbb", Collection: "consultations", Slug: "attaque", Path: "_consultations/attaque.md",
+		Base: strings.Replace(attackedEntry, "Titre ", "Premier ", 1), Text: strings.Replace(attackedEntry, "Titre ", "Dernier ", 1),
+	})
 	eve := p.visitor(t, "en").in(t)
 	eve.enter(p, "eve@example.org", another)
 	eve.await("entry/" + slug)
@@ -225,10 +240,7 @@ func storedScripts(t *testing.T, p *pages) {
 		t.Fatal(err)
 	}
 	commit = strings.TrimSpace(commit)
-	for _, path := range []string{
-		"", "list/consultations", "list/consultations?q=onerror&col=organisateur&col=etat&col=methodes&col=description", "search?q=pwned", "entry/" + slug, "history/" + slug, "compare/" + slug + "?to=" + commit,
-		"source/" + slug, "source/consultations/casse", "rename/" + slug, "delete/" + slug, "new/consultations", "new/consultations?from=attaque", "block/" + slug + "?n=0", "block/" + slug + "?n=1", "account", "account/factor", "account/tokens", "deleted/consultations",
-	} {
+	for _, path := range storedPages(slug, commit) {
 		g.open(path)
 		g.clean(path)
 	}
@@ -315,6 +327,12 @@ func attackingAddresses(t *testing.T, p *pages) {
 // svg is an image that runs something where browsers let it.
 const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="window.__pwned=1;fetch('http://localhost:1/')"><script>window.__pwned=2;fetch("http://localhost:1/")</script><foreignObject><iframe xmlns="http://www.w3.org/1999/xhtml" src="javascript:parent.__pwned=3"/></foreignObject><rect width="9" height="9"/></svg>`
 
+// libraryPages show files, of which one has a name that an attacker chose.
+func libraryPages(named string) []string {
+	named = url.PathEscape(named)
+	return []string{"media/", "media/?view=list", "media/?q=onerror", "media/?choose=image", "media/" + named, "media/dossier%20%3Csvg%20onload=window.__pwned=2%3E", "move-file/" + named, "delete-file/" + named, "media/image.svg", "list/consultations?q=SVG", "entry/consultations/svg"}
+}
+
 // attackingFiles are in the library, with names that attackers choose, or hold scripts.
 func attackingFiles(t *testing.T, p *pages) {
 	const named = `"'><img src=x onerror="window.__pwned=1">.txt`
@@ -327,7 +345,7 @@ func attackingFiles(t *testing.T, p *pages) {
 	u := p.user(t, "fr").in(t)
 	u.await("entry/consultations/svg")
 	g := guard(t, u)
-	for _, path := range []string{"media/", "media/?view=list", "media/?q=onerror", "media/?choose=image", "media/" + url.PathEscape(named), "media/dossier%20%3Csvg%20onload=window.__pwned=2%3E", "move-file/" + url.PathEscape(named), "delete-file/" + url.PathEscape(named), "media/image.svg", "list/consultations?q=SVG", "entry/consultations/svg"} {
+	for _, path := range libraryPages(named) {
 		g.do(chromedp.Navigate(p.url + "/editor/" + path))
 		g.wait(`document.querySelector("h1, [data-library]")`)
 		g.clean(path)
