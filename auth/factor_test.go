@@ -273,6 +273,7 @@ func TestLoginsThatWait(t *testing.T) {
 // that of the account.
 func TestCodesAreNotGuessed(t *testing.T) {
 	g := newGuarded(t)
+	g.hashCheaply(t)
 	g.setUp(t)
 	many := (*TooManyError)(nil)
 	guess := func(from string) error {

@@ -43,6 +43,26 @@ func newPeople(t *testing.T) *people {
 	return p
 }
 
+// cheapParams hash a password in a millisecond, for tests that log in again and again.
+var cheapParams = &argon2id.Params{Memory: 1 << 10, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+// hashCheaply has Camille's logins cost little.
+func (p *people) hashCheaply(t *testing.T) {
+	t.Helper()
+	p.hashers.params = cheapParams
+	hash, err := p.hashers.hash(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := p.accounts.ByEmail(t.Context(), "camille@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.accounts.SetPassword(t.Context(), a.ID, hash); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (p *people) try(t *testing.T, email, password, from string) (*Session, error) {
 	t.Helper()
 	return p.Login(t.Context(), Attempt{Email: email, Password: password, From: netip.MustParseAddr(from)})
@@ -95,7 +115,7 @@ func TestLogin(t *testing.T) {
 
 // The accents of a password may be typed in two ways.
 func TestPasswordsAreNormal(t *testing.T) {
-	h := make(hashers, 1)
+	h := newHashers(1)
 	hash, err := h.hash(t.Context(), "une clé e\u0301clairée")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +127,7 @@ func TestPasswordsAreNormal(t *testing.T) {
 
 func TestPasswordIsRehashed(t *testing.T) {
 	p := newPeople(t)
-	weak, err := argon2id.CreateHash(password, &argon2id.Params{Memory: 1 << 10, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	weak, err := argon2id.CreateHash(password, cheapParams)
 	if err != nil {
 		t.Fatal(err)
 	}
