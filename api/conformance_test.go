@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -19,10 +20,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
 
 	"cms/api"
 	"cms/api/hooks"
@@ -45,7 +48,15 @@ func TestDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if ok, errs := newConformance(t, document).validator.ValidateDocument(); !ok {
+	parsed, err := libopenapi.NewDocument(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(parsed, config.WithSchemaCache(nil)) // of the document, not of answers
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if ok, errs := v.ValidateDocument(); !ok {
 		t.Errorf("got %v", errs)
 	}
 }
@@ -83,7 +94,7 @@ func TestDocumentTellsOfCommits(t *testing.T) {
 
 // conformance holds answers against the document, and counts them.
 type conformance struct {
-	validator  validator.Validator
+	validator  func() (validator.Validator, error)
 	operations map[string]operation // by id
 	succeeded  map[string]int
 	refused    map[string]int
@@ -118,14 +129,6 @@ type documentedResponse struct {
 
 func newConformance(t *testing.T, source []byte) *conformance {
 	t.Helper()
-	parsed, err := libopenapi.NewDocument(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, errs := validator.NewValidator(parsed)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
 	var document struct {
 		Paths      map[string]map[string]operation
 		Components struct {
@@ -136,7 +139,7 @@ func newConformance(t *testing.T, source []byte) *conformance {
 	if err := json.Unmarshal(source, &document); err != nil {
 		t.Fatal(err)
 	}
-	c := &conformance{v, map[string]operation{}, map[string]int{}, map[string]int{}}
+	c := &conformance{validatorOf(source), map[string]operation{}, map[string]int{}, map[string]int{}}
 	for path, methods := range document.Paths {
 		for method, op := range methods {
 			op.method, op.path = strings.ToUpper(method), path
@@ -154,6 +157,23 @@ func newConformance(t *testing.T, source []byte) *conformance {
 		}
 	}
 	return c
+}
+
+// validators are what validatorOf gives, by the text of the document.
+var validators sync.Map
+
+// validatorOf makes what holds answers against a document when it is first asked for, once for
+// all tests: it compiles every schema, which takes longer than most tests.
+func validatorOf(source []byte) func() (validator.Validator, error) {
+	made, _ := validators.LoadOrStore(string(source), sync.OnceValues(func() (validator.Validator, error) {
+		parsed, err := libopenapi.NewDocument(source)
+		if err != nil {
+			return nil, err
+		}
+		v, errs := validator.NewValidator(parsed)
+		return v, errors.Join(errs...)
+	}))
+	return made.(func() (validator.Validator, error))
 }
 
 // check holds the answer to a request of an operation against the document.
@@ -193,7 +213,11 @@ func (c *conformance) check(s *server, id string, r request, res response) {
 		s.Fatal(err)
 	}
 	answer := &http.Response{StatusCode: res.status, Header: res.header, Body: io.NopCloser(bytes.NewReader(res.body)), Request: req}
-	if ok, errs := c.validator.ValidateHttpResponse(req, answer); !ok {
+	v, err := c.validator()
+	if err != nil {
+		s.Fatal(err)
+	}
+	if ok, errs := v.ValidateHttpResponse(req, answer); !ok {
 		for _, e := range errs {
 			s.Errorf("%s: %s %s: the %d is not as documented: %s %s %v\n%s", id, r.method, r.path, res.status, e.Message, e.Reason, e.SchemaValidationErrors, res.body)
 		}

@@ -54,7 +54,7 @@ func (as *Accounts) Add(ctx context.Context, a Account, password string) error {
 	if err := errors.Join(as.checkRoles(a.Roles), CheckPassword(password)); err != nil {
 		return err
 	}
-	hash, err := make(hashers, 1).hash(ctx, password)
+	hash, err := newHashers(1).hash(ctx, password)
 	if err != nil {
 		return fmt.Errorf("add an account: %w", err)
 	}
@@ -85,7 +85,7 @@ func (as *Accounts) SetPassword(ctx context.Context, email, password string) err
 	if a.Issuer != "" {
 		return fmt.Errorf("the password of %s is kept by %s", email, a.Issuer)
 	}
-	hash, err := make(hashers, 1).hash(ctx, password)
+	hash, err := newHashers(1).hash(ctx, password)
 	if err != nil {
 		return fmt.Errorf("set a password: %w", err)
 	}

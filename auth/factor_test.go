@@ -50,6 +50,7 @@ func newGuarded(t *testing.T) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.hashers.params = cheapParams
 	return g
 }
 

@@ -31,7 +31,13 @@ const hashWait = 10 * time.Second
 
 // hashers bounds how many passwords are hashed at once: each takes 19 MiB, and
 // whoever asks to log in makes us hash.
-type hashers chan struct{}
+type hashers struct {
+	turns  chan struct{}
+	params *argon2id.Params // argon2Params, but in tests of what else a login does
+}
+
+// newHashers has so many at work at once.
+func newHashers(n int) hashers { return hashers{make(chan struct{}, n), argon2Params} }
 
 // normal is how a password is hashed: the same one, typed on two systems, may
 // come as letters with accents or as letters and accents (NFC and NFD).
@@ -60,7 +66,7 @@ func CheckPassword(password string) error {
 // hash hashes a new password.
 func (h hashers) hash(ctx context.Context, password string) (hash string, err error) {
 	err = h.with(ctx, func() error {
-		hash, err = argon2id.CreateHash(normal(password), argon2Params)
+		hash, err = argon2id.CreateHash(normal(password), h.params)
 		return err
 	})
 	return hash, err
@@ -76,7 +82,7 @@ func (h hashers) check(ctx context.Context, password, hash string) (right, outda
 	err = h.with(ctx, func() error {
 		match, params, err := argon2id.CheckHash(normal(password), hash)
 		right = match && there
-		outdated = params != nil && *params != *argon2Params
+		outdated = params != nil && *params != *h.params
 		return err
 	})
 	return right, outdated, err
@@ -87,8 +93,8 @@ func (h hashers) with(ctx context.Context, work func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, hashWait)
 	defer cancel()
 	select {
-	case h <- struct{}{}:
-		defer func() { <-h }()
+	case h.turns <- struct{}{}:
+		defer func() { <-h.turns }()
 		return work()
 	case <-ctx.Done():
 		return ctx.Err()

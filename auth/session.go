@@ -104,7 +104,7 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 	return &Sessions{
 		passkeys: passkeys, noPasskeys: none,
 		accounts: o.State.Accounts(), store: o.State.Sessions(), factors: o.State.Factors(), vault: vault{db: o.State}, o: o,
-		hashers: make(hashers, max(1, runtime.GOMAXPROCS(0)/2)),
+		hashers: newHashers(max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
 }
 

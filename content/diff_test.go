@@ -100,8 +100,14 @@ func TestUnifiedApplies(t *testing.T) {
 				t.Skip(err)
 			}
 			dir := t.TempDir()
+			var (
+				patches strings.Builder
+				files   []string
+				want    []*Document
+			)
 			rapid.Check(t, func(rt *rapid.T) {
 				name := rapid.SampledFrom([]string{"a.md", "dossier un/a b.md", "été.md", `dit "oui".md`}).Draw(rt, "name")
+				name = fmt.Sprintf("%03d/%s", len(files), name)
 				before, after := drawFile(rt, "before"), drawFile(rt, "after")
 				d := Diff(before, after, name)
 				if d.Unified == "" {
@@ -111,21 +117,28 @@ func TestUnifiedApplies(t *testing.T) {
 					header, _, _ := strings.Cut(d.Unified, "@@")
 					d.Unified = header + replaced(string(orEmpty(before).Source()), string(orEmpty(after).Source()))
 				}
-				file := filepath.Join(dir, name)
-				writeFile(rt, file, before)
-				cmd := exec.Command(program[0], program[1:]...)
-				cmd.Dir, cmd.Stdin = dir, strings.NewReader(d.Unified)
-				if out, err := cmd.CombinedOutput(); err != nil {
-					rt.Fatalf("%v: %s\n%s", err, out, d.Unified)
-				}
-				got, err := os.ReadFile(file)
-				switch {
-				case after == nil && !os.IsNotExist(err):
-					rt.Fatalf("the file is still there: %q, %v\n%s", got, err, d.Unified)
-				case after != nil && !bytes.Equal(got, after.Source()):
-					rt.Fatalf("got %q, want %q\n%s", got, after.Source(), d.Unified)
-				}
+				writeFile(rt, filepath.Join(dir, name), before)
+				patches.WriteString(d.Unified)
+				files, want = append(files, name), append(want, after)
 			})
+			// All at once, as each process takes longer than what it is asked.
+			cmd := exec.Command(program[0], program[1:]...)
+			cmd.Dir, cmd.Stdin = dir, strings.NewReader(patches.String())
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s\n%s", err, out, patches.String())
+			}
+			for i, name := range files {
+				got, err := os.ReadFile(filepath.Join(dir, name))
+				switch after := want[i]; {
+				case after == nil && !os.IsNotExist(err):
+					t.Errorf("%s is still there: %q, %v\n%s", name, got, err, patches.String())
+				case after != nil && !bytes.Equal(got, after.Source()):
+					t.Errorf("%s: got %q, want %q\n%s", name, got, after.Source(), patches.String())
+				}
+			}
+			if len(files) < 20 {
+				t.Errorf("%d differences were applied", len(files))
+			}
 		})
 	}
 }

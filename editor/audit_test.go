@@ -56,6 +56,7 @@ func TestLoginsAreAudited(t *testing.T) {
 			t.Errorf("got %q, want %q", got, lines)
 		}
 	}
+	s.http = s.logIn("camille")
 	want("login; done; camille@example.org; password")
 	f := s.get(s.browser(), "login").form("login")
 	for email, why := range map[string]string{"camille@example.org": "the password is wrong", "nobody@example.org": "there is no account of this address"} {

@@ -44,6 +44,7 @@ type service struct {
 	said     said
 	floor    *web.Floor
 	db       *state.DB
+	begun    map[string]*auth.Session // that nobody has taken yet
 	accounts *auth.Accounts
 	tokens   *auth.PersonalTokens
 	builds   builds
@@ -57,18 +58,24 @@ var people = map[string]string{
 	"camille": "editor", "dominique": "editor", "rene": "reader", "ann": "limited", "vera": "visitor", "paul": "photographer", "stella": "stranger",
 }
 
+// begun is a database, and sessions that have begun there, by who has them.
+type begun struct {
+	file     []byte
+	sessions map[string]*auth.Session
+}
+
 // accountsFile is a database with the accounts of all people, whose password is hashed
-// once for all tests.
-var accountsFile = sync.OnceValues(func() ([]byte, error) {
+// once for all tests, and with a session of each, which has begun by a login.
+var accountsFile = sync.OnceValues(func() (begun, error) {
 	dir, err := os.MkdirTemp("", "accounts")
 	if err != nil {
-		return nil, err
+		return begun{}, err
 	}
 	defer os.RemoveAll(dir)
 	ctx, path := context.Background(), filepath.Join(dir, "state.db")
 	db, err := state.Open(ctx, "sqlite:"+path)
 	if err != nil {
-		return nil, err
+		return begun{}, err
 	}
 	const email = "camille@example.org"
 	err = auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password)
@@ -83,10 +90,21 @@ var accountsFile = sync.OnceValues(func() ([]byte, error) {
 			Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
 		}))
 	}
-	if err := errors.Join(err, db.Close()); err != nil {
-		return nil, err
+	logins, loginsErr := auth.NewSessions(auth.SessionOptions{State: db})
+	if err = errors.Join(err, loginsErr); err != nil {
+		return begun{}, errors.Join(err, db.Close())
 	}
-	return os.ReadFile(path)
+	b := begun{sessions: map[string]*auth.Session{}}
+	for who := range people {
+		var loginErr error
+		b.sessions[who], loginErr = logins.Login(ctx, auth.Attempt{Email: who + "@example.org", Password: password, Agent: "Go-http-client/1.1", Stay: true})
+		err = errors.Join(err, loginErr)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return begun{}, err
+	}
+	b.file, err = os.ReadFile(path)
+	return b, err
 })
 
 var everything = auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.Update, auth.Delete}}
@@ -153,9 +171,9 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 		s.Commit(files)
 	}
 	path := filepath.Join(t.TempDir(), "state.db")
-	file, err := accountsFile()
+	first, err := accountsFile()
 	if err == nil {
-		err = os.WriteFile(path, file, 0o600)
+		err = os.WriteFile(path, first.file, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +183,7 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	s.db = db
+	s.db, s.begun = db, maps.Clone(first.sessions)
 	server := httptest.NewUnstartedServer(nil)
 	s.said = said{make(chan string, 10_000)}
 	s.url = "http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", host, 1)
@@ -238,7 +256,8 @@ func (b *builds) Of(_ context.Context, ref site.Ref, _ string) (editor.Build, bo
 
 func (b *builds) News(context.Context) <-chan struct{} { return nil }
 
-// logIn is somebody who has logged in.
+// logIn is somebody who has logged in: the first time by the session that they have, since a
+// login takes longer than most of what is tested, and then by the page for it.
 func (s *service) logIn(who string) *http.Client {
 	s.Helper()
 	jar, err := cookiejar.New(nil)
@@ -246,6 +265,19 @@ func (s *service) logIn(who string) *http.Client {
 		s.Fatal(err)
 	}
 	client := &http.Client{Jar: jar}
+	if session := s.begun[who]; session != nil {
+		delete(s.begun, who)
+		at, err := url.Parse(s.url)
+		if err != nil {
+			s.Fatal(err)
+		}
+		var cookies []*http.Cookie
+		for _, c := range s.floor.Cookies().Page(session) {
+			cookies = append(cookies, &c)
+		}
+		jar.SetCookies(at, cookies)
+		return client
+	}
 	p := s.get(client, "login")
 	f := p.form("login")
 	f.set("email", who+"@example.org")

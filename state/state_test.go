@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestOpen(t *testing.T) {
 	statetest.Each(t, func(t *testing.T, address string) {
-		db := statetest.Open(t, address)
+		db := opened(t, address)
 		if err := db.Ready(); err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func TestOpen(t *testing.T) {
 		if err := db.Ready(); err == nil {
 			t.Error("a closed database says that it is ready")
 		}
-		if again := applied(t, statetest.Open(t, address)); strings.Join(again, " ") != strings.Join(first, " ") {
+		if again := applied(t, opened(t, address)); strings.Join(again, " ") != strings.Join(first, " ") {
 			t.Errorf("opened again, migrations are %q, want %q", again, first)
 		}
 	})
@@ -84,7 +84,7 @@ func TestOpenTogether(t *testing.T) {
 
 func TestTx(t *testing.T) {
 	statetest.Each(t, func(t *testing.T, address string) {
-		db := statetest.Open(t, address)
+		db := opened(t, address)
 		ctx := t.Context()
 		insert := func(name string, then error) error {
 			return db.Tx(ctx, func(tx *sql.Tx) error {
@@ -140,9 +140,20 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// opened is the database at address, with tables that are made there and not copied.
+func opened(t *testing.T, address string) *state.DB {
+	t.Helper()
+	db, err := state.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
 func TestFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "données ?#%41", "state.db")
-	statetest.Open(t, "sqlite:"+path)
+	opened(t, "sqlite:"+path)
 	for _, name := range []string{path, path + "-wal"} {
 		info, err := os.Stat(name)
 		if err != nil {
@@ -156,7 +167,7 @@ func TestFileIsPrivate(t *testing.T) {
 
 func TestBind(t *testing.T) {
 	statetest.Each(t, func(t *testing.T, address string) {
-		db := statetest.Open(t, address)
+		db := opened(t, address)
 		var a, b string
 		if err := db.SQL().QueryRowContext(t.Context(), db.Bind(`SELECT CAST(? AS TEXT), CAST(? AS TEXT)`), "un", "deux").Scan(&a, &b); err != nil {
 			t.Fatal(err)

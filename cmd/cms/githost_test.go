@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cms/repo/repotest"
 )
 
 // gitHost is a Git host: Git's own server over HTTP, for a bare repository of its own.
@@ -106,7 +108,16 @@ func gitBackend(dir string) (http.Handler, error) {
 // tip is the commit that the host's branch is at.
 func (h *gitHost) tip(t *testing.T) string {
 	t.Helper()
-	out, err := git(h.bare, "rev-parse", "main")
+	return tipOf(t, h.bare)
+}
+
+// tipOf is the commit that the branch of a repository is at.
+func tipOf(t *testing.T, repository string) string {
+	t.Helper()
+	if tip := repotest.Tip(repository, "main"); tip != "" {
+		return tip
+	}
+	out, err := git(repository, "rev-parse", "main")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,8 @@ func TestHostFails(t *testing.T) {
 	}
 	unchanged := func(tip string) {
 		t.Helper()
-		here, err := git(p.git, "rev-parse", "main")
-		if err != nil || strings.TrimSpace(here) != tip || h.tip(t) != tip {
-			t.Errorf("the service is at %s and the host at %s, want %s: %v", here, h.tip(t), tip, err)
+		if here := tipOf(t, p.git); here != tip || h.tip(t) != tip {
+			t.Errorf("the service is at %s and the host at %s, want %s", here, h.tip(t), tip)
 		}
 	}
 	// told polls a page of the service until it has a text, or has not.

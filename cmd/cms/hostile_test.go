@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cms/auth"
 )
 
 const hostileConfig = `
@@ -272,17 +274,14 @@ func TestHostileConnections(t *testing.T) {
 		connections, all = n, true
 	}
 	p := newProcess(t, 200, hostileConfig)
-	stranger, err := p.command("token", "--subject", "eve", "--role", "nothing").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := p.mint(auth.Claims{Subject: "eve", Roles: []string{"nothing"}})
 	p.serve()
 	rest := p.memory(t, "VmRSS:")
 	for _, a := range attacks() {
 		if !all && !slices.Contains(quickAttacks, a.name) {
 			continue
 		}
-		t.Run(a.name, func(t *testing.T) { p.endure(t, a, connections, strings.TrimSpace(string(stranger)), rest) })
+		t.Run(a.name, func(t *testing.T) { p.endure(t, a, connections, stranger, rest) })
 	}
 	p.stop()
 	if out, err := git(p.git, "fsck", "--strict", "--no-dangling"); err != nil {

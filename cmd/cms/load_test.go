@@ -15,7 +15,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"cms/auth"
 	"cms/repo/repotest"
 )
 
@@ -68,13 +70,19 @@ func newProcess(t *testing.T, entries int, format string, values ...any) *proces
 	if err := os.WriteFile(p.config, fmt.Appendf(nil, format, append([]any{p.addr}, values...)...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	token := p.command("token", "--subject", "ann", "--name", "Ann", "--email", "ann@example.org", "--role", "editor")
-	out, err := token.Output()
-	if err != nil {
-		t.Fatalf("cms token: %v", err)
-	}
-	p.token = strings.TrimSpace(string(out))
+	p.token = p.mint(auth.Claims{Subject: "ann", Name: "Ann", Email: "ann@example.org", Roles: []string{"editor"}})
 	return p
+}
+
+// mint makes a token as the command does, which has its scripts, and without a process.
+func (p *process) mint(claims auth.Claims) string {
+	p.Helper()
+	claims.TTL = time.Hour
+	token, err := auth.Mint(auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte(testSecret)}, claims)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return token
 }
 
 // command is the program with the process's configuration.

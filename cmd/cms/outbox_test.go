@@ -382,7 +382,7 @@ func (p *process) follow(commit string) {
 		p.Fatalf("the hook was answered by %s", res.Status)
 	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
-		if tip, err := git(p.git, "rev-parse", "main"); err == nil && strings.TrimSpace(tip) == commit {
+		if tipOf(p.T, p.git) == commit {
 			return
 		}
 	}

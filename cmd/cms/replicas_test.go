@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/repo/repotest"
 	"cms/state/statetest"
 )
 
@@ -147,17 +148,14 @@ func TestPushReachesHost(t *testing.T) {
 		if said, err := git(work, "push", "origin", "HEAD:main"); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("a push: got %v, want to be told %q\n%s", err, text, said)
 		}
-		if here, err := git(p.git, "rev-parse", "main"); err != nil || strings.TrimSpace(here) != before {
-			t.Errorf("the branch is at %s %v, want %s", here, err, before)
+		if here := tipOf(t, p.git); here != before {
+			t.Errorf("the branch is at %s, want %s", here, before)
 		}
 	}
 	same := func() {
 		t.Helper()
-		mine, err := git(work, "rev-parse", "HEAD")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.sees(strings.TrimSpace(mine)); h.tip(t) != strings.TrimSpace(mine) {
+		mine := repotest.Tip(work, "HEAD")
+		if p.sees(mine); h.tip(t) != mine {
 			t.Errorf("the host is at %s, want %s", h.tip(t), mine)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -44,7 +46,7 @@ func TestMain(m *testing.M) {
 //	                      "donnees-sante" and N others
 //	github DIR            serve the repositories in it at $GITHUB to the app whose key
 //	                      becomes app.pem
-//	ready                 wait until the service at $ADDR is
+//	ready [ADDRESS]       wait until the service at $ADDR is, or at another one
 //	http [flags] METHOD PATH [BODY-FILE]
 //	                      a request to it; the answer is on stdout, its ETag
 //	                      in $ETAG. Flags: -t TOKEN, -h "Name: value", -s STATUS
@@ -160,40 +162,70 @@ func git(dir string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// makeSite makes a bare repository of consultations in one commit.
+// makeSite makes a bare repository of consultations in one commit: a copy of one that Git has
+// made, once for each n.
 func makeSite(bare string, n int) error {
-	work, err := os.MkdirTemp(filepath.Dir(bare), "work")
+	made, _ := sites.LoadOrStore(n, sync.OnceValues(func() (fstest.MapFS, error) { return gitSite(n) }))
+	files, err := made.(func() (fstest.MapFS, error))()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
-	folder := filepath.Join(work, "_consultations")
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		return err
+	return os.CopyFS(bare, files)
+}
+
+// sites has what makes the files of makeSite, by n.
+var sites sync.Map
+
+// gitSite has Git make the repository of makeSite, and gives its files.
+func gitSite(n int) (fstest.MapFS, error) {
+	dir, err := os.MkdirTemp("", "site")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	folder := filepath.Join(dir, "work", "_consultations")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
 	}
 	first, err := seed()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "donnees-sante.md"), first, 0o644); err != nil {
-		return err
+		return nil, err
 	}
 	for i := range n {
 		src := fmt.Sprintf("---\ntitle: Consultation n°%d sur les mobilités\nlink:\norganisateur : Commune de Valmont-%d\nmethodes:\n- L'atelier\n- La réunion publique\ndate: 2021-%02d-%02d 10:00:00 +0200\nin_progress: %t\nordre: %d\n---\n\nTexte de la consultation %d.  \n",
 			i, i, i%12+1, i%28+1, i%2 == 0, i, i)
 		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("mobilites-%05d.md", i)), []byte(src), 0o644); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, args := range [][]string{
 		{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "Importer les consultations"},
-		{"clone", "-q", "--bare", ".", bare},
+		{"clone", "-q", "--bare", "--template=", ".", "../bare.git"},
 	} {
-		if _, err := git(work, args...); err != nil {
-			return err
+		if _, err := git(filepath.Join(dir, "work"), args...); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	bare, files := os.DirFS(filepath.Join(dir, "bare.git")), fstest.MapFS{}
+	err = fs.WalkDir(bare, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		file := &fstest.MapFile{Mode: info.Mode()}
+		if !d.IsDir() {
+			file.Data, err = fs.ReadFile(bare, name)
+		}
+		files[name] = file
+		return err
+	})
+	return files, err
 }
 
 // seed is the file of a real site, where CMS_SEED names its folder, or else one
@@ -255,8 +287,8 @@ func envsubstCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(file, []byte(b), 0o644))
 }
 
-func readyCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(waitReady(ts.Getenv("ADDR")))
+func readyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(waitReady(append(args, ts.Getenv("ADDR"))[0]))
 }
 
 func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {

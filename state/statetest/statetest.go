@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -43,9 +46,21 @@ func Postgres(t *testing.T) string {
 	return create(t, server)
 }
 
-// Open opens the database at address until the test ends.
+// Open opens the database at address until the test ends. A new one of SQLite is a copy of
+// one whose tables are there, which are made once.
 func Open(t *testing.T, address string) *state.DB {
 	t.Helper()
+	if path, lite := strings.CutPrefix(address, "sqlite:"); lite {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			file, err := empty()
+			if err == nil {
+				err = os.WriteFile(path, file, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	db, err := state.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +68,24 @@ func Open(t *testing.T, address string) *state.DB {
 	t.Cleanup(func() { db.Close() })
 	return db
 }
+
+// empty is the file of a database that has its tables and nothing in them.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "state")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "state.db")
+	db, err := state.Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // create makes a database on the server.
 func create(t *testing.T, server string) string {
