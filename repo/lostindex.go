@@ -14,7 +14,7 @@ import (
 
 // Lost indexes are those of packs that somebody has removed. git gc does so: it takes an
 // index for left over whose pack it has not seen, though the two came while it listed the
-// folder, and then Git finds nothing that is in the pack. Owned by the writer.
+// folder, and then Git finds nothing that is in the pack. One goroutine at a time looks.
 type lostIndexes struct {
 	folder  string
 	changed time.Time       // of the folder, when it was last looked at; zero if it may have changed since
