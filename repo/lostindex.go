@@ -3,7 +3,6 @@ package repo
 import (
 	"bytes"
 	"crypto/sha1"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,12 +46,8 @@ func (l *lostIndexes) look() (lost []string) {
 // packsWithoutIndex are the names of packs in a folder that lack an index, but for those
 // that are being placed or removed.
 func packsWithoutIndex(folder string) (map[string]bool, error) {
-	f, err := os.Open(folder)
+	names, err := readNames(folder)
 	if err != nil {
-		return nil, err
-	}
-	names, err := f.Readdirnames(-1)
-	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	packs := make(map[string]bool)
