@@ -3,7 +3,6 @@ package repo
 import (
 	"bytes"
 	"crypto/sha1"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 
 // Lost indexes are those of packs that somebody has removed. git gc does so: it takes an
 // index for left over whose pack it has not seen, though the two came while it listed the
-// folder, and then Git finds nothing that is in the pack. Owned by the writer.
+// folder, and then Git finds nothing that is in the pack. One goroutine at a time looks.
 type lostIndexes struct {
 	folder  string
 	changed time.Time       // of the folder, when it was last looked at; zero if it may have changed since
@@ -47,12 +46,8 @@ func (l *lostIndexes) look() (lost []string) {
 // packsWithoutIndex are the names of packs in a folder that lack an index, but for those
 // that are being placed or removed.
 func packsWithoutIndex(folder string) (map[string]bool, error) {
-	f, err := os.Open(folder)
+	names, err := readNames(folder)
 	if err != nil {
-		return nil, err
-	}
-	names, err := f.Readdirnames(-1)
-	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	packs := make(map[string]bool)

@@ -25,10 +25,22 @@ func (r *Repo) probe(ctx context.Context) error {
 	return storageError(err)
 }
 
-// countPacks counts the packs after they were maintained, err saying how that went.
+// maintainPacks has the packs maintained, beside the writer, which is spared to list a folder
+// of many: readers are told here of those that they need not know any more. The packs
+// without have lost their index.
+func (r *Repo) maintainPacks(ctx context.Context, now time.Time, repack bool, without []string) {
+	r.repacker.restoreIndexes(without)
+	err := r.repacker.maintain(ctx, now, repack)
+	_ = r.store.set().refresh() // the next one may succeed
+	r.countPacks(err)
+}
+
+// countPacks counts the packs after they were maintained, err saying how that went. Those
+// that come meanwhile may count twice.
 func (r *Repo) countPacks(err error) {
+	before := r.packs.Load()
 	packs, listErr := r.repacker.candidates()
-	r.packs.Store(int64(len(packs)))
+	r.packs.Add(int64(len(packs)) - before)
 	if err = errors.Join(err, listErr); err == nil || errors.Is(err, context.Canceled) {
 		return
 	}

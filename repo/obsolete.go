@@ -98,7 +98,7 @@ func (rp *repacker) maintain(ctx context.Context, now time.Time, repack bool) (e
 func (rp *repacker) candidates() ([]packFile, error) {
 	kept := make(map[string]bool, len(rp.obsolete))
 	for _, p := range rp.obsolete {
-		kept[p.name] = true
+		kept[filepath.Base(p.name)] = true
 	}
 	packs, err := listPacksExcept(rp.folder, kept)
 	if err != nil {

@@ -595,6 +595,39 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 	fsck(t, r.path)
 }
 
+// TestObsoletePacksAreNotLookedAt: to look for what is to be repacked keeps nothing of the
+// obsolete packs, of which there are thousands, and asks the system about none.
+func TestObsoletePacksAreNotLookedAt(t *testing.T) {
+	const packs = 1000
+	rp := &repacker{folder: t.TempDir(), log: slog.New(slog.DiscardHandler)}
+	for i := range packs {
+		name := filepath.Join(rp.folder, fmt.Sprintf("pack-%040d", i))
+		for _, ext := range []string{".pack", ".idx"} {
+			if err := os.Symlink("nothing", name+ext); err != nil { // a look would not find it
+				t.Fatal(err)
+			}
+		}
+		rp.obsolete = append(rp.obsolete, obsoletePack{packFile: packFile{name: name}})
+	}
+	left := filepath.Join(rp.folder, "pack-left")
+	if err := errors.Join(os.WriteFile(left+".pack", nil, 0o444), os.WriteFile(left+".idx", nil, 0o444)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := rp.candidates()
+	if err != nil || len(got) != 1 || got[0].name != left {
+		t.Fatalf("got %v and %v, want the one that is left", got, err)
+	}
+	allocations := testing.AllocsPerRun(10, func() {
+		if _, err := rp.candidates(); err != nil {
+			t.Error(err)
+		}
+	})
+	const names = 2 * packs
+	if most := 1.5 * names; allocations > most { // each name is one
+		t.Errorf("%.0f allocations for %d names of obsolete packs, want at most %.0f", allocations, names, most)
+	}
+}
+
 // TestObsoletePacksAreBounded: of too many packs, or too many bytes, the older half is
 // due before its time, whoever reads.
 func TestObsoletePacksAreBounded(t *testing.T) {

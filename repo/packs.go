@@ -43,21 +43,22 @@ const objectWeight = 2 << 10
 // listPacks lists the packs in folder that have an index, the lightest first.
 func listPacks(folder string) ([]packFile, error) { return listPacksExcept(folder, nil) }
 
-// listPacksExcept lists the packs that are not among those, which it does not look at.
+// listPacksExcept lists the packs whose names, without folder, are not among those. They
+// may be thousands, of which it keeps nothing.
 func listPacksExcept(folder string, not map[string]bool) ([]packFile, error) {
-	files, err := os.ReadDir(folder)
+	files, err := readNames(folder)
 	if err != nil {
 		return nil, err
 	}
 	extensions := make(map[string][]string) // by name
 	for _, f := range files {
-		if name, ext, ok := strings.Cut(f.Name(), "."); ok && strings.HasPrefix(name, "pack-") {
+		if name, ext, ok := strings.Cut(f, "."); ok && strings.HasPrefix(name, "pack-") && !not[name] {
 			extensions[name] = append(extensions[name], ext)
 		}
 	}
 	var packs []packFile
 	for name, ext := range extensions {
-		if not[filepath.Join(folder, name)] || !slices.Contains(ext, "pack") || !slices.Contains(ext, "idx") {
+		if !slices.Contains(ext, "pack") || !slices.Contains(ext, "idx") {
 			continue
 		}
 		info, err := os.Stat(filepath.Join(folder, name+".pack"))
@@ -77,6 +78,16 @@ func listPacksExcept(folder string, not map[string]bool) ([]packFile, error) {
 		return cmp.Or(cmp.Compare(a.weight(), b.weight()), cmp.Compare(a.name, b.name))
 	})
 	return packs, nil
+}
+
+// readNames is the names of the files in a folder, in no order.
+func readNames(folder string) ([]string, error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(-1)
+	return names, errors.Join(err, f.Close())
 }
 
 // repackable says whether those extensions are all that a pack has which may be repacked:

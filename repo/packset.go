@@ -49,11 +49,11 @@ type address struct {
 	crc    uint32 // of the bytes that it has there
 }
 
-// openPacks bounds how many packs are kept open, and learnedPacks how many may
-// come before the folder is looked at for those that went.
+// openPacks bounds how many packs are kept open, and learnedPacks how many may come before
+// the folder is looked at for those that went, where whoever maintains them has not done so.
 const (
 	openPacks    = 128
-	learnedPacks = 64
+	learnedPacks = maxPacks
 )
 
 func newPackSet(objects string, list func(string) ([]fs.DirEntry, error), open func(string) (*os.File, error)) *packSet {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -231,8 +232,52 @@ func TestReadOwnCommits(t *testing.T) {
 	}
 }
 
+// TestWriterListsNoPacks: a writer that makes many packs looks at their folder no oftener than
+// one that makes few, and those that were repacked are forgotten when they were.
+func TestWriterListsNoPacks(t *testing.T) {
+	t.Parallel()
+	const edits = 3 * packLimit
+	r, err := Open(t.Context(), options(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	set, looks := r.store.set(), 0
+	set.listDir = func(folder string) ([]fs.DirEntry, error) { looks++; return os.ReadDir(folder) }
+	s := newScript(r)
+	s.commit(t, "un", "a")
+	if err := set.refresh(); err != nil {
+		t.Fatal(err)
+	}
+	looks = 0
+	for i := range edits {
+		s.commit(t, fmt.Sprint("Édition ", i), "a", "b")
+	}
+	if looks > 0 {
+		t.Errorf("the folder of packs was listed %d times by %d edits", looks, edits)
+	}
+	if n := r.packs.Load(); n < edits {
+		t.Errorf("%d packs are counted after %d edits", n, edits)
+	}
+	r.maintainPacks(t.Context(), time.Now(), true, nil)
+	obsolete, known := *set.obsolete.Load(), set.known.Load().packs
+	if len(obsolete) < edits {
+		t.Fatalf("%d packs of %d were repacked", len(obsolete), edits)
+	}
+	for _, p := range known {
+		if into, ok := obsolete[p.name]; ok {
+			t.Errorf("readers know %s, whose objects are all in %s", filepath.Base(p.name), filepath.Base(into))
+		}
+	}
+	if got := int(r.packs.Load()); got > len(known) {
+		t.Errorf("%d packs are counted, of which readers know %d", got, len(known))
+	}
+	s.check(t, r)
+	verify(t, r)
+}
+
 // TestKnownPacksAreBounded: a writer whose packs are repacked does not keep the
-// indexes of those that went.
+// indexes of those that went, even where nobody tells that they were.
 func TestKnownPacksAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -248,7 +293,7 @@ func TestKnownPacksAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 10 * learnedPacks {
+	for i := range 3 * learnedPacks {
 		s.addPack(filepath.Join(dir, "objects", "pack", fmt.Sprint("pack-", i)), index)
 		if n := len(s.packs.known.Load().packs); n > learnedPacks {
 			t.Fatalf("%d packs are known, want at most %d", n, learnedPacks)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
 // repack puts the objects of many small packs into one, which is in place, durably,
@@ -144,6 +143,7 @@ type packMerger struct {
 
 	// Memory that is used again.
 	object, spare []byte
+	part          []byte // of what a delta makes
 	inflate       io.ReadCloser
 	writers       map[int]*zlib.Writer // by level
 }
@@ -328,7 +328,7 @@ func (m *packMerger) tree(e idxfile.Entry, size, end int64, header int) error {
 	m.spare = last.raw
 	m.lastTrees[alike] = lastTree{len(m.objects), raw}
 	if ok && m.objects[last.number].depth < 2*maxDepth-m.deepest {
-		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 && deltaMakes(last.raw, d, raw) {
+		if d := treeDelta(last.raw, raw); len(d) < len(raw)/2 && m.deltaMakes(last.raw, d, raw) {
 			to := m.objects[last.number]
 			o, err := m.out.begin(plumbing.OFSDeltaObject, int64(len(d)), offset(m.out.at-to.offset))
 			if err != nil {
@@ -358,11 +358,30 @@ func (m *packMerger) tree(e idxfile.Entry, size, end int64, header int) error {
 	return err
 }
 
-// deltaMakes says whether the delta d makes the object to of from.
-func deltaMakes(from, d, to []byte) bool {
-	got, err := packfile.PatchDelta(from, d)
-	return err == nil && bytes.Equal(got, to)
+// deltaMakes says whether the delta d makes the object to of from, by what readers apply
+// deltas with. It holds the two against each other bit by bit: a tree of a large folder is
+// too much to be made for that, once for each pack.
+func (m *packMerger) deltaMakes(from, d, to []byte) bool {
+	p, size, err := newPatcher(bytes.NewReader(from), int64(len(from)), bytes.NewReader(d))
+	if err != nil || size != int64(len(to)) {
+		return false
+	}
+	if m.part == nil {
+		m.part = make([]byte, comparePart)
+	}
+	for {
+		n, err := p.Read(m.part)
+		if n > len(to) || !bytes.Equal(m.part[:n], to[:n]) {
+			return false
+		}
+		if to = to[n:]; err != nil {
+			return errors.Is(err, io.EOF) && len(to) == 0
+		}
+	}
 }
+
+// comparePart is how many bytes are compared at once.
+const comparePart = 32 << 10
 
 // whole is the part of the pack between two offsets. It is good until the next.
 func (m *packMerger) whole(at, end int64) ([]byte, error) {

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"cms/content"
 )
 
 // objects lists all objects of the repository with their kinds and sizes.
@@ -259,6 +262,85 @@ func TestChoose(t *testing.T) {
 	if got := chooseForRepack([]packFile{kept, small, small}); len(got) != 2 {
 		t.Errorf("beside a pack that Git keeps: %d packs are repacked, want 2", len(got))
 	}
+}
+
+// TestDeltaMakes: a delta is taken for one of an object if it makes that and nothing else.
+func TestDeltaMakes(t *testing.T) {
+	t.Parallel()
+	from := bytes.Repeat([]byte("100644 parc\x00aaaaaaaaaaaaaaaaaaaa"), 5000) // several parts
+	to := bytes.Clone(from)
+	copy(to[comparePart+100:], "another")
+	good := func() *delta {
+		d := &delta{from: len(from), to: len(to)}
+		d.copy(0, comparePart+100)
+		d.insert([]byte("another"))
+		d.copy(comparePart+107, len(from)-comparePart-107)
+		return d
+	}
+	var m packMerger
+	if !m.deltaMakes(from, good().bytes(), to) {
+		t.Fatal("the delta of the object is refused")
+	}
+	shorter, longer := good(), good()
+	shorter.ops = shorter.ops[:len(shorter.ops)-3]
+	longer.insert([]byte("x"))
+	less, more := good(), good()
+	less.to, more.to = less.to-1, more.to+1
+	for name, c := range map[string]struct{ d, to []byte }{
+		"another object":        {good().bytes(), from},
+		"the end is another":    {good().bytes(), append(bytes.Clone(to[:len(to)-1]), '?')},
+		"it ends early":         {good().bytes(), to[:len(to)-1]},
+		"it is longer":          {good().bytes(), append(bytes.Clone(to), 'x')},
+		"the delta is cut":      {shorter.bytes(), to},
+		"the delta goes on":     {longer.bytes(), to},
+		"it says a smaller one": {less.bytes(), to[:len(to)-1]},
+		"it says a larger one":  {more.bytes(), append(bytes.Clone(to), 'x')},
+		"of another base":       {(&delta{from: 1, to: len(to), ops: good().ops}).bytes(), to},
+		"nothing":               {nil, to},
+	} {
+		if m.deltaMakes(from, c.d, c.to) {
+			t.Errorf("%s: taken for the object", name)
+		}
+	}
+}
+
+// TestRepackMakesNoTrees: what repacking allocates grows with the packs, and not with the
+// tree of a large folder that each of them has.
+func TestRepackMakesNoTrees(t *testing.T) {
+	const entries, edits = 10_000, 40
+	dir := t.TempDir()
+	r, stop := run(t, options(dir))
+	name := func(i int) content.Slug { return slug(t, fmt.Sprintf("projet-%05d", i)) }
+	update(t, r, func(tx *Tx) error {
+		for i := range entries {
+			if _, err := tx.Put("consultations", name(i), document("Le parc")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i := range edits {
+		update(t, r, func(tx *Tx) error {
+			_, err := tx.Put("consultations", name(i*7919%entries), document(fmt.Sprint(i)))
+			return err
+		})
+	}
+	stop()
+	packs, err := r.repacker.candidates()
+	if err != nil || len(packs) < edits {
+		t.Fatalf("%d packs are to be repacked, %v", len(packs), err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := repackFolder(t.Context(), osDisk{}, r.packFolder()); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	tree := uint64(entries * len("100644 projet-00000.md\x00aaaaaaaaaaaaaaaaaaaa"))
+	if got, most := after.TotalAlloc-before.TotalAlloc, edits*tree; got > most {
+		t.Errorf("%d KB were allocated for %d trees of %d KB, want at most %d", got>>10, edits, tree>>10, most>>10)
+	}
+	fsck(t, dir)
 }
 
 // repackFolder repacks packs once and keeps none.

@@ -86,28 +86,29 @@ type Repo struct {
 	log          *slog.Logger
 	clock        func() time.Time
 
-	disk     disk
-	drafts   string // the folder of drafts; empty when nothing is written
-	lock     *os.File
-	branch   branch
-	store    *store
-	streams  *store       // of large blobs, which are read as streams
-	uploads  atomic.Int64 // how many there were
-	pushes   atomic.Int64 // how many are being received; see Quarantine
-	queue    *queue
-	history  *history
-	budget   *budget
-	packs    atomic.Int64 // how many there are that could be repacked, about
-	repacker *repacker    // owned by whoever maintains the packs, beside the writer
-	commits  atomic.Int64 // how many the writer made
-	groups   atomic.Int64 // and in how many groups
-	failures atomic.Int64 // how often packs could not be maintained
-	view     atomic.Pointer[Snapshot]
-	running  atomic.Bool
-	writeErr atomic.Pointer[error] // what keeps updates from being done, as Run last found
-	started  chan struct{}         // closed when Run has begun
-	stopped  chan struct{}         // closed when Run has returned
-	inDoubt  atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
+	disk        disk
+	drafts      string // the folder of drafts; empty when nothing is written
+	lock        *os.File
+	branch      branch
+	store       *store
+	streams     *store       // of large blobs, which are read as streams
+	uploads     atomic.Int64 // how many there were
+	pushes      atomic.Int64 // how many are being received; see Quarantine
+	queue       *queue
+	history     *history
+	budget      *budget
+	packs       atomic.Int64 // how many there are that could be repacked, about
+	repacker    *repacker    // owned by whoever maintains the packs, beside the writer
+	lostIndexes lostIndexes  // owned by whoever looks for them, likewise
+	commits     atomic.Int64 // how many the writer made
+	groups      atomic.Int64 // and in how many groups
+	failures    atomic.Int64 // how often packs could not be maintained
+	view        atomic.Pointer[Snapshot]
+	running     atomic.Bool
+	writeErr    atomic.Pointer[error] // what keeps updates from being done, as Run last found
+	started     chan struct{}         // closed when Run has begun
+	stopped     chan struct{}         // closed when Run has returned
+	inDoubt     atomic.Pointer[Hash]  // the commit that the branch may be at since a write failed late; nil when none did
 
 	remote        *Remote
 	contact       contact                 // with the remote
@@ -127,7 +128,6 @@ type Repo struct {
 	pack        *pack
 	keepFiles   keepFiles
 	syncTracker syncTracker
-	lostIndexes lostIndexes
 	dirty       bool     // a write failed and may have left something behind
 	indexed     int      // how many commits the saved index has
 	sections    int      // and in how many sections that are not large
@@ -284,9 +284,10 @@ func (r *Repo) Run(ctx context.Context) error {
 	writing := context.WithoutCancel(ctx) // what was taken is finished
 	var beside sync.WaitGroup             // what goes on beside the writer
 	defer beside.Wait()
-	var maintained chan error // nil while nobody maintains the packs
-	var warmed chan struct{}  // nil while nothing is being warmed
-	var held <-chan time.Time // when to look whether updates are still to wait; nil while they are not
+	var maintained chan struct{} // nil while nobody maintains the packs
+	var looked chan []string     // tells which packs have lost their index; nil while nobody looks
+	var warmed chan struct{}     // nil while nothing is being warmed
+	var held <-chan time.Time    // when to look whether updates are still to wait; nil while they are not
 	if _, plain := r.disk.(osDisk); plain {
 		beside.Go(func() {
 			defer r.opens.end()
@@ -304,13 +305,10 @@ func (r *Repo) Run(ctx context.Context) error {
 			beside.Go(func() { defer close(warmed); r.warm(ctx) })
 		}
 		if repack := r.packs.Load() > packLimit; maintained == nil && (repack || due) {
-			maintained, due = make(chan error, 1), false
+			maintained, due = make(chan struct{}), false
 			now, without := r.expiryTime(), lost
 			lost = nil
-			beside.Go(func() {
-				r.repacker.restoreIndexes(without)
-				maintained <- r.repacker.maintain(ctx, now, repack)
-			})
+			beside.Go(func() { defer close(maintained); r.maintainPacks(ctx, now, repack, without) })
 		}
 		wake := r.queue.wake
 		if maintained != nil && r.packs.Load() >= maxPacks {
@@ -343,8 +341,11 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.setWriteErr(r.probe(ctx))
 			r.lookAside(ctx)
 			r.maintainIndex(ctx)
-			lost = r.lostIndexes.look()
-			due = maintained == nil && (len(lost) > 0 || r.repacker.due(r.expiryTime()))
+			due = maintained == nil && r.repacker.due(r.expiryTime())
+			if looked == nil {
+				looked = make(chan []string, 1)
+				beside.Go(func() { looked <- r.lostIndexes.look() })
+			}
 		case a := <-r.refUpdates:
 			a.done <- r.updateRef(writing, a)
 		case a := <-r.landings:
@@ -355,9 +356,11 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.indexSaved(r.finishRebuild(err))
 		case <-warmed:
 			warmed = nil
-		case err := <-maintained:
+		case <-maintained:
 			maintained = nil
-			r.countPacks(err)
+		case lost = <-looked:
+			looked = nil
+			due = due || maintained == nil && len(lost) > 0
 		case <-ctx.Done():
 			r.queue.close()
 			for r.queue.size() > 0 {

@@ -42,6 +42,7 @@ type doc[K comparable] struct {
 	length int // in words
 	living bool
 	names  []name
+	date   int64 // see PutDated
 }
 
 // name is what a document is called in a field.
@@ -80,8 +81,15 @@ func New[K comparable](called ...string) *Index[K] {
 // Len is how many documents there are.
 func (x *Index[K]) Len() int { return len(x.number) }
 
-// Put adds the document key, of a language, which must not be there.
-func (x *Index[K]) Put(key K, code string, texts []Text) {
+// Undated is the date of documents that have none.
+const Undated = math.MinInt64
+
+// Put adds the document key, of a language, which must not be there. It is undated.
+func (x *Index[K]) Put(key K, code string, texts []Text) { x.PutDated(key, code, texts, Undated) }
+
+// PutDated is Put with a date, in Unix seconds, which is kept for Recent: that is asked of each
+// document that is found, which may be all.
+func (x *Index[K]) PutDated(key K, code string, texts []Text, date int64) {
 	n := uint32(len(x.docs))
 	l, length := languages[code], 0
 	var names []name
@@ -104,7 +112,7 @@ func (x *Index[K]) Put(key K, code string, texts []Text) {
 			names = append(names, name{f, nameOf(t.Text), length - before})
 		}
 	}
-	x.docs = append(x.docs, doc[K]{key, length, true, names})
+	x.docs = append(x.docs, doc[K]{key, length, true, names, date})
 	x.number[key] = n
 	x.length += length
 }
@@ -289,8 +297,8 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Re
 	return best, len(found), nil
 }
 
-// Recent says how much a document gains by its age.
-type Recent[K comparable] func(key K, hidden []string) float64
+// Recent says how much a document with such a date gains by its age.
+type Recent[K comparable] func(key K, date int64, hidden []string) float64
 
 // What is forgiven.
 type forgiveness int
@@ -322,7 +330,7 @@ func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, see Visible[
 			return err
 		}
 		if recent != nil {
-			h.score *= 1 + recentFactor*recent(d.key, hidden)
+			h.score *= 1 + recentFactor*recent(d.key, d.date, hidden)
 		}
 		if h.called {
 			h.score += calledAlso

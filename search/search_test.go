@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -192,7 +193,7 @@ func TestFindByName(t *testing.T) {
 		t.Errorf("a title that is hidden: got %q", got)
 	}
 	q, _ := ParseQuery("plan", "fr")
-	recent := func(key string, _ []string) float64 { return map[string]float64{"b": 1, "c": 0.5}[key] }
+	recent := func(key string, _ int64, _ []string) float64 { return map[string]float64{"b": 1, "c": 0.5}[key] }
 	x = New[string]("title")
 	for _, key := range []string{"a", "b", "c"} {
 		x.Put(key, "fr", []Text{{"title", "Un plan de plus", 5}})
@@ -364,5 +365,35 @@ func BenchmarkIndex(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// TestDatesAreKept: each document that is found has its date, also once most of those
+// before it are gone.
+func TestDatesAreKept(t *testing.T) {
+	t.Parallel()
+	const documents, left = 3000, 100
+	x := New[int]()
+	for i := range documents {
+		x.PutDated(i, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}}, int64(1000+i))
+	}
+	for i := range documents - left {
+		x.Remove(i)
+	}
+	x.Put(documents, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}})
+	q, _ := ParseQuery("parc", "fr")
+	got := map[int]int64{}
+	recent := func(key int, date int64, _ []string) float64 { got[key] = date; return 0 }
+	everything := func(int) ([]string, bool, error) { return nil, true, nil }
+	if _, total, err := x.Find(t.Context(), q, everything, recent, cmp.Compare[int], 1); err != nil || total != left+1 {
+		t.Fatalf("found %d, %v", total, err)
+	}
+	for i := documents - left; i < documents; i++ {
+		if got[i] != int64(1000+i) {
+			t.Errorf("document %d has the date %d, want %d", i, got[i], 1000+i)
+		}
+	}
+	if got[documents] != Undated {
+		t.Errorf("one without a date has %d", got[documents])
 	}
 }

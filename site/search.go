@@ -261,13 +261,13 @@ const (
 	titleField = "title"
 )
 
-// newness is how young an entry is, from 0, before the year 2000, to 1: by its date, that in
+// newness is how young an entry is, from 0, before the year 2000, to 1: by its dateOf, that in
 // its slug, or when it was last changed. What is hidden counts for nothing: not a hidden date,
 // nor a change where any field is hidden, as it may have been of that.
-func newness(e *repo.Entry, hidden []string) float64 {
+func newness(e *repo.Entry, date int64, hidden []string) float64 {
 	var at time.Time
-	if !slices.Contains(hidden, "date") {
-		at = dateOf(e)
+	if date != search.Undated && !slices.Contains(hidden, "date") {
+		at = time.Unix(date, 0)
 	}
 	if at.IsZero() {
 		name := e.Slug.String()
@@ -281,22 +281,20 @@ func newness(e *repo.Entry, hidden []string) float64 {
 	return min(1, max(0, (float64(at.Unix())/year-30)/50))
 }
 
-// dateOf is the date in the front matter, zero for none.
-func dateOf(e *repo.Entry) time.Time {
-	var fields values
-	if g, ok := e.CachedFields(); ok {
-		fields = g
-	} else {
-		fields = e.Fields()
-	}
+// dateOf is the date in the front matter, in Unix seconds, or [search.Undated].
+func dateOf(fields *content.Object) int64 {
+	var at time.Time
 	switch v, _ := fields.Get("date"); v := v.(type) {
 	case content.Time:
-		return v.Time
+		at = v.Time
 	case string:
 		t, _ := content.ParseTime(v)
-		return t.Time
+		at = t.Time
 	}
-	return time.Time{}
+	if at.IsZero() {
+		return search.Undated
+	}
+	return at.Unix()
 }
 
 // markup is what is no text in a body: tags, and addresses of links.
@@ -418,7 +416,8 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 			if gone {
 				x.index.Remove(e)
 			} else {
-				x.index.Put(e, languageOf(c), append(textsOf(e.Fields(), e), named(e)))
+				fields := e.Fields()
+				x.index.PutDated(e, languageOf(c), append(textsOf(fields, e), named(e)), dateOf(fields))
 			}
 		}
 	}
