@@ -97,7 +97,7 @@ func TestTokensThatEnd(t *testing.T) {
 		if tip, err := r.remote.Look(t.Context(), "main"); err != nil || tip != r.View().Commit() {
 			t.Errorf("look: %s, %v", tip, err)
 		}
-		git(t, work, "pull", "-q", "origin", "main")
+		pull(t, work)
 		tip := pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: %d\n---\n", i))
 		keys.expire()
 		fetched(t, r, tip)

@@ -60,10 +60,9 @@ func TestUnreadablePush(t *testing.T) {
 	work := clone(t, dir)
 	write(t, work, "_consultations/2026/neu.md", "---\ntitle: neu\n---\n")
 	write(t, work, "_consultations/parc.md", "---\ntitle: dehors\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Dehors")
+	commitAll(t, work, "Dehors")
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "Rien")
-	git(t, work, "push", "-q")
+	push(t, work)
 	pushed := NewHash(tipOf(t, work, "HEAD"))
 	objects, err := filepath.Glob(filepath.Join(dir, "objects/[0-9a-f][0-9a-f]/*"))
 	if err != nil || len(objects) < 6 {

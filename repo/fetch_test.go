@@ -77,14 +77,51 @@ func kept(t *testing.T, dir string) fstest.MapFS {
 func pushed(t *testing.T, work, name, text string) string {
 	t.Helper()
 	write(t, work, name, text)
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Écrire "+name)
-	if err := repotest.Push(work, "main"); errors.Is(err, repotest.ErrNotPlain) {
-		git(t, work, "push", "-q", "origin", "HEAD:main")
+	commitAll(t, work, "Écrire "+name)
+	push(t, work)
+	return tipOf(t, work, "HEAD")
+}
+
+// commitAll commits all that differs in work.
+func commitAll(t *testing.T, work, message string) {
+	t.Helper()
+	if _, err := repotest.Commit(work, message); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// push brings what work is at to the main branch where it comes from, maybe by force.
+func push(t *testing.T, work string, force ...string) {
+	t.Helper()
+	plainly(t, repotest.Push(work, "main"), work, append([]string{"push", "-q", "origin", "HEAD:main"}, force...)...)
+}
+
+// pull has work go on to where the main branch is, with what it has besides on top.
+func pull(t *testing.T, work string) {
+	t.Helper()
+	plainly(t, repotest.Pull(work, "main"), work, "pull", "-q", "--rebase", "origin", "main")
+}
+
+// follow makes work what the main branch is.
+func follow(t *testing.T, work string) {
+	t.Helper()
+	if err := repotest.Follow(work, "main"); err == nil {
+		return
+	} else if !errors.Is(err, repotest.ErrNotPlain) {
+		t.Fatal(err)
+	}
+	git(t, work, "fetch", "-q", "origin")
+	git(t, work, "reset", "-q", "--hard", "origin/main")
+}
+
+// plainly has git do what was not plain enough to be done without.
+func plainly(t *testing.T, err error, dir string, args ...string) {
+	t.Helper()
+	if errors.Is(err, repotest.ErrNotPlain) {
+		git(t, dir, args...)
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return tipOf(t, work, "HEAD")
 }
 
 func fetched(t *testing.T, r *Repo, want string) {
@@ -116,7 +153,7 @@ func TestFetch(t *testing.T) {
 
 	// Rewritten there, with no commit of ours in between: follow.
 	git(t, work, "commit", "-q", "--amend", "-m", "Autrement")
-	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	push(t, work, "-f")
 	fetched(t, r, tipOf(t, work, "HEAD"))
 
 	// Ahead of it: stay.
@@ -134,7 +171,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("diverged: moved to %s", got)
 	}
 	git(t, work, "pull", "-q", "--no-rebase", "--no-edit", r.path, "main")
-	git(t, work, "push", "-q", "origin", "HEAD:main")
+	push(t, work)
 	fetched(t, r, merged())
 	for _, name := range []string{"ici", "la", "bus", "parc"} {
 		if _, ok := r.View().Entry("consultations", slug(t, name)); !ok {
@@ -216,7 +253,7 @@ func TestMaintenanceBesideFetches(t *testing.T) {
 			return r.View().Commit().String() == tip
 		})
 		git(t, work, "commit", "-q", "--amend", "-m", "Autrement") // what was fetched is left
-		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+		push(t, work, "-f")
 	}
 	close(done)
 	upkeep.Wait()
@@ -314,10 +351,9 @@ func TestFetchTellsLittle(t *testing.T) {
 		git(t, work, "reset", "-q", "--hard", first)
 		for j := range 2 {
 			write(t, work, "_consultations/bus.md", fmt.Sprintf("---\ntitle: Le bus %d %d\n---\n", i, j))
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Encore")
+			commitAll(t, work, "Encore")
 		}
-		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+		push(t, work, "-f")
 		before := strings.Fields(git(t, r.path, "rev-list", "main"))
 		fetched(t, r, tipOf(t, work, "HEAD"))
 		told := *h.told.Load()

@@ -61,8 +61,8 @@ func TestIndex(t *testing.T) {
 		"behind": func(dir string) {
 			work := clone(t, dir)
 			write(t, work, "_consultations/tram.md", "---\ntitle: Dehors\n---\n")
-			git(t, work, "commit", "-qam", "Dehors")
-			git(t, work, "push", "-q")
+			commitAll(t, work, "Dehors")
+			push(t, work)
 		},
 		"ahead":      func(dir string) { git(t, dir, "update-ref", "refs/heads/trunk", "trunk~2") },
 		"elsewhere":  func(dir string) { git(t, dir, "update-ref", "refs/heads/trunk", orphan(t, dir)) },

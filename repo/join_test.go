@@ -277,9 +277,8 @@ func TestJoinRewritten(t *testing.T) {
 	git(t, work, "reset", "-q", "--hard", "origin/main~2") // without the secret
 	write(t, work, "_consultations/parc.md", "---\ntitle: Leur\n---\n")
 	write(t, work, "_consultations/un.md", "---\ntitle: Un\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Sans le secret")
-	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	commitAll(t, work, "Sans le secret")
+	push(t, work, "-f")
 	theirs := tipOf(t, work, "HEAD")
 	if err := r.Fetch(t.Context()); err != nil {
 		t.Fatal(err)

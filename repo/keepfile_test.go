@@ -289,8 +289,7 @@ func TestMaintenanceOfGit(t *testing.T) {
 	others.Go(func() { // pushes, of which some come through
 		for i := 0; !over(); i++ {
 			write(t, work, "_consultations/dehors.md", fmt.Sprintf("---\ntitle: %d\n---\n", i))
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Dehors")
+			commitAll(t, work, "Dehors")
 			for range 5 {
 				if _, err := tryGit(work, "pull", "-q", "--rebase"); err != nil {
 					continue

@@ -28,8 +28,7 @@ func TestLinear(t *testing.T) {
 	first := putText(t, r, "un", "---\ntitle: Premier\nlieu: Lyon\n---\n").Commit
 	second := put(t, r, "consultations", "deux", "Deux").Commit
 
-	git(t, work, "fetch", "-q", "origin")
-	git(t, work, "reset", "-q", "--hard", "origin/main")
+	follow(t, work)
 	pushed(t, work, "_consultations/un.md", "---\ntitle: Un\nlieu: Paris\n---\n")
 	pushed(t, work, "_consultations/trois.md", "---\ntitle: Trois\n---\n")
 	if err := r.Fetch(t.Context()); err != nil {
@@ -169,7 +168,7 @@ func TestForgedReplacement(t *testing.T) {
 	lost := NewHash(strings.Repeat("ab", 20))
 	work := clone(t, r.path)
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "x\n\nReplaces: "+lost.String()+"\nReplaced-Upon: "+a.String())
-	git(t, work, "push", "-q")
+	push(t, work)
 	tip := tipOf(t, work, "HEAD")
 	await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	if _, ok := r.Position(lost); ok {

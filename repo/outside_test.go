@@ -43,8 +43,7 @@ func TestPushFromOutside(t *testing.T) {
 	write(t, work, "_consultations/parc.md", "---\ntitle: Dehors\n---\n")
 	git(t, work, "rm", "-q", "_consultations/gone.md")
 	git(t, work, "mv", "_consultations/bus.md", "_consultations/tram.md")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "De dehors")
+	commitAll(t, work, "De dehors")
 	git(t, work, "push", "-q")
 	tip := tipOf(t, work, "HEAD")
 	s := await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
@@ -62,7 +61,7 @@ func TestPushFromOutside(t *testing.T) {
 
 	// With a write, it is seen before the function runs.
 	write(t, work, "_consultations/parc.md", "---\ntitle: Encore\n---\n")
-	git(t, work, "commit", "-qam", "Encore")
+	commitAll(t, work, "Encore")
 	git(t, work, "push", "-q")
 	update(t, r, func(tx *Tx) error {
 		e, _ := tx.Entry("consultations", slug(t, "parc"))
@@ -84,8 +83,7 @@ func TestMergeFromOutside(t *testing.T) {
 	base := put(t, r, "consultations", "parc", "Le parc").Commit
 	work := clone(t, r.path)
 	write(t, work, "_consultations/side.md", "side\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "A côté")
+	commitAll(t, work, "A côté")
 	ours := put(t, r, "consultations", "parc", "Le parc 2").Commit
 	git(t, work, "pull", "-q", "--no-rebase", "--no-edit")
 	git(t, work, "push", "-q")
@@ -173,8 +171,7 @@ func TestLostRace(t *testing.T) {
 	first := put(t, r, "consultations", "parc", "1").Commit
 	work := clone(t, dir)
 	write(t, work, "_consultations/side.md", "side\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Plus vite")
+	commitAll(t, work, "Plus vite")
 	d.beforeLink.Store(func() { git(t, work, "push", "-q") })
 	var runs []string
 	res := update(t, r, func(tx *Tx) error {
@@ -305,8 +302,7 @@ func TestPushesBesideWriters(t *testing.T) {
 	var theirs []string
 	for i := range scaled(5, 2, 1) {
 		write(t, work, fmt.Sprintf("dehors-%d.md", i), "x\n")
-		git(t, work, "add", ".")
-		git(t, work, "commit", "-q", "-m", "Dehors")
+		commitAll(t, work, "Dehors")
 		for {
 			git(t, work, "pull", "-q", "--rebase")
 			if _, err := tryGit(work, "push", "-q"); err == nil {

@@ -205,9 +205,8 @@ func TestReadingsOfEdits(t *testing.T) {
 	})
 	work := clone(t, dir)
 	write(t, work, "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-qm", "Dehors")
-	git(t, work, "push", "-q")
+	commitAll(t, work, "Dehors")
+	push(t, work)
 	if err := r.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -261,8 +261,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 	work := filepath.Join(t.TempDir(), "work")
 	push := func(name string) error {
 		write(t, work, name, "x\n")
-		git(t, work, "add", ".")
-		git(t, work, "commit", "-q", "-m", "Dehors")
+		commitAll(t, work, "Dehors")
 		_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
 		return err
 	}
@@ -374,8 +373,7 @@ func TestPushHereBesideSteadyUpdates(t *testing.T) {
 			const pushes, most = 3, 15
 			for i := range pushes {
 				write(t, work, fmt.Sprintf("%d.md", i), "x\n")
-				git(t, work, "add", ".")
-				git(t, work, "commit", "-q", "-m", "Dehors")
+				commitAll(t, work, "Dehors")
 				for attempt := 1; ; attempt++ {
 					err := landHere(t, r, work)
 					if err == nil {

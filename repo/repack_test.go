@@ -35,8 +35,7 @@ func TestRepack(t *testing.T) {
 		if i == 120 {
 			work := clone(t, dir)
 			write(t, work, "dehors.md", "x\n")
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Dehors")
+			commitAll(t, work, "Dehors")
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}

@@ -269,7 +269,7 @@ func tryGit(dir string, args ...string) (string, error) {
 func clone(t *testing.T, dir string) string {
 	t.Helper()
 	work := t.TempDir()
-	git(t, work, "clone", "-q", "--no-local", dir, ".")
+	plainly(t, repotest.Clone(dir, work), work, "clone", "-q", "--no-local", dir, ".")
 	return work
 }
 

@@ -144,7 +144,7 @@ func TestSSHOneConnection(t *testing.T) {
 	for i := range 4 {
 		put(t, r, "consultations", "bus", fmt.Sprint("Le bus ", i))
 		inStep(t, r, bare)
-		git(t, work, "pull", "-q", "--rebase", "origin", "main")
+		pull(t, work)
 		fetched(t, r, pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: Le tram %d\n---\n", i)))
 	}
 	road.is(t, "4 pushes and fetches", 1)
@@ -202,7 +202,7 @@ func TestSSHHeals(t *testing.T) {
 			t.Errorf("trouble %d: the connection is the one before", i)
 		}
 		trouble()
-		git(t, work, "pull", "-q", "--rebase", "origin", "main")
+		pull(t, work)
 		fetched(t, r, pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: Le tram %d\n---\n", i)))
 		if made := road.made.Swap(0); made < 1 {
 			t.Errorf("trouble %d: the fetch is by the connection before", i)

@@ -141,9 +141,8 @@ func newSyncModel(t *testing.T, seed uint64, synchronous, linear bool) *syncMode
 		}
 		write(t, m.work, fmt.Sprintf("_consultations/e%d.md", e), text+"---\n")
 	}
-	git(t, m.work, "add", ".")
-	git(t, m.work, "commit", "-q", "-m", "Commencer")
-	git(t, m.work, "push", "-q", "origin", "HEAD:main")
+	commitAll(t, m.work, "Commencer")
+	push(t, m.work)
 	m.o = options(filepath.Join(t.TempDir(), "site.git"))
 	m.o.KeepPacks = 50 * time.Millisecond // so that they go under the hands of who reads here
 	m.o.Remote = &Remote{URL: m.bare, Push: true}
@@ -380,8 +379,7 @@ func (m *syncModel) pushOutside(rewrite func()) {
 	if m.down {
 		return
 	}
-	git(m.t, m.work, "fetch", "-q", "origin")
-	git(m.t, m.work, "reset", "-q", "--hard", "origin/main")
+	follow(m.t, m.work)
 	rewrite()
 	w := m.next(false)
 	name := filepath.Join(m.work, "_consultations", w.entry+".md")
@@ -390,8 +388,8 @@ func (m *syncModel) pushOutside(rewrite func()) {
 		m.t.Fatal(err)
 	}
 	write(m.t, m.work, "_consultations/"+w.entry+".md", w.with(string(text)))
-	git(m.t, m.work, "commit", "-q", "-a", "-m", "Pousser "+w.value)
-	git(m.t, m.work, "push", "-q", "-f", "origin", "HEAD:main")
+	commitAll(m.t, m.work, "Pousser "+w.value)
+	push(m.t, m.work, "-f")
 }
 
 // settle brings both sides in step, and holds them against what was written.

@@ -79,7 +79,7 @@ func TestSync(t *testing.T) {
 	}
 
 	// Somebody was there first.
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
 	met := errors.New("there is another title")
 	_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
@@ -297,10 +297,9 @@ func TestSyncTogether(t *testing.T) {
 	all.Go(func() {
 		for n := range edits {
 			write(t, work, fmt.Sprintf("_consultations/git%d.md", n), "---\ntitle: Git\n---\n")
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Pousser")
+			commitAll(t, work, "Pousser")
 			comes(t, "a push", func() bool {
-				git(t, work, "pull", "-q", "--rebase", "origin", "main")
+				pull(t, work)
 				_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
 				return err == nil
 			})
@@ -332,7 +331,7 @@ func TestSyncLate(t *testing.T) {
 	o.disk = d
 	r := start(t, o)
 	put(t, r, "consultations", "bus", "Le bus")
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	pushed(t, work, "_consultations/velo.md", "---\ntitle: Le vélo\n---\n")
 	d.syncs.Store(2)
 	if _, err := tryPut(t.Context(), t, r, Meta{}, "tram", "Le tram"); !errors.Is(err, ErrStorage) || errors.Is(err, ErrUnsure) {
@@ -508,7 +507,7 @@ func TestSyncTurnKept(t *testing.T) {
 
 	go func() { results <- edit(read(), "Le parc 2") }()
 	<-asked
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
 	given <- true
 	if err := <-results; !errors.Is(err, stale) {
