@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cms/repo/repotest"
 )
 
 // extend takes in what leads to tip.
@@ -44,7 +46,15 @@ func taken(t *testing.T, r *Repo) *Snapshot {
 
 func setMain(t *testing.T, dir string, to Hash) {
 	t.Helper()
-	git(t, dir, "update-ref", "refs/heads/main", to.String())
+	setBranch(t, dir, "main", to.String())
+}
+
+// setBranch puts a branch at a commit that is there, as "git update-ref" does.
+func setBranch(t *testing.T, dir, branch, to string) {
+	t.Helper()
+	if err := repotest.SetBranch(dir, branch, to); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestUnreadablePush: whichever object of a push cannot be read, nothing of it is

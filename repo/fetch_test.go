@@ -23,35 +23,48 @@ import (
 // host is a bare repository at a Git host, and a clone of somebody's.
 func host(t *testing.T) (bare, work string) {
 	t.Helper()
-	hosts.Do(func() { // is more than half of many a test here
+	dir := hosts.copy(t, func(t *testing.T) string {
 		from := t.TempDir()
 		bare, work := filepath.Join(from, "host.git"), filepath.Join(from, "work")
 		git(t, from, "init", "-q", "--bare", "-b", "main", bare)
 		git(t, from, "clone", "-q", "--no-local", bare, work)
 		pushed(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
-		hosts.made, hosts.at = kept(t, from), bare
+		return from
 	})
-	if hosts.made == nil {
-		t.Fatal("no host could be made")
-	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, hosts.made); err != nil {
-		t.Fatal(err)
-	}
 	bare, work = filepath.Join(dir, "host.git"), filepath.Join(dir, "work")
 	config, err := os.ReadFile(filepath.Join(work, ".git/config"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, work, ".git/config", strings.ReplaceAll(string(config), hosts.at, bare))
+	write(t, work, ".git/config", strings.ReplaceAll(string(config), filepath.Join(hosts.at, "host.git"), bare))
 	return bare, work
 }
 
-// hosts has what host makes, once for all tests, and the path that the bare repository had.
-var hosts struct {
-	sync.Once
+var hosts fixture
+
+// A fixture is a folder that is made once for all tests: to make it anew is more than half
+// of many a test here.
+type fixture struct {
+	once sync.Once
 	made fstest.MapFS
-	at   string
+	at   string // where it was made
+}
+
+// copy is a copy of what make makes.
+func (f *fixture) copy(t *testing.T, make func(t *testing.T) string) string {
+	t.Helper()
+	f.once.Do(func() {
+		f.at = make(t)
+		f.made = kept(t, f.at)
+	})
+	if f.made == nil {
+		t.Fatal("the fixture could not be made")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, f.made); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // kept reads a folder into memory.
@@ -90,28 +103,42 @@ func commitAll(t *testing.T, work, message string) {
 	}
 }
 
-// push brings what work is at to the main branch where it comes from, maybe by force.
+// push brings what work is at to the branch of that name where it comes from, maybe by
+// force.
 func push(t *testing.T, work string, force ...string) {
 	t.Helper()
-	plainly(t, repotest.Push(work, "main"), work, append([]string{"push", "-q", "origin", "HEAD:main"}, force...)...)
+	plainly(t, repotest.Push(work, branchIn(t, work)), work, append([]string{"push", "-q", "origin", "HEAD"}, force...)...)
 }
 
-// pull has work go on to where the main branch is, with what it has besides on top.
+// pull has work go on to where its branch is there, with what it has besides on top.
 func pull(t *testing.T, work string) {
 	t.Helper()
-	plainly(t, repotest.Pull(work, "main"), work, "pull", "-q", "--rebase", "origin", "main")
+	branch := branchIn(t, work)
+	plainly(t, repotest.Pull(work, branch), work, "pull", "-q", "--rebase", "origin", branch)
 }
 
-// follow makes work what the main branch is.
+// follow makes work what its branch is there.
 func follow(t *testing.T, work string) {
 	t.Helper()
-	if err := repotest.Follow(work, "main"); err == nil {
+	branch := branchIn(t, work)
+	if err := repotest.Follow(work, branch); err == nil {
 		return
 	} else if !errors.Is(err, repotest.ErrNotPlain) {
 		t.Fatal(err)
 	}
 	git(t, work, "fetch", "-q", "origin")
-	git(t, work, "reset", "-q", "--hard", "origin/main")
+	git(t, work, "reset", "-q", "--hard", "origin/"+branch)
+}
+
+// branchIn is the branch of a working tree.
+func branchIn(t *testing.T, work string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(work, ".git", "HEAD"))
+	branch, ok := strings.CutPrefix(strings.TrimSpace(string(raw)), "ref: refs/heads/")
+	if err != nil || !ok {
+		t.Fatalf("%s is on no branch: %q, %v", work, raw, err)
+	}
+	return branch
 }
 
 // plainly has git do what was not plain enough to be done without.
@@ -217,6 +244,7 @@ func TestFetchBesideEdits(t *testing.T) {
 // loses nothing of what is fetched and edited meanwhile.
 func TestMaintenanceBesideFetches(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	underLoad(t)
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
@@ -340,6 +368,7 @@ func TestFetchBesidePacks(t *testing.T) {
 // of histories that were rewritten.
 func TestFetchTellsLittle(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	o := options(t.TempDir())

@@ -308,7 +308,7 @@ func TestJoinRewritten(t *testing.T) {
 
 	// The host goes back to before what it had, and there is work that it has not.
 	put(t, r, "consultations", "trois", "Trois")
-	git(t, bare, "update-ref", "refs/heads/main", theirs)
+	setBranch(t, bare, "main", theirs)
 	inStep(t, r, bare)
 	if got := sourceOf(t, r, "consultations", "trois"); !strings.Contains(got, "Trois") {
 		t.Errorf("trois: got %q", got)

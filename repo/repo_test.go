@@ -223,8 +223,16 @@ func describe(t *testing.T, entries []*Entry) string {
 	return b.String()
 }
 
+// fsck has git check the repository; with -short Verify does, without a process, but not
+// under the race detector.
 func fsck(t *testing.T, dir string) {
 	t.Helper()
+	if testing.Short() && !raceDetector {
+		if _, err := Verify(context.Background(), dir); err != nil {
+			t.Errorf("verify: %v", err)
+		}
+		return
+	}
 	out := git(t, dir, repotest.FsckArgs(dir)...)
 	if out != "" {
 		t.Errorf("git fsck:\n%s", out)

@@ -124,6 +124,7 @@ func startSSHD(t *testing.T, program, config string) bool {
 // to be the known one, and the key one that it knows.
 func TestSSHD(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
@@ -165,6 +166,7 @@ func TestSSHD(t *testing.T) {
 // heals by itself.
 func TestSSHDRefused(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))

@@ -129,6 +129,7 @@ func (w *sshRoad) is(t *testing.T, what string, want int) {
 // which ends with the repository.
 func TestSSHOneConnection(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -158,6 +159,7 @@ func TestSSHOneConnection(t *testing.T) {
 // TestSSHSyncOneConnection: so do edits that are done when the host has them, beside fetches.
 func TestSSHSyncOneConnection(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -187,6 +189,7 @@ func TestSSHSyncOneConnection(t *testing.T) {
 // lets nobody start another program, costs no contact.
 func TestSSHHeals(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -214,6 +217,7 @@ func TestSSHHeals(t *testing.T) {
 // what came of that, and it is not sent again.
 func TestSSHCutAmidst(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -250,6 +254,7 @@ func TestSSHCutAmidst(t *testing.T) {
 // connection is kept.
 func TestSSHCredentials(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -287,6 +292,7 @@ func TestSSHCredentials(t *testing.T) {
 // TestSSHAge: a connection ends that nobody uses for a while, and one that is old.
 func TestSSHAge(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -319,6 +325,7 @@ func TestSSHAge(t *testing.T) {
 // connection, leaves another one on it alone.
 func TestSSHBeside(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, lines := range map[string]string{"": "", "one program on a connection": "MaxSessions 1\n"} {
 		d := serveSSHDWith(t, lines)
 		road := roadTo(t, d)

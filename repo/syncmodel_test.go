@@ -58,6 +58,10 @@ const (
 func TestSyncModel(t *testing.T) {
 	t.Parallel()
 	for _, linear := range []bool{false, true} {
+		if linear && testing.Short() && !raceDetector {
+			t.Log("with -short, only where histories are merged")
+			break
+		}
 		name := ""
 		if linear {
 			name = " linear"
@@ -69,9 +73,12 @@ func TestSyncModel(t *testing.T) {
 
 func testSyncModel(t *testing.T, synchronous, linear bool) {
 	t.Helper()
-	steps, seed := 40, rand.Uint64()
-	if testing.Short() && !raceDetector {
-		steps = 10
+	steps, seed := 16, rand.Uint64()
+	switch {
+	case raceDetector:
+		steps = 40
+	case testing.Short():
+		steps = 6
 	}
 	if s := os.Getenv("CMS_SYNC_STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -147,7 +154,7 @@ func newSyncModel(t *testing.T, seed uint64, synchronous, linear bool) *syncMode
 	m.o.KeepPacks = 50 * time.Millisecond // so that they go under the hands of who reads here
 	m.o.Remote = &Remote{URL: m.bare, Push: true}
 	if synchronous {
-		m.host = serveHostQuickly(t, m.bare)
+		m.host = serveHost(t, m.bare)
 		m.o.Remote = &Remote{URL: m.host.URL, Token: "jeton-secret", Push: true, Sync: true}
 	}
 	m.o.Remote.Linear = linear

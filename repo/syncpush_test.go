@@ -282,7 +282,8 @@ func TestSyncTogether(t *testing.T) {
 	t.Parallel()
 	underLoad(t)
 	bare, work := host(t)
-	const services, writers, edits = 2, 3, 4
+	const services = 2
+	writers, edits := scaled(3, 2, 2), scaled(4, 2, 2)
 	var all sync.WaitGroup
 	for s := range services {
 		r := synchronous(t, &Remote{URL: bare})
@@ -321,6 +322,7 @@ func TestSyncTogether(t *testing.T) {
 // known of that; the update that had to wait for it was not saved.
 func TestSyncLate(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	d := &lateDisk{}
 	o := options(filepath.Join(t.TempDir(), "site.git"))
@@ -433,6 +435,7 @@ func TestSyncTurn(t *testing.T) {
 // meanwhile, also where the remote is looked at before; who writes alone waits for nobody.
 func TestSyncShared(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})

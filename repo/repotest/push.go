@@ -68,11 +68,20 @@ func Push(work, branch string) error {
 			return err
 		}
 	}
-	ref := filepath.Join(bare, "refs/heads", branch)
-	if err := put(ref, ref+".lock", []byte(tip+"\n")); err != nil {
+	if err := SetBranch(bare, branch, tip); err != nil {
 		return err
 	}
 	return os.WriteFile(seen, []byte(tip+"\n"), 0o666)
+}
+
+// SetBranch puts a branch of a bare repository at a commit that is there, as "git
+// update-ref" does.
+func SetBranch(bare, branch, commit string) error {
+	ref := filepath.Join(bare, "refs/heads", branch)
+	if err := os.MkdirAll(filepath.Dir(ref), 0o777); err != nil {
+		return err
+	}
+	return put(ref, ref+".lock", []byte(commit+"\n"))
 }
 
 // put makes a file appear as a whole, by way of one that nobody else makes.
