@@ -481,6 +481,15 @@ func underLoad(t *testing.T) {
 	}
 }
 
+// atLength skips a test of much that goes on at once, beside which there is a quicker one of
+// the same promise, where neither CMS_CRASH_ROUNDS nor the race detector asks for it.
+func atLength(t *testing.T) {
+	t.Helper()
+	if !exhaustively() && !raceDetector {
+		t.Skip("takes long: CMS_CRASH_ROUNDS has it run")
+	}
+}
+
 // scaled is exhaustive for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
 // plain without it, and short with -short.
 func scaled(exhaustive, plain, short int) int {
@@ -592,6 +601,7 @@ func repacking(t *testing.T, s *script) {
 // nothing durable.
 func TestCrashAfterPush(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

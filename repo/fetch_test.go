@@ -98,7 +98,7 @@ func pushed(t *testing.T, work, name, text string) string {
 // commitAll commits all that differs in work.
 func commitAll(t *testing.T, work, message string) {
 	t.Helper()
-	if _, err := repotest.Commit(work, message); err != nil {
+	if _, err := repotest.Commit(work, "Denis Dehors", "denis@ville.example", message); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -343,6 +343,7 @@ func TestFetchIsKept(t *testing.T) {
 // from being fetched, nor does a reference that leads nowhere since another one did.
 func TestFetchBesidePacks(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -411,6 +412,7 @@ func (d renames) Rename(from, to string) error {
 // TestFetchHTTP fetches from Git's own server, which asks for a token.
 func TestFetchHTTP(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -452,6 +454,7 @@ func TestFetchHTTP(t *testing.T) {
 // authenticates there is not.
 func TestFetchTellsNoSecret(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Path {
 		case "/401/info/refs":

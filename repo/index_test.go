@@ -69,6 +69,9 @@ func TestIndex(t *testing.T) {
 		"no history": func(dir string) { os.Remove(filepath.Join(dir, indexFile)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "behind" {
+				underLoad(t)
+			}
 			dir := indexed(t)
 			change(dir)
 			r := start(t, options(dir))
@@ -128,6 +131,7 @@ func TestDamagedIndex(t *testing.T) {
 // TestIndexSections: what is saved in many parts is made one again in time.
 func TestIndexSections(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	dir := t.TempDir()
 	most := 0
 	for i := range maxSections + 3 {

@@ -229,6 +229,7 @@ func TestReadingsOfEdits(t *testing.T) {
 // TestReadingsDamaged: what is wrong on the mapping, now or later, is parsed.
 func TestReadingsDamaged(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, harm := range map[string]func(name string, size int64) error{
 		"written over": func(name string, size int64) error {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)

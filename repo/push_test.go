@@ -108,6 +108,7 @@ func TestPushToEmptyHost(t *testing.T) {
 // unpushed is pushed after the next start.
 func TestKeepPushed(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Remote = &Remote{URL: bare, Push: true}
@@ -291,6 +292,7 @@ func TestPushHTTP(t *testing.T) {
 // itself.
 func TestPushRefused(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	for _, url := range []string{bare, h.URL} {

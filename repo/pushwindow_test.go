@@ -254,7 +254,7 @@ func TestWindowWaitsForAPush(t *testing.T) {
 // through; nothing of either side is lost.
 func TestPushBesideSteadyUpdates(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	r, err := Open(t.Context(), durable(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)

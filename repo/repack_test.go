@@ -159,7 +159,7 @@ func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForRepack(t *testing.T) {
-	underLoad(t)
+	atLength(t)
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		d := slowDisk{hold: make(chan struct{})}

@@ -192,7 +192,7 @@ func TestSSHDRefused(t *testing.T) {
 // moved its branch, loses nothing, and the next contact tells what the host has.
 func TestSSHDKilled(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	for _, hook := range []string{"pre-receive", "reference-transaction"} {
 		bare, _ := host(t)

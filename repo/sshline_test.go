@@ -159,7 +159,7 @@ func TestSSHOneConnection(t *testing.T) {
 // TestSSHSyncOneConnection: so do edits that are done when the host has them, beside fetches.
 func TestSSHSyncOneConnection(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -189,7 +189,7 @@ func TestSSHSyncOneConnection(t *testing.T) {
 // lets nobody start another program, costs no contact.
 func TestSSHHeals(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -325,7 +325,7 @@ func TestSSHAge(t *testing.T) {
 // connection, leaves another one on it alone.
 func TestSSHBeside(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	for name, lines := range map[string]string{"": "", "one program on a connection": "MaxSessions 1\n"} {
 		d := serveSSHDWith(t, lines)
 		road := roadTo(t, d)
@@ -400,6 +400,7 @@ func TestSSHHookAfter(t *testing.T) {
 // TestSSHSays: what a host says that starts no program of Git's is told.
 func TestSSHSays(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))

@@ -161,6 +161,7 @@ func TestSyncGroups(t *testing.T) {
 // and by the key; nobody sees it here before.
 func TestSyncUnknown(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -280,7 +281,7 @@ func TestSyncRefused(t *testing.T) {
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
 func TestSyncTogether(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
 	const services = 2
 	writers, edits := scaled(3, 2, 2), scaled(4, 2, 2)

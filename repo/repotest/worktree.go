@@ -61,9 +61,9 @@ func Clone(bare, work string) (err error) {
 	return reset(work, tip)
 }
 
-// Commit commits all that differs in the working tree, as "git add -A" and "git commit" do,
-// and gives the commit.
-func Commit(work, message string) (string, error) {
+// Commit commits all that differs in the working tree, as "git add -A" and "git commit" do
+// where no filter is configured, and gives the commit.
+func Commit(work, name, email, message string) (string, error) {
 	r, err := git.PlainOpen(work)
 	if err != nil {
 		return "", err
@@ -75,7 +75,7 @@ func Commit(work, message string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	by := &object.Signature{Name: "Denis Dehors", Email: "denis@ville.example", When: time.Now()}
+	by := &object.Signature{Name: name, Email: email, When: time.Now()}
 	h, err := tree.Commit(strings.TrimRight(message, "\n")+"\n", &git.CommitOptions{Author: by, Committer: by})
 	return h.String(), err
 }
