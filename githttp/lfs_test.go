@@ -347,8 +347,8 @@ func TestPushOfPointersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for check, takes := range map[site.Check]bool{site.CheckRefuse: false, site.CheckWarn: true, site.CheckOff: true} {
-		if takes && testing.Short() && !raced {
-			t.Logf("with -short, not with git.check: %s", check)
+		if takes && !all() {
+			t.Logf("git.check: %s: where CMS_PUSHERS is set", check)
 			continue
 		}
 		s := start(t, func(o *githttp.Options) { o.Check = check })
