@@ -86,6 +86,7 @@ func (k *issuedTokens) takes(t *testing.T, h *httpHost) string {
 // whatever asks the remote, and what cannot be had is told without a secret.
 func TestTokensThatEnd(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	keys := new(issuedTokens)
 	r := upstreamed(t, &Remote{URL: keys.takes(t, serveHost(t, bare)), Username: "x-access-token", Tokens: keys})
@@ -97,7 +98,7 @@ func TestTokensThatEnd(t *testing.T) {
 		if tip, err := r.remote.Look(t.Context(), "main"); err != nil || tip != r.View().Commit() {
 			t.Errorf("look: %s, %v", tip, err)
 		}
-		git(t, work, "pull", "-q", "origin", "main")
+		pull(t, work)
 		tip := pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: %d\n---\n", i))
 		keys.expire()
 		fetched(t, r, tip)

@@ -21,7 +21,7 @@ func TestTracked(t *testing.T) {
 	work := clone(t, dir)
 	commit := func(files map[string]string) {
 		t.Helper()
-		git(t, work, "pull", "-q", "--rebase")
+		pull(t, work)
 		for name, content := range files {
 			file := filepath.Join(work, name)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.RemoveAll(file)); err != nil {
@@ -35,9 +35,8 @@ func TestTracked(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		git(t, work, "add", ".")
-		git(t, work, "commit", "-q", "-m", "Sans LFS")
-		git(t, work, "push", "-q")
+		commitAll(t, work, "Sans LFS")
+		push(t, work)
 		if err := r.Fetch(t.Context()); err != nil {
 			t.Fatal(err)
 		}

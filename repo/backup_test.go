@@ -194,8 +194,7 @@ func TestHook(t *testing.T) {
 	refused("", "+HEAD~1:refs/heads/side")
 	refused("", ":refs/heads/side")
 	write(t, work, "x.md", "x\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "x")
+	commitAll(t, work, "x")
 	refused("", "HEAD:"+name)
 
 	hook := filepath.Join(o.Path, "hooks/update")

@@ -37,8 +37,7 @@ func hostAt(t *testing.T, bare, branch string) string {
 	git(t, "", "init", "-q", "--bare", "-b", branch, bare)
 	work := clone(t, bare)
 	write(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Écrire")
+	commitAll(t, work, "Écrire")
 	git(t, work, "push", "-q", "origin", "HEAD:"+branch)
 	return tipOf(t, work, "HEAD")
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cms/repo/repotest"
 )
 
 // extend takes in what leads to tip.
@@ -44,7 +46,15 @@ func taken(t *testing.T, r *Repo) *Snapshot {
 
 func setMain(t *testing.T, dir string, to Hash) {
 	t.Helper()
-	git(t, dir, "update-ref", "refs/heads/main", to.String())
+	setBranch(t, dir, "main", to.String())
+}
+
+// setBranch puts a branch at a commit that is there, as "git update-ref" does.
+func setBranch(t *testing.T, dir, branch, to string) {
+	t.Helper()
+	if err := repotest.SetBranch(dir, branch, to); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestUnreadablePush: whichever object of a push cannot be read, nothing of it is
@@ -52,6 +62,7 @@ func setMain(t *testing.T, dir string, to Hash) {
 // that was saved meanwhile. Once it can be read, all of it is.
 func TestUnreadablePush(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "1000")
@@ -60,10 +71,9 @@ func TestUnreadablePush(t *testing.T) {
 	work := clone(t, dir)
 	write(t, work, "_consultations/2026/neu.md", "---\ntitle: neu\n---\n")
 	write(t, work, "_consultations/parc.md", "---\ntitle: dehors\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Dehors")
+	commitAll(t, work, "Dehors")
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "Rien")
-	git(t, work, "push", "-q")
+	push(t, work)
 	pushed := NewHash(tipOf(t, work, "HEAD"))
 	objects, err := filepath.Glob(filepath.Join(dir, "objects/[0-9a-f][0-9a-f]/*"))
 	if err != nil || len(objects) < 6 {
@@ -146,6 +156,7 @@ func TestIndexUnreachable(t *testing.T) {
 // took their place is read; the history before stays as it is.
 func TestTakenBack(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	for i := range 40 {

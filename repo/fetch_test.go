@@ -23,35 +23,48 @@ import (
 // host is a bare repository at a Git host, and a clone of somebody's.
 func host(t *testing.T) (bare, work string) {
 	t.Helper()
-	hosts.Do(func() { // is more than half of many a test here
+	dir := hosts.copy(t, func(t *testing.T) string {
 		from := t.TempDir()
 		bare, work := filepath.Join(from, "host.git"), filepath.Join(from, "work")
 		git(t, from, "init", "-q", "--bare", "-b", "main", bare)
 		git(t, from, "clone", "-q", "--no-local", bare, work)
 		pushed(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
-		hosts.made, hosts.at = kept(t, from), bare
+		return from
 	})
-	if hosts.made == nil {
-		t.Fatal("no host could be made")
-	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, hosts.made); err != nil {
-		t.Fatal(err)
-	}
 	bare, work = filepath.Join(dir, "host.git"), filepath.Join(dir, "work")
 	config, err := os.ReadFile(filepath.Join(work, ".git/config"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, work, ".git/config", strings.ReplaceAll(string(config), hosts.at, bare))
+	write(t, work, ".git/config", strings.ReplaceAll(string(config), filepath.Join(hosts.at, "host.git"), bare))
 	return bare, work
 }
 
-// hosts has what host makes, once for all tests, and the path that the bare repository had.
-var hosts struct {
-	sync.Once
+var hosts fixture
+
+// A fixture is a folder that is made once for all tests: to make it anew is more than half
+// of many a test here.
+type fixture struct {
+	once sync.Once
 	made fstest.MapFS
-	at   string
+	at   string // where it was made
+}
+
+// copy is a copy of what make makes.
+func (f *fixture) copy(t *testing.T, make func(t *testing.T) string) string {
+	t.Helper()
+	f.once.Do(func() {
+		f.at = make(t)
+		f.made = kept(t, f.at)
+	})
+	if f.made == nil {
+		t.Fatal("the fixture could not be made")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, f.made); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // kept reads a folder into memory.
@@ -77,14 +90,65 @@ func kept(t *testing.T, dir string) fstest.MapFS {
 func pushed(t *testing.T, work, name, text string) string {
 	t.Helper()
 	write(t, work, name, text)
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Écrire "+name)
-	if err := repotest.Push(work, "main"); errors.Is(err, repotest.ErrNotPlain) {
-		git(t, work, "push", "-q", "origin", "HEAD:main")
+	commitAll(t, work, "Écrire "+name)
+	push(t, work)
+	return tipOf(t, work, "HEAD")
+}
+
+// commitAll commits all that differs in work.
+func commitAll(t *testing.T, work, message string) {
+	t.Helper()
+	if _, err := repotest.Commit(work, "Denis Dehors", "denis@ville.example", message); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// push brings what work is at to the branch of that name where it comes from, maybe by
+// force.
+func push(t *testing.T, work string, force ...string) {
+	t.Helper()
+	plainly(t, repotest.Push(work, branchIn(t, work)), work, append([]string{"push", "-q", "origin", "HEAD"}, force...)...)
+}
+
+// pull has work go on to where its branch is there, with what it has besides on top.
+func pull(t *testing.T, work string) {
+	t.Helper()
+	branch := branchIn(t, work)
+	plainly(t, repotest.Pull(work, branch), work, "pull", "-q", "--rebase", "origin", branch)
+}
+
+// follow makes work what its branch is there.
+func follow(t *testing.T, work string) {
+	t.Helper()
+	branch := branchIn(t, work)
+	if err := repotest.Follow(work, branch); err == nil {
+		return
+	} else if !errors.Is(err, repotest.ErrNotPlain) {
+		t.Fatal(err)
+	}
+	git(t, work, "fetch", "-q", "origin")
+	git(t, work, "reset", "-q", "--hard", "origin/"+branch)
+}
+
+// branchIn is the branch of a working tree.
+func branchIn(t *testing.T, work string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(work, ".git", "HEAD"))
+	branch, ok := strings.CutPrefix(strings.TrimSpace(string(raw)), "ref: refs/heads/")
+	if err != nil || !ok {
+		t.Fatalf("%s is on no branch: %q, %v", work, raw, err)
+	}
+	return branch
+}
+
+// plainly has git do what was not plain enough to be done without.
+func plainly(t *testing.T, err error, dir string, args ...string) {
+	t.Helper()
+	if errors.Is(err, repotest.ErrNotPlain) {
+		git(t, dir, args...)
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return tipOf(t, work, "HEAD")
 }
 
 func fetched(t *testing.T, r *Repo, want string) {
@@ -116,7 +180,7 @@ func TestFetch(t *testing.T) {
 
 	// Rewritten there, with no commit of ours in between: follow.
 	git(t, work, "commit", "-q", "--amend", "-m", "Autrement")
-	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	push(t, work, "-f")
 	fetched(t, r, tipOf(t, work, "HEAD"))
 
 	// Ahead of it: stay.
@@ -134,7 +198,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("diverged: moved to %s", got)
 	}
 	git(t, work, "pull", "-q", "--no-rebase", "--no-edit", r.path, "main")
-	git(t, work, "push", "-q", "origin", "HEAD:main")
+	push(t, work)
 	fetched(t, r, merged())
 	for _, name := range []string{"ici", "la", "bus", "parc"} {
 		if _, ok := r.View().Entry("consultations", slug(t, name)); !ok {
@@ -181,6 +245,7 @@ func TestFetchBesideEdits(t *testing.T) {
 func TestMaintenanceBesideFetches(t *testing.T) {
 	t.Parallel()
 	underLoad(t)
+	underLoad(t)
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		more, err := strconv.Atoi(s)
@@ -216,7 +281,7 @@ func TestMaintenanceBesideFetches(t *testing.T) {
 			return r.View().Commit().String() == tip
 		})
 		git(t, work, "commit", "-q", "--amend", "-m", "Autrement") // what was fetched is left
-		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+		push(t, work, "-f")
 	}
 	close(done)
 	upkeep.Wait()
@@ -278,6 +343,7 @@ func TestFetchIsKept(t *testing.T) {
 // from being fetched, nor does a reference that leads nowhere since another one did.
 func TestFetchBesidePacks(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -303,6 +369,7 @@ func TestFetchBesidePacks(t *testing.T) {
 // of histories that were rewritten.
 func TestFetchTellsLittle(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	o := options(t.TempDir())
@@ -314,10 +381,9 @@ func TestFetchTellsLittle(t *testing.T) {
 		git(t, work, "reset", "-q", "--hard", first)
 		for j := range 2 {
 			write(t, work, "_consultations/bus.md", fmt.Sprintf("---\ntitle: Le bus %d %d\n---\n", i, j))
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Encore")
+			commitAll(t, work, "Encore")
 		}
-		git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+		push(t, work, "-f")
 		before := strings.Fields(git(t, r.path, "rev-list", "main"))
 		fetched(t, r, tipOf(t, work, "HEAD"))
 		told := *h.told.Load()
@@ -346,6 +412,7 @@ func (d renames) Rename(from, to string) error {
 // TestFetchHTTP fetches from Git's own server, which asks for a token.
 func TestFetchHTTP(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -387,6 +454,7 @@ func TestFetchHTTP(t *testing.T) {
 // authenticates there is not.
 func TestFetchTellsNoSecret(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Path {
 		case "/401/info/refs":

@@ -61,14 +61,17 @@ func TestIndex(t *testing.T) {
 		"behind": func(dir string) {
 			work := clone(t, dir)
 			write(t, work, "_consultations/tram.md", "---\ntitle: Dehors\n---\n")
-			git(t, work, "commit", "-qam", "Dehors")
-			git(t, work, "push", "-q")
+			commitAll(t, work, "Dehors")
+			push(t, work)
 		},
 		"ahead":      func(dir string) { git(t, dir, "update-ref", "refs/heads/trunk", "trunk~2") },
 		"elsewhere":  func(dir string) { git(t, dir, "update-ref", "refs/heads/trunk", orphan(t, dir)) },
 		"no history": func(dir string) { os.Remove(filepath.Join(dir, indexFile)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "behind" {
+				underLoad(t)
+			}
 			dir := indexed(t)
 			change(dir)
 			r := start(t, options(dir))
@@ -128,6 +131,7 @@ func TestDamagedIndex(t *testing.T) {
 // TestIndexSections: what is saved in many parts is made one again in time.
 func TestIndexSections(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	dir := t.TempDir()
 	most := 0
 	for i := range maxSections + 3 {

@@ -72,6 +72,7 @@ func TestJoin(t *testing.T) {
 // TestJoinClash: what cannot be brought together is set aside, and nothing else.
 func TestJoinClash(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	for _, name := range []string{"velo", "bus", "tram", "eau"} {
 		pushed(t, work, "_consultations/"+name+".md", "---\ntitle: "+name+"\n---\n")
@@ -193,6 +194,7 @@ func TestJoinClash(t *testing.T) {
 // TestJoinInTheWay: a file where the other side has a folder is set aside.
 func TestJoinInTheWay(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	r := upstreamed(t, &Remote{URL: bare})
 	putFile := func(name, text string) {
@@ -237,6 +239,7 @@ func TestJoinInTheWay(t *testing.T) {
 // not applied twice, and clashes with nothing.
 func TestJoinWhatWasTaken(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	r := upstreamed(t, &Remote{URL: bare})
 	put(t, r, "consultations", "un", "Premier")
@@ -263,6 +266,7 @@ func TestJoinWhatWasTaken(t *testing.T) {
 // there. Our old tip is kept, and what is made again says what it stands for.
 func TestJoinRewritten(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	pushed(t, work, "_consultations/secret.md", "---\ntitle: Secret\n---\n")
 	r := upstreamed(t, &Remote{URL: bare})
@@ -277,9 +281,8 @@ func TestJoinRewritten(t *testing.T) {
 	git(t, work, "reset", "-q", "--hard", "origin/main~2") // without the secret
 	write(t, work, "_consultations/parc.md", "---\ntitle: Leur\n---\n")
 	write(t, work, "_consultations/un.md", "---\ntitle: Un\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Sans le secret")
-	git(t, work, "push", "-q", "-f", "origin", "HEAD:main")
+	commitAll(t, work, "Sans le secret")
+	push(t, work, "-f")
 	theirs := tipOf(t, work, "HEAD")
 	if err := r.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
@@ -309,7 +312,7 @@ func TestJoinRewritten(t *testing.T) {
 
 	// The host goes back to before what it had, and there is work that it has not.
 	put(t, r, "consultations", "trois", "Trois")
-	git(t, bare, "update-ref", "refs/heads/main", theirs)
+	setBranch(t, bare, "main", theirs)
 	inStep(t, r, bare)
 	if got := sourceOf(t, r, "consultations", "trois"); !strings.Contains(got, "Trois") {
 		t.Errorf("trois: got %q", got)

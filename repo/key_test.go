@@ -49,7 +49,7 @@ func TestFindKeyOfOthers(t *testing.T) {
 	for _, message := range []string{"x\n\n" + forged + "\n", forged, forged + "\n\n" + forged + "\n"} {
 		git(t, work, "commit", "-q", "--allow-empty", "-m", message)
 	}
-	git(t, work, "push", "-q")
+	push(t, work)
 	tip := tipOf(t, work, "HEAD")
 	await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	if got := find("victim"); !got.IsZero() {

@@ -28,8 +28,7 @@ func TestLinear(t *testing.T) {
 	first := putText(t, r, "un", "---\ntitle: Premier\nlieu: Lyon\n---\n").Commit
 	second := put(t, r, "consultations", "deux", "Deux").Commit
 
-	git(t, work, "fetch", "-q", "origin")
-	git(t, work, "reset", "-q", "--hard", "origin/main")
+	follow(t, work)
 	pushed(t, work, "_consultations/un.md", "---\ntitle: Un\nlieu: Paris\n---\n")
 	pushed(t, work, "_consultations/trois.md", "---\ntitle: Trois\n---\n")
 	if err := r.Fetch(t.Context()); err != nil {
@@ -123,6 +122,7 @@ func slugsOf(list []CommitChanges) string {
 // TestLinearClash: what cannot be brought together is set aside, and a commit says so.
 func TestLinearClash(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	pushed(t, work, "_consultations/un.md", "---\ntitle: Un\n---\n")
 	r := upstreamed(t, &Remote{URL: bare, Linear: true})
@@ -169,7 +169,7 @@ func TestForgedReplacement(t *testing.T) {
 	lost := NewHash(strings.Repeat("ab", 20))
 	work := clone(t, r.path)
 	git(t, work, "commit", "-q", "--allow-empty", "-m", "x\n\nReplaces: "+lost.String()+"\nReplaced-Upon: "+a.String())
-	git(t, work, "push", "-q")
+	push(t, work)
 	tip := tipOf(t, work, "HEAD")
 	await(t, r, func(s *Snapshot) bool { return s.Commit().String() == tip })
 	if _, ok := r.Position(lost); ok {

@@ -24,7 +24,7 @@ import (
 // It is short unless -rapid.checks, -rapid.steps or CMS_CRASH_ROUNDS ask for more.
 func TestModel(t *testing.T) {
 	// With -short, rapid takes a fifth of the checks and half of the steps.
-	for name, few := range map[string]int{"rapid.checks": scaled(1, 1, 5), "rapid.steps": scaled(12, 8, 8)} {
+	for name, few := range map[string]int{"rapid.checks": scaled(1, 1, 5), "rapid.steps": scaled(12, 4, 6)} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
 			f.Value.Set(strconv.Itoa(few))
 			t.Cleanup(func() { f.Value.Set(f.DefValue) })

@@ -50,7 +50,7 @@ func grow(t *testing.T, dir, title, head string) string {
 	tree := object(t, dir, "tree", fmt.Appendf(nil, "40000 _consultations\x00%s", hexBytes(object(t, dir, "tree", inner))))
 	parent := tipOf(t, dir, "main")
 	c := object(t, dir, "commit", fmt.Appendf(nil, "tree %s\nparent %s\n%s", tree, parent, head))
-	git(t, dir, "update-ref", "refs/heads/main", c)
+	setBranch(t, dir, "main", c)
 	return c
 }
 

@@ -214,7 +214,7 @@ func TestGitReadsThroughRepack(t *testing.T) {
 // often packs are repacked meanwhile.
 func TestGitBesideRepacks(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	o := options(t.TempDir())
 	o.disk = slowDisk{hold: closed}
 	r := start(t, o)
@@ -363,6 +363,7 @@ func blobPacks(t *testing.T, folder string, n int) {
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, repack := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)

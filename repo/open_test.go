@@ -12,26 +12,30 @@ import (
 	"testing"
 )
 
-// site makes a bare repository with some commits by Git.
+// site is a bare repository with some commits by Git.
 func site(t *testing.T) (dir string) {
 	t.Helper()
-	work := t.TempDir()
-	git(t, work, "init", "-q", "-b", "trunk")
-	write(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
-	write(t, work, "_consultations/2025/école.md", "---\ntitle: [\n---\n")
-	write(t, work, "_consultations/notes.txt", "no entry")
-	write(t, work, "site/news/un.markdown", "Un\n")
-	write(t, work, "index.md", "Accueil\n")
-	write(t, work, "Makefile", "all:\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-q", "-m", "Premier")
-	write(t, work, "_consultations/parc.md", "---\ntitle: Le grand parc\n---\n")
-	git(t, work, "commit", "-qam", "Agrandir le parc\n\nEnfin.")
-	git(t, work, "branch", "side")
-	dir = t.TempDir()
-	git(t, dir, "clone", "-q", "--bare", work, ".")
-	return dir
+	return sites.copy(t, func(t *testing.T) string {
+		work := t.TempDir()
+		git(t, work, "init", "-q", "-b", "trunk")
+		write(t, work, "_consultations/parc.md", "---\ntitle: Le parc\n---\n")
+		write(t, work, "_consultations/2025/école.md", "---\ntitle: [\n---\n")
+		write(t, work, "_consultations/notes.txt", "no entry")
+		write(t, work, "site/news/un.markdown", "Un\n")
+		write(t, work, "index.md", "Accueil\n")
+		write(t, work, "Makefile", "all:\n")
+		git(t, work, "add", ".")
+		git(t, work, "commit", "-q", "-m", "Premier")
+		write(t, work, "_consultations/parc.md", "---\ntitle: Le grand parc\n---\n")
+		git(t, work, "commit", "-qam", "Agrandir le parc\n\nEnfin.")
+		git(t, work, "branch", "side")
+		dir := t.TempDir()
+		git(t, dir, "clone", "-q", "--bare", work, ".")
+		return dir
+	})
 }
+
+var sites fixture
 
 func TestOpenExisting(t *testing.T) {
 	t.Parallel()

@@ -205,9 +205,8 @@ func TestReadingsOfEdits(t *testing.T) {
 	})
 	work := clone(t, dir)
 	write(t, work, "_consultations/dehors.md", "---\ntitle: Dehors\n---\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-qm", "Dehors")
-	git(t, work, "push", "-q")
+	commitAll(t, work, "Dehors")
+	push(t, work)
 	if err := r.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -230,6 +229,7 @@ func TestReadingsOfEdits(t *testing.T) {
 // TestReadingsDamaged: what is wrong on the mapping, now or later, is parsed.
 func TestReadingsDamaged(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, harm := range map[string]func(name string, size int64) error{
 		"written over": func(name string, size int64) error {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)

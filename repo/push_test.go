@@ -108,6 +108,7 @@ func TestPushToEmptyHost(t *testing.T) {
 // unpushed is pushed after the next start.
 func TestKeepPushed(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Remote = &Remote{URL: bare, Push: true}
@@ -150,7 +151,7 @@ func (h *httpHost) hold() (gate chan struct{}) {
 	return gate
 }
 
-func serveHost(t *testing.T, bare string) *httpHost {
+func serveHostByGit(t *testing.T, bare string) *httpHost {
 	t.Helper()
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -163,9 +164,9 @@ func serveHost(t *testing.T, bare string) *httpHost {
 	})
 }
 
-// serveHostQuickly is serveHost by what git http-backend starts, without that: for many
+// serveHost is serveHostByGit by what git http-backend starts, without that: for many
 // requests, of which half the time is to start programs.
-func serveHostQuickly(t *testing.T, bare string) *httpHost {
+func serveHost(t *testing.T, bare string) *httpHost {
 	t.Helper()
 	return serveHostBy(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		service, ask := strings.TrimPrefix(req.URL.Path, "/host.git/"), false
@@ -243,8 +244,9 @@ func serveHostBy(t *testing.T, backend http.Handler) *httpHost {
 // TestPushHTTP pushes to Git's own server: by two requests, also where the answer is lost.
 func TestPushHTTP(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
-	h := serveHost(t, bare)
+	h := serveHostByGit(t, bare)
 	r := upstreamed(t, &Remote{URL: h.URL, Token: "jeton-secret"})
 	put(t, r, "consultations", "bus", "Le bus")
 	inStep(t, r, bare)
@@ -290,6 +292,7 @@ func TestPushHTTP(t *testing.T) {
 // itself.
 func TestPushRefused(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	for _, url := range []string{bare, h.URL} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -253,7 +254,7 @@ func TestWindowWaitsForAPush(t *testing.T) {
 // through; nothing of either side is lost.
 func TestPushBesideSteadyUpdates(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	r, err := Open(t.Context(), durable(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
@@ -261,8 +262,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 	work := filepath.Join(t.TempDir(), "work")
 	push := func(name string) error {
 		write(t, work, name, "x\n")
-		git(t, work, "add", ".")
-		git(t, work, "commit", "-q", "-m", "Dehors")
+		commitAll(t, work, "Dehors")
 		_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
 		return err
 	}
@@ -320,6 +320,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 // those wait for the remote or not; nothing of either side is lost.
 func TestPushHereBesideSteadyUpdates(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	for name, m := range map[string]Remote{"off": {}, "async": {Push: true}, "sync": {Push: true, Sync: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -371,11 +372,11 @@ func TestPushHereBesideSteadyUpdates(t *testing.T) {
 					}
 				}
 			}()
-			const pushes, most = 3, 15
+			const most = 15
+			pushes := scaled(3, 1, 1)
 			for i := range pushes {
 				write(t, work, fmt.Sprintf("%d.md", i), "x\n")
-				git(t, work, "add", ".")
-				git(t, work, "commit", "-q", "-m", "Dehors")
+				commitAll(t, work, "Dehors")
 				for attempt := 1; ; attempt++ {
 					err := landHere(t, r, work)
 					if err == nil {
@@ -417,8 +418,8 @@ func TestPushHereBesideSteadyUpdates(t *testing.T) {
 func landHere(t *testing.T, r *Repo, work string) error {
 	t.Helper()
 	r.ExpectPush()
-	from, to := r.View().Commit(), NewHash(strings.TrimSpace(git(t, work, "rev-parse", "HEAD")))
-	if base := strings.TrimSpace(git(t, work, "rev-parse", "origin/main")); base != from.String() {
+	from, to := r.View().Commit(), NewHash(tipOf(t, work, "HEAD"))
+	if base := seenBy(t, work); base != from.String() {
 		return fmt.Errorf("%w: at %s", ErrNotForward, base) // as Git itself says
 	}
 	q, err := r.Quarantine()
@@ -436,4 +437,13 @@ func landHere(t *testing.T, r *Repo, work string) error {
 	}
 	git(t, work, "fetch", "-q", "origin")
 	return nil
+}
+
+// seenBy is where a clone saw the main branch last.
+func seenBy(t *testing.T, work string) string {
+	t.Helper()
+	if raw, err := os.ReadFile(filepath.Join(work, ".git/refs/remotes/origin/main")); err == nil {
+		return strings.TrimSpace(string(raw))
+	}
+	return strings.TrimSpace(git(t, work, "rev-parse", "origin/main"))
 }

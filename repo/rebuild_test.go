@@ -144,7 +144,7 @@ func TestRebuildRewritten(t *testing.T) {
 	r, o, stop := rebuilding(t, g)
 	<-g.reached
 	first := strings.TrimSpace(git(t, o.Path, "commit-tree", "-m", "Autre", "trunk^{tree}"))
-	git(t, o.Path, "update-ref", "refs/heads/trunk", first)
+	setBranch(t, o.Path, "trunk", first)
 	put(t, r, "consultations", "pendant", "Pendant")
 	close(g.open)
 	comes(t, "another rebuild", func() bool {

@@ -27,8 +27,7 @@ func TestSamePushAgain(t *testing.T) {
 	for i := range 40 { // so that the last of the pack is a delta sometimes
 		write(t, mine, fmt.Sprintf("_consultations/tram-%02d.md", i), "---\ntitle: Tram\n---\n"+strings.Repeat("Une ligne.\n", 50+i))
 	}
-	git(t, mine, "add", ".")
-	git(t, mine, "commit", "-q", "-m", "Tram")
+	commitAll(t, mine, "Tram")
 	pack := func(options ...string) {
 		t.Helper()
 		q, err := r.Quarantine()

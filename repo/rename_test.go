@@ -33,9 +33,8 @@ func TestRenames(t *testing.T) {
 	put(t, r, "pages", "index", "Accueil")
 	work := clone(t, dir)
 	push := func(message string) Hash {
-		git(t, work, "add", "-A")
-		git(t, work, "commit", "-q", "-m", message)
-		git(t, work, "push", "-q")
+		commitAll(t, work, message)
+		push(t, work)
 		return update(t, r, func(*Tx) error { return nil }).Commit
 	}
 	for i, c := range []struct {
@@ -208,14 +207,13 @@ func TestRenameOfWhatIsGone(t *testing.T) {
 	work := clone(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "100")
 	write(t, work, "_consultations/a.md", article("a", 20, 0))
-	git(t, work, "add", "-A")
-	git(t, work, "commit", "-qm", "a")
-	git(t, work, "push", "-q")
+	commitAll(t, work, "a")
+	push(t, work)
 	blob := strings.TrimSpace(git(t, dir, "rev-parse", "main:_consultations/a.md"))
 	git(t, work, "mv", "_consultations/a.md", "_consultations/b.md")
 	write(t, work, "_consultations/b.md", article("a", 20, 1))
-	git(t, work, "commit", "-qam", "b")
-	git(t, work, "push", "-q")
+	commitAll(t, work, "b")
+	push(t, work)
 	stop()
 	if err := os.Remove(filepath.Join(dir, "objects", blob[:2], blob[2:])); err != nil {
 		t.Fatal(err)

@@ -38,8 +38,7 @@ func TestRepack(t *testing.T) {
 		if i == 120 {
 			work := clone(t, dir)
 			write(t, work, "dehors.md", "x\n")
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Dehors")
+			commitAll(t, work, "Dehors")
 			git(t, work, "-c", "transfer.unpackLimit=1", "push", "-q")
 		}
 	}
@@ -163,7 +162,7 @@ func (d slowDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 // and at the bound updates wait for it, then go on. The old packs do not count, and
 // go when their time is over.
 func TestUpdatesWaitForRepack(t *testing.T) {
-	underLoad(t)
+	atLength(t)
 	o := options(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		d := slowDisk{hold: make(chan struct{})}

@@ -223,8 +223,16 @@ func describe(t *testing.T, entries []*Entry) string {
 	return b.String()
 }
 
+// fsck has git check the repository; with -short Verify does, without a process, but not
+// under the race detector.
 func fsck(t *testing.T, dir string) {
 	t.Helper()
+	if testing.Short() && !raceDetector {
+		if _, err := Verify(context.Background(), dir); err != nil {
+			t.Errorf("verify: %v", err)
+		}
+		return
+	}
 	out := git(t, dir, repotest.FsckArgs(dir)...)
 	if out != "" {
 		t.Errorf("git fsck:\n%s", out)
@@ -269,7 +277,7 @@ func tryGit(dir string, args ...string) (string, error) {
 func clone(t *testing.T, dir string) string {
 	t.Helper()
 	work := t.TempDir()
-	git(t, work, "clone", "-q", "--no-local", dir, ".")
+	plainly(t, repotest.Clone(dir, work), work, "clone", "-q", "--no-local", dir, ".")
 	return work
 }
 

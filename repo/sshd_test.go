@@ -124,6 +124,7 @@ func startSSHD(t *testing.T, program, config string) bool {
 // to be the known one, and the key one that it knows.
 func TestSSHD(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
@@ -165,6 +166,7 @@ func TestSSHD(t *testing.T) {
 // heals by itself.
 func TestSSHDRefused(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))
@@ -190,7 +192,7 @@ func TestSSHDRefused(t *testing.T) {
 // moved its branch, loses nothing, and the next contact tells what the host has.
 func TestSSHDKilled(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	for _, hook := range []string{"pre-receive", "reference-transaction"} {
 		bare, _ := host(t)

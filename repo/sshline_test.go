@@ -129,6 +129,7 @@ func (w *sshRoad) is(t *testing.T, what string, want int) {
 // which ends with the repository.
 func TestSSHOneConnection(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -144,7 +145,7 @@ func TestSSHOneConnection(t *testing.T) {
 	for i := range 4 {
 		put(t, r, "consultations", "bus", fmt.Sprint("Le bus ", i))
 		inStep(t, r, bare)
-		git(t, work, "pull", "-q", "--rebase", "origin", "main")
+		pull(t, work)
 		fetched(t, r, pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: Le tram %d\n---\n", i)))
 	}
 	road.is(t, "4 pushes and fetches", 1)
@@ -158,6 +159,7 @@ func TestSSHOneConnection(t *testing.T) {
 // TestSSHSyncOneConnection: so do edits that are done when the host has them, beside fetches.
 func TestSSHSyncOneConnection(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -187,6 +189,7 @@ func TestSSHSyncOneConnection(t *testing.T) {
 // lets nobody start another program, costs no contact.
 func TestSSHHeals(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -202,7 +205,7 @@ func TestSSHHeals(t *testing.T) {
 			t.Errorf("trouble %d: the connection is the one before", i)
 		}
 		trouble()
-		git(t, work, "pull", "-q", "--rebase", "origin", "main")
+		pull(t, work)
 		fetched(t, r, pushed(t, work, "_consultations/tram.md", fmt.Sprintf("---\ntitle: Le tram %d\n---\n", i)))
 		if made := road.made.Swap(0); made < 1 {
 			t.Errorf("trouble %d: the fetch is by the connection before", i)
@@ -214,6 +217,7 @@ func TestSSHHeals(t *testing.T) {
 // what came of that, and it is not sent again.
 func TestSSHCutAmidst(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -250,6 +254,7 @@ func TestSSHCutAmidst(t *testing.T) {
 // connection is kept.
 func TestSSHCredentials(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -287,6 +292,7 @@ func TestSSHCredentials(t *testing.T) {
 // TestSSHAge: a connection ends that nobody uses for a while, and one that is old.
 func TestSSHAge(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -319,6 +325,7 @@ func TestSSHAge(t *testing.T) {
 // connection, leaves another one on it alone.
 func TestSSHBeside(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	for name, lines := range map[string]string{"": "", "one program on a connection": "MaxSessions 1\n"} {
 		d := serveSSHDWith(t, lines)
 		road := roadTo(t, d)
@@ -393,6 +400,7 @@ func TestSSHHookAfter(t *testing.T) {
 // TestSSHSays: what a host says that starts no program of Git's is told.
 func TestSSHSays(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))

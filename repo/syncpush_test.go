@@ -79,7 +79,7 @@ func TestSync(t *testing.T) {
 	}
 
 	// Somebody was there first.
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
 	met := errors.New("there is another title")
 	_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
@@ -161,6 +161,7 @@ func TestSyncGroups(t *testing.T) {
 // and by the key; nobody sees it here before.
 func TestSyncUnknown(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -280,9 +281,10 @@ func TestSyncRefused(t *testing.T) {
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
 func TestSyncTogether(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
-	const services, writers, edits = 2, 3, 4
+	const services = 2
+	writers, edits := scaled(3, 2, 2), scaled(4, 2, 2)
 	var all sync.WaitGroup
 	for s := range services {
 		r := synchronous(t, &Remote{URL: bare})
@@ -297,10 +299,9 @@ func TestSyncTogether(t *testing.T) {
 	all.Go(func() {
 		for n := range edits {
 			write(t, work, fmt.Sprintf("_consultations/git%d.md", n), "---\ntitle: Git\n---\n")
-			git(t, work, "add", ".")
-			git(t, work, "commit", "-q", "-m", "Pousser")
+			commitAll(t, work, "Pousser")
 			comes(t, "a push", func() bool {
-				git(t, work, "pull", "-q", "--rebase", "origin", "main")
+				pull(t, work)
 				_, err := tryGit(work, "push", "-q", "origin", "HEAD:main")
 				return err == nil
 			})
@@ -322,6 +323,7 @@ func TestSyncTogether(t *testing.T) {
 // known of that; the update that had to wait for it was not saved.
 func TestSyncLate(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, work := host(t)
 	d := &lateDisk{}
 	o := options(filepath.Join(t.TempDir(), "site.git"))
@@ -332,7 +334,7 @@ func TestSyncLate(t *testing.T) {
 	o.disk = d
 	r := start(t, o)
 	put(t, r, "consultations", "bus", "Le bus")
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	pushed(t, work, "_consultations/velo.md", "---\ntitle: Le vélo\n---\n")
 	d.syncs.Store(2)
 	if _, err := tryPut(t.Context(), t, r, Meta{}, "tram", "Le tram"); !errors.Is(err, ErrStorage) || errors.Is(err, ErrUnsure) {
@@ -434,6 +436,7 @@ func TestSyncTurn(t *testing.T) {
 // meanwhile, also where the remote is looked at before; who writes alone waits for nobody.
 func TestSyncShared(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})
@@ -508,7 +511,7 @@ func TestSyncTurnKept(t *testing.T) {
 
 	go func() { results <- edit(read(), "Le parc 2") }()
 	<-asked
-	git(t, work, "pull", "-q", "origin", "main")
+	pull(t, work)
 	theirs := pushed(t, work, "_consultations/parc.md", "---\ntitle: Leur parc\n---\n")
 	given <- true
 	if err := <-results; !errors.Is(err, stale) {

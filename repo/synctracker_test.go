@@ -115,9 +115,8 @@ func TestDurablePacksAreRemembered(t *testing.T) {
 	}
 	work := clone(t, o.Path)
 	write(t, work, "_consultations/dehors.md", "x\n")
-	git(t, work, "add", ".")
-	git(t, work, "commit", "-qm", "Dehors")
-	git(t, work, "push", "-q")
+	commitAll(t, work, "Dehors")
+	push(t, work)
 	got := opened()
 	if len(got) < 2 || strings.Contains(strings.Join(got, " "), ".keep") {
 		t.Errorf("after a push meanwhile %q are synced, want its pack and index", got)

@@ -96,6 +96,9 @@ func TestPushCut(t *testing.T) {
 		put(t, r, "consultations", "bus", "Le bus")
 		want := make(map[string]bool) // whether an edit has to be there
 		for i, bytes := range []int64{0, 300, 700, 1400} {
+			if i%2 == 0 && !exhaustively() {
+				continue // all where CMS_CRASH_ROUNDS is set
+			}
 			for j, way := range []*atomic.Int64{&c.up, &c.down} {
 				name := fmt.Sprintf("e%d-%d", i, j)
 				if synchronous {

@@ -15,6 +15,7 @@ import (
 // large enough for deltas, whose names sort otherwise as folders than as files.
 func TestLargeFolders(t *testing.T) {
 	t.Parallel()
+	underLoad(t)
 	r := start(t, options(t.TempDir()))
 	random := rand.New(rand.NewPCG(1, 2))
 	name := func() string {

@@ -20,14 +20,9 @@ var ErrNotPlain = errors.New("not a plain push")
 // work saw it last, where objects are packed that the clone did not bring, or where there
 // are hooks.
 func Push(work, branch string) error {
-	config, err := os.ReadFile(filepath.Join(work, ".git", "config"))
+	bare, err := origin(work)
 	if err != nil {
 		return err
-	}
-	_, after, ok := strings.Cut(string(config), "\turl = ")
-	bare, _, end := strings.Cut(after, "\n")
-	if !ok || !end {
-		return ErrNotPlain
 	}
 	seen := filepath.Join(work, ".git/refs/remotes/origin", branch)
 	was, err := os.ReadFile(seen)
@@ -38,16 +33,19 @@ func Push(work, branch string) error {
 	if at := Tip(bare, branch); tip == "" || at == "" || at != strings.TrimSpace(string(was)) {
 		return ErrNotPlain
 	}
-	packs, err := filepath.Glob(filepath.Join(work, ".git/objects/pack/*.pack"))
+	packs, err := ownPacks(work)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(work, brought)); err != nil {
+		packs-- // that of git's clone, if there was anything
 	}
 	hooks, err := filepath.Glob(filepath.Join(bare, "hooks", "*"))
 	if err != nil {
 		return err
 	}
 	hooks = slices.DeleteFunc(hooks, func(name string) bool { return filepath.Ext(name) == ".sample" })
-	if len(packs) > 1 || len(hooks) > 0 {
+	if packs > 0 || len(hooks) > 0 {
 		return ErrNotPlain
 	}
 	loose, err := filepath.Glob(filepath.Join(work, ".git/objects/??/*"))
@@ -70,11 +68,20 @@ func Push(work, branch string) error {
 			return err
 		}
 	}
-	ref := filepath.Join(bare, "refs/heads", branch)
-	if err := put(ref, ref+".lock", []byte(tip+"\n")); err != nil {
+	if err := SetBranch(bare, branch, tip); err != nil {
 		return err
 	}
 	return os.WriteFile(seen, []byte(tip+"\n"), 0o666)
+}
+
+// SetBranch puts a branch of a bare repository at a commit that is there, as "git
+// update-ref" does.
+func SetBranch(bare, branch, commit string) error {
+	ref := filepath.Join(bare, "refs/heads", branch)
+	if err := os.MkdirAll(filepath.Dir(ref), 0o777); err != nil {
+		return err
+	}
+	return put(ref, ref+".lock", []byte(commit+"\n"))
 }
 
 // put makes a file appear as a whole, by way of one that nobody else makes.
