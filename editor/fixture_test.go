@@ -44,7 +44,7 @@ type service struct {
 	said     said
 	floor    *web.Floor
 	db       *state.DB
-	begun    map[string]*auth.Session // that nobody has taken yet
+	begun    sync.Map // the *auth.Session of each, that nobody has taken yet
 	accounts *auth.Accounts
 	tokens   *auth.PersonalTokens
 	builds   builds
@@ -183,7 +183,10 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	s.db, s.begun = db, maps.Clone(first.sessions)
+	s.db = db
+	for who, session := range first.sessions {
+		s.begun.Store(who, session)
+	}
 	server := httptest.NewUnstartedServer(nil)
 	s.said = said{make(chan string, 10_000)}
 	s.url = "http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", host, 1)
@@ -265,14 +268,13 @@ func (s *service) logIn(who string) *http.Client {
 		s.Fatal(err)
 	}
 	client := &http.Client{Jar: jar}
-	if session := s.begun[who]; session != nil {
-		delete(s.begun, who)
+	if session, ok := s.begun.LoadAndDelete(who); ok {
 		at, err := url.Parse(s.url)
 		if err != nil {
 			s.Fatal(err)
 		}
 		var cookies []*http.Cookie
-		for _, c := range s.floor.Cookies().Page(session) {
+		for _, c := range s.floor.Cookies().Page(session.(*auth.Session)) {
 			cookies = append(cookies, &c)
 		}
 		jar.SetCookies(at, cookies)

@@ -51,10 +51,10 @@ type fixture struct {
 }
 
 // copy is a copy of what make makes.
-func (f *fixture) copy(t *testing.T, make func(t *testing.T) string) string {
+func (f *fixture) copy(t *testing.T, made func(t *testing.T) string) string {
 	t.Helper()
 	f.once.Do(func() {
-		f.at = make(t)
+		f.at = made(t)
 		f.made = kept(t, f.at)
 	})
 	if f.made == nil {
