@@ -50,7 +50,7 @@ type fixture struct {
 	at   string // where it was made
 }
 
-// copy is a copy of what make makes.
+// copy is a copy of what made makes.
 func (f *fixture) copy(t *testing.T, made func(t *testing.T) string) string {
 	t.Helper()
 	f.once.Do(func() {
