@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,8 @@ type service struct {
 	debug string // where its profiles are
 	token string
 	log   *os.File
+
+	edited atomic.Int64 // how many edits were made by [service.edits], each of which differs from those before
 }
 
 const configuration = `

@@ -63,12 +63,13 @@ func (s *service) edits(ctx context.Context, sh shape, perSecond int) *steady {
 		defer wg.Wait()
 		ticks := time.NewTicker(time.Second / time.Duration(perSecond))
 		defer ticks.Stop()
-		for n := 0; ; n++ {
+		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticks.C:
 			}
+			n := int(s.edited.Add(1))
 			wg.Go(func() {
 				began := time.Now()
 				_, answered, err := s.patch(context.WithoutCancel(ctx), client, sh.slug(n*7919%sh.entries), n)
