@@ -148,7 +148,7 @@ func ofKey(err error) *web.Problem {
 		p = web.NewProblem(http.StatusConflict, say.New("A request with this Idempotency-Key is under way. Send it again in a moment for its answer.")).With("Retry-After", "1")
 		p.Code = codeKeyInUse
 	case errors.Is(err, once.ErrUnavailable):
-		p = web.NewProblem(http.StatusServiceUnavailable, say.New("Idempotency-Key cannot be kept now. Nothing was saved; try again in a moment.")).With("Retry-After", "10")
+		p = web.NewProblem(http.StatusServiceUnavailable, say.New("Idempotency-Key cannot be kept now, so this request was not tried. Send it again with the same key in a moment.")).With("Retry-After", "10")
 	}
 	return p
 }

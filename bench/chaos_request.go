@@ -96,13 +96,14 @@ func answerTo(client *http.Client, req *http.Request) (answer, error) {
 // sent again only as long as nothing of it can have arrived. late says that the key
 // is still in use by an attempt that was cut off.
 func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o outcome, a answer, late bool) {
-	if _, again := c.ledger.told(w.subject); !again {
+	_, again := c.ledger.told(w.subject)
+	if !again {
 		c.ledger.begin(w.subject)
 	}
 	if w.key != "" && roll(8) == 0 {
-		o, a, late = c.twice(ctx, client, w)
+		o, a, late = c.twice(ctx, client, w, again)
 	} else {
-		o, a, late = c.attempts(ctx, client, w)
+		o, a, late = c.attempts(ctx, client, w, again)
 	}
 	commit := ""
 	if t := a.told(); o == acked {
@@ -116,7 +117,7 @@ func (c *chaos) perform(ctx context.Context, client *http.Client, w write) (o ou
 }
 
 // twice sends a write a second time while the first is under way.
-func (c *chaos) twice(ctx context.Context, client *http.Client, w write) (o outcome, a answer, late bool) {
+func (c *chaos) twice(ctx context.Context, client *http.Client, w write, again bool) (o outcome, a answer, late bool) {
 	var (
 		wg     sync.WaitGroup
 		second answer
@@ -125,7 +126,7 @@ func (c *chaos) twice(ctx context.Context, client *http.Client, w write) (o outc
 	wg.Go(func() {
 		second, err = c.request(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, w)
 	})
-	o, a, late = c.attempts(ctx, client, w)
+	o, a, late = c.attempts(ctx, client, w, again)
 	wg.Wait()
 	c.count("sent twice at once")
 	switch {
@@ -138,8 +139,11 @@ func (c *chaos) twice(ctx context.Context, client *http.Client, w write) (o outc
 	return o, a, late
 }
 
-func (c *chaos) attempts(ctx context.Context, client *http.Client, w write) (o outcome, a answer, late bool) {
-	cut := false // an attempt may have arrived, of which nothing is known
+// attempts sends a write until it is known what came of it, or too long. again says that it
+// was sent before all of them, and that nobody knows what came of that: an answer that
+// this request saved nothing says nothing of that one.
+func (c *chaos) attempts(ctx context.Context, client *http.Client, w write, again bool) (o outcome, a answer, late bool) {
+	cut := again // an attempt may have arrived, of which nothing is known
 	for began := time.Now(); ; {
 		a, err := c.request(ctx, client, w)
 		switch {

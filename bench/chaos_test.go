@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -99,5 +102,28 @@ func complains(t *testing.T, wrong []error, want string) {
 	}
 	if len(wrong) != 1 || !strings.Contains(wrong[0].Error(), want) {
 		t.Fatalf("got %v, want one complaint with %q", wrong, want)
+	}
+}
+
+// TestSentAgainAfterSilence: a write of which nothing is known is not refused because the
+// service could not take it when it was sent again; one that was never sent before is.
+func TestSentAgainAfterSilence(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		requests := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests++
+			if requests == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			fmt.Fprint(w, `{"commit": "c1"}`)
+		}))
+		defer server.Close()
+		c := &chaos{ledger: newLedger(), counts: map[string]int{}}
+		c.service.Store(&service{url: server.URL})
+		o, a, _ := c.attempts(t.Context(), server.Client(), write{subject: "w", method: http.MethodDelete, target: "/", key: "k"}, again)
+		if want := map[bool]outcome{false: refused, true: acked}[again]; o != want || (o == acked) != (a.told().Commit == "c1") {
+			t.Errorf("sent before %t: got %v by %d %s after %d requests, want %v", again, o, a.status, a.body, requests, want)
+		}
 	}
 }
