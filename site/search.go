@@ -261,7 +261,7 @@ const (
 	titleField = "title"
 )
 
-// newness is how young an entry is, from 0, before the year 2000, to 1: by its dateOf, that in
+// newness is how young an entry is, from 0, before the year 2000, to 1: by its date, as dateOf gives it, that in
 // its slug, or when it was last changed. What is hidden counts for nothing: not a hidden date,
 // nor a change where any field is hidden, as it may have been of that.
 func newness(e *repo.Entry, date int64, hidden []string) float64 {
