@@ -3,13 +3,10 @@ package api_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -28,36 +25,20 @@ const (
 
 // accountsFile is a database with the account of Camille, whose password is hashed once for
 // all tests.
-var accountsFile = sync.OnceValues(func() (file []byte, err error) {
-	dir, err := os.MkdirTemp("", "accounts")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "state.db")
-	db, err := state.Open(context.Background(), "sqlite:"+path)
-	if err != nil {
-		return nil, err
-	}
-	err = auth.NewAccounts(db, []string{"editor"}).Add(context.Background(), auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
+var accountsFile = sync.OnceValues(func() ([]byte, error) {
+	return statetest.File(func(ctx context.Context, db *state.DB) error {
+		return auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
+	})
 })
 
 // openAccounts opens a copy of it until the test ends.
 func openAccounts(t *testing.T) *state.DB {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "state.db")
 	file, err := accountsFile()
-	if err == nil {
-		err = os.WriteFile(path, file, 0o600)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return statetest.Open(t, "sqlite:"+path)
+	return statetest.OpenFile(t, file)
 }
 
 // newLoginServer is a server with the account of Camille, an editor.

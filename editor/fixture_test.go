@@ -29,6 +29,7 @@ import (
 	"cms/site"
 	"cms/site/sitetest"
 	"cms/state"
+	"cms/state/statetest"
 	"cms/web"
 )
 
@@ -66,44 +67,33 @@ type begun struct {
 
 // accountsFile is a database with the accounts of all people, whose password is hashed
 // once for all tests, and with a session of each, which has begun by a login.
-var accountsFile = sync.OnceValues(func() (begun, error) {
-	dir, err := os.MkdirTemp("", "accounts")
-	if err != nil {
-		return begun{}, err
-	}
-	defer os.RemoveAll(dir)
-	ctx, path := context.Background(), filepath.Join(dir, "state.db")
-	db, err := state.Open(ctx, "sqlite:"+path)
-	if err != nil {
-		return begun{}, err
-	}
-	const email = "camille@example.org"
-	err = auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password)
-	camille, findErr := db.Accounts().ByEmail(ctx, email)
-	err = errors.Join(err, findErr)
-	for who, role := range people {
-		if who == "camille" {
-			continue
+var accountsFile = sync.OnceValues(func() (b begun, err error) {
+	b.sessions = map[string]*auth.Session{}
+	b.file, err = statetest.File(func(ctx context.Context, db *state.DB) error {
+		const email = "camille@example.org"
+		err := auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille", Roles: []string{"editor"}}, password)
+		camille, findErr := db.Accounts().ByEmail(ctx, email)
+		err = errors.Join(err, findErr)
+		for who, role := range people {
+			if who == "camille" {
+				continue
+			}
+			err = errors.Join(err, db.Accounts().Add(ctx, state.Account{
+				ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:],
+				Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
+			}))
 		}
-		err = errors.Join(err, db.Accounts().Add(ctx, state.Account{
-			ID: who, Subject: who, Email: who + "@example.org", Name: strings.ToUpper(who[:1]) + who[1:],
-			Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
-		}))
-	}
-	logins, loginsErr := auth.NewSessions(auth.SessionOptions{State: db})
-	if err = errors.Join(err, loginsErr); err != nil {
-		return begun{}, errors.Join(err, db.Close())
-	}
-	b := begun{sessions: map[string]*auth.Session{}}
-	for who := range people {
-		var loginErr error
-		b.sessions[who], loginErr = logins.Login(ctx, auth.Attempt{Email: who + "@example.org", Password: password, Agent: "Go-http-client/1.1", Stay: true})
-		err = errors.Join(err, loginErr)
-	}
-	if err := errors.Join(err, db.Close()); err != nil {
-		return begun{}, err
-	}
-	b.file, err = os.ReadFile(path)
+		logins, loginsErr := auth.NewSessions(auth.SessionOptions{State: db})
+		if err = errors.Join(err, loginsErr); err != nil {
+			return err
+		}
+		for who := range people {
+			var loginErr error
+			b.sessions[who], loginErr = logins.Login(ctx, auth.Attempt{Email: who + "@example.org", Password: password, Agent: "Go-http-client/1.1", Stay: true})
+			err = errors.Join(err, loginErr)
+		}
+		return err
+	})
 	return b, err
 })
 
@@ -170,19 +160,11 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 	if len(files) > 0 {
 		s.Commit(files)
 	}
-	path := filepath.Join(t.TempDir(), "state.db")
 	first, err := accountsFile()
-	if err == nil {
-		err = os.WriteFile(path, first.file, 0o600)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := state.Open(t.Context(), "sqlite:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := statetest.OpenFile(t, first.file)
 	s.db = db
 	for who, session := range first.sessions {
 		s.begun.Store(who, session)

@@ -61,6 +61,11 @@ func Open(t *testing.T, address string) *state.DB {
 			}
 		}
 	}
+	return opened(t, address)
+}
+
+func opened(t testing.TB, address string) *state.DB {
+	t.Helper()
 	db, err := state.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
@@ -71,21 +76,37 @@ func Open(t *testing.T, address string) *state.DB {
 
 // empty is the file of a database that has its tables and nothing in them.
 var empty = sync.OnceValues(func() ([]byte, error) {
+	return File(func(context.Context, *state.DB) error { return nil })
+})
+
+// File is the file of a database of SQLite that is filled once, for many tests to open a
+// copy of it each, by OpenFile.
+func File(fill func(ctx context.Context, db *state.DB) error) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "state")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "state.db")
-	db, err := state.Open(context.Background(), "sqlite:"+path)
+	ctx, path := context.Background(), filepath.Join(dir, "state.db")
+	db, err := state.Open(ctx, "sqlite:"+path)
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(fill(ctx, db), db.Close()); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)
-})
+}
+
+// OpenFile opens a copy of what File gave until the test ends.
+func OpenFile(t testing.TB, file []byte) *state.DB {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return opened(t, "sqlite:"+path)
+}
 
 // create makes a database on the server.
 func create(t *testing.T, server string) string {
