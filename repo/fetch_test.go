@@ -3,7 +3,6 @@ package repo
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -55,7 +54,10 @@ func (f *fixture) copy(t *testing.T, made func(t *testing.T) string) string {
 	t.Helper()
 	f.once.Do(func() {
 		f.at = made(t)
-		f.made = kept(t, f.at)
+		var err error
+		if f.made, err = repotest.Files(f.at); err != nil {
+			t.Fatal(err)
+		}
 	})
 	if f.made == nil {
 		t.Fatal("the fixture could not be made")
@@ -65,25 +67,6 @@ func (f *fixture) copy(t *testing.T, made func(t *testing.T) string) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// kept reads a folder into memory.
-func kept(t *testing.T, dir string) fstest.MapFS {
-	t.Helper()
-	m := make(fstest.MapFS)
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			m[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o777}
-			return err
-		}
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		m[name] = &fstest.MapFile{Data: raw, Mode: 0o666}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // pushed commits a file in work and pushes it, and gives the tip.
@@ -244,7 +227,6 @@ func TestFetchBesideEdits(t *testing.T) {
 // loses nothing of what is fetched and edited meanwhile.
 func TestMaintenanceBesideFetches(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
 	underLoad(t)
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {

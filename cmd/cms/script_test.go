@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -209,23 +208,7 @@ func gitSite(n int) (fstest.MapFS, error) {
 			return nil, err
 		}
 	}
-	bare, files := os.DirFS(filepath.Join(dir, "bare.git")), fstest.MapFS{}
-	err = fs.WalkDir(bare, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		file := &fstest.MapFile{Mode: info.Mode()}
-		if !d.IsDir() {
-			file.Data, err = fs.ReadFile(bare, name)
-		}
-		files[name] = file
-		return err
-	})
-	return files, err
+	return repotest.Files(filepath.Join(dir, "bare.git"))
 }
 
 // seed is the file of a real site, where CMS_SEED names its folder, or else one

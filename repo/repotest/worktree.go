@@ -64,11 +64,7 @@ func Clone(bare, work string) (err error) {
 // Commit commits all that differs in the working tree, as "git add -A" and "git commit" do
 // where no filter is configured, and gives the commit.
 func Commit(work, name, email, message string) (string, error) {
-	r, err := git.PlainOpen(work)
-	if err != nil {
-		return "", err
-	}
-	tree, err := r.Worktree()
+	tree, err := open(work)
 	if err == nil {
 		err = tree.AddWithOptions(&git.AddOptions{All: true})
 	}
@@ -92,11 +88,7 @@ func Pull(work, branch string) error {
 	if tip == "" || was == "" {
 		return ErrNotPlain
 	}
-	r, err := git.PlainOpen(work)
-	if err != nil {
-		return err
-	}
-	tree, err := r.Worktree()
+	tree, err := open(work)
 	if err != nil {
 		return err
 	}
@@ -106,7 +98,8 @@ func Pull(work, branch string) error {
 	if err := bring(bare, work); err != nil {
 		return err
 	}
-	if r, err = git.PlainOpen(work); err != nil { // with what was brought
+	r, err := git.PlainOpen(work) // with what was brought
+	if err != nil {
 		return err
 	}
 	old, err := r.CommitObject(plumbing.NewHash(was))
@@ -149,15 +142,20 @@ func follow(work, branch, tip string) error {
 }
 
 func reset(work, tip string) error {
-	r, err := git.PlainOpen(work)
-	if err != nil {
-		return err
-	}
-	tree, err := r.Worktree()
+	tree, err := open(work)
 	if err != nil {
 		return err
 	}
 	return tree.Reset(&git.ResetOptions{Commit: plumbing.NewHash(tip), Mode: git.HardReset})
+}
+
+// open opens a working tree.
+func open(work string) (*git.Worktree, error) {
+	r, err := git.PlainOpen(work)
+	if err != nil {
+		return nil, err
+	}
+	return r.Worktree()
 }
 
 // origin is the bare repository that a working tree comes from.
