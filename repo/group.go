@@ -261,17 +261,18 @@ func (g *group) save(h *refLock) error {
 	if err = errors.Join(err, <-synced); err != nil {
 		return err
 	}
-	r.knowSaved()
+	r.know(r.pack, r.keepFiles.names)
 	r.packs.Add(int64(len(g.uploads)))
 	return nil
 }
 
-// knowSaved has readers know the writer's pack, which is in place, durably.
-func (r *Repo) knowSaved() {
-	for _, name := range r.keepFiles.names {
+// know has readers know a pack of the writer's, which is in place, durably, as all those are
+// whose names are given.
+func (r *Repo) know(p *pack, names []string) {
+	for _, name := range names {
 		r.syncTracker.markSynced(name)
 	}
-	r.store.addPack(r.pack.saved.name, r.pack.saved.index)
+	r.store.addPack(p.saved.name, p.saved.index)
 	r.packs.Add(1)
 }
 

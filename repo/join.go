@@ -407,14 +407,6 @@ func (j *joining) resolve(name string, d diffEntry, theirs file, of Hash) (after
 	return file{mode, h}, false, nil
 }
 
-// mustBeThere is the error of reading what a tree names.
-func mustBeThere(err error) error {
-	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("%w: an object is missing: %s", ErrStorage, err.Error())
-	}
-	return err
-}
-
 // note adds a conflict; of one path the last version counts.
 func (j *joining) note(c conflict) {
 	if i := slices.IndexFunc(j.aside, func(o conflict) bool { return o.path == c.path }); i >= 0 {
@@ -432,7 +424,7 @@ func (j *joining) persist() error {
 		if err := r.pack.save(r.disk, r.drafts, &r.keepFiles); err != nil {
 			return err
 		}
-		r.knowSaved()
+		r.know(r.pack, r.keepFiles.names)
 	}
 	for _, c := range j.aside {
 		b := branch{disk: r.disk, dir: r.path, name: c.name()}

@@ -74,13 +74,15 @@ type objectWalk struct {
 	store *store
 	pack  *pack
 	seen  map[Hash]bool
+	depth int // of the folder
+	most  int // bytes of the pack, 0 for no bound: beyond it the walk ends with errPackFull
 }
 
 // commit packs a commit, after its parents, and says which those are.
 func (o *objectWalk) commit(h Hash) (parents []Hash, err error) {
 	raw, err := o.store.object(plumbing.CommitObject, h)
 	if err != nil {
-		return nil, err
+		return nil, mustBeThere(err)
 	}
 	c, err := parseCommit(raw)
 	if err != nil {
@@ -108,10 +110,15 @@ func (o *objectWalk) tree(h Hash, before []Hash) error {
 		return nil
 	}
 	raw, err := o.store.object(plumbing.TreeObject, h)
+	if err == nil {
+		err = o.room(int64(len(raw)))
+	}
 	if err != nil {
-		return err
+		return mustBeThere(err)
 	}
 	o.seen[h] = true
+	o.depth++
+	defer func() { o.depth-- }()
 	var folders []*folder
 	for _, b := range before {
 		f, err := o.store.folder(b)
@@ -192,10 +199,27 @@ func (o *objectWalk) item(item treeItem, folders []*folder) error {
 		return nil
 	}
 	o.seen[h] = true
+	if o.most > 0 {
+		size, err := o.store.size(h)
+		if err == nil {
+			err = o.room(size)
+		}
+		if err != nil {
+			return mustBeThere(err)
+		}
+	}
 	raw, err := o.store.blob(h)
 	if err != nil {
 		return mustBeThere(err)
 	}
 	o.pack.add(plumbing.BlobObject, h, raw)
+	return nil
+}
+
+// room is errPackFull where so many bytes more are too many, or so deep down.
+func (o *objectWalk) room(more int64) error {
+	if o.most > 0 && (int64(o.pack.buf.Len())+more > int64(o.most) || o.depth > maxPathLen/2) {
+		return errPackFull
+	}
 	return nil
 }

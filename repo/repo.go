@@ -504,6 +504,9 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	if err == nil {
 		err = r.backupLost(a.extension)
 	}
+	if err == nil {
+		err = r.copyPushed(ctx, a.extension.added)
+	}
 	if err != nil {
 		err = storageError(fmt.Errorf("take in commits of others up to %s: %w", tip, err))
 		if errors.Is(err, errDiffTooLarge) {

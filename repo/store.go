@@ -204,6 +204,17 @@ func (s *store) blobForRename(h Hash) ([]byte, bool) {
 	return raw, err == nil
 }
 
+// errMissing says that an object is not there which another one names.
+var errMissing = fmt.Errorf("%w: an object is missing", ErrStorage)
+
+// mustBeThere is the error of reading what another object names.
+func mustBeThere(err error) error {
+	if errors.Is(err, ErrNotFound) { // which is of what was asked for
+		return fmt.Errorf("%w: %s", errMissing, err.Error())
+	}
+	return err
+}
+
 // tree is the bytes of the tree h, tidied if need be, none for the zero hash and for
 // the empty tree, which Git knows without having it. They must not be changed.
 func (s *store) tree(h Hash) ([]byte, error) {
@@ -211,10 +222,8 @@ func (s *store) tree(h Hash) ([]byte, error) {
 		return nil, nil
 	}
 	raw, err := s.object(plumbing.TreeObject, h)
-	if errors.Is(err, ErrNotFound) { // which is not that something in it is not there
-		return nil, fmt.Errorf("%w: tree %s is missing", ErrStorage, h)
-	} else if err != nil {
-		return nil, err
+	if err != nil {
+		return nil, mustBeThere(err)
 	}
 	if raw, err = normalized(raw); err != nil {
 		return nil, fmt.Errorf("tree %s: %w", h, err)

@@ -205,7 +205,7 @@ func (d *doctor) settings(x *repo.Examined) {
 		d.todo("settings", git+"core.fsync committed,reference", "Git does not write durably what is pushed.")
 	}
 	if limit := x.Settings["receive.unpacklimit"]; limit != "1" {
-		d.todo("settings", git+"receive.unpackLimit 1", "Small pushes are left as loose objects, which the service does not repack.")
+		d.todo("settings", git+"receive.unpackLimit 1", "Small pushes are unpacked: Git's own \"git prune\" or \"git repack -a -d\" beside one may drop what it brings.")
 	}
 	if hooks := x.Settings["core.hookspath"]; hooks != "" {
 		d.todo("settings", git+"--unset core.hooksPath", "core.hooksPath is %s, so that no hook protects the branch.", hooks)
