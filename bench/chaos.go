@@ -58,12 +58,13 @@ type chaos struct {
 	pushers         []*pusher
 	observer        *http.Client
 	initial         map[string]bool // the commits that were there before
+	pushedPacks     bool            // as docs/operate.md has it: a push stays the pack that it came as
 	cancel          context.CancelFunc
 
 	gate      sync.RWMutex // held by each write, and alone by whoever needs a moment without
 	process   sync.Mutex   // held while the service is disturbed, and by whoever wants it not to be
 	repacking sync.Mutex   // held while Git does its upkeep, likewise
-	receiving sync.RWMutex // held by each push, and alone while Git prunes or is asked for what is missing
+	receiving sync.RWMutex // held by each push, and alone while Git drops what nothing leads to, or is asked for what is missing
 
 	service atomic.Pointer[service]
 	epoch   atomic.Int64 // odd while the service is disturbed
@@ -131,8 +132,15 @@ func (c *chaos) prepare(ctx context.Context) error {
 		return err
 	}
 	// Git's upkeep is begun here alone, so that none goes on where fsck looks.
-	if _, err := c.git(ctx, "config", "receive.autogc", "false"); err != nil {
-		return err
+	settings := []string{"receive.autogc=false"}
+	if c.pushedPacks = roll(2) == 0; c.pushedPacks {
+		settings = append(settings, "receive.unpackLimit=1")
+	}
+	for _, each := range settings {
+		key, value, _ := strings.Cut(each, "=")
+		if _, err := c.git(ctx, "config", key, value); err != nil {
+			return err
+		}
 	}
 	err := stream(ctx, c.repository, func(w *bufio.Writer) error {
 		fmt.Fprint(w, "commit refs/heads/main\ncommitter Ada <ada@example.org> 1700000000 +0000\ndata 6\nImport\n")
@@ -262,7 +270,7 @@ func (c *chaos) setChecked(tip string) {
 
 func (c *chaos) summary(d time.Duration) {
 	told, dropped := c.ledger.counts()
-	c.printf("Chaos for %s.\n", d)
+	c.printf("Chaos for %s, with pushes that are %s.\n", d, map[bool]string{true: "kept as packs", false: "unpacked"}[c.pushedPacks])
 	c.printf("Writes: %d acknowledged, %d told as not saved, %d that may be saved; force pushes dropped %d acknowledged ones.\n", told[acked], told[refused], told[unknown], dropped)
 	c.printf("The branch has %d commits. Starts: %d, the slowest took %.1f s. At most %d packs and %d descriptors at a check; %d files beside packs and their indexes at the end.\n", c.branch, c.starts, c.slowest.Seconds(), c.packs, c.descriptors, c.foreignFiles())
 	c.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,13 +28,13 @@ func (c *chaos) maintain(ctx context.Context) {
 		kind := upkeep[roll(len(upkeep))]
 		name := "git " + strings.Join(kind, " ")
 		c.repacking.Lock()
-		// Git itself may drop what a push has brought and not yet named.
-		prunes := strings.Contains(name, "prune")
-		if prunes {
+		// Git itself may drop what a push stands on and has not yet named, where it unpacks pushes.
+		drops := !c.pushedPacks && (strings.Contains(name, "prune") || slices.Contains(kind, "-a"))
+		if drops {
 			c.receiving.Lock()
 		}
 		_, err := c.git(context.WithoutCancel(ctx), kind...)
-		if prunes {
+		if drops {
 			c.receiving.Unlock()
 		}
 		c.repacking.Unlock()
