@@ -70,6 +70,9 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		if r.lock != nil {
 			r.Close()
 		}
+		if errors.Is(err, errMissing) {
+			err = fmt.Errorf("%w; git fsck names all that is missing, and cms doctor what to do", err)
+		}
 		return nil, fmt.Errorf("open repository %s: %w", o.Path, err)
 	}
 	r.progress = nil
