@@ -34,6 +34,9 @@ type Index[K comparable] struct {
 	length int                    // of all living documents together, in words
 	counts map[*postings]int      // how often terms are in the text that is being added
 	known  map[string]*vocabulary // by language
+
+	generation uint32      // of the numbers of documents
+	compaction *compaction // nil while there is none
 }
 
 type doc[K comparable] struct {
@@ -60,9 +63,11 @@ type field struct {
 // postings holds for one term, in ascending order, triples of the difference to the
 // document before, the field, and how often the term is there, as varints.
 type postings struct {
-	triples triples
-	last    uint32
-	docs    uint32 // how many there are
+	triples    triples
+	last       uint32
+	docs       uint32    // how many there are
+	generation uint32    // of their numbers
+	older      *postings // those of the generation before, which come first; nil when there are none
 }
 
 // triples are what is left to be read of a list.
@@ -140,7 +145,10 @@ func (x *Index[K]) PutDated(key K, code string, texts []Text, date int64) {
 func (x *Index[K]) list(term string) *postings {
 	l := x.lists[term]
 	if l == nil {
-		l = &postings{}
+		l = &postings{generation: x.generation}
+		x.lists[term] = l
+	} else if l.generation != x.generation {
+		l = &postings{generation: x.generation, older: l}
 		x.lists[term] = l
 	}
 	return l
@@ -221,42 +229,10 @@ func (x *Index[K]) Remove(key K) {
 	delete(x.number, key)
 	x.length -= x.docs[n].length
 	x.docs[n] = doc[K]{}
-	if dead := len(x.docs) - len(x.number); dead > 1000 && dead > len(x.number) {
+	if x.compaction != nil {
 		x.compact()
-	}
-}
-
-// compact gives the living documents new numbers, without gaps.
-func (x *Index[K]) compact() {
-	renumbered := make([]uint32, len(x.docs))
-	var living []doc[K]
-	for n, d := range x.docs {
-		if d.living {
-			renumbered[n] = uint32(len(living))
-			x.number[d.key] = uint32(len(living))
-			living = append(living, d)
-		}
-	}
-	for term, old := range x.lists {
-		l := &postings{}
-		n := uint32(0)
-		for rest := old.triples; len(rest) > 0; {
-			n += uint32(rest.next())
-			field, count := int(rest.next()), int(rest.next())
-			if x.docs[n].living {
-				l.add(renumbered[n], field, count)
-			}
-		}
-		if len(l.triples) == 0 {
-			delete(x.lists, term)
-		} else {
-			x.lists[term] = l
-		}
-	}
-	x.docs = living
-	clear(x.stems) // of words that may be forgotten
-	for _, v := range x.known {
-		v.keep(func(term string) bool { return x.lists[term] != nil })
+	} else if dead := len(x.docs) - len(x.number); dead > minDead && dead > len(x.number) {
+		x.renumber()
 	}
 }
 
@@ -537,13 +513,23 @@ const mostRoom = 1 << 17
 
 // hits are the documents that have the term in what the reader sees of them, in
 // order of their numbers.
-func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) ([]hit, error) {
+func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) (hits []hit, err error) {
 	l := x.lists[term]
 	if l == nil {
 		return nil, nil
 	}
+	if l.older != nil {
+		hits, err = x.addHits(ctx, nil, l.older, s)
+	}
+	if err == nil {
+		hits, err = x.addHits(ctx, hits, l, s)
+	}
+	return hits, err
+}
+
+// addHits appends those of a list to others, which come before them.
+func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *sights[K]) ([]hit, error) {
 	var (
-		hits   []hit
 		n      uint32
 		at     = uint32(math.MaxUint32) // the document that the next two are of
 		as     sight
@@ -555,24 +541,28 @@ func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) ([]hit, 
 		}
 		n += uint32(rest.next())
 		f, count := &x.fields[rest.next()], rest.next()
-		if n != at {
+		doc := x.numberOf(l, n)
+		if doc == goneDoc {
+			continue
+		}
+		if doc != at {
 			var err error
-			if as, err = s.of(n); err != nil {
+			if as, err = s.of(doc); err != nil {
 				return nil, err
 			}
-			at, hidden = n, nil
+			at, hidden = doc, nil
 			if as == seenPartly {
-				hidden = s.hidden[n]
+				hidden = s.hidden[doc]
 			}
 		}
 		if as == unseen || as == seenPartly && slices.Contains(hidden, f.name) {
 			continue
 		}
-		if len(hits) == 0 || hits[len(hits)-1].doc != n {
+		if len(hits) == 0 || hits[len(hits)-1].doc != doc {
 			if hits == nil {
 				hits = make([]hit, 0, min(l.docs, mostRoom))
 			}
-			hits = append(hits, hit{doc: n})
+			hits = append(hits, hit{doc: doc})
 		}
 		last := &hits[len(hits)-1]
 		last.score += f.weight * float64(count)
