@@ -259,6 +259,7 @@ func (r *Repo) finishRebuild(err error) error {
 		removed := removeIfExists(r.disk, w.name)
 		if errors.Is(err, errRewritten) || errors.Is(err, context.Canceled) { // it was called off, and comes again
 			r.rebuildAfter, r.firstSaved, err = time.Time{}, false, nil
+			r.unindexed = append(n.records, r.unindexed...)
 		}
 		if err = errors.Join(err, removed); err != nil {
 			err = fmt.Errorf("renew index: %w", err)

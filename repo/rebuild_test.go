@@ -243,3 +243,29 @@ func TestSaveBeside(t *testing.T) {
 		})
 	}
 }
+
+// TestCalledOffKeepsParseResults: what was read and is nowhere else is saved by a stop that calls
+// off the first index.
+func TestCalledOffKeepsParseResults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, s := opened(t, dir)
+	s.commit(t, "un", "a")
+	found := r.unindexed
+	b := found[0].blob
+	encoded, ok := b.encode()
+	if r.unindexed = nil; len(found) != 1 || !ok {
+		t.Fatalf("there are %d parse results", len(found))
+	}
+	b.parsed.Store(nil) // as where memory has no room for it
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.startSave(ctx, []record{{b, encoded}})
+	if err := r.finishRebuild(<-r.rebuild.done); err != nil {
+		t.Fatal(err)
+	}
+	r.flushIndex(1, maxSections)
+	if _, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || at.find(b.key()) == nil {
+		t.Errorf("the index lacks the parse result: %v", err)
+	}
+}
