@@ -122,7 +122,9 @@ func TestBranchGoneAtStart(t *testing.T) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "1", "parc")
-		r.saveFirstIndex()
+		if err := r.saveIndex(true); err != nil {
+			t.Fatal(err)
+		}
 		s.commit(t, "2", "bus")
 		tip := r.View().Commit()
 		if !killed {

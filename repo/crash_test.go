@@ -681,12 +681,17 @@ func TestEveryFaultOfIndex(t *testing.T) {
 
 func TestEveryCrashOfIndex(t *testing.T) { eachFault(t, crash, indexing, imageChecker()) }
 
-// indexing adds to the index between two groups, and makes it anew.
+// indexing adds to the index between two groups, makes it anew, and adds to it beside a group.
 func indexing(t *testing.T, s *script) {
 	s.commit(t, "un", "a", "b")
 	_ = s.repo.saveIndex(false) // as the disk allows
 	s.commit(t, "deux", "c")
 	_ = s.repo.saveIndex(true)
+	s.commit(t, "trois", "d")
+	s.repo.startSave(t.Context(), nil)
+	err := <-s.repo.rebuild.done
+	s.commit(t, "quatre", "e") // before the writer knows that it is done
+	_ = s.repo.finishRebuild(err)
 }
 
 // imageChecker opens what each kind of crash leaves, if no other one has left

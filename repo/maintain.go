@@ -70,8 +70,8 @@ func (r *Repo) repackPause(worked time.Duration) time.Duration {
 	return repackRest * worked
 }
 
-// flushIndex saves the index if it lacks n commits or more, and makes it anew if it
-// has more sections than that. At the end, with n of 1, it also does when the index
+// flushIndex saves the index before or after Run, if it lacks n commits or more, and makes it
+// anew if it has more sections than that. At the end, with n of 1, it also does when the index
 // lacks parse results, has those of another version, or tells of commits that are no
 // more. A large one is not made anew here: see indexRebuild.
 func (r *Repo) flushIndex(n, sections int) {
@@ -88,16 +88,6 @@ func (r *Repo) flushIndex(n, sections int) {
 		return
 	}
 	r.indexSaved(r.saveIndex(anew))
-}
-
-// saveFirstIndex saves an index as soon as there is a commit, so that the next start
-// knows that there is a branch, however this one ends.
-func (r *Repo) saveFirstIndex() {
-	if r.firstSaved || r.history.journal != nil || r.history.size() == 0 {
-		return
-	}
-	r.firstSaved = true
-	r.indexSaved(r.saveIndex(true))
 }
 
 // indexSaved notes how saving the index went.

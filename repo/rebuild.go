@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,17 +14,25 @@ import (
 
 // An indexRebuild makes the file of the index anew, beside the writer: of a million entries
 // that takes a minute. It is of one moment. What comes later is added when it is done,
-// and only then it takes the place of the file; so that is whole at any time.
+// and only then it takes the place of the file; so that is whole at any time. Or it adds to
+// the file what that lacks at one moment, and what comes later is what it lacks then.
 type indexRebuild struct {
-	view    *Snapshot
+	view    *Snapshot // nil where it adds
 	history *history
-	since   *journal // what came since it began; that of the history while it is of use
+	from    int                // how many commits the file holds to which it adds
+	since   *journal           // what came since it began; that of the history while it is of use
+	lacks   map[string][]touch // what the file to which it adds does
+	records []record           // likewise, or what is not with the entries yet
 	tip     Hash
 	paths   []string
 	writer  indexWriter
+	written bool // whether it has begun to write; the writer looks when it is done
 	cancel  context.CancelFunc
 	done    chan error
 }
+
+// adds says whether it adds to the file.
+func (n *indexRebuild) adds() bool { return n.view == nil }
 
 // renewBeyond is how many commits and entries make an index large: it is not made anew
 // by the writer itself, nor when the repository is closed. renewPause is how long after a
@@ -47,31 +54,60 @@ func (r *Repo) large() bool {
 	return n > r.rebuildBeyond
 }
 
-// maintainIndex saves the index if it lacks much, and rebuilds it where that has to be done.
+// maintainIndex has the index saved if it lacks much or there is none, and rebuilt where that
+// has to be done, beside the writer.
 func (r *Repo) maintainIndex(ctx context.Context) {
-	if r.rebuild != nil {
+	h := r.history
+	if r.rebuild != nil || h.size() == 0 {
 		return
 	}
-	worn := r.history.journal == nil || r.sections > maxSections || r.outdated
-	if !worn || r.history.size() == 0 || !r.large() {
-		r.saveFirstIndex()
-		r.flushIndex(indexEvery, math.MaxInt)
+	if worn := h.journal == nil || r.sections > maxSections || r.outdated; worn && r.large() {
+		if now := time.Now(); !now.Before(r.rebuildAfter) && r.warming.Load() == nil && !r.warmDue {
+			r.rebuildAfter = now.Add(rebuildPause)
+			r.startRebuild(ctx)
+		}
 		return
 	}
-	if now := time.Now(); !now.Before(r.rebuildAfter) && r.warming.Load() == nil && !r.warmDue {
-		r.rebuildAfter = now.Add(rebuildPause)
-		r.startRebuild(ctx)
+	// There is an index as soon as there is a commit, so that the next start knows that there
+	// is a branch, however this one ends.
+	first := !r.firstSaved && h.journal == nil
+	if first || h.size()-r.indexed >= indexEvery {
+		r.firstSaved = true
+		r.startSave(ctx, nil)
 	}
 }
 
-// startRebuild begins a rebuild.
-func (r *Repo) startRebuild(ctx context.Context) {
+// startSave begins to save what the index lacks, and more.
+func (r *Repo) startSave(ctx context.Context, more []record) {
 	h := r.history
-	n := &indexRebuild{
-		view: r.View(), history: h, since: &journal{from: h.commits.len()}, tip: h.tip, done: make(chan error, 1),
-		paths:  slices.AppendSeq(make([]string, 0, len(h.touches)), maps.Keys(h.touches)),
-		writer: indexWriter{disk: r.disk, name: filepath.Join(r.path, indexFile+tmpSuffix), from: h.commits.len(), tip: h.tip},
+	if h.journal == nil {
+		r.startRebuild(ctx, more...)
+		return
 	}
+	n := &indexRebuild{
+		from: h.journal.from, lacks: h.journal.byPath(), records: append(more, r.unindexed...),
+		writer: indexWriter{name: filepath.Join(r.path, indexFile)},
+	}
+	n.paths = slices.Collect(maps.Keys(n.lacks))
+	r.unindexed = nil
+	r.start(ctx, n)
+}
+
+// startRebuild begins a rebuild, which is to have more parse results than entries have.
+func (r *Repo) startRebuild(ctx context.Context, more ...record) {
+	h := r.history
+	r.start(ctx, &indexRebuild{
+		view: r.View(), records: more,
+		paths:  slices.AppendSeq(make([]string, 0, len(h.touches)), maps.Keys(h.touches)),
+		writer: indexWriter{name: filepath.Join(r.path, indexFile+tmpSuffix)},
+	})
+}
+
+// start begins to write n, of this moment.
+func (r *Repo) start(ctx context.Context, n *indexRebuild) {
+	h := r.history
+	n.history, n.since, n.tip, n.done = h, &journal{from: h.commits.len()}, h.tip, make(chan error, 1)
+	n.writer.disk, n.writer.from, n.writer.tip = r.disk, n.since.from, n.tip
 	h.mu.Lock()
 	h.next = n.since
 	h.mu.Unlock()
@@ -101,24 +137,30 @@ func (r *Repo) mayWarm(ctx context.Context) bool {
 	return true
 }
 
-// saveParsed adds parse results to the index. Where that has to be rebuilt first, which failed
-// lately, they are read again at the next start.
-func (r *Repo) saveParsed(found []record) {
+// saveParsed has parse results added to the index. Where that has to be rebuilt first, which
+// failed lately, they are read again at the next start.
+func (r *Repo) saveParsed(ctx context.Context, found []record) {
 	if r.history.journal != nil || !r.large() {
-		r.indexSaved(r.saveIndex(false, found...))
+		r.startSave(ctx, found)
 	}
 }
 
 // write makes the file.
 func (n *indexRebuild) write(ctx context.Context) error {
-	if err := removeIfExists(n.writer.disk, n.writer.name); err != nil {
-		return err
+	if !n.adds() {
+		if err := removeIfExists(n.writer.disk, n.writer.name); err != nil {
+			return err
+		}
 	}
 	part, err := n.encode(ctx)
 	if err != nil {
 		return err
 	}
-	if err := n.writer.write(true, part, untilDone(ctx, unsavedRecordsOf(n.view, true, nil))); err != nil {
+	n.written = true
+	if n.adds() {
+		return n.writer.write(false, part, unsavedRecordsOf(nil, false, n.records))
+	}
+	if err := n.writer.write(true, part, untilDone(ctx, unsavedRecordsOf(n.view, true, n.records))); err != nil {
 		return err
 	}
 	return ctx.Err()
@@ -140,15 +182,15 @@ func untilDone(ctx context.Context, all iter.Seq[record]) iter.Seq[record] {
 func (n *indexRebuild) encode(ctx context.Context) ([]byte, error) {
 	const some = 1024
 	h, count := n.history, n.since.from
-	inParts := func(total int, do func(from, to int)) error {
-		for from := 0; from < total; from += some {
+	each := func(from, to int, do func(i int)) error {
+		for ; from < to; from += some {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			h.mu.RLock()
 			outrun := h.next != n.since
-			if !outrun {
-				do(from, min(from+some, total))
+			for i := from; i < min(from+some, to) && !outrun; i++ {
+				do(i)
 			}
 			h.mu.RUnlock()
 			if outrun {
@@ -159,38 +201,34 @@ func (n *indexRebuild) encode(ctx context.Context) ([]byte, error) {
 	}
 	numbers := make(map[unique.Handle[Person]]int)
 	var authors []Person
-	err := inParts(count, func(from, to int) {
-		for i := from; i < to; i++ {
-			author := h.commits.at(int32(i)).author
-			if _, ok := numbers[author]; !ok {
-				numbers[author] = len(authors)
-				authors = append(authors, author.Value())
-			}
+	err := each(n.from, count, func(i int) {
+		author := h.commits.at(int32(i)).author
+		if _, ok := numbers[author]; !ok {
+			numbers[author] = len(authors)
+			authors = append(authors, author.Value())
 		}
 	})
-	e := make(encoder, 0, 128*count+1024)
-	e.number(0)
+	e := make(encoder, 0, 128*(count-n.from)+1024)
+	e.number(n.from)
 	e.hash(n.tip)
 	e.number(len(authors))
 	for _, p := range authors {
 		e.text(p.Name)
 		e.text(p.Email)
 	}
-	e.number(count)
+	e.number(count - n.from)
 	if err == nil {
-		err = inParts(count, func(from, to int) {
-			for i := from; i < to; i++ {
-				h.encodeCommit(&e, int32(i), numbers)
-			}
-		})
+		err = each(n.from, count, func(i int) { h.encodeCommit(&e, int32(i), numbers) })
 	}
 	e.number(len(n.paths))
 	if err == nil {
-		err = inParts(len(n.paths), func(from, to int) {
-			for _, path := range n.paths[from:to] {
-				list := slices.DeleteFunc(slices.Clone(h.touches[path]), func(t touch) bool { return int(t.commit) >= count })
-				h.encodeTouches(&e, path, list)
+		err = each(0, len(n.paths), func(i int) {
+			path := n.paths[i]
+			list := n.lacks[path]
+			if !n.adds() {
+				list = slices.DeleteFunc(slices.Clone(h.touches[path]), func(t touch) bool { return int(t.commit) >= count })
 			}
+			h.encodeTouches(&e, path, list)
 		})
 	}
 	return e, err
@@ -207,6 +245,9 @@ func (r *Repo) finishRebuild(err error) error {
 	h.mu.Lock()
 	h.next = nil
 	h.mu.Unlock()
+	if n.adds() {
+		return r.finishAdding(n, err)
+	}
 	w := &n.writer
 	if err == nil {
 		err = w.write(false, h.encodeFrom(n.since.from, n.since.byPath()), unsavedRecordsOf(nil, false, r.unindexed))
@@ -217,7 +258,8 @@ func (r *Repo) finishRebuild(err error) error {
 	if err != nil {
 		removed := removeIfExists(r.disk, w.name)
 		if errors.Is(err, errRewritten) || errors.Is(err, context.Canceled) { // it was called off, and comes again
-			r.rebuildAfter, err = time.Time{}, nil
+			r.rebuildAfter, r.firstSaved, err = time.Time{}, false, nil
+			r.unindexed = append(n.records, r.unindexed...)
 		}
 		if err = errors.Join(err, removed); err != nil {
 			err = fmt.Errorf("renew index: %w", err)
@@ -228,4 +270,29 @@ func (r *Repo) finishRebuild(err error) error {
 	r.indexed, r.sections = h.size(), w.sections-w.large
 	h.journal = &journal{from: r.indexed}
 	return nil
+}
+
+// finishAdding ends one that adds. Where it was called off in time, the file lacks as much as
+// before; if it may have failed half way, or has commits that are no more, it is made anew.
+func (r *Repo) finishAdding(n *indexRebuild, err error) error {
+	h := r.history
+	switch {
+	case err == nil:
+		r.indexed = n.since.from
+		r.sections += n.writer.sections - n.writer.large
+		h.mu.Lock()
+		h.journal = n.since
+		h.mu.Unlock()
+		return nil
+	case !n.written:
+		r.unindexed = append(n.records, r.unindexed...)
+	default:
+		h.mu.Lock()
+		h.journal = nil
+		h.mu.Unlock()
+	}
+	if errors.Is(err, errRewritten) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("add to index: %w", err)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A gate is a disk on which files of some name are not made before it is open.
+// A gate is a disk on which files of some name are neither made nor added to before it is open.
 type gate struct {
 	disk
 	suffix  string
@@ -24,6 +24,16 @@ func newGate(suffix string) *gate {
 }
 
 func (g *gate) Create(name string, mode os.FileMode) (diskFile, error) {
+	g.pass(name)
+	return g.disk.Create(name, mode)
+}
+
+func (g *gate) Append(name string) (diskFile, error) {
+	g.pass(name)
+	return g.disk.Append(name)
+}
+
+func (g *gate) pass(name string) {
 	if strings.HasSuffix(name, g.suffix) {
 		select {
 		case g.reached <- struct{}{}:
@@ -31,7 +41,6 @@ func (g *gate) Create(name string, mode os.FileMode) (diskFile, error) {
 		}
 		<-g.open
 	}
-	return g.disk.Create(name, mode)
 }
 
 // rebuilding is a repository whose index is large, with some entries in it, and what its
@@ -153,4 +162,110 @@ func TestRebuildRewritten(t *testing.T) {
 	})
 	stop()
 	whole(t, o, 2)
+}
+
+// TestSaveBeside: edits go on while the index is saved, also for the first time, and it lacks
+// what came meanwhile, and no more. What is called off, or has commits that are taken back
+// meanwhile, is saved the next time.
+func TestSaveBeside(t *testing.T) {
+	t.Parallel()
+	save := func(r *Repo, ctx context.Context, meanwhile func(g *gate)) {
+		t.Helper()
+		suffix := indexFile
+		if r.history.journal == nil {
+			suffix += tmpSuffix
+		}
+		g := newGate(suffix)
+		r.disk = g
+		r.startSave(ctx, nil)
+		meanwhile(g)
+		close(g.open)
+		if err := r.finishRebuild(<-r.rebuild.done); err != nil || r.rebuild != nil {
+			t.Fatalf("save: %v", err)
+		}
+	}
+	for name, test := range map[string]struct {
+		meanwhile        func(t *testing.T, dir string, r *Repo, s *script, g *gate)
+		called, sections int // off before it begins; how many the index has in the end
+	}{
+		"edit": {func(t *testing.T, _ string, r *Repo, s *script, g *gate) {
+			<-g.reached
+			s.commit(t, "trois", "c")
+			if s.acked["c"] == "" || r.View().Commit() == r.rebuild.tip {
+				t.Error("the edit was not made meanwhile")
+			}
+		}, 0, 4},
+		"nothing":    {func(*testing.T, string, *Repo, *script, *gate) {}, 0, 3},
+		"called off": {func(t *testing.T, _ string, _ *Repo, s *script, _ *gate) { s.commit(t, "trois", "c") }, 1, 3},
+		"rewritten": {func(t *testing.T, dir string, r *Repo, s *script, g *gate) {
+			<-g.reached
+			setMain(t, dir, NewHash(strings.TrimSpace(git(t, dir, "commit-tree", "-m", "Autre", "main^{tree}"))))
+			if _, err := r.catchUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.commit(t, "trois", "c")
+		}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			r, s := opened(t, dir)
+			s.commit(t, "zéro", "z")
+			save(r, t.Context(), func(g *gate) {
+				<-g.reached
+				s.commit(t, "un", "a")
+			})
+			if r.indexed != r.history.size() || r.sections != 2 {
+				t.Errorf("the first index has %d commits in %d sections, want %d in 2", r.indexed, r.sections, r.history.size())
+			}
+			s.commit(t, "deux", "b")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.called > 0 {
+				cancel()
+			}
+			save(r, ctx, func(g *gate) { test.meanwhile(t, dir, r, s, g) })
+			r.flushIndex(1, maxSections)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			o := options(dir)
+			h, at, n, err := decodeIndexFile(&mapping{readIndexFile(t, dir)})
+			if err != nil || n != test.sections || h.journal == nil || h.tip != r.View().Commit() {
+				t.Fatalf("the index has %d sections, want %d: %v", n, test.sections, err)
+			}
+			for b := range r.View().blobs() {
+				if at.find(b.key()) == nil {
+					t.Errorf("the index lacks the parse result of blob %s", b.hash)
+				}
+			}
+			verify(t, start(t, o))
+		})
+	}
+}
+
+// TestCalledOffKeepsParseResults: what was read and is nowhere else is saved by a stop that calls
+// off the first index.
+func TestCalledOffKeepsParseResults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, s := opened(t, dir)
+	s.commit(t, "un", "a")
+	found := r.unindexed
+	b := found[0].blob
+	encoded, ok := b.encode()
+	if r.unindexed = nil; len(found) != 1 || !ok {
+		t.Fatalf("there are %d parse results", len(found))
+	}
+	b.parsed.Store(nil) // as where memory has no room for it
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.startSave(ctx, []record{{b, encoded}})
+	if err := r.finishRebuild(<-r.rebuild.done); err != nil {
+		t.Fatal(err)
+	}
+	r.flushIndex(1, maxSections)
+	if _, at, _, err := decodeIndexFile(&mapping{readIndexFile(t, dir)}); err != nil || at.find(b.key()) == nil {
+		t.Errorf("the index lacks the parse result: %v", err)
+	}
 }

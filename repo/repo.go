@@ -143,7 +143,7 @@ type Repo struct {
 		tip Hash
 		err error
 	}
-	firstSaved bool // a first index was saved; see saveFirstIndex
+	firstSaved bool // a first index was saved, or is being; see maintainIndex
 	skewed     bool // the tip was dated ahead of the clock when it was last looked at
 	lastGroup  groupStats
 	remoteAt   Hash          // where the remote's branch is, as far as the writer knows; zero when it is to be asked
@@ -351,7 +351,7 @@ func (r *Repo) Run(ctx context.Context) error {
 		case a := <-r.landings:
 			a.done <- r.land(writing, a)
 		case found := <-readings:
-			r.saveParsed(found)
+			r.saveParsed(ctx, found)
 		case err := <-renewed:
 			r.indexSaved(r.finishRebuild(err))
 		case <-warmed:

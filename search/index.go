@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/fnv"
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -35,6 +34,9 @@ type Index[K comparable] struct {
 	length int                    // of all living documents together, in words
 	counts map[*postings]int      // how often terms are in the text that is being added
 	known  map[string]*vocabulary // by language
+
+	generation uint32      // of the numbers of documents
+	compaction *compaction // nil while there is none
 }
 
 type doc[K comparable] struct {
@@ -61,8 +63,30 @@ type field struct {
 // postings holds for one term, in ascending order, triples of the difference to the
 // document before, the field, and how often the term is there, as varints.
 type postings struct {
-	triples []byte
-	last    uint32
+	triples    triples
+	last       uint32
+	docs       uint32    // how many there are
+	generation uint32    // of their numbers
+	older      *postings // those of the generation before, which come first; nil when there are none
+}
+
+// triples are what is left to be read of a list.
+type triples []byte
+
+// next reads a varint of one or two bytes, as nearly all are, or more.
+func (t *triples) next() uint64 {
+	b := *t
+	if b[0] < 0x80 {
+		*t = b[1:]
+		return uint64(b[0])
+	}
+	return t.nextLong()
+}
+
+func (t *triples) nextLong() uint64 {
+	v, n := binary.Uvarint(*t)
+	*t = (*t)[n:]
+	return v
 }
 
 // maxStems bounds the memory for stems.
@@ -121,7 +145,10 @@ func (x *Index[K]) PutDated(key K, code string, texts []Text, date int64) {
 func (x *Index[K]) list(term string) *postings {
 	l := x.lists[term]
 	if l == nil {
-		l = &postings{}
+		l = &postings{generation: x.generation}
+		x.lists[term] = l
+	} else if l.generation != x.generation {
+		l = &postings{generation: x.generation, older: l}
 		x.lists[term] = l
 	}
 	return l
@@ -131,25 +158,10 @@ func (l *postings) add(doc uint32, field, count int) {
 	l.triples = binary.AppendUvarint(l.triples, uint64(doc-l.last))
 	l.triples = binary.AppendUvarint(l.triples, uint64(field))
 	l.triples = binary.AppendUvarint(l.triples, uint64(count))
-	l.last = doc
-}
-
-// all yields the triples of the list.
-func (l *postings) all() iter.Seq2[uint32, [2]int] {
-	return func(yield func(uint32, [2]int) bool) {
-		doc, at := uint32(0), 0
-		next := func() int {
-			v, n := binary.Uvarint(l.triples[at:])
-			at += n
-			return int(v)
-		}
-		for at < len(l.triples) {
-			doc += uint32(next())
-			if !yield(doc, [2]int{next(), next()}) {
-				return
-			}
-		}
+	if doc != l.last || l.docs == 0 {
+		l.docs++
 	}
+	l.last = doc
 }
 
 func (x *Index[K]) field(t Text) int {
@@ -217,45 +229,55 @@ func (x *Index[K]) Remove(key K) {
 	delete(x.number, key)
 	x.length -= x.docs[n].length
 	x.docs[n] = doc[K]{}
-	if dead := len(x.docs) - len(x.number); dead > 1000 && dead > len(x.number) {
+	if x.compaction != nil {
 		x.compact()
-	}
-}
-
-// compact gives the living documents new numbers, without gaps.
-func (x *Index[K]) compact() {
-	renumbered := make([]uint32, len(x.docs))
-	var living []doc[K]
-	for n, d := range x.docs {
-		if d.living {
-			renumbered[n] = uint32(len(living))
-			x.number[d.key] = uint32(len(living))
-			living = append(living, d)
-		}
-	}
-	for term, old := range x.lists {
-		l := &postings{}
-		for n, t := range old.all() {
-			if x.docs[n].living {
-				l.add(renumbered[n], t[0], t[1])
-			}
-		}
-		if len(l.triples) == 0 {
-			delete(x.lists, term)
-		} else {
-			x.lists[term] = l
-		}
-	}
-	x.docs = living
-	clear(x.stems) // of words that may be forgotten
-	for _, v := range x.known {
-		v.keep(func(term string) bool { return x.lists[term] != nil })
+	} else if dead := len(x.docs) - len(x.number); dead > minDead && dead > len(x.number) {
+		x.renumber()
 	}
 }
 
 // Visible says which fields of a document are hidden from the reader, and whether the
-// document is visible at all. An error ends the search.
+// document is visible at all. A search asks once of each document. An error ends it.
 type Visible[K comparable] func(key K) (hidden []string, ok bool, err error)
+
+// sights is what the reader sees of the documents, as far as a search has asked.
+type sights[K comparable] struct {
+	docs   []doc[K]
+	see    Visible[K]
+	known  []sight             // by document
+	hidden map[uint32][]string // of those of which some is
+}
+
+// sight is how much is seen of a document.
+type sight uint8
+
+const (
+	notAsked sight = iota
+	unseen
+	seenWhole
+	seenPartly
+)
+
+// of is how much is seen of the document n.
+func (s *sights[K]) of(n uint32) (sight, error) {
+	if as := s.known[n]; as != notAsked {
+		return as, nil
+	}
+	as := unseen
+	if d := &s.docs[n]; d.living {
+		hidden, ok, err := s.see(d.key)
+		switch {
+		case err != nil:
+			return unseen, err
+		case ok && len(hidden) > 0:
+			as, s.hidden[n] = seenPartly, hidden
+		case ok:
+			as = seenWhole
+		}
+	}
+	s.known[n] = as
+	return as, nil
+}
 
 // The parameters of BM25.
 const (
@@ -274,21 +296,29 @@ const (
 // much a document gains by its age, from 0 to 1, given the fields that are hidden; it may be
 // nil.
 func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Recent[K], less func(a, b K) int, n int) (best []K, total int, err error) {
+	s := &sights[K]{docs: x.docs, see: see, known: make([]sight, len(x.docs)), hidden: map[uint32][]string{}}
 	var found []hit
 	for forgive := nothing; forgive <= everyWord && len(found) == 0; forgive++ {
 		for code, words := range q.asked {
-			some, err := x.find(ctx, q, code, words, forgive, see)
+			some, err := x.find(ctx, q, code, words, forgive, s)
 			if err != nil {
 				return nil, 0, err
 			}
-			found = append(found, some...)
+			if found == nil {
+				found = some
+			} else {
+				found = append(found, some...)
+			}
 		}
 	}
-	if err := x.rank(ctx, q, found, see, recent); err != nil {
+	if err := x.rank(ctx, q, found, s, recent); err != nil {
 		return nil, 0, err
 	}
 	ranked := topN(found, n, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), less(x.docs[a.doc].key, x.docs[b.doc].key))
+		if by := cmp.Compare(b.score, a.score); by != 0 {
+			return by
+		}
+		return less(x.docs[a.doc].key, x.docs[b.doc].key)
 	})
 	best = make([]K, len(ranked))
 	for i, h := range ranked {
@@ -319,16 +349,13 @@ const (
 )
 
 // rank adds to the scores of what was found what counts beside words.
-func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, see Visible[K], recent Recent[K]) error {
+func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *sights[K], recent Recent[K]) error {
 	for i := range found {
 		if i%checkInterval == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		h, d := &found[i], &x.docs[found[i].doc]
-		hidden, _, err := see(d.key)
-		if err != nil {
-			return err
-		}
+		hidden := s.hidden[h.doc]
 		if recent != nil {
 			h.score *= 1 + recentFactor*recent(d.key, d.date, hidden)
 		}
@@ -349,16 +376,17 @@ func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, see Visible[
 }
 
 // find is the documents of a language that have every word, with their scores.
-func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []askedWord, forgive forgiveness, see Visible[K]) (found []hit, err error) {
+func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []askedWord, forgive forgiveness, s *sights[K]) (found []hit, err error) {
+	perWord := float64(len(x.number)) / float64(max(x.length, 1)) // of all documents
 	for i, w := range words {
-		hits, err := x.hitsOf(ctx, q, code, w, forgive, see)
+		hits, err := x.hitsOf(ctx, q, code, w, forgive, s)
 		if err != nil {
 			return nil, err
 		}
 		rarity := math.Log(1 + (float64(len(x.number))-float64(len(hits))+0.5)/(float64(len(hits))+0.5))
 		for j := range hits {
 			count := hits[j].score
-			length := 1 - bm25B + bm25B*float64(x.docs[hits[j].doc].length)*float64(len(x.number))/float64(max(x.length, 1))
+			length := 1 - bm25B + bm25B*float64(x.docs[hits[j].doc].length)*perWord
 			hits[j].score = rarity * count * (bm25K1 + 1) / (count + bm25K1*length)
 			hits[j].words = 1
 		}
@@ -383,8 +411,8 @@ const maxCompletions = 2000
 
 // hitsOf are the documents that have a word that is asked for, or one that may be meant by
 // it.
-func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWord, forgive forgiveness, see Visible[K]) ([]hit, error) {
-	exact, err := x.hits(ctx, code+" "+w.term, see)
+func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWord, forgive forgiveness, s *sights[K]) ([]hit, error) {
+	exact, err := x.hits(ctx, code+" "+w.term, s)
 	if err != nil {
 		return nil, err
 	}
@@ -395,7 +423,7 @@ func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWor
 			return false, nil
 		}
 		done[k.term] = true
-		some, err := x.hits(ctx, k.term, see)
+		some, err := x.hits(ctx, k.term, s)
 		all.add(some, factor)
 		return len(some) > 0, err
 	}
@@ -472,50 +500,72 @@ func (u *union) list() []hit {
 // hit is a document that was found: how often, weighed, or what that is worth.
 type hit struct {
 	doc    uint32
-	words  int  // of the query that it has
-	called bool // each of them is in what the document is called
+	words  uint16 // of the query that it has
+	called bool   // each of them is in what the document is called
 	score  float64
 }
 
 // checkInterval is how many postings are read without a look at the context.
 const checkInterval = 4096
 
+// mostRoom is for how many hits room is made before it is known how many there are.
+const mostRoom = 1 << 17
+
 // hits are the documents that have the term in what the reader sees of them, in
 // order of their numbers.
-func (x *Index[K]) hits(ctx context.Context, term string, see Visible[K]) ([]hit, error) {
+func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) (hits []hit, err error) {
 	l := x.lists[term]
 	if l == nil {
 		return nil, nil
 	}
+	if l.older != nil {
+		hits, err = x.addHits(ctx, nil, l.older, s)
+	}
+	if err == nil {
+		hits, err = x.addHits(ctx, hits, l, s)
+	}
+	return hits, err
+}
+
+// addHits appends those of a list to others, which come before them.
+func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *sights[K]) ([]hit, error) {
 	var (
-		hits   []hit
+		n      uint32
 		at     = uint32(math.MaxUint32) // the document that the next two are of
+		as     sight
 		hidden []string
-		seen   bool
-		read   int
 	)
-	for n, t := range l.all() {
-		if read++; read%checkInterval == 0 && ctx.Err() != nil {
+	for rest, read := l.triples, 1; len(rest) > 0; read++ {
+		if read%checkInterval == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if n != at {
-			at, seen = n, false
-			if x.docs[n].living {
-				var err error
-				if hidden, seen, err = see(x.docs[n].key); err != nil {
-					return nil, err
-				}
-			}
-		}
-		f := x.fields[t[0]]
-		if !seen || slices.Contains(hidden, f.name) {
+		n += uint32(rest.next())
+		f, count := &x.fields[rest.next()], rest.next()
+		doc := x.numberOf(l, n)
+		if doc == goneDoc {
 			continue
 		}
-		if len(hits) == 0 || hits[len(hits)-1].doc != n {
-			hits = append(hits, hit{doc: n})
+		if doc != at {
+			var err error
+			if as, err = s.of(doc); err != nil {
+				return nil, err
+			}
+			at, hidden = doc, nil
+			if as == seenPartly {
+				hidden = s.hidden[doc]
+			}
+		}
+		if as == unseen || as == seenPartly && slices.Contains(hidden, f.name) {
+			continue
+		}
+		if len(hits) == 0 || hits[len(hits)-1].doc != doc {
+			if hits == nil {
+				hits = make([]hit, 0, min(l.docs, mostRoom))
+			}
+			hits = append(hits, hit{doc: doc})
 		}
 		last := &hits[len(hits)-1]
-		last.score += f.weight * float64(t[1])
+		last.score += f.weight * float64(count)
 		last.called = last.called || f.called
 	}
 	return hits, nil

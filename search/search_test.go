@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -306,7 +307,7 @@ func TestIndexAgainstOneMadeAfresh(t *testing.T) {
 			now[key] = []Text{{"body", strings.Join(text, " "), 1}}
 			x.Put(key, "fr", now[key])
 		}
-		if step%500 != 499 {
+		if step%97 != 96 { // during compactions too
 			continue
 		}
 		fresh := New[string]()
@@ -357,6 +358,11 @@ func BenchmarkIndex(b *testing.B) {
 				}
 			}
 		})
+		for i := range n {
+			if x.Len() < n { // as where the benchmark above was left out
+				x.Put(i, "fr", text())
+			}
+		}
 		for _, query := range []string{"mot100", "mot10 mot4000", "consultation vélo"} {
 			b.Run(fmt.Sprintf("find/%d/%s", n, query), func(b *testing.B) {
 				q, _ := ParseQuery(query, "fr")
@@ -395,5 +401,60 @@ func TestDatesAreKept(t *testing.T) {
 	}
 	if got[documents] != Undated {
 		t.Errorf("one without a date has %d", got[documents])
+	}
+}
+
+// TestDocumentsAreAskedAboutOnce: what the reader sees of a document is asked once, whatever
+// words are asked for and however often the search begins again.
+func TestDocumentsAreAskedAboutOnce(t *testing.T) {
+	t.Parallel()
+	x := New[int]("title")
+	for i := range 10 {
+		x.Put(i, []string{"fr", "en"}[i%2], []Text{{"title", "Connexion au plan de la ville", 5}, {"note", "secret", 1}})
+	}
+	for _, query := range []string{"plan ville", "connexxion vilel", "plan secret"} {
+		asked := map[int]int{}
+		see := func(key int) ([]string, bool, error) {
+			asked[key]++
+			if key < 2 {
+				return nil, false, nil
+			}
+			return []string{"note"}[:key%4/2], true, nil
+		}
+		q, _ := ParseQuery(query, "fr", "en")
+		found, _, err := x.Find(t.Context(), q, see, nil, cmp.Compare[int], 10)
+		if err != nil || slices.Contains(found, 0) || slices.Contains(found, 1) || len(asked) != 10 {
+			t.Errorf("%s: got %v, %v, and asked about %d documents, want all", query, found, err, len(asked))
+		}
+		for key, n := range asked {
+			if n != 1 {
+				t.Errorf("%s: asked %d times about document %d", query, n, key)
+			}
+		}
+		if slices.Sort(found); query == "plan secret" && !slices.Equal(found, []int{4, 5, 8, 9}) {
+			t.Errorf("%s: got %v, want those in which it is not hidden", query, found)
+		}
+	}
+}
+
+// TestMemoryOfSearches: words that all documents have take a search some 40 bytes of each.
+func TestMemoryOfSearches(t *testing.T) {
+	const documents, searches, most = 10_000, 10, 64
+	x := New[int]("title")
+	for i := range documents {
+		x.Put(i, "fr", []Text{{"title", "Le plan de la ville", 5}, {"body", "Un plan", 1}})
+	}
+	q, _ := ParseQuery("plan ville", "fr")
+	everything := func(int) ([]string, bool, error) { return nil, true, nil }
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range searches {
+		if _, total, err := x.Find(t.Context(), q, everything, nil, cmp.Compare[int], 20); err != nil || total != documents {
+			t.Fatalf("found %d, %v", total, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if got := (after.TotalAlloc - before.TotalAlloc) / (documents * searches); got > most {
+		t.Errorf("a search takes %d bytes of each document, want at most %d", got, most)
 	}
 }

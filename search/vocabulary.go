@@ -50,10 +50,20 @@ func (v *vocabulary) add(k known) {
 	v.settled, v.fresh = all, v.fresh[:0]
 }
 
-// keep drops the words of which stays is false.
-func (v *vocabulary) keep(stays func(term string) bool) {
+// keep drops those of n words, from one on, of which stays is false. It gives the word to go
+// on with, unless it is done.
+func (v *vocabulary) keep(from known, n int, stays func(term string) bool) (next known, done bool) {
 	gone := func(k known) bool { return !stays(k.term) }
-	v.settled, v.fresh = slices.DeleteFunc(v.settled, gone), slices.DeleteFunc(v.fresh, gone)
+	at, _ := slices.BinarySearchFunc(v.settled, from, known.compare)
+	end := min(at+n, len(v.settled))
+	if done = end == len(v.settled); done {
+		v.fresh = slices.DeleteFunc(v.fresh, gone)
+	} else {
+		next = v.settled[end]
+	}
+	kept := slices.DeleteFunc(v.settled[at:end], gone)
+	v.settled = slices.Delete(v.settled, at+len(kept), end)
+	return next, done
 }
 
 // from yields the words from one on, in order.

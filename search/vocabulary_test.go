@@ -92,7 +92,14 @@ func TestVocabulary(t *testing.T) {
 				k.term = map[bool]string{true: "stays", false: "goes"}[stays(k.word)]
 				kept.add(k)
 			}
-			kept.keep(func(term string) bool { return term == "stays" })
+			const some = 100
+			before, steps := len(kept.settled), 1
+			for from, done := kept.keep(known{}, some, func(term string) bool { return term == "stays" }); !done; steps++ {
+				from, done = kept.keep(from, some, func(term string) bool { return term == "stays" })
+			}
+			if want := max(1, (before+some-1)/some); steps != want {
+				t.Errorf("%d words are looked at in %d steps, want %d", before, steps, want)
+			}
 			v = kept
 			for k := range kept.from("") {
 				all[k] = true

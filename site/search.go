@@ -109,30 +109,20 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 	return hits, nil
 }
 
-// visibleIn says what the caller sees of an entry, for the index, which asks for each
-// of many words: each entry is read once.
+// visibleIn says what the caller sees of an entry, for the index, which asks once of each.
 func visibleIn(sights map[string]*access) search.Visible[*repo.Entry] {
-	type seen struct {
-		hidden []string
-		ok     bool
-	}
-	known := map[*repo.Entry]seen{}
 	return func(e *repo.Entry) ([]string, bool, error) {
 		acc := sights[e.Collection]
 		if acc == nil || acc.full {
 			return nil, acc != nil, nil
 		}
-		s, ok := known[e]
-		if !ok {
-			if err := acc.budget.spend(e.Weight()); err != nil {
-				return nil, false, err
-			}
-			if s.ok = acc.canRead(e); s.ok {
-				s.hidden = acc.hidden(e.Fields())
-			}
-			known[e] = s
+		if err := acc.budget.spend(e.Weight()); err != nil {
+			return nil, false, err
 		}
-		return s.hidden, s.ok, nil
+		if !acc.canRead(e) {
+			return nil, false, nil
+		}
+		return acc.hidden(e.Fields()), true, nil
 	}
 }
 
