@@ -3,8 +3,6 @@ package api_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"cms/web/browsertest"
 )
 
 // TestDocs follows every reference of the page, as a client that knows no gzip
@@ -65,19 +65,9 @@ func TestDocs(t *testing.T) {
 // and to complain of nothing.
 func TestDocsInBrowser(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("CMS_BROWSER") == "" {
-		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody looks at /docs as a browser does. Set it to 1 to have Chromium do so.")
-	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Fatalf("CMS_BROWSER is set: %v", err)
-	}
+	browsertest.Asked(t)
 	s := newServer(t)
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
-	defer stop()
-	ctx, cancel := chromedp.NewContext(alloc)
-	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, 10*time.Minute) // on a busy machine, too
-	defer cancel()
+	ctx := browsertest.Start(t, 10*time.Minute) // on a busy machine, too
 	var (
 		mu         sync.Mutex
 		complaints []string

@@ -16,6 +16,7 @@ import (
 	"cms/api/hooks"
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 )
 
 // The table of all doors and of what a role may not see. Two sites that differ in that
@@ -408,6 +409,7 @@ func (w *world) plainly(res response) string {
 // "all".
 func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	all := os.Getenv("CMS_DOORS") == "all"
 	for role, token := range map[string]func(w *world) string{
 		"limited":      func(w *world) string { return w.limitedAs("ann", "Ville de Valmont") },

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cms/bounded"
+	"cms/race"
 )
 
 // grown are fields that grow with n, each in a way that invites work which grows
@@ -284,7 +285,7 @@ func checkGrowth(t *testing.T, shape string, n int, docs func(n int) (base, d, o
 // allocated is how many bytes work takes, garbage included; 0 under the race detector,
 // which takes memory of its own.
 func allocated(work func()) uint64 {
-	if raced {
+	if race.Enabled {
 		work()
 		return 0
 	}

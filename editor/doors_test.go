@@ -13,6 +13,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 )
 
 // The table of all pages and of what a role may not see, as that of the operations of
@@ -257,6 +258,7 @@ func (w *secrets) plainly(p *page) string {
 // "all".
 func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	every := os.Getenv("CMS_DOORS") == "all"
 	for role, who := range map[string]string{"limited": "ann", "visitor": "vera", "photographer": "paul", "stranger": "stella"} {
 		t.Run(role, func(t *testing.T) {

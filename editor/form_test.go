@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cms/content"
+	"cms/race"
 )
 
 const entryFile = "_consultations/velo.md"
@@ -59,6 +60,7 @@ func TestSavingUnchanged(t *testing.T) {
 // field alone differ.
 func TestEditingOneField(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	cases := []struct {
 		file, control, value string
 		old, new             string // what of the file becomes what
@@ -124,6 +126,7 @@ func TestEditingOneField(t *testing.T) {
 // TestRealFiles does both with each file of the folders that the environment names, at
 // once for each title.
 func TestRealFiles(t *testing.T) {
+	race.Sequential(t)
 	files := documents(t, "CMS_CORPUS", "CMS_SEED", "CMS_HARD_CASES")
 	if len(files) == 0 {
 		t.Skip("SKIPPED: none of CMS_CORPUS, CMS_SEED and CMS_HARD_CASES names a folder of files to open in forms.")

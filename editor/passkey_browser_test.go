@@ -1,9 +1,6 @@
 package editor_test
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -11,26 +8,17 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"cms/web/browsertest"
 )
 
 // TestPasskeyInBrowser adds a passkey to Chromium's virtual device, is asked for it behind
 // the password, logs in by it alone, and is offered none without JavaScript.
 func TestPasskeyInBrowser(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("CMS_BROWSER") == "" {
-		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody uses the pages. Set it to 1 to have Chromium do so.")
-	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Fatalf("CMS_BROWSER is set: %v", err)
-	}
+	browsertest.Asked(t)
 	s := serveAt(t, "localhost")
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox,
-		chromedp.Flag("lang", "en-US"), chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost"))...)
-	defer stop()
-	ctx, cancel := chromedp.NewContext(alloc)
-	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
+	ctx := browsertest.Start(t, 2*time.Minute)
 	do := func(steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		if err := chromedp.Do(ctx, steps...); err != nil {

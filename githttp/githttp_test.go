@@ -21,6 +21,7 @@ import (
 	"cms/githttp"
 	"cms/lfs"
 	"cms/media"
+	"cms/race"
 	"cms/repo"
 	"cms/repo/repotest"
 	"cms/site"
@@ -280,7 +281,7 @@ func TestClones(t *testing.T) {
 	if n := s.git(shallow, "rev-list", "--count", "HEAD"); n != "6\n" {
 		t.Errorf("and deepened %s", n)
 	}
-	if testing.Short() && !raced {
+	if testing.Short() && !race.Enabled {
 		return // with a shallow clone alone
 	}
 	filters, versions := []string{"blob:none", "tree:0"}, []string{"0", "1", "2"}
@@ -328,9 +329,9 @@ func TestWhoMayClone(t *testing.T) {
 	}
 }
 
-// all says whether each case is pushed, as CMS_PUSHERS and the race detector have it, or
-// those alone that stand for a kind: a push over HTTP is a dozen processes.
-func all() bool { return raced || os.Getenv("CMS_PUSHERS") != "" }
+// all says whether each case is pushed, as CMS_PUSHERS has it, or those alone that stand
+// for a kind: a push over HTTP is a dozen processes.
+func all() bool { return os.Getenv("CMS_PUSHERS") != "" }
 
 // TestRefusedContent: a push that breaks a rule is refused with the file, the line and the
 // rule, unless the check is off.
@@ -448,7 +449,7 @@ func TestRights(t *testing.T) {
 // TestReferences: the branch only goes forward, and others go as the roles allow.
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	if testing.Short() && !raced {
+	if testing.Short() && !race.Enabled {
 		t.Skip("takes long")
 	}
 	s := start(t, nil)
@@ -540,7 +541,7 @@ func TestBounds(t *testing.T) {
 // TestCloneStreams: what is cloned passes through, and is never whole in memory. CMS_CLONE_MB
 // says how much that is.
 func TestCloneStreams(t *testing.T) { // not parallel, as others would be counted too
-	if testing.Short() && !raced {
+	if testing.Short() && !race.Enabled {
 		t.Skip("takes long")
 	}
 	s := newService(t, nil)
@@ -576,10 +577,10 @@ func TestWithoutGit(t *testing.T) {
 
 // TestTogether: those who push and eight who edit lose nothing. Each push that comes too
 // late is made again on what was first, so the work grows with the square of those who push:
-// CMS_PUSHERS has it run, and says how many they are.
+// CMS_PUSHERS has it run, and says how many they are, and so has the race detector.
 func TestTogether(t *testing.T) {
 	t.Parallel()
-	if !all() {
+	if !all() && !race.Enabled {
 		t.Skip("takes long: CMS_PUSHERS has it run")
 	}
 	s := start(t, nil)

@@ -16,6 +16,7 @@ import (
 	"cms/auth"
 	"cms/githttp"
 	"cms/lfs"
+	"cms/race"
 	"cms/site"
 )
 
@@ -65,7 +66,7 @@ func (s *service) principal(role string) *auth.Principal {
 // pulls, and neither is in the repository.
 func TestGitLFS(t *testing.T) {
 	t.Parallel()
-	if testing.Short() && !raced {
+	if testing.Short() && !race.Enabled {
 		t.Skip("takes long")
 	}
 	needLFS(t)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cms/bounded"
+	"cms/race"
 )
 
 // shapes are texts that grow: each gives about n bytes of one kind of trouble.
@@ -230,7 +231,7 @@ func (r *Renderer) measure(t *testing.T, text string) work {
 		t.Fatal(err)
 	}
 	w := work{steps: b.Steps, bytes: int(after.TotalAlloc - before.TotalAlloc), err: err}
-	if raced { // its detector allocates as well
+	if race.Enabled { // its detector allocates as well
 		w.bytes = 0
 	}
 	return w
@@ -431,7 +432,7 @@ func TestBlocksHaveABudget(t *testing.T) {
 		if err != nil && !errors.As(err, new(*RefusedError)) {
 			t.Fatal(err)
 		}
-		if bytes := int(after.TotalAlloc - before.TotalAlloc); !raced && bytes > most || b.Steps > maxSteps+MaxBytes {
+		if bytes := int(after.TotalAlloc - before.TotalAlloc); !race.Enabled && bytes > most || b.Steps > maxSteps+MaxBytes {
 			t.Errorf("%s: %d steps and %d bytes allocated: %v", name, b.Steps, bytes, err)
 		}
 		if err != nil {

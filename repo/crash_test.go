@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // A crashDisk works on the real disk, counts what is done to it, and keeps a
@@ -453,7 +455,7 @@ func sampled(operations []string, f fault) (numbers []int) {
 		switch of := turns[kind]; {
 		case exhaustively():
 			numbers = append(numbers, of...)
-		case testing.Short() && !raceDetector && k/9%2 == 1:
+		case testing.Short() && k/9%2 == 1:
 		case k%3 == int(f) && k/3%3 == int(f):
 			numbers = append(numbers, of[[]int{0, min(1, len(of)-1), len(of) - 1}[(k/9+int(f))%3]])
 		}
@@ -476,7 +478,7 @@ func long(t *testing.T) {
 // is there.
 func underLoad(t *testing.T) {
 	t.Helper()
-	if testing.Short() && !raceDetector {
+	if testing.Short() && !race.Enabled {
 		t.Skip("takes long")
 	}
 }
@@ -485,9 +487,18 @@ func underLoad(t *testing.T) {
 // the same promise, where neither CMS_CRASH_ROUNDS nor the race detector asks for it.
 func atLength(t *testing.T) {
 	t.Helper()
-	if !exhaustively() && !raceDetector {
+	if !exhaustively() && !race.Enabled {
 		t.Skip("takes long: CMS_CRASH_ROUNDS has it run")
 	}
+}
+
+// loaded is how much goes on at once, or one after the other beside it: all of it where
+// CMS_CRASH_ROUNDS asks for it and under the race detector, which is there for it.
+func loaded(exhaustive, plain, short int) int {
+	if race.Enabled {
+		return exhaustive
+	}
+	return scaled(exhaustive, plain, short)
 }
 
 // scaled is exhaustive for the exhaustive form of a test, which CMS_CRASH_ROUNDS asks for,
@@ -758,7 +769,7 @@ func TestKilled(t *testing.T) {
 		writeUntilKilled(t, dir)
 		return
 	}
-	rounds := scaled(0, 2, 1)
+	rounds := loaded(3, 2, 1)
 	if s := os.Getenv("CMS_CRASH_ROUNDS"); s != "" {
 		var err error
 		if rounds, err = strconv.Atoi(s); err != nil {

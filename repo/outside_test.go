@@ -267,7 +267,7 @@ func TestStaleLock(t *testing.T) {
 	}
 }
 
-// TestPushesBesideWriters: sixteen writers here, or six where CMS_CRASH_ROUNDS is not set, a clone that pulls and pushes
+// TestPushesBesideWriters: sixteen writers here, or six where neither CMS_CRASH_ROUNDS nor the race detector asks for them, a clone that pulls and pushes
 // there. Nothing that was acknowledged on either side is missing.
 func TestPushesBesideWriters(t *testing.T) {
 	t.Parallel()
@@ -279,7 +279,7 @@ func TestPushesBesideWriters(t *testing.T) {
 	var wg sync.WaitGroup
 	var mine sync.Map
 	pushed := make(chan struct{})
-	for w := range scaled(16, 6, 6) {
+	for w := range loaded(16, 6, 6) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				res, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
@@ -300,7 +300,7 @@ func TestPushesBesideWriters(t *testing.T) {
 		})
 	}
 	var theirs []string
-	for i := range scaled(5, 1, 1) {
+	for i := range loaded(5, 1, 1) {
 		write(t, work, fmt.Sprintf("dehors-%d.md", i), "x\n")
 		commitAll(t, work, "Dehors")
 		for {

@@ -373,7 +373,7 @@ func TestPushHereBesideSteadyUpdates(t *testing.T) {
 				}
 			}()
 			const most = 15
-			pushes := scaled(3, 1, 1)
+			pushes := loaded(3, 1, 1)
 			for i := range pushes {
 				write(t, work, fmt.Sprintf("%d.md", i), "x\n")
 				commitAll(t, work, "Dehors")

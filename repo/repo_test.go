@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -227,7 +228,7 @@ func describe(t *testing.T, entries []*Entry) string {
 // under the race detector.
 func fsck(t *testing.T, dir string) {
 	t.Helper()
-	if testing.Short() && !raceDetector {
+	if testing.Short() && !race.Enabled {
 		if _, err := Verify(context.Background(), dir); err != nil {
 			t.Errorf("verify: %v", err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 
 	"cms/content"
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -63,7 +64,7 @@ func TestSyncModel(t *testing.T) {
 			name = " linear"
 		}
 		for kind, synchronous := range map[string]bool{"async": false, "sync": true} {
-			if synchronous == linear && !raceDetector && os.Getenv("CMS_SYNC_STEPS") == "" {
+			if synchronous == linear && !race.Enabled && os.Getenv("CMS_SYNC_STEPS") == "" {
 				t.Logf("%s%s: where CMS_SYNC_STEPS is set", kind, name)
 				continue
 			}
@@ -76,7 +77,7 @@ func testSyncModel(t *testing.T, synchronous, linear bool) {
 	t.Helper()
 	steps, seed := 16, rand.Uint64()
 	switch {
-	case raceDetector:
+	case race.Enabled:
 		steps = 40
 	case testing.Short():
 		steps = 6

@@ -284,7 +284,7 @@ func TestSyncTogether(t *testing.T) {
 	atLength(t)
 	bare, work := host(t)
 	const services = 2
-	writers, edits := scaled(3, 2, 2), scaled(4, 2, 2)
+	writers, edits := loaded(3, 2, 2), loaded(4, 2, 2)
 	var all sync.WaitGroup
 	for s := range services {
 		r := synchronous(t, &Remote{URL: bare})

@@ -11,6 +11,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 	"cms/site"
 )
 
@@ -198,6 +199,7 @@ func asks(f *fixture) []ask {
 // TestWorkGrowsWithWhatIsAsked asks each question twice, of what is of one size and of
 // twice as much, on sites that have kept nothing: work and memory grow no faster.
 func TestWorkGrowsWithWhatIsAsked(t *testing.T) {
+	race.Sequential(t)
 	f := newGrown(t)
 	if _, err := f.Site.Search(t.Context(), f.editor, site.Search{Text: "mot", Limit: 1}); err != nil {
 		t.Fatal(err)
@@ -236,7 +238,7 @@ func TestWorkGrowsWithWhatIsAsked(t *testing.T) {
 			if 2*twice > 5*work+2*1000 {
 				t.Errorf("work of %d for %d, %d for %d", work, small, twice, large)
 			}
-			if !raced && 2*more > 5*memory+2*32_000 {
+			if 2*more > 5*memory+2*32_000 {
 				t.Errorf("%d bytes for %d, %d for %d", memory, small, more, large)
 			}
 		})

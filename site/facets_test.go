@@ -10,6 +10,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 	"cms/site"
 )
 
@@ -148,6 +149,7 @@ func TestFacetsFollowEdits(t *testing.T) {
 // question that may cost little gets further each time it is asked.
 func TestFacetsCostTheEdit(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	f := newSite(t)
 	f.many(3000)
 	q := site.FacetQuery{Fields: []string{"note", "in_progress"}, Limit: 10}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"cms/content"
+	"cms/race"
 	"cms/site"
 )
 
@@ -22,6 +23,7 @@ import (
 // did before. CMS_FAITHFUL_FILES says how many files Jekyll is to read.
 func TestJekyllReadsGuardedFieldsAsBefore(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	jekyll, err := exec.LookPath("jekyll")
 	if err != nil {
 		t.Skip("NOT READ BY JEKYLL: the program jekyll is missing")

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"testing"
 
+	"cms/race"
 	"cms/site"
 )
 
@@ -24,6 +25,7 @@ func slugsOf(p *site.Page) []string {
 // part of the whole list: they are the same, wherever a pass is cut off.
 func TestPass(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	s.various(random, 300)

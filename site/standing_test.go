@@ -7,6 +7,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 	"cms/site"
 )
 
@@ -45,6 +46,7 @@ func stands(o *content.Object) string {
 // an entry that is new.
 func TestWhatNobodySetsStands(t *testing.T) {
 	t.Parallel()
+	race.Sequential(t)
 	f := newStandingSite(t)
 	clerk := person("bob", "clerk")
 	whatever := site.Precondition{Any: true}

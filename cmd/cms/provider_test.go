@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"cms/web/browsertest"
 )
 
 const providerConfig = `
@@ -40,10 +42,13 @@ func TestLoginAtOIDCProvider(t *testing.T) {
 	if os.Getenv("CMS_CLIENTS") == "" {
 		t.Skip("SKIPPED: CMS_CLIENTS is not set, so nobody logs in at oidc-provider.")
 	}
-	for _, program := range []string{"chromium", "node", "npm"} {
+	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("SKIPPED: there is no %s here, so nobody logs in at oidc-provider. Install it to run this test.", program)
 		}
+	}
+	if _, err := browsertest.Find(); err != nil {
+		t.Skipf("SKIPPED: %v, so nobody logs in at oidc-provider. Install it to run this test.", err)
 	}
 	t.Setenv("CMS_OIDC_SECRET", "s3cret")
 	issuer, tell := startProvider(t)
@@ -197,26 +202,14 @@ type chromium struct {
 // them by their calls of this function, of inDemo or of servePages.
 func inBrowser(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CMS_BROWSER") == "" {
-		t.Skip("SKIPPED: CMS_BROWSER is not set, so nobody uses the pages. Set it to 1 to have Chromium do so.")
-	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Fatalf("CMS_BROWSER is set: %v", err)
-	}
+	browsertest.Asked(t)
 }
 
 func startBrowser(t *testing.T) *chromium { t.Helper(); return startBrowserFor(t, 10*time.Minute) }
 
 func startBrowserFor(t *testing.T, limit time.Duration) *chromium {
 	t.Helper()
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox,
-		chromedp.Flag("lang", "en-US"), chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, limit)
-	t.Cleanup(cancel)
-	return &chromium{t, ctx}
+	return &chromium{t, browsertest.Start(t, limit)}
 }
 
 func (b *chromium) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -8,13 +8,14 @@ import (
 	"image/png"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"cms/web/browsertest"
 )
 
 // TestScreenshots makes pictures of the main pages from the demo's site, in the folder
@@ -24,8 +25,8 @@ func TestScreenshots(t *testing.T) {
 	if dir == "" {
 		t.Skip("SKIPPED: CMS_SCREENSHOTS names no folder for pictures of the pages.")
 	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("SKIPPED: there is no chromium here to make pictures with.")
+	if _, err := browsertest.Find(); err != nil {
+		t.Skipf("SKIPPED: %v, so nobody makes pictures.", err)
 	}
 	said, stop := startDemo(t, filepath.Join(t.TempDir(), "demo"))
 	defer stop()

@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -97,7 +98,7 @@ func TestScripts(t *testing.T) {
 
 // brief says whether to leave out what one need not know between two saves. The race
 // detector watches all that is run with -short.
-func brief() bool { return testing.Short() && !raced }
+func brief() bool { return testing.Short() && !race.Enabled }
 
 // ofServices skips a test of whole services, beside others that have the rule at the
 // package that it is of, where the tests are to be brief.

@@ -1,6 +1,0 @@
-//go:build race
-
-package preview
-
-// raced says whether the race detector runs.
-const raced = true

@@ -1,0 +1,15 @@
+// Package race tells tests whether the race detector watches them.
+package race
+
+import "testing"
+
+// Sequential skips a test under the race detector that does one thing after the other, as
+// a walk over a table of cases does: it costs the detector most and shows it least, and the
+// same test runs without. A test of what goes on at once never calls this, and each door
+// and each part of the storage keeps others that the detector watches.
+func Sequential(t testing.TB) {
+	t.Helper()
+	if Enabled {
+		t.Skip("does one thing after the other: the race detector is for others")
+	}
+}
