@@ -16,6 +16,7 @@ import (
 	"cms/api/hooks"
 	"cms/auth"
 	"cms/content"
+	"cms/site/sitetest"
 )
 
 // The table of all doors and of what a role may not see. Two sites that differ in that
@@ -405,8 +406,9 @@ func (w *world) plainly(res response) string {
 }
 
 // TestNobodyLearnsWhatTheyMayNotSee is the table: a part of it, unless CMS_DOORS is
-// "all".
+// "all"; with -short, hidden_test.go and permission_test.go say it of some answers.
 func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
+	sitetest.Sibling(t, "hidden_test.go")
 	t.Parallel()
 	all := os.Getenv("CMS_DOORS") == "all"
 	for role, token := range map[string]func(w *world) string{
