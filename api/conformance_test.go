@@ -244,7 +244,7 @@ func newWholeServer(t *testing.T, others ...content.Collection) *whole {
 	t.Cleanup(receiver.Close)
 	w.receiver = receiver.URL
 	db := openAccounts(t)
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
+	sessions, err := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db})
 	if err != nil {
 		t.Fatal(err)
 	}

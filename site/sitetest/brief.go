@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alexedwards/argon2id"
+
 	"cms/repo"
 	"cms/repo/repotest"
 )
@@ -24,6 +26,10 @@ func Sibling(t testing.TB, quicker string) {
 		t.Skip("takes long; with -short there is " + quicker)
 	}
 }
+
+// CheapHash is what the hash of a password costs in tests of what else a login does. An
+// account whose password was hashed as ever gets such a hash by its first login.
+var CheapHash = &argon2id.Params{Memory: 1 << 10, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // Fsck has git check the bare repository in dir, if something was written there. Where the
 // tests are to be brief, [repo.Verify] does, without a process.
