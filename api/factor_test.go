@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/site/sitetest"
 )
 
 // TestLoginWithSecondFactor asks for its code behind the password, which counts once.
@@ -25,7 +26,7 @@ func TestLoginWithSecondFactor(t *testing.T) {
 	)
 	now.Store(time.Now().Unix())
 	sessions, err := auth.NewSessions(auth.SessionOptions{
-		State: openAccounts(t), Now: func() time.Time { return time.Unix(now.Load(), 0) }, NeedFactor: func([]string) bool { return needed.Load() },
+		Hash: sitetest.CheapHash, State: openAccounts(t), Now: func() time.Time { return time.Unix(now.Load(), 0) }, NeedFactor: func([]string) bool { return needed.Load() },
 	})
 	if err != nil {
 		t.Fatal(err)

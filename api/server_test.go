@@ -29,6 +29,7 @@ import (
 	"cms/repo"
 	"cms/repo/repotest"
 	"cms/site"
+	"cms/site/sitetest"
 	"cms/web"
 	"cms/web/login"
 )
@@ -176,10 +177,7 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 		if err := s.repo.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		out := s.runGit(repotest.FsckArgs(s.git)...)
-		if out != "" && !strings.HasPrefix(out, "notice: HEAD points to an unborn branch") {
-			t.Errorf("git fsck says: %s", out)
-		}
+		sitetest.Fsck(t, s.git)
 	})
 	return s
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -14,6 +15,7 @@ import (
 
 	"cms/api"
 	"cms/auth"
+	"cms/site/sitetest"
 	"cms/state"
 	"cms/state/statetest"
 )
@@ -24,10 +26,20 @@ const (
 )
 
 // accountsFile is a database with the account of Camille, whose password is hashed once for
-// all tests.
+// all tests, and cheaply as of a first login.
 var accountsFile = sync.OnceValues(func() ([]byte, error) {
 	return statetest.File(func(ctx context.Context, db *state.DB) error {
-		return auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
+		err := auth.NewAccounts(db, []string{"editor"}).Add(ctx, auth.Account{Email: email, Name: "Camille Moreau", Roles: []string{"editor"}}, password)
+		logins, loginsErr := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db})
+		if err = errors.Join(err, loginsErr); err != nil {
+			return err
+		}
+		first, err := logins.Login(ctx, auth.Attempt{Email: email, Password: password})
+		if err != nil {
+			return err
+		}
+		_, err = logins.Logout(ctx, first.Refresh)
+		return err
 	})
 })
 
@@ -46,7 +58,7 @@ func newLoginServer(t *testing.T, publicURL string, providers ...*auth.Provider)
 	t.Helper()
 	db := openAccounts(t)
 	now := time.Now()
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Now: func() time.Time { return now }}) // however long a guess takes
+	sessions, err := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db, Now: func() time.Time { return now }}) // however long a guess takes
 	if err != nil {
 		t.Fatal(err)
 	}

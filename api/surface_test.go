@@ -14,6 +14,7 @@ import (
 
 	"cms/api"
 	"cms/auth"
+	"cms/site/sitetest"
 	"cms/web"
 )
 
@@ -81,7 +82,7 @@ func TestHeadersOfAnswers(t *testing.T) {
 func TestOriginWithoutTLS(t *testing.T) {
 	t.Parallel()
 	db := openAccounts(t)
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db})
+	sessions, err := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db})
 	if err != nil {
 		t.Fatal(err)
 	}

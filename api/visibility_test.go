@@ -17,6 +17,7 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/race"
+	"cms/site/sitetest"
 )
 
 // The table of all doors and of what a role may not see. Two sites that differ in that
@@ -406,8 +407,9 @@ func (w *world) plainly(res response) string {
 }
 
 // TestNobodyLearnsWhatTheyMayNotSee is the table: a part of it, unless CMS_DOORS is
-// "all".
+// "all"; with -short, hidden_test.go and permission_test.go say it of some answers.
 func TestNobodyLearnsWhatTheyMayNotSee(t *testing.T) {
+	sitetest.Sibling(t, "hidden_test.go")
 	t.Parallel()
 	race.Sequential(t)
 	all := os.Getenv("CMS_DOORS") == "all"

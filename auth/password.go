@@ -33,7 +33,7 @@ const hashWait = 10 * time.Second
 // whoever asks to log in makes us hash.
 type hashers struct {
 	turns  chan struct{}
-	params *argon2id.Params // argon2Params, but in tests of what else a login does
+	params *argon2id.Params // argon2Params, or [SessionOptions.Hash]
 }
 
 // newHashers has so many at work at once.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"cms/state"
@@ -49,6 +50,10 @@ type SessionOptions struct {
 	Logger   *slog.Logger  // hears of logins; may be nil
 
 	Now func() time.Time // by which guesses are slowed down and codes count; [time.Now] if nil
+
+	// Hash is what the hash of a password costs: nil, as OWASP advises, but in tests of what
+	// else a login does.
+	Hash *argon2id.Params
 
 	Name       string                    // of the service, in apps for codes
 	PublicURL  string                    // its address, for which passkeys are; "" has none
@@ -101,11 +106,15 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 		o.Now = time.Now
 	}
 	passkeys, none := passkeysAt(o.PublicURL, o.Name)
-	return &Sessions{
+	s := &Sessions{
 		passkeys: passkeys, noPasskeys: none,
 		accounts: o.State.Accounts(), store: o.State.Sessions(), factors: o.State.Factors(), vault: vault{db: o.State}, o: o,
 		hashers: newHashers(max(1, runtime.GOMAXPROCS(0)/2)),
-	}, nil
+	}
+	if o.Hash != nil {
+		s.hashers.params = o.Hash
+	}
+	return s, nil
 }
 
 // Session is what a browser is given. Its tokens are nowhere else.

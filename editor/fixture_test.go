@@ -83,7 +83,7 @@ var accountsFile = sync.OnceValues(func() (b begun, err error) {
 				Roles: []string{role}, Claims: camille.Claims, Password: camille.Password, CreatedAt: time.Now(),
 			}))
 		}
-		logins, loginsErr := auth.NewSessions(auth.SessionOptions{State: db})
+		logins, loginsErr := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db})
 		if err = errors.Join(err, loginsErr); err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func serveOn(t testing.TB, host string, files map[string]string, collections []c
 	server := httptest.NewUnstartedServer(nil)
 	s.said = said{make(chan string, 10_000)}
 	s.url = "http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", host, 1)
-	sessions, err := auth.NewSessions(auth.SessionOptions{State: db, Name: "Consultations", PublicURL: s.url, NeedFactor: func(roles []string) bool {
+	sessions, err := auth.NewSessions(auth.SessionOptions{Hash: sitetest.CheapHash, State: db, Name: "Consultations", PublicURL: s.url, NeedFactor: func(roles []string) bool {
 		return s.needs.Load() && slices.Contains(roles, "editor")
 	}})
 	if err != nil {

@@ -82,7 +82,7 @@ func (e *Editor) showNoting(v *visit, status int, name, title, at string, told *
 	if p.Partial {
 		root = "main"
 	}
-	if err := e.templates[v.language][name].ExecuteTemplate(b, root, p); err != nil {
+	if err := e.execute(b, v.language, name, root, p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()

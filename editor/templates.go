@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"text/template/parse"
 
 	"cms/site"
@@ -18,53 +21,78 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of the pages in one language, by their names: each with the
-// frame that all of them have.
-type pages map[string]*template.Template
+// frame that all of them have. A page is made when it is first shown: to copy the frame for
+// each page of each language took more of a start than all else that opens the service.
+type pages map[string]func() (*template.Template, error)
 
-// loadTemplates reads the pages in each language.
+// loadTemplates has the pages in each language. Those of a theme are all made at once, so
+// that what is wrong with it ends the start.
 func (e *Editor) loadTemplates() error {
+	shared, err := fs.Glob(templateFiles, "templates/_*.html")
+	if err != nil {
+		return err
+	}
+	files, err := fs.Glob(templateFiles, "templates/[^_]*.html")
+	if err != nil {
+		return err
+	}
 	e.templates = map[string]pages{}
 	for name, w := range e.words {
-		all, err := e.pagesIn(w)
-		if err != nil {
-			return err
+		e.templates[name] = e.pagesIn(w, shared, files)
+	}
+	if e.o.Theme == nil {
+		return nil
+	}
+	for _, all := range e.templates {
+		for _, page := range all {
+			if _, err := page(); err != nil {
+				return err
+			}
 		}
-		e.templates[name] = all
 	}
 	return nil
 }
 
-func (e *Editor) pagesIn(w *words) (pages, error) {
-	shared, err := fs.Glob(templateFiles, "templates/_*.html")
-	if err != nil {
-		return nil, err
-	}
+// pagesIn are the pages of these files, in the language of w, in the frame of the shared ones.
+func (e *Editor) pagesIn(w *words, shared, files []string) pages {
 	none := func(string, any) (template.HTML, error) { return "", nil } // until there is a page that has the part
-	frame, err := template.New("frame").Funcs(e.templateFuncs()).Funcs(template.FuncMap{"part": none}).ParseFS(templateFiles, shared...)
-	if err != nil {
-		return nil, err
-	}
-	w.fill(frame)
-	files, err := fs.Glob(templateFiles, "templates/[^_]*.html")
-	if err != nil {
-		return nil, err
-	}
+	frame := sync.OnceValues(func() (*template.Template, error) {
+		frame, err := template.New("frame").Funcs(e.templateFuncs()).Funcs(template.FuncMap{"part": none}).ParseFS(templateFiles, shared...)
+		if err == nil {
+			w.fill(frame)
+		}
+		return frame, err
+	})
 	all := pages{}
 	for _, file := range files {
-		t, err := frame.Clone()
-		if err == nil {
-			t, err = t.ParseFS(templateFiles, file)
-		}
-		if err == nil {
+		all[strings.TrimSuffix(path.Base(file), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := frame()
+			if err == nil {
+				t, err = t.Clone()
+			}
+			if err == nil {
+				t, err = t.ParseFS(templateFiles, file)
+			}
+			if err != nil {
+				return nil, err
+			}
 			w.fill(t)
-			t, err = e.overrides(t, append(shared, file))
-		}
-		if err != nil {
-			return nil, err
-		}
-		all[strings.TrimSuffix(path.Base(file), ".html")] = t.Funcs(template.FuncMap{"part": e.parts.of(t, w)})
+			if t, err = e.overrides(t, append(slices.Clip(shared), file)); err != nil {
+				return nil, err
+			}
+			return t.Funcs(template.FuncMap{"part": e.parts.of(t, w)}), nil
+		})
 	}
-	return all, nil
+	return all
+}
+
+// execute has a template of a page write what it makes of data, in a language.
+func (e *Editor) execute(w io.Writer, language, page, name string, data any) error {
+	t, err := e.templates[language][page]()
+	if err != nil {
+		return err
+	}
+	return t.ExecuteTemplate(w, name, data)
 }
 
 // templateFuncs are what templates can call.

@@ -182,7 +182,7 @@ func (e *Editor) preview(v *visit) error {
 // part answers with a part of a page.
 func (e *Editor) part(v *visit, page, name string, view any) error {
 	var b strings.Builder
-	if err := e.templates[v.language][page].ExecuteTemplate(&b, name, []any{v, view}); err != nil {
+	if err := e.execute(&b, v.language, page, name, []any{v, view}); err != nil {
 		return fmt.Errorf("part %s of the page %s: %w", name, page, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")

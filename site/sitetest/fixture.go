@@ -33,8 +33,7 @@ type Options struct {
 	LFS         *lfs.Options // without path; nil: what Git LFS keeps is neither served nor stored
 }
 
-// Fixture is a site on a real repository, which is checked with git fsck at the end of
-// the test.
+// Fixture is a site on a real repository, which is checked at the end of the test.
 type Fixture struct {
 	testing.TB
 	*site.Site
@@ -75,9 +74,7 @@ func New(t testing.TB, o Options) *Fixture {
 		if err := errors.Join(<-done, f.Repo.Close()); err != nil {
 			t.Errorf("repository: %v", err)
 		}
-		if out := f.RunGit(repotest.FsckArgs(f.Git)...); out != "" && !strings.HasPrefix(out, "notice: HEAD points to an unborn branch") {
-			t.Errorf("git fsck says: %s", out)
-		}
+		Fsck(t, f.Git)
 	})
 	f.options = site.Options{Repo: f.Repo, Policy: policy, Collections: o.Collections, AdviceOff: o.AdviceOff, Media: o.Media, Language: o.Language}
 	if o.LFS != nil {
