@@ -47,7 +47,7 @@ func Fsck(t testing.TB, dir string) {
 			t.Errorf("verify: %v", err)
 		}
 	default:
-		cmd := exec.Command("git", append([]string{"--git-dir", dir}, repotest.FsckArgs(dir)...)...)
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "git", append([]string{"--git-dir", dir}, repotest.FsckArgs(dir)...)...)
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull)
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 && !strings.HasPrefix(string(out), "notice: HEAD points to an unborn branch") {
 			t.Errorf("git fsck: %v\n%s", err, out)
