@@ -75,6 +75,14 @@ func (l *ledger) drop(commits []logged) {
 	}
 }
 
+// isDropped says whether a force push took the commit of a write off the branch.
+func (l *ledger) isDropped(subject string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.writes[subject]
+	return p != nil && p.dropped
+}
+
 // counts is how many writes had each outcome, and how many acknowledged ones were
 // dropped.
 func (l *ledger) counts() (told map[outcome]int, dropped int) {

@@ -127,3 +127,30 @@ func TestSentAgainAfterSilence(t *testing.T) {
 		}
 	}
 }
+
+// TestMergedAfterForcePush: what a force push dropped while a write was to be sent again is
+// not expected of its answer; of any other write it is.
+func TestMergedAfterForcePush(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"commit": "c1", "fields": {"mark": "older"}}`)
+	}))
+	defer server.Close()
+	for _, dropped := range []bool{false, true} {
+		c := &chaos{ledger: newLedger(), counts: map[string]int{}, cancel: func() {}}
+		c.service.Store(&service{url: server.URL})
+		w := &writer{chaos: c, client: server.Client()}
+		c.ledger.begin("marked")
+		c.ledger.begin("merged")
+		if dropped {
+			c.ledger.drop([]logged{{subject: "marked"}})
+		}
+		e := &entity{id: "e"}
+		w.settle(t.Context(), e, write{subject: "merged", method: http.MethodPatch, target: "/"}, state{path: "p", mark: "marked", extra: "merged"})
+		if got := len(c.wrong) == 0; got != dropped {
+			t.Errorf("dropped %t: complaints %v", dropped, c.wrong)
+		}
+		if dropped && e.known.mark != "older" {
+			t.Errorf("known: got %+v", e.known)
+		}
+	}
+}

@@ -113,11 +113,16 @@ func (w *writer) settle(ctx context.Context, e *entity, sent write, to state) bo
 	before := e.known
 	switch o {
 	case acked:
+		told := a.told()
+		if mark := told.Fields.Mark; told.Code != "already_made" && mark != "" && mark != to.mark {
+			if !w.ledger.isDropped(to.mark) { // as by a force push, before this was sent again
+				w.fail(fmt.Errorf("%s was answered with the mark %q, want %q", sent.subject, mark, to.mark))
+			}
+			to.mark = mark
+		}
 		e.became(to, a.header.Get("ETag"))
-		if a.told().Code == "already_made" {
+		if told.Code == "already_made" {
 			e.tag = ""
-		} else if mark := a.told().Fields.Mark; mark != "" && mark != to.mark {
-			w.fail(fmt.Errorf("%s was answered with the mark %q, want %q", sent.subject, mark, to.mark))
 		}
 		if sent.key != "" && roll(8) == 0 {
 			w.repeat(ctx, sent, a)
