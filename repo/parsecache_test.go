@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -121,11 +120,7 @@ func many(t *testing.T, n int) (dir string) {
 		src := fmt.Sprintf("---\ntitle: Le parc %d\nstatus: %s\nlieu:\n  commune: c%d\n---\nDonnez votre avis.\n", i, []string{"draft", "published"}[i%2], i%7)
 		fmt.Fprintf(in, "M 100644 inline _consultations/f%02d/e%05d.md\ndata %d\n%s\n", i%20, i, len(src), src)
 	}
-	cmd := exec.Command("git", "fast-import", "--quiet")
-	cmd.Dir, cmd.Stdin, cmd.Env = dir, in, append(os.Environ(), "GIT_TEST_FSYNC=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("git fast-import: %v\n%s", err, out)
-	}
+	importStream(t, dir, in)
 	return dir
 }
 

@@ -2,7 +2,6 @@ package repo
 
 import (
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -15,11 +14,7 @@ func TestProgress(t *testing.T) {
 	for i := range 2500 {
 		fmt.Fprintf(&in, "commit refs/heads/master\ncommitter A <a@example.org> %d +0000\ndata 1\nx\nM 100644 inline notes/v%d.%d/a.b.md\ndata 2\n%d\n\n", 1_700_000_000+i, i%7, i%11, i%10)
 	}
-	importing := exec.Command("git", "fast-import", "--quiet")
-	importing.Dir, importing.Stdin = dir, strings.NewReader(in.String())
-	if out, err := importing.CombinedOutput(); err != nil {
-		t.Fatalf("git fast-import: %v\n%s", err, out)
-	}
+	importStream(t, dir, strings.NewReader(in.String()))
 	var p Progress
 	o := options(dir)
 	o.Progress = &p

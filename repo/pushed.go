@@ -9,8 +9,8 @@ import (
 // errPackFull says that a pack would become larger than it may.
 var errPackFull = errors.New("too much for one pack")
 
-// maxCopied is how many commits of a push are copied. What is no pack has less than
-// receive.unpackLimit objects, 100 unless named.
+// maxCopied is how many commits of a push are copied. What is no pack has fewer
+// objects than receive.unpackLimit, 100 unless named.
 const maxCopied = 1000
 
 // copyPushed packs the objects of commits that a push brought, so that they are the

@@ -13,16 +13,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// imported runs git fast-import, which unpacks what it has made, as it does with a small push.
-func imported(t *testing.T, dir, stream string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", "-c", "fastimport.unpackLimit=10000", "fast-import", "--quiet")
-	cmd.Dir, cmd.Stdin = dir, strings.NewReader(stream)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("git fast-import: %v\n%s", err, out)
-	}
-}
-
 // TestRepackEndsAfterPush: what a push brings may stand on objects that nothing led to, of a
 // push that was refused. A repack of Git's that began before the branch led to them drops
 // them as it ends, and what an edit stands on is whole all the same.
@@ -102,8 +92,8 @@ func TestWhatIsCopiedOfPushes(t *testing.T) {
 			before := r.packs.Load()
 
 			file := strings.Repeat("d/", tt.depth) + "file.md"
-			imported(t, dir, fmt.Sprintf("commit refs/heads/main\ncommitter D <d@ville.example> 1790000000 +0000\ndata 0\n"+
-				"from refs/heads/main^0\nM 100644 inline %s\ndata %d\n%s\n", file, len(tt.text), tt.text))
+			importStream(t, dir, strings.NewReader(fmt.Sprintf("commit refs/heads/main\ncommitter D <d@ville.example> 1790000000 +0000\ndata 0\n"+
+				"from refs/heads/main^0\nM 100644 inline %s\ndata %d\n%s\n", file, len(tt.text), tt.text)), "-c", "fastimport.unpackLimit=10000")
 			if got, want := taken(t, r).Commit().String(), tipOf(t, dir, "main"); got != want {
 				t.Fatalf("taken in: got %s, want %s", got, want)
 			}
@@ -140,8 +130,8 @@ func TestPushThatIsNotWhole(t *testing.T) {
 	var log strings.Builder
 	r.log = slog.New(slog.NewTextHandler(&log, nil))
 	s.commit(t, "un", "parc")
-	imported(t, dir, "commit refs/heads/main\ncommitter D <d@ville.example> 1790000000 +0000\ndata 0\n"+
-		"from refs/heads/main^0\nM 100644 inline logo.svg\ndata 6\n<svg/>\n")
+	importStream(t, dir, strings.NewReader("commit refs/heads/main\ncommitter D <d@ville.example> 1790000000 +0000\ndata 0\n"+
+		"from refs/heads/main^0\nM 100644 inline logo.svg\ndata 6\n<svg/>\n"), "-c", "fastimport.unpackLimit=10000")
 	missing := hashObject(plumbing.BlobObject, []byte("<svg/>")).String()
 	if err := os.Remove(filepath.Join(dir, "objects", missing[:2], missing[2:])); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -272,6 +273,16 @@ func tryGit(dir string, args ...string) (string, error) {
 		err = fmt.Errorf("git %s: %w\n%s", strings.Join(args, " "), err, stderr.Bytes())
 	}
 	return string(out), err
+}
+
+// importStream has git fast-import, with settings, read a stream of its.
+func importStream(t *testing.T, dir string, in io.Reader, settings ...string) {
+	t.Helper()
+	cmd := exec.Command("git", append(settings, "fast-import", "--quiet")...)
+	cmd.Dir, cmd.Stdin, cmd.Env = dir, in, append(os.Environ(), "GIT_TEST_FSYNC=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git fast-import: %v\n%s", err, out)
+	}
 }
 
 // clone makes a working tree of the repository at dir.
