@@ -74,6 +74,7 @@ func (s *Site) commit(ctx context.Context, m repo.Meta, fn func(*repo.Tx) error)
 	if at := trace.Of(ctx); at.Valid() {
 		m.Made = func(commit repo.Hash) { s.traces.Add(commit, at) }
 	}
+	defer s.selections.gate.enterWrite()()
 	res, err := s.repo.Update(ctx, m, fn)
 	switch {
 	case errors.Is(err, repo.ErrStorage), errors.Is(err, repo.ErrUnsure):

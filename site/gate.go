@@ -9,49 +9,77 @@ import (
 // A gate lets work in the background wait while somebody waits for an answer that needs
 // the processors. The zero gate is open.
 type gate struct {
-	mu   sync.Mutex
-	busy int
-	idle chan struct{} // closed when nobody is busy any more
+	mu     sync.Mutex
+	lists  crowd // of those who wait for a list: the background waits until they have it
+	writes crowd // of those who write, which may never end: it works a part of the time
 }
 
-// Work in the background passes the gate once for so many entries, and is kept there for
-// so long at most, that it gets on whatever comes.
+// A crowd is how many there are, and a channel that is closed when all have left.
+type crowd struct {
+	here int
+	left chan struct{}
+}
+
+// Work in the background passes the gate once for so many entries. There it is kept for
+// gateWait at most, that it gets on whatever comes, and beside writes for so many times as
+// it has worked.
 const (
 	gateEntries = 100
 	gateWait    = time.Second
+	gateRest    = 9
 )
 
-// enter keeps others waiting until what it returns is called.
-func (g *gate) enter() (leave func()) {
+// enterList keeps others waiting until what it returns is called.
+func (g *gate) enterList() (leave func()) { return g.enter(&g.lists) }
+
+// enterWrite slows others down until what it returns is called.
+func (g *gate) enterWrite() (leave func()) { return g.enter(&g.writes) }
+
+func (g *gate) enter(c *crowd) (leave func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.busy++; g.busy == 1 {
-		g.idle = make(chan struct{})
+	if c.here++; c.here == 1 {
+		c.left = make(chan struct{})
 	}
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.busy--; g.busy == 0 {
-			close(g.idle)
+		if c.here--; c.here == 0 {
+			close(c.left)
 		}
 	}
 }
 
-// pass waits until nobody is busy, or for gateWait. The error is that of ctx.
-func (g *gate) pass(ctx context.Context) error {
-	g.mu.Lock()
-	busy, idle := g.busy > 0, g.idle
-	g.mu.Unlock()
-	if !busy {
-		return ctx.Err()
+// A shift is work in the background that passes a gate again and again.
+type shift struct {
+	gate  *gate
+	since time.Time // when it passed last, or began
+}
+
+func (g *gate) shift() *shift { return &shift{g, time.Now()} }
+
+// pass lets those at the gate go first, as far as it says. The error is that of ctx.
+func (s *shift) pass(ctx context.Context) error {
+	worked := time.Since(s.since)
+	s.gate.mu.Lock()
+	wait, left := time.Duration(0), s.gate.lists.left
+	switch {
+	case s.gate.lists.here > 0:
+		wait = gateWait
+	case s.gate.writes.here > 0:
+		wait, left = min(gateWait, gateRest*worked), s.gate.writes.left
 	}
-	timer := time.NewTimer(gateWait)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-	case <-ctx.Done():
+	s.gate.mu.Unlock()
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-left:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
+	s.since = time.Now()
 	return ctx.Err()
 }
 

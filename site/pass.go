@@ -1,7 +1,6 @@
 package site
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -80,7 +79,7 @@ func (s *selection) pass(ctx context.Context, newest func() repo.Edition, l *lis
 		s.passing = &build{at: at, rest: entriesOf(at), pass: &pass{after: l.after, most: n}}
 	}
 	defer s.count()
-	defer s.gate.enter()()
+	defer s.gate.enterList()()
 	unread, err := s.passing.work(ctx, l)
 	if err != nil {
 		return p, false, err
@@ -157,7 +156,7 @@ func (p *pass) leads(r *reader, fields values, slug string, full bool, worst pos
 	r.buffer = r.buffer[:0]
 	for _, k := range r.sort {
 		r.buffer = r.appendCell(r.buffer, fields, k)
-		if full && bytes.Compare(r.buffer, []byte(worst.key[:min(len(worst.key), len(r.buffer))])) > 0 {
+		if full && string(r.buffer) > worst.key[:min(len(worst.key), len(r.buffer))] { // without a copy
 			return false
 		}
 	}

@@ -393,12 +393,12 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 		return err
 	}
 	snap := view() // never older than what the index was made of
-	n := 0
+	n, shift := 0, x.gate.shift()
 	for _, c := range x.collections {
 		for e, gone := range snap.Since(x.holds, c.Name) {
 			runtime.Gosched() // whoever waits for an answer goes first
 			if n++; x.holds == nil && n%gateEntries == 0 {
-				if err := x.gate.pass(ctx); err != nil {
+				if err := shift.pass(ctx); err != nil {
 					x.index = emptyIndex()
 					return err
 				}

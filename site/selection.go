@@ -27,7 +27,7 @@ type selectionCache struct {
 	byCollection map[string]map[selectionKey]*selection // by collection
 	clock        int64                                  // counts the lists that were asked for
 	passFrom     int                                    // see passFrom; 0 stands for that
-	gate         gate                                   // keeps the background waiting while a selection is made
+	gate         gate                                   // keeps the background waiting while a selection is made or an entry written
 }
 
 // selectionKey identifies a selection, see [list.key].
@@ -242,7 +242,7 @@ func (s *selection) follow(ctx context.Context, newest func() repo.Edition, l *l
 		defer budget.release()
 	}
 	defer s.count()
-	defer s.gate.enter()()
+	defer s.gate.enterList()()
 	failed, err := s.pending.work(ctx, l)
 	if err != nil {
 		return selected{}, err
