@@ -171,8 +171,8 @@ func (t *cachedBlob) parse(src []byte) *parsed {
 
 // fromIndex is the parse result that the index has, nil if it has none that is whole.
 func (t *cachedBlob) fromIndex() *parsed {
-	s, ok := t.encodedRecord()
-	if !ok {
+	var s string
+	if !t.readRecord(func(b []byte) { s = string(b) }) {
 		return nil
 	}
 	r, err := decodeParsed(s)
@@ -182,19 +182,18 @@ func (t *cachedBlob) fromIndex() *parsed {
 	return r
 }
 
-// encodedRecord is fromIndex before it is decoded.
-func (t *cachedBlob) encodedRecord() (string, bool) {
+// readRecord calls use with fromIndex before it is decoded, of which it must keep nothing.
+func (t *cachedBlob) readRecord(use func(record []byte)) bool {
 	p := t.pos.Load()
 	if p == nil {
-		return "", false
+		return false
 	}
-	s, err := p.record()
-	if err != nil {
+	if err := p.read(use); err != nil {
 		t.pos.CompareAndSwap(p, nil)
-		return "", false
+		return false
 	}
 	t.budget.fromIndex.Add(1)
-	return s, true
+	return true
 }
 
 // cachedFields keeps the parse result as long as there is much room, so that others need not
@@ -204,7 +203,7 @@ func (t *cachedBlob) cachedFields() (CachedFields, bool) {
 		return CachedFields{fields: r.fields}, true
 	}
 	if t.budget.used.Load() > t.budget.limit/8*7 {
-		return t.passingFields()
+		return new(Passing).fields(t)
 	}
 	r := t.fromIndex()
 	if r == nil {
@@ -212,15 +211,6 @@ func (t *cachedBlob) cachedFields() (CachedFields, bool) {
 	}
 	t.cacheParsed(r)
 	return CachedFields{fields: r.fields}, true
-}
-
-// passingFields is cachedFields without keeping anything.
-func (t *cachedBlob) passingFields() (CachedFields, bool) {
-	if r := t.parsed.Load(); r != nil {
-		return CachedFields{fields: r.fields}, true
-	}
-	s, ok := t.encodedRecord()
-	return CachedFields{encoded: s}, ok
 }
 
 // weight is about how many bytes the parse result is of, 0 when only reading tells.

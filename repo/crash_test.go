@@ -675,9 +675,10 @@ func TestEveryFaultOfIndex(t *testing.T) {
 					t.Errorf("the index lacks something: %v", err)
 				}
 				for x := range s.repo.View().blobs() {
+					var raw string
 					if p := at.find(x.hash); p == nil {
 						t.Errorf("the index lacks the reading of blob %s", x.hash)
-					} else if raw, err := p.record(); err != nil {
+					} else if err := p.read(func(b []byte) { raw = string(b) }); err != nil {
 						t.Error(err)
 					} else if got, err := decodeParsed(raw); err != nil {
 						t.Error(err)

@@ -26,7 +26,7 @@ func (e *Entry) Fields() *content.Object { return e.blob.read().fields }
 // asked for is decoded.
 type CachedFields struct {
 	fields  *content.Object
-	encoded string // as in the index, where fields is nil
+	encoded []byte // as in the index, where fields is nil
 }
 
 // Get is the value of a key.
@@ -41,9 +41,20 @@ func (g CachedFields) Get(key string) (content.Value, bool) {
 // CachedFields are those of e; false when the file would have to be read for them.
 func (e *Entry) CachedFields() (CachedFields, bool) { return e.blob.cachedFields() }
 
-// PassingFields are CachedFields for those who look at very many entries once: nothing is
-// kept of what was not in memory.
-func (e *Entry) PassingFields() (CachedFields, bool) { return e.blob.passingFields() }
+// A Passing is for those who look at the fields of very many entries once: nothing is kept
+// of what was not in memory. It is not for use by two goroutines at once.
+type Passing struct{ record []byte }
+
+// Fields are [Entry.CachedFields] of e, until those of another are asked for.
+func (p *Passing) Fields(e *Entry) (CachedFields, bool) { return p.fields(e.blob) }
+
+func (p *Passing) fields(t *cachedBlob) (CachedFields, bool) {
+	if r := t.parsed.Load(); r != nil {
+		return CachedFields{fields: r.fields}, true
+	}
+	ok := t.readRecord(func(record []byte) { p.record = append(p.record[:0], record...) })
+	return CachedFields{encoded: p.record}, ok
+}
 
 // Cached says whether the fields can be had without reading the file.
 func (e *Entry) Cached() bool { return e.blob.isCached() }

@@ -268,7 +268,7 @@ func splitSection(body []byte) (history, readings []byte, err error) {
 
 // decode takes in what encode made.
 func (h *history) decode(part string) error {
-	d := decoder{rest: part}
+	d := decoder[string]{rest: part}
 	first := h.commits.len()
 	if d.number() != first {
 		return errors.New("a section is missing")
@@ -334,25 +334,26 @@ func (e *encoder) hash(h Hash)   { *e = append(*e, h[:]...) }
 func (e *encoder) number(n int)  { *e = binary.AppendVarint(*e, int64(n)) }
 func (e *encoder) text(s string) { e.number(len(s)); *e = append(*e, s...) }
 
-// A decoder reads values until there is an error, and zeros from then on.
-type decoder struct {
-	rest string
+// A decoder reads values until there is an error, and zeros from then on. Texts of a string
+// are parts of it, those of bytes are copies.
+type decoder[S string | []byte] struct {
+	rest S
 	err  error
 }
 
-func (d *decoder) next(n int) string {
+func (d *decoder[S]) next(n int) S {
 	if n < 0 || n > len(d.rest) {
-		d.err, d.rest, n = errors.New("values do not fit"), "", 0
+		d.err, d.rest, n = errors.New("values do not fit"), d.rest[:0], 0
 	}
 	s := d.rest[:n]
 	d.rest = d.rest[n:]
 	return s
 }
 
-func (d *decoder) hash() (h Hash) { copy(h[:], d.next(len(h))); return h }
-func (d *decoder) text() string   { return d.next(d.number()) }
+func (d *decoder[S]) hash() (h Hash) { copy(h[:], d.next(len(h))); return h }
+func (d *decoder[S]) text() string   { return string(d.next(d.number())) }
 
-func (d *decoder) number() int {
+func (d *decoder[S]) number() int {
 	if len(d.rest) > 0 && d.rest[0] < 0x80 { // as most are
 		n := int(d.rest[0]>>1) ^ -int(d.rest[0]&1)
 		d.rest = d.rest[1:]
@@ -367,10 +368,10 @@ func (d *decoder) number() int {
 }
 
 // count is the number of items of a list, of which each takes a byte or more.
-func (d *decoder) count() int { return d.checkBelow(len(d.rest)+1, d.number()) }
+func (d *decoder[S]) count() int { return d.checkBelow(len(d.rest)+1, d.number()) }
 
 // checkBelow checks that 0 <= i < n.
-func (d *decoder) checkBelow(n, i int) int {
+func (d *decoder[S]) checkBelow(n, i int) int {
 	if i < 0 || i >= n {
 		d.next(-1)
 		return 0

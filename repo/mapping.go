@@ -67,16 +67,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(reading []byte) uint32 { return crc32.Checksum(reading, castagnoli) }
 
-// record is a copy of what is at p. What is another by now, as the file was
-// written over, is an error.
-func (p *recordPos) record() (s string, err error) {
-	err = p.file.read(func(data []byte) error {
+// read calls use with the record at p, of which it must keep nothing. What is another by
+// now, as the file was written over, is an error.
+func (p *recordPos) read(use func(record []byte)) error {
+	return p.file.read(func(data []byte) error {
 		b := data[p.at:][:p.size]
 		if checksum(b) != p.sum {
 			return errors.New("checksum of a reading does not match")
 		}
-		s = string(b)
+		use(b)
 		return nil
 	})
-	return s, err
 }

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -122,8 +123,9 @@ func unsavedRecordsOf(view *Snapshot, anew bool, more []record) iter.Seq[record]
 
 // encode is the parse result as it is to be saved, if there is one.
 func (t *cachedBlob) encode() ([]byte, bool) {
-	if s, ok := t.encodedRecord(); ok {
-		return []byte(s), true
+	var b []byte
+	if t.readRecord(func(record []byte) { b = bytes.Clone(record) }) {
+		return b, true
 	}
 	if r := t.parsed.Load(); r != nil {
 		return encodeParsed(r)

@@ -81,7 +81,7 @@ func FuzzParsed(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		_, _ = decodeParsed(string(src))
-		_, _, _ = decodeMember(string(src), "a")
+		_, _, _ = decodeMember(src, "a")
 		d := content.Parse(bytes.Clone(src))
 		want := &parsed{d.Fields(), d.Problems()}
 		b, ok := encodeParsed(want)
@@ -94,11 +94,11 @@ func FuzzParsed(f *testing.F) {
 		}
 		sameReading(t, got, want)
 		for _, m := range want.fields.Members {
-			if v, ok, err := decodeMember(string(b), m.Key); err != nil || !ok || !same(v, m.Value) {
+			if v, ok, err := decodeMember(b, m.Key); err != nil || !ok || !same(v, m.Value) {
 				t.Errorf("%q: got %v, %v, %v, want %v", m.Key, v, ok, err, m.Value)
 			}
 		}
-		if v, ok, err := decodeMember(string(b), "nulle part"); ok != (v != nil) || err != nil {
+		if v, ok, err := decodeMember(b, "nulle part"); ok != (v != nil) || err != nil {
 			t.Errorf("a key that is not there: %v, %v", v, err)
 		}
 		if n := len(b); n > 0 {
@@ -457,6 +457,53 @@ func TestGlimpses(t *testing.T) {
 		}
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestPassing: whoever looks at all entries once has nothing kept, and what it took of one
+// stays as it is when the next is looked at.
+func TestPassing(t *testing.T) {
+	t.Parallel()
+	o := options(many(t, warmThreshold))
+	warmed(t, o)
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	before := r.budget.used.Load()
+	entries := r.View().Entries("consultations")
+	var (
+		p      Passing
+		titles []content.Value
+	)
+	for _, e := range entries {
+		g, ok := p.Fields(e)
+		title, found := g.Get("title")
+		if _, none := g.Get("absent"); !ok || !found || none {
+			t.Fatalf("%s: got %v, %t, %t", e.Slug, title, ok, none)
+		}
+		titles = append(titles, title)
+	}
+	if read, parsed, used := r.budget.read.Load(), r.budget.parsed.Load(), r.budget.used.Load(); read+parsed > 0 || used != before {
+		t.Errorf("%d blobs were read and %d parsed, %d bytes were kept, want none", read, parsed, used-before)
+	}
+	room := cap(p.record)
+	for _, e := range entries {
+		_, _ = p.Fields(e)
+	}
+	if room == 0 || cap(p.record) != room {
+		t.Errorf("the room for a record went from %d bytes to %d, want the same", room, cap(p.record))
+	}
+	for i, e := range entries {
+		if want, _ := e.Fields().Get("title"); !content.Equal(titles[i], want) {
+			t.Fatalf("%s: got %v, want %v", e.Slug, titles[i], want)
+		}
+		if g, ok := p.Fields(e); !ok { // that is in memory now
+			t.Fatalf("%s is not known any more", e.Slug)
+		} else if v, _ := g.Get("title"); !content.Equal(titles[i], v) {
+			t.Fatalf("%s: got %v, want %v", e.Slug, v, titles[i])
 		}
 	}
 }

@@ -2,7 +2,6 @@ package repo
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"cms/content"
@@ -119,7 +118,7 @@ func (e *encoder) sized(write func(*encoder)) {
 }
 
 // said reads a text for people.
-func (d *decoder) said() say.Text {
+func (d *decoder[S]) said() say.Text {
 	t, ok := say.Kept(d.text(), d.text())
 	if !ok && d.err == nil {
 		d.err = errors.New("a text for people is cut short")
@@ -129,7 +128,7 @@ func (d *decoder) said() say.Text {
 
 // decodeParsed is the parse result that was encoded to s, of which its texts are parts.
 func decodeParsed(s string) (*parsed, error) {
-	d := decoder{rest: s}
+	d := decoder[string]{rest: s}
 	r := &parsed{fields: d.object()}
 	for range d.count() {
 		r.problems = append(r.problems, content.Problem{
@@ -143,24 +142,21 @@ func decodeParsed(s string) (*parsed, error) {
 }
 
 // decodeMember is the value of one key of the fields, which costs little more
-// than that.
-func decodeMember(s, key string) (v content.Value, ok bool, err error) {
-	d := decoder{rest: s}
+// than that. It keeps nothing of b.
+func decodeMember(b []byte, key string) (v content.Value, ok bool, err error) {
+	d := decoder[[]byte]{rest: b}
 	d.number() // the length
 	for range d.count() {
-		found := d.text() == key
-		from := d.rest
-		d.skip()
-		if found && d.err == nil {
-			only := decoder{rest: strings.Clone(from[:len(from)-len(d.rest)])} // so that nothing else is kept
-			v = only.value()
-			return v, only.err == nil, only.err
+		if string(d.next(d.number())) == key {
+			v = d.value()
+			return v, d.err == nil, d.err
 		}
+		d.skip()
 	}
 	return nil, false, d.err
 }
 
-func (d *decoder) value() content.Value {
+func (d *decoder[S]) value() content.Value {
 	kind := d.kind()
 	switch kind {
 	case isFalse, isTrue:
@@ -188,7 +184,7 @@ func (d *decoder) value() content.Value {
 	return nil
 }
 
-func (d *decoder) object() *content.Object {
+func (d *decoder[S]) object() *content.Object {
 	d.number() // the length
 	o := new(content.Object)
 	if n := d.count(); n > 0 {
@@ -201,10 +197,10 @@ func (d *decoder) object() *content.Object {
 }
 
 // skip passes over a value.
-func (d *decoder) skip() {
+func (d *decoder[S]) skip() {
 	switch d.kind() {
 	case isNumber, isText, isList, isObject:
-		d.text()
+		d.next(d.number())
 	case isTime, isDate:
 		d.number()
 		d.number()
@@ -213,8 +209,8 @@ func (d *decoder) skip() {
 }
 
 // kind is the byte that begins a value; what is none is null.
-func (d *decoder) kind() byte {
-	if s := d.next(1); s != "" {
+func (d *decoder[S]) kind() byte {
+	if s := d.next(1); len(s) > 0 {
 		return s[0]
 	}
 	return isNull

@@ -467,7 +467,8 @@ type reader struct {
 	cells  cells
 	unread bool // an entry could not be read now
 	passes bool // looks at each entry once, and has nothing kept of it in memory
-	looked int  // bytes
+	record repo.Passing
+	looked int // bytes
 	buffer []byte
 	folded []byte
 }
@@ -488,7 +489,7 @@ func (l *list) reader() *reader { return &reader{list: l, sort: l.typed(), own: 
 func (r *reader) glimpse(e *repo.Entry) values {
 	fieldsOf := (*repo.Entry).CachedFields
 	if r.passes {
-		fieldsOf = (*repo.Entry).PassingFields
+		fieldsOf = r.record.Fields
 	}
 	if g, ok := fieldsOf(e); ok {
 		return r.with(e, g)
