@@ -37,14 +37,6 @@ func newMetrics() *metrics {
 
 func (m *metrics) all() []prometheus.Collector { return []prometheus.Collector{m.requests, m.seconds} }
 
-// Register adds a door's metrics to those of the service, if there are any.
-func (f *Floor) Register(c prometheus.Collector) error {
-	if f.registry == nil {
-		return nil
-	}
-	return f.registry.Register(c)
-}
-
 func (m *metrics) observe(method string, op Operation, status int, took time.Duration) {
 	if !defined(method) {
 		method = "other"

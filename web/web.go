@@ -52,7 +52,6 @@ type Floor struct {
 	bodies     *bodies
 	time       time.Duration
 	maxBody    int64
-	registry   *prometheus.Registry
 	metrics    *metrics
 	log        *slog.Logger
 	audits     *AuditLog // nil where none are kept
@@ -117,7 +116,6 @@ func New(o Options) (*Floor, error) {
 		proxies:     o.Proxies,
 		time:        cmp.Or(o.Timeout, DefaultTimeout),
 		maxBody:     cmp.Or(o.MaxBodyBytes, DefaultMaxBodyBytes),
-		registry:    o.Registry,
 		log:         cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		audits:      o.Audit,
 		tracer:      o.Tracer,
@@ -139,9 +137,11 @@ func New(o Options) (*Floor, error) {
 		return nil, err
 	}
 	f.metrics = newMetrics()
-	for _, c := range f.metrics.all() {
-		if err := f.Register(c); err != nil {
-			return nil, err
+	if o.Registry != nil {
+		for _, c := range f.metrics.all() {
+			if err := o.Registry.Register(c); err != nil {
+				return nil, err
+			}
 		}
 	}
 	compress, err := newCompressor()
