@@ -1,7 +1,7 @@
 # What people type. `make check` is what a change must pass; .ci/run does the
 # same on a machine that has nothing.
 
-.PHONY: build test race lint deployed fuzz bench soak chaos sync host replicas browser microbench screenshots release check
+.PHONY: build test race lint deployed fuzz bench soak chaos sync crashes faithful host replicas browser microbench screenshots release check
 
 # A number of inputs, not a time: at the end of a time the fuzzer may be caught
 # in the middle of something and call it a failure.
@@ -64,6 +64,15 @@ chaos:
 # What two sides of a Git host wrote, in 5,000 random steps.
 sync:
 	CMS_SYNC_STEPS=5000 go test ./repo -run SyncModel -timeout 60m
+
+# The storage killed at 50 random moments, and failing at each operation: what .ci/run does
+# with half as many kills.
+crashes:
+	CMS_CRASH_ROUNDS=50 go test ./repo -count=1 -skip '^TestSyncModel$$|MaintenanceOfGit' -timeout 30m
+
+# What writers can save, read by Jekyll: 10,000 files, where .ci/run has 4,000.
+faithful:
+	CMS_FAITHFUL_FILES=10000 go test ./site -count=1 -v -run JekyllReads -timeout 30m
 
 # Everything that editors do with the pages, in Chromium, in both languages: half an hour.
 browser:

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"cms/race"
 )
 
 func TestBlocks(t *testing.T) {
@@ -236,6 +238,7 @@ func body(r *rand.Rand, n int) string {
 // TestBlocksOfAnyText: of texts that are made of what could go wrong, each block and what
 // stands between them are the text, and shown as the whole is.
 func TestBlocksOfAnyText(t *testing.T) {
+	race.Sequential(t)
 	n := 3_000
 	if testing.Short() {
 		n = 1_000

@@ -3,11 +3,14 @@ package preview
 import (
 	"strings"
 	"testing"
+
+	"cms/race"
 )
 
 // Texts of few signs, in which each place has much before it or behind it that could
 // belong to an address. If that were looked through for each, this would take hours.
 func TestCandidatesInTimeOfTheLength(t *testing.T) {
+	race.Sequential(t)
 	for _, text := range []string{
 		"](<", "](<{{", "]:", "]: ", "1]: ", "[]: <", "](", "]( ", "](\\", "](]((", "]({{", "]({{ ", "]({%", "]({% link ", "]({{'a'}}", "]({{'", "](<{{'a'}}",
 		"/href=", "/href={{", "/href={{'a'}}", "/href={{\"", " src='{{", " src=\"", "\"src='", " src= ", "/src={% link ", " srcset='a,", " srcset=,", "/srcset=a,",

@@ -48,7 +48,7 @@ func copyTo(t *testing.T, c *Copy) string {
 // from a copy of what the references led to when it began.
 func TestCopyBesideAll(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	r, stop := run(t, options(t.TempDir()))
 	for i := range 5 {
 		put(t, r, "consultations", fmt.Sprintf("parc-%d", i), "1")

@@ -483,8 +483,9 @@ func underLoad(t *testing.T) {
 	}
 }
 
-// atLength skips a test of much that goes on at once, beside which there is a quicker one of
-// the same promise, where neither CMS_CRASH_ROUNDS nor the race detector asks for it.
+// atLength skips a test of much that goes on at once or of other programs that are started
+// again and again, beside which there is a quicker one of the same promise, where neither
+// CMS_CRASH_ROUNDS nor the race detector asks for it.
 func atLength(t *testing.T) {
 	t.Helper()
 	if !exhaustively() && !race.Enabled {

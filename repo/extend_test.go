@@ -205,7 +205,7 @@ func orphanOf(t *testing.T, dir, name string) string {
 func TestBranchGoesAnywhere(t *testing.T) {
 	t.Parallel()
 	long(t)
-	for seed := range uint64(2) {
+	for seed := range uint64(scaled(2, 1, 1)) {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "0", "a", "b")

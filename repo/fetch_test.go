@@ -193,7 +193,7 @@ func TestFetch(t *testing.T) {
 // Edits go on beside fetches; whatever comes first, none is lost.
 func TestFetchBesideEdits(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -227,7 +227,7 @@ func TestFetchBesideEdits(t *testing.T) {
 // loses nothing of what is fetched and edited meanwhile.
 func TestMaintenanceBesideFetches(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	rounds := 2
 	if s := os.Getenv("CMS_UPKEEP_ROUNDS"); s != "" {
 		more, err := strconv.Atoi(s)
@@ -325,7 +325,7 @@ func TestFetchIsKept(t *testing.T) {
 // from being fetched, nor does a reference that leads nowhere since another one did.
 func TestFetchBesidePacks(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
 	o := options(t.TempDir())
 	o.Remote = &Remote{URL: bare}
@@ -351,7 +351,7 @@ func TestFetchBesidePacks(t *testing.T) {
 // of histories that were rewritten.
 func TestFetchTellsLittle(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	o := options(t.TempDir())

@@ -90,7 +90,8 @@ func orphan(t *testing.T, dir string) string {
 }
 
 // TestDamagedIndex: whatever byte of it is wrong or missing, nothing wrong is taken
-// from it: all of it is refused, or what it says after its first section.
+// from it: all of it is refused, or what it says after its first section. Where
+// CMS_CRASH_ROUNDS does not ask for each byte, every seventh is looked at.
 func TestDamagedIndex(t *testing.T) {
 	t.Parallel()
 	long(t)
@@ -109,7 +110,7 @@ func TestDamagedIndex(t *testing.T) {
 			t.Errorf("an index with byte %d %s would be added to", at, what)
 		}
 	}
-	for i := range raw {
+	for i := 0; i < len(raw); i += scaled(1, 7, 7) {
 		check("missing", raw[:i], i)
 		bad := bytes.Clone(raw)
 		bad[i] ^= 0x10

@@ -97,7 +97,7 @@ func (h *lfsHost) keepsThere(t *testing.T, m *Remote, content string) {
 // by Debian's sshd; and an address where that would be sent in the clear is refused.
 func TestLFSOverSSHD(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	h := serveLFS(t, func(r *http.Request) bool { return r.Header.Get("Authorization") == "RemoteAuth jeton-secret" })

@@ -363,7 +363,7 @@ func blobPacks(t *testing.T, folder string, n int) {
 // reads by it.
 func TestMultiIndexIsBounded(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	for name, repack := range map[string]bool{"written before they are repacked": false, "and after": true} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := manyPacks(t, 1)

@@ -573,7 +573,7 @@ func TestDamagedPacks(t *testing.T) {
 // whatever order they are read, each is itself or cannot be read.
 func TestMisplacedObjects(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	source := changing(t)
 	git(t, source, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq")
 	all := gitObjects(t, source)

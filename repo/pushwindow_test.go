@@ -320,7 +320,7 @@ func TestPushBesideSteadyUpdates(t *testing.T) {
 // those wait for the remote or not; nothing of either side is lost.
 func TestPushHereBesideSteadyUpdates(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	for name, m := range map[string]Remote{"off": {}, "async": {Push: true}, "sync": {Push: true, Sync: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,7 @@ import (
 // before, and called by its checksum: go-git, which fetches, reads no others.
 func TestSamePushAgain(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})

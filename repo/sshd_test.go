@@ -166,7 +166,7 @@ func TestSSHD(t *testing.T) {
 // heals by itself.
 func TestSSHDRefused(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))

@@ -129,7 +129,7 @@ func (w *sshRoad) is(t *testing.T, what string, want int) {
 // which ends with the repository.
 func TestSSHOneConnection(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, work := host(t)
@@ -217,7 +217,7 @@ func TestSSHHeals(t *testing.T) {
 // what came of that, and it is not sent again.
 func TestSSHCutAmidst(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -254,7 +254,7 @@ func TestSSHCutAmidst(t *testing.T) {
 // connection is kept.
 func TestSSHCredentials(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -292,7 +292,7 @@ func TestSSHCredentials(t *testing.T) {
 // TestSSHAge: a connection ends that nobody uses for a while, and one that is old.
 func TestSSHAge(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	road := roadTo(t, d)
 	bare, _ := host(t)
@@ -400,7 +400,7 @@ func TestSSHHookAfter(t *testing.T) {
 // TestSSHSays: what a host says that starts no program of Git's is told.
 func TestSSHSays(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	d := serveSSHD(t)
 	bare, _ := host(t)
 	r := upstreamed(t, d.remote(bare))

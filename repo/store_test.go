@@ -145,7 +145,6 @@ func TestReadWhilePacksGo(t *testing.T) {
 func TestReadBesideRepacks(t *testing.T) {
 	t.Parallel()
 	underLoad(t)
-	underLoad(t)
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})

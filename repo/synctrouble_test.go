@@ -141,7 +141,7 @@ func TestPushCut(t *testing.T) {
 // does, what waits comes there.
 func TestPushTooLarge(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	for _, synchronous := range []bool{false, true} {
 		bare, _ := host(t)
 		h := serveHost(t, bare)

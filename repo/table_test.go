@@ -94,7 +94,7 @@ func compareTable(rt rapid.TB, tab table, want map[string]*Entry) {
 // TestTableBlocks: so many entries that blocks are split, and go.
 func TestTableBlocks(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	const n = 5 * blockSize * chunkSize
 	want := make(map[string]*Entry)
 	tab := newTable(nil)
