@@ -92,18 +92,14 @@ func New(o Options) (*API, error) {
 	})
 	a.routes()
 	hooks.Register(a.operations, hooks.Options{Web: o.Web, Site: o.Site, Inbound: o.Inbound, Webhooks: o.Webhooks, Deployments: o.Deployments})
-	if err := a.document.Finish(); err != nil {
-		return nil, err
-	}
 	a.openapi = sync.OnceValues(func() (web.File, error) {
+		if err := a.document.Finish(); err != nil {
+			return web.File{}, err
+		}
 		about, err := a.document.JSON()
 		return web.NewFile(mediaJSON, about, nil), err
 	})
-	page, err := docs.New()
-	if err != nil {
-		return nil, err
-	}
-	serve := func(w http.ResponseWriter, r *http.Request) error { return page.Serve(w, r, mux.Vars(r)["file"]) }
+	serve := func(w http.ResponseWriter, r *http.Request) error { return docs.Serve(w, r, mux.Vars(r)["file"]) }
 	if o.Home != "" {
 		op := web.Operation{Route: "/", Caller: web.Anyone, Unlimited: true}
 		a.router.Handle("/", a.web.Handle(op, func(w http.ResponseWriter, r *http.Request) error {

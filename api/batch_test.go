@@ -67,7 +67,7 @@ func TestMoveDiffRevert(t *testing.T) {
 	if res.status != http.StatusCreated || res.header.Get("ETag") != tag {
 		t.Fatalf("restore: got %d %s", res.status, res.body)
 	}
-	if got := s.runGit("show", "main:_consultations/2026/plan.md"); got != sample {
+	if got := s.file("_consultations/2026/plan.md"); got != sample {
 		t.Errorf("restored: got %q, want %q", got, sample)
 	}
 	if res = s.do(request{method: "POST", path: at + "revert/2026/plan", header: jsonBody(""), body: `{"to": ` + tag + `}`}); res.status != http.StatusPreconditionRequired {
@@ -114,7 +114,7 @@ func TestBatch(t *testing.T) {
 	if got := s.runGit("ls-tree", "-r", "--name-only", "main"); got != "_consultations/les-quais.md\n_consultations/velo.md\n" {
 		t.Errorf("got files %q", got)
 	}
-	if got := s.runGit("show", "main:_consultations/les-quais.md"); !strings.Contains(got, "note: 4\n") {
+	if got := s.file("_consultations/les-quais.md"); !strings.Contains(got, "note: 4\n") {
 		t.Errorf("the second operation has not seen the first: %q", got)
 	}
 }

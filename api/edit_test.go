@@ -311,7 +311,7 @@ func TestBrokenFiles(t *testing.T) {
 			if put.status != http.StatusOK || !s.entry(put).Valid {
 				t.Errorf("replace: got %d %s, want 200 and a valid entry", put.status, put.body)
 			}
-			if got := s.runGit("show", "main:_consultations/"+slug(name)+".md"); got != sample {
+			if got := s.file("_consultations/" + slug(name) + ".md"); got != sample {
 				t.Errorf("replace: got %q, want %q", got, sample)
 			}
 		})

@@ -170,10 +170,10 @@ func TestOtherAttributes(t *testing.T) {
 		t.Fatalf("got %d %s", res.status, res.body)
 	}
 	s.create("consultations", "a", doc)
-	if got := s.runGit("show", "main:img/a.csv"); got != csv {
+	if got := s.file("img/a.csv"); got != csv {
 		t.Errorf("git has %q", got)
 	}
-	if got := s.runGit("show", "main:_consultations/a.md"); got != doc {
+	if got := s.file("_consultations/a.md"); got != doc {
 		t.Errorf("git has %q", got)
 	}
 	if got := string(s.do(request{method: "GET", path: "/v1/media/a.csv"}).body); got != csv {

@@ -40,7 +40,7 @@ func TestMedia(t *testing.T) {
 	if res.status != 201 || res.header.Get("Location") != "/v1/media/photos/%C3%A9t%C3%A9.png" {
 		t.Fatalf("got %d %v %s", res.status, res.header, res.body)
 	}
-	if got := s.runGit("show", "main:img/photos/été.png"); got != picture {
+	if got := s.file("img/photos/été.png"); got != picture {
 		t.Errorf("git has %q, want the picture", got)
 	}
 	if got := s.runGit("log", "-1", "--format=%an <%ae> %s", "main"); got != "Ann Éditrice <ann@example.org> Une photo\n" {
@@ -92,7 +92,7 @@ func TestMediaIsStripped(t *testing.T) {
 	if res := s.upload("a.jpg", told, "", "If-None-Match", "*"); res.status != 201 {
 		t.Fatalf("got %d %s", res.status, res.body)
 	}
-	if got := s.runGit("show", "main:img/a.jpg"); got != plain.String() {
+	if got := s.file("img/a.jpg"); got != plain.String() {
 		t.Errorf("git has %q", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestUploadsLoseTheirMetadata(t *testing.T) {
 	if got := s.do(request{method: "GET", path: "/v1/media/plan.png"}); string(got.body) != picture {
 		t.Errorf("got %q, want the picture without its text", got.body)
 	}
-	if got := s.runGit("show", "main:img/plan.png"); got != picture {
+	if got := s.file("img/plan.png"); got != picture {
 		t.Errorf("git has %q, want the picture without its text", got)
 	}
 }

@@ -66,7 +66,7 @@ func TestReferences(t *testing.T) {
 	if got := s.runGit("show", "--format=%s", "--stat", "main"); !strings.HasPrefix(got, "Move consultations/plan-velo to consultations/plan with 2 references\n") || !strings.Contains(got, "3 files changed, 2 insertions(+), 2 deletions(-)") {
 		t.Errorf("got the commit %s", got)
 	}
-	if got := s.runGit("show", "main:liens/deux.md"); got != "---\ntitle: Deux\netapes:\n- vers: 'plan' # là\n---\n" {
+	if got := s.file("liens/deux.md"); got != "---\ntitle: Deux\netapes:\n- vers: 'plan' # là\n---\n" {
 		t.Errorf("got %s", got)
 	}
 	var changes struct {
@@ -81,7 +81,7 @@ func TestReferences(t *testing.T) {
 	}
 	ask("entry-history", request{method: "GET", path: "/v1/collections/liens/history/un"}, 200, "with 2 references")
 	ask("batch", request{method: "POST", path: "/v1/batch", header: jsonBody(""), body: `{"operations":[{"op":"delete","collection":"liens","slug":"deux","if_match":"*"},{"op":"delete","collection":"consultations","slug":"plan","if_match":"*","references":"clear"}]}`}, 200, `"changed":true`)
-	if got := s.runGit("show", "main:liens/un.md"); got != "---\ntitle: Un\n---\n" {
+	if got := s.file("liens/un.md"); got != "---\ntitle: Un\n---\n" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -166,7 +166,7 @@ func TestMediaBesideEntries(t *testing.T) {
 	if second := ask("move-media", keyed, 200, ""); string(second.body) != string(first.body) || second.header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("again: got %s, want %s", second.body, first.body)
 	}
-	if got := s.runGit("show", "main:pages/un.md"); !strings.HasSuffix(got, "![a](/img/vues/b.svg)\n") {
+	if got := s.file("pages/un.md"); !strings.HasSuffix(got, "![a](/img/vues/b.svg)\n") {
 		t.Errorf("got %s", got)
 	}
 	ask("batch", batch("x", `{"op":"delete","collection":"pages","slug":"un","if_match":"*"},{"op":"delete","collection":"media","slug":"vues/b.svg","if_match":"*","references":"refuse"}`), 200, `"collection":"media"`)

@@ -144,7 +144,7 @@ func TestHiddenFieldsComeBack(t *testing.T) {
 		return res
 	}
 	const revert = "/v1/collections/consultations/revert/plan-velo"
-	on := func() string { t.Helper(); return s.runGit("show", "main:_consultations/plan-velo.md") }
+	on := func() string { t.Helper(); return s.file("_consultations/plan-velo.md") }
 	first := as("GET", entryPath("plan-velo"), nil, "", 200).header.Get("ETag")
 
 	as("PATCH", entryPath("plan-velo"), mergePatch("*"), `{"fields": {"title": "Plan marche"}}`, 200)

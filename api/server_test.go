@@ -239,6 +239,16 @@ func (s *server) runGit(args ...string) string {
 	return string(out)
 }
 
+// file is a file at the tip of the branch.
+func (s *server) file(path string) string {
+	s.Helper()
+	text, err := repotest.Read(s.git, repotest.Tip(s.git, "main"), path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return text
+}
+
 // request is one to send; the token is the editor's unless it names another.
 type request struct {
 	method, path string

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alexedwards/argon2id"
+
 	"cms/content"
 	"cms/state"
 )
@@ -24,11 +26,12 @@ type Accounts struct {
 	sessions state.Sessions
 	factors  state.Factors
 	roles    []string // those of the policy; an account can have no others
+	params   *argon2id.Params
 }
 
 // NewAccounts are the accounts in db. Roles are those that an account may have.
 func NewAccounts(db *state.DB, roles []string) *Accounts {
-	return &Accounts{store: db.Accounts(), sessions: db.Sessions(), factors: db.Factors(), roles: roles}
+	return &Accounts{store: db.Accounts(), sessions: db.Sessions(), factors: db.Factors(), roles: roles, params: argon2Params}
 }
 
 // Account is a person who may log in.
@@ -54,7 +57,7 @@ func (as *Accounts) Add(ctx context.Context, a Account, password string) error {
 	if err := errors.Join(as.checkRoles(a.Roles), CheckPassword(password)); err != nil {
 		return err
 	}
-	hash, err := newHashers(1).hash(ctx, password)
+	hash, err := newHashers(1, as.params).hash(ctx, password)
 	if err != nil {
 		return fmt.Errorf("add an account: %w", err)
 	}
@@ -85,7 +88,7 @@ func (as *Accounts) SetPassword(ctx context.Context, email, password string) err
 	if a.Issuer != "" {
 		return fmt.Errorf("the password of %s is kept by %s", email, a.Issuer)
 	}
-	hash, err := newHashers(1).hash(ctx, password)
+	hash, err := newHashers(1, as.params).hash(ctx, password)
 	if err != nil {
 		return fmt.Errorf("set a password: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,31 @@ type keyring struct {
 	rsa     *rsa.PrivateKey
 }
 
+// rsaKeys are those that were made, which takes long: the nth keyring of each test has the nth.
+var rsaKeys struct {
+	sync.Mutex
+	made []*rsa.PrivateKey
+	had  map[testing.TB]int
+}
+
+func rsaKey(t testing.TB) (*rsa.PrivateKey, error) {
+	rsaKeys.Lock()
+	defer rsaKeys.Unlock()
+	n := rsaKeys.had[t]
+	if n == len(rsaKeys.made) {
+		key, err := rsa.GenerateKey(rand.Reader, minRSA)
+		if err != nil {
+			return nil, err
+		}
+		rsaKeys.made = append(rsaKeys.made, key)
+	}
+	if rsaKeys.had == nil {
+		rsaKeys.had = map[testing.TB]int{}
+	}
+	rsaKeys.had[t] = n + 1
+	return rsaKeys.made[n], nil
+}
+
 func newKeyring(t testing.TB) keyring {
 	t.Helper()
 	k := keyring{secret: make([]byte, MinSecret)}
@@ -39,7 +65,7 @@ func newKeyring(t testing.TB) keyring {
 	var err1, err2, err3 error
 	k.p256, err1 = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	k.p384, err2 = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	k.rsa, err3 = rsa.GenerateKey(rand.Reader, minRSA)
+	k.rsa, err3 = rsaKey(t)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}

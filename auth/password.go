@@ -37,7 +37,9 @@ type hashers struct {
 }
 
 // newHashers has so many at work at once.
-func newHashers(n int) hashers { return hashers{make(chan struct{}, n), argon2Params} }
+func newHashers(n int, params *argon2id.Params) hashers {
+	return hashers{make(chan struct{}, n), params}
+}
 
 // normal is how a password is hashed: the same one, typed on two systems, may
 // come as letters with accents or as letters and accents (NFC and NFD).

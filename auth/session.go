@@ -109,7 +109,7 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 	s := &Sessions{
 		passkeys: passkeys, noPasskeys: none,
 		accounts: o.State.Accounts(), store: o.State.Sessions(), factors: o.State.Factors(), vault: vault{db: o.State}, o: o,
-		hashers: newHashers(max(1, runtime.GOMAXPROCS(0)/2)),
+		hashers: newHashers(max(1, runtime.GOMAXPROCS(0)/2), argon2Params),
 	}
 	if o.Hash != nil {
 		s.hashers.params = o.Hash

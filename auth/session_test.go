@@ -33,6 +33,7 @@ func newPeople(t *testing.T) *people {
 	t.Helper()
 	p := &people{db: statetest.Open(t, "sqlite:"+t.TempDir()+"/state.db"), log: new(bytes.Buffer)}
 	accounts := NewAccounts(p.db, []string{"editor", "reader"})
+	accounts.params = cheapParams
 	if err := accounts.Add(t.Context(), Account{Email: "Camille@example.org ", Name: "Camille Moreau", Roles: []string{"editor"}}, password); err != nil {
 		t.Fatal(err)
 	}
@@ -40,29 +41,12 @@ func newPeople(t *testing.T) *people {
 	if p.Sessions, err = NewSessions(SessionOptions{State: p.db, Logger: slog.New(slog.NewTextHandler(p.log, nil))}); err != nil {
 		t.Fatal(err)
 	}
-	p.hashCheaply(t)
+	p.hashers.params = cheapParams
 	return p
 }
 
 // cheapParams hash a password in a millisecond, for tests that log in again and again.
 var cheapParams = &argon2id.Params{Memory: 1 << 10, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-
-// hashCheaply has Camille's logins cost little.
-func (p *people) hashCheaply(t *testing.T) {
-	t.Helper()
-	p.hashers.params = cheapParams
-	hash, err := p.hashers.hash(t.Context(), password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := p.accounts.ByEmail(t.Context(), "camille@example.org")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.accounts.SetPassword(t.Context(), a.ID, hash); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func (p *people) try(t *testing.T, email, password, from string) (*Session, error) {
 	t.Helper()
@@ -116,7 +100,7 @@ func TestLogin(t *testing.T) {
 
 // The accents of a password may be typed in two ways.
 func TestPasswordsAreNormal(t *testing.T) {
-	h := newHashers(1)
+	h := newHashers(1, argon2Params)
 	hash, err := h.hash(t.Context(), "une clé e\u0301clairée")
 	if err != nil {
 		t.Fatal(err)

@@ -103,7 +103,7 @@ func New(o Options) (*Editor, error) {
 	}
 	e.o.Zone = cmp.Or(o.Zone, time.UTC)
 	var err error
-	if e.words, err = loadWords(); err != nil {
+	if e.words, err = allWords(); err != nil {
 		return nil, fmt.Errorf("editor: %w", err)
 	}
 	if err = errors.Join(e.loadAssets(), e.loadTheme()); err != nil {

@@ -481,7 +481,7 @@ func (f *form) submit(do string) *page {
 // file is the content of a file at the tip of the branch.
 func (s *service) file(path string) string {
 	s.Helper()
-	return s.RunGit("cat-file", "-p", "main:"+path)
+	return s.File(path)
 }
 
 // documents are Markdown files below the folders that the environment names.

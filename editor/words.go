@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/text/feature/plural"
@@ -35,6 +36,9 @@ type words struct {
 	plain    map[string]string   // those without arguments
 	pieces   map[string][]string // what stands around the arguments, of those that only put them in
 }
+
+// allWords are what the catalogues say, which are read once, as nothing changes them.
+var allWords = sync.OnceValues(loadWords)
 
 // loadWords reads the catalogues.
 func loadWords() (map[string]*words, error) {

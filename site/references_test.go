@@ -178,12 +178,12 @@ func TestReferencesFollow(t *testing.T) {
 				t.Errorf("a dry run told %s", listed(dry.References))
 			}
 			for slug, want := range map[string]string{"a": tt.a, "b": tt.b} {
-				if got := f.RunGit("show", "main:evenements/"+slug+".md"); got != want {
+				if got := f.File("evenements/" + slug + ".md"); got != want {
 					t.Errorf("%s: got\n%s\nwant\n%s", slug, got, want)
 				}
 			}
 			if tt.self != "" {
-				if got := f.RunGit("show", "main:"+out.Entry.Path.String()); got != tt.self {
+				if got := f.File(out.Entry.Path.String()); got != tt.self {
 					t.Errorf("itself: got %q, want %q", got, tt.self)
 				}
 				if rev := strings.TrimSpace(f.RunGit("rev-parse", "main:"+out.Entry.Path.String())); out.Entry.Revision != rev {
@@ -286,7 +286,7 @@ func TestReferenceMadeMeanwhile(t *testing.T) {
 		if err := <-put; err != nil {
 			t.Fatal(err)
 		}
-		got := f.RunGit("show", "main:evenements/"+late.Slug.String()+".md")
+		got := f.File("evenements/" + late.Slug.String() + ".md")
 		switch how {
 		case site.RefuseReferences:
 			refused(t, err, site.Conflict, "")
@@ -334,7 +334,7 @@ func TestReferencesOfABatch(t *testing.T) {
 	if err := whole(set("cave"), site.Following(site.Deleting(parc, anyRevision), site.RefuseReferences), site.Following(site.Moving(cave, parc, anyRevision), site.UpdateReferences)); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.RunGit("show", "main:evenements/un.md"); got != "---\nlieu: parc\n---\n" {
+	if got := f.File("evenements/un.md"); got != "---\nlieu: parc\n---\n" {
 		t.Errorf("got %s", got)
 	}
 	var at *site.OperationError

@@ -169,7 +169,7 @@ func TestRevertKeepsBytes(t *testing.T) {
 		if _, err := f.Revert(t.Context(), f.editor, un, old, site.Write{Precondition: site.Precondition{Any: true}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.RunGit("show", "main:_fiches/un.md"); got != want {
+		if got := f.File("_fiches/un.md"); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -191,7 +191,7 @@ func TestRevertKeepsBytes(t *testing.T) {
 	if _, err := f.Revert(t.Context(), clerk, deux, e.Revision, site.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := f.RunGit("show", "main:_fiches/deux.md"), "---\ntitle: Deux\nnote: 5\n---\n"; got != want {
+	if got, want := f.File("_fiches/deux.md"), "---\ntitle: Deux\nnote: 5\n---\n"; got != want {
 		t.Errorf("restored by who does not see the note: got %q, want %q", got, want)
 	}
 }

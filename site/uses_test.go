@@ -96,7 +96,7 @@ func TestUsesFollow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := f.RunGit("show", "main:"+tt.path); got != after {
+			if got := f.File(tt.path); got != after {
 				t.Errorf("got\n%s\nwant\n%s", got, after)
 			}
 			if got := f.RunGit("log", "--format=%s", tip+"..main"); got != fmt.Sprintf("Move img/%s to img/%s with %d reference%s\n", tt.from, tt.to, len(page.Items), map[bool]string{true: "s"}[len(page.Items) > 1]) {
@@ -232,7 +232,7 @@ func TestMediaInABatch(t *testing.T) {
 	if got := f.RunGit("show", "--format=", "--name-status", "--no-renames", "main"); got != "A\timg/c.svg\nA\tpages/un.md\n" {
 		t.Errorf("got %s", got)
 	}
-	if got := f.RunGit("show", "main:pages/un.md"); got != "---\ntitle: Un\nimage: /img/c.svg\n---\n![a](/img/a.svg)\n" {
+	if got := f.File("pages/un.md"); got != "---\ntitle: Un\nimage: /img/c.svg\n---\n![a](/img/a.svg)\n" {
 		t.Errorf("got %s", got)
 	}
 	made := []site.Made{}
@@ -269,7 +269,7 @@ func TestUsesAreReadAsTheirCollectionIs(t *testing.T) {
 	if err != nil || len(out.Followed) != 1 {
 		t.Fatalf("got %+v, %v", out, err)
 	}
-	if got, want := f.RunGit("show", "main:pages/un.md"), "---\nplaces: 0o17\n---\n![](/img/b.svg)\n"; got != want {
+	if got, want := f.File("pages/un.md"), "---\nplaces: 0o17\n---\n![](/img/b.svg)\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -293,7 +293,7 @@ func TestUsesAmongMany(t *testing.T) {
 	if _, err := f.Make(t.Context(), f.editor, site.MovingMedia("a.svg", "c.svg", site.UpdateReferences, anyRevision), site.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.RunGit("show", "main:pages/un.md"); !strings.HasSuffix(got, "![](/img/c.svg)\n") {
+	if got := f.File("pages/un.md"); !strings.HasSuffix(got, "![](/img/c.svg)\n") {
 		t.Errorf("got %.80q", got)
 	}
 }

@@ -8,15 +8,13 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/swaggest/swgui/v5/static"
 
 	"cms/say"
 	"cms/web"
 )
-
-// Page is the page, and the files that it is made of.
-type Page struct{ files map[string]web.File }
 
 //go:embed index.html start.js
 var files embed.FS
@@ -27,9 +25,9 @@ var files embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// New reads the files of the page.
-func New() (*Page, error) {
-	p := &Page{map[string]web.File{}}
+// page has the files of the page, which are read, and summed, for who asks first.
+var page = sync.OnceValues(func() (map[string]web.File, error) {
+	p := map[string]web.File{}
 	for _, f := range []struct {
 		name, media string
 		from        fs.FS
@@ -46,17 +44,21 @@ func New() (*Page, error) {
 			return nil, fmt.Errorf("docs: %w", err)
 		}
 		if strings.HasSuffix(f.path, ".gz") {
-			p.files[f.name] = web.NewFile(f.media, nil, b)
+			p[f.name] = web.NewFile(f.media, nil, b)
 		} else {
-			p.files[f.name] = web.NewFile(f.media, b, nil)
+			p[f.name] = web.NewFile(f.media, b, nil)
 		}
 	}
 	return p, nil
-}
+})
 
 // Serve answers with a file of the page; "" names the page itself.
-func (p *Page) Serve(w http.ResponseWriter, r *http.Request, file string) error {
-	f, ok := p.files[file]
+func Serve(w http.ResponseWriter, r *http.Request, file string) error {
+	all, err := page()
+	if err != nil {
+		return err
+	}
+	f, ok := all[file]
 	if !ok {
 		return web.NewProblem(http.StatusNotFound, say.New("The page at /docs has no such file."))
 	}

@@ -62,10 +62,12 @@ type Options struct {
 	Subscribe    string         // the operation by which they are asked for
 }
 
-// Document is one that is being made.
+// Document is one that is being made. What takes long, such as the schemas of bodies, is left
+// to Finish: most programs are asked for no document, and requests need none of it.
 type Document struct {
 	options Options
 	api     *huma.OpenAPI
+	later   []func()
 }
 
 // New begins a document.
@@ -76,7 +78,7 @@ func New(o Options) *Document {
 	registry.RegisterTypeAlias(reflect.TypeFor[content.Path](), reflect.TypeFor[string]())
 	registry.RegisterTypeAlias(reflect.TypeFor[say.Text](), reflect.TypeFor[string]())
 	registry.RegisterTypeAlias(reflect.TypeFor[content.Maybe](), reflect.TypeFor[any]())
-	d := &Document{o, &huma.OpenAPI{
+	d := &Document{options: o, api: &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title:       "cms",
@@ -101,6 +103,11 @@ func New(o Options) *Document {
 			}},
 		},
 	}}
+	d.api.OnAddOperation = append(d.api.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) {
+		for _, p := range op.Parameters { // whose schemas requests are held to, from now on
+			neverNull(p.Schema)
+		}
+	})
 	if o.PublicURL != "" {
 		d.api.Servers = append(d.api.Servers, &huma.Server{URL: o.PublicURL, Description: "Where clients reach the service."})
 	}
@@ -137,10 +144,12 @@ func (d *Document) Schema(v any) *huma.Schema {
 func (d *Document) RequestBody(requests map[string]any, example any) *huma.RequestBody {
 	body := &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
 	for media, v := range requests {
-		body.Content[media] = &huma.MediaType{Schema: d.Schema(v)}
+		m := &huma.MediaType{}
 		if media == JSON || media == MergePatch {
-			body.Content[media].Example = example
+			m.Example = example
 		}
+		body.Content[media] = m
+		d.later = append(d.later, func() { m.Schema = d.Schema(v) })
 	}
 	return body
 }
@@ -160,10 +169,12 @@ func (d *Document) Responses(bodies map[int]any, headers map[int][]string, probl
 	for status, v := range bodies {
 		r := &huma.Response{Description: http.StatusText(status)}
 		if v != nil {
-			r.Content = map[string]*huma.MediaType{}
-			for media, v := range representations(v) {
-				r.Content[media] = &huma.MediaType{Schema: d.Schema(v)}
-			}
+			d.later = append(d.later, func() {
+				r.Content = map[string]*huma.MediaType{}
+				for media, v := range representations(v) {
+					r.Content[media] = &huma.MediaType{Schema: d.Schema(v)}
+				}
+			})
 		}
 		for _, h := range headers[status] {
 			if r.Headers == nil {
@@ -210,18 +221,19 @@ func (d *Document) refused(status int) string {
 		name, text = "Error"+strconv.Itoa(status), http.StatusText(status) // short, as each operation has a dozen of them
 	}
 	if d.api.Components.Responses[name] == nil {
-		r := &huma.Response{
-			Description: text,
-			Content:     map[string]*huma.MediaType{problem: {Schema: d.Schema(d.options.Problem)}},
-		}
+		r := &huma.Response{Description: text}
+		d.later = append(d.later, func() {
+			m := &huma.MediaType{Schema: d.Schema(d.options.Problem)}
+			if status != 0 {
+				m.Example = d.options.Example(status)
+			}
+			r.Content = map[string]*huma.MediaType{problem: m}
+		})
 		for _, h := range headersOf[status] {
 			if r.Headers == nil {
 				r.Headers = map[string]*huma.Param{}
 			}
 			r.Headers[h[0]] = &huma.Param{Description: h[1], Schema: &huma.Schema{Type: huma.TypeString}}
-		}
-		if status != 0 {
-			r.Content[problem].Example = d.options.Example(status)
 		}
 		d.api.Components.Responses[name] = r
 	}
@@ -239,8 +251,13 @@ func (d *Document) Operation(method, path string) *huma.Operation {
 // Add adds an operation that huma does not know of.
 func (d *Document) Add(op *huma.Operation) { d.api.AddOperation(op) }
 
-// Finish ends the document: no more is added.
+// Finish ends the document: no more is added. It changes nothing that huma reads for a
+// request, so that requests may be answered meanwhile.
 func (d *Document) Finish() error {
+	for _, describe := range d.later {
+		describe()
+	}
+	d.later = nil
 	d.webhooks()
 	schemas := d.api.Components.Schemas.Map()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // huma's own, which are never sent
@@ -318,7 +335,6 @@ func brief(op *huma.Operation) {
 		if p.Schema == nil {
 			continue
 		}
-		neverNull(p.Schema)
 		if p.Schema.Description == p.Description {
 			s := *p.Schema
 			s.Description = ""
@@ -418,7 +434,7 @@ func neverNull(s *huma.Schema) {
 	if s == nil {
 		return
 	}
-	if s.Type == huma.TypeArray {
+	if s.Type == huma.TypeArray && s.Nullable {
 		s.Nullable = false
 	}
 	neverNull(s.Items)

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	_ "cms/cmd/cms/internal/firstgc"
 	"cms/config"
 )
 

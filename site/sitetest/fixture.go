@@ -123,6 +123,16 @@ func (f *Fixture) Tip() string {
 	return strings.TrimSpace(f.RunGit("rev-parse", "main"))
 }
 
+// File is a file at the tip of the branch.
+func (f *Fixture) File(path string) string {
+	f.Helper()
+	text, err := repotest.Read(f.Git, f.Tip(), path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return text
+}
+
 // SetAside makes a conflict about an entry, as the join with a Git host leaves one: see
 // [repotest.SetAside].
 func (f *Fixture) SetAside(id, collection, slug, base, text string) {
