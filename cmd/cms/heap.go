@@ -15,13 +15,12 @@ const leastHeapRoom = 128 << 20
 // often than the runtime would by itself, because edits get slower meanwhile, and
 // of a large one before the heap has doubled.
 func paceHeap(ctx context.Context) {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	now := 0
+	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}}
 	for tick := time.NewTicker(time.Second); ; {
-		metrics.Read(live)
-		if percent := heapGrowth(live[0].Value.Uint64()); percent != now {
+		metrics.Read(heap)
+		live, now := heap[0].Value.Uint64(), heap[1].Value.Uint64() // which firstgc may have set after the last turn
+		if percent := heapGrowth(live); uint64(percent) != now {
 			debug.SetGCPercent(percent)
-			now = percent
 		}
 		select {
 		case <-tick.C:
