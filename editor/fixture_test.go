@@ -462,7 +462,7 @@ func (f *form) tick(name, value string) { f.values = append(f.values, field{name
 func (f *form) submit(do string) *page {
 	f.Helper()
 	var b strings.Builder
-	for _, v := range append(f.values, field{"do", do}) {
+	for _, v := range slices.Concat(f.values, []field{{"do", do}}) { // which others may send at once
 		if v == (field{"do", ""}) {
 			continue
 		}
