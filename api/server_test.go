@@ -131,7 +131,7 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, AllowRewrite: true, BeforeSync: s.beforeSync})
+	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, AllowRewrite: true, BeforeSync: s.beforeSync, Clock: sitetest.SecondsApart()})
 	if err != nil {
 		t.Fatal(err)
 	}

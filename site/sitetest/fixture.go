@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"cms/advice"
 	"cms/auth"
@@ -29,7 +31,7 @@ type Options struct {
 	AdviceOff   []advice.Rule
 	Media       site.MediaOptions // the folder is img if it has none
 	Language    string
-	Repo        repo.Options // without path, branch, committer and collections
+	Repo        repo.Options // without path, branch, committer and collections; by SecondsApart, unless it has a clock
 	LFS         *lfs.Options // without path; nil: what Git LFS keeps is neither served nor stored
 }
 
@@ -58,6 +60,9 @@ func New(t testing.TB, o Options) *Fixture {
 	o.Repo.Path, o.Repo.Branch, o.Repo.Collections = f.Git, "main", o.Collections
 	o.Repo.Language = o.Language
 	o.Repo.Committer = repo.Person{Name: "CMS", Email: "cms@example.org"}
+	if o.Repo.Clock == nil {
+		o.Repo.Clock = SecondsApart()
+	}
 	if f.Repo, err = repo.Open(t.Context(), o.Repo); err != nil {
 		t.Fatal(err)
 	}
@@ -253,4 +258,12 @@ func Ref(t testing.TB, collection, slug string) site.Ref {
 		t.Fatal(err)
 	}
 	return site.Ref{Collection: collection, Slug: s}
+}
+
+// SecondsApart is a clock by which each commit is a second after the one before: commits of
+// one second are in no order that a test could ask for.
+func SecondsApart() func() time.Time {
+	began := time.Now()
+	var asked atomic.Int64
+	return func() time.Time { return began.Add(time.Duration(asked.Add(1)) * time.Second) }
 }
