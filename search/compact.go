@@ -99,10 +99,10 @@ func (x *Index[K]) follow(term string) {
 		}
 		n := uint32(0)
 		for rest := part.triples; len(rest) > 0; {
-			n += uint32(rest.next())
-			field, count := int(rest.next()), int(rest.next())
+			from, field, count := rest.three()
+			n += uint32(from)
 			if at := x.numberOf(part, n); at != goneDoc && x.docs[at].living {
-				l.add(at, field, count)
+				l.add(at, int(field), int(count))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Text is a part of a document.
@@ -73,17 +74,16 @@ type postings struct {
 // triples are what is left to be read of a list.
 type triples []byte
 
-// next reads a varint of one or two bytes, as nearly all are, or more.
-func (t *triples) next() uint64 {
-	b := *t
-	if b[0] < 0x80 {
-		*t = b[1:]
-		return uint64(b[0])
+// three reads the next triple, nearly all of which are three bytes.
+func (t *triples) three() (a, b, c uint64) {
+	if rest := *t; len(rest) >= 3 && (rest[0]|rest[1]|rest[2]) < 0x80 {
+		*t = rest[3:]
+		return uint64(rest[0]), uint64(rest[1]), uint64(rest[2])
 	}
-	return t.nextLong()
+	return t.next(), t.next(), t.next()
 }
 
-func (t *triples) nextLong() uint64 {
+func (t *triples) next() uint64 {
 	v, n := binary.Uvarint(*t)
 	*t = (*t)[n:]
 	return v
@@ -244,8 +244,49 @@ type Visible[K comparable] func(key K) (hidden []string, ok bool, err error)
 type sights[K comparable] struct {
 	docs   []doc[K]
 	see    Visible[K]
-	known  []sight             // by document
 	hidden map[uint32][]string // of those of which some is
+	*scratch
+}
+
+// scratch is the memory that a search works in, which the next one uses again: it grows with
+// the documents, and searches that each made it anew would collect garbage for most of their time.
+type scratch struct {
+	known []sight // by document
+	lists [][]hit // that are not in use
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow gives a scratch for so many documents, of which none was asked for. It goes back to
+// scratches.
+func borrow(docs int) *scratch {
+	s := scratches.Get().(*scratch)
+	if cap(s.known) < docs {
+		s.known = make([]sight, docs, docs+docs/8)
+	}
+	s.known = s.known[:docs]
+	clear(s.known)
+	return s
+}
+
+// list is an empty list, with room for n hits.
+func (s *scratch) list(n int) []hit {
+	if last := len(s.lists) - 1; last >= 0 {
+		l := s.lists[last]
+		s.lists = s.lists[:last]
+		return slices.Grow(l, n)
+	}
+	return make([]hit, 0, n)
+}
+
+// maxSpare is how many lists a scratch keeps: a search for several words holds two of them at a time.
+const maxSpare = 4
+
+// free takes back a list that is used no more.
+func (s *scratch) free(l []hit) {
+	if cap(l) > 0 && len(s.lists) < maxSpare {
+		s.lists = append(s.lists, l[:0])
+	}
 }
 
 // sight is how much is seen of a document.
@@ -258,11 +299,8 @@ const (
 	seenPartly
 )
 
-// of is how much is seen of the document n.
-func (s *sights[K]) of(n uint32) (sight, error) {
-	if as := s.known[n]; as != notAsked {
-		return as, nil
-	}
+// ask finds out how much is seen of the document n.
+func (s *sights[K]) ask(n uint32) (sight, error) {
 	as := unseen
 	if d := &s.docs[n]; d.living {
 		hidden, ok, err := s.see(d.key)
@@ -296,7 +334,8 @@ const (
 // much a document gains by its age, from 0 to 1, given the fields that are hidden; it may be
 // nil.
 func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Recent[K], less func(a, b K) int, n int) (best []K, total int, err error) {
-	s := &sights[K]{docs: x.docs, see: see, known: make([]sight, len(x.docs)), hidden: map[uint32][]string{}}
+	s := &sights[K]{docs: x.docs, see: see, hidden: map[uint32][]string{}, scratch: borrow(len(x.docs))}
+	defer scratches.Put(s.scratch)
 	var found []hit
 	for forgive := nothing; forgive <= everyWord && len(found) == 0; forgive++ {
 		for code, words := range q.asked {
@@ -308,6 +347,7 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Re
 				found = some
 			} else {
 				found = append(found, some...)
+				s.free(some)
 			}
 		}
 	}
@@ -324,6 +364,7 @@ func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Re
 	for i, h := range ranked {
 		best[i] = x.docs[h.doc].key
 	}
+	s.free(found)
 	return best, len(found), nil
 }
 
@@ -355,7 +396,10 @@ func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *sights[K]
 			return ctx.Err()
 		}
 		h, d := &found[i], &x.docs[found[i].doc]
-		hidden := s.hidden[h.doc]
+		var hidden []string
+		if len(s.hidden) > 0 {
+			hidden = s.hidden[h.doc]
+		}
 		if recent != nil {
 			h.score *= 1 + recentFactor*recent(d.key, d.date, hidden)
 		}
@@ -394,6 +438,7 @@ func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []aske
 			found = hits
 		} else {
 			found = intersect(found, hits)
+			s.free(hits)
 		}
 	}
 	return found, nil
@@ -539,16 +584,18 @@ func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *sigh
 		if read%checkInterval == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		n += uint32(rest.next())
-		f, count := &x.fields[rest.next()], rest.next()
-		doc := x.numberOf(l, n)
+		from, in, count := rest.three()
+		n += uint32(from)
+		f, doc := &x.fields[in], x.numberOf(l, n)
 		if doc == goneDoc {
 			continue
 		}
 		if doc != at {
-			var err error
-			if as, err = s.of(doc); err != nil {
-				return nil, err
+			if as = s.known[doc]; as == notAsked {
+				var err error
+				if as, err = s.ask(doc); err != nil {
+					return nil, err
+				}
 			}
 			at, hidden = doc, nil
 			if as == seenPartly {
@@ -560,7 +607,7 @@ func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *sigh
 		}
 		if len(hits) == 0 || hits[len(hits)-1].doc != doc {
 			if hits == nil {
-				hits = make([]hit, 0, min(l.docs, mostRoom))
+				hits = s.list(int(min(l.docs, mostRoom)))
 			}
 			hits = append(hits, hit{doc: doc})
 		}

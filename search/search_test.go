@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -337,6 +339,44 @@ func TestSnippet(t *testing.T) {
 			t.Errorf("%.40q: got %q\nwant %q", text, got, want)
 		}
 	}
+}
+
+// Searches work in memory that others worked in before: of indexes of other sizes, of other
+// words, and for readers who see other documents.
+func TestSearchesShareNoSights(t *testing.T) {
+	indexes := map[int]*Index[string]{}
+	for _, n := range []int{3, 40, 1000} {
+		x := New[string]()
+		for i := range n {
+			x.Put(fmt.Sprintf("%04d", i), "fr", []Text{{"title", "Plan vélo", 5}, {"body", fmt.Sprintf("une piste, %d places", i%3), 1}})
+		}
+		indexes[n] = x
+	}
+	var wg sync.WaitGroup
+	for n, x := range indexes {
+		for every := 1; every <= 3; every++ {
+			sees := func(key string) ([]string, bool, error) {
+				i, _ := strconv.Atoi(key)
+				return nil, i%every == 0, nil
+			}
+			wg.Go(func() {
+				for range 30 {
+					q, _ := ParseQuery("vélo place 0", "fr")
+					all, total, err := x.Find(t.Context(), q, sees, nil, strings.Compare, n)
+					var want []string
+					for i := 0; i < n; i++ {
+						if i%every == 0 && i%3 == 0 {
+							want = append(want, fmt.Sprintf("%04d", i))
+						}
+					}
+					if err != nil || total != len(want) || !slices.Equal(all, want) {
+						t.Errorf("of %d, every %d seen: got %d of %d, %v, want %d", n, every, len(all), total, err, len(want))
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
 }
 
 func BenchmarkIndex(b *testing.B) {

@@ -101,6 +101,9 @@ func isSpaceless(r rune) bool {
 // normal is a word in lower case, with its accents, which stems depend on, but without
 // ligatures of letters and invisible characters.
 func normal(w string) string {
+	if isASCII(w) { // as most are
+		return strings.ToLower(w)
+	}
 	visible := strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf && unicode.Is(unicode.Cf, r) {
 			return -1
@@ -108,6 +111,15 @@ func normal(w string) string {
 		return unicode.ToLower(r)
 	}, w)
 	return norm.NFKC.String(visible)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // isStop says whether a word is in every text of the language.

@@ -68,6 +68,31 @@ func BenchmarkList(b *testing.B) {
 	}))
 }
 
+// BenchmarkSearch searches 10,000 entries for two words that all of them have, and shows 20.
+//
+//	go test ./site -run '^$' -bench Search -benchtime 500x
+func BenchmarkSearch(b *testing.B) {
+	const entries = 10_000
+	s := newSite(b)
+	for first := 0; first < entries; first += site.MaxBatch {
+		var ops []site.Operation
+		for i := first; i < first+site.MaxBatch; i++ {
+			src := fmt.Sprintf("---\ntitle: Les mobilités du quotidien, n° %d\ndate: 20%02d-0%d-15\n---\n\nUn atelier sur les mobilités, ouvert à tous, aura lieu à la mairie.\n\n* Contexte : la ville revoit son plan, et demande un avis.\n", i, i%25, i%9+1)
+			ops = append(ops, site.CreatingSource(ref(b, "consultations", fmt.Sprintf("c%05d", i)), []byte(src), site.Precondition{Absent: true}))
+		}
+		if _, err := s.Batch(b.Context(), s.editor, ops, site.Write{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	q := site.Search{Text: "mobilités atelier", Limit: 20}
+	for b.Loop() {
+		hits, err := s.Search(s.Context(), s.editor, q)
+		if err != nil || hits.Total != entries || len(hits.Items) != q.Limit {
+			b.Fatalf("got %v", err)
+		}
+	}
+}
+
 // BenchmarkCreate creates entries of one title, so that each slug gets a number,
 // and BenchmarkUnique entries with a unique value, in collections of growing
 // size. The commits are real, so what grows is also what Git asks for; "x-100" is

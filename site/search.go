@@ -111,8 +111,14 @@ func (s *Site) Search(ctx context.Context, pr *auth.Principal, q Search) (*Hits,
 
 // visibleIn says what the caller sees of an entry, for the index, which asks once of each.
 func visibleIn(sights map[string]*access) search.Visible[*repo.Entry] {
+	var ( // of the entry before, as most entries are of the same
+		collection string
+		acc        *access
+	)
 	return func(e *repo.Entry) ([]string, bool, error) {
-		acc := sights[e.Collection]
+		if e.Collection != collection {
+			collection, acc = e.Collection, sights[e.Collection]
+		}
 		if acc == nil || acc.full {
 			return nil, acc != nil, nil
 		}
@@ -233,7 +239,7 @@ func textsOf(fields *content.Object, e *repo.Entry) []search.Text {
 		texts = append(texts, search.Text{Field: m.Key, Text: b.String(), Weight: weight})
 	}
 	if src, err := e.Source(); err == nil { // otherwise only the fields are searched
-		texts = append(texts, search.Text{Field: bodyField, Text: markup.ReplaceAllString(content.Body(src), " "), Weight: 1})
+		texts = append(texts, search.Text{Field: bodyField, Text: withoutMarkup(content.Body(src)), Weight: 1})
 	}
 	return texts
 }
@@ -255,20 +261,17 @@ const (
 // its slug, or when it was last changed. What is hidden counts for nothing: not a hidden date,
 // nor a change where any field is hidden, as it may have been of that.
 func newness(e *repo.Entry, date int64, hidden []string) float64 {
-	var at time.Time
-	if date != search.Undated && !slices.Contains(hidden, "date") {
-		at = time.Unix(date, 0)
-	}
-	if at.IsZero() {
+	if date == search.Undated || len(hidden) > 0 && slices.Contains(hidden, "date") {
 		name := e.Slug.String()
 		name = name[strings.LastIndexByte(name, '/')+1:]
-		at, _ = time.Parse(time.DateOnly, name[:min(len(name), len(time.DateOnly))])
+		at, _ := time.Parse(time.DateOnly, name[:min(len(name), len(time.DateOnly))])
+		if at.IsZero() && len(hidden) == 0 {
+			at = e.Updated().At
+		}
+		date = at.Unix()
 	}
-	if at.IsZero() && len(hidden) == 0 {
-		at = e.Updated().At
-	}
-	const year = 365.25 * 24 * float64(time.Hour/time.Second)
-	return min(1, max(0, (float64(at.Unix())/year-30)/50))
+	const perYear = 1 / (365.25 * 24 * float64(time.Hour/time.Second))
+	return min(1, max(0, (float64(date)*perYear-30)/50))
 }
 
 // dateOf is the date in the front matter, in Unix seconds, or [search.Undated].
@@ -289,6 +292,14 @@ func dateOf(fields *content.Object) int64 {
 
 // markup is what is no text in a body: tags, and addresses of links.
 var markup = regexp.MustCompile(`<[^<>]*>|\]\([^()\s]*\)`)
+
+// withoutMarkup is the text of a body.
+func withoutMarkup(body string) string {
+	if !strings.Contains(body, "<") && !strings.Contains(body, "](") {
+		return body
+	}
+	return markup.ReplaceAllString(body, " ")
+}
 
 // languageOf is the language of the entries of a collection.
 func languageOf(c *content.Collection) string { return cmp.Or(c.Language, search.DefaultLanguage) }
