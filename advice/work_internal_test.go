@@ -9,6 +9,7 @@ import (
 
 	"cms/bounded"
 	"cms/preview"
+	"cms/race"
 )
 
 // shapes are units of which long texts are made that could cost much.
@@ -20,6 +21,7 @@ var shapes = []string{
 // TestWorkIsLinear: a text of twice the length takes twice the steps and memory, give or
 // take a half.
 func TestWorkIsLinear(t *testing.T) {
+	race.TakesLong(t)
 	renderer := preview.New()
 	measure := func(shape string, n int) (steps, bytes int) {
 		markdown := strings.Repeat(shape, n/len(shape))

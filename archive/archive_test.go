@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"cms/race"
 )
 
 var files = map[string]string{"backup.json": "{}", "repository/HEAD": "ref: refs/heads/main\n", "repository/objects/pack/pack-1.pack": strings.Repeat("pack", 50_000), "empty": ""}
@@ -98,6 +100,7 @@ func second(_ any, err error) error { return err }
 // TestReadMissesNothing: no end that comes early, and no bit that is another one.
 func TestReadMissesNothing(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"cms/race"
 )
 
 // provider is an identity provider's key endpoint.
@@ -65,6 +67,7 @@ func (p *provider) wantFetches(t *testing.T, want int32) {
 }
 
 func TestRemoteKeysRotate(t *testing.T) {
+	race.TakesLong(t)
 	old, next := newKeyring(t), newKeyring(t)
 	p := newProvider(t)
 	p.serve(set(t, jwk(t, old.ed25519.Public(), "old")))

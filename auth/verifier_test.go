@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 func TestVerifyAcceptsEveryAlgorithm(t *testing.T) {
@@ -355,6 +357,7 @@ func TestVerifyType(t *testing.T) {
 
 // Whatever byte of a good token changes, it is refused.
 func TestVerifyRefusesEveryChange(t *testing.T) {
+	race.TakesLong(t)
 	k := newKeyring(t)
 	for _, alg := range []string{"HS256", "EdDSA", "ES256", "RS256"} {
 		v := newVerifier(t, k.issuer(t, idp, alg))

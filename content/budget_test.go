@@ -214,6 +214,7 @@ var wrongSchema = &Schema{Defined: true, Strict: true, Fields: []Field{
 // of twice the size it takes two and a half times the memory at most, and as many
 // steps. It is measured as bytes, garbage included, since times depend on the machine.
 func TestWorkGrowsWithTheSize(t *testing.T) {
+	race.TakesLong(t)
 	sizes, shapes := []int{160}, os.Getenv("CMS_CONTENT_SHAPES")
 	if shapes == "all" {
 		sizes = []int{200, 400, 1000, 4000, 16_000}
@@ -298,6 +299,7 @@ func allocated(work func()) uint64 {
 
 // Patches, merges and comparisons take steps in proportion to what they are about.
 func TestStepsGrowWithTheSize(t *testing.T) {
+	race.TakesLong(t)
 	patch := func(n int, operation string) func(b *budget) error {
 		d, err := Parse([]byte(formats[YAML])).Replace(manyFields(n), "", nil)
 		if err != nil {
@@ -420,6 +422,7 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 // What is beyond a bound is not read but told, with the bound, at little cost; it can
 // be replaced as a whole.
 func TestBeyondBounds(t *testing.T) {
+	race.TakesLong(t)
 	over := maxFrontMatter + 1
 	for name, tt := range map[string]struct{ src, want string }{
 		"YAML bytes":      {"---\na: " + strings.Repeat("x", over) + "\n---\nCorps\n", "1048576 bytes"},
@@ -464,6 +467,7 @@ func TestBeyondBounds(t *testing.T) {
 
 // An edit whose result would be beyond a bound is refused with the bound.
 func TestEditsBeyondBounds(t *testing.T) {
+	race.TakesLong(t)
 	half := strings.Repeat("x", maxFrontMatter/2)
 	for name, edit := range map[string]Edit{
 		"bytes":  Set(FieldPath{"b"}, half),
@@ -485,6 +489,7 @@ func TestEditsBeyondBounds(t *testing.T) {
 
 // A JSON text of more values than a request may have costs little.
 func TestParseJSONIsBounded(t *testing.T) {
+	race.TakesLong(t)
 	for name, src := range map[string]string{
 		"zeros": "[" + strings.Repeat("0,", 5_000_000) + "0]", "members": "{" + numbered("\"k%d\":0,", maxJSONValues) + "\"k\":0}",
 		"lists": "[" + strings.Repeat("[],", maxJSONValues) + "0]", "objects": "[" + strings.Repeat("{},", maxJSONValues) + "0]",
@@ -504,6 +509,7 @@ func TestParseJSONIsBounded(t *testing.T) {
 
 // Of what is wrong with a file, and of what clashes, so much is told at most.
 func TestToldIsBounded(t *testing.T) {
+	race.TakesLong(t)
 	deep := strings.Repeat("{"+strings.Repeat("k", 1000)+": ", 90) + "{" + strings.Repeat("k: v, ", 20_000) + "}" + strings.Repeat("}", 90)
 	for name, src := range map[string]string{
 		"duplicates": written["YAML duplicates"](20_000), "long paths": "---\na: " + deep + "\n---\n",

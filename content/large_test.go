@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // large are front matters of n parts, each in a shape that invites work that
@@ -30,6 +32,7 @@ func large(n int) map[string]string {
 
 // Large files of every shape can be edited, and hold afterwards what was set.
 func TestLargeFiles(t *testing.T) {
+	race.TakesLong(t)
 	for shape, fm := range large(5000) {
 		t.Run(shape, func(t *testing.T) { editAll(t, fm) })
 	}
@@ -170,6 +173,7 @@ func manyFields(n int) *Object {
 }
 
 func TestManyNewParts(t *testing.T) {
+	race.TakesLong(t)
 	for name, edit := range manyEdits {
 		for format, source := range manySources {
 			t.Run(name+"/"+format, func(t *testing.T) {

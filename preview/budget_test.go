@@ -240,6 +240,7 @@ func (r *Renderer) measure(t *testing.T, text string) work {
 // some; CMS_PREVIEW_SHAPES looks at all.
 func TestWorkGrowsWithTheText(t *testing.T) {
 	race.Sequential(t)
+	race.TakesLong(t)
 	const (
 		most  = 64 << 20 // bytes, garbage included
 		slack = 2 << 20  // for buffers, which double, and those that regexp keeps for the next text
@@ -281,6 +282,7 @@ func TestWorkGrowsWithTheText(t *testing.T) {
 // Several kinds of trouble in one text share its budget.
 func TestMixedShapesShareABudget(t *testing.T) {
 	race.Sequential(t)
+	race.TakesLong(t)
 	r, all := New(), shapes()
 	names := slices.Sorted(maps.Keys(all))
 	random := rand.New(rand.NewPCG(3, 4))
@@ -300,6 +302,7 @@ func TestMixedShapesShareABudget(t *testing.T) {
 
 func TestLongDocumentsAreShown(t *testing.T) {
 	race.Sequential(t)
+	race.TakesLong(t)
 	r := New()
 	for name, text := range honest() {
 		b := newBudget(t.Context(), len(text))

@@ -11,6 +11,7 @@ import (
 // belong to an address. If that were looked through for each, this would take hours.
 func TestCandidatesInTimeOfTheLength(t *testing.T) {
 	race.Sequential(t)
+	race.TakesLong(t)
 	for _, text := range []string{
 		"](<", "](<{{", "]:", "]: ", "1]: ", "[]: <", "](", "]( ", "](\\", "](]((", "]({{", "]({{ ", "]({%", "]({% link ", "]({{'a'}}", "]({{'", "](<{{'a'}}",
 		"/href=", "/href={{", "/href={{'a'}}", "/href={{\"", " src='{{", " src=\"", "\"src='", " src= ", "/src={% link ", " srcset='a,", " srcset=,", "/srcset=a,",

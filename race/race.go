@@ -13,3 +13,16 @@ func Sequential(t testing.TB) {
 		t.Skip("does one thing after the other: the race detector is for others")
 	}
 }
+
+// Brief says whether to leave out what one need not know between two saves: with -short, but
+// for the race detector, which watches all that is run with it.
+func Brief() bool { return testing.Short() && !Enabled }
+
+// TakesLong skips a test of large inputs, of much that goes on at once, or of other programs
+// that are started again and again, where the tests are to be brief.
+func TakesLong(t testing.TB) {
+	t.Helper()
+	if Brief() {
+		t.Skip("takes long: left out with -short")
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"cms/race"
 )
 
 // issuedTokens are tokens of which the last one alone is good.
@@ -86,7 +88,7 @@ func (k *issuedTokens) takes(t *testing.T, h *httpHost) string {
 // whatever asks the remote, and what cannot be had is told without a secret.
 func TestTokensThatEnd(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	keys := new(issuedTokens)
 	r := upstreamed(t, &Remote{URL: keys.takes(t, serveHost(t, bare)), Username: "x-access-token", Tokens: keys})

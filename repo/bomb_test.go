@@ -91,6 +91,7 @@ func TestUnsortedTree(t *testing.T) {
 // the log says so.
 func TestDeepTree(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	long(t)
 	var log bytes.Buffer
 	o := options(t.TempDir())

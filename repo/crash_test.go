@@ -473,19 +473,9 @@ func long(t *testing.T) {
 	}
 }
 
-// underLoad skips a test of much that goes on at once, or of other programs that are
-// started again and again, with -short, but not under the race detector, for which it
-// is there.
-func underLoad(t *testing.T) {
-	t.Helper()
-	if testing.Short() && !race.Enabled {
-		t.Skip("takes long")
-	}
-}
-
 // atLength skips a test of much that goes on at once or of other programs that are started
-// again and again, beside which there is a quicker one of the same promise, where neither
-// CMS_CRASH_ROUNDS nor the race detector asks for it.
+// again and again, beside which there is a quicker one of the same promise, or of how much
+// something large takes, where neither CMS_CRASH_ROUNDS nor the race detector asks for it.
 func atLength(t *testing.T) {
 	t.Helper()
 	if !exhaustively() && !race.Enabled {
@@ -613,7 +603,7 @@ func repacking(t *testing.T, s *script) {
 // nothing durable.
 func TestCrashAfterPush(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	for name, limit := range map[string]string{"loose objects": "100", "pack": "1"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -62,7 +63,7 @@ func setBranch(t *testing.T, dir, branch, to string) {
 // that was saved meanwhile. Once it can be read, all of it is.
 func TestUnreadablePush(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "1000")
@@ -156,7 +157,7 @@ func TestIndexUnreachable(t *testing.T) {
 // took their place is read; the history before stays as it is.
 func TestTakenBack(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	for i := range 40 {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -394,7 +395,7 @@ func (d renames) Rename(from, to string) error {
 // TestFetchHTTP fetches from Git's own server, which asks for a token.
 func TestFetchHTTP(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	program, err := exec.LookPath("git")
 	if err != nil {
@@ -436,7 +437,7 @@ func TestFetchHTTP(t *testing.T) {
 // authenticates there is not.
 func TestFetchTellsNoSecret(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Path {
 		case "/401/info/refs":

@@ -198,6 +198,7 @@ func noise(n int64) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{1
 // TestLargeFile: a file of 64 MB, or of 32 where CMS_CRASH_ROUNDS is not set, goes in, and
 // comes out, in parts and as a whole, while a fraction of it is ever allocated.
 func TestLargeFile(t *testing.T) {
+	atLength(t)
 	long(t)
 	size := int64(scaled(64, 32, 32)) << 20
 	most := uint64(size) / 4

@@ -13,6 +13,8 @@ import (
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+
+	"cms/race"
 )
 
 // readByGoGit reads what a commit leads to: commits, trees, and the files of the last.
@@ -48,7 +50,7 @@ func readByGoGit(g *gogit.Repository, from Hash) (commits int, err error) {
 // one and the service was stopped and started meanwhile.
 func TestGoGitReads(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	o := options(t.TempDir())
 	r, stop := run(t, o)
 	const before = 20

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"cms/race"
 )
 
 // hold blocks the writer in an update until release is called.
@@ -201,6 +203,7 @@ func (d *failingDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 // group succeeds once the cause is gone.
 func TestStorageFails(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	for _, c := range []struct {
 		cause error
 		full  bool

@@ -11,6 +11,7 @@ import (
 // The check at the end compares that with what the writer noted one by one.
 func TestHistoryOfManyCommits(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	long(t)
 	r := start(t, options(t.TempDir()))
 	var wg sync.WaitGroup

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cms/race"
 )
 
 // indexed makes a repository with a varied history, whose index was saved by two
@@ -70,7 +72,7 @@ func TestIndex(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name != "behind" {
-				underLoad(t)
+				race.TakesLong(t)
 			}
 			dir := indexed(t)
 			change(dir)
@@ -132,7 +134,7 @@ func TestDamagedIndex(t *testing.T) {
 // TestIndexSections: what is saved in many parts is made one again in time.
 func TestIndexSections(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	most := 0
 	for i := range maxSections + 3 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cms/content"
+	"cms/race"
 )
 
 // sourceOf is the text of an entry on the branch.
@@ -72,7 +73,7 @@ func TestJoin(t *testing.T) {
 // TestJoinClash: what cannot be brought together is set aside, and nothing else.
 func TestJoinClash(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	for _, name := range []string{"velo", "bus", "tram", "eau"} {
 		pushed(t, work, "_consultations/"+name+".md", "---\ntitle: "+name+"\n---\n")
@@ -194,7 +195,7 @@ func TestJoinClash(t *testing.T) {
 // TestJoinInTheWay: a file where the other side has a folder is set aside.
 func TestJoinInTheWay(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	r := upstreamed(t, &Remote{URL: bare})
 	putFile := func(name, text string) {
@@ -239,7 +240,7 @@ func TestJoinInTheWay(t *testing.T) {
 // not applied twice, and clashes with nothing.
 func TestJoinWhatWasTaken(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	r := upstreamed(t, &Remote{URL: bare})
 	put(t, r, "consultations", "un", "Premier")
@@ -266,7 +267,7 @@ func TestJoinWhatWasTaken(t *testing.T) {
 // there. Our old tip is kept, and what is made again says what it stands for.
 func TestJoinRewritten(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	pushed(t, work, "_consultations/secret.md", "---\ntitle: Secret\n---\n")
 	r := upstreamed(t, &Remote{URL: bare})

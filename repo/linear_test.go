@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cms/content"
+	"cms/race"
 )
 
 // TestLinear: where the remote wants a linear history there are no merges, what is made
@@ -122,7 +123,7 @@ func slugsOf(list []CommitChanges) string {
 // TestLinearClash: what cannot be brought together is set aside, and a commit says so.
 func TestLinearClash(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	pushed(t, work, "_consultations/un.md", "---\ntitle: Un\n---\n")
 	r := upstreamed(t, &Remote{URL: bare, Linear: true})

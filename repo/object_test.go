@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"cms/race"
 )
 
 // object puts an object into the repository at dir, well-formed or not, as a file of its
@@ -63,6 +65,7 @@ func hexBytes(s string) []byte {
 // of it are dated by the clock.
 func TestOddCommits(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	const now = 1790000000
 	day := func(at string) string { return at + "T00:00:00Z" }
 	o := options(t.TempDir())

@@ -599,6 +599,7 @@ func TestReverseIndexIsNoReason(t *testing.T) {
 // TestObsoletePacksAreNotLookedAt: to look for what is to be repacked keeps nothing of the
 // obsolete packs, of which there are thousands, and asks the system about none.
 func TestObsoletePacksAreNotLookedAt(t *testing.T) {
+	atLength(t)
 	const packs = 1000
 	rp := &repacker{folder: t.TempDir(), log: slog.New(slog.DiscardHandler)}
 	for i := range packs {

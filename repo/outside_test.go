@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // await waits until the snapshot satisfies ok.
@@ -271,7 +273,7 @@ func TestStaleLock(t *testing.T) {
 // there. Nothing that was acknowledged on either side is missing.
 func TestPushesBesideWriters(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	r := start(t, durable(dir))
 	put(t, r, "pages", "index", "Accueil")

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"cms/race"
 )
 
 // A watch counts what a store asks of the disk.
@@ -53,7 +55,7 @@ func (w *watch) String() string {
 }
 
 // watched is a repository with a writer, whose packs are watched until the test
-// ends.
+// ends. The maintenance with which a writer begins has looked at their folder, once.
 func watched(t *testing.T, dir string) (*Repo, *watch) {
 	t.Helper()
 	r, err := Open(t.Context(), options(dir))
@@ -72,6 +74,9 @@ func watched(t *testing.T, dir string) (*Repo, *watch) {
 		}
 		fsck(t, dir)
 	})
+	for r.store.set().known.Load() == nil { // or a reader would look, too, if it came first
+		runtime.Gosched()
+	}
 	return r, w
 }
 
@@ -236,6 +241,7 @@ func TestReadOwnCommits(t *testing.T) {
 // one that makes few, and those that were repacked are forgotten when they were.
 func TestWriterListsNoPacks(t *testing.T) {
 	t.Parallel()
+	atLength(t)
 	const edits = 3 * packLimit
 	r, err := Open(t.Context(), options(t.TempDir()))
 	if err != nil {
@@ -437,6 +443,7 @@ func largeDelta(t *testing.T, half int64) (dir string, blobs [2]Hash) {
 // TestLargeDelta: a large blob that Git keeps as a delta is read in parts, with
 // little memory, and leaves nothing on the disk.
 func TestLargeDelta(t *testing.T) {
+	atLength(t)
 	long(t)
 	const half = 3 << 20
 	dir, blobs := largeDelta(t, half)
@@ -621,6 +628,7 @@ func TestMisplacedObjects(t *testing.T) {
 // TestDamagedLoose: the same for files of their own.
 func TestDamagedLoose(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	dir := site(t)
 	h := NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "HEAD^{commit}")))
 	git(t, dir, "config", "alias.loose", "!git cat-file commit HEAD >c && rm -rf objects/pack && git hash-object -w -t commit c")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/race"
 )
 
 // front are front matters of every kind of value and problem.
@@ -224,7 +225,7 @@ func TestReadingsOfEdits(t *testing.T) {
 // TestReadingsDamaged: what is wrong on the mapping, now or later, is parsed.
 func TestReadingsDamaged(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	for name, harm := range map[string]func(name string, size int64) error{
 		"written over": func(name string, size int64) error {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -311,6 +312,7 @@ func TestReadingsOutdated(t *testing.T) {
 // TestMemoryOfEntries bounds what an entry takes beside the budget, and what the first
 // reading of many takes beside them.
 func TestMemoryOfEntries(t *testing.T) {
+	atLength(t)
 	if testing.Short() {
 		t.Skip("makes thousands of entries")
 	}

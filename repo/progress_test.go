@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"cms/race"
 )
 
 // TestProgress counts every commit that is read at the first opening, in parts side by side.
 func TestProgress(t *testing.T) {
+	race.TakesLong(t)
 	dir := t.TempDir()
 	git(t, dir, "init", "-q", "--bare", "-b", "master")
 	var in strings.Builder

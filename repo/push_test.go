@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"cms/race"
 )
 
 // upstreamed opens a clone of the host at a URL that pushes there, with what keeps it in step.
@@ -108,7 +110,7 @@ func TestPushToEmptyHost(t *testing.T) {
 // unpushed is pushed after the next start.
 func TestKeepPushed(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, _ := host(t)
 	o := options(filepath.Join(t.TempDir(), "site.git"))
 	o.Remote = &Remote{URL: bare, Push: true}
@@ -244,7 +246,7 @@ func serveHostBy(t *testing.T, backend http.Handler) *httpHost {
 // TestPushHTTP pushes to Git's own server: by two requests, also where the answer is lost.
 func TestPushHTTP(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHostByGit(t, bare)
 	r := upstreamed(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -292,7 +294,7 @@ func TestPushHTTP(t *testing.T) {
 // itself.
 func TestPushRefused(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	for _, url := range []string{bare, h.URL} {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"cms/race"
 )
 
 // TestRepackEndsAfterPush: what a push brings may stand on objects that nothing led to, of a
@@ -18,7 +20,7 @@ import (
 // them as it ends, and what an edit stands on is whole all the same.
 func TestRepackEndsAfterPush(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	git(t, dir, "config", "receive.unpackLimit", "100") // as Git has it
@@ -72,7 +74,7 @@ func TestRepackEndsAfterPush(t *testing.T) {
 // the service takes upon itself.
 func TestWhatIsCopiedOfPushes(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	for name, tt := range map[string]struct {
 		bytes int // the bound
 		text  string
@@ -124,7 +126,7 @@ func TestWhatIsCopiedOfPushes(t *testing.T) {
 // told, and keeps nobody from editing.
 func TestPushThatIsNotWhole(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	dir := t.TempDir()
 	r, s := opened(t, dir)
 	var log strings.Builder

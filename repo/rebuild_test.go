@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // A gate is a disk on which files of some name are neither made nor added to before it is open.
@@ -107,6 +109,7 @@ func comes(t *testing.T, what string, ok func() bool) {
 // TestRebuild: a large index is made anew while edits go on, and has those too.
 func TestRebuild(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := rebuilding(t, g)
 	<-g.reached
@@ -149,6 +152,7 @@ func TestRebuildEnds(t *testing.T) {
 // TestRebuildRewritten: what is rebuilt while commits are taken back is not used.
 func TestRebuildRewritten(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	g := newGate(indexFile + tmpSuffix)
 	r, o, stop := rebuilding(t, g)
 	<-g.reached

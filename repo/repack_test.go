@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cms/content"
+	"cms/race"
 )
 
 // objects lists all objects of the repository with their kinds and sizes.
@@ -28,6 +29,7 @@ func objects(t *testing.T, dir string) string {
 // included, nothing refers to or not; trees that were whole become deltas.
 func TestRepack(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	dir := site(t)
 	r, stop := run(t, options(dir))
 	for i := range 200 {
@@ -124,7 +126,7 @@ func TestDamagedPackStays(t *testing.T) {
 // TestPacksAreBounded: the writer repacks packs by itself, while it is used.
 func TestPacksAreBounded(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	o := options(t.TempDir())
 	o.KeepPacks = 1
 	r := start(t, o)
@@ -306,6 +308,7 @@ func TestDeltaMakes(t *testing.T) {
 // TestRepackMakesNoTrees: what repacking allocates grows with the packs, and not with the
 // tree of a large folder that each of them has.
 func TestRepackMakesNoTrees(t *testing.T) {
+	atLength(t)
 	const entries, edits = 10_000, 40
 	dir := t.TempDir()
 	r, stop := run(t, options(dir))

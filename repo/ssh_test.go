@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"cms/race"
 )
 
 // keyPair writes a private key, and gives it and its file.
@@ -129,6 +131,7 @@ func serveSSH(c net.Conn, config *ssh.ServerConfig) {
 // TestSSH fetches over SSH with a key of a file; the host has to be the known one.
 func TestSSH(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	bare, work := host(t)
 	tip := tipOf(t, work, "HEAD")
 	address, keyFile, knownHosts := sshHost(t)

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"cms/race"
 )
 
 // An sshd is Debian's, which serves what Git runs to whoever has the key.
@@ -124,7 +126,7 @@ func startSSHD(t *testing.T, program, config string) bool {
 // to be the known one, and the key one that it knows.
 func TestSSHD(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	d := serveSSHD(t)
 	bare, work := host(t)
 	o := options(t.TempDir())

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"cms/race"
 )
 
 // manyPacks is a repository without a writer, the packs of n commits, and the
@@ -114,6 +116,7 @@ func (k *keeper) listWhole(folder string) ([]fs.DirEntry, error) {
 // gone before it is examined, or before it is opened.
 func TestReadWhilePacksGo(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	const n = 40
 	for name, c := range map[string]struct {
 		list func(*keeper, string) ([]fs.DirEntry, error)
@@ -144,7 +147,7 @@ func TestReadWhilePacksGo(t *testing.T) {
 // TestReadBesideRepacks reads blobs and histories while packs are made and repacked.
 func TestReadBesideRepacks(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	atLength(t)
 	r := start(t, options(t.TempDir()))
 	first := put(t, r, "consultations", "parc", "0")
 	stop := make(chan struct{})

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // wantHostAtTip wants the host to have what is here.
@@ -161,7 +163,7 @@ func TestSyncGroups(t *testing.T) {
 // and by the key; nobody sees it here before.
 func TestSyncUnknown(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -227,6 +229,7 @@ func TestSyncLeaves(t *testing.T) {
 // TestSyncRefused: of several edits in one push the host refuses one, and takes the others.
 func TestSyncRefused(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
@@ -323,7 +326,7 @@ func TestSyncTogether(t *testing.T) {
 // known of that; the update that had to wait for it was not saved.
 func TestSyncLate(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	d := &lateDisk{}
 	o := options(filepath.Join(t.TempDir(), "site.git"))
@@ -436,7 +439,7 @@ func TestSyncTurn(t *testing.T) {
 // meanwhile, also where the remote is looked at before; who writes alone waits for nobody.
 func TestSyncShared(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
 	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})
@@ -476,7 +479,7 @@ func TestSyncShared(t *testing.T) {
 // reads and writes again at once, is in the same turn; with others' edits the turn ends.
 func TestSyncTurnKept(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	bare, work := host(t)
 	h := serveHost(t, bare)
 	asked, given := make(chan struct{}), make(chan bool)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"cms/race"
 )
 
 // A cutter passes connections on to a host, and resets the one that carries a byte more than
@@ -88,7 +90,7 @@ func (c *cutter) pass(from *net.TCPConn, host string) {
 // was refused is there, and both sides come in step when it is there again.
 func TestPushCut(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	for _, synchronous := range []bool{false, true} {
 		bare, _ := host(t)
 		c := newCutter(t, serveHost(t, bare).URL)

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"cms/race"
 )
 
 // TestLargeFolders: groups of edits, additions and deletions in folders that are
 // large enough for deltas, whose names sort otherwise as folders than as files.
 func TestLargeFolders(t *testing.T) {
 	t.Parallel()
-	underLoad(t)
+	race.TakesLong(t)
 	r := start(t, options(t.TempDir()))
 	random := rand.New(rand.NewPCG(1, 2))
 	name := func() string {

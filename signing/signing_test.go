@@ -13,6 +13,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
+	"cms/race"
 	"cms/signing"
 )
 
@@ -86,6 +87,7 @@ func verify(t *testing.T, k *signing.Key, with ...string) {
 
 func TestSSH(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	need(t, "ssh-keygen")
 	for kind, bits := range map[string]string{"ed25519": "256", "rsa": "2048", "ecdsa": "256"} {
 		t.Run(kind, func(t *testing.T) {
@@ -108,6 +110,7 @@ func TestSSH(t *testing.T) {
 }
 
 func TestOpenPGP(t *testing.T) {
+	race.TakesLong(t)
 	need(t, "gpg")
 	home, err := os.MkdirTemp("", "gpg") // its socket's path must be short
 	if err != nil {

@@ -200,6 +200,7 @@ func asks(f *fixture) []ask {
 // twice as much, on sites that have kept nothing: work and memory grow no faster.
 func TestWorkGrowsWithWhatIsAsked(t *testing.T) {
 	race.Sequential(t)
+	race.TakesLong(t)
 	f := newGrown(t)
 	if _, err := f.Site.Search(t.Context(), f.editor, site.Search{Text: "mot", Limit: 1}); err != nil {
 		t.Fatal(err)

@@ -150,6 +150,7 @@ func TestFacetsFollowEdits(t *testing.T) {
 func TestFacetsCostTheEdit(t *testing.T) {
 	t.Parallel()
 	race.Sequential(t)
+	race.TakesLong(t)
 	f := newSite(t)
 	f.many(3000)
 	q := site.FacetQuery{Fields: []string{"note", "in_progress"}, Limit: 10}

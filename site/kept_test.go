@@ -14,6 +14,7 @@ import (
 
 	"cms/auth"
 	"cms/content"
+	"cms/race"
 	"cms/site"
 )
 
@@ -207,6 +208,7 @@ func told(p *site.Page) []string {
 // takes away: each page is one of some moment, whole and in order.
 func TestListsBesideEdits(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	s := newSite(t)
 	s.many(600)
 	ctx, stop := context.WithCancel(t.Context())
@@ -268,6 +270,7 @@ func (p *patience) Err() error {
 // when it is over, and what they did is not done again.
 func TestAListKeepsItsTime(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	s := newSite(t)
 	const entries = 5000
 	s.many(entries)

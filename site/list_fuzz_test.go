@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"cms/race"
 	"cms/site"
 )
 
@@ -175,6 +176,7 @@ func FuzzCursor(f *testing.F) {
 // each entry that stays as it is comes once, in its order.
 func TestWalkDuringEdits(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(5, 6))
 	stay := s.various(random, 80)

@@ -26,6 +26,7 @@ func slugsOf(p *site.Page) []string {
 func TestPass(t *testing.T) {
 	t.Parallel()
 	race.Sequential(t)
+	race.TakesLong(t)
 	s := newSite(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	s.various(random, 300)

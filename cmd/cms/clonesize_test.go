@@ -35,7 +35,7 @@ auth:
 // has it hold more than the service may take.
 func TestCloneOfLargeRepository(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	megabytes := 3
 	if n, err := strconv.Atoi(os.Getenv("CMS_CLONE_MB")); err == nil {
 		megabytes = n

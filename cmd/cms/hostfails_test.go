@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cms/race"
 )
 
 // TestHostFails: with push: sync a host that is down, refuses, or falls silent behind a push
@@ -14,7 +16,7 @@ import (
 // were told.
 func TestHostFails(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	h := newGitHost(t, 2)
 	p := h.replica(t, "sync", "1h", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "http://127.0.0.1:9/")
 	p.serve()

@@ -265,7 +265,7 @@ func attacks() []attack {
 // many connections there are, and has all kinds of them made.
 func TestHostileConnections(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	connections, all := 2, false
 	if v := os.Getenv("CMS_HOSTILE"); v != "" {
 		n, err := strconv.Atoi(v)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/race"
 	"cms/repo/repotest"
 )
 
@@ -209,7 +210,7 @@ func fewInShort(n int) int {
 // read: in each round one wins, and the others learn what is there now.
 func TestSameEntryAtOnce(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	p := startProcess(t, 3)
 	rounds := fewInShort(10)
 	current := p.etag("donnees-sante")
@@ -298,7 +299,7 @@ func TestDifferentEntriesAtOnce(t *testing.T) {
 // was taken is answered, and every edit that was acknowledged is in history.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	p := startProcess(t, clients)
 	var (
 		wg           sync.WaitGroup

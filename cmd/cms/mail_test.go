@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"cms/race"
 )
 
 // postOffice takes so many mails by SMTP, one after the other, and gives what came, line by
@@ -158,7 +160,7 @@ func (v *visitor) enter(email, password string) string {
 // invited takes no invitation away.
 func TestMailOfAService(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	addr, came := postOffice(t, 3)
 	host, port, _ := net.SplitHostPort(addr)
 	p := newProcess(t, 1, strings.Replace(loadConfig, `listen: "%s"`, `listen: "%[1]s", public_url: "http://%[1]s"`, 1)+`

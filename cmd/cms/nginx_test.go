@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"cms/auth"
+	"cms/race"
 )
 
 const nginxConfig = `
@@ -52,7 +53,7 @@ type proxied struct {
 // more with a cache that keeps whatever it may.
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		t.Skip("NOT TESTED: there is no nginx to put before the service")

@@ -21,6 +21,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"cms/race"
 	"cms/state/statetest"
 )
 
@@ -47,7 +48,7 @@ webhooks:
 // entry in the order of history.
 func TestEveryChangeArrives(t *testing.T) {
 	t.Parallel() // much of it is waiting
-	ofServices(t)
+	race.TakesLong(t)
 	const writers, entries = 8, 40
 	kills, each := 1, 40
 	if v := os.Getenv(killRounds); v != "" {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/race"
 	"cms/repo/repotest"
 	"cms/state/statetest"
 )
@@ -22,7 +23,7 @@ const firstEntry = "/v1/collections/consultations/entries/mobilites-00000"
 // which has not heard of it yet.
 func TestReadYourWrite(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	h := newGitHost(t, 1)
 	var replicas [2]*process
 	for i := range replicas {
@@ -120,7 +121,7 @@ func TestAsyncAlone(t *testing.T) {
 // the pusher otherwise.
 func TestPushReachesHost(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	h := newGitHost(t, 1)
 	p := h.replica(t, "sync", "1h", "sqlite:"+filepath.Join(t.TempDir(), "state.db"), "http://127.0.0.1:9/")
 	p.serve()

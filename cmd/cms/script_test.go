@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +15,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,8 +33,15 @@ import (
 )
 
 // TestMain puts this program on the PATH, as cms, so that tests run the real
-// thing in a process of its own.
+// thing in a process of its own. It lets more tests go on at once than there are
+// processors, as most wait for a service; -parallel says otherwise. The race detector has
+// enough to do.
 func TestMain(m *testing.M) {
+	if !race.Enabled {
+		if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){"cms": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -89,24 +99,11 @@ func TestScripts(t *testing.T) {
 			case "corpus":
 				return os.Getenv("CMS_CORPUS") != "", nil
 			case "brief":
-				return brief(), nil
+				return race.Brief(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
-}
-
-// brief says whether to leave out what one need not know between two saves. The race
-// detector watches all that is run with -short.
-func brief() bool { return testing.Short() && !race.Enabled }
-
-// ofServices skips a test of whole services, beside others that have the rule at the
-// package that it is of, where the tests are to be brief.
-func ofServices(t *testing.T) {
-	t.Helper()
-	if brief() {
-		t.Skip("starts services, and takes long")
-	}
 }
 
 const (

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"cms/race"
 )
 
 const traceConfig = loadConfig + `webhooks:
@@ -41,7 +43,7 @@ func (s told) attribute(key string) string {
 // the service after a restart, to the receiver; in the log and at a collector.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	const (
 		traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 		parent  = "00f067aa0ba902b7"

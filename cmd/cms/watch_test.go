@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/race"
 	"cms/state"
 )
 
@@ -22,6 +23,7 @@ import (
 // the service tells, and that names nothing.
 func TestMetricsOfAlerts(t *testing.T) {
 	t.Parallel()
+	race.TakesLong(t)
 	dir := t.TempDir()
 	if err := makeSite(filepath.Join(dir, "site.git"), 2); err != nil {
 		t.Fatal(err)
@@ -165,7 +167,7 @@ func TestAlertsByPromtool(t *testing.T) {
 // and of all.
 func TestStreamsOfAllDoors(t *testing.T) {
 	t.Parallel()
-	ofServices(t)
+	race.TakesLong(t)
 	p := newProcess(t, 1, strings.Replace(loadConfig, `listen: "%s"`, `listen: "%[1]s", public_url: "http://%[1]s", streams: {per_caller: 2, total: 3}`, 1))
 	p.serve()
 	const email, password = "camille@example.org", "une phrase de passe longue"

@@ -15,15 +15,11 @@ import (
 	"cms/repo/repotest"
 )
 
-// Brief says whether to leave out what one need not know between two saves. The race
-// detector watches all that is run with -short.
-func Brief() bool { return testing.Short() && !race.Enabled }
-
 // Sibling skips a test, where the tests are to be brief, that has a quicker one of the same
 // rule, which it names.
 func Sibling(t testing.TB, quicker string) {
 	t.Helper()
-	if Brief() {
+	if race.Brief() {
 		t.Skip("takes long; with -short there is " + quicker)
 	}
 }
@@ -42,7 +38,7 @@ func Fsck(t testing.TB, dir string) {
 	}
 	switch {
 	case len(written) == 0:
-	case Brief():
+	case race.Brief():
 		if _, err := repo.Verify(context.WithoutCancel(t.Context()), dir); err != nil {
 			t.Errorf("verify: %v", err)
 		}
