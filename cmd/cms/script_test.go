@@ -34,11 +34,11 @@ import (
 
 // TestMain puts this program on the PATH, as cms, so that tests run the real
 // thing in a process of its own. It lets more tests go on at once than there are
-// processors, as most wait for a service; -parallel says otherwise. The race detector has
-// enough to do.
+// processors, as most wait for a service; -parallel says otherwise. The race detector and
+// browsers have enough to do.
 func TestMain(m *testing.M) {
-	if !race.Enabled {
-		if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+	if !race.Enabled && os.Getenv("CMS_BROWSER") == "" {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 			panic(err)
 		}
 	}
