@@ -364,7 +364,7 @@ func TestSearchesShareNoSights(t *testing.T) {
 					q, _ := ParseQuery("vélo place 0", "fr")
 					all, total, err := x.Find(t.Context(), q, sees, nil, strings.Compare, n)
 					var want []string
-					for i := 0; i < n; i++ {
+					for i := range n {
 						if i%every == 0 && i%3 == 0 {
 							want = append(want, fmt.Sprintf("%04d", i))
 						}
