@@ -422,6 +422,9 @@ func landHere(t *testing.T, r *Repo, work string) error {
 	if base := seenBy(t, work); base != from.String() {
 		return fmt.Errorf("%w: at %s", ErrNotForward, base) // as Git itself says
 	}
+	if exec.CommandContext(t.Context(), "git", "-C", work, "merge-base", "--is-ancestor", from.String(), to.String()).Run() != nil {
+		return fmt.Errorf("%w: %s is not upon what was edited meanwhile", ErrNotForward, to) // likewise
+	}
 	q, err := r.Quarantine()
 	if err != nil {
 		return err
