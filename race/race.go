@@ -1,4 +1,5 @@
-// Package race tells tests whether the race detector watches them.
+// Package race says how much of the tests is to run: all of them, less with -short, or what
+// the race detector has something to see in.
 package race
 
 import "testing"

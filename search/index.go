@@ -249,7 +249,7 @@ type sights[K comparable] struct {
 }
 
 // scratch is the memory that a search works in, which the next one uses again: it grows with
-// the documents, and searches that each made it anew would collect garbage for most of their time.
+// the documents, and was most of what a search allocated.
 type scratch struct {
 	known []sight // by document
 	lists [][]hit // that are not in use
@@ -396,10 +396,7 @@ func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *sights[K]
 			return ctx.Err()
 		}
 		h, d := &found[i], &x.docs[found[i].doc]
-		var hidden []string
-		if len(s.hidden) > 0 {
-			hidden = s.hidden[h.doc]
-		}
+		hidden := s.hidden[h.doc]
 		if recent != nil {
 			h.score *= 1 + recentFactor*recent(d.key, d.date, hidden)
 		}

@@ -19,16 +19,9 @@ import (
 func BenchmarkList(b *testing.B) {
 	const entries = 10_000
 	s := newSite(b)
-	for first := 0; first < entries; first += site.MaxBatch {
-		var ops []site.Operation
-		for i := first; i < first+site.MaxBatch; i++ {
-			src := fmt.Sprintf("---\ntitle: Concertation n° %d\nin_progress: %t\ndate: 20%02d-0%d-15\n---\n\nVenez nombreux.\n", i*7919%1000, i%2 == 0, i%25, i%9+1)
-			ops = append(ops, site.CreatingSource(ref(b, "consultations", fmt.Sprintf("c%05d", i)), []byte(src), site.Precondition{Absent: true}))
-		}
-		if _, err := s.Batch(b.Context(), s.editor, ops, site.Write{}); err != nil {
-			b.Fatal(err)
-		}
-	}
+	fill(b, s, entries, func(i int) string {
+		return fmt.Sprintf("---\ntitle: Concertation n° %d\nin_progress: %t\ndate: 20%02d-0%d-15\n---\n\nVenez nombreux.\n", i*7919%1000, i%2 == 0, i%25, i%9+1)
+	})
 	q := site.Query{
 		Limit:   100,
 		Filters: []site.Filter{{Field: "in_progress", Op: site.Eq, Value: "true"}, {Field: "title", Op: site.Gte, Value: "Concertation n° 2"}},
@@ -74,21 +67,29 @@ func BenchmarkList(b *testing.B) {
 func BenchmarkSearch(b *testing.B) {
 	const entries = 10_000
 	s := newSite(b)
-	for first := 0; first < entries; first += site.MaxBatch {
-		var ops []site.Operation
-		for i := first; i < first+site.MaxBatch; i++ {
-			src := fmt.Sprintf("---\ntitle: Les mobilités du quotidien, n° %d\ndate: 20%02d-0%d-15\n---\n\nUn atelier sur les mobilités, ouvert à tous, aura lieu à la mairie.\n\n* Contexte : la ville revoit son plan, et demande un avis.\n", i, i%25, i%9+1)
-			ops = append(ops, site.CreatingSource(ref(b, "consultations", fmt.Sprintf("c%05d", i)), []byte(src), site.Precondition{Absent: true}))
-		}
-		if _, err := s.Batch(b.Context(), s.editor, ops, site.Write{}); err != nil {
-			b.Fatal(err)
-		}
-	}
+	fill(b, s, entries, func(i int) string {
+		return fmt.Sprintf("---\ntitle: Les mobilités du quotidien, n° %d\ndate: 20%02d-0%d-15\n---\n\nUn atelier sur les mobilités, ouvert à tous, aura lieu à la mairie.\n\n* Contexte : la ville revoit son plan, et demande un avis.\n", i, i%25, i%9+1)
+	})
 	q := site.Search{Text: "mobilités atelier", Limit: 20}
 	for b.Loop() {
 		hits, err := s.Search(s.Context(), s.editor, q)
 		if err != nil || hits.Total != entries || len(hits.Items) != q.Limit {
 			b.Fatalf("got %v", err)
+		}
+	}
+}
+
+// fill creates the consultations c00000, c00001 and so on, n of them, a multiple of
+// [site.MaxBatch].
+func fill(b *testing.B, s *fixture, n int, source func(i int) string) {
+	b.Helper()
+	for first := 0; first < n; first += site.MaxBatch {
+		var ops []site.Operation
+		for i := first; i < first+site.MaxBatch; i++ {
+			ops = append(ops, site.CreatingSource(ref(b, "consultations", fmt.Sprintf("c%05d", i)), []byte(source(i)), site.Precondition{Absent: true}))
+		}
+		if _, err := s.Batch(b.Context(), s.editor, ops, site.Write{}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -261,7 +261,7 @@ const (
 // its slug, or when it was last changed. What is hidden counts for nothing: not a hidden date,
 // nor a change where any field is hidden, as it may have been of that.
 func newness(e *repo.Entry, date int64, hidden []string) float64 {
-	if date == search.Undated || len(hidden) > 0 && slices.Contains(hidden, "date") {
+	if date == search.Undated || slices.Contains(hidden, "date") {
 		name := e.Slug.String()
 		name = name[strings.LastIndexByte(name, '/')+1:]
 		at, _ := time.Parse(time.DateOnly, name[:min(len(name), len(time.DateOnly))])
@@ -270,8 +270,8 @@ func newness(e *repo.Entry, date int64, hidden []string) float64 {
 		}
 		date = at.Unix()
 	}
-	const perYear = 1 / (365.25 * 24 * float64(time.Hour/time.Second))
-	return min(1, max(0, (float64(date)*perYear-30)/50))
+	const year = 365.25 * 24 * float64(time.Hour/time.Second)
+	return min(1, max(0, (float64(date)/year-30)/50))
 }
 
 // dateOf is the date in the front matter, in Unix seconds, or [search.Undated].
