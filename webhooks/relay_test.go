@@ -30,6 +30,7 @@ type bench struct {
 
 // each runs test on each kind of database.
 func each(t *testing.T, test func(b *bench)) {
+	t.Parallel() // most of them wait for the next attempt
 	statetest.Each(t, func(t *testing.T, address string) {
 		b := &bench{T: t, address: address, db: statetest.Open(t, address), h: &history{}, log: &logged{}, site: &receiver{}}
 		s := httptest.NewServer(b.site)
