@@ -243,9 +243,7 @@ func TestStorageFails(t *testing.T) {
 			}
 			d.fail(nil)
 			if c.full { // heals by itself
-				for r.Ready() != nil {
-					runtime.Gosched()
-				}
+				comes(t, "room on the disk", func() bool { return r.Ready() == nil })
 			}
 			put(t, r, "consultations", "dir/0", "1")
 			if err := r.Ready(); err != nil {

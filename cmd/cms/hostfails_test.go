@@ -33,7 +33,7 @@ func TestHostFails(t *testing.T) {
 	// told polls a page of the service until it has a text, or has not.
 	told := func(path, text string, want bool) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
 			res, said := p.send("GET", path, "")
 			if res.StatusCode != http.StatusOK {
 				t.Errorf("%s: got %s", path, res.Status)
@@ -51,7 +51,7 @@ func TestHostFails(t *testing.T) {
 	// again writes until the host is asked again: it is left alone for a moment.
 	again := func(title string) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
 			res, said := patch(title)
 			if res.StatusCode == http.StatusOK {
 				unchanged(res.Header.Get("Cms-Commit"))
