@@ -232,7 +232,7 @@ func TestCorpusEdits(t *testing.T) {
 	psych := share{t: t, what: "edits read as intended by Psych"}
 	ruby := startRuby(t)
 	for name, d := range files {
-		if d.Err() != nil || d.Format() != YAML || d.root == nil {
+		if d.Err() != nil || d.block.format != YAML || d.root == nil {
 			continue
 		}
 		if _, err := d.edit(nil); err != nil {
@@ -457,7 +457,7 @@ func TestCorpusReserialized(t *testing.T) {
 	files := corpus(t)
 	titles := share{t: t, what: "title edits by a client that re-serialises, on the title's lines alone"}
 	for name, d := range files {
-		if d.Err() != nil || d.Format() != YAML {
+		if d.Err() != nil || d.block.format != YAML {
 			continue
 		}
 		var m map[string]any

@@ -174,9 +174,6 @@ func (d *Document) report(t *tree, nodes []*node, rule string, detail func(*node
 // Source is the file's bytes. They must not be changed.
 func (d *Document) Source() []byte { return d.src }
 
-// Format is the format of the front matter.
-func (d *Document) Format() Format { return d.block.format }
-
 // Fields is the front matter, never nil. It is empty when Err is not nil. Of
 // duplicate keys the last one counts, as in Ruby's Psych.
 func (d *Document) Fields() *Object { return d.fields }

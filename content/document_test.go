@@ -25,8 +25,8 @@ func TestParse(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
-	if d.Body() != "Corps\r\n" || d.Format() != YAML {
-		t.Errorf("got body %q in format %s", d.Body(), d.Format())
+	if d.Body() != "Corps\r\n" || d.block.format != YAML {
+		t.Errorf("got body %q in format %s", d.Body(), d.block.format)
 	}
 	if v, _ := d.Fields().Get("jour"); !v.(Time).DateOnly {
 		t.Errorf("got %v, want a date", v)
@@ -129,7 +129,7 @@ func TestSplitAsTheLibraryDoes(t *testing.T) {
 		}
 		d := Parse(src)
 		got := src[d.block.from:d.block.to]
-		if d.Format() != None && (string(trimLines(got)) != string(trimLines(want)) || string(trimLines([]byte(d.Body()))) != string(trimLines(rest))) {
+		if d.block.format != None && (string(trimLines(got)) != string(trimLines(want)) || string(trimLines([]byte(d.Body()))) != string(trimLines(rest))) {
 			t.Errorf("%s: got %q, %q, want %q, %q", name, got, d.Body(), want, rest)
 		}
 		compared++

@@ -54,12 +54,6 @@ func Rename(path FieldPath, name string) Edit { return Edit{Op: OpRename, Path: 
 // take that of the body; a text that differs in line endings only is no change.
 func SetBody(text string) Edit { return Edit{Op: OpSetBody, Value: text} }
 
-// AfterKey is e with the place of the key that it may create.
-func (e Edit) AfterKey(key string) Edit {
-	e.After = key
-	return e
-}
-
 // Kind tells why an edit was not made.
 type Kind string
 

@@ -117,7 +117,7 @@ func FuzzApply(f *testing.F) {
 // the edited key are the same bytes, to yaml.v3 all other keys have the values
 // they had, and no key has become a duplicate.
 func elsewhere(d, got *Document, e Edit) error {
-	if d.Format() != YAML || d.root == nil || got == d {
+	if d.block.format != YAML || d.root == nil || got == d {
 		return nil
 	}
 	if a, b := duplicates(d), duplicates(got); b > a {

@@ -133,7 +133,9 @@ var manyEdits = map[string]func(d *Document, fields *Object) (*Document, error){
 		var edits []Edit
 		after := "fin"
 		for _, m := range fields.Members {
-			edits = append(edits, Set(FieldPath{m.Key}, m.Value).AfterKey(after))
+			edit := Set(FieldPath{m.Key}, m.Value)
+			edit.After = after
+			edits = append(edits, edit)
 			after = m.Key
 		}
 		return d.Apply(edits...)

@@ -36,7 +36,7 @@ func TestParseVersion(t *testing.T) {
 	seen := map[Format]bool{}
 	for _, src := range sources {
 		d := Parse([]byte(src))
-		seen[d.Format()] = seen[d.Format()] || len(d.Fields().Members) > 0
+		seen[d.block.format] = seen[d.block.format] || len(d.Fields().Members) > 0
 		fields, err := json.Marshal(d.Fields())
 		if err != nil {
 			t.Fatal(err)

@@ -410,3 +410,12 @@ func (l *layout) cuts(ends []int) []cut {
 	}
 	return all
 }
+
+// LineEnding is what the first line of a text ends with, or what lines do that are
+// written where there is none.
+func LineEnding(markdown string) string {
+	if i := strings.IndexByte(markdown, '\n'); i > 0 && markdown[i-1] == '\r' {
+		return "\r\n"
+	}
+	return "\n"
+}

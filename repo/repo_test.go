@@ -568,7 +568,7 @@ func TestTransactionReadsItself(t *testing.T) {
 			t.Errorf("entry just put: got %v %v", got, ok)
 		}
 		var got []string
-		for e := range tx.Entries("consultations") {
+		for e := range tx.tables["consultations"].all() {
 			got = append(got, e.Slug.String())
 		}
 		if want := []string{"c", "d", "e"}; !slices.Equal(got, want) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"path"
 	"runtime/debug"
@@ -60,10 +59,6 @@ func (tx *Tx) call(fn func(*Tx) error) (err error) {
 func (tx *Tx) Entry(collection string, slug content.Slug) (*Entry, bool) {
 	return tx.tables[collection].get(slug)
 }
-
-// Entries are those of a collection, ordered by slug, as they are when the
-// sequence is made.
-func (tx *Tx) Entries(collection string) iter.Seq[*Entry] { return tx.tables[collection].all() }
 
 // SetMessage sets the commit's subject, in place of the one of Meta.
 func (tx *Tx) SetMessage(subject string) { tx.message = subject }

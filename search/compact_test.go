@@ -19,7 +19,7 @@ func TestCompactionInSteps(t *testing.T) {
 	}
 	now, next := map[int]bool{}, 0
 	put := func() {
-		x.Put(next, "fr", text(next))
+		x.Put(next, "fr", text(next), Undated)
 		now[next] = true
 		next++
 	}
@@ -52,7 +52,7 @@ func TestCompactionInSteps(t *testing.T) {
 		}
 		fresh := New[int]("title")
 		for _, key := range slices.Sorted(maps.Keys(now)) {
-			fresh.Put(key, "fr", text(key))
+			fresh.Put(key, "fr", text(key), Undated)
 		}
 		for _, query := range []string{"plan ville", "quartier1499", "quartier2500", "quartiet2499", "mot2x", fmt.Sprintf("mot%dx", next-1)} {
 			all := func(int) ([]string, bool, error) { return nil, true, nil }

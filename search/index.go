@@ -45,7 +45,7 @@ type doc[K comparable] struct {
 	length int // in words
 	living bool
 	names  []name
-	date   int64 // see PutDated
+	date   int64 // see Put
 }
 
 // name is what a document is called in a field.
@@ -108,12 +108,10 @@ func (x *Index[K]) Len() int { return len(x.number) }
 // Undated is the date of documents that have none.
 const Undated = math.MinInt64
 
-// Put adds the document key, of a language, which must not be there. It is undated.
-func (x *Index[K]) Put(key K, code string, texts []Text) { x.PutDated(key, code, texts, Undated) }
-
-// PutDated is Put with a date, in Unix seconds, which is kept for Recent: that is asked of each
-// document that is found, which may be all.
-func (x *Index[K]) PutDated(key K, code string, texts []Text, date int64) {
+// Put adds the document key, of a language, which must not be there. Its date, in Unix seconds
+// or Undated, is kept for Recent: that is asked of each document that is found, which may be
+// all.
+func (x *Index[K]) Put(key K, code string, texts []Text, date int64) {
 	n := uint32(len(x.docs))
 	l, length := languages[code], 0
 	var names []name

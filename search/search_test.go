@@ -42,7 +42,7 @@ func TestFindFrench(t *testing.T) {
 		"coeur":    "Rénover le cœur de ville",
 		"budget":   "Budget participatif 2026, qu'en pensez-vous ?",
 	} {
-		x.Put(key, "fr", []Text{{"title", text, 1}})
+		x.Put(key, "fr", []Text{{"title", text, 1}}, Undated)
 	}
 	for query, want := range map[string]string{
 		"eau": "eau", "l'eau": "eau", "d’eaux": "eau", "EAU": "eau",
@@ -66,10 +66,10 @@ func TestFindFrench(t *testing.T) {
 func TestFindStopWords(t *testing.T) {
 	t.Parallel()
 	x := New[string]()
-	x.Put("une", "fr", []Text{{"title", "À la une", 1}})
-	x.Put("avis", "fr", []Text{{"title", "Avis de la commission", 1}})
-	x.Put("eau", "fr", []Text{{"title", "L’eau, qu'en dire ?", 1}})
-	x.Put("who", "en", []Text{{"title", "The Who", 1}})
+	x.Put("une", "fr", []Text{{"title", "À la une", 1}}, Undated)
+	x.Put("avis", "fr", []Text{{"title", "Avis de la commission", 1}}, Undated)
+	x.Put("eau", "fr", []Text{{"title", "L’eau, qu'en dire ?", 1}}, Undated)
+	x.Put("who", "en", []Text{{"title", "The Who", 1}}, Undated)
 	for query, want := range map[string]string{
 		"À la une": "une", "la": "avis une", "LA": "avis une", "de la": "avis", "l'": "eau", "la commission": "avis", "le une avis": "avis",
 		"qu'en": "eau", "the": "who", "the who": "who", "a": "une",
@@ -96,7 +96,7 @@ func TestFindWithoutSpaces(t *testing.T) {
 		"kyoto": "京都の図書館", "cafe": "カフェとﾊﾟｰｸの計画", "zh": "关于公园的公众咨询", "th": "สวนสาธารณะของเมือง", "ko": "공원 계획",
 		"long": strings.Repeat("長", 100) + "文",
 	} {
-		x.Put(key, "fr", []Text{{"body", text, 1}})
+		x.Put(key, "fr", []Text{{"body", text, 1}}, Undated)
 	}
 	for query, want := range map[string]string{
 		"東京": "tokyo", "京都": "kyoto tokyo", "公園計画": "tokyo", "園": "tokyo", "公园": "zh", "計画": "cafe tokyo", "2026年": "tokyo", "カフェ": "cafe", "ｶﾌｪ": "cafe", "パーク": "cafe",
@@ -116,10 +116,10 @@ func TestFindWithoutSpaces(t *testing.T) {
 func TestFindInLanguages(t *testing.T) {
 	t.Parallel()
 	x := New[string]()
-	x.Put("fr", "fr", []Text{{"title", "Les consultations publiques", 1}})
-	x.Put("en", "en", []Text{{"title", "Running consultations", 1}})
-	x.Put("de", "de", []Text{{"title", "Die Häuser der Stadt", 1}})
-	x.Put("eu", "eu", []Text{{"title", "Kontsultak", 1}}) // of which no stems are known
+	x.Put("fr", "fr", []Text{{"title", "Les consultations publiques", 1}}, Undated)
+	x.Put("en", "en", []Text{{"title", "Running consultations", 1}}, Undated)
+	x.Put("de", "de", []Text{{"title", "Die Häuser der Stadt", 1}}, Undated)
+	x.Put("eu", "eu", []Text{{"title", "Kontsultak", 1}}, Undated) // of which no stems are known
 	for query, want := range map[string]string{
 		"consultation": "en fr", "publique": "fr", "run": "en", "haus": "de", "HÄUSER": "de", "kontsultak": "eu", "kontsul": "", "running": "en",
 	} {
@@ -140,9 +140,9 @@ func TestFindInLanguages(t *testing.T) {
 
 func TestFindRanks(t *testing.T) {
 	x := New[string]()
-	x.Put("body", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo et bien d'autres choses", 1}})
-	x.Put("often", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo, le vélo, le vélo en ville", 1}})
-	x.Put("title", "fr", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}})
+	x.Put("body", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo et bien d'autres choses", 1}}, Undated)
+	x.Put("often", "fr", []Text{{"title", "Un plan", 5}, {"body", "Le vélo, le vélo, le vélo en ville", 1}}, Undated)
+	x.Put("title", "fr", []Text{{"title", "Plan vélo", 5}, {"body", "Pour rouler en ville", 1}}, Undated)
 	if got := find(t, x, "vélo", everything); got != "title often body" {
 		t.Errorf("got %s", got)
 	}
@@ -169,7 +169,7 @@ func TestFindByName(t *testing.T) {
 	t.Parallel()
 	x := New[string]("title", "slug")
 	put := func(key, slug, title, body string) {
-		x.Put(key, "fr", []Text{{"slug", slug, 3}, {"title", title, 5}, {"body", body, 1}})
+		x.Put(key, "fr", []Text{{"slug", slug, 3}, {"title", title, 5}, {"body", body, 1}}, Undated)
 	}
 	put("just", "a-just", "A-JUST", "Un outil.")
 	put("people1", "jean-just", "Jean Just", "Just, just, just, just travaille à A-JUST avec Just.")
@@ -199,7 +199,7 @@ func TestFindByName(t *testing.T) {
 	recent := func(key string, _ int64, _ []string) float64 { return map[string]float64{"b": 1, "c": 0.5}[key] }
 	x = New[string]("title")
 	for _, key := range []string{"a", "b", "c"} {
-		x.Put(key, "fr", []Text{{"title", "Un plan de plus", 5}})
+		x.Put(key, "fr", []Text{{"title", "Un plan de plus", 5}}, Undated)
 	}
 	if got, _, err := x.Find(t.Context(), q, everything, recent, strings.Compare, 3); err != nil || strings.Join(got, " ") != "b c a" {
 		t.Errorf("by age: got %v, %v", got, err)
@@ -215,7 +215,7 @@ func TestFindWhatWasMeant(t *testing.T) {
 		"aidants": "Aidants Connect", "conseil": "Conseil municipal", "consultation": "Les consultations publiques",
 		"eau": "La gestion de l’eau 20261", "ecole": "Une école élémentaire", "parc": "Le parc naturel", "secret": "Connexion secrète",
 	} {
-		x.Put(key, "fr", []Text{{"title", text, 5}})
+		x.Put(key, "fr", []Text{{"title", text, 5}}, Undated)
 	}
 	for query, want := range map[string]string{
 		"aidants connct": "aidants", "aidant conect": "aidants", "adiants connect": "aidants", "aidantss": "aidants", "iadants": "aidants",
@@ -261,7 +261,7 @@ func TestCompletionsAreBounded(t *testing.T) {
 	t.Parallel()
 	x := New[string]("title")
 	for i := range 3 * maxCompletions {
-		x.Put(fmt.Sprint(i), "fr", []Text{{"title", fmt.Sprintf("mot%05dx", i), 5}})
+		x.Put(fmt.Sprint(i), "fr", []Text{{"title", fmt.Sprintf("mot%05dx", i), 5}}, Undated)
 	}
 	asked := map[string]int{}
 	see := func(key string) ([]string, bool, error) {
@@ -278,8 +278,8 @@ func TestCompletionsAreBounded(t *testing.T) {
 
 func TestFindOnlyWhatIsSeen(t *testing.T) {
 	x := New[string]()
-	x.Put("a", "fr", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}})
-	x.Put("b", "fr", []Text{{"title", "Jardin secret", 5}})
+	x.Put("a", "fr", []Text{{"title", "Jardin", 5}, {"note", "secret", 1}}, Undated)
+	x.Put("b", "fr", []Text{{"title", "Jardin secret", 5}}, Undated)
 	see := func(key string) ([]string, bool, error) { return []string{"note"}, key != "b", nil }
 	if got := find(t, x, "jardin", see); got != "a" {
 		t.Errorf("got %q, want a", got)
@@ -307,14 +307,14 @@ func TestIndexAgainstOneMadeAfresh(t *testing.T) {
 				text = append(text, vocabulary[r.IntN(len(vocabulary))])
 			}
 			now[key] = []Text{{"body", strings.Join(text, " "), 1}}
-			x.Put(key, "fr", now[key])
+			x.Put(key, "fr", now[key], Undated)
 		}
 		if step%97 != 96 { // during compactions too
 			continue
 		}
 		fresh := New[string]()
 		for _, key := range slices.Sorted(maps.Keys(now)) {
-			fresh.Put(key, "fr", now[key])
+			fresh.Put(key, "fr", now[key], Undated)
 		}
 		for _, query := range []string{"plan", "vélo ville", "école avis eau"} {
 			if got, want := find(t, x, query, everything), find(t, fresh, query, everything); got != want {
@@ -348,7 +348,7 @@ func TestSearchesShareNoSights(t *testing.T) {
 	for _, n := range []int{3, 40, 1000} {
 		x := New[string]()
 		for i := range n {
-			x.Put(fmt.Sprintf("%04d", i), "fr", []Text{{"title", "Plan vélo", 5}, {"body", fmt.Sprintf("une piste, %d places", i%3), 1}})
+			x.Put(fmt.Sprintf("%04d", i), "fr", []Text{{"title", "Plan vélo", 5}, {"body", fmt.Sprintf("une piste, %d places", i%3), 1}}, Undated)
 		}
 		indexes[n] = x
 	}
@@ -394,13 +394,13 @@ func BenchmarkIndex(b *testing.B) {
 			for b.Loop() {
 				x = New[int]()
 				for i := range n {
-					x.Put(i, "fr", text())
+					x.Put(i, "fr", text(), Undated)
 				}
 			}
 		})
 		for i := range n {
 			if x.Len() < n { // as where the benchmark above was left out
-				x.Put(i, "fr", text())
+				x.Put(i, "fr", text(), Undated)
 			}
 		}
 		for _, query := range []string{"mot100", "mot10 mot4000", "consultation vélo"} {
@@ -421,12 +421,12 @@ func TestDatesAreKept(t *testing.T) {
 	const documents, left = 3000, 100
 	x := New[int]()
 	for i := range documents {
-		x.PutDated(i, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}}, int64(1000+i))
+		x.Put(i, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}}, int64(1000+i))
 	}
 	for i := range documents - left {
 		x.Remove(i)
 	}
-	x.Put(documents, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}})
+	x.Put(documents, "fr", []Text{{Field: "title", Text: "Le parc", Weight: 1}}, Undated)
 	q, _ := ParseQuery("parc", "fr")
 	got := map[int]int64{}
 	recent := func(key int, date int64, _ []string) float64 { got[key] = date; return 0 }
@@ -450,7 +450,7 @@ func TestDocumentsAreAskedAboutOnce(t *testing.T) {
 	t.Parallel()
 	x := New[int]("title")
 	for i := range 10 {
-		x.Put(i, []string{"fr", "en"}[i%2], []Text{{"title", "Connexion au plan de la ville", 5}, {"note", "secret", 1}})
+		x.Put(i, []string{"fr", "en"}[i%2], []Text{{"title", "Connexion au plan de la ville", 5}, {"note", "secret", 1}}, Undated)
 	}
 	for _, query := range []string{"plan ville", "connexxion vilel", "plan secret"} {
 		asked := map[int]int{}
@@ -482,7 +482,7 @@ func TestMemoryOfSearches(t *testing.T) {
 	const documents, searches, most = 10_000, 10, 64
 	x := New[int]("title")
 	for i := range documents {
-		x.Put(i, "fr", []Text{{"title", "Le plan de la ville", 5}, {"body", "Un plan", 1}})
+		x.Put(i, "fr", []Text{{"title", "Le plan de la ville", 5}, {"body", "Un plan", 1}}, Undated)
 	}
 	q, _ := ParseQuery("plan ville", "fr")
 	everything := func(int) ([]string, bool, error) { return nil, true, nil }

@@ -58,25 +58,6 @@ func newAdviceCache() adviceCache {
 	return adviceCache{kept}
 }
 
-// AdviceOn is what could be better in an entry.
-func (s *Site) AdviceOn(ctx context.Context, pr *auth.Principal, ref Ref) (*EntryAdvice, error) {
-	acc, err := s.access(pr, ref.Collection, auth.Read)
-	if err != nil {
-		return nil, err
-	}
-	seen, err := s.Entry(ctx, pr, ref)
-	if err != nil {
-		return nil, err
-	}
-	acc.budget = s.budget(ctx, pr, pageBudget)
-	defer acc.budget.release()
-	texts, err := acc.advice(ctx, seen)
-	if err != nil {
-		return nil, err
-	}
-	return &EntryAdvice{seen, texts}, nil
-}
-
 // AdviceReport is a page of what could be better in a collection, by the entries that a
 // query asks for, in its order. Rules are those that are asked for; all where there are
 // none. A page looks at as many entries as its limit, or at fewer where that costs much.

@@ -86,13 +86,7 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 
-	on, err := f.AdviceOn(t.Context(), local, ref(t, "pages", "a"))
-	if err != nil || toldOf([]site.EntryAdvice{*on}) != "a : heading-first-level link-vague\na textes[1]: image-alternative" {
-		t.Errorf("on one entry: got %+v, %v", on, err)
-	}
-	_, err = f.AdviceOn(t.Context(), local, ref(t, "pages", "b"))
-	refused(t, err, site.NotFound, "")
-	_, err = f.AdviceReport(t.Context(), f.editor, "autres", site.Query{Limit: 1})
+	_, err := f.AdviceReport(t.Context(), f.editor, "autres", site.Query{Limit: 1})
 	refused(t, err, site.NotFound, "")
 	_, err = f.AdviceReport(t.Context(), f.editor, "pages", site.Query{})
 	refused(t, err, site.Malformed, "")

@@ -418,7 +418,7 @@ func (x *wordIndex) follow(ctx context.Context, view func() *repo.Snapshot) erro
 				x.index.Remove(e)
 			} else {
 				fields := e.Fields()
-				x.index.PutDated(e, languageOf(c), append(textsOf(fields, e), named(e)), dateOf(fields))
+				x.index.Put(e, languageOf(c), append(textsOf(fields, e), named(e)), dateOf(fields))
 			}
 		}
 	}
