@@ -36,8 +36,7 @@ func (p FieldPath) Pointer() string {
 		case int:
 			b.WriteString(strconv.Itoa(x))
 		default:
-			s := strings.ReplaceAll(fmt.Sprint(x), "~", "~0")
-			b.WriteString(strings.ReplaceAll(s, "/", "~1"))
+			b.WriteString(EscapeToken(fmt.Sprint(x)))
 		}
 	}
 	return b.String()

@@ -210,13 +210,10 @@ func pointer(o *Object, name string) (tokens []string, ok bool) {
 		if strings.Count(token, "~") != strings.Count(token, "~0")+strings.Count(token, "~1") {
 			return nil, false
 		}
-		tokens[i] = unescape.Replace(token)
+		tokens[i] = UnescapeToken(token)
 	}
 	return tokens, true
 }
-
-// unescape makes names of the tokens of a JSON Pointer.
-var unescape = strings.NewReplacer("~0", "~", "~1", "/")
 
 // copyRoom is how many bytes the copies of a patch may have together, if document and
 // patch are not small: more than a front matter can hold.

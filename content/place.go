@@ -15,7 +15,7 @@ func (d *Document) Place(pointer string) (line, column int) {
 	}
 	found := false
 	for step := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		step = UnescapeToken(step)
 		for n.target != nil {
 			n = n.target
 		}

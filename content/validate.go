@@ -356,7 +356,7 @@ func (r *resolver) resolve(pointer string) (place string, found Maybe) {
 		var next Maybe
 		switch x := found.Value.(type) {
 		case *Object:
-			next.Value, next.Present = r.get(x, unescape.Replace(step))
+			next.Value, next.Present = r.get(x, UnescapeToken(step))
 		case []Value:
 			if at, err := strconv.Atoi(step); err == nil && at >= 0 && at < len(x) {
 				next = Maybe{x[at], true}

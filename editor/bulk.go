@@ -225,7 +225,7 @@ func (e *Editor) setting(v *visit, f content.Field, posted url.Values) (*control
 		f.Type, f.Options = content.TypeSelect, []content.Value{true, false}
 	}
 	in := &form{words: v.words, zone: v.zone, posted: posted, linked: e.linked(v, site.Ref{})}
-	c, value := in.value(&f, content.Maybe{}, "/"+escaped(f.Name), content.FieldPath{f.Name})
+	c, value := in.value(&f, content.Maybe{}, "/"+content.EscapeToken(f.Name), content.FieldPath{f.Name})
 	c.Changed = false
 	for i := range c.Choices {
 		switch c.Choices[i].Value {

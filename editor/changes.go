@@ -210,7 +210,7 @@ func pathTo(o *content.Object, pointer string) (content.FieldPath, content.Maybe
 	var path content.FieldPath
 	at := content.Maybe{Value: o, Present: true}
 	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
-		key := strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		key := content.UnescapeToken(token)
 		switch in := at.Value.(type) {
 		case *content.Object:
 			path = append(path, key)

@@ -101,7 +101,7 @@ func (f *form) members(fields []content.Field, was *content.Object, pointer stri
 	add := func(field *content.Field) {
 		value, present := was.Get(field.Name)
 		before := content.Maybe{Value: value, Present: present}
-		c, after := f.value(field, before, pointer+"/"+escaped(field.Name), append(path[:len(path):len(path)], field.Name))
+		c, after := f.value(field, before, pointer+"/"+content.EscapeToken(field.Name), append(path[:len(path):len(path)], field.Name))
 		controls = append(controls, c)
 		switch i := slices.IndexFunc(is.Members, func(m content.Member) bool { return m.Key == field.Name }); {
 		case !after.Present && i >= 0:
@@ -157,11 +157,6 @@ func guessed(m content.Member) *content.Field {
 		f.Type = ""
 	}
 	return f
-}
-
-// escaped is a reference token of a JSON Pointer.
-func escaped(key string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }
 
 // value is the control of a value, and what that becomes.

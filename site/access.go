@@ -277,7 +277,7 @@ func (s *Site) hidesFields(pr *auth.Principal) bool {
 // topField is the top-level field that a problem concerns.
 func topField(p content.Problem) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(p.Pointer, "/"), "/")
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+	return content.UnescapeToken(name)
 }
 
 // without is an object without some keys.

@@ -255,7 +255,7 @@ func valueAt(fields *content.Object, pointer string) (content.Value, bool) {
 	}
 	var v content.Value = fields
 	for step := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		step = content.UnescapeToken(step)
 		switch in := v.(type) {
 		case *content.Object:
 			inner, ok := in.Get(step)

@@ -84,7 +84,6 @@ type reading struct {
 }
 
 func readings(s repo.Stats) []reading {
-	about := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 	return []reading{
 		{about("cms_commits_total", "Commits made since the start."), prometheus.CounterValue, float64(s.Commits)},
 		{about("cms_commit_groups_total", "Groups in which those became durable."), prometheus.CounterValue, float64(s.Groups)},
