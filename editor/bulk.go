@@ -301,7 +301,7 @@ func (e *Editor) confirmed(v *visit, view *bulkView, posted url.Values) error {
 			if out.Changed {
 				n++
 			}
-			web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+			auditEntry(ctx, out.Ref, out)
 		}
 		return done(n), nil
 	})

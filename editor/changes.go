@@ -14,7 +14,6 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/site"
-	"cms/web"
 )
 
 // clashView is a value that somebody else has changed too, with what can be done about
@@ -356,6 +355,6 @@ func (e *Editor) restore(v *visit) error {
 	if err != nil {
 		return err
 	}
-	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+	auditEntry(v.r.Context(), ref, out)
 	return v.leadTo(refPath("entry", out.Ref) + "?saved=1")
 }

@@ -115,7 +115,7 @@ func (e *Editor) compareAside(v *visit, view *conflictView, schema *content.Sche
 	if refused := (*site.Error)(nil); merged == nil || err != nil && !errors.As(err, &refused) {
 		return err // before there is anything to show
 	}
-	web.DryRun(v.r.Context())
+	web.AuditDryRun(v.r.Context())
 	view.Clashes = clashesOf(v, schema, merged.Clashes, posted, sides{v.T("aside.theirs"), v.T("aside.mine"), v.T("aside.anew")})
 	if err == nil && out.Diff != nil {
 		view.Changes = changesOf(v, schema, out.Diff.Changed, before, merged.Document.Body())
@@ -147,7 +147,7 @@ func (e *Editor) resolve(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+		auditEntry(ctx, out.Ref, out)
 		switch {
 		case do == "aside" && aside.Ours == "":
 			return refPath("history", aside.Ref) + "?saved=deleted", nil

@@ -240,7 +240,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		if err != nil {
 			return e.unsaved(v, view, entry, posted, err)
 		}
-		web.DryRun(v.r.Context())
+		web.AuditDryRun(v.r.Context())
 		view.Changes = changesOf(v, &view.Collection.Schema, out.Diff.Changed, before, after)
 		return e.again(v, view, entry, posted, http.StatusOK, nil)
 	}
@@ -257,7 +257,7 @@ func (e *Editor) saveEntry(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+		auditEntry(ctx, ref, out)
 		switch {
 		case !out.Changed:
 			return refPath("entry", ref) + "?saved=same", nil

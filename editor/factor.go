@@ -106,7 +106,7 @@ func (e *Editor) loginFactor(v *visit) error {
 	}
 	s, err := e.web.Sessions().GoOn(v.r.Context(), view.Pending, try)
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
-		web.Waits(v.r.Context(), waits)
+		web.AuditPendingLogin(v.r.Context(), waits)
 		return e.askFactor(v, http.StatusUnprocessableEntity, view, waits.Enrol)
 	}
 	status, fault, err := v.refused(err)

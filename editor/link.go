@@ -37,7 +37,7 @@ func (e *Editor) showLink(v *visit, status int, token, fault string) error {
 	case errors.As(err, &many):
 		status, view = http.StatusTooManyRequests, linkView{Fault: v.slow(many)}
 	case errors.Is(err, auth.ErrLink):
-		web.Blame(v.r.Context(), err)
+		web.AuditReason(v.r.Context(), err)
 		status, view = http.StatusNotFound, linkView{Fault: v.T("link.over")}
 	case err != nil:
 		return err
@@ -67,6 +67,6 @@ func (e *Editor) useLink(v *visit) error {
 	if err != nil {
 		return err
 	}
-	web.Of(v.r.Context(), owner)
+	web.AuditCaller(v.r.Context(), owner)
 	return v.leadTo(Prefix + "login?changed=1")
 }

@@ -212,7 +212,7 @@ func (e *Editor) createEntry(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: c.Name, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+		auditEntry(ctx, out.Ref, out)
 		return refPath("entry", out.Ref) + "?saved=1", nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
@@ -339,7 +339,7 @@ func (e *Editor) saveSource(v *visit) error {
 	if !out.Changed {
 		how = "same"
 	}
-	web.Audit(v.r.Context(), web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+	auditEntry(v.r.Context(), ref, out)
 	return v.leadTo(refPath("entry", ref) + "?saved=" + how)
 }
 
@@ -460,7 +460,7 @@ func (e *Editor) changeEntry(v *visit, page, title string, follow site.Reference
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: out.Collection, Name: out.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+		auditEntry(ctx, out.Ref, out)
 		return to, nil
 	})
 	told := (*site.Error)(nil)

@@ -9,7 +9,6 @@ import (
 
 	"cms/auth"
 	"cms/site"
-	"cms/web"
 )
 
 // fileMoveView is the page to rename or to delete a file on.
@@ -113,7 +112,7 @@ func (e *Editor) changeFile(v *visit, page, title string, follow site.References
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: auth.Media, Name: m.File.Path, Commit: out.Commit, Unchanged: !out.Changed})
+		auditFile(ctx, m.File.Path, out.Commit, out.Changed)
 		return to, nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) && m != nil {

@@ -161,7 +161,7 @@ func (e *Editor) loginAgain(v *visit) error {
 	waits := (*auth.FactorError)(nil)
 	switch {
 	case errors.As(err, &waits) && !waits.Enrol:
-		web.Waits(v.r.Context(), waits)
+		web.AuditPendingLogin(v.r.Context(), waits)
 		view.Pending = waits.Pending
 		return e.askAgain(v, http.StatusOK, view, sent)
 	case errors.As(err, &waits): // for a factor that is to be set up first, in another tab

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cms/auth"
 	"cms/say"
 	"cms/site"
 	"cms/state"
@@ -66,6 +67,16 @@ func (e *Editor) send(v *visit, key, body string, made func([]site.FileChange) s
 		return made(done), nil
 	}
 	return path, err
+}
+
+// auditEntry has the audit log and Cms-Commit tell of a write that was made to an entry.
+func auditEntry(ctx context.Context, ref site.Ref, out *site.Outcome) {
+	web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+}
+
+// auditFile is auditEntry of a write to a media file, by its path in the media folder.
+func auditFile(ctx context.Context, name, commit string, changed bool) {
+	web.Audit(ctx, web.Target{Collection: auth.Media, Name: name, Commit: commit, Unchanged: !changed})
 }
 
 // changesOf is what a commit did, as far as the caller sees it.

@@ -86,7 +86,7 @@ func (e *Editor) login(v *visit) error {
 	}
 	s, status, fault, err := e.attempt(v, auth.Attempt{Email: view.Email, Password: form.Get("password")})
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
-		web.Waits(v.r.Context(), waits)
+		web.AuditPendingLogin(v.r.Context(), waits)
 		return e.askFactor(v, http.StatusOK, factorView{To: view.To, Renew: view.Renew, Pending: waits.Pending}, waits.Enrol)
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func (e *Editor) from(v *visit, try auth.Attempt) auth.Attempt {
 // refused says why a login failed whose error it is, with a status; other errors it gives
 // back.
 func (v *visit) refused(err error) (int, string, error) {
-	web.Blame(v.r.Context(), err)
+	web.AuditReason(v.r.Context(), err)
 	many := (*auth.TooManyError)(nil)
 	switch {
 	case errors.As(err, &many):
@@ -154,7 +154,7 @@ func (v *visit) slow(many *auth.TooManyError) string {
 // the cookies that the browser has from now on.
 func (e *Editor) enter(v *visit, s *auth.Session) ([]http.Cookie, error) {
 	if s.How != "" {
-		web.LetIn(v.r.Context(), s)
+		web.AuditLogin(v.r.Context(), s)
 	}
 	cookies := e.web.Cookies()
 	if old := cookies.PageToken(v.r); old != "" {
@@ -207,7 +207,7 @@ func (e *Editor) logout(v *visit) error {
 	if token != "" && e.web.Sessions() != nil {
 		ctx := v.r.Context()
 		if pr, err := e.web.PageCaller(v.r); err == nil { // for the audit log
-			web.Of(ctx, pr)
+			web.AuditCaller(ctx, pr)
 		}
 		begun, err := e.web.Sessions().Logout(ctx, token)
 		if err != nil {

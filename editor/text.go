@@ -281,7 +281,7 @@ func (e *Editor) saveBlock(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
+		auditEntry(ctx, ref, out)
 		if !out.Changed {
 			return refPath("entry", ref) + "?saved=same", nil
 		}

@@ -69,7 +69,7 @@ func (e *Editor) put(v *visit, name, key string, body io.Reader, p site.Precondi
 		if err != nil {
 			return "", err
 		}
-		web.Audit(ctx, web.Target{Collection: auth.Media, Name: name, Commit: out.Commit, Unchanged: !out.Changed})
+		auditFile(ctx, name, out.Commit, out.Changed)
 		return mediaPath("media", name) + "?saved=1", nil
 	})
 	return err

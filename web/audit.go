@@ -48,7 +48,7 @@ func (f *Floor) audit(ctx context.Context, r *http.Request, c *record, status in
 		}
 	}
 	switch {
-	case c.waits:
+	case c.pending:
 		is.Outcome = outcomeWaiting
 	case status >= http.StatusBadRequest:
 		is.Outcome = outcomeRefused

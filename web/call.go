@@ -31,7 +31,7 @@ type record struct {
 	targets []Target // what a write has changed or, refused, was asked to
 	dry     bool     // it was a dry run
 	how     string   // somebody has proved themselves whom it has let in; "" where it has not
-	waits   bool     // it has not let them in yet
+	pending bool     // it has not let them in yet
 	quiet   bool     // the log has no use for it
 	body    *arriving
 }
@@ -75,34 +75,34 @@ func Audit(ctx context.Context, targets ...Target) {
 	c.targets = append(c.targets, targets...)
 }
 
-// DryRun has the audit log say that the request that ctx belongs to was to change nothing.
-func DryRun(ctx context.Context) { recordOf(ctx).dry = true }
+// AuditDryRun has the audit log say that the request that ctx belongs to was to change nothing.
+func AuditDryRun(ctx context.Context) { recordOf(ctx).dry = true }
 
-// Blame has the logs say why the request that ctx belongs to is refused, and whom it says
+// AuditReason has the logs say why the request that ctx belongs to is refused, and whom it says
 // it is of, where its answer keeps that back. They never have a token or a password.
-func Blame(ctx context.Context, err error) {
+func AuditReason(ctx context.Context, err error) {
 	c := recordOf(ctx)
 	if attempt := (*auth.AttemptError)(nil); errors.As(err, &attempt) {
 		c.reason, c.claimed = attempt.Why, attempt.Of
 	}
 }
 
-// LetIn has the audit log say that the request that ctx belongs to has begun a session, of
+// AuditLogin has the audit log say that the request that ctx belongs to has begun a session, of
 // whom and by what, and that it is theirs.
-func LetIn(ctx context.Context, s *auth.Session) {
+func AuditLogin(ctx context.Context, s *auth.Session) {
 	c := recordOf(ctx)
 	c.Principal, c.how = s.Principal, s.How
 }
 
-// Waits has the audit log say that a login waits for its second factor, of whom.
-func Waits(ctx context.Context, err *auth.FactorError) {
+// AuditPendingLogin has the audit log say that a login waits for its second factor, of whom.
+func AuditPendingLogin(ctx context.Context, err *auth.FactorError) {
 	c := recordOf(ctx)
-	c.waits, c.claimed, c.how = true, err.Of, "password"
+	c.pending, c.claimed, c.how = true, err.Of, "password"
 }
 
-// Of has the audit log say that the request that ctx belongs to, which anyone may send, is
+// AuditCaller has the audit log say that the request that ctx belongs to, which anyone may send, is
 // of pr, if that is somebody.
-func Of(ctx context.Context, pr *auth.Principal) {
+func AuditCaller(ctx context.Context, pr *auth.Principal) {
 	if pr != nil {
 		recordOf(ctx).Principal = pr
 	}

@@ -171,7 +171,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 
 		factor *auth.FactorError
 	)
-	Blame(ctx, err)
+	AuditReason(ctx, err)
 	switch {
 	case errors.As(err, &p):
 	case errors.As(err, &login):

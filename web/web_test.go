@@ -49,7 +49,7 @@ func (f *form) answer(w http.ResponseWriter, r *http.Request) error {
 	case "fail":
 		return errors.New("a secret cause")
 	case "dry":
-		web.DryRun(r.Context())
+		web.AuditDryRun(r.Context())
 		return nil
 	case "same":
 		web.Audit(r.Context(), web.Target{Collection: "notes", Name: r.URL.Path, Unchanged: true})

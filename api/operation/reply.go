@@ -49,7 +49,7 @@ func (r *Reply) Rehearsed() { r.rehearsed = true }
 func (r *Reply) Tell(ctx context.Context) {
 	web.Audit(ctx, r.targets...)
 	if r.rehearsed {
-		web.DryRun(ctx)
+		web.AuditDryRun(ctx)
 	}
 }
 

@@ -61,12 +61,12 @@ func (l *Logins) Enter(ctx context.Context, r *http.Request, email, password, co
 		From: web.CallOf(ctx).Address, Agent: r.UserAgent(), Device: l.web.Cookies().Device(r),
 	})
 	if waits := (*auth.FactorError)(nil); errors.As(err, &waits) {
-		web.Waits(ctx, waits)
+		web.AuditPendingLogin(ctx, waits)
 	}
 	if err != nil {
 		return nil, err
 	}
-	web.LetIn(ctx, s)
+	web.AuditLogin(ctx, s)
 	if _, err := l.web.EndSession(ctx, r); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (l *Logins) Leave(ctx context.Context, r *http.Request, returnTo string) (w
 		return "", nil, err
 	}
 	if pr, err := l.web.Caller(r); err == nil { // for the audit log
-		web.Of(ctx, pr)
+		web.AuditCaller(ctx, pr)
 	}
 	begun, err := l.web.EndSession(ctx, r)
 	if err != nil {

@@ -157,7 +157,7 @@ func (l *Logins) finish(ctx context.Context, r *http.Request, provider string) (
 	if err != nil {
 		return nil, err
 	}
-	web.LetIn(ctx, s)
+	web.AuditLogin(ctx, s)
 	if _, err := l.web.EndSession(ctx, r); err != nil {
 		return nil, err
 	}
