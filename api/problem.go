@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -62,21 +61,13 @@ func (p *Problem) inOperation(i int) {
 	p.GetHeaders().Del("ETag")
 }
 
-// statuses is what each refusal of the site is over HTTP.
-var statuses = map[site.Code]int{
-	site.Malformed:            http.StatusBadRequest,
-	site.Forbidden:            http.StatusForbidden,
-	site.NotFound:             http.StatusNotFound,
-	site.Conflict:             http.StatusConflict,
-	site.PreconditionFailed:   http.StatusPreconditionFailed,
-	site.PreconditionRequired: http.StatusPreconditionRequired,
-	site.Invalid:              http.StatusUnprocessableEntity,
-	site.Unavailable:          http.StatusServiceUnavailable,
-	site.TooLarge:             http.StatusRequestEntityTooLarge,
-	site.Full:                 http.StatusInsufficientStorage,
-	site.Unsure:               http.StatusGatewayTimeout,
-	site.Pointer:              http.StatusConflict,
-	site.Tracked:              http.StatusConflict,
+// statusOf is what a refusal of the site is over HTTP.
+func statusOf(code site.Code) int {
+	switch code {
+	case site.Pointer, site.Tracked: // as with any other content that cannot stand where it is to
+		return http.StatusConflict
+	}
+	return web.StatusOf(string(code))
 }
 
 // Codes of problems that only the API has, beside those of [web.Codes] and the site.
@@ -89,7 +80,7 @@ const (
 // codes are all codes of problems.
 func codes() []string {
 	all := append(web.Codes(), codeKeyReused, codeKeyInUse, codeMade)
-	for code := range statuses {
+	for _, code := range site.Codes() {
 		all = append(all, string(code))
 	}
 	slices.Sort(all)
@@ -186,7 +177,7 @@ func ofWebhook(err error) *web.Problem {
 }
 
 func refusal(e *site.Error) *Problem {
-	p := newProblem(statuses[e.Code], e.Detail)
+	p := newProblem(statusOf(e.Code), e.Detail)
 	p.Code = string(e.Code)
 	for _, c := range e.Clashes {
 		if c.Pointer == "" {
@@ -202,7 +193,7 @@ func refusal(e *site.Error) *Problem {
 		p.Revision = e.Revision
 		_ = p.With("ETag", web.ETag(e.Revision))
 	case site.Unavailable:
-		_ = p.With("Retry-After", strconv.Itoa(int(max(e.Retry, time.Second).Seconds())))
+		_ = p.With("Retry-After", web.RetryAfter(e.Retry))
 	case site.Unsure:
 		_ = p.With("Retry-After", "2")
 	}

@@ -2,6 +2,7 @@ package editor
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -220,29 +221,16 @@ func (e *Editor) refusal(v *visit, err error) (*web.Problem, refusalView) {
 	return p, view
 }
 
-// statusOf is what a refusal of the site is over HTTP.
+// statusOf is what a refusal of the site is over HTTP. A form carries no condition of its
+// own: where one has failed, somebody else has saved, and where one lacks, the form is wrong.
 func statusOf(code site.Code) int {
 	switch code {
-	case site.Malformed:
-		return http.StatusBadRequest
-	case site.Forbidden:
-		return http.StatusForbidden
-	case site.NotFound:
-		return http.StatusNotFound
-	case site.Conflict, site.PreconditionFailed, site.Pointer, site.Tracked:
+	case site.PreconditionFailed, site.Pointer, site.Tracked:
 		return http.StatusConflict
-	case site.PreconditionRequired, site.Invalid:
+	case site.PreconditionRequired:
 		return http.StatusUnprocessableEntity
-	case site.Unavailable:
-		return http.StatusServiceUnavailable
-	case site.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case site.Full:
-		return http.StatusInsufficientStorage
-	case site.Unsure:
-		return http.StatusGatewayTimeout
 	}
-	return http.StatusInternalServerError
+	return cmp.Or(web.StatusOf(string(code)), http.StatusInternalServerError)
 }
 
 // kindOfRefusal names the texts of refusals.

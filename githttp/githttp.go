@@ -11,11 +11,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -192,26 +190,27 @@ func (g *Git) problem(ctx context.Context, err error) *web.Problem {
 		}
 		return g.web.Problem(ctx, err)
 	}
-	status, known := statusOf[refused.Code]
-	if !known {
+	status := statusOf(refused.Code)
+	if status == 0 {
 		return g.web.Problem(ctx, err)
 	}
 	p := web.NewProblem(status, refused.Detail)
 	if refused.Retry > 0 {
-		p = p.With("Retry-After", strconv.Itoa(int(math.Ceil(refused.Retry.Seconds()))))
+		p = p.With("Retry-After", web.RetryAfter(refused.Retry))
 	}
 	return p
 }
 
-// statusOf is how what the site refuses is answered here. Git shows the status and
-// nothing else of it; git-lfs shows the detail, too.
-var statusOf = map[site.Code]int{
-	site.Malformed: http.StatusBadRequest, site.Forbidden: http.StatusForbidden,
-	site.NotFound: http.StatusNotFound, site.Pointer: http.StatusNotFound,
-	site.Conflict: http.StatusConflict, site.Tracked: http.StatusConflict,
-	site.PreconditionFailed: http.StatusPreconditionFailed, site.PreconditionRequired: http.StatusPreconditionRequired,
-	site.Invalid: http.StatusUnprocessableEntity, site.TooLarge: http.StatusRequestEntityTooLarge,
-	site.Full: http.StatusInsufficientStorage, site.Unavailable: http.StatusServiceUnavailable, site.Unsure: http.StatusGatewayTimeout,
+// statusOf is how what the site refuses is answered here, 0 where it is none of that. Git
+// shows the status and nothing else of it; git-lfs shows the detail, too.
+func statusOf(code site.Code) int {
+	switch code {
+	case site.Pointer:
+		return http.StatusNotFound // of an object that is not here
+	case site.Tracked:
+		return http.StatusConflict
+	}
+	return web.StatusOf(string(code))
 }
 
 // ready refuses where git is not installed, or the repository is asked for too often.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"cms/auth"
 	"cms/say"
@@ -75,6 +76,25 @@ var codes = map[int]string{
 	http.StatusServiceUnavailable:           "unavailable",
 	http.StatusGatewayTimeout:               "may_be_saved",
 	http.StatusInsufficientStorage:          "full",
+}
+
+// statuses are the codes the other way round.
+var statuses = func() map[string]int {
+	of := make(map[string]int, len(codes))
+	for status, code := range codes {
+		of[code] = status
+	}
+	return of
+}()
+
+// StatusOf is the status of the problems of a code that says no more than their status; 0
+// where the code is none of those.
+func StatusOf(code string) int { return statuses[code] }
+
+// RetryAfter is a wait as the header of that name has it (RFC 9110, section 10.2.3): in whole
+// seconds, no less than it and no less than one.
+func RetryAfter(wait time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))
 }
 
 // Error implements [error].
@@ -183,7 +203,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		p = NewProblem(http.StatusUnauthorized, token.Detail).With("WWW-Authenticate", challenge(token))
 	case errors.As(err, &many):
 		p = NewProblem(http.StatusTooManyRequests, say.New("Too many logins have failed here. Try again after the seconds in Retry-After.")).
-			With("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
+			With("Retry-After", RetryAfter(many.Wait))
 	case errors.Is(err, auth.ErrCredentials):
 		p = NewProblem(http.StatusUnauthorized, say.New("The address or the password is wrong, or the account is disabled.")).With("WWW-Authenticate", bearer)
 	case errors.As(err, &factor) && factor.Enrol:
