@@ -75,8 +75,9 @@ func (k *keepFiles) makeTemplate() error {
 	return err
 }
 
-// release ends the keeping of all packs. One whose index is not in place was none
-// yet, and goes. What fails is tried again by the next call.
+// release ends the keeping of all packs. One whose index is not in place stays: git gc may
+// have removed that while it listed the folder, and the branch may lead to the pack; see
+// lostIndexes. What fails is tried again by the next call.
 func (k *keepFiles) release() error {
 	for len(k.names) > 0 {
 		if err := k.remove(k.names[0]); err != nil {
@@ -94,11 +95,6 @@ func (k *keepFiles) remove(name string) error {
 		return nil // somebody else decides about it
 	case err != nil:
 		return err
-	}
-	if !exists(name + ".idx") {
-		if err := removeIfExists(k.disk, name+".pack"); err != nil {
-			return err
-		}
 	}
 	return removeIfExists(k.disk, name+".keep")
 }

@@ -102,7 +102,7 @@ func TestKeeps(t *testing.T) {
 		packs[0].name + ".keep":                     keepContent, // ours
 		packs[1].name + ".keep":                     "",          // an operator's
 		"pack-" + strings.Repeat("1", 40) + ".keep": keepContent,
-		"pack-" + strings.Repeat("1", 40) + ".pack": "killed before the index was in place",
+		"pack-" + strings.Repeat("1", 40) + ".pack": "its index is gone",
 		"pack-" + strings.Repeat("2", 40) + ".pack": "on its way, of a push",
 		"cms_group_probe":                           "x",
 		"cms_upload3_pack":                          "x",
@@ -111,7 +111,7 @@ func TestKeeps(t *testing.T) {
 		filepath.Join(r.drafts, "cms_group_pack"):   "x",
 		filepath.Join(r.drafts, "cms_place"):        "",
 	}
-	stays := []string{packs[1].name + ".keep", "pack-" + strings.Repeat("2", 40) + ".pack"}
+	stays := []string{packs[1].name + ".keep", "pack-" + strings.Repeat("1", 40) + ".pack", "pack-" + strings.Repeat("2", 40) + ".pack"}
 	at := func(name string) string {
 		if filepath.IsAbs(name) {
 			return name
@@ -130,6 +130,7 @@ func TestKeeps(t *testing.T) {
 		}
 	}
 	os.Remove(at(stays[1]))
+	os.Remove(at(stays[2]))
 	put(t, r, "consultations", "c", "trois")
 	stop()
 	verify(t, r)

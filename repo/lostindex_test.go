@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,4 +133,47 @@ func TestEveryCrashOfRestoredIndex(t *testing.T) {
 		s.commit(t, "deux", "c")
 	}
 	eachFault(t, crash, scenario, eachImage(checkStart)) // Git reads nothing while the index is not there
+}
+
+// TestIndexLostWhileKept: git gc removes the index of a pack while that is kept, before or
+// after the branch leads to it, and the process goes on or ends there.
+func TestIndexLostWhileKept(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"pack", "heads"} { // whose sync comes before the branch moves, or after
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			o := options(t.TempDir())
+			var lost []string
+			armed := false
+			o.BeforeSync = func(synced string) error {
+				if !armed || filepath.Base(synced) != folder {
+					return nil
+				}
+				armed = false
+				kept, _ := filepath.Glob(filepath.Join(o.Path, "objects/pack/*.keep"))
+				for _, name := range kept {
+					name = strings.TrimSuffix(name, ".keep")
+					lost = append(lost, name)
+					if err := os.Remove(name + ".idx"); err != nil {
+						t.Error(err)
+					}
+				}
+				return nil
+			}
+			r, stop := run(t, o)
+			put(t, r, "consultations", "a", "a")
+			armed = true
+			put(t, r, "consultations", "b", "b")
+			if len(lost) != 1 || !exists(lost[0]+".pack") {
+				t.Fatalf("the packs without an index are %v, and were to be there", lost)
+			}
+			stop()
+			r, stop = run(t, o)
+			defer stop()
+			if _, ok := r.View().Entry("consultations", slug(t, "b")); !ok {
+				t.Error("an acknowledged edit is gone")
+			}
+			verify(t, r)
+		})
+	}
 }
