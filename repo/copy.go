@@ -240,7 +240,7 @@ func (c *Copy) holdListed() (gone, coming bool, err error) {
 	}
 	for _, item := range items {
 		name, ok := strings.CutSuffix(item.Name(), ".pack")
-		if !ok || !strings.HasPrefix(name, "pack-") || c.held[name] {
+		if !ok || c.held[name] {
 			continue
 		}
 		p := heldPack{name: name}

@@ -215,8 +215,8 @@ func (s *packSet) listPacks(folder string) (list []listedPack, err error) {
 	}
 	for _, e := range entries {
 		base, ok := strings.CutSuffix(e.Name(), ".pack")
-		if !ok || !indexed[base] || !strings.HasPrefix(base, "pack-") {
-			continue // Git puts a pack in place before its index
+		if !ok || !indexed[base] { // Git puts a pack in place before its index
+			continue
 		}
 		name := filepath.Join(folder, base)
 		if into := filepath.Base(obsolete[name]); packed[into] && indexed[into] {
