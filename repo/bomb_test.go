@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -181,6 +182,39 @@ func TestTreeBomb(t *testing.T) {
 				t.Error("no edit is possible once it was withdrawn")
 			}
 			verify(t, r)
+		})
+	}
+}
+
+// TestModesThatGitReads: Git reads more modes than it writes, and has no word against most of
+// them: a file or a folder of any of them is one here, too.
+func TestModesThatGitReads(t *testing.T) {
+	t.Parallel()
+	for _, m := range []struct{ folder, file string }{
+		{"40000", "100644"}, {"40000", "100600"}, {"40000", "100664"}, {"40000", "100666"}, {"40000", "100777"}, {"40000", "100000"},
+		{"40000", "0100644"}, {"40755", "100644"}, {"040000", "100644"}, {"40777", "100644"},
+	} {
+		t.Run(m.folder+" "+m.file, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			r, s := opened(t, dir)
+			s.commit(t, "1", "parc")
+			below := object(t, dir, "tree", []byte(item(m.file, "odd.md", object(t, dir, "blob", document("odd").Source()))))
+			pushTree(t, dir, object(t, dir, "tree", []byte(item(m.folder, "_consultations", below))))
+			if _, ok := taken(t, r).Entry("consultations", slug(t, "odd")); !ok {
+				t.Error("the file is no entry")
+			}
+			if found, err := r.View().Misplaced(); len(found) > 0 || err != nil {
+				t.Errorf("misplaced: %v, %v", found, err)
+			}
+			s.commit(t, "2", "autre", "odd")
+			if got := strings.Fields(git(t, dir, "ls-tree", "-r", "--name-only", "main")); !slices.Equal(got, []string{"_consultations/autre.md", "_consultations/odd.md"}) {
+				t.Errorf("Git has %v", got)
+			}
+			compare(t, r)
+			if _, err := Verify(t.Context(), dir); err != nil {
+				t.Errorf("verify: %v", err)
+			}
 		})
 	}
 }

@@ -365,12 +365,27 @@ func newItem(e edit) treeItem {
 	return append(b, e.file.hash[:]...)
 }
 
+// mode is the item's as Git reads it, which takes more than the five that it writes: any that
+// is of a regular file for one of two, and any that is of a folder for a folder.
 func (it treeItem) mode() (m filemode.FileMode) {
 	for _, c := range it[:bytes.IndexByte(it, ' ')] {
 		m = m<<3 | filemode.FileMode(c-'0')
 	}
-	return m
+	switch {
+	case m&fileType == filemode.Regular&fileType && m&0o100 != 0:
+		return filemode.Executable
+	case m&fileType == filemode.Regular&fileType:
+		return filemode.Regular
+	case m&fileType == filemode.Dir:
+		return filemode.Dir
+	case m&fileType == filemode.Symlink:
+		return filemode.Symlink
+	}
+	return filemode.Submodule
 }
+
+// fileType are the bits of a mode that tell files, folders and links apart, as in stat(2).
+const fileType filemode.FileMode = 0o170000
 
 // hasSlash says whether the item is at no path.
 func (it treeItem) hasSlash() bool { return bytes.IndexByte(it.name(), '/') >= 0 }
