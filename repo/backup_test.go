@@ -195,6 +195,30 @@ func TestHook(t *testing.T) {
 	refused("", "HEAD:refs/heads/side")
 	refused("", "+HEAD~1:refs/heads/side")
 	refused("", ":refs/heads/side")
+
+	// By another name, and past what Git is told to read instead.
+	tip := tipOf(t, o.Path, name)
+	git(t, o.Path, "symbolic-ref", "refs/heads/master", name)
+	refused("cannot be taken away", "+HEAD~1:refs/heads/master")
+	refused("cannot be deleted", ":refs/heads/master")
+	git(t, o.Path, "symbolic-ref", "--delete", "refs/heads/master")
+	before := strings.TrimSpace(git(t, work, "commit-tree", "-m", "x", "-p", "HEAD~1", "HEAD~1^{tree}"))
+	after := strings.TrimSpace(git(t, work, "commit-tree", "-m", "x", "-p", "HEAD", "HEAD~1^{tree}"))
+	refused("kept by the service", after+":refs/replace/"+before)
+	git(t, work, "push", "-q", "origin", before+":refs/heads/before", after+":refs/heads/after")
+	git(t, o.Path, "replace", before, after)
+	refused("cannot be taken away", "+"+before+":"+name)
+	git(t, o.Path, "replace", "-d", before)
+	refused("", ":refs/heads/before", ":refs/heads/after")
+
+	// What the service keeps is not to be pushed away, as by a mirror that lacks it.
+	git(t, o.Path, "update-ref", backups+"2026-01-01-x", tip)
+	refused("kept by the service", ":"+backups+"2026-01-01-x")
+	refused("kept by the service", "HEAD:refs/cms/incoming/x")
+	git(t, o.Path, "update-ref", "-d", backups+"2026-01-01-x")
+	if at := tipOf(t, o.Path, name); at != tip {
+		t.Errorf("the branch is at %s, want %s", at, tip)
+	}
 	write(t, work, "x.md", "x\n")
 	commitAll(t, work, "x")
 	refused("", "HEAD:"+name)
@@ -210,7 +234,12 @@ func TestHook(t *testing.T) {
 	}
 	reopen(true, false)
 	refused("cannot be deleted", ":"+name)
-	refused("", "+HEAD~1:"+name)
+	tip = tipOf(t, o.Path, name)
+	refused("", "+HEAD~1:"+name) // which is kept, though nobody serves it now
+	git(t, o.Path, "gc", "-q", "--prune=now")
+	if got := strings.Fields(git(t, o.Path, "for-each-ref", "--format=%(objectname)", backups)); !slices.Equal(got, []string{tip}) {
+		t.Errorf("kept are %v, want %s", got, tip)
+	}
 	if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -13,24 +13,30 @@ import (
 const hookMark = "# Made by cms, which keeps it up to date; without this line it leaves it alone."
 
 // hook is Git's update hook: it lets nobody delete the branch by a push or, unless
-// rewriting is allowed, take commits away from it. Other references are free. It
-// needs a shell and git, which run it.
+// rewriting is allowed, take commits away from it, whether by its name or by a symbolic
+// reference to it. Where it is, those are kept. What is kept below refs/cms/ is the service's alone, and replacements
+// (git-replace(1)) would have Git read another history. Other references are free. It needs
+// a shell and git, which run it.
 func (r *Repo) hook() string {
 	name := strings.ReplaceAll(string(r.branch.name), "'", `'\''`)
 	s := "#!/bin/sh\n" + hookMark + "\n" +
-		"[ \"$1\" = '" + name + "' ] || exit 0\n" +
+		"export GIT_NO_REPLACE_OBJECTS=1\n" +
+		"case $1 in refs/cms/*|refs/remotes/cms/*|refs/replace/*)\n" +
+		"\techo 'This reference is kept by the service: it takes no pushes to it.' >&2\n" +
+		"\texit 1\n" +
+		"esac\n" +
+		"[ \"$(git rev-parse --symbolic-full-name \"$1\" 2>/dev/null || echo \"$1\")\" = '" + name + "' ] || exit 0\n" +
 		"case $3 in *[!0]*) ;; *)\n" +
 		"\techo 'This branch is being served, and cannot be deleted.' >&2\n" +
 		"\texit 1\n" +
 		"esac\n"
-	if !r.allowRewrite {
-		s += "case $2 in *[!0]*) ;; *) exit 0 ;; esac\n" +
-			"if ! git merge-base --is-ancestor \"$2\" \"$3\"; then\n" +
-			"\techo 'This branch is being served: commits cannot be taken away from it. Fetch, merge or rebase, and push again.' >&2\n" +
-			"\texit 1\n" +
-			"fi\n"
+	rewritten := "\techo 'This branch is being served: commits cannot be taken away from it. Fetch, merge or rebase, and push again.' >&2\n" +
+		"\texit 1\n"
+	if r.allowRewrite { // what is taken away is kept before git gc can drop it, whether anybody serves it now or not
+		rewritten = "\tgit update-ref \"" + backups + "$(date -u +%Y-%m-%d)-$(printf %.12s \"$2\")\" \"$2\" || exit 1\n"
 	}
-	return s
+	return s + "case $2 in *[!0]*) ;; *) exit 0 ;; esac\n" +
+		"if ! git merge-base --is-ancestor \"$2\" \"$3\"; then\n" + rewritten + "fi\n"
 }
 
 // protect puts the hook into a repository that was made here, or when it is asked
