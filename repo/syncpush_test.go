@@ -543,3 +543,41 @@ func TestSyncTurnKept(t *testing.T) {
 	}
 	comes(t, "the end of the turn", func() bool { return held.Load() == 0 })
 }
+
+// TestAnsweredUponWhatIsNot: where the host takes no group, an update that failed upon an
+// earlier one of it is not told what would be so only if that were saved.
+func TestAnsweredUponWhatIsNot(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+	put(t, r, "consultations", "bus", "Le bus")
+	release := hold(t, r)
+	update := func(f func(tx *Tx) error) <-chan error {
+		queued, answer := r.queue.size(), make(chan error, 1)
+		go func() {
+			_, err := r.Update(t.Context(), Meta{Author: ann}, f)
+			answer <- err
+		}()
+		waiting(r, queued+1)
+		return answer
+	}
+	missing := update(func(tx *Tx) error { return tx.Delete("consultations", slug(t, "nulle-part")) })
+	deleted := update(func(tx *Tx) error { return tx.Delete("consultations", slug(t, "bus")) })
+	again := update(func(tx *Tx) error { return tx.Delete("consultations", slug(t, "bus")) })
+	h.status.Store(http.StatusServiceUnavailable)
+	release()
+	if err := <-missing; !errors.Is(err, ErrNotFound) {
+		t.Errorf("what is not there in any case: got %v", err)
+	}
+	if err := <-deleted; !errors.As(err, new(*RemoteError)) {
+		t.Errorf("what the host did not take: got %v", err)
+	}
+	if err := <-again; !errors.As(err, new(*RemoteError)) {
+		t.Errorf("what was refused upon that: got %v", err)
+	}
+	if _, there := r.View().Entry("consultations", slug(t, "bus")); !there {
+		t.Error("the entry is gone")
+	}
+	h.status.Store(0)
+}
