@@ -346,3 +346,41 @@ func TestPushesBesideWriters(t *testing.T) {
 		return true
 	})
 }
+
+// TestPacksOfOtherNames: git maintenance packs loose objects into packs that are not called
+// as others are, and then removes the objects.
+func TestPacksOfOtherNames(t *testing.T) {
+	t.Parallel()
+	r := start(t, options(t.TempDir()))
+	put(t, r, "consultations", "parc", "1")
+	work := clone(t, r.path)
+	git(t, r.path, "config", "receive.unpackLimit", "100")
+	write(t, work, "_consultations/bus.md", "---\ntitle: Le bus\n---\n")
+	commitAll(t, work, "Le bus")
+	git(t, work, "push", "-q")
+	for range 2 { // the second time it removes what the first one has packed
+		git(t, r.path, "maintenance", "run", "--quiet", "--task=loose-objects")
+	}
+	if packs, err := filepath.Glob(filepath.Join(r.path, "objects/pack/loose-*.pack")); len(packs) != 1 || err != nil {
+		t.Skipf("this git made the packs %v, %v", packs, err)
+	}
+	put(t, r, "consultations", "parc", "2")
+	e, ok := r.View().Entry("consultations", slug(t, "bus"))
+	if !ok {
+		t.Fatal("the entry that was pushed is not there")
+	}
+	if _, err := r.Blob(t.Context(), e.Revision); err != nil {
+		t.Errorf("read what was pushed: %v", err)
+	}
+	verify(t, r)
+	c, err := NewCopy(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, dir := range []string{r.path, copyTo(t, c)} {
+		if _, err := Verify(t.Context(), dir); err != nil {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+		}
+	}
+}

@@ -153,13 +153,22 @@ func (ks Keys) Abandon(ctx context.Context, c Claim) error {
 	return nil
 }
 
-// Purge forgets the keys whose lifetime has ended by now.
+// Purge forgets the keys whose lifetime has ended by now, some at a time, so that others
+// write in between.
 func (ks Keys) Purge(ctx context.Context, now time.Time) error {
-	if _, err := ks.db.exec(ctx, `DELETE FROM idempotency_keys WHERE created_at < ? AND lease_until < ?`,
-		now.Add(-KeyLifetime).UnixMilli(), now.UnixMilli()); err != nil {
-		return fmt.Errorf("forget old keys: %w", err)
+	for n := int64(step); n == step; {
+		var err error
+		if n, err = ks.purgeSome(ctx, now); err != nil {
+			return fmt.Errorf("forget old keys: %w", err)
+		}
 	}
 	return nil
+}
+
+// purgeSome is one step of Purge, and says how many keys it took.
+func (ks Keys) purgeSome(ctx context.Context, now time.Time) (int64, error) {
+	return ks.db.exec(ctx, `DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE created_at < ? AND lease_until < ? LIMIT ?)`,
+		now.Add(-KeyLifetime).UnixMilli(), now.UnixMilli(), step)
 }
 
 // Run purges every hour until ctx ends.

@@ -91,6 +91,41 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 }
 
+// Nor does forgetting old keys, which may be as many as there were writes in an hour.
+func TestOldKeysGoInSteps(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := time.UnixMilli(1_800_000_000_000)
+	err = db.Tx(t.Context(), func(tx *sql.Tx) error {
+		for i := range 2*step + 2 {
+			created := now.Add(-KeyLifetime - time.Second)
+			if i == 0 {
+				created = now
+			}
+			if _, err := tx.Exec(`INSERT INTO idempotency_keys (id, fingerprint, head, lease_until, created_at) VALUES (?, '', '', 0, ?)`, fmt.Sprint(i), created.UnixMilli()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Keys().purgeSome(t.Context(), now); n != step || err != nil {
+		t.Errorf("a step took %d, %v; want %d", n, err, step)
+	}
+	if err := db.Keys().Purge(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := db.SQL().QueryRowContext(t.Context(), `SELECT COUNT(*) FROM idempotency_keys`).Scan(&left); left != 1 || err != nil {
+		t.Errorf("%d keys are left, %v; want the one that is not old", left, err)
+	}
+}
+
 // What removes or repeats many deliveries does so in steps: when a step fails, those
 // before it are done, and to ask again does the rest.
 func TestStepsThatFail(t *testing.T) {
