@@ -30,7 +30,7 @@ func (p *page) wantSaved(how string) {
 	}
 }
 
-// wantText is that a page is answered with a status and says so.
+// want is that a page is answered with a status and says so.
 func (p *page) want(status int, texts ...string) *page {
 	p.Helper()
 	if p.status != status {

@@ -239,7 +239,7 @@ func loginPath(to string) string {
 	return Prefix + "login?to=" + url.QueryEscape(to)
 }
 
-// startPath is where a login at a provider begins that leads on to a page.
+// StartPath is where a login at a provider begins that leads on to a page.
 func (l loginView) StartPath(p Provider) string {
 	to := Prefix + "login/continue?to=" + url.QueryEscape(l.To)
 	return "/v1/auth/oidc/" + url.PathEscape(p.Name) + "/start?return_to=" + url.QueryEscape(to)

@@ -26,7 +26,7 @@ type diffEntry struct {
 }
 
 // A treeDiff finds the files in which two trees differ. Folders whose path is longer
-// than mostPath are passed over.
+// than maxPathLen are passed over.
 type treeDiff struct {
 	tree    func(Hash) ([]byte, error)
 	blob    func(Hash) ([]byte, bool) // for renames with an edit; see classify
@@ -43,9 +43,9 @@ type treeDiff struct {
 const maxPathLen = 4096
 
 // Few objects can stand for any number of files: trees of which each names the next
-// one many times. mostSteps is how many files and folders one comparison of trees
+// one many times. maxDiffSteps is how many files and folders one comparison of trees
 // may come to; manyDiffs comparisons may be as large when a branch is taken in, and
-// each other commit has stepsOfCommit.
+// each other commit has stepsPerCommit.
 const (
 	maxDiffSteps   = 2 << 20
 	manyDiffs      = 8
@@ -64,7 +64,7 @@ func newStepBudget(steps int) *stepBudget {
 	return e
 }
 
-// step takes one step, errTooMany when there is none left.
+// step takes one step, errDiffTooLarge when there is none left.
 func (d *treeDiff) step() error {
 	if d.budget.left.Add(-1) < 0 || d.shared != nil && d.shared.left.Add(-1) < 0 {
 		return errDiffTooLarge

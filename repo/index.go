@@ -27,7 +27,7 @@ import (
 //	size     of the history, in bytes
 //	history  as below
 //	version  [content.ParseVersion] of the parse results, and them: blob, checksum in 4
-//	         bytes, and the text that encodeReading makes
+//	         bytes, and the text that encodeParsed makes
 //
 // and in the history
 //

@@ -34,8 +34,8 @@ type indexRebuild struct {
 // adds says whether it adds to the file.
 func (n *indexRebuild) adds() bool { return n.view == nil }
 
-// renewBeyond is how many commits and entries make an index large: it is not made anew
-// by the writer itself, nor when the repository is closed. renewPause is how long after a
+// rebuildBeyond is how many commits and entries make an index large: it is not made anew
+// by the writer itself, nor when the repository is closed. rebuildPause is how long after a
 // failure it is tried again.
 const (
 	rebuildBeyond = 20_000

@@ -625,7 +625,7 @@ func TestDeleteEverything(t *testing.T) {
 	put(t, r, "consultations", "2026/parc", "y")
 }
 
-// TestTimesNeverGoBack: the clock does, by less than mostSkew, the log does not.
+// TestTimesNeverGoBack: the clock does, by less than maxSkew, the log does not.
 func TestTimesNeverGoBack(t *testing.T) {
 	t.Parallel()
 	now := int64(1790000000)

@@ -36,9 +36,9 @@ func (p *program) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole loop on a site of invented consultations",
-		Long: "Makes a site of invented consultations in a folder, serves the API on it, rebuilds\n" +
-			"and serves the site on each change, and prints commands to try. Run again on the\n" +
-			"same folder, it goes on with what is there. Ctrl-C stops it.",
+		Long: "Makes a site of invented consultations in a folder, serves the form and the API on\n" +
+			"it, rebuilds and serves the site on each change, and prints commands to try. Run\n" +
+			"again on the same folder, it goes on with what is there. Ctrl-C stops it.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.chosen = cmd.Flags().Changed("listen")
 			return d.run(cmd.Context())

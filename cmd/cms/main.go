@@ -1,6 +1,6 @@
-// Command cms is a Git-backed headless CMS: an HTTP API that reads and writes
-// the Markdown files of a static site, one commit for each edit, and tells the
-// site's build of every change.
+// Command cms is a Git-backed headless CMS: a form for people, an HTTP API for
+// programs and a Git host, which read and write the Markdown files of a static
+// site, with one commit for each edit. It tells the site's build of every change.
 package main
 
 import (
@@ -46,10 +46,10 @@ const (
 	exitOK       = 0
 	exitFailed   = 1 // the command could not do its work
 	exitUsage    = 2 // wrong arguments, or a wrong configuration
-	exitProblems = 3 // check found problems in the content
+	exitProblems = 3 // check or doctor found something
 )
 
-// errProblems ends a check that found problems; they have been printed.
+// errProblems ends a check or a doctor that found something; it has been printed.
 var errProblems = errors.New("problems found")
 
 // run is the program: arguments and environment in, exit code out.

@@ -18,10 +18,11 @@ func (p *program) serveCommand() *cobra.Command {
 	var initial bool
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the HTTP API",
-		Long: "Serves the HTTP API on the repository that the configuration names. Where there is\n" +
-			"none it ends, unless a new one is asked for by --init or repository.create: true.\n" +
-			"SIGTERM and Ctrl-C stop it once requests in progress are done.",
+		Short: "Serve the form, the API and, if enabled, Git",
+		Long: "Serves the form, the API and, if git.enabled says so, Git, on the repository that the\n" +
+			"configuration names. Where there is none it ends, unless a new one is asked for by\n" +
+			"--init or repository.create: true. SIGTERM and Ctrl-C stop it once requests in\n" +
+			"progress are done.",
 		Example: "  cms serve --config config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
