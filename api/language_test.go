@@ -169,7 +169,7 @@ func TestRefusalsInFrench(t *testing.T) {
 		{request{method: "GET", path: entryPath("velo"), header: map[string]string{"Accept": "image/png"}}, "La réponse peut être en application/json ou text/markdown.", ""},
 		{request{method: "PUT", path: entryPath("velo"), header: map[string]string{"If-Match": "*", "Content-Type": "text/markdown"}, body: "---\ntitle: [\n---\n"}, "", "message de l’analyseur, en anglais\u00a0: "},
 		{request{method: "PUT", path: entryPath("velo"), header: map[string]string{"If-Match": "*", "Content-Type": "text/markdown"}, body: "---\ntitle: x\ntitle: y\n---\n"},
-			"", "la clé figure déjà dans son ensemble\u202f; la dernière compte"},
+			"", "la clé est en double\u202f; la dernière compte"},
 		{request{method: "GET", path: "/v1/media/rien.png"}, "Ce fichier n’existe pas.", ""},
 		{request{method: "GET", path: "/v1/changes?since=0123456789012345678901234567890123456789"}, "Ce commit n’est pas dans l’historique, qui a peut-être été réécrit.", ""},
 		{request{method: "PATCH", path: entryPath("velo"), header: map[string]string{"If-Match": "*", "Content-Type": "application/json-patch+json"}, body: `[{"op": "remove", "path": "/fields/rien"}]`},

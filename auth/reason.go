@@ -29,7 +29,7 @@ var (
 	errDenied    = &LoginError{say.New("The identity provider says that the login was denied.")}
 	errNotIn     = &LoginError{say.New("The identity provider has not let you in. Log in again.")}
 	errUnknown   = &LoginError{say.New("The identity provider does not know of this login, or it took too long. Log in again.")}
-	errReplayed  = &LoginError{say.New("The identity provider answers another login. Log in again.")}
+	errReplayed  = &LoginError{say.New("The identity provider answered a different login. Log in again.")}
 	errNoRole    = &LoginError{say.New("The identity provider knows you, but gives you no role here. Ask for one who looks after the accounts there.")}
 	errNoLogout  = &LoginError{say.New("This logout was not begun in this browser, or was ended already.")}
 )

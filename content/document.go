@@ -75,7 +75,7 @@ func (e *SyntaxError) Say() say.Text {
 
 // ParseVersion tells what was kept of earlier parses from what Parse gives now. It
 // is raised with every change of the fields or the problems of some file.
-const ParseVersion = 5
+const ParseVersion = 6
 
 // Parse reads a file by YAML 1.1. It never fails: what is wrong with the front matter is
 // told by Err and Problems, and the source and the body can be had all the
@@ -145,7 +145,7 @@ func (d *Document) decode() {
 		return
 	}
 	d.report(&t, t.duplicates, RuleDuplicateKey, func(*node) say.Text {
-		return say.New("the key stands in its mapping already; the last one counts")
+		return say.New("the key is duplicated; the last one counts")
 	})
 	d.report(&t, t.ambiguous, RuleAmbiguous, func(n *node) say.Text {
 		return d.version.dispute(n.text)

@@ -40,7 +40,7 @@ func (d *Document) JSONPatch(ctx context.Context, patch []byte, s *Schema) (*Doc
 	if s == nil {
 		s = &Schema{}
 	}
-	p := newPatcher(&budget{Work: bounded.New(ctx), much: say.New("so many operations on so large a document are too much; send the whole entry")}, s)
+	p := newPatcher(&budget{Work: bounded.New(ctx), much: say.New("too many operations for a document of this size; send the whole entry")}, s)
 	var (
 		fields *Object
 		body   string

@@ -101,7 +101,7 @@ func TestDisputesSayWhatCountsHere(t *testing.T) {
 	} {
 		for version, want := range map[Version]string{"": tt.old, YAML11: tt.old, YAML12: tt.now} {
 			d := ParseAs(version, []byte("---\na: "+tt.text+"\n---\n"))
-			if got := d.Problems(); len(got) != 1 || got[0].Detail.String() != want+": put it in quotes to make it a text, or write it without doubt" {
+			if got := d.Problems(); len(got) != 1 || got[0].Detail.String() != want+": put it in quotes to make it a text, or write it unambiguously" {
 				t.Errorf("%s by %q: got %+v, want %s", tt.text, version, got, want)
 			}
 		}

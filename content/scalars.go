@@ -88,7 +88,7 @@ func (v Version) dispute(text string) say.Text {
 	if sort == sortOf(here) {
 		sort = say.New("another one")
 	}
-	return say.New("is %s here and to %s, and %s to %s: put it in quotes to make it a text, or write it without doubt", sortOf(here), ours.who, sort, theirs.who)
+	return say.New("is %s here and to %s, and %s to %s: put it in quotes to make it a text, or write it unambiguously", sortOf(here), ours.who, sort, theirs.who)
 }
 
 // sortOf says in a sentence what v is.

@@ -235,7 +235,7 @@ func (g *Git) infoRefs(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	default:
-		return web.NewProblem(http.StatusForbidden, say.New("Only smart HTTP is spoken here, as Git does since 1.6.6."))
+		return web.NewProblem(http.StatusForbidden, say.New("Only Git's smart HTTP protocol (Git 1.6.6 or later) is supported."))
 	}
 	release, err := g.ready(r.Context(), pr)
 	if err != nil {

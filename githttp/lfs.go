@@ -118,7 +118,7 @@ func (g *Git) lfsBatch(w http.ResponseWriter, r *http.Request) error {
 	case len(asked.Objects) > maxBatch:
 		return web.NewProblem(http.StatusRequestEntityTooLarge, say.New("A request may be about %d objects at most.", maxBatch))
 	case asked.HashAlgo != "" && asked.HashAlgo != "sha256":
-		return web.NewProblem(http.StatusConflict, say.New("Objects are called by SHA-256 here."))
+		return web.NewProblem(http.StatusConflict, say.New("This service names Git LFS objects by SHA-256 only."))
 	}
 	release, err := g.lfsSlots.take(r.Context(), web.CallerKey(pr))
 	if err != nil {
@@ -230,7 +230,7 @@ func (g *Git) lfsUpload(w http.ResponseWriter, r *http.Request) error {
 		return web.TooLarge(g.site.MaxObject())
 	}
 	if r.ContentLength >= 0 && r.ContentLength != p.Size {
-		return web.NewProblem(http.StatusUnprocessableEntity, say.New("The content has another size or hash than is said."))
+		return web.NewProblem(http.StatusUnprocessableEntity, say.New("The content does not have the announced size or hash."))
 	}
 	release, err := g.lfsSlots.take(r.Context(), web.CallerKey(pr))
 	if err != nil {

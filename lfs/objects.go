@@ -24,7 +24,7 @@ var (
 	ErrMissing  = errors.New("nobody has the object")
 	ErrTooLarge = errors.New("the object is larger than is accepted")
 	ErrNoRoom   = errors.New("there is no room for the object beside those that are kept here")
-	ErrMismatch = errors.New("the content has another size or hash than is said")
+	ErrMismatch = errors.New("the content does not have the announced size or hash")
 )
 
 // Defaults of [Options].

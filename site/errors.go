@@ -126,7 +126,7 @@ func asError(err error) error {
 	case errors.Is(err, repo.ErrUnsure):
 		return &Error{Code: Unsure, Detail: say.New("The storage failed while the edit was taking effect. It may or may not be saved. Check the current state before you repeat it. With its Idempotency-Key you can safely send the same request again."), Err: err}
 	case errors.As(err, &remote) && remote.Refused:
-		return &Error{Code: Unavailable, Detail: say.New("The Git host refuses the edit. Nothing was saved. Tell the operator, whose log has its words."), Retry: max(remote.Retry, refusedRetry), Err: err}
+		return &Error{Code: Unavailable, Detail: say.New("The Git host refuses the edit. Nothing was saved. Tell the operator: the log has the host's message."), Retry: max(remote.Retry, refusedRetry), Err: err}
 	case errors.As(err, &remote):
 		return &Error{Code: Unavailable, Detail: say.New("The Git host cannot take edits now. Nothing was saved. Try again later."), Retry: remote.Retry, Err: err}
 	case errors.Is(err, repo.ErrFull):

@@ -111,7 +111,7 @@ func (s *Site) putObject(ctx context.Context, p lfs.Pointer, content io.Reader) 
 	case errors.Is(err, lfs.ErrNoRoom):
 		return noRoom()
 	case errors.Is(err, lfs.ErrMismatch):
-		return &Error{Code: Invalid, Detail: say.New("The content has another size or hash than is said.")}
+		return &Error{Code: Invalid, Detail: say.New("The content does not have the announced size or hash.")}
 	case errors.As(err, &remote):
 		s.log.WarnContext(ctx, "an object was not stored at the Git host", "object", p.OID, "error", err)
 		return &Error{Code: Unavailable, Detail: say.New("The Git host does not take the file now, which Git LFS keeps there. Nothing was saved. Try again later."), Retry: remote.After, Err: err}

@@ -69,7 +69,7 @@ func (db *DB) checkKnown(ctx context.Context, tx *sql.Tx, names []string) error 
 	if len(unknown) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w (by %s): use that version, or put back the database of before the upgrade: for SQLite the file beside it that ends in %sNAME, else your backup",
+	return fmt.Errorf("%w (by %s): use that version, or restore the database from before the upgrade: for SQLite the file beside it that ends in %sNAME, otherwise your backup",
 		ErrNewer, strings.Join(unknown, ", "), beforeSuffix)
 }
 

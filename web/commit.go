@@ -68,7 +68,7 @@ func (f *Floor) awaitCommit(ctx context.Context, commit string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrNoCommit):
-		p := NewProblem(http.StatusPreconditionFailed, say.New("The branch has no commit of the name that Cms-Commit gives, and none will come. Read without it."))
+		p := NewProblem(http.StatusPreconditionFailed, say.New("The branch has no commit of the name that Cms-Commit gives, and none will come. Repeat the request without Cms-Commit."))
 		p.Code = codeUnknown
 		return p
 	default:

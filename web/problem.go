@@ -225,7 +225,7 @@ func (f *Floor) Problem(ctx context.Context, err error) *Problem {
 		p = NewProblem(http.StatusServiceUnavailable, say.New("The keys of the token's issuer are not available. Try again in a moment.")).With("Retry-After", "10")
 	case state.Unavailable(err), lacksRoom(err):
 		f.log.ErrorContext(ctx, "request failed for want of its database, or of resources", "error", err, "request_id", RequestID(ctx))
-		p = NewProblem(http.StatusServiceUnavailable, say.New("The service lacks what it needs for this now. Try again in a moment.")).With("Retry-After", "2")
+		p = NewProblem(http.StatusServiceUnavailable, say.New("The service is temporarily out of resources, or its database does not answer. Try again in a moment.")).With("Retry-After", "2")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p = NewProblem(http.StatusServiceUnavailable, say.New("The request was given up before it was done. Nothing was saved by it."))
 	default:

@@ -60,7 +60,7 @@ func checkParameters(r *http.Request, op *Operation) error {
 	}
 	for name, values := range r.URL.Query() {
 		if len(values) > 1 && !slices.Contains(op.Repeatable, name) || slices.Contains(values, "") {
-			p := NewProblem(http.StatusBadRequest, say.New("The query has a parameter without a value, or the same one twice."))
+			p := NewProblem(http.StatusBadRequest, say.New("The query has a parameter without a value, or repeats one."))
 			p.Errors = []Fault{{Pointer: name, Rule: "query", Detail: say.New("Give this parameter once, with a value, such as dry_run=true.")}}
 			return p
 		}

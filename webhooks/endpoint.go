@@ -91,7 +91,7 @@ func (e *Endpoint) wants(ev Event) bool {
 func (e *Endpoint) Check() error {
 	var errs []error
 	if !names().MatchString(e.Name) {
-		errs = append(errs, say.Error(say.New("the name is not one of letters, digits, - and _, 64 at most")))
+		errs = append(errs, say.Error(say.New("the name may have only letters, digits, - and _, 1 to 64 of them")))
 	}
 	if err := e.checkURL(); err != nil {
 		errs = append(errs, err)
@@ -100,8 +100,13 @@ func (e *Endpoint) Check() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, e.checkBuild(), e.checkHeaders())
-	if p := e.EventTypePrefix; p != "" && (!e.signed() || !prefixes().MatchString(p)) {
-		errs = append(errs, say.Error(say.New("event_type_prefix is not a reverse DNS name such as org.example.cms, of an endpoint that is sent events")))
+	if p := e.EventTypePrefix; p != "" {
+		if !e.signed() {
+			errs = append(errs, say.Error(say.New("event_type_prefix is only for endpoints that receive events")))
+		}
+		if !prefixes().MatchString(p) {
+			errs = append(errs, say.Error(say.New("event_type_prefix must be a reverse DNS name such as org.example.cms")))
+		}
 	}
 	for _, p := range e.Events {
 		if len(matching(p)) == 0 {

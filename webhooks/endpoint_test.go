@@ -32,7 +32,7 @@ func TestNewRefusesEndpoints(t *testing.T) {
 		{"no scheme", Endpoint{Name: "site", URL: "builds.example.org/k3y", Secret: secret}, `"site": the url is not`},
 		{"another scheme", Endpoint{Name: "site", URL: "ftp://builds.example.org/k3y", Secret: secret, AllowPrivate: true}, `"site": the url is not`},
 		{"no URL at all", Endpoint{Name: "site", URL: "https://ann:hunter2@%zz/k3y", Secret: secret}, `"site": the url is not`},
-		{"no name", Endpoint{URL: hook, Secret: secret}, `"": the name is not one of letters, digits, - and _, 64 at most`},
+		{"no name", Endpoint{URL: hook, Secret: secret}, `"": the name may have only letters, digits, - and _, 1 to 64 of them`},
 		{"unknown event", Endpoint{Name: "site", URL: hook, Secret: secret, Events: []string{"entry.*", "entries.*"}}, `"site": unknown event "entries.*"; there are entry.created`},
 		{"no secret", Endpoint{Name: "site", URL: hook}, `"site": the secret is shorter than 24 bytes`},
 		{"short raw secret", Endpoint{Name: "site", URL: hook, Secret: "trop court, trop court!"}, `"site": the secret is shorter than 24 bytes`},
@@ -61,7 +61,7 @@ func TestNewNamesEveryBadEndpoint(t *testing.T) {
 		{Name: "deux", URL: "https://example.org", Secret: "court"},
 		{Name: "un", URL: "https://example.org", Secret: secret},
 	}})
-	for _, want := range []string{`"deux": the secret`, `"un": there are two of this name`} {
+	for _, want := range []string{`"deux": the secret`, `"un": the name is duplicated`} {
 		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("got error %v, want %q in it", err, want)
 		}

@@ -50,7 +50,7 @@ func (e *Endpoint) checkHeaders() error {
 		case slices.Contains(ownHeaders, canonical), sets:
 			errs = append(errs, say.Error(say.New("the header %s is set by the service itself", canonical)))
 		case seen[canonical]:
-			errs = append(errs, say.Error(say.New("the header %s is there twice", canonical)))
+			errs = append(errs, say.Error(say.New("the header %s is duplicated", canonical)))
 		case value == "" || len(value) > maxHeaderValue || !headerValues().MatchString(value):
 			errs = append(errs, say.Error(say.New("the value of the header %s is empty, longer than %d bytes or holds control characters", canonical, maxHeaderValue)))
 		}

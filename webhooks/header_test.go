@@ -23,13 +23,13 @@ func TestHeadersAreChecked(t *testing.T) {
 		"the host":          {Endpoint{Headers: map[string]string{"host": "hunter2"}}, "Host is set by the service"},
 		"that of a preset":  {Endpoint{Type: "github", Token: "jeton", Headers: map[string]string{"authorization": "hunter2"}}, "Authorization is set by the service"},
 		"beside a preset":   {Endpoint{Type: "netlify", Headers: map[string]string{"Authorization": "hunter2"}}, ""},
-		"twice":             {Endpoint{Headers: map[string]string{"X-Site": "hunter2", "x-site": "hunter2"}}, "X-Site is there twice"},
+		"twice":             {Endpoint{Headers: map[string]string{"X-Site": "hunter2", "x-site": "hunter2"}}, "X-Site is duplicated"},
 		"empty":             {Endpoint{Headers: map[string]string{"X-Site": ""}}, "the value of the header X-Site"},
 		"another line":      {Endpoint{Headers: map[string]string{"X-Site": "hunter2\r\nX-Other: 1"}}, "the value of the header X-Site"},
 		"long":              {Endpoint{Headers: map[string]string{"X-Site": strings.Repeat("hunter2", 2000)}}, "longer than 8192 bytes"},
 		"prefix":            {Endpoint{EventTypePrefix: "org.example.cms"}, ""},
-		"prefix with a dot": {Endpoint{EventTypePrefix: "org.example."}, "not a reverse DNS name"},
-		"prefix of a build": {Endpoint{Type: "netlify", EventTypePrefix: "org.example"}, "of an endpoint that is sent events"},
+		"prefix with a dot": {Endpoint{EventTypePrefix: "org.example."}, "must be a reverse DNS name"},
+		"prefix of a build": {Endpoint{Type: "netlify", EventTypePrefix: "org.example"}, "only for endpoints that receive events"},
 	} {
 		tt.e.Name, tt.e.URL = "site", "https://builds.example.org/hook"
 		if tt.e.signed() {

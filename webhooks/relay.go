@@ -133,7 +133,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		if err := e.Check(); err != nil {
 			errs = append(errs, fmt.Errorf("webhook endpoint %q: %w", e.Name, err))
 		} else if slices.Contains(names, e.Name) {
-			errs = append(errs, fmt.Errorf("webhook endpoint %q: there are two of this name", e.Name))
+			errs = append(errs, fmt.Errorf("webhook endpoint %q: the name is duplicated", e.Name))
 		}
 		names = append(names, e.Name)
 		r.configured[e.Name] = e

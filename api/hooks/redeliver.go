@@ -75,7 +75,7 @@ func (a *API) redeliverRange(ctx context.Context, in *redeliverRangeInput) (*ope
 	if err != nil {
 		return nil, err
 	}
-	b.Require(say.New("Say from when on to deliver again."), "since")
+	b.Require(say.New("Give since: the time from which to deliver again."), "since")
 	since, until := b.Time("since"), time.Now()
 	if b.Given("until") {
 		until = b.Time("until")

@@ -67,7 +67,7 @@ func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*opera
 	if err != nil {
 		return nil, err
 	}
-	b.Require(say.New("An endpoint needs it."), "name", "url")
+	b.Require(say.New("This member is required."), "name", "url")
 	e := webhooks.Endpoint{Name: b.Text("name"), Type: b.Text("type")}
 	a.settings(b, &e)
 	if err := b.Problem(); err != nil {

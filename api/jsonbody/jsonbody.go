@@ -63,7 +63,7 @@ func CheckPatch(raw []byte) error {
 // notJSON is what a body that cannot be read is answered with.
 func notJSON(err error) *web.Problem {
 	if at := (*content.SyntaxError)(nil); errors.As(err, &at) && at.TooLarge {
-		p := web.NewProblem(http.StatusRequestEntityTooLarge, say.New("The body has more than a JSON body may have."))
+		p := web.NewProblem(http.StatusRequestEntityTooLarge, say.New("The JSON body is beyond a limit; see errors."))
 		p.Errors = []web.Fault{{Detail: say.Of(err), Rule: content.RuleTooLarge}}
 		return p
 	}
