@@ -13,9 +13,9 @@ import (
 
 // Event is what a commit did to an entry or to a file of the media folder.
 type Event struct {
-	Collection string   `json:"collection,omitempty" doc:"Absent of a file of the media folder." example:"consultations"`
-	Slug       string   `json:"slug,omitempty" doc:"Absent of a file of the media folder." example:"plan-velo"`
-	Media      string   `json:"media,omitempty" doc:"Of a file of the media folder alone: its path below that." example:"photos/atelier.jpg"`
+	Collection string   `json:"collection,omitempty" doc:"Absent for a file in the media folder." example:"consultations"`
+	Slug       string   `json:"slug,omitempty" doc:"Absent for a file in the media folder." example:"plan-velo"`
+	Media      string   `json:"media,omitempty" doc:"Only for a file in the media folder: its path in the folder." example:"photos/atelier.jpg"`
 	Path       string   `json:"path" doc:"Where the file is; of a deleted one, where it was."`
 	From       string   `json:"from,omitempty" doc:"Where a moved file was."`
 	Action     string   `json:"action" enum:"created,updated,deleted,moved"`

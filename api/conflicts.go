@@ -26,7 +26,7 @@ type SetAside struct {
 	Base       string    `json:"base,omitempty" doc:"What both sides began with."`
 	Aside      string    `json:"aside,omitempty" doc:"What was set aside; absent for a deletion."`
 	Branch     string    `json:"branch,omitempty" doc:"What stayed; absent for a deletion."`
-	Commit     string    `json:"commit" doc:"That made what was set aside."`
+	Commit     string    `json:"commit" doc:"The commit that made the version that was set aside."`
 	Author     Person    `json:"author"`
 	At         time.Time `json:"at"`
 }

@@ -19,7 +19,7 @@ type eventsInput struct {
 
 var streamEventsDoc = doc{
 	ID: "stream-events", Tag: "Changes",
-	Summary: "What changes, as it does",
+	Summary: "Stream changes as they happen",
 	Text: "Server-sent events entry.created, .updated, .deleted and .moved, and the same of media, whose data is an Event. The first one, ready, names the commit where it begins. " +
 		"The id of the last event of a commit is the commit, from which a client can go on. An event reset says that the commit of Last-Event-ID is no longer in the history: its data has the commit of now, yours as previous and, as backup, the reference that keeps it. " +
 		"An event deployment, without an id, is a Deployment. A comment comes every 15 seconds. It ends with the token or the session. 429 beyond the streams of a caller, 503 beyond those of all.",

@@ -191,7 +191,7 @@ type FacetValue struct {
 
 type facetsInput struct {
 	Filtered
-	Field []string `query:"field,explode" required:"true" minItems:"1" maxItems:"10" doc:"Of which field, as in filters; once for each." example:"[\"categories\"]"`
+	Field []string `query:"field,explode" required:"true" minItems:"1" maxItems:"10" doc:"The field to count, as in filters; repeat it for several." example:"[\"categories\"]"`
 	Limit int      `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many values of each field."`
 }
 

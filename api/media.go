@@ -32,7 +32,7 @@ type MediaFile struct {
 
 // Pointer is what the repository has in the place of a file that Git LFS keeps.
 type Pointer struct {
-	OID  string `json:"oid" doc:"The name of a hash, a colon, and that of the content."`
+	OID  string `json:"oid" doc:"The hash algorithm, a colon and the hash of the content."`
 	Size int64  `json:"size" doc:"Of the content, in bytes." example:"3145728"`
 }
 

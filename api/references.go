@@ -10,7 +10,7 @@ import (
 
 // Reference is a place in an entry that names another entry or a file.
 type Reference struct {
-	Collection string `json:"collection" doc:"Of the entry that it stands in."`
+	Collection string `json:"collection" doc:"The collection of the entry that contains it."`
 	Slug       string `json:"slug"`
 	Title      string `json:"title,omitempty"`
 	Field      string `json:"field" doc:"Where in the entry." example:"etapes[1].consultation"`

@@ -30,7 +30,7 @@ type Highlight struct {
 
 type searchInput struct {
 	Q          string `query:"q" required:"true" maxLength:"1000" doc:"At most 32 words, which must all be in the entry. Endings, accents and case are ignored, and so are articles." example:"plan vélo"`
-	Prefix     bool   `query:"prefix" doc:"Whether the last word may be typed half."`
+	Prefix     bool   `query:"prefix" doc:"Whether the last word may be incomplete."`
 	Collection string `query:"collection" doc:"Only entries of this collection."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"How many to answer with; fewer where they are large or take much work."`
 	Cursor     string `query:"cursor" maxLength:"8192" doc:"The next_cursor of the page before, of the same question."`

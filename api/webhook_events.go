@@ -12,7 +12,7 @@ type Envelope struct {
 	SpecVersion     string `json:"specversion" enum:"1.0"`
 	ID              string `json:"id"`
 	Source          string `json:"source" format:"uri"`
-	Sequence        string `json:"sequence" doc:"Of two events the greater text is the later one."`
+	Sequence        string `json:"sequence" doc:"Compared as text, the greater of two is the later event."`
 	DataContentType string `json:"datacontenttype" enum:"application/json"`
 }
 

@@ -38,7 +38,7 @@ func TestExampleNamesAllWords(t *testing.T) {
 		{"builds", `all edits within coalesce\. (.*?)\. - name`, words("builds")},
 		{"languages", `for searches: (.*? none) to find`, words("languages")},
 		{"texts", `words itself: (.*?)\. `, words("texts")},
-		{"yaml", `version of YAML: (.*?)\. `, words("yaml")},
+		{"yaml", `reads front matter: (.*?)\. `, words("yaml")},
 		{"hosts", `hooks: (github, .*?) - provider`, words("hosts")},
 	} {
 		found := ""

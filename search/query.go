@@ -83,7 +83,7 @@ func queryWords(s, code string) []askedWord {
 	return all
 }
 
-// completes says whether the word may be typed half.
+// completes says whether the word may be incomplete.
 func (a askedWord) completes() bool { return a.last && !a.part }
 
 // minForgiven is how many letters a word has in which one typing error is forgiven.

@@ -30,7 +30,7 @@ type Search struct {
 	Collection string // "" for all that the caller may read
 	Limit      int    // 1 to [MaxLimit]
 	Cursor     string // [Hits.Next] of the page before, or ""
-	Prefix     bool   // the last word may be typed half: for searches while somebody types
+	Prefix     bool   // the last word may be incomplete: for searches while somebody types
 }
 
 // Hits are a page of the entries that have every word of a search, the best

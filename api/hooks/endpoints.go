@@ -19,10 +19,10 @@ type Webhook struct {
 	Configured     bool              `json:"configured" doc:"Whether the configuration defines it, and alone can change it."`
 	Host           string            `json:"host" doc:"The scheme and host of its URL." example:"https://builds.example.org"`
 	Type           string            `json:"type,omitempty" doc:"Of a service that builds." example:"netlify"`
-	Events         []string          `json:"events" doc:"None asks for all."`
-	Collections    []string          `json:"collections" doc:"None asks for all."`
-	Fields         []string          `json:"fields" doc:"None asks for all."`
-	Headers        map[string]string `json:"headers,omitempty" doc:"Their values are not told." example:"{\"Authorization\": \"***\"}"`
+	Events         []string          `json:"events" doc:"Empty means all."`
+	Collections    []string          `json:"collections" doc:"Empty means all."`
+	Fields         []string          `json:"fields" doc:"Empty means all."`
+	Headers        map[string]string `json:"headers,omitempty" doc:"Values are not shown." example:"{\"Authorization\": \"***\"}"`
 	Prefix         string            `json:"event_type_prefix,omitempty"`
 	Enabled        bool              `json:"enabled"`
 	DisabledAt     *time.Time        `json:"disabled_at,omitempty"`

@@ -19,9 +19,9 @@ import (
 // WebhookSettings are what an endpoint asks for, and where it is.
 type WebhookSettings struct {
 	URL         string   `json:"url,omitempty" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
-	Events      []string `json:"events,omitempty" doc:"Such as entry.updated or entry.*; none asks for all."`
-	Collections []string `json:"collections,omitempty" doc:"None asks for all."`
-	Fields      []string `json:"fields,omitempty" doc:"None asks for all."`
+	Events      []string `json:"events,omitempty" doc:"Such as entry.updated or entry.*. Empty means all."`
+	Collections []string `json:"collections,omitempty" doc:"Empty means all."`
+	Fields      []string `json:"fields,omitempty" doc:"Empty means all."`
 	Token       string   `json:"token,omitempty" doc:"What authorises a build at GitHub, GitLab or Jenkins."`
 	Ref         string   `json:"ref,omitempty" doc:"The branch that GitLab builds, or the type of GitHub's event."`
 	Coalesce    string   `json:"coalesce,omitempty" doc:"How long a build waits for more edits." example:"30s"`
