@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,46 +63,12 @@ func (r *Repo) otherReference(commit Hash) (plumbing.ReferenceName, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range refs {
-		if name == r.branch.name {
-			continue
-		}
-		b := branch{disk: r.disk, dir: r.path, name: name}
-		if at, err := b.read(); err == nil && at == commit {
-			return name, nil
+	for _, ref := range refs {
+		if ref.name != r.branch.name && ref.at == commit {
+			return ref.name, nil
 		}
 	}
 	return "", nil
-}
-
-// references are those below the folders, loose or packed.
-func references(path string, folders ...string) ([]plumbing.ReferenceName, error) {
-	packed, err := packedRefs(path)
-	if err != nil {
-		return nil, err
-	}
-	var names []plumbing.ReferenceName
-	for _, folder := range folders {
-		for name := range packed {
-			if strings.HasPrefix(string(name), folder+"/") {
-				names = append(names, name)
-			}
-		}
-		err := filepath.WalkDir(filepath.Join(path, filepath.FromSlash(folder)), func(p string, e fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == nil && e.Type().IsRegular() && !strings.HasSuffix(p, ".lock") {
-				rel, _ := filepath.Rel(path, p)
-				names = append(names, plumbing.ReferenceName(filepath.ToSlash(rel)))
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return names, nil
 }
 
 // Backup is the name of the reference below refs/cms/backup/ that keeps a commit which
@@ -113,23 +78,20 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 	if r.has(commit) {
 		return "", nil
 	}
-	names, err := references(r.path, strings.TrimSuffix(backups, "/"))
+	refs, err := references(r.path, strings.TrimSuffix(backups, "/"))
 	if err != nil {
 		return "", storageError(fmt.Errorf("look for a backup of %s: %w", commit, err))
 	}
-	slices.Sort(names)
 	commits := r.store.withOwnCache()
 	defer commits.Close()
 	seen := make(map[Hash]bool)
-	for _, name := range slices.Backward(names) { // the newest first
-		b := branch{disk: r.disk, dir: r.path, name: name}
-		tip, err := b.read()
-		if err != nil { // not one of ours
+	for _, ref := range slices.Backward(refs) { // the newest first
+		if ref.err != nil { // not one of ours
 			continue
 		}
-		for next := []Hash{tip}; len(next) > 0; next = next[1:] {
+		for next := []Hash{ref.at}; len(next) > 0; next = next[1:] {
 			if next[0] == commit {
-				return string(name), nil
+				return string(ref.name), nil
 			}
 			if r.has(next[0]) || seen[next[0]] {
 				continue

@@ -176,16 +176,16 @@ type Conflict struct {
 
 // Conflicts are those that are not resolved, by path.
 func (r *Repo) Conflicts(ctx context.Context) ([]Conflict, error) {
-	names, err := references(r.path, strings.TrimSuffix(conflicts, "/"))
+	refs, err := references(r.path, strings.TrimSuffix(conflicts, "/"))
 	if err != nil {
 		return nil, storageError(fmt.Errorf("look for conflicts: %w", err))
 	}
 	var list []Conflict
-	for _, name := range names {
+	for _, ref := range refs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		c, err := r.conflict(name)
+		c, err := r.conflict(ref)
 		if errors.Is(err, ErrNotFound) { // it was resolved just now, or is none of ours
 			continue
 		} else if err != nil {
@@ -205,20 +205,21 @@ func (r *Repo) Conflict(id string) (Conflict, error) {
 	if strings.Contains(id, "/") || name.Validate() != nil {
 		return Conflict{}, fmt.Errorf("conflict %q: %w", id, ErrNotFound)
 	}
-	return r.conflict(name)
-}
-
-func (r *Repo) conflict(name plumbing.ReferenceName) (Conflict, error) {
 	b := branch{disk: r.disk, dir: r.path, name: name}
 	at, err := b.read()
-	if err != nil {
-		return Conflict{}, storageError(err)
+	return r.conflict(reference{name, at, err})
+}
+
+// conflict is the one that a reference keeps.
+func (r *Repo) conflict(ref reference) (Conflict, error) {
+	if ref.err != nil {
+		return Conflict{}, storageError(ref.err)
 	}
-	c := Conflict{ID: strings.TrimPrefix(string(name), conflicts)}
-	if at.IsZero() {
+	c := Conflict{ID: strings.TrimPrefix(string(ref.name), conflicts)}
+	if ref.at.IsZero() {
 		return Conflict{}, fmt.Errorf("conflict %s: %w", c.ID, ErrNotFound)
 	}
-	o, err := r.store.commit(at)
+	o, err := r.store.commit(ref.at)
 	if err != nil {
 		return Conflict{}, err
 	}
@@ -262,7 +263,7 @@ func (r *Repo) EndConflict(id string) error {
 // who reads an entry meets no disk.
 type asides struct {
 	mu     sync.Mutex // held while they are looked at
-	names  []plumbing.ReferenceName
+	refs   []reference
 	byPath atomic.Pointer[map[content.Path][]string]
 }
 
@@ -281,9 +282,8 @@ func (r *Repo) lookAside(ctx context.Context) {
 	a := &r.asides
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	names, err := references(r.path, strings.TrimSuffix(conflicts, "/"))
-	slices.Sort(names)
-	if err != nil || slices.Equal(names, a.names) {
+	refs, err := references(r.path, strings.TrimSuffix(conflicts, "/"))
+	if err != nil || slices.Equal(refs, a.refs) {
 		return
 	}
 	list, err := r.Conflicts(ctx)
@@ -294,6 +294,6 @@ func (r *Repo) lookAside(ctx context.Context) {
 	for _, c := range list {
 		byPath[c.Path] = append(byPath[c.Path], c.ID)
 	}
-	a.names = names
+	a.refs = refs
 	a.byPath.Store(&byPath)
 }

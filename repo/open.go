@@ -246,7 +246,7 @@ func supported(path string) error {
 	if replaced, err := references(path, "refs/replace"); err != nil {
 		return err
 	} else if len(replaced) > 0 {
-		return refuse("it has replacements of objects such as %s, by which Git shows another history than there is; make them part of it (git filter-branch or git filter-repo) or remove them (git replace -d)", replaced[0])
+		return refuse("it has replacements of objects such as %s, by which Git shows another history than there is; make them part of it (git filter-branch or git filter-repo) or remove them (git replace -d)", replaced[0].name)
 	}
 	f, err := os.Open(filepath.Join(path, "config"))
 	if err != nil {

@@ -378,23 +378,15 @@ func (q *Quarantine) place() error {
 
 // References are the branches and tags, by name.
 func (r *Repo) References() ([]RefChange, error) {
-	names, err := references(r.path, "refs/heads", "refs/tags")
+	refs, err := references(r.path, "refs/heads", "refs/tags")
 	if err != nil {
 		return nil, storageError(fmt.Errorf("list references: %w", err))
 	}
-	seen := make(map[plumbing.ReferenceName]bool, len(names))
 	var all []RefChange
-	for _, name := range names {
-		if seen[name] || name.Validate() != nil {
-			continue
+	for _, ref := range refs {
+		if ref.err == nil && ref.name.Validate() == nil {
+			all = append(all, RefChange{Name: string(ref.name), New: ref.at})
 		}
-		seen[name] = true
-		b := branch{disk: r.disk, dir: r.path, name: name}
-		at, err := b.read()
-		if err != nil || at.IsZero() { // it stands for another one, or has gone just now
-			continue
-		}
-		all = append(all, RefChange{Name: string(name), New: at})
 	}
 	return all, nil
 }

@@ -86,6 +86,54 @@ func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 	return refs, nil
 }
 
+// A reference is one as it was read, with the object that it is at.
+type reference struct {
+	name plumbing.ReferenceName
+	at   Hash
+	err  error // why at is not known: it stands for another one, or is damaged
+}
+
+// references are those below the folders, loose or packed, by name. The packed ones are read
+// once for all of them, and last: Git packs a reference before it removes its file.
+func references(path string, folders ...string) ([]reference, error) {
+	var all []reference
+	loose := make(map[plumbing.ReferenceName]bool)
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join(path, filepath.FromSlash(folder)), func(p string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || !e.Type().IsRegular() || strings.HasSuffix(p, ".lock") {
+				return err
+			}
+			rel, _ := filepath.Rel(path, p)
+			ref := reference{name: plumbing.ReferenceName(filepath.ToSlash(rel))}
+			raw, err := os.ReadFile(p)
+			if err == nil {
+				ref.at, ref.err = parseRef(ref.name, raw)
+			} else if ref.err = err; !isFile(p) { // it was packed just now, or has gone
+				return nil
+			}
+			loose[ref.name] = true
+			all = append(all, ref)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	packed, err := packedRefs(path)
+	for name, at := range packed {
+		below := func(folder string) bool { return strings.HasPrefix(string(name), folder+"/") }
+		if !loose[name] && slices.ContainsFunc(folders, below) {
+			all = append(all, reference{name: name, at: at})
+		}
+	}
+	all = slices.DeleteFunc(all, func(ref reference) bool { return ref.err == nil && ref.at.IsZero() })
+	slices.SortFunc(all, func(a, b reference) int { return strings.Compare(string(a.name), string(b.name)) })
+	return all, err
+}
+
 // move sets the branch to the commit to, durably, if it is at the commit from
 // (zero: it does not exist). The errors are those of acquire and of refLock.move.
 func (b *branch) move(from, to Hash) error {

@@ -108,17 +108,13 @@ func (r *Repo) sendConflicts(ctx context.Context, session *pushSession, due []st
 
 // tipsBelow are the references below a prefix, by the rest of their names.
 func (r *Repo) tipsBelow(prefix string) (map[string]Hash, error) {
-	names, err := references(r.path, strings.TrimSuffix(prefix, "/"))
+	refs, err := references(r.path, strings.TrimSuffix(prefix, "/"))
 	tips := make(map[string]Hash)
-	for _, name := range names {
-		b := branch{disk: r.disk, dir: r.path, name: name}
-		at, err := b.read()
-		if err != nil {
-			return nil, err
+	for _, ref := range refs {
+		if ref.err != nil {
+			return nil, ref.err
 		}
-		if !at.IsZero() {
-			tips[strings.TrimPrefix(string(name), prefix)] = at
-		}
+		tips[strings.TrimPrefix(string(ref.name), prefix)] = ref.at
 	}
 	return tips, err
 }
