@@ -76,7 +76,7 @@ type Feed struct {
 type FeedItem struct {
 	Event
 	At      time.Time `json:"at" doc:"When the commit was authored."`
-	Message string    `json:"message" doc:"The commit's subject."`
+	Message string    `json:"message" doc:"The commit's subject, of 1,000 bytes at most: a longer one ends with …."`
 }
 
 type changesInput struct {

@@ -54,6 +54,9 @@ func (p Person) clean() Person {
 
 var brackets = strings.NewReplacer("<", "", ">", "")
 
+// clip is p as the history keeps and tells it.
+func (p Person) clip() Person { return Person{clip(p.Name), clip(p.Email)} }
+
 // ident is p as Git writes it.
 func (p Person) ident() string {
 	p = p.clean()

@@ -45,10 +45,13 @@ type conflict struct {
 	aside              Hash // the commit that has ours
 }
 
+// idLength is how long the id of a conflict is.
+const idLength = 12
+
 // id names the conflict; the same one has the same name, however often it is found.
 func (c *conflict) id() string {
 	of := fmt.Sprintf("%s\x00%s %s %s", c.path, c.base.hash, c.ours.hash, c.theirs.hash)
-	return hashObject(plumbing.BlobObject, []byte(of)).String()[:12]
+	return hashObject(plumbing.BlobObject, []byte(of)).String()[:idLength]
 }
 
 func (c *conflict) name() plumbing.ReferenceName { return plumbing.ReferenceName(conflicts + c.id()) }
@@ -131,10 +134,11 @@ func (h *history) had(path string, blob Hash, commits map[Hash]int) (at int) {
 	return at
 }
 
-// asideBy are the entries of which a step's commit says that it set a version aside. Those
-// who push can write such a trailer too, and are told apart by the committer.
+// asideBy are the entries of which a step's commit says that it set a version aside, each
+// once, as a join has it. Those who push can write such a trailer too, and are told apart by
+// the committer.
 func (r *Repo) asideBy(c step) ([]Aside, error) {
-	if c.author.Value() != r.committer.clean() {
+	if c.author.Value() != r.committer.clean().clip() {
 		return nil, nil // that is no join
 	}
 	o, err := r.store.commit(c.hash)
@@ -143,17 +147,19 @@ func (r *Repo) asideBy(c step) ([]Aside, error) {
 	}
 	_, trailers, _ := strings.Cut(o.message, "\n\n")
 	var list []Aside
+	seen := make(map[content.Path]bool)
 	for line := range strings.Lines(trailers) {
 		named, found := strings.CutPrefix(strings.TrimSuffix(line, "\n"), setAsideTrailer)
 		at := strings.LastIndex(named, asBranch)
-		if !found || at < 0 {
+		if !found || at < 0 || len(named) != at+len(asBranch)+idLength {
 			continue
 		}
 		path, err := content.ParsePath(named[:at])
-		if err != nil {
+		if err != nil || seen[path] {
 			continue
 		}
 		if e, ok := r.entryAt(path.String()); ok {
+			seen[path] = true
 			list = append(list, Aside{named[at+len(asBranch):], e.Collection, e.Slug, path})
 		}
 	}
@@ -239,7 +245,7 @@ func (r *Repo) conflict(ref reference) (Conflict, error) {
 		c.Collection, c.Slug = e.Collection, e.Slug
 	}
 	c.Base, c.Ours, c.Theirs = NewHash(value(conflictBase)), NewHash(value(conflictOurs)), NewHash(value(conflictTheirs))
-	c.Commit, c.Author, c.At = NewHash(value(conflictCommit)), o.author, time.Unix(o.at, 0).UTC()
+	c.Commit, c.Author, c.At = NewHash(value(conflictCommit)), o.author.clip(), time.Unix(o.at, 0).UTC()
 	return c, nil
 }
 

@@ -84,7 +84,7 @@ func (e *extension) readCommits(ctx context.Context, h *history, s *store) (met 
 		}
 		e.progress.step()
 		read[top] = &newCommit{
-			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author), subject: o.subject()},
+			commit: commit{hash: top, date: o.committed, at: o.at, author: unique.Make(o.author.clip()), subject: o.subject()},
 			tree:   o.tree, parents: o.parents, stands: o.replacements(h.committer),
 		}
 		for _, p := range slices.Backward(o.parents) { // so that what a merge brings follows all that it was merged into

@@ -189,7 +189,7 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 		return err
 	}
 	c := commit{hash: hash, date: committed, at: at,
-		author: unique.Make(m.Author.clean()), subject: subject}
+		author: unique.Make(m.Author.clean().clip()), subject: clip(subject)}
 	made := &commit{hash: c.hash, at: c.at, author: c.author, subject: c.subject}
 	for _, d := range diff {
 		if e := changes[d.path].entry; e != nil {

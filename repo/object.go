@@ -61,10 +61,28 @@ func personOf(ident []byte, decode func([]byte) string) Person {
 	return Person{decode(bytes.TrimSpace(name)), decode(bytes.TrimSpace(email))}
 }
 
-// subject is the first line of the message.
+// subject is the first line of the message, clipped. It does not hold the rest in memory.
 func (c *commitObject) subject() string {
 	s, _, _ := strings.Cut(strings.TrimLeft(c.message, "\n"), "\n")
-	return s
+	return strings.Clone(clip(s))
+}
+
+// maxTold is how many bytes are kept and told of a text of a commit, such as its subject:
+// Git has no bound, a pack makes little of a long text, and each file that the commit
+// changed tells it again.
+const maxTold = 1000
+
+// clip is s, valid UTF-8, with an ellipsis for what is more than maxTold bytes.
+func clip(s string) string {
+	if len(s) <= maxTold {
+		return s
+	}
+	const ellipsis = "…"
+	end := maxTold - len(ellipsis)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
 }
 
 // splitIdent parts an ident from its date, which is 0 when it cannot be read, as

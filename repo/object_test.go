@@ -180,3 +180,97 @@ func TestSkew(t *testing.T) {
 		}
 	}
 }
+
+// TestLongTextsOfCommits: what is kept and told of a commit has a bound, whoever made it,
+// also after a restart and from the commits; Git keeps all of it.
+func TestLongTextsOfCommits(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	r, stop := run(t, o)
+	first := put(t, r, "consultations", "parc", "0").Commit
+	text := strings.Repeat("é", 200_000)
+	pushed := NewHash(grow(t, o.Path, "1", "author "+text+" <"+text+"@x> 1 +0000\ncommitter D <d@x> 1 +0000\n\n"+text+"\n\n"+text+"\n"))
+	meta := Meta{Author: Person{text, text + "@x"}, Message: text, Key: "k"}
+	made, err := r.Update(t.Context(), meta, func(tx *Tx) error {
+		_, err := tx.Put("consultations", slug(t, "bus"), document("2"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(r *Repo) {
+		t.Helper()
+		list, err := r.Changes(t.Context(), first, Hash{}, 0)
+		if err != nil || len(list) != 2 || list[0].Commit != pushed || list[1].Commit != made.Commit {
+			t.Fatalf("got %d changes, %v; want two", len(list), err)
+		}
+		all := []Change{{Author: list[0].Author, Message: list[0].Message}, {Author: list[1].Author, Message: list[1].Message}}
+		for _, s := range []string{"parc", "bus"} {
+			e, ok := r.View().Entry("consultations", slug(t, s))
+			if !ok {
+				t.Fatalf("no entry %s", s)
+			}
+			all = append(all, e.Updated())
+		}
+		for i, c := range all {
+			for _, s := range []string{c.Message, c.Author.Name, c.Author.Email} {
+				if len(s) > maxTold || len(s) < maxTold-3 || !utf8.ValidString(s) || strings.TrimLeft(s, "é") != "…" {
+					t.Errorf("%d: %d bytes are told, %.20q…", i, len(s), s)
+				}
+			}
+		}
+		if c, err := r.store.commit(pushed); err != nil || c.author != (Person{text, text + "@x"}) {
+			t.Errorf("the commit itself has an author of %d bytes, %v", len(c.author.Name), err)
+		}
+		if h, err := r.FindKey(t.Context(), Hash{}, "k"); err != nil || h != made.Commit {
+			t.Errorf("the commit by its key: %s, %v; want %s", h, err, made.Commit)
+		}
+	}
+	check(r)
+	stop()
+	if n := len(readIndexFile(t, o.Path)); n > 20*maxTold {
+		t.Errorf("the index has %d bytes", n)
+	}
+	r, stop = run(t, o)
+	check(r)
+	stop()
+	if err := os.Remove(filepath.Join(o.Path, indexFile)); err != nil {
+		t.Fatal(err)
+	}
+	r, stop = run(t, o)
+	check(r)
+	end(t, r, stop)
+}
+
+// TestClip: what is short stays, and no letter is cut in two.
+func TestClip(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "Été": "Été",
+		strings.Repeat("x", maxTold):            strings.Repeat("x", maxTold),
+		strings.Repeat("x", maxTold+1):          strings.Repeat("x", maxTold-3) + "…",
+		strings.Repeat("😀", maxTold):            strings.Repeat("😀", (maxTold-3)/4) + "…",
+		strings.Repeat("x", maxTold-4) + "éééé": strings.Repeat("x", maxTold-4) + "…",
+	} {
+		if got := clip(in); got != want {
+			t.Errorf("of %d bytes: got %q, want %q", len(in), got, want)
+		}
+	}
+}
+
+// TestAsideIsToldOnce: however often a commit says that it set an entry aside.
+func TestAsideIsToldOnce(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	r := start(t, o)
+	put(t, r, "consultations", "parc", "0")
+	const ident = "CMS <cms@ville.example> 1 +0000\n"
+	line := setAsideTrailer + "_consultations/parc.md" + asBranch
+	c := grow(t, o.Path, "1", "author "+ident+"committer "+ident+"\nJoin\n\n"+
+		line+strings.Repeat("3", 5000)+"\n"+strings.Repeat(line+"3f786850e387\n", 100))
+	update(t, r, func(*Tx) error { return nil })
+	told, err := r.ChangesOf(t.Context(), NewHash(c))
+	if err != nil || len(told.Aside) != 1 || told.Aside[0].Conflict != "3f786850e387" {
+		t.Errorf("got %d, %v; want one", len(told.Aside), err)
+	}
+}
