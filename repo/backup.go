@@ -37,7 +37,7 @@ func (r *Repo) backupLost(e *extension) error {
 	return nil
 }
 
-// makeBackup makes a reference to the commit, unless there is one, and says which.
+// makeBackup makes a backup of the commit, unless there is one, and says which.
 // ErrNotFound when the commit is not there.
 func (r *Repo) makeBackup(commit Hash) (plumbing.ReferenceName, error) {
 	fresh := &store{dir: r.path}
@@ -45,7 +45,7 @@ func (r *Repo) makeBackup(commit Hash) (plumbing.ReferenceName, error) {
 	if _, err := fresh.commit(commit); err != nil {
 		return "", err
 	}
-	if name, err := r.otherReference(commit); err != nil || name != "" {
+	if name, err := r.backupAt(commit); err != nil || name != "" {
 		return name, err
 	}
 	name := plumbing.ReferenceName(backups + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12])
@@ -56,15 +56,15 @@ func (r *Repo) makeBackup(commit Hash) (plumbing.ReferenceName, error) {
 	return name, b.move(Hash{}, commit)
 }
 
-// otherReference is another branch, a tag or a backup that is at the commit; ""
-// when there is none.
-func (r *Repo) otherReference(commit Hash) (plumbing.ReferenceName, error) {
-	refs, err := references(r.path, "refs/heads", "refs/tags", strings.TrimSuffix(backups, "/"))
+// backupAt is a backup that is at the commit; "" when there is none. Branches and tags do
+// not count: their owners move and delete them.
+func (r *Repo) backupAt(commit Hash) (plumbing.ReferenceName, error) {
+	refs, err := references(r.path, strings.TrimSuffix(backups, "/"))
 	if err != nil {
 		return "", err
 	}
 	for _, ref := range refs {
-		if ref.name != r.branch.name && ref.at == commit {
+		if ref.at == commit {
 			return ref.name, nil
 		}
 	}

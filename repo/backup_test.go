@@ -21,8 +21,8 @@ func backup(t *testing.T, dir string) string {
 }
 
 // TestRewritten: what a push takes away is kept by a reference, and the log says so;
-// once, and not where another branch holds it. So it is when that happens while
-// nobody is here.
+// once, and also where another branch is at it or a tag, which may go. So it is when that
+// happens while nobody is here.
 func TestRewritten(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -62,10 +62,17 @@ func TestRewritten(t *testing.T) {
 	}
 	held := put(t, r, "consultations", "parc", "3").Commit
 	git(t, o.Path, "branch", "side", held.String())
+	git(t, o.Path, "tag", "v1", held.String())
 	setMain(t, o.Path, first)
 	update(t, r, func(*Tx) error { return nil })
-	if got := strings.Count(backup(t, o.Path), "\n"); got != 2 {
-		t.Errorf("%d backups, want 2", got)
+	git(t, o.Path, "branch", "-f", "side", first.String())
+	git(t, o.Path, "tag", "-d", "v1")
+	git(t, o.Path, "gc", "-q", "--prune=now")
+	if got, err := r.Backup(t.Context(), held); got != "refs/cms/backup/2026-09-21-"+held.String()[:12] || err != nil {
+		t.Errorf("the backup of a commit that others were at is %q, %v", got, err)
+	}
+	if got := strings.Count(backup(t, o.Path), "\n"); got != 3 {
+		t.Errorf("%d backups, want 3", got)
 	}
 	away := put(t, r, "consultations", "parc", "4").Commit
 	end(t, r, stop)
