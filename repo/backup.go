@@ -16,6 +16,10 @@ import (
 // that no maintenance of Git drops what was told of, and edits that were acknowledged.
 const backups = "refs/cms/backup/"
 
+// otherBackups takes their place while a reference is called as that folder is, as Git has
+// none below another one.
+const otherBackups = "refs/cms/backups/"
+
 // backupLost keeps the tip that the branch was at before what e says, durably, if the
 // new one does not follow upon it.
 func (r *Repo) backupLost(e *extension) error {
@@ -45,30 +49,63 @@ func (r *Repo) makeBackup(commit Hash) (plumbing.ReferenceName, error) {
 	if _, err := fresh.commit(commit); err != nil {
 		return "", err
 	}
-	if name, err := r.backupAt(commit); err != nil || name != "" {
-		return name, err
-	}
-	name := plumbing.ReferenceName(backups + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12])
-	b := branch{disk: r.disk, dir: r.path, name: name}
-	if err := b.removeStaleLock(); err != nil {
-		return "", err
-	}
-	return name, b.move(Hash{}, commit)
-}
-
-// backupAt is a backup that is at the commit; "" when there is none. Branches and tags do
-// not count: their owners move and delete them.
-func (r *Repo) backupAt(commit Hash) (plumbing.ReferenceName, error) {
-	refs, err := references(r.path, strings.TrimSuffix(backups, "/"))
+	folder, err := r.backupFolder()
 	if err != nil {
 		return "", err
 	}
-	for _, ref := range refs {
+	kept, err := r.backups()
+	if err != nil {
+		return "", err
+	}
+	for _, ref := range kept {
 		if ref.at == commit {
 			return ref.name, nil
 		}
 	}
-	return "", nil
+	first := folder + r.clock().UTC().Format("2006-01-02") + "-" + commit.String()[:12]
+	for n, name := 1, first; ; name = fmt.Sprintf("%s-%d", first, n) {
+		n++
+		if slices.ContainsFunc(kept, func(taken reference) bool { return strings.HasPrefix(string(taken.name)+"/", name+"/") }) {
+			continue
+		}
+		b := branch{disk: r.disk, dir: r.path, name: plumbing.ReferenceName(name)}
+		if err := b.removeStaleLock(); err != nil {
+			return "", err
+		}
+		if err := b.move(Hash{}, commit); !errors.Is(err, errMoved) { // else somebody has just taken the name
+			return b.name, err
+		}
+	}
+}
+
+// backups are those that there are, by name. Branches and tags at the same commits are none:
+// their owners move and delete them.
+func (r *Repo) backups() ([]reference, error) {
+	folders := []string{strings.TrimSuffix(backups, "/"), strings.TrimSuffix(otherBackups, "/")}
+	refs, err := references(r.path, folders...)
+	return slices.DeleteFunc(refs, func(ref reference) bool { return slices.Contains(folders, string(ref.name)) }), err
+}
+
+// backupFolder is where a new backup can be.
+func (r *Repo) backupFolder() (string, error) {
+	packed, err := packedRefs(r.path)
+	if err != nil {
+		return "", err
+	}
+	taken := func(folder string) bool {
+		b := branch{dir: r.path, name: plumbing.ReferenceName(strings.TrimSuffix(folder, "/"))}
+		return isFile(b.path()) || !packed[b.name].IsZero()
+	}
+	inTheWay := "refs/cms/"
+	if !taken(inTheWay) {
+		for _, folder := range []string{backups, otherBackups} {
+			if !taken(folder) {
+				return folder, nil
+			}
+		}
+		inTheWay = backups
+	}
+	return "", fmt.Errorf("a reference is called %s, so that there can be none below it: delete it with \"git update-ref -d\"", strings.TrimSuffix(inTheWay, "/"))
 }
 
 // Backup is the name of the reference below refs/cms/backup/ that keeps a commit which
@@ -78,14 +115,14 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 	if r.has(commit) {
 		return "", nil
 	}
-	refs, err := references(r.path, strings.TrimSuffix(backups, "/"))
+	kept, err := r.backups()
 	if err != nil {
 		return "", storageError(fmt.Errorf("look for a backup of %s: %w", commit, err))
 	}
 	commits := r.store.withOwnCache()
 	defer commits.Close()
 	seen := make(map[Hash]bool)
-	for _, ref := range slices.Backward(refs) { // the newest first
+	for _, ref := range slices.Backward(kept) { // the newest first
 		if ref.err != nil { // not one of ours
 			continue
 		}

@@ -98,6 +98,65 @@ func TestRewritten(t *testing.T) {
 	}
 }
 
+// TestBackupNameTaken: whatever reference has the name of a backup, or is in the way of all
+// of them, what is taken from the branch is kept by one of another name, once. Where none is
+// possible, the error says what to do.
+func TestBackupNameTaken(t *testing.T) {
+	t.Parallel()
+	for _, step := range []struct{ taken, want string }{
+		{"refs/cms/backup/NAME", "refs/cms/backup/NAME-2"},
+		{"refs/cms/backup/NAME refs/cms/backup/NAME-2/other", "refs/cms/backup/NAME-3"},
+		{"refs/cms/backup/NAME/other", "refs/cms/backup/NAME-2"},
+		{"refs/cms/backup", "refs/cms/backups/NAME"},
+		{"refs/cms/backup refs/cms/backups/NAME", "refs/cms/backups/NAME-2"},
+		{"refs/cms/backup refs/cms/backups", "refs/cms/backup, so that"},
+		{"refs/cms", "refs/cms, so that"},
+	} {
+		for _, packed := range []bool{false, true} {
+			o := options(t.TempDir())
+			o.Clock = func() time.Time { return time.Unix(1790000000, 0) }
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newScript(r)
+			s.commit(t, "1", "parc")
+			first := r.View().Commit()
+			s.commit(t, "2", "parc")
+			lost := r.View().Commit()
+			named := func(s string) string { return strings.ReplaceAll(s, "NAME", "2026-09-21-"+lost.String()[:12]) }
+			for _, name := range strings.Fields(named(step.taken)) {
+				git(t, o.Path, "update-ref", name, first.String())
+			}
+			if packed {
+				git(t, o.Path, "pack-refs", "--all")
+			}
+			setMain(t, o.Path, first)
+			s.commit(t, "3", "neu")
+			want := named(step.want)
+			if !strings.HasPrefix(want, "refs/cms/backup") || strings.Contains(want, ",") {
+				if _, err := r.catchUp(t.Context()); !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got error %v, want ErrStorage that says %q", step.taken, err, want)
+				}
+				git(t, o.Path, "update-ref", "-d", strings.Fields(step.taken)[0])
+				s.commit(t, "4", "neu")
+				want = named("refs/cms/backup/NAME")
+			}
+			if s.acked["neu"] == "" {
+				t.Errorf("%s: no edit is possible", step.taken)
+			}
+			if got, err := r.Backup(t.Context(), lost); got != want || err != nil {
+				t.Errorf("%s: the backup is %q, %v; want %s", step.taken, got, err, want)
+			}
+			if got, err := r.makeBackup(lost); string(got) != want || err != nil {
+				t.Errorf("%s: a second backup is %q, %v; want %s", step.taken, got, err, want)
+			}
+			verify(t, r)
+			r.Close()
+		}
+	}
+}
+
 // TestRewrittenAndGone: commits that the branch was taken from and that are no more
 // keep nobody from going on.
 func TestRewrittenAndGone(t *testing.T) {
