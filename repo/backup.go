@@ -152,7 +152,7 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 // branchGone says that the branch is not there any more, which was at the commit known or
 // further.
 func (r *Repo) branchGone(known Hash) error {
-	return fmt.Errorf("%w: %s, which was at %s when its history was last saved; "+
+	return fmt.Errorf("%w: %s, which was at %s when that was last saved; "+
 		"put it back with \"git --git-dir %s update-ref %s %s\", or at a later commit of those that git fsck names as dangling",
 		ErrGone, r.Branch(), known, r.path, r.branch.name, known)
 }
@@ -169,8 +169,10 @@ func Accept(ctx context.Context, o Options) (known Hash, kept string, err error)
 		if errors.Is(err, ErrNotFound) {
 			err = nil
 		}
-		if err == nil {
-			err = removeIfExists(r.disk, filepath.Join(r.path, indexFile))
+		for _, file := range []string{indexFile, tipFile} {
+			if err == nil {
+				err = removeIfExists(r.disk, filepath.Join(r.path, file))
+			}
 		}
 		if err == nil {
 			err = r.disk.SyncDir(r.path)

@@ -181,10 +181,11 @@ func TestRewrittenAndGone(t *testing.T) {
 }
 
 // TestBranchGoneAtStart: a branch that was deleted while nobody was here is missed,
-// also when the process before was killed. It can be put back, or done without.
+// also when the process before was killed, or the power cut, which leaves an earlier tip.
+// It can be put back, or done without.
 func TestBranchGoneAtStart(t *testing.T) {
 	t.Parallel()
-	for _, killed := range []bool{false, true} {
+	for _, how := range []string{"stopped", "killed", "power cut", "killed without index"} {
 		dir := t.TempDir()
 		r, s := opened(t, dir)
 		s.commit(t, "1", "parc")
@@ -193,12 +194,20 @@ func TestBranchGoneAtStart(t *testing.T) {
 		}
 		s.commit(t, "2", "bus")
 		tip := r.View().Commit()
-		if !killed {
-			r.flushIndex(1, maxSections)
-		}
 		known := NewHash(tipOf(t, dir, "main"))
-		if killed {
+		var err error
+		switch how {
+		case "stopped":
+			r.flushIndex(1, maxSections)
+			err = os.Remove(filepath.Join(dir, tipFile))
+		case "power cut":
 			known = NewHash(strings.TrimSpace(git(t, dir, "rev-parse", "main~1")))
+			err = os.Remove(filepath.Join(dir, tipFile))
+		case "killed without index":
+			err = os.Remove(filepath.Join(dir, indexFile))
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		r.Close()
 		git(t, dir, "update-ref", "-d", "refs/heads/main")
@@ -210,7 +219,7 @@ func TestBranchGoneAtStart(t *testing.T) {
 				r.Close()
 			}
 			if want := fmt.Sprintf("update-ref refs/heads/main %s", known); !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), want) {
-				t.Errorf("open: got error %v, want ErrGone that says %q", err, want)
+				t.Errorf("%s, open: got error %v, want ErrGone that says %q", how, err, want)
 			}
 		}
 		setMain(t, dir, tip)
@@ -222,9 +231,10 @@ func TestBranchGoneAtStart(t *testing.T) {
 		r.Close()
 
 		git(t, dir, "update-ref", "-d", "refs/heads/main")
+		known = tip // which was noted by those starts
 		got, kept, err := Accept(t.Context(), options(dir))
 		if err != nil || got != known || !strings.HasPrefix(kept, backups) || backup(t, dir) != kept+" "+known.String()+"\n" {
-			t.Errorf("accept: %s kept as %q, %v; want %s", got, kept, err, known)
+			t.Errorf("%s, accept: %s kept as %q, %v; want %s", how, got, kept, err, known)
 		}
 		r, s = opened(t, dir)
 		if n := r.View().Len("consultations"); n != 0 {

@@ -117,6 +117,17 @@ func (d *crashDisk) Append(name string) (f diskFile, err error) {
 	return &crashFile{f, d, name, d.names[name]}, nil
 }
 
+func (d *crashDisk) Overwrite(name string, b []byte) error {
+	return d.do("overwrite "+filepath.Base(name), func() error { return d.unsyncedDisk.Overwrite(name, b) }, func() {
+		n := d.names[name]
+		if n == nil {
+			n = &inode{}
+			d.names[name] = n
+		}
+		n.data = append(bytes.Clone(b), n.data[min(len(b), len(n.data)):]...)
+	})
+}
+
 func (d *crashDisk) Link(oldname, newname string) error {
 	return d.do("link "+filepath.Base(newname), func() error { return d.unsyncedDisk.Link(oldname, newname) },
 		func() { d.names[newname] = d.names[oldname] })

@@ -15,6 +15,9 @@ type disk interface {
 	Create(name string, mode os.FileMode) (diskFile, error)
 	// Append opens a file for writing at its end; fs.ErrNotExist when there is none.
 	Append(name string) (diskFile, error)
+	// Overwrite writes the first bytes of a file, which it makes if there is none, in place.
+	// What follows them stays.
+	Overwrite(name string, b []byte) error
 	// Link makes newname another name of oldname; fs.ErrExist when it is taken.
 	Link(oldname, newname string) error
 	// Rename moves a file, over another one if need be, in one step.
@@ -40,6 +43,15 @@ func (osDisk) Create(name string, mode os.FileMode) (diskFile, error) {
 }
 
 func (osDisk) Append(name string) (diskFile, error) { return open(name, os.O_WRONLY|os.O_APPEND, 0) }
+
+func (osDisk) Overwrite(name string, b []byte) error {
+	f, err := open(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
 
 func open(name string, flags int, mode os.FileMode) (diskFile, error) {
 	f, err := os.OpenFile(name, flags, mode)

@@ -130,6 +130,9 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 	if err != nil {
 		return err
 	}
+	if err := r.extendToSaved(ctx); err != nil {
+		return err
+	}
 	if err := r.findBranch(); err != nil {
 		return err
 	}

@@ -15,11 +15,12 @@
 // that others put on the branch are taken in before the next group, and within
 // seconds when nothing is written. Only one Repo may have it open.
 //
-// Besides what is Git's, the folder of the repository holds four files: cms.lock,
+// Besides what is Git's, the folder of the repository holds five files: cms.lock,
 // which the process that has it open keeps locked, cms.index and
-// objects/info/cms.synced, which make the next start quick, and objects/info/cms.keep,
-// of which the files that guard packs are links (see keepFiles). The latter three can
-// be deleted at any time. The folder cms.drafts has what is being written.
+// objects/info/cms.synced, which make the next start quick, cms.tip, by which it sees what
+// was taken from the branch after a kill, and objects/info/cms.keep, of which the files
+// that guard packs are links (see keepFiles). The latter four can be deleted at any time.
+// The folder cms.drafts has what is being written.
 package repo
 
 import (
@@ -129,6 +130,7 @@ type Repo struct {
 	keepFiles   keepFiles
 	syncTracker syncTracker
 	dirty       bool     // a write failed and may have left something behind
+	tipUnsaved  bool     // the tip could not be noted; see saveTip
 	indexed     int      // how many commits the saved index has
 	sections    int      // and in how many sections that are not large
 	outdated    bool     // whether it has parse results of another version
@@ -604,6 +606,7 @@ func (r *Repo) resolveDoubt(tip Hash) bool {
 
 // publish makes s the current snapshot.
 func (r *Repo) publish(s *Snapshot) {
+	r.saveTip(s.commit)
 	if old := r.view.Swap(s); old != nil {
 		close(old.superseded)
 	}
