@@ -110,6 +110,45 @@ func clearMultiIndex(d disk, folder string) error {
 	return nil
 }
 
+// multiIndexFiles are those that Git places, as they were at one moment; nil for one that is
+// not there.
+type multiIndexFiles [2]fs.FileInfo
+
+func statMultiIndex(folder string) (f multiIndexFiles) {
+	for i, name := range []string{"multi-pack-index", filepath.Join(multiIndexChain, "multi-pack-index-chain")} {
+		f[i], _ = os.Stat(filepath.Join(folder, name)) // whoever reads it will tell
+	}
+	return f
+}
+
+// same says whether nobody has placed one in between.
+func (f multiIndexFiles) same(other multiIndexFiles) bool {
+	for i, a := range f {
+		b := other[i]
+		if (a == nil) != (b == nil) || a != nil && !(os.SameFile(a, b) && a.ModTime().Equal(b.ModTime())) {
+			return false
+		}
+	}
+	return true
+}
+
+// multiIndexPlaced says whether Git has placed a multi-pack-index since lookAtMultiIndex.
+func (rp *repacker) multiIndexPlaced() bool { return !statMultiIndex(rp.folder).same(rp.lookedAt) }
+
+// lookAtMultiIndex drops a stale multi-pack-index, once for each that Git places: it may have
+// taken long to write one, whose packs went meanwhile.
+func (rp *repacker) lookAtMultiIndex() error {
+	now := statMultiIndex(rp.folder)
+	if now.same(rp.lookedAt) {
+		return nil
+	}
+	err := dropStaleMultiIndex(rp.disk, rp.folder, rp.log)
+	if err == nil {
+		rp.lookedAt = now
+	}
+	return err
+}
+
 // dropStaleMultiIndex removes a multi-pack-index that names a pack which is
 // gone: Git was writing it while that pack went.
 func dropStaleMultiIndex(d disk, folder string, log *slog.Logger) error {

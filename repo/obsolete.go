@@ -36,6 +36,7 @@ type repacker struct {
 	damaged       map[string]bool // the packs that cannot be read, by name
 	loaded        bool            // the obsolete packs that an earlier process left are known
 	removalFailed bool            // a removal may have failed half way
+	lookedAt      multiIndexFiles // that are not stale
 	loggedPinned  bool            // that a multi-pack-index names packs
 	notRepacked   int             // how many packs are left alone because a multi-pack-index names them
 	notRemoved    int             // and how many obsolete ones stay longer
@@ -82,12 +83,13 @@ func (rp *repacker) repackNow(ctx context.Context) error {
 }
 
 // maintain removes the obsolete packs whose grace period is over at now, and repacks if
-// it is to. It first finds those that an earlier process left: their time begins anew.
+// it is to. It first finds those that an earlier process left: their time begins anew. A
+// stale multi-pack-index goes.
 func (rp *repacker) maintain(ctx context.Context, now time.Time, repack bool) (err error) {
 	if !rp.loaded {
 		rp.loaded, err = true, rp.findObsolete()
 	}
-	err = errors.Join(err, rp.removeExpired(ctx, now))
+	err = errors.Join(err, rp.removeExpired(ctx, now), rp.lookAtMultiIndex())
 	if repack {
 		err = errors.Join(err, rp.repackNow(ctx))
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -318,6 +319,43 @@ func TestMultiIndexDuringRepack(t *testing.T) {
 			fsck(t, r.path)
 		})
 	}
+}
+
+// TestStaleMultiIndexGoes: a multi-pack-index that Git was still writing when packs went goes
+// soon after it is placed, though no pack goes any more, as often as that happens; one that
+// is right stays.
+func TestStaleMultiIndexGoes(t *testing.T) {
+	packs, _ := manyPacks(t, 4)
+	index := filepath.Join(packs.packFolder(), "multi-pack-index")
+	written := func() string { // but not placed yet
+		git(t, packs.path, "multi-pack-index", "write")
+		draft := filepath.Join(t.TempDir(), "draft")
+		if err := os.Rename(index, draft); err != nil {
+			t.Fatal(err)
+		}
+		return draft
+	}
+	stale := []string{written(), written()}
+	if err := repackFolder(t.Context(), osDisk{}, packs.packFolder()); err != nil {
+		t.Fatal(err)
+	}
+	right := []string{written(), written()}
+	synctest.Test(t, func(t *testing.T) {
+		_, stop := run(t, options(packs.path))
+		defer stop()
+		for i, draft := range []string{stale[0], right[0], stale[1], right[1]} {
+			if err := os.Rename(draft, index); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * pollInterval)
+			synctest.Wait()
+			if got, want := exists(index), i%2 == 1; got != want {
+				t.Errorf("place %d: the index is there: %v, want %v", i+1, got, want)
+			}
+		}
+	})
+	git(t, packs.path, "multi-pack-index", "verify")
+	fsck(t, packs.path)
 }
 
 // TestRepackBesideMultiIndex: beside a multi-pack-index those that it does

@@ -343,7 +343,7 @@ func (r *Repo) Run(ctx context.Context) error {
 			r.setWriteErr(r.probe(ctx))
 			r.lookAside(ctx)
 			r.maintainIndex(ctx)
-			due = maintained == nil && r.repacker.due(r.expiryTime())
+			due = maintained == nil && (r.repacker.due(r.expiryTime()) || r.repacker.multiIndexPlaced())
 			if looked == nil {
 				looked = make(chan []string, 1)
 				beside.Go(func() { looked <- r.lostIndexes.look() })
