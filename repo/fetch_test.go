@@ -474,3 +474,29 @@ func TestFetchTellsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestRepackEndsAfterFetch: the same with what was fetched before a kill, which no reference
+// leads to yet. The host sends the same pack again.
+func TestRepackEndsAfterFetch(t *testing.T) {
+	t.Parallel()
+	race.Sequential(t)
+	bare, work := host(t)
+	r := synchronous(t, &Remote{URL: bare})
+	put(t, r, "consultations", "bus", "Le bus") // so that there is something to repack
+	pull(t, work)
+	tip := pushed(t, work, "_consultations/velo.md", "---\ntitle: Le vélo\n---\n")
+	f, err := r.openFetch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.fetch(t.Context()); err != nil || got.String() != tip {
+		t.Fatalf("fetched: got %s, %v; want %s", got, err, tip)
+	}
+	f.release()
+	if err := os.Remove(filepath.Join(r.path, filepath.FromSlash(string(f.incoming)))); err != nil {
+		t.Fatal(err)
+	}
+	besideRepack(t, r, func() { fetched(t, r, tip) })
+	put(t, r, "consultations", "tram", "Le tram")
+	fsck(t, r.path)
+}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -19,7 +20,7 @@ import (
 // whoever places packs and takes them away, and writes as we do: a pack is durable and kept
 // before it is in place, so that Git's maintenance does not drop it before a reference leads
 // to it, and references are moved by renaming, durably, so that they never lead nowhere in
-// between.
+// between. What is here and nothing leads to is fetched all the same: see isLedTo.
 type fetchStorage struct {
 	*filesystem.Storage
 	repo      *Repo
@@ -41,6 +42,12 @@ func (s *fetchStorage) EncodedObject(kind plumbing.ObjectType, h plumbing.Hash) 
 		return nil, plumbing.ErrObjectNotFound
 	}
 	raw, err := s.repo.store.object(plumbing.CommitObject, h)
+	if err == nil && kind == plumbing.AnyObject { // it is asked whether there is something to fetch
+		var led bool
+		if led, err = s.isLedTo(h); err == nil && !led {
+			return nil, plumbing.ErrObjectNotFound
+		}
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, plumbing.ErrObjectNotFound
@@ -54,20 +61,62 @@ func (s *fetchStorage) EncodedObject(kind plumbing.ObjectType, h plumbing.Hash) 
 	return o, err
 }
 
+// isLedTo says whether the branch leads to a commit, or a reference that the remote is told
+// of. What is here without that, as of a push without an answer, may be on its way out: a git
+// repack that began before anything led to it drops it as it ends. Fetched anew it is in a
+// pack that was not there then. It costs the commits that the branch has not.
+func (s *fetchStorage) isLedTo(h Hash) (bool, error) {
+	r := s.repo
+	if r.has(h) {
+		return true, nil
+	}
+	refs, err := s.references()
+	if err != nil {
+		return false, err
+	}
+	seen := make(map[Hash]bool)
+	for next := slices.Collect(maps.Values(refs)); len(next) > 0; next = next[1:] {
+		if next[0] == h {
+			return true, nil
+		}
+		if seen[next[0]] || r.has(next[0]) {
+			continue
+		}
+		seen[next[0]] = true
+		c, err := r.store.commit(next[0])
+		if err != nil {
+			return false, err
+		}
+		next = append(next, c.parents...)
+	}
+	return false, nil
+}
+
+// references are those that are offered, as far as there are any.
+func (s *fetchStorage) references() (map[plumbing.ReferenceName]Hash, error) {
+	refs := make(map[plumbing.ReferenceName]Hash)
+	for _, name := range s.offered {
+		b := branch{disk: s.repo.disk, dir: s.repo.path, name: name}
+		if at, err := b.read(); err != nil {
+			return nil, err
+		} else if !at.IsZero() {
+			refs[name] = at
+		}
+	}
+	return refs, nil
+}
+
 // IterReferences implements go-git's storer.ReferenceStorer, for the few references by which
 // the remote learns what there is. Of each go-git reads a hundred commits: those of every
 // backup, and of all that was set aside, would tell the remote next to nothing.
 func (s *fetchStorage) IterReferences() (storer.ReferenceIter, error) {
+	offered, err := s.references()
+	if err != nil {
+		return nil, err
+	}
 	var refs []*plumbing.Reference
-	for _, name := range s.offered {
-		b := branch{disk: s.repo.disk, dir: s.repo.path, name: name}
-		at, err := b.read()
-		if err != nil {
-			return nil, err
-		}
-		if !at.IsZero() {
-			refs = append(refs, plumbing.NewHashReference(name, at))
-		}
+	for name, at := range offered {
+		refs = append(refs, plumbing.NewHashReference(name, at))
 	}
 	return storer.NewReferenceSliceIter(refs), nil
 }
@@ -142,12 +191,10 @@ func (p *fetchedPack) place() error {
 	if err != nil {
 		return fmt.Errorf("read fetched pack: %w", err)
 	}
-	name, taken, err := s.keepFiles.reserve(sum)
-	if err == nil && taken { // by the same fetch before; it is there, or on its way out
-		err = fmt.Errorf("pack %s: %w", sum, fs.ErrExist)
-	}
+	err = writeFile(s.repo.disk, p.draft+"_idx", index, 0o444)
+	var name string
 	if err == nil {
-		err = writeFile(s.repo.disk, p.draft+"_idx", index, 0o444)
+		name, err = s.keepFiles.reserveFor(p.draft, sum)
 	}
 	if err == nil {
 		err = placeDrafts(s.repo.disk, p.draft, name)

@@ -90,6 +90,18 @@ func changeDraftChecksum(d disk, draft string) (index []byte, sum Hash, err erro
 	return index, sum, nil
 }
 
+// reserveFor is the name of a pack of others whose drafts are durable, kept from now on. Where
+// the same one came before, and may be on its way out, the drafts get another checksum.
+func (k *keepFiles) reserveFor(draft string, sum Hash) (name string, err error) {
+	name, taken, err := k.reserve(sum)
+	for taken && err == nil {
+		if _, sum, err = changeDraftChecksum(k.disk, draft); err == nil {
+			name, taken, err = k.reserve(sum)
+		}
+	}
+	return name, err
+}
+
 // copyWithAnotherChecksum copies a pack that is not empty, durably.
 func copyWithAnotherChecksum(d disk, pack, index, to string) (objects []packedObject, sum Hash, err error) {
 	entries, err := readIndex(index)

@@ -45,29 +45,32 @@ func TestRepackEndsAfterPush(t *testing.T) {
 	s.commit(t, "deux", "bus")
 	git(t, work, "pull", "-q", "--rebase")
 
-	packs := func() []string {
-		list, err := filepath.Glob(filepath.Join(r.packFolder(), "*.pack"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return list
-	}
-	before := packs()
-	git(t, dir, "repack", "-q", "-a") // what -d adds comes below
-	git(t, work, "push", "-q", "origin", "HEAD:main")
-	taken(t, r)
-	for _, name := range before {
-		for _, ext := range []string{".idx", ".rev", ".pack"} {
-			_ = os.Remove(strings.TrimSuffix(name, ".pack") + ext)
-		}
-	}
+	before := besideRepack(t, r, func() {
+		git(t, work, "push", "-q", "origin", "HEAD:main")
+		taken(t, r)
+	})
 	fsck(t, dir)
 	s.commit(t, "trois", "vélo")
 	s.acked["dehors"] = "dehors"
 	fsck(t, dir)
-	if after := packs(); slices.ContainsFunc(before, func(name string) bool { return slices.Contains(after, name) }) {
+	if after := packsOf(t, r); slices.ContainsFunc(before, func(name string) bool { return slices.Contains(after, name) }) {
 		t.Errorf("packs are still there: %v", after)
 	}
+}
+
+// besideRepack does something while a git repack -a -d is under way, which drops the packs
+// that there were before.
+func besideRepack(t *testing.T, r *Repo, do func()) (before []string) {
+	t.Helper()
+	before = packsOf(t, r)
+	git(t, r.path, "repack", "-q", "-a") // what -d adds comes below
+	do()
+	for _, name := range before {
+		for _, ext := range []string{".idx", ".rev", ".pack"} {
+			_ = os.Remove(name + ext)
+		}
+	}
+	return before
 }
 
 // TestWhatIsCopiedOfPushes: a push is packed once more, whole, unless that would be more than

@@ -357,13 +357,7 @@ func (q *Quarantine) place() error {
 		if err != nil || len(sum) != len(Hash{}) {
 			return fmt.Errorf("a pushed pack is called %s", filepath.Base(name))
 		}
-		place, taken, err := q.keepFiles.reserve(Hash(sum))
-		for taken && err == nil { // the same was pushed before, and may be on its way out
-			var other Hash
-			if _, other, err = changeDraftChecksum(r.disk, draft); err == nil {
-				place, taken, err = q.keepFiles.reserve(other)
-			}
-		}
+		place, err := q.keepFiles.reserveFor(draft, Hash(sum))
 		if err == nil {
 			err = placeDrafts(r.disk, draft, place)
 		}

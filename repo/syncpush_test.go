@@ -199,6 +199,51 @@ func TestSyncUnknown(t *testing.T) {
 	fsck(t, bare)
 }
 
+// TestRepackEndsAfterUnknownPush: what a push without an answer was made of lies about until
+// the next contact. A repack of Git's that began before drops it as it ends, and the branch
+// is whole all the same.
+func TestRepackEndsAfterUnknownPush(t *testing.T) {
+	t.Parallel()
+	race.Sequential(t)
+	for name, change := range map[string]func(*testing.T, *Repo) error{
+		"edit": func(t *testing.T, r *Repo) error {
+			_, err := tryPut(t.Context(), t, r, Meta{}, "bus", "Le bus 2")
+			return err
+		},
+		"push": func(t *testing.T, r *Repo) error {
+			work := clone(t, r.path)
+			write(t, work, "_consultations/bus.md", "---\ntitle: Le bus 2\n---\n")
+			commitAll(t, work, "Le bus 2")
+			return landHere(t, r, work)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bare, _ := host(t)
+			h := serveHost(t, bare)
+			r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+			put(t, r, "consultations", "bus", "Le bus")
+			h.cut.Store(true)
+			if err := change(t, r); !errors.Is(err, ErrUnsure) {
+				t.Fatalf("cut: got %v, want ErrUnsure", err)
+			}
+			h.cut.Store(false)
+			if err := r.requestUpdate(t.Context(), &refUpdate{}); err != nil { // the writer has let go of the packs by then
+				t.Fatal(err)
+			}
+			besideRepack(t, r, func() {
+				if err := r.Fetch(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			wantHostAtTip(t, bare, r)
+			fsck(t, r.path)
+			put(t, r, "consultations", "velo", "Le vélo")
+			fsck(t, r.path)
+		})
+	}
+}
+
 // TestSyncLeaves: who has no more time is told that the edit may be saved, and is not waited
 // for by others.
 func TestSyncLeaves(t *testing.T) {
