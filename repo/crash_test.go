@@ -298,6 +298,7 @@ type script struct {
 	files   map[string]string // acknowledged, path to content
 	group   [][]string        // slugs that belong to one group
 
+	landed error     // what was told of a push
 	either [2]string // a file was to be moved from one of these paths to the other, and is at one of them
 }
 

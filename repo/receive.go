@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -271,64 +272,101 @@ type RefChange struct {
 // Land takes the push in and makes the references what it says: the branch by the writer, by
 // whom it goes forward only, and others by Git's own protocol. Where updates are done when
 // the remote has them, so is the branch, with the errors of Update. Either all of them are
-// changed or none, unless the storage fails in the midst of it. The error is ErrNotForward
-// where one is not at Old.
+// changed or none, unless the storage fails in the midst of it, which is ErrUnsure. The error
+// is ErrNotForward where one is not at Old.
 func (q *Quarantine) Land(ctx context.Context, changes []RefChange) (err error) {
 	r := q.repo
-	var main *RefChange
-	var locks []*refLock
+	l := new(landing)
 	defer func() {
-		for _, l := range locks {
-			err = errors.Join(err, l.drop())
+		if dropErr := l.drop(); dropErr != nil {
+			r.log.Warn("the lock of a reference cannot be removed yet", "error", dropErr)
 		}
-		if errors.Is(err, errMoved) {
+		switch {
+		case errors.Is(err, errMoved):
 			err = ErrNotForward
-		} else if errors.Is(err, fs.ErrExist) {
+		case errors.Is(err, fs.ErrExist):
 			err = fmt.Errorf("%w: a reference is locked", ErrBusy)
+		case !ofRemote(err):
+			err = storageError(err)
 		}
 	}()
+	var main *RefChange
 	for i, c := range changes {
 		if c.Name == string(r.branch.name) {
 			main = &changes[i]
-			continue
-		}
-		b := &branch{disk: r.disk, dir: r.path, name: plumbing.ReferenceName(c.Name)}
-		to := c.New
-		if to.IsZero() {
-			to = c.Old
-		}
-		l, err := b.acquire(c.Old, to, time.Now().Add(lockTimeout))
-		if err != nil {
+		} else if err := l.lock(r, c); err != nil {
 			return fmt.Errorf("change %s: %w", c.Name, err)
 		}
-		locks = append(locks, l)
 	}
 	if main == nil {
 		err = q.place()
 	} else {
 		err = r.requestUpdate(ctx, &refUpdate{from: main.Old, to: main.New, before: q.place, landing: true})
 	}
-	for err == nil && len(locks) > 0 {
-		l := locks[0]
-		locks = locks[1:]
-		i := 0
-		for changes[i].Name != string(l.branch.name) {
-			i++
-		}
-		if changes[i].New.IsZero() {
-			err = l.remove()
-			continue
-		}
-		if err = l.sync(); err != nil {
-			err = errors.Join(err, l.drop())
-			continue
-		}
-		err = l.move()
+	if err == nil {
+		err = l.change(main != nil)
 	}
-	if err != nil && !errors.Is(err, errMoved) && !errors.Is(err, fs.ErrExist) && !ofRemote(err) {
-		err = storageError(err)
+	_ = q.keepFiles.release() // otherwise Close does
+	return err
+}
+
+// A landing has the locks of the references that a push changes beside the branch, so that
+// all that others could have in their hands is had before the branch moves.
+type landing struct {
+	moved, removed []*refLock
+	packed         *packedLock // where some are removed
+}
+
+// lock takes what one change needs, durably.
+func (l *landing) lock(r *Repo, c RefChange) error {
+	deadline := time.Now().Add(lockTimeout)
+	b := &branch{disk: r.disk, dir: r.path, name: plumbing.ReferenceName(c.Name)}
+	if !c.New.IsZero() {
+		h, err := b.acquire(c.Old, c.New, deadline)
+		if err != nil {
+			return err
+		}
+		l.moved = append(l.moved, h)
+		return h.sync()
 	}
-	return errors.Join(err, q.keepFiles.release())
+	h, err := b.acquire(c.Old, c.Old, deadline)
+	if err != nil {
+		return err
+	}
+	l.removed = append(l.removed, h)
+	if l.packed == nil {
+		l.packed, err = lockPackedRefs(r.disk, r.path, deadline)
+	}
+	return err
+}
+
+// change changes the references. Where some are changed already, as the branch may be, an
+// error is ErrUnsure.
+func (l *landing) change(some bool) (err error) {
+	for len(l.moved) > 0 && err == nil {
+		h := l.moved[0]
+		l.moved = l.moved[1:]
+		err = h.move()
+		some = some || err == nil
+	}
+	if len(l.removed) > 0 && err == nil {
+		err = l.packed.remove(l.removed...)
+	}
+	if err != nil && some && !errors.Is(err, ErrUnsure) {
+		err = fmt.Errorf("%w: only a part of the push: %s", ErrUnsure, err.Error())
+	}
+	return err
+}
+
+// drop gives back what is locked still.
+func (l *landing) drop() (err error) {
+	if l.packed != nil {
+		err = l.packed.drop()
+	}
+	for _, h := range slices.Concat(l.removed, l.moved) {
+		err = errors.Join(err, h.drop())
+	}
+	return err
 }
 
 // place makes the packs of the push those of the repository, durably. They are kept until

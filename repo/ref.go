@@ -172,7 +172,7 @@ func (b *branch) acquire(from, to Hash, deadline time.Time) (_ *refLock, err err
 	if _, err := f.Write([]byte(to.String() + "\n")); err != nil {
 		return nil, fmt.Errorf("write branch lock: %w", err)
 	}
-	if err := b.linkLock(deadline); err != nil {
+	if err := linkLock(b.disk, b.draftPath(), b.lockPath(), deadline); err != nil {
 		return nil, fmt.Errorf("lock branch: %w", err)
 	}
 	now, err := b.read()
@@ -212,11 +212,12 @@ const (
 	longestPause = 250 * time.Millisecond
 )
 
-// linkLock makes the draft the lock.
-func (b *branch) linkLock(deadline time.Time) error {
+// linkLock makes a draft a lock, and waits while somebody else has that: until the deadline,
+// after which the error is fs.ErrExist.
+func linkLock(d disk, draft, lock string, deadline time.Time) error {
 	pause := firstPause
 	for tries := 1; ; tries++ {
-		err := b.disk.Link(b.draftPath(), b.lockPath())
+		err := d.Link(draft, lock)
 		if !errors.Is(err, fs.ErrExist) || tries >= minLockTries && !time.Now().Before(deadline) {
 			return err
 		}
@@ -339,79 +340,48 @@ func (b *branch) makeFolder(folder string) error {
 // removeStaleLock removes what is left of a refLock that failed or was cut short: its draft,
 // and the lock if it is the same file. A lock that somebody else made stays.
 func (b *branch) removeStaleLock() error {
-	draft, err := os.Stat(b.draftPath())
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(b.draftPath()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if lock, err := os.Stat(b.lockPath()); err == nil && os.SameFile(draft, lock) {
-		if err := b.disk.Remove(b.lockPath()); err != nil {
-			return err
-		}
-		if err := b.syncFolder(); err != nil { // else the draft may go alone
-			return err
-		}
+	if err := removeLinkedLock(b.disk, b.draftPath(), b.lockPath()); err != nil {
+		return err
 	}
 	return removeIfExists(b.disk, b.draftPath())
+}
+
+// removeLinkedLock removes a lock, durably, if it is the same file as its draft, which is to
+// go after it: alone, the lock could not be told from that of somebody else.
+func removeLinkedLock(d disk, draft, lock string) error {
+	if !isSameFile(draft, lock) {
+		return nil
+	}
+	if err := d.Remove(lock); err != nil {
+		return err
+	}
+	return d.SyncDir(filepath.Dir(lock))
+}
+
+// isSameFile says whether two names are of one file.
+func isSameFile(a, b string) bool {
+	fa, errA := os.Stat(a)
+	fb, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(fa, fb)
 }
 
 // remove ends the branch, durably, if it is at a commit, by Git's own protocol: under its
 // lock it is taken out of packed-refs, under the lock of that, and then goes itself.
 func (b *branch) remove(from Hash) error {
-	h, err := b.acquire(from, from, time.Now().Add(lockTimeout))
+	deadline := time.Now().Add(lockTimeout)
+	h, err := b.acquire(from, from, deadline)
 	if err != nil {
 		return err
 	}
-	return h.remove()
-}
-
-// remove ends the branch, and gives the lock back.
-func (h *refLock) remove() error {
-	b := h.branch
-	err := b.unpack()
+	p, err := lockPackedRefs(b.disk, b.dir, deadline)
 	if err == nil {
-		err = removeIfExists(b.disk, b.path())
-	}
-	if err == nil {
-		err = b.syncFolder()
+		err = p.remove(h)
+		err = errors.Join(err, p.drop())
 	}
 	return errors.Join(err, h.drop())
-}
-
-// unpack takes the branch out of packed-refs.
-func (b *branch) unpack() error {
-	name := filepath.Join(b.dir, "packed-refs")
-	if packed, err := packedRefs(b.dir); err != nil || packed[b.name].IsZero() {
-		return err
-	}
-	lock, err := b.disk.Create(name+".lock", 0o666) // nobody else has it then
-	if err != nil {
-		return fmt.Errorf("lock packed references: %w", err)
-	}
-	raw, err := os.ReadFile(name)
-	var kept []byte
-	gone := false
-	for line := range bytes.Lines(raw) {
-		if line[0] != '^' { // what follows a tag is of that
-			_, ref, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
-			gone = string(ref) == string(b.name)
-		}
-		if !gone {
-			kept = append(kept, line...)
-		}
-	}
-	if err == nil {
-		_, err = lock.Write(kept)
-	}
-	if err == nil {
-		err = lock.Sync()
-	}
-	if err = errors.Join(err, lock.Close()); err == nil {
-		err = b.disk.Rename(name+".lock", name)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write packed references: %w", err), removeIfExists(b.disk, name+".lock"))
-	}
-	return b.disk.SyncDir(b.dir)
 }

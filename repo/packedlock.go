@@ -1,0 +1,117 @@
+package repo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A packedLock is the lock of the file packed-refs in the hands of this process, by which
+// references end. Like that of a branch it is a second name of a file of ours, which becomes
+// packed-refs: the lock stays until the references themselves have gone, so that nobody packs
+// them again in between. It ends with drop.
+type packedLock struct {
+	disk disk
+	path string   // of packed-refs
+	file diskFile // which is to be packed-refs
+	name string   // of the file, beside the lock
+}
+
+// packedDraft begins the names of files that are to be packed-refs: one for each removal, as
+// there may be several at once. A number follows.
+const packedDraft = "packed-refs~cms"
+
+func (p *packedLock) lockPath() string { return p.path + ".lock" }
+
+// lockPackedRefs takes the lock, and waits for it as acquire does. If it fails, it leaves
+// nothing behind.
+func lockPackedRefs(d disk, dir string, deadline time.Time) (*packedLock, error) {
+	p := &packedLock{disk: d, path: filepath.Join(dir, "packed-refs")}
+	for n := 0; ; n++ {
+		p.name = filepath.Join(dir, fmt.Sprint(packedDraft, n))
+		f, err := d.Create(p.name, 0o666)
+		if err == nil {
+			p.file = f
+			break
+		} else if !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("lock packed references: %w", err)
+		}
+	}
+	if err := linkLock(d, p.name, p.lockPath(), deadline); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock packed references: %w", err), p.drop())
+	}
+	return p, nil
+}
+
+// remove ends branches that are locked, durably: they are taken out of packed-refs, and then
+// go themselves. ErrUnsure when some may have gone; after any other error none has.
+func (p *packedLock) remove(locked ...*refLock) error {
+	gone := make(map[string]bool)
+	for _, h := range locked {
+		gone[string(h.branch.name)] = true
+	}
+	if err := p.unpack(gone); err != nil {
+		return fmt.Errorf("write packed references: %w", err)
+	}
+	for _, h := range locked {
+		err := removeIfExists(p.disk, h.branch.path())
+		if err == nil {
+			err = h.branch.syncFolder()
+		}
+		if err != nil {
+			return fmt.Errorf("%w: remove reference: %w", ErrUnsure, err)
+		}
+	}
+	return nil
+}
+
+// unpack takes references out of packed-refs.
+func (p *packedLock) unpack(gone map[string]bool) error {
+	raw, err := os.ReadFile(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var kept []byte
+	drop := false
+	for line := range bytes.Lines(raw) {
+		if line[0] != '^' { // what follows a tag is of that
+			_, ref, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
+			drop = gone[string(ref)]
+		}
+		if !drop {
+			kept = append(kept, line...)
+		}
+	}
+	if len(kept) == len(raw) {
+		return nil
+	}
+	if _, err := p.file.Write(kept); err != nil {
+		return err
+	}
+	if err := p.file.Sync(); err != nil {
+		return err
+	}
+	if err := p.disk.Rename(p.name, p.path); err != nil && !isSameFile(p.path, p.lockPath()) {
+		return err
+	}
+	p.name = p.path
+	if err := p.disk.SyncDir(filepath.Dir(p.path)); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return nil
+}
+
+// drop gives the lock back.
+func (p *packedLock) drop() error {
+	err := errors.Join(p.file.Close(), removeLinkedLock(p.disk, p.name, p.lockPath()))
+	if err == nil && p.name != p.path {
+		err = removeIfExists(p.disk, p.name)
+	}
+	return err
+}
