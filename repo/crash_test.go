@@ -757,9 +757,10 @@ func checkStart(t *testing.T, s *script, dir string) {
 	noRemains(t, r.packFolder())
 }
 
-// leftBehind are the drafts and keeps in the repository, and the branch's locks.
+// leftBehind are the drafts and keeps in the repository, and the locks of branches and of
+// packed-refs.
 func leftBehind(dir string) (left []string) {
-	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "cms.drafts/*", "objects/pack/*.keep", "refs/heads/*.lock"} {
+	for _, pattern := range []string{"objects/pack/tmp*", "objects/pack/cms_*", "cms.drafts/*", "objects/pack/*.keep", "refs/heads/*.lock", "packed-refs?*"} {
 		l, _ := filepath.Glob(filepath.Join(dir, pattern))
 		left = append(left, l...)
 	}

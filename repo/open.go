@@ -401,7 +401,7 @@ func branches(path string) ([]string, error) {
 // removeLeftovers removes what a process that was killed left, and makes the folder of
 // drafts.
 func (r *Repo) removeLeftovers() error {
-	err := errors.Join(r.branch.removeStaleLock(), r.keepFiles.releaseStale())
+	err := errors.Join(removeStaleLocks(r.disk, r.path), r.keepFiles.releaseStale())
 	for _, drafts := range draftFolders(r.path) {
 		err = errors.Join(err, removeAllDrafts(r.disk, drafts, r.packFolder()))
 	}

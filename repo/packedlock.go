@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // A packedLock is the lock of the file packed-refs in the hands of this process, by which
@@ -114,4 +117,34 @@ func (p *packedLock) drop() error {
 		err = removeIfExists(p.disk, p.name)
 	}
 	return err
+}
+
+// removeStaleLocks removes what is left of the locks of references that were cut short, and
+// of packed-refs, when nobody else of this process has any: those of branches by their drafts,
+// that of packed-refs if it is a file that was to be it, or is it. What somebody else made
+// stays.
+func removeStaleLocks(d disk, dir string) error {
+	path := filepath.Join(dir, "packed-refs")
+	drafts, err := filesLike(dir, packedDraft+"*")
+	for _, name := range append(drafts, path) {
+		err = errors.Join(err, removeLinkedLock(d, name, path+".lock"))
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range drafts {
+		err = errors.Join(err, removeIfExists(d, name))
+	}
+	return errors.Join(err, filepath.WalkDir(filepath.Join(dir, "refs"), func(name string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // Git removes folders that are empty
+			return nil
+		}
+		ref, ours := strings.CutSuffix(name, draftSuffix)
+		if err != nil || !ours || !e.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, ref)
+		b := branch{disk: d, dir: dir, name: plumbing.ReferenceName(filepath.ToSlash(rel))}
+		return errors.Join(err, b.removeStaleLock())
+	}))
 }

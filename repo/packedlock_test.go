@@ -162,6 +162,56 @@ func TestEveryFaultOfLanding(t *testing.T) {
 	}
 }
 
+// TestEveryCrashOfLanding: nothing that is left keeps anybody from packing references, nor
+// from ending some.
+func TestEveryCrashOfLanding(t *testing.T) {
+	t.Parallel()
+	eachFaultFrom(t, crash, landable, landAll, eachImage(func(t *testing.T, s *script, dir string) {
+		checkLanded(t, s, dir)
+		checkStart(t, s, dir)
+		b := branch{disk: unsyncedDisk{}, dir: dir, name: "refs/heads/un"}
+		if err := b.remove(NewHash(tipOf(t, dir, "un"))); err != nil {
+			t.Error(err)
+		}
+		git(t, dir, "pack-refs", "--all")
+	}))
+}
+
+// TestPackedRefsLockOfOthers: a start removes the lock of packed-refs that a process of ours
+// left that was killed, and no other.
+func TestPackedRefsLockOfOthers(t *testing.T) {
+	t.Parallel()
+	race.Sequential(t)
+	dir := site(t)
+	lock := filepath.Join(dir, "packed-refs.lock")
+	for _, before := range []string{"packed-refs~cms0", "packed-refs~cms1", "packed-refs"} { // it became packed-refs
+		git(t, dir, "pack-refs", "--all")
+		name := filepath.Join(dir, before)
+		if before != "packed-refs" {
+			if err := os.WriteFile(name, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Link(name, lock); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := run(t, options(dir))
+		stop()
+		if exists(lock) || exists(name) != (before == "packed-refs") {
+			t.Errorf("%s: the lock is there: %v, and what it was made of: %v", before, exists(lock), exists(name))
+		}
+	}
+	if err := os.WriteFile(lock, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, stop := run(t, options(dir))
+	stop()
+	if err := os.Remove(lock); err != nil {
+		t.Errorf("that of others: %v", err)
+	}
+	fsck(t, dir)
+}
+
 // landable makes what landAll pushes, beside a branch that is packed.
 func landable(t *testing.T, base string) {
 	beside(t, base)

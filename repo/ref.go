@@ -31,7 +31,9 @@ func (b *branch) lockPath() string { return b.path() + ".lock" }
 // draftPath is where the lock is written before it is linked into place, so that a
 // lock that a killed process left can be told from one that Git holds. Git
 // passes over names that end in ".lock", and no branch can be called "…~cms".
-func (b *branch) draftPath() string { return b.path() + "~cms.lock" }
+func (b *branch) draftPath() string { return b.path() + draftSuffix }
+
+const draftSuffix = "~cms.lock"
 
 // read says which commit the branch is at, zero when there is no such branch.
 func (b *branch) read() (Hash, error) {
