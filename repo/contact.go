@@ -110,7 +110,7 @@ func (r *Repo) followed() (Hash, error) {
 
 // setFollowed sets the reference tracking, durably.
 func (r *Repo) setFollowed(to Hash) error {
-	b := branch{disk: r.disk, dir: r.path, name: r.tracking()}
+	b := branch{disk: r.disk, dir: r.path, name: r.tracking(), synced: &r.syncedFolders}
 	now, err := b.read()
 	if err == nil && now != to {
 		err = b.move(now, to)

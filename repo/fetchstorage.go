@@ -138,7 +138,7 @@ func (s *fetchStorage) PackfileWriter() (io.WriteCloser, error) {
 
 // SetReference implements go-git's storer.ReferenceStorer.
 func (s *fetchStorage) SetReference(to *plumbing.Reference) error {
-	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name()}
+	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name(), synced: &s.repo.syncedFolders}
 	now, err := b.read()
 	if err != nil || now == to.Hash() {
 		return err
@@ -151,7 +151,7 @@ func (s *fetchStorage) CheckAndSetReference(to, from *plumbing.Reference) error 
 	if from == nil {
 		return s.SetReference(to)
 	}
-	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name()}
+	b := branch{disk: s.repo.disk, dir: s.repo.path, name: to.Name(), synced: &s.repo.syncedFolders}
 	return b.move(from.Hash(), to.Hash())
 }
 

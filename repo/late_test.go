@@ -3,13 +3,17 @@ package repo
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"cms/race"
 )
 
 // A lateDisk fails what comes after the point of no return, while it is told to.
@@ -135,5 +139,73 @@ func TestRenameThatWorked(t *testing.T) {
 	res := put(t, r, "consultations", "a", "deux")
 	if got := tipOf(t, r.path, "main"); got != res.Commit.String() || d.renames.Load() != 0 {
 		t.Errorf("branch: got %s, want %s", got, res.Commit)
+	}
+}
+
+// A folderDisk notes which folders are synced, the first of which fails where it is told to.
+type folderDisk struct {
+	unsyncedDisk
+	mu     sync.Mutex
+	fails  string
+	synced []string
+}
+
+func (d *folderDisk) SyncDir(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if name == d.fails {
+		d.fails = ""
+		return &os.PathError{Op: "sync", Path: name, Err: syscall.EIO}
+	}
+	d.synced = append(d.synced, name)
+	return d.unsyncedDisk.SyncDir(name)
+}
+
+// TestBranchFolder: the folder of a branch such as site/live is durable before an edit is
+// acknowledged, though it was made by one that failed, or by a process before; and it is
+// synced once.
+func TestBranchFolder(t *testing.T) {
+	t.Parallel()
+	race.Sequential(t)
+	dir := site(t)
+	git(t, dir, "branch", "-m", "trunk", "site/live")
+	git(t, dir, "pack-refs", "--all")
+	heads := filepath.Join(dir, "refs/heads")
+	if err := os.Remove(filepath.Join(heads, "site")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	d := new(folderDisk)
+	o := options(dir)
+	o.Branch, o.disk = "site/live", d
+	edit := func(r *Repo, title string) (heads int, err error) {
+		d.mu.Lock()
+		d.synced = nil
+		d.mu.Unlock()
+		_, err = tryPut(t.Context(), t, r, Meta{}, "bus", title)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, folder := range d.synced {
+			if folder == filepath.Join(dir, "refs/heads") {
+				heads++
+			}
+		}
+		return heads, err
+	}
+	r, stop := run(t, o)
+	d.mu.Lock()
+	d.fails = heads
+	d.mu.Unlock()
+	if _, err := edit(r, "un"); !errors.Is(err, ErrStorage) {
+		t.Errorf("the folder cannot be synced: got %v, want ErrStorage", err)
+	}
+	for i, want := range []int{1, 0} {
+		if n, err := edit(r, "deux "+strconv.Itoa(i)); err != nil || n != want {
+			t.Errorf("edit %d after that: %v, with %d syncs of the folder above; want %d", i, err, n, want)
+		}
+	}
+	stop()
+	r = start(t, o)
+	if n, err := edit(r, "trois"); err != nil || n != 1 {
+		t.Errorf("after a start: %v, with %d syncs of the folder above; want 1", err, n)
 	}
 }

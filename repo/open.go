@@ -346,7 +346,7 @@ func (r *Repo) nameBranch(short string) error {
 	if err := name.Validate(); err != nil || !name.IsBranch() {
 		return fmt.Errorf("%q is no name of a branch", name.Short())
 	}
-	r.branch = branch{disk: r.disk, dir: r.path, name: name}
+	r.branch = branch{disk: r.disk, dir: r.path, name: name, synced: &r.syncedFolders}
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -23,6 +24,8 @@ type branch struct {
 	disk disk
 	dir  string                 // of the repository
 	name plumbing.ReferenceName // refs/heads/…
+
+	synced *sync.Map // the folders whose names are durable; nil where that is not kept in mind
 }
 
 func (b *branch) path() string     { return filepath.Join(b.dir, filepath.FromSlash(string(b.name))) }
@@ -319,22 +322,37 @@ func isFile(name string) bool {
 // syncFolder makes durable where the branch is.
 func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.path())) }
 
-// makeFolder makes the folder of a branch such as site/live, durably.
+// makeFolder makes the folder of a branch such as site/live, durably. One that is there may
+// have been made without that, by Git or by who was killed, so its name is synced, too: once,
+// where the branch keeps that in mind.
 func (b *branch) makeFolder(folder string) error {
-	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+	_, err := os.Stat(folder)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
 		return err
 	}
-	if _, err := os.Stat(b.dir); err != nil {
-		return err
+	if b.synced != nil {
+		if _, synced := b.synced.Load(folder); synced && !missing {
+			return nil
+		}
+		b.synced.Delete(folder)
 	}
-	if err := b.disk.Mkdir(folder); err != nil {
-		return err
-	}
-	for folder != filepath.Join(b.dir, "refs") {
-		folder = filepath.Dir(folder)
-		if err := b.disk.SyncDir(folder); err != nil {
+	if missing {
+		if _, err := os.Stat(b.dir); err != nil {
 			return err
 		}
+		if err := b.disk.Mkdir(folder); err != nil {
+			return err
+		}
+	}
+	for above := folder; above != filepath.Join(b.dir, "refs"); {
+		above = filepath.Dir(above)
+		if err := b.disk.SyncDir(above); err != nil {
+			return err
+		}
+	}
+	if b.synced != nil {
+		b.synced.Store(folder, true)
 	}
 	return nil
 }

@@ -158,6 +158,8 @@ type Repo struct {
 
 	opens    opens // by Git's commands
 	expected opens // by those who may push here, as ExpectPush says
+
+	syncedFolders sync.Map // of references that move often: those whose names are durable
 }
 
 // Result is what came of an update.
