@@ -47,8 +47,11 @@ func TestLooseTimes(t *testing.T) {
 				t.Errorf("%s: got the problems %v", text, problems)
 			}
 			full, _ := ParseTime(want)
-			if Key(text) != Key(full) {
+			if Key(text, TypeDatetime) != Key(full, TypeDatetime) {
 				t.Errorf("%s is not found as %s", text, want)
+			}
+			if Key(text, TypeString) == Key(want, TypeString) {
+				t.Errorf("the text %s is found as %s", text, want)
 			}
 			source := string(d.Source())
 			if got := edit(d, "quand", text); got != source {

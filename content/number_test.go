@@ -39,8 +39,8 @@ func TestNumbersAreExact(t *testing.T) {
 		if (Normal(a) == Normal(b)) != (want == 0) || ratOf(rt, Normal(a)).Cmp(ratOf(rt, a)) != 0 {
 			rt.Fatalf("the normal forms of %s and %s are %s and %s", a, b, Normal(a), Normal(b))
 		}
-		if Equal(a, b) != (want == 0) || (Key(a) == Key(b)) != (want == 0) {
-			rt.Fatalf("%s and %s: equal %t, keys %s and %s", a, b, Equal(a, b), Key(a), Key(b))
+		if Equal(a, b) != (want == 0) || (Key(a, TypeNumber) == Key(b, TypeNumber)) != (want == 0) {
+			rt.Fatalf("%s and %s: equal %t, keys %s and %s", a, b, Equal(a, b), Key(a, TypeNumber), Key(b, TypeNumber))
 		}
 		if n, ok := ParseNumber(string(a)); !ok || CompareNumbers(n, a) != 0 {
 			rt.Fatalf("%s is read as %s", a, n)
@@ -67,7 +67,7 @@ func TestHugeNumbersAreCheap(t *testing.T) {
 	for n, want := range map[Number]int{"1e999999999": 1, "10e999999999999999999998": 0, "-1e999999999999999999999": 1, "1e-999999999999999999999": 1, "2e999999999999999999999": -1} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		got, text := CompareNumbers(huge, n), fmt.Sprint(Normal(n), Key(n), string(AppendOrdered(nil, n, 40)))
+		got, text := CompareNumbers(huge, n), fmt.Sprint(Normal(n), Key(n, TypeNumber), string(AppendOrdered(nil, n, 40)))
 		runtime.ReadMemStats(&after)
 		if took := after.TotalAlloc - before.TotalAlloc; got != want || took > 64<<10 || len(text) > 1000 {
 			t.Errorf("%s: got %d with %d bytes allocated, want %d", n, got, took, want)

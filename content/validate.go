@@ -14,8 +14,8 @@ import (
 
 // Lookup answers what the rules unique and reference ask about other entries.
 type Lookup interface {
-	// Taken says whether another entry of the collection has the value.
-	Taken(field string, v Value) bool
+	// Taken says whether another entry of the collection has the value in a field.
+	Taken(f *Field, v Value) bool
 	// Exists says whether the collection has an entry with the slug.
 	Exists(collection, slug string) bool
 }
@@ -108,7 +108,7 @@ func (v *validator) value(f *Field, x Value) {
 	if f.Type == TypeSelect && !slices.ContainsFunc(f.Options, func(o Value) bool { return Equal(o, x) }) {
 		v.problem("options", say.New("must be one of %s", joined(f.Options)))
 	}
-	if f.Unique && v.lookup != nil && v.lookup.Taken(f.Name, x) {
+	if f.Unique && v.lookup != nil && v.lookup.Taken(f, x) {
 		v.problem("unique", say.New("must differ from the %s of every other entry", f.Name))
 	}
 }

@@ -15,8 +15,8 @@ import (
 // catalog answers for the other entries: values that are taken, slugs that are.
 type catalog []string
 
-func (c catalog) Taken(field string, v Value) bool {
-	return slices.Contains(c, fmt.Sprint(field, "=", v))
+func (c catalog) Taken(f *Field, v Value) bool {
+	return slices.Contains(c, fmt.Sprint(f.Name, "=", v))
 }
 func (c catalog) Exists(collection, slug string) bool {
 	return slices.Contains(c, collection+"/"+slug)

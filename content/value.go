@@ -166,17 +166,25 @@ func (c comparison) members(x, y *Object) bool {
 	return true
 }
 
-// Key is a text that values share if and only if they are one to whoever looks for
-// a value: those that are [Equal], and texts that differ in nothing but their
-// Unicode normal form. Case and accents count.
-func Key(v Value) string { return string(appendKey(nil, v)) }
+// Key is a text that values of a field of type t share if and only if they are one to
+// whoever looks for a value: those that are [Equal], and texts that differ in nothing but
+// their Unicode normal form. Case and accents count. In a field for times, texts that
+// [ParseTime] reads as one time are one; elsewhere they are texts, whatever they look like.
+func Key(v Value, t Type) string {
+	if s, ok := v.(string); ok && t.Scalar() == Times {
+		if at, ok := ParseTime(s); ok {
+			v = at
+		}
+	}
+	return string(appendKey(nil, v))
+}
 
 func appendKey(b []byte, v Value) []byte {
 	switch x := v.(type) {
 	case Number:
 		return append(append(b, 'n'), Normal(x)...)
 	case string:
-		if t, ok := ParseTime(x); ok {
+		if t, ok := ParseTime(x); ok && t.String() == x { // what a Time becomes on its way through JSON
 			return appendKey(b, t)
 		}
 		return appendJSONString(b, norm.NFC.String(x))

@@ -38,11 +38,11 @@ func (l lookup) forEntry(ref Ref) lookup {
 }
 
 // Taken implements [content.Lookup].
-func (l lookup) Taken(field string, v content.Value) bool {
-	if old, ok := l.before.Get(field); ok && content.Equal(old, v) {
+func (l lookup) Taken(f *content.Field, v content.Value) bool {
+	if old, ok := l.before.Get(f.Name); ok && content.Equal(old, v) {
 		return false
 	}
-	taken, sure := l.unique.taken(l.entries, Ref{l.collection, l.self}, field, v)
+	taken, sure := l.unique.taken(l.entries, Ref{l.collection, l.self}, f, v)
 	if !taken && !sure {
 		l.markUncertain()
 	}

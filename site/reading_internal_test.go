@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cms/content"
 	"cms/repo"
 )
 
@@ -25,10 +26,11 @@ func TestReadingFirst(t *testing.T) {
 func TestUniqueIndexWhileReading(t *testing.T) {
 	t.Parallel()
 	all := uniqueIndexes{reading: func(collection string) bool { return collection == "pages" }}
-	if taken, sure := all.taken(&repo.Snapshot{}, Ref{Collection: "pages"}, "code", "a"); taken || sure {
+	code := &content.Field{Name: "code", Type: content.TypeString}
+	if taken, sure := all.taken(&repo.Snapshot{}, Ref{Collection: "pages"}, code, "a"); taken || sure {
 		t.Errorf("taken: %t, sure: %t; want neither", taken, sure)
 	}
-	if taken, sure := all.taken(&repo.Snapshot{}, Ref{Collection: "posts"}, "code", "a"); taken || !sure {
+	if taken, sure := all.taken(&repo.Snapshot{}, Ref{Collection: "posts"}, code, "a"); taken || !sure {
 		t.Errorf("of another collection, taken: %t, sure: %t", taken, sure)
 	}
 }

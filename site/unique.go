@@ -41,8 +41,9 @@ type uniqueIndex struct {
 // maxUnparsed is how many files are parsed to go on to another edition.
 const maxUnparsed = 500
 
-// valueIndex is which entries have a value of a field, by [content.Key].
+// valueIndex is which entries have a value of a field of a type, by [content.Key].
 type valueIndex struct {
+	typ   content.Type
 	slugs map[string][]content.Slug
 	keys  map[content.Slug]string
 }
@@ -131,23 +132,23 @@ func (all *uniqueIndexes) freeSlug(in entries, collection string, base content.S
 
 // taken says whether an entry but self has the value v in a field; not sure when some
 // entries cannot be read now.
-func (all *uniqueIndexes) taken(in entries, self Ref, field string, v content.Value) (taken, sure bool) {
+func (all *uniqueIndexes) taken(in entries, self Ref, f *content.Field, v content.Value) (taken, sure bool) {
 	x := all.open(in, self.Collection)
 	defer x.mu.Unlock()
-	values, sure := x.values[field], true
+	values, sure := x.values[f.Name], true
 	if values == nil && all.reading != nil && all.reading(self.Collection) {
 		return false, false
 	}
 	if values == nil {
-		values = &valueIndex{slugs: map[string][]content.Slug{}, keys: map[content.Slug]string{}}
+		values = &valueIndex{typ: f.Type, slugs: map[string][]content.Slug{}, keys: map[content.Slug]string{}}
 		for e := range x.at.Since(repo.Edition{}) {
-			sure = values.add(e, field) && sure
+			sure = values.add(e, f.Name) && sure
 		}
 		if sure {
-			x.values[field] = values
+			x.values[f.Name] = values
 		}
 	}
-	return slices.ContainsFunc(values.slugs[content.Key(v)], func(owner content.Slug) bool { return owner != self.Slug }), sure
+	return slices.ContainsFunc(values.slugs[content.Key(v, values.typ)], func(owner content.Slug) bool { return owner != self.Slug }), sure
 }
 
 // open is the index of a collection, locked, at its edition in in.
@@ -238,7 +239,7 @@ func (values *valueIndex) add(e *repo.Entry, field string) bool {
 	if !ok {
 		return known || !storageFailed(e.Problems())
 	}
-	k := content.Key(v)
+	k := content.Key(v, values.typ)
 	values.keys[e.Slug] = k
 	values.slugs[k] = append(values.slugs[k], e.Slug)
 	return true

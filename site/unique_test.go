@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cms/auth"
 	"cms/content"
 	"cms/site"
 )
@@ -172,6 +173,39 @@ func (m *uniqueModel) compare(rt *rapid.T, what string, err error, code site.Cod
 	refused := errors.As(err, &refusal) && refusal.Code == code
 	if err != nil && !refused || refused != (owners > 0) {
 		rt.Fatalf("%s: got %v with %d entries that have it", what, err, owners)
+	}
+}
+
+// TestUniqueTexts creates entries whose values look like one time: in a field for times
+// they are one, in one for texts they are as different as filters find them.
+func TestUniqueTexts(t *testing.T) {
+	t.Parallel()
+	schema := content.Schema{Defined: true, Fields: []content.Field{
+		{Name: "title", Type: content.TypeString},
+		{Name: "code", Type: content.TypeString, Unique: true},
+		{Name: "at", Type: content.TypeDatetime, Unique: true},
+	}}
+	f := siteOf(t, []content.Collection{{Name: "pages", Folder: "pages", Extension: ".md", Schema: schema}},
+		map[string]map[string]auth.Grant{"editor": {"*": {Actions: everything}}})
+	create := func(field, value string) error {
+		_, err := f.Create(t.Context(), f.editor, "pages", site.Draft{Fields: fields("title", "A", field, value)}, site.Write{})
+		return err
+	}
+	for _, pair := range [][2]string{
+		{"2024-1-2", "2024-01-02"},
+		{"2024-01-02 10:00:00", "2024-01-02T10:00:00Z"},
+		{"2024-01-03T10:00:00.50Z", "2024-01-03T10:00:00.5Z"},
+	} {
+		for _, text := range pair {
+			if err := create("code", text); err != nil {
+				t.Errorf("%s and %s as texts: %v", pair[0], pair[1], err)
+			}
+			refused(t, create("code", text), site.Invalid, "unique")
+		}
+		if err := create("at", pair[0]); err != nil {
+			t.Errorf("%s as a time: %v", pair[0], err)
+		}
+		refused(t, create("at", pair[1]), site.Invalid, "unique")
 	}
 }
 
