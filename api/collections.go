@@ -3,7 +3,10 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"cms/auth"
 	"cms/content"
@@ -40,19 +43,35 @@ type Field struct {
 	ReadOnly   bool              `json:"read_only,omitempty"`
 	Hidden     bool              `json:"hidden,omitempty"`
 	Default    any               `json:"default,omitempty"`
-	Min        *float64          `json:"min,omitempty" doc:"The least value, length or number of items."`
-	Max        *float64          `json:"max,omitempty" doc:"The greatest value, length or number of items."`
+	Min        bound             `json:"min,omitempty" doc:"The least value, length or number of items."`
+	Max        bound             `json:"max,omitempty" doc:"The greatest value, length or number of items."`
 	Pattern    string            `json:"pattern,omitempty" doc:"An RE2 pattern for the whole value."`
 	Options    []any             `json:"options,omitempty"`
 	Label      map[string]string `json:"label,omitempty"`
 	Hint       map[string]string `json:"hint,omitempty"`
 }
 
+// bound is a number with all of its digits, "" for none.
+type bound content.Number
+
+// MarshalJSON writes what a float64 has room for as it writes those.
+func (b bound) MarshalJSON() ([]byte, error) {
+	if f, exact := content.Float(content.Number(b)); exact {
+		return json.Marshal(f)
+	}
+	return []byte(b), nil
+}
+
+// Schema implements [huma.SchemaProvider].
+func (bound) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Format: "double"}
+}
+
 func fieldOf(f *content.Field) Field {
 	out := Field{
 		Name: f.Name, Type: string(f.Type), Fields: fieldsOf(f.Fields), Collection: f.Collection,
 		Required: f.Required, Unique: f.Unique, ReadOnly: f.ReadOnly, Hidden: f.Hidden,
-		Default: f.Default, Min: f.Min, Max: f.Max, Pattern: f.Pattern, Options: f.Options,
+		Default: f.Default, Min: bound(f.Min), Max: bound(f.Max), Pattern: f.Pattern, Options: f.Options,
 		Label: f.Label, Hint: f.Hint,
 	}
 	if f.Of != nil {

@@ -106,7 +106,7 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 			{Name: "link", Type: "url"},
 			{Name: "date", Type: "datetime"},
 			{Name: "in_progress", Type: "boolean"},
-			{Name: "note", Type: "integer", Min: new(float64), Max: ptr(5.0)},
+			{Name: "note", Type: "integer", Min: "0", Max: "5"},
 		}}},
 		{Name: "pages", Folder: "pages", Extension: ".md"},
 	}
@@ -181,8 +181,6 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 	})
 	return s
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func ecIssuer(t testing.TB) (auth.Issuer, []byte) {
 	t.Helper()

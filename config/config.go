@@ -22,6 +22,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"cms/content"
 	"cms/githubapp"
 	"cms/signing"
 )
@@ -232,8 +233,8 @@ type Field struct {
 	Fields     []Field           `yaml:"fields"` // of an object
 	Required   bool              `yaml:"required"`
 	Default    json.RawMessage   `yaml:"default"` // as JSON, in the order of the file; nil when there is none
-	Min        *float64          `yaml:"min"`
-	Max        *float64          `yaml:"max"`
+	Min        content.Number    `yaml:"min"`     // with all of its digits; "" when there is none
+	Max        content.Number    `yaml:"max"`
 	Pattern    string            `yaml:"pattern"`
 	Options    []json.RawMessage `yaml:"options"`
 	Unique     bool              `yaml:"unique"`

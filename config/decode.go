@@ -7,10 +7,13 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"cms/content"
 )
 
 // decoder fills Go values from YAML nodes, and goes on where one is wrong.
@@ -213,12 +216,12 @@ func (d *decoder) want(n *yaml.Node, pl place, k yaml.Kind, what string) bool {
 
 // scalar says whether t is one that a YAML scalar fills.
 func scalar(t reflect.Type) bool {
-	return textual(t) || t.Kind() == reflect.Bool || t.Kind() == reflect.Int64 || t.Kind() == reflect.Float64
+	return textual(t) || t == reflect.TypeFor[content.Number]() || t.Kind() == reflect.Bool || t.Kind() == reflect.Int64 || t.Kind() == reflect.Float64
 }
 
 // textual says whether t is filled from the scalar's text.
 func textual(t reflect.Type) bool {
-	return t.Kind() == reflect.String || t == reflect.TypeFor[time.Duration]() ||
+	return t.Kind() == reflect.String && t != reflect.TypeFor[content.Number]() || t == reflect.TypeFor[time.Duration]() ||
 		reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
@@ -261,6 +264,11 @@ func (d *decoder) scalar(n *yaml.Node, pl place) {
 		if err := target.UnmarshalText([]byte(n.Value)); err != nil {
 			d.add(pl.path, "%v", err)
 		}
+	case *content.Number:
+		var ok bool
+		if *target, ok = number(n); !ok {
+			d.add(pl.path, "is not a number that can be compared with")
+		}
 	case *float64:
 		if err := n.Decode(target); err != nil || math.IsNaN(*target) || math.IsInf(*target, 0) {
 			d.add(pl.path, "is not a number that can be compared with")
@@ -272,6 +280,22 @@ func (d *decoder) scalar(n *yaml.Node, pl place) {
 			d.add(pl.path, "is not %s that fits into 64 bits", want)
 		}
 	}
+}
+
+// number is that of a scalar with all of its digits; false for one that no float64 is next to.
+func number(n *yaml.Node) (content.Number, bool) {
+	var f float64
+	if err := n.Decode(&f); err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return "", false
+	}
+	var i int64
+	switch {
+	case json.Valid([]byte(n.Value)): // in decimal, as most are written
+		return content.Number(n.Value), true
+	case n.ShortTag() == "!!int" && n.Decode(&i) == nil:
+		return content.Number(strconv.FormatInt(i, 10)), true
+	}
+	return content.Number(strconv.FormatFloat(f, 'e', -1, 64)), true
 }
 
 // allowed says whether s is one of the values that pl has to choose from.

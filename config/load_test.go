@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cms/content"
 )
 
 const secret = "vingt-quatre-octets-au-moins,et-trente-deux"
@@ -42,8 +44,7 @@ func TestLoadExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	low, high := 0.0, 5.0
-	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: &low, Max: &high} }
+	mark := func(name string) Field { return Field{Name: name, Type: "integer", Min: "0", Max: "5"} }
 	want := &Config{
 		Server: Server{
 			Listen: "127.0.0.1:8080", PublicURL: "http://localhost:8080", MaxBodyBytes: 10 << 20, BodyMemory: 64 << 20, MaxTokenBytes: 32 << 10,
@@ -349,6 +350,22 @@ func TestFieldValuesAsJSON(t *testing.T) {
 		}
 		if f := c.Collections[0].Fields[0]; string(f.Default) != test.want || len(f.Options) != 1 || string(f.Options[0]) != test.want {
 			t.Errorf("%s: got default %s and options %s, want %s", test.yaml, f.Default, f.Options, test.want)
+		}
+	}
+}
+
+// Bounds keep all of their digits, in whatever way YAML has them.
+func TestBoundsAreExact(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]content.Number{
+		"5": "5", "-0.50": "-0.50", "9007199254740993": "9007199254740993", "123456789012345678901234567890": "123456789012345678901234567890", "1e3": "1e3",
+		"9_007_199_254_740_993": "9007199254740993", "0x20000000000001": "9007199254740993", "0o17": "15", ".5": "0.5", "+5": "5", "1.": "1",
+	} {
+		c, _, err := load(t, "collections: [{name: a, folder: a, fields: [{name: n, type: number, min: "+written+"}]}]")
+		if err != nil {
+			t.Errorf("%s: %v", written, err)
+		} else if got := c.Collections[0].Fields[0].Min; got == "" || content.CompareNumbers(got, want) != 0 {
+			t.Errorf("%s: got %s, want %s", written, got, want)
 		}
 	}
 }

@@ -88,6 +88,12 @@ func CompareNumbers(a, b Number) int {
 	return d
 }
 
+// Float is the float64 next to n, and whether the shortest text of it is n.
+func Float(n Number) (f float64, exact bool) {
+	f, err := n.Float64()
+	return f, err == nil && CompareNumbers(n, Number(strconv.FormatFloat(f, 'e', -1, 64))) == 0
+}
+
 // AppendOrdered appends bytes to b that are ordered as the numbers are, by their
 // first digits, of which the bytes hold as many as digits says, and by powers of
 // ten that an int64 has room for. None of them is the beginning of another.

@@ -3,7 +3,6 @@ package content
 import (
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,17 +24,17 @@ type Schema struct {
 type Field struct {
 	Name       string // empty for the items of a list
 	Type       Type
-	Of         *Field   // list: what each item is
-	Fields     []Field  // object: its members; none leaves the members free
-	Options    []Value  // select: the values to choose from
-	Collection string   // reference: the collection of the entry it names
-	Default    Value    // for new entries; nil is none
-	Min, Max   *float64 // of a number; of the characters of a text; of the items of a list
-	Pattern    string   // of a text: RE2, for the whole value
-	Required   bool     // not blank
-	Unique     bool     // no other entry of the collection has the value
-	ReadOnly   bool     // kept by something else than editors
-	Hidden     bool     // not for forms
+	Of         *Field  // list: what each item is
+	Fields     []Field // object: its members; none leaves the members free
+	Options    []Value // select: the values to choose from
+	Collection string  // reference: the collection of the entry it names
+	Default    Value   // for new entries; nil is none
+	Min, Max   Number  // of a number; of the characters of a text; of the items of a list; "" is none
+	Pattern    string  // of a text: RE2, for the whole value
+	Required   bool    // not blank
+	Unique     bool    // no other entry of the collection has the value
+	ReadOnly   bool    // kept by something else than editors
+	Hidden     bool    // not for forms
 
 	Label map[string]string // what people call it, by language tag
 	Hint  map[string]string // how to fill it in, by language tag
@@ -173,20 +172,20 @@ func (c fieldCheck) checkParts() {
 
 func (c fieldCheck) checkBounds() {
 	limits := c.Type.rules().limits
-	check := func(option string, bound *float64) {
+	check := func(option string, bound Number) {
 		switch {
-		case bound == nil:
+		case bound == "":
 		case limits == unlimited:
 			c.errorf(option, "%s does not apply to type %s", option, c.Type)
-		case math.IsNaN(*bound) || math.IsInf(*bound, 0):
+		case !finite(bound):
 			c.errorf(option, "%s must be a number", option)
-		case limits == byCount && (*bound < 0 || *bound != math.Trunc(*bound)):
+		case limits == byCount && (CompareNumbers(bound, "0") < 0 || !whole(bound)):
 			c.errorf(option, "%s counts, so it must be a whole number from 0", option)
 		}
 	}
 	check("min", c.Min)
 	check("max", c.Max)
-	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
+	if c.Min != "" && c.Max != "" && finite(c.Min) && finite(c.Max) && CompareNumbers(c.Min, c.Max) > 0 {
 		c.errorf("max", "max is less than min")
 	}
 }

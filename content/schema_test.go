@@ -12,26 +12,24 @@ import (
 	"pgregory.net/rapid"
 )
 
-func ptr(x float64) *float64 { return &x }
-
 // sampleSchema is a schema with something of everything.
 func sampleSchema(t testing.TB) *Schema {
 	t.Helper()
 	s := &Schema{Defined: true, Fields: []Field{
-		{Name: "title", Type: TypeString, Required: true, Unique: true, Min: ptr(3), Max: ptr(20)},
+		{Name: "title", Type: TypeString, Required: true, Unique: true, Min: "3", Max: "20"},
 		{Name: "description", Type: TypeText, Label: map[string]string{"fr": "Description"}},
 		{Name: "resume", Type: TypeMarkdown},
 		{Name: "link", Type: TypeURL},
 		{Name: "contact", Type: TypeEmail},
 		{Name: "code", Type: TypeString, Pattern: "[A-Z]{2}-[0-9]+|X"},
 		{Name: "ordre", Type: TypeInteger, ReadOnly: true},
-		{Name: "note", Type: TypeInteger, Min: ptr(0), Max: ptr(5)},
-		{Name: "budget", Type: TypeNumber, Min: ptr(0.5)},
+		{Name: "note", Type: TypeInteger, Min: "0", Max: "5"},
+		{Name: "budget", Type: TypeNumber, Min: "0.5"},
 		{Name: "ouverte", Type: TypeBoolean, Default: true},
 		{Name: "debut", Type: TypeDate},
 		{Name: "date", Type: TypeDatetime},
 		{Name: "statut", Type: TypeSelect, Options: []Value{"ouverte", "close", Number("3")}, Default: "ouverte"},
-		{Name: "methodes", Type: TypeList, Of: &Field{Type: TypeString, Min: ptr(2)}, Min: ptr(1), Max: ptr(3)},
+		{Name: "methodes", Type: TypeList, Of: &Field{Type: TypeString, Min: "2"}, Min: "1", Max: "3"},
 		{Name: "etapes", Type: TypeList, Of: &Field{Type: TypeObject, Fields: []Field{
 			{Name: "nom", Type: TypeString, Required: true},
 			{Name: "date", Type: TypeDate},
@@ -93,9 +91,11 @@ func TestSchemaCheck(t *testing.T) {
 		{"unique items", Field{Name: "a", Type: TypeList, Of: &Field{Type: TypeText, Unique: true}}, "fields[0].of.unique top-level"},
 		{"read-only in a list", Field{Name: "a", Type: TypeList, Of: &Field{Type: TypeObject, Fields: []Field{{Name: "b", Type: TypeText, ReadOnly: true}}}}, "fields[0].of.fields[0].read_only within the items"},
 		{"twice the same", Field{Name: "a", Type: TypeObject, Fields: []Field{{Name: "b", Type: TypeText}, {Name: "b", Type: TypeDate}}}, "fields[0].fields[1].name same name"},
-		{"min of a date", Field{Name: "a", Type: TypeDate, Min: ptr(1)}, "fields[0].min type date"},
-		{"half a character", Field{Name: "a", Type: TypeText, Max: ptr(1.5)}, "fields[0].max whole number"},
-		{"crossed bounds", Field{Name: "a", Type: TypeNumber, Min: ptr(2), Max: ptr(1)}, "fields[0].max less than min"},
+		{"min of a date", Field{Name: "a", Type: TypeDate, Min: "1"}, "fields[0].min type date"},
+		{"half a character", Field{Name: "a", Type: TypeText, Max: "1.5"}, "fields[0].max whole number"},
+		{"crossed bounds", Field{Name: "a", Type: TypeNumber, Min: "2", Max: "1"}, "fields[0].max less than min"},
+		{"bounds crossed by little", Field{Name: "a", Type: TypeNumber, Min: "9007199254740993", Max: "9007199254740992"}, "fields[0].max less than min"},
+		{"bound beyond all", Field{Name: "a", Type: TypeNumber, Max: "1e999"}, "fields[0].max must be a number"},
 		{"pattern of a number", Field{Name: "a", Type: TypeNumber, Pattern: "1"}, "fields[0].pattern type number"},
 		{"broken pattern", Field{Name: "a", Type: TypeText, Pattern: "a("}, "fields[0].pattern missing closing"},
 		{"two broken groups", Field{Name: "a", Type: TypeText, Pattern: "a)|(b"}, "fields[0].pattern unexpected )"},
@@ -107,7 +107,7 @@ func TestSchemaCheck(t *testing.T) {
 		{"reference to nowhere", Field{Name: "a", Type: TypeReference}, "fields[0].collection needs the collection"},
 		{"collection without reference", Field{Name: "a", Type: TypeText, Collection: "b"}, "fields[0].collection reference only"},
 		{"default of another type", Field{Name: "a", Type: TypeInteger, Default: "b"}, "fields[0].default whole number"},
-		{"default out of bounds", Field{Name: "a", Type: TypeInteger, Max: ptr(3), Default: Number("4")}, "fields[0].default at most 3"},
+		{"default out of bounds", Field{Name: "a", Type: TypeInteger, Max: "3", Default: Number("4")}, "fields[0].default at most 3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := (&Schema{Defined: true, Fields: []Field{tt.field}}).Check()

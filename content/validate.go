@@ -1,9 +1,7 @@
 package content
 
 import (
-	"cmp"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,11 +151,11 @@ func (v *validator) list(f *Field, list []Value) {
 
 // bounds checks x, a value or how many there are of something, against Min and Max.
 func (v *validator) bounds(f *Field, x Number, of counted) {
-	if f.Min != nil && compare(x, *f.Min) < 0 {
-		v.problem("min", of.least(*f.Min))
+	if f.Min != "" && CompareNumbers(x, f.Min) < 0 {
+		v.problem("min", of.least(f.Min))
 	}
-	if f.Max != nil && compare(x, *f.Max) > 0 {
-		v.problem("max", of.most(*f.Max))
+	if f.Max != "" && CompareNumbers(x, f.Max) > 0 {
+		v.problem("max", of.most(f.Max))
 	}
 }
 
@@ -170,57 +168,53 @@ const (
 	items
 )
 
-func (c counted) least(bound float64) say.Text {
-	switch n := shown(bound); {
+func (c counted) least(bound Number) say.Text {
+	switch n, one := shown(bound), CompareNumbers(bound, "1") == 0; {
 	case c == nothing:
 		return say.New("must be at least %v", n)
-	case c == characters && bound == 1:
+	case c == characters && one:
 		return say.New("must have at least 1 character")
 	case c == characters:
 		return say.New("must have at least %v characters", n)
-	case bound == 1:
+	case one:
 		return say.New("must have at least 1 item")
 	default:
 		return say.New("must have at least %v items", n)
 	}
 }
 
-func (c counted) most(bound float64) say.Text {
-	switch n := shown(bound); {
+func (c counted) most(bound Number) say.Text {
+	switch n, one := shown(bound), CompareNumbers(bound, "1") == 0; {
 	case c == nothing:
 		return say.New("must be at most %v", n)
-	case c == characters && bound == 1:
+	case c == characters && one:
 		return say.New("must have at most 1 character")
 	case c == characters:
 		return say.New("must have at most %v characters", n)
-	case bound == 1:
+	case one:
 		return say.New("must have at most 1 item")
 	default:
 		return say.New("must have at most %v items", n)
 	}
 }
 
-// shown is a bound as an argument of a text that has it without an exponent.
-func shown(bound float64) any {
-	if text := strconv.FormatFloat(bound, 'f', -1, 64); text != fmt.Sprint(bound) {
+// shown is a bound as an argument of a text that has it without an exponent, and with all
+// of its digits.
+func shown(bound Number) any {
+	f, exact := Float(bound)
+	if !exact {
+		if n, err := strconv.ParseInt(string(bound), 10, 64); err == nil {
+			return n
+		}
+		return string(bound)
+	}
+	if text := strconv.FormatFloat(f, 'f', -1, 64); text != fmt.Sprint(f) {
 		return text
 	}
-	return bound
+	return f
 }
 
 func count(n int) Number { return Number(strconv.Itoa(n)) }
-
-// compare is exact for integers, also where a float64 has no room for all of
-// their digits.
-func compare(x Number, bound float64) int {
-	if n, ok := asInteger(x); ok {
-		if i, ok := new(big.Int).SetString(string(n), 10); ok {
-			return new(big.Float).SetInt(i).Cmp(big.NewFloat(bound))
-		}
-	}
-	f, _ := x.Float64()
-	return cmp.Compare(f, bound)
-}
 
 // CheckWrite says which fields that are read-only an edit from before to after
 // changes. For a new entry before is [Schema.WithDefaults] of nothing.

@@ -180,11 +180,9 @@ func TestValidateWithoutSchema(t *testing.T) {
 	}
 }
 
-// A schema that was not checked has no compiled patterns.
 // Two to the 53rd power and one more are the same float64.
 func TestValidateBoundsBeyondFloats(t *testing.T) {
-	bound := float64(1 << 53)
-	s := Schema{Defined: true, Fields: []Field{{Name: "n", Type: TypeInteger, Min: new(-bound), Max: &bound}}}
+	s := Schema{Defined: true, Fields: []Field{{Name: "n", Type: TypeInteger, Min: "-9007199254740992", Max: "9007199254740992"}}}
 	for n, want := range map[Number]int{"9007199254740992": 0, "9007199254740993": 1, "-9007199254740993": 1, "-9007199254740992.0": 0, "9.007199254740993e15": 1} {
 		if got := s.Validate(&Object{[]Member{{"n", n}}}, nil); len(got) != want {
 			t.Errorf("%s: got %v, want %d problems", n, got, want)
@@ -192,6 +190,24 @@ func TestValidateBoundsBeyondFloats(t *testing.T) {
 	}
 }
 
+// A bound is held to with all of its digits, and told with them.
+func TestValidateExactBounds(t *testing.T) {
+	s := Schema{Defined: true, Fields: []Field{{Name: "n", Type: TypeNumber, Min: "0.1", Max: "9007199254740993"}}}
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[Number]string{
+		"0.1": "", "1e-1": "", "0.09999999999999999999999999": "must be at least 0.1",
+		"9007199254740993": "", "9007199254740993.0": "", "9007199254740993.00000000000000001": "must be at most 9007199254740993", "9007199254740994": "must be at most 9007199254740993",
+	} {
+		problems := s.Validate(&Object{[]Member{{"n", n}}}, nil)
+		if len(problems) > 1 || len(problems) == 1 && problems[0].Detail.String() != want || (len(problems) == 0) != (want == "") {
+			t.Errorf("%s: got %v, want %q", n, problems, want)
+		}
+	}
+}
+
+// A schema that was not checked has no compiled patterns.
 func TestValidateUncheckedPattern(t *testing.T) {
 	s := Schema{Defined: true, Fields: []Field{{Name: "code", Type: TypeString, Pattern: "a|b"}}}
 	if got, want := brief(s.Validate(object(t, `{"code":"ab"}`), nil)), []string{"code:pattern"}; !slices.Equal(got, want) {

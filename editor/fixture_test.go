@@ -101,7 +101,6 @@ var everything = auth.Grant{Actions: []auth.Action{auth.Read, auth.Create, auth.
 
 // consultations are a collection with a field of each type.
 func consultations() content.Collection {
-	zero, five := 0.0, 5.0
 	return content.Collection{Name: "consultations", Folder: "_consultations", Extension: ".md", Label: map[string]string{"fr": "Consultations", "en": "Consultations"},
 		Schema: content.Schema{Defined: true, Fields: []content.Field{
 			{Name: "title", Type: content.TypeString, Required: true, Label: map[string]string{"fr": "Titre", "en": "Title"}},
@@ -112,7 +111,7 @@ func consultations() content.Collection {
 			{Name: "date", Type: content.TypeDatetime},
 			{Name: "fin", Type: content.TypeDate},
 			{Name: "in_progress", Type: content.TypeBoolean},
-			{Name: "note", Type: content.TypeInteger, Min: &zero, Max: &five},
+			{Name: "note", Type: content.TypeInteger, Min: "0", Max: "5"},
 			{Name: "poids", Type: content.TypeNumber},
 			{Name: "etat", Type: content.TypeSelect, Options: []content.Value{"ouverte", "fermée", content.Number("3")}},
 			{Name: "methodes", Type: content.TypeList, Of: &content.Field{Type: content.TypeString}},

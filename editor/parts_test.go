@@ -77,7 +77,6 @@ func TestPartsAreBounded(t *testing.T) {
 // differently, and equal ones alike.
 func TestWritten(t *testing.T) {
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	one := 1.0
 	field := func(change func(*content.Field)) *control {
 		f := &content.Field{Name: "a", Type: content.TypeSelect, Label: map[string]string{"fr": "A", "en": "B"}}
 		change(f)
@@ -85,8 +84,8 @@ func TestWritten(t *testing.T) {
 	}
 	values := []any{
 		field(func(*content.Field) {}),
-		field(func(f *content.Field) { f.Min = &one }),
-		field(func(f *content.Field) { f.Max = &one }),
+		field(func(f *content.Field) { f.Min = "1" }),
+		field(func(f *content.Field) { f.Max = "1" }),
 		field(func(f *content.Field) { f.Label = map[string]string{"fr": "AB", "en": ""} }),
 		field(func(f *content.Field) { f.Label = map[string]string{"fr": "A"} }),
 		field(func(f *content.Field) { f.Options = []content.Value{"1"} }),

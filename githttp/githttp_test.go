@@ -70,10 +70,9 @@ func roles() map[string]map[string]auth.Grant {
 }
 
 func collections() []content.Collection {
-	five := 5.0
 	return []content.Collection{
 		{Name: "consultations", Folder: "_consultations", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
-			{Name: "title", Type: content.TypeString, Required: true}, {Name: "note", Type: content.TypeInteger, Max: &five},
+			{Name: "title", Type: content.TypeString, Required: true}, {Name: "note", Type: content.TypeInteger, Max: "5"},
 			{Name: "page", Type: content.TypeReference, Collection: "pages"}, {Name: "ref", Type: content.TypeString, Unique: true},
 			{Name: "visites", Type: content.TypeInteger, ReadOnly: true},
 		}}},
