@@ -77,7 +77,7 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 			from++
 		}
 	}
-	if !slices.ContainsFunc(h.changes, func(c site.FileChange) bool { return c.Commit == until }) && until != since {
+	if !slices.ContainsFunc(h.changes[from:], func(c site.FileChange) bool { return c.Commit == until }) && until != since {
 		return nil, fmt.Errorf("until %s: %w", until, site.ErrUnknownCommit)
 	}
 	to := len(h.changes)

@@ -9,8 +9,8 @@ import (
 	"cms/site"
 )
 
-// turnAt is the turn in which the branch is at tip: a new one where tip does not
-// follow upon the commit at which it was before. Services that share the database
+// turnAt is the turn in which the branch is at tip: a new one where tip neither
+// follows upon the commit at which it was before nor leads to it. Services that share the database
 // begin one of them together. Nothing is written but at its begin.
 func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
 	r.following.Lock()
@@ -33,6 +33,9 @@ func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
 	if before.Commit != tip {
 		switch _, err := r.source.Changes(ctx, before.Commit, tip, 1); {
 		case errors.Is(err, site.ErrUnknownCommit):
+			if older, err := r.older(ctx, tip, before.Commit); err != nil || older {
+				return turn{r.origin, known.Turn}, err
+			}
 			if _, err := r.depth(tip); err != nil {
 				return turn{}, err
 			}
@@ -46,6 +49,16 @@ func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
 	r.seen, r.looked = known.Cursor, now
 	r.seen.Commit = tip
 	return turn{r.origin, known.Turn}, nil
+}
+
+// older says whether tip is where the branch was on its way to seen, as whoever asked
+// for its head before an edit still has it.
+func (r *Relay) older(ctx context.Context, tip, seen string) (bool, error) {
+	_, err := r.source.Changes(ctx, tip, seen, 1)
+	if err == nil || errors.Is(err, site.ErrUnknownCommit) {
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("read history: %w", err)
 }
 
 // after is a turn after the one that ended: now, or a new one, where nobody has

@@ -132,6 +132,40 @@ func TestThereAndBackAgain(t *testing.T) {
 	})
 }
 
+// Who asked for the head just before an edit is in the turn of those who come behind it:
+// nothing was rewritten. A branch that is taken back to that head begins one.
+func TestStaleHeadBeginsNoTurn(t *testing.T) {
+	each(t, func(b *bench) {
+		head := b.h.commit("avant")
+		base := b.h.state()
+		r := b.relay(b.e)
+		sequence := func(tip string) string {
+			b.Helper()
+			tell, err := r.Sequences(b.Context(), tip)
+			if err != nil {
+				b.Fatal(err)
+			}
+			depth, _ := b.h.Depth(tip)
+			return tell(depth)
+		}
+		before := sequence(head)
+		tip := b.h.commit("après")
+		b.look(r)
+		if got := sequence(head); got != before {
+			t.Errorf("the sequence of the head became %s, was %s", got, before)
+		}
+		after := sequence(tip)
+		if now := b.enqueued("site"); len(now) != 1 || now[0].Sequence != after || after <= before {
+			t.Errorf("the sequence of the tip is %s, after %s; its events are %+v", after, before, now)
+		}
+		b.h.force(base)
+		b.look(r)
+		if got := sequence(head); got <= after {
+			t.Errorf("the history was taken back, and its head has the sequence %s, after %s", got, after)
+		}
+	})
+}
+
 func subjectsOf(events []Event) []string {
 	var all []string
 	for _, ev := range events {
