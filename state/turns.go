@@ -51,6 +51,14 @@ func (w *Webhooks) Turn(ctx context.Context, old int64, tip string, now time.Tim
 	return w.history(ctx)
 }
 
+// Seen notes how far the present turn has come, where that is as far as from still.
+func (w *Webhooks) Seen(ctx context.Context, from Cursor, tip string, now time.Time) error {
+	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ? AND tip = ?`, tip, now.UnixMilli(), from.Turn, from.Commit); err != nil {
+		return fmt.Errorf("note the tip of the history: %w", err)
+	}
+	return nil
+}
+
 // seen notes how far the present turn has come.
 func (w *Webhooks) seen(ctx context.Context, tx *sql.Tx, at Cursor, now time.Time) error {
 	if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ?`), at.Commit, now.UnixMilli(), at.Turn); err != nil {

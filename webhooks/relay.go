@@ -96,6 +96,7 @@ type Relay struct {
 	following sync.Mutex
 	seen      state.Cursor // where the branch was when it was last looked at; see turnAt
 	looked    time.Time
+	told      state.Cursor // up to where sequences were told and that was noted; see note
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cms/site"
+	"cms/state"
 )
 
 // turnAt is the turn in which the branch is at tip: a new one where tip neither
@@ -90,5 +91,38 @@ func (r *Relay) depth(tip string) (int, error) {
 // leads to tip, as events have it.
 func (r *Relay) Sequences(ctx context.Context, tip string) (func(depth int) string, error) {
 	t, err := r.turnAt(ctx, tip)
-	return t.sequence, err
+	if err != nil {
+		return nil, err
+	}
+	return t.sequence, r.note(ctx, t, tip)
+}
+
+// note has the database know that sequences up to tip were told, as cursors do where there
+// are enabled endpoints, so that a rewriting that a later start meets begins a turn. It never
+// goes back to an older commit, and writes once for each tip.
+func (r *Relay) note(ctx context.Context, t turn, tip string) error {
+	r.following.Lock()
+	defer r.following.Unlock()
+	told := state.Cursor{Turn: t.number, Commit: tip}
+	if r.told == told {
+		return nil
+	}
+	now := time.Now()
+	known, err := r.store.History(ctx, tip, now)
+	if err != nil {
+		return err
+	}
+	if known.Turn == told.Turn && known.Commit != tip {
+		switch _, err := r.source.Changes(ctx, known.Commit, tip, 1); {
+		case errors.Is(err, site.ErrUnknownCommit): // the database knows a later one
+			return nil
+		case err != nil:
+			return fmt.Errorf("read history: %w", err)
+		}
+		if err := r.store.Seen(ctx, known.Cursor, tip, now); err != nil {
+			return err
+		}
+	}
+	r.told = told
+	return nil
 }

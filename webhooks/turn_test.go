@@ -166,6 +166,51 @@ func TestStaleHeadBeginsNoTurn(t *testing.T) {
 	})
 }
 
+// Without an enabled endpoint sequences are told by the API alone, and do not go back either
+// where the history is rewritten while the service is down.
+func TestSequencesWithoutEndpoints(t *testing.T) {
+	each(t, func(b *bench) {
+		for name, endpoints := range map[string][]Endpoint{"none": {}, "a disabled one": {b.e}} {
+			b.h.commit("avant")
+			base := b.h.state()
+			start := func() *Relay {
+				r := b.relay(endpoints...)
+				for _, e := range endpoints {
+					if _, err := r.Disable(b.Context(), e.Name); err != nil {
+						b.Fatal(err)
+					}
+				}
+				return r
+			}
+			tell := func(r *Relay) string {
+				b.Helper()
+				tip, _ := b.h.Head()
+				sequence, err := r.Sequences(b.Context(), tip)
+				if err != nil {
+					b.Fatal(err)
+				}
+				depth, _ := b.h.Depth(tip)
+				return sequence(depth)
+			}
+			r := start()
+			b.h.commit("plan-velo")
+			b.h.commit("parc")
+			told := tell(r)
+			if got := tell(start()); got != told {
+				t.Errorf("%s: after a restart the sequence of the tip is %s, was %s", name, got, told)
+			}
+			b.h.force(base)
+			b.h.commit("autre")
+			if _, err := b.db.SQL().ExecContext(b.Context(), `UPDATE webhook_history SET seen_at = 1`); err != nil { // long ago
+				b.Fatal(err)
+			}
+			if got := tell(start()); got <= told {
+				t.Errorf("%s: what happened later has the sequence %s, after %s was told", name, got, told)
+			}
+		}
+	})
+}
+
 func subjectsOf(events []Event) []string {
 	var all []string
 	for _, ev := range events {
