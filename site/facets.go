@@ -365,10 +365,26 @@ func (name cellName) value(typ content.Type) content.Value {
 		return plain(content.Number(name.text))
 	case moment:
 		t := time.UnixMicro(name.moment).UTC()
+		if zoned := withinYears(t); zoned.Location() != time.UTC {
+			return content.Time{Time: zoned}
+		}
 		midnight := t.Equal(t.Truncate(24 * time.Hour))
 		return content.Time{Time: t, DateOnly: typ == content.TypeDate || typ != content.TypeDatetime && midnight}
 	}
 	return name.text
+}
+
+// withinYears is t in UTC or, where RFC 3339 has no such year, as for the last hours of 9999
+// west of Greenwich, in the zone farthest from there, which has every time that can be written.
+func withinYears(t time.Time) time.Time {
+	const farthest = 23*3600 + 59*60
+	switch year := t.Year(); {
+	case year > 9999:
+		return t.In(time.FixedZone("", -farthest))
+	case year < 0:
+		return t.In(time.FixedZone("", farthest))
+	}
+	return t
 }
 
 // plain is a number as people write it, where that is exact and short.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cms/auth"
 	"cms/content"
@@ -44,6 +45,39 @@ func facetSite(t *testing.T) *fixture {
 			"local":   {"pages": {Actions: []auth.Action{auth.Read}, Hide: []string{"n"}, Where: []auth.Condition{{Field: "ville", Values: []content.Value{"Valmont"}}}}},
 			"partial": {"pages": {Actions: []auth.Action{auth.Read}, Hide: []string{"n"}}},
 		})
+}
+
+// TestFacetsWithinYears: times that UTC has in no year of RFC 3339 are told as some that
+// filters take, and find what was counted.
+func TestFacetsWithinYears(t *testing.T) {
+	t.Parallel()
+	f := siteOf(t, []content.Collection{{Name: "pages", Folder: "pages", Extension: ".md", Schema: content.Schema{Defined: true, Fields: []content.Field{
+		{Name: "at", Type: content.TypeDatetime}, {Name: "le", Type: content.TypeDate},
+	}}}}, map[string]map[string]auth.Grant{"editor": {"*": {Actions: everything}}})
+	f.Commit(map[string]string{
+		"pages/a.md": "---\nat: 9999-12-31 23:59:59 -05:00\nle: 9999-12-31 19:00:00 -05:00\nfree: 9999-12-31 19:00:00 -05:00\n---\n",
+		"pages/b.md": "---\nat: 0000-01-01 00:00:00 +05:00\nle: 0000-01-01 05:00:00 +05:00\n---\n",
+		"pages/c.md": "---\nat: 9999-12-31 00:00:59 -23:59\n---\n",
+	})
+	all, err := f.Facets(t.Context(), f.editor, "pages", site.FacetQuery{Fields: []string{"at", "le", "free"}, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, facet := range all.Items {
+		for _, v := range facet.Values {
+			said := fmt.Sprint(v.Value)
+			if _, err := time.Parse(time.RFC3339, said); err != nil && !v.Value.(content.Time).DateOnly {
+				t.Errorf("%s: %v", facet.Field, err)
+			}
+			page, err := f.List(t.Context(), f.editor, "pages", site.Query{Limit: 10, Filters: []site.Filter{{Field: facet.Field, Op: site.Eq, Value: said}}})
+			if err != nil || page.Total != v.Count {
+				t.Errorf("%s: %s is counted %d times, and found as %+v, %v", facet.Field, said, v.Count, page, err)
+			}
+		}
+		if len(facet.Values) == 0 {
+			t.Errorf("%s has no values", facet.Field)
+		}
+	}
 }
 
 // TestFacets counts the values of fields of all types, for those who see all and for those
