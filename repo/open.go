@@ -31,7 +31,7 @@ func Open(ctx context.Context, o Options) (*Repo, error) {
 		log: o.Logger, clock: o.Clock, disk: o.disk,
 		store: &store{dir: o.Path}, history: newHistory(), pack: newPack(), started: make(chan struct{}), stopped: make(chan struct{}),
 		accept: o.accept, allowRewrite: o.AllowRewrite, rebuildBeyond: rebuildBeyond,
-		remote: o.Remote.opened(), refUpdates: make(chan *refUpdate), landings: make(chan *refUpdate), parsedBatches: make(chan []record),
+		remote: o.Remote.opened(), refUpdates: make(chan *refUpdate), landings: make(chan *refUpdate), lander: make(chan struct{}, 1), parsedBatches: make(chan []record),
 		pushBytes: maxOutgoing, pushWake: make(chan struct{}, 1), looks: looks{wake: make(chan struct{}, 1)},
 	}
 	r.streams = r.store.withOwnCache()

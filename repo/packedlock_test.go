@@ -3,10 +3,12 @@ package repo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -107,6 +109,43 @@ func TestLandBesideOthers(t *testing.T) {
 			put(t, r, "consultations", "bus", "Le bus")
 			git(t, dir, "pack-refs", "--all")
 		})
+	}
+}
+
+// TestLandAtOnce: of pushes that would change one reference at once, one does.
+func TestLandAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := site(t)
+	r := start(t, options(dir))
+	from := NewHash(tipOf(t, dir, "side"))
+	for round := range loaded(20, 5, 3) {
+		var wg sync.WaitGroup
+		var landed atomic.Value
+		var n atomic.Int32
+		for i := range 4 {
+			to := NewHash(strings.TrimSpace(git(t, dir, "commit-tree", "-p", from.String(), "-m", fmt.Sprint(round, i), "side^{tree}")))
+			wg.Go(func() {
+				q, err := r.Quarantine()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer q.Close()
+				switch err := q.Land(t.Context(), []RefChange{{Name: "refs/heads/side", Old: from, New: to}}); {
+				case err == nil:
+					n.Add(1)
+					landed.Store(to)
+				case !errors.Is(err, ErrNotForward) && !errors.Is(err, ErrBusy):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		now := NewHash(tipOf(t, dir, "side"))
+		if n.Load() != 1 || landed.Load() != now {
+			t.Fatalf("%d pushes landed, %v as the last; the reference is at %s", n.Load(), landed.Load(), now)
+		}
+		from = now
 	}
 }
 

@@ -277,6 +277,14 @@ type RefChange struct {
 func (q *Quarantine) Land(ctx context.Context, changes []RefChange) (err error) {
 	r := q.repo
 	l := new(landing)
+	if slices.ContainsFunc(changes, func(c RefChange) bool { return c.Name != string(r.branch.name) }) {
+		select {
+		case r.lander <- struct{}{}: // the draft of the lock of a reference is of one push
+			defer func() { <-r.lander }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	defer func() {
 		if dropErr := l.drop(); dropErr != nil {
 			r.log.Warn("the lock of a reference cannot be removed yet", "error", dropErr)

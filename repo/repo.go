@@ -118,6 +118,7 @@ type Repo struct {
 	fetching      sync.Mutex              // one fetch at a time
 	refUpdates    chan *refUpdate         // asked of the writer by fetches
 	landings      chan *refUpdate         // likewise by pushes, which may themselves wait for a fetch
+	lander        chan struct{}           // holds one while a push changes references beside the branch
 	looks         looks                   // for commits that somebody waits for
 	unknownUntil  atomic.Int64            // until when, in Unix nanoseconds, a push without an answer may still land at the remote
 	asides        asides                  // what was set aside and is not resolved
