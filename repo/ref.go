@@ -101,31 +101,34 @@ type reference struct {
 // references are those below the folders, loose or packed, by name. The packed ones are read
 // once for all of them, and last: Git packs a reference before it removes its file.
 func references(path string, folders ...string) ([]reference, error) {
-	var all []reference
-	loose := make(map[plumbing.ReferenceName]bool)
+	var files []string
 	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join(path, filepath.FromSlash(folder)), func(p string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if err != nil || !e.Type().IsRegular() || strings.HasSuffix(p, ".lock") {
-				return err
+			if err == nil && e.Type().IsRegular() && !strings.HasSuffix(p, ".lock") {
+				files = append(files, p)
 			}
-			rel, _ := filepath.Rel(path, p)
-			ref := reference{name: plumbing.ReferenceName(filepath.ToSlash(rel))}
-			raw, err := os.ReadFile(p)
-			if err == nil {
-				ref.at, ref.err = parseRef(ref.name, raw)
-			} else if ref.err = err; !isFile(p) { // it was packed just now, or has gone
-				return nil
-			}
-			loose[ref.name] = true
-			all = append(all, ref)
-			return nil
+			return err
 		})
 		if err != nil {
 			return nil, err
 		}
+	}
+	var all []reference
+	loose := make(map[plumbing.ReferenceName]bool)
+	for _, p := range files {
+		rel, _ := filepath.Rel(path, p)
+		ref := reference{name: plumbing.ReferenceName(filepath.ToSlash(rel))}
+		raw, err := os.ReadFile(p)
+		if err == nil {
+			ref.at, ref.err = parseRef(ref.name, raw)
+		} else if ref.err = err; !isFile(p) { // it was packed just now, or has gone
+			continue
+		}
+		loose[ref.name] = true
+		all = append(all, ref)
 	}
 	packed, err := packedRefs(path)
 	for name, at := range packed {
