@@ -13,7 +13,8 @@ import (
 // upkeep is all that Git does to keep a repository small.
 var upkeep = [][]string{
 	{"gc", "-q"}, {"gc", "-q", "--prune=now"}, {"repack", "-q", "-a", "-d"}, {"repack", "-q", "--geometric=2", "-d"},
-	{"maintenance", "run", "--quiet"}, {"prune"}, {"multi-pack-index", "write"}, {"pack-refs", "--all"},
+	{"maintenance", "run", "--quiet"}, {"maintenance", "run", "--quiet", "--task=loose-objects"}, {"maintenance", "run", "--quiet", "--task=commit-graph"},
+	{"prune"}, {"multi-pack-index", "write"}, {"pack-refs", "--all"},
 }
 
 // git runs Git on the repository.

@@ -308,7 +308,7 @@ func TestMaintenanceOfGit(t *testing.T) {
 		for _, upkeep := range []string{
 			"gc -q", "gc -q --prune=now", "repack -q -a -d", "repack -q -d --geometric=2",
 			"maintenance run --quiet", "prune", "multi-pack-index write", "pack-refs --all",
-			"maintenance run --quiet --task=incremental-repack",
+			"maintenance run --quiet --task=incremental-repack", "maintenance run --quiet --task=loose-objects", "maintenance run --quiet --task=commit-graph",
 		} {
 			if out, err := tryGit(dir, strings.Fields(upkeep)...); err != nil {
 				t.Logf("round %d: git %s: %v %s", round, upkeep, err, out)
