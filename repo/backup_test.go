@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -286,6 +287,19 @@ func TestHook(t *testing.T) {
 	refused("cannot be taken away", "+"+before+":"+name)
 	git(t, o.Path, "replace", "-d", before)
 	refused("", ":refs/heads/before", ":refs/heads/after")
+
+	for _, other := range []string{"refs/tags/" + name, "refs/heads/" + name} { // so that the name is ambiguous, which Git's own client would not push to
+		git(t, o.Path, "update-ref", other, tip)
+	}
+	for _, to := range []string{tipOf(t, o.Path, tip+"~1"), strings.Repeat("0", 40)} {
+		update := exec.Command(filepath.Join(o.Path, "hooks/update"), name, tip, to)
+		update.Dir = o.Path
+		if out, err := update.CombinedOutput(); err == nil {
+			t.Errorf("the hook lets an ambiguous name be moved to %s: %s", to, out)
+		}
+	}
+	git(t, o.Path, "update-ref", "-d", "refs/tags/"+name)
+	git(t, o.Path, "update-ref", "-d", "refs/heads/"+name)
 
 	// What the service keeps is not to be pushed away, as by a mirror that lacks it.
 	git(t, o.Path, "update-ref", backups+"2026-01-01-x", tip)

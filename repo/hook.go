@@ -21,11 +21,11 @@ func (r *Repo) hook() string {
 	name := strings.ReplaceAll(string(r.branch.name), "'", `'\''`)
 	s := "#!/bin/sh\n" + hookMark + "\n" +
 		"export GIT_NO_REPLACE_OBJECTS=1\n" +
-		"case $1 in refs/cms/*|refs/remotes/cms/*|refs/replace/*)\n" +
+		"case $1 in refs/cms/*|refs/remotes/cms|refs/remotes/cms/*|refs/replace/*)\n" +
 		"\techo 'This reference is kept by the service: it takes no pushes to it.' >&2\n" +
 		"\texit 1\n" +
 		"esac\n" +
-		"[ \"$(git rev-parse --symbolic-full-name \"$1\" 2>/dev/null || echo \"$1\")\" = '" + name + "' ] || exit 0\n" +
+		"[ \"$(git symbolic-ref -q \"$1\" || echo \"$1\")\" = '" + name + "' ] || exit 0\n" +
 		"case $3 in *[!0]*) ;; *)\n" +
 		"\techo 'This branch is being served, and cannot be deleted.' >&2\n" +
 		"\texit 1\n" +
