@@ -240,7 +240,7 @@ func (c *Copy) holdListed() (gone, coming bool, err error) {
 	}
 	for _, item := range items {
 		name, ok := strings.CutSuffix(item.Name(), ".pack")
-		if !ok || c.held[name] {
+		if !ok || strings.HasPrefix(name, ".") || c.held[name] { // git repack is about to give that another name
 			continue
 		}
 		p := heldPack{name: name}

@@ -86,6 +86,7 @@ type outcome struct {
 	commit  Hash
 	changed bool
 	err     error
+	upon    bool // one before it in its group changed something
 }
 
 // attempt runs the requests on the tip of the branch, makes their commits
@@ -109,11 +110,14 @@ func (r *Repo) attempt(ctx context.Context, requests []*request, outcomes []outc
 	if err := g.begin(); err != nil {
 		return nil, err
 	}
+	upon := false
 	for i, q := range requests {
 		if outcomes[i], err = g.run(q); err != nil {
 			r.root = nil
 			return nil, err
 		}
+		outcomes[i].upon = upon
+		upon = upon || outcomes[i].changed
 	}
 	if len(g.commits) == 0 {
 		return base, nil

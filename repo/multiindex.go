@@ -136,17 +136,15 @@ func (f multiIndexFiles) same(other multiIndexFiles) bool {
 func (rp *repacker) multiIndexPlaced() bool { return !statMultiIndex(rp.folder).same(rp.lookedAt) }
 
 // lookAtMultiIndex drops a stale multi-pack-index, once for each that Git places: it may have
-// taken long to write one, whose packs went meanwhile.
+// taken long to write one, whose packs went meanwhile. What fails is tried again after the
+// next removal.
 func (rp *repacker) lookAtMultiIndex() error {
 	now := statMultiIndex(rp.folder)
 	if now.same(rp.lookedAt) {
 		return nil
 	}
-	err := dropStaleMultiIndex(rp.disk, rp.folder, rp.log)
-	if err == nil {
-		rp.lookedAt = now
-	}
-	return err
+	rp.lookedAt = now
+	return dropStaleMultiIndex(rp.disk, rp.folder, rp.log)
 }
 
 // dropStaleMultiIndex removes a multi-pack-index that names a pack which is

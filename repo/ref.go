@@ -305,8 +305,12 @@ func (b *branch) wasRenamed() (moved, known bool) {
 	return false, err == nil && os.SameFile(draft, lock)
 }
 
-// syncForeign makes durable what others have set the branch to.
+// syncForeign makes durable what others have set the branch to. They may have made its
+// folders anew.
 func (b *branch) syncForeign() error {
+	if b.synced != nil {
+		b.synced.Clear()
+	}
 	err := b.disk.SyncFile(b.path())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !isFile(b.path()) {
 		err = errors.Join(ignoreNotExist(b.disk.SyncFile(filepath.Join(b.dir, "packed-refs"))), b.disk.SyncDir(b.dir))
@@ -329,13 +333,14 @@ func (b *branch) syncFolder() error { return b.disk.SyncDir(filepath.Dir(b.path(
 // have been made without that, by Git or by who was killed, so its name is synced, too: once,
 // where the branch keeps that in mind.
 func (b *branch) makeFolder(folder string) error {
-	_, err := os.Stat(folder)
+	info, err := os.Stat(folder)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
 		return err
 	}
 	if b.synced != nil {
-		if _, synced := b.synced.Load(folder); synced && !missing {
+		was, _ := b.synced.Load(folder)
+		if was, ok := was.(os.FileInfo); ok && !missing && os.SameFile(was, info) {
 			return nil
 		}
 		b.synced.Delete(folder)
@@ -354,8 +359,13 @@ func (b *branch) makeFolder(folder string) error {
 			return err
 		}
 	}
+	if missing {
+		if info, err = os.Stat(folder); err != nil {
+			return err
+		}
+	}
 	if b.synced != nil {
-		b.synced.Store(folder, true)
+		b.synced.Store(folder, info)
 	}
 	return nil
 }

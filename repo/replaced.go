@@ -3,6 +3,7 @@ package repo
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -212,7 +213,9 @@ func (r *Repo) keepReplaced(tip Hash) error {
 	slices.Sort(names)
 	for len(names) >= maxReplacedTips {
 		old := branch{disk: r.disk, dir: r.path, name: plumbing.ReferenceName(replacedTips + names[0])}
-		if err := old.remove(known[names[0]]); err != nil {
+		if err := old.remove(known[names[0]]); errors.Is(err, fs.ErrExist) {
+			return nil // somebody has packed-refs locked, as a push that waits for the writer: the next time will do
+		} else if err != nil {
 			return fmt.Errorf("let %s go, which was made again: %w", known[names[0]], err)
 		}
 		names = names[1:]

@@ -3,8 +3,10 @@ package repo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -59,7 +61,9 @@ func (r *Repo) pushConflicts(ctx context.Context) error {
 	for _, id := range due {
 		b := branch{disk: r.disk, dir: r.path, name: plumbing.ReferenceName(pushedConflicts + id)}
 		if here[id].IsZero() {
-			err = b.remove(pushed[id])
+			if err = b.remove(pushed[id]); errors.Is(err, fs.ErrExist) {
+				continue // somebody has packed-refs locked, as a push that waits for the writer: the next time will do
+			}
 		} else {
 			err = b.move(pushed[id], here[id])
 		}

@@ -230,12 +230,9 @@ func (r *Repo) failRemote(requests []*request, outcomes []outcome, err error) {
 	r.log.Warn("edits wait for the Git host in vain", "updates", len(requests), "error", err)
 	r.contact.pushEnded(err)
 	r.waiting = r.queue.size()
-	upon := false // what is not saved, or maybe not
 	for i, q := range requests {
-		unsure := errors.Is(err, ErrUnsure)
-		upon = upon || outcomes != nil && outcomes[i].changed
-		switch {
-		case outcomes != nil && outcomes[i].err != nil && !upon:
+		switch unsure := errors.Is(err, ErrUnsure); {
+		case outcomes != nil && outcomes[i].err != nil && !outcomes[i].upon: // what is not saved, or maybe not
 			q.answer(Result{}, outcomes[i].err)
 		case unsure && !outcomes[i].changed:
 			q.answer(Result{}, fmt.Errorf("%w: an update before this one may be saved, or not", ErrStorage))
