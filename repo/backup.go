@@ -126,27 +126,39 @@ func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
 		if ref.err != nil { // not one of ours
 			continue
 		}
-		for next := []Hash{ref.at}; len(next) > 0; next = next[1:] {
-			if next[0] == commit {
-				return string(ref.name), nil
-			}
-			if r.has(next[0]) || seen[next[0]] {
-				continue
-			}
-			seen[next[0]] = true
-			if err := ctx.Err(); err != nil {
-				return "", err
-			}
-			c, err := commits.commit(next[0])
-			if errors.Is(err, ErrNotFound) {
-				continue
-			} else if err != nil {
-				return "", err
-			}
-			next = append(next, c.parents...)
+		if found, err := r.leadsAside(ctx, commits, ref.at, commit, seen); err != nil {
+			return "", err
+		} else if found {
+			return string(ref.name), nil
 		}
 	}
 	return "", nil
+}
+
+// leadsAside says whether a commit leads to another one by way of commits that the branch has
+// not, none of which is in seen: there it notes those that it has looked at. Those that are
+// no more lead nowhere.
+func (r *Repo) leadsAside(ctx context.Context, commits *store, from, to Hash, seen map[Hash]bool) (bool, error) {
+	for next := []Hash{from}; len(next) > 0; next = next[1:] {
+		if next[0] == to {
+			return true, nil
+		}
+		if r.has(next[0]) || seen[next[0]] {
+			continue
+		}
+		seen[next[0]] = true
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		c, err := commits.commit(next[0])
+		if errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return false, err
+		}
+		next = append(next, c.parents...)
+	}
+	return false, nil
 }
 
 // branchGone says that the branch is not there any more, which was at the commit known or

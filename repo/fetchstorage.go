@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -75,19 +73,10 @@ func (s *fetchStorage) isLedTo(h Hash) (bool, error) {
 		return false, err
 	}
 	seen := make(map[Hash]bool)
-	for next := slices.Collect(maps.Values(refs)); len(next) > 0; next = next[1:] {
-		if next[0] == h {
-			return true, nil
+	for _, at := range refs {
+		if led, err := r.leadsAside(context.Background(), r.store, at, h, seen); led || err != nil {
+			return led, err
 		}
-		if seen[next[0]] || r.has(next[0]) {
-			continue
-		}
-		seen[next[0]] = true
-		c, err := r.store.commit(next[0])
-		if err != nil {
-			return false, err
-		}
-		next = append(next, c.parents...)
 	}
 	return false, nil
 }
