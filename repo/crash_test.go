@@ -542,16 +542,22 @@ func eachFaultFrom(t *testing.T, f fault, begin func(t *testing.T, base string),
 	}
 }
 
+// goesOn ends the fault of a disk, and makes an update, which is to be acknowledged.
+func (s *script) goesOn(t *testing.T, d *crashDisk) {
+	t.Helper()
+	d.at = 0
+	s.commit(t, "après", "f")
+	if s.acked["f"] == "" {
+		t.Error("an update after the fault failed too")
+	}
+}
+
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	for f, name := range map[fault]string{failBefore: "without effect", failAfter: "with effect"} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, f, scenario, func(t *testing.T, s *script, d *crashDisk) {
-				d.at = 0
-				s.commit(t, "après", "f")
-				if s.acked["f"] == "" {
-					t.Error("an update after the fault failed too")
-				}
+				s.goesOn(t, d)
 				s.check(t, s.repo)
 				verify(t, s.repo)
 				if l := leftBehind(s.repo.path); len(l) > 0 {
