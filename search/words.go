@@ -25,20 +25,14 @@ type word struct {
 // words yields the words of a text in their order, those that are in every text too.
 func words(text string) func(yield func(word) bool) {
 	return func(yield func(word) bool) {
-		for i := 0; i < len(text); {
-			start := i + strings.IndexFunc(text[i:], inWord)
-			if start < i {
+		for end := 0; ; {
+			start := nextWord(text, end)
+			if start == len(text) {
 				return
 			}
 			first, _ := utf8.DecodeRuneInString(text[start:])
 			spaceless := isSpaceless(first)
-			end := len(text)
-			if n := strings.IndexFunc(text[start:], func(r rune) bool {
-				return !inWord(r) || isSpaceless(r) != spaceless && !unicode.In(r, unicode.M, unicode.Cf)
-			}); n >= 0 {
-				end = start + n
-			}
-			i = end
+			end = wordEnd(text, start, spaceless)
 			if spaceless {
 				if !yieldLetters(text, start, end, yield) {
 					return
@@ -53,6 +47,44 @@ func words(text string) func(yield func(word) bool) {
 			}
 		}
 	}
+}
+
+// nextWord is where the first word at or behind i begins, or the end of the text.
+func nextWord(text string, i int) int {
+	for i < len(text) {
+		if c := text[i]; c < utf8.RuneSelf {
+			if inASCIIWord(c) {
+				return i
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if inWord(r) {
+			return i
+		}
+		i += size
+	}
+	return i
+}
+
+// wordEnd is where the word at i ends, which is of a script without spaces or is not.
+func wordEnd(text string, i int, spaceless bool) int {
+	for i < len(text) {
+		if c := text[i]; c < utf8.RuneSelf {
+			if spaceless || !inASCIIWord(c) {
+				return i
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if !inWord(r) || isSpaceless(r) != spaceless && !unicode.In(r, unicode.M, unicode.Cf) {
+			return i
+		}
+		i += size
+	}
+	return i
 }
 
 // yieldLetters yields each two letters that follow each other in a part of a text, and each
@@ -86,12 +118,19 @@ func letter(s string) int {
 	return n
 }
 
+func inASCIIWord(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// inWord says whether r, which is not ASCII, may be in a word.
 func inWord(r rune) bool {
-	if r < utf8.RuneSelf {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	if r <= unicode.MaxLatin1 {
+		return unicode.IsLetter(r) || unicode.IsNumber(r) || r == softHyphen
 	}
 	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Cf) && !isApostrophe(r)
 }
+
+const softHyphen = '\u00ad'
 
 // isSpaceless says whether r is of a script that is written without spaces.
 func isSpaceless(r rune) bool {
@@ -101,7 +140,7 @@ func isSpaceless(r rune) bool {
 // normal is a word in lower case, with its accents, which stems depend on, but without
 // ligatures of letters and invisible characters.
 func normal(w string) string {
-	if isASCII(w) { // as most are
+	if isComposed(w) { // as most are
 		return strings.ToLower(w)
 	}
 	visible := strings.Map(func(r rune) rune {
@@ -113,9 +152,11 @@ func normal(w string) string {
 	return norm.NFKC.String(visible)
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
+// isComposed says whether s has only letters that NFKC leaves as they are, whatever is
+// beside them: ASCII and, composed, those of French and its neighbors.
+func isComposed(s string) bool {
+	for _, r := range s {
+		if r >= utf8.RuneSelf && (r < 'À' || r > 'ÿ') && r != 'œ' && r != 'Œ' {
 			return false
 		}
 	}
