@@ -346,6 +346,9 @@ func (c *commit) change(f diffEntry) Change {
 
 // asPath is s as a Path, zero when it cannot be one.
 func asPath(s string) content.Path {
+	if s == "" { // as it is where a file has not moved
+		return content.Path{}
+	}
 	p, err := content.ParsePath(s)
 	if err != nil {
 		return content.Path{}
