@@ -53,8 +53,10 @@ type service struct {
 	repo     *repo.Repo
 	site     *site.Site
 	verifier *auth.Verifier
+	sessions *auth.Sessions
 	personal *auth.PersonalTokens
 	resets   *auth.Resets // nil where nothing is mailed
+	flows    *auth.Flows
 	hooks    *webhooks.Relay
 	builds   *webhooks.Deployments
 	tracer   *trace.Tracer // nil where nobody is told of traces
@@ -69,8 +71,7 @@ type service struct {
 }
 
 // openService wires the service behind a front. Its goroutines start in run.
-func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log, front: f}
+func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logger) (*service, error) {
 	p, err := partsOf(c)
 	if err == nil {
 		err = c.Serves()
@@ -78,30 +79,56 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
+	s := &service{log: log, front: f}
 	if s.tracer, err = tracerOf(c, log); err != nil {
 		return nil, err
 	}
 	if s.state, err = state.Open(ctx, string(c.State.URL)); err != nil {
 		return nil, fmt.Errorf("%w; state.url in the configuration says where it is", err)
 	}
-	defer func() {
-		if err != nil {
-			s.state.Close()
-		}
-	}()
-	if s.revoked, err = auth.OpenRevocations(ctx, s.state, log); err != nil {
-		return nil, err
+	err = s.openAccounts(ctx, c, p)
+	if err == nil {
+		err = s.openContent(ctx, c, p)
 	}
-	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: log, Revoked: s.revoked.Revoked, MaxSize: int(c.Server.MaxTokenBytes)})
+	if err == nil {
+		err = s.openDeliveries(ctx, c, p)
+	}
+	if err == nil {
+		err = s.openDoors(c, p)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// close closes what was opened, once nothing runs any more.
+func (s *service) close() error {
+	if s.pushing != nil {
+		s.pushing.Release()
+	}
+	var err error
+	if s.repo != nil {
+		err = s.repo.Close()
+	}
+	return errors.Join(err, s.state.Close())
+}
+
+// openAccounts opens what knows who calls.
+func (s *service) openAccounts(ctx context.Context, c *config.Config, p *parts) (err error) {
+	if s.revoked, err = auth.OpenRevocations(ctx, s.state, s.log); err != nil {
+		return err
+	}
+	s.verifier, err = auth.NewVerifier(auth.Options{Issuers: p.issuers, Logger: s.log, Revoked: s.revoked.Revoked, MaxSize: int(c.Server.MaxTokenBytes)})
+	if err != nil {
+		return err
 	}
 	times := c.Auth.Sessions
 	vouches := func(issuer string) bool {
 		return slices.ContainsFunc(c.Auth.Issuers, func(is config.Issuer) bool { return is.Issuer == issuer && is.Login != nil })
 	}
-	sessions, err := auth.NewSessions(auth.SessionOptions{
-		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: log,
+	s.sessions, err = auth.NewSessions(auth.SessionOptions{
+		State: s.state, Access: times.Access, Idle: times.Idle, Lifetime: times.Lifetime, Logger: s.log,
 		Name: c.Site.Name, PublicURL: c.Server.PublicURL,
 		NeedFactor: func(roles []string) bool {
 			return slices.ContainsFunc(c.Auth.SecondFactor.Required, func(role string) bool { return slices.Contains(roles, role) })
@@ -109,99 +136,75 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Vouches: vouches,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if none := sessions.NoPasskeys(); none != nil {
-		log.Info("people cannot add passkeys", "why", none)
+	if none := s.sessions.NoPasskeys(); none != nil {
+		s.log.Info("people cannot add passkeys", "why", none)
 	}
-	s.personal = auth.NewPersonalTokens(auth.PersonalOptions{State: s.state, Lifetime: c.Auth.Personal.Lifetime, Logger: log, Vouches: vouches})
+	s.personal = auth.NewPersonalTokens(auth.PersonalOptions{State: s.state, Lifetime: c.Auth.Personal.Lifetime, Logger: s.log, Vouches: vouches})
 	if c.Mail != nil {
-		s.resets = auth.NewResets(s.state, log, func(ctx context.Context, to, token string, until time.Time) error {
+		s.resets = auth.NewResets(s.state, s.log, func(ctx context.Context, to, token string, until time.Time) error {
 			return mailLink(ctx, c, to, c.Server.PublicURL+editor.LinkPath(token), until)
 		})
 	}
-	flows, err := auth.OpenFlows(ctx, s.state)
-	if err != nil {
-		return nil, err
-	}
-	if err := repo.Clone(ctx, repoOptions(c, p, log)); err != nil {
-		return nil, err
+	s.flows, err = auth.OpenFlows(ctx, s.state)
+	return err
+}
+
+// openContent opens the repository, which it may have to clone, and the site on it.
+func (s *service) openContent(ctx context.Context, c *config.Config, p *parts) (err error) {
+	if err := repo.Clone(ctx, repoOptions(c, p, s.log)); err != nil {
+		return err
 	}
 	if s.pushing, err = pushesAlone(ctx, s.state, c); err != nil {
-		return nil, err
+		return err
 	}
-	tellPush(c, log)
-	if s.site, s.repo, err = openSite(ctx, c, p, log, turnOf(s.state), false, &f.progress); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			s.repo.Close()
-		}
-	}()
+	tellPush(c, s.log)
+	s.site, s.repo, err = openSite(ctx, c, p, s.log, turnOf(s.state), false, &s.front.progress)
+	return err
+}
+
+// openDeliveries opens what tells others of changes, and hears of theirs.
+func (s *service) openDeliveries(ctx context.Context, c *config.Config, p *parts) (err error) {
 	s.hooks, err = webhooks.New(ctx, webhooks.Options{
 		Source:    s.site,
 		State:     s.state,
 		Endpoints: p.endpoints,
 		PublicURL: c.Server.PublicURL,
 		Private:   c.Server.PrivateWebhooks,
-		Logger:    log,
+		Logger:    s.log,
 		Tracer:    s.tracer,
 	})
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if s.builds, err = webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position); err != nil {
+		return err
 	}
 	s.inbound, err = inbound.New(inbound.Options{
-		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Every: fetchInterval(c), Logger: log,
+		Hooks: p.inbound, Branch: s.repo.Branch(), Fetch: s.repo.Fetch, Every: fetchInterval(c), Logger: s.log,
 	})
-	if err != nil {
-		return nil, err
-	}
-	keys := s.state.Keys()
-	s.builds, err = webhooks.OpenDeployments(ctx, s.state, p.endpoints, s.site.Position)
-	if err != nil {
-		return nil, err
-	}
+	return err
+}
+
+// openDoors opens the floor, and mounts what answers requests on it.
+func (s *service) openDoors(c *config.Config, p *parts) (err error) {
 	if c.Audit.Keep > 0 {
-		s.audits = web.NewAuditLog(s.state, c.Audit.Keep, log)
+		s.audits = web.NewAuditLog(s.state, c.Audit.Keep, s.log)
 	}
-	registry := newRegistry(s.repo, c.Collections)
 	s.watch = newWatch(s, c)
 	s.streams = stream.NewPlaces(stream.Bounds{PerCaller: int(c.Server.Streams.PerCaller), Total: int(c.Server.Streams.Total)})
-	registry.common.MustRegister(s.watch, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "cms_event_streams", Help: "Event streams that are open, of programs and of pages.",
-	}, func() float64 { return float64(s.streams.Taken()) }))
-	registry.named.MustRegister(endpointsOf{s})
-	floor, err := web.New(web.Options{
-		Verifier:     s.verifier,
-		Sessions:     sessions,
-		Personal:     s.personal,
-		PublicURL:    c.Server.PublicURL,
-		MaxBodyBytes: c.Server.MaxBodyBytes,
-		BodyMemory:   c.Server.BodyMemory,
-		Ready:        s.checks(),
-		Warnings:     s.warnings,
-		Logger:       log,
-		Audit:        s.audits,
-		Tracer:       s.tracer,
-		Proxies:      c.Server.TrustedProxies,
-		Origins:      c.Server.CORSOrigins,
-		PerAddress:   web.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
-		PerCaller:    web.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
-		Registry:     registry.common,
-		Public:       registry.public,
-		Await:        s.await,
-		Metrics:      c.Server.Metrics,
-	})
-	if err != nil {
-		return nil, err
+	measures := s.registries(c)
+	if s.floor, err = s.openFloor(c, measures); err != nil {
+		return err
 	}
-	logins, err := login.New(login.Options{Web: floor, Providers: p.providers, Flows: flows})
+	logins, err := login.New(login.Options{Web: s.floor, Providers: p.providers, Flows: s.flows})
 	if err != nil {
-		return nil, err
+		return err
 	}
+	keys := s.state.Keys()
 	door, err := api.New(api.Options{
-		Web:         floor,
+		Web:         s.floor,
 		Site:        s.site,
 		Logins:      logins,
 		Inbound:     s.inbound,
@@ -213,33 +216,67 @@ func openService(ctx context.Context, c *config.Config, f *front, log *slog.Logg
 		Streams:     s.streams,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	floor.Mount("/", door)
-	pages, err := editorOf(c, s, floor, logins)
+	s.floor.Mount("/", door)
+	pages, err := editorOf(c, s, s.floor, logins)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	floor.Mount(editor.Prefix, pages)
+	s.floor.Mount(editor.Prefix, pages)
 	if c.Git.Enabled {
 		git, err := githttp.New(githttp.Options{
-			Web: floor, Site: s.site, Path: c.Repository.Path, Name: c.Site.Name, Check: site.Check(c.Git.Check),
+			Web: s.floor, Site: s.site, Path: c.Repository.Path, Name: c.Site.Name, Check: site.Check(c.Git.Check),
 			MaxPush: c.Git.MaxPushBytes, Processes: int(c.Git.Processes), Time: c.Git.Timeout,
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		floor.Mount(githttp.Prefix, git)
+		s.floor.Mount(githttp.Prefix, git)
 	}
-	s.floor = floor
-	f.server.RegisterOnShutdown(door.EndStreams)
-	f.server.RegisterOnShutdown(pages.EndStreams)
-	f.server.RegisterOnShutdown(floor.EndLingering)
+	s.front.server.RegisterOnShutdown(door.EndStreams)
+	s.front.server.RegisterOnShutdown(pages.EndStreams)
+	s.front.server.RegisterOnShutdown(s.floor.EndLingering)
 	if c.Server.DebugListen != "" {
-		s.debug = newServer(c.Server.DebugListen, debugHandler(registry), log)
+		s.debug = newServer(c.Server.DebugListen, debugHandler(measures), s.log)
 		s.debug.WriteTimeout = 0 // a profile takes as long as it is asked to
 	}
-	return s, nil
+	return nil
+}
+
+// registries are what the service is measured by.
+func (s *service) registries(c *config.Config) registries {
+	r := newRegistry(s.repo, c.Collections)
+	r.common.MustRegister(s.watch, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cms_event_streams", Help: "Event streams that are open, of programs and of pages.",
+	}, func() float64 { return float64(s.streams.Taken()) }))
+	r.named.MustRegister(endpointsOf{s})
+	return r
+}
+
+// openFloor opens what every door stands on.
+func (s *service) openFloor(c *config.Config, r registries) (*web.Floor, error) {
+	return web.New(web.Options{
+		Verifier:     s.verifier,
+		Sessions:     s.sessions,
+		Personal:     s.personal,
+		PublicURL:    c.Server.PublicURL,
+		MaxBodyBytes: c.Server.MaxBodyBytes,
+		BodyMemory:   c.Server.BodyMemory,
+		Ready:        s.checks(),
+		Warnings:     s.warnings,
+		Logger:       s.log,
+		Audit:        s.audits,
+		Tracer:       s.tracer,
+		Proxies:      c.Server.TrustedProxies,
+		Origins:      c.Server.CORSOrigins,
+		PerAddress:   web.Limit{Requests: int(c.Server.RateLimit.PerAddress), Window: c.Server.RateLimit.Window},
+		PerCaller:    web.Limit{Requests: int(c.Server.RateLimit.PerCaller), Window: c.Server.RateLimit.Window},
+		Registry:     r.common,
+		Public:       r.public,
+		Await:        s.await,
+		Metrics:      c.Server.Metrics,
+	})
 }
 
 func newServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
@@ -459,10 +496,7 @@ func (s *service) run(ctx context.Context) error {
 	})
 	s.front.lead(s.floor)
 	err := g.Wait()
-	if s.pushing != nil {
-		s.pushing.Release()
-	}
-	return errors.Join(err, s.repo.Close(), s.state.Close())
+	return errors.Join(err, s.close())
 }
 
 // checks are what the service needs to be ready.
