@@ -80,6 +80,7 @@ type Editor struct {
 	site      *site.Site
 	log       *slog.Logger
 	mux       *http.ServeMux
+	goOn      map[string]bool // after a login: the patterns of mux with such forms
 	words     map[string]*words
 	templates map[string]pages // by language
 	parts     *parts
@@ -98,7 +99,7 @@ func New(o Options) (*Editor, error) {
 		return nil, errors.New("editor: a floor and a site are required")
 	}
 	e := &Editor{
-		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), present: newPresence(), parts: newParts(),
+		o: o, web: o.Web, site: o.Site, mux: http.NewServeMux(), goOn: map[string]bool{}, present: newPresence(), parts: newParts(),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
 	e.o.Zone = cmp.Or(o.Zone, time.UTC)
@@ -129,6 +130,7 @@ type route struct {
 	stream  bool          // without an end
 	glance  bool          // asked by a script, which is no use of a session
 	anyone  bool          // also who is not logged in
+	lapses  bool          // what is posted does not go on after a login: a secret, or soon chosen again
 	body    int64         // bytes
 	time    time.Duration // as the service is configured when 0
 }
@@ -159,19 +161,19 @@ func (e *Editor) routes() {
 		{pattern: "POST logout", name: "logout", handle: e.logout, anyone: true, body: smallForm},
 		{pattern: "POST language", handle: e.chooseLanguage, anyone: true, body: smallForm},
 		{pattern: "GET account", handle: e.account},
-		{pattern: "POST account/password", name: "change-password", handle: e.changePassword, body: smallForm},
-		{pattern: "POST account/sessions", name: "end-sessions", handle: e.endSessions, body: smallForm},
+		{pattern: "POST account/password", name: "change-password", handle: e.changePassword, lapses: true, body: smallForm},
+		{pattern: "POST account/sessions", name: "end-sessions", handle: e.endSessions, lapses: true, body: smallForm},
 		{pattern: "GET account/tokens", handle: e.tokens},
-		{pattern: "POST account/tokens", name: "make-token", handle: e.makeToken, body: smallForm},
-		{pattern: "POST account/tokens/{id}/end", name: "end-token", handle: e.endToken, body: smallForm},
+		{pattern: "POST account/tokens", name: "make-token", handle: e.makeToken, lapses: true, body: smallForm},
+		{pattern: "POST account/tokens/{id}/end", name: "end-token", handle: e.endToken, lapses: true, body: smallForm},
 		{pattern: "GET account/factor", handle: e.factorPage},
-		{pattern: "POST account/factor", name: "change-factor", handle: e.changeFactor, body: smallForm},
-		{pattern: "POST account/theme", handle: e.chooseTheme, body: smallForm},
+		{pattern: "POST account/factor", name: "change-factor", handle: e.changeFactor, lapses: true, body: smallForm},
+		{pattern: "POST account/theme", handle: e.chooseTheme, lapses: true, body: smallForm},
 		{pattern: "GET list/{collection}", handle: e.list},
 		{pattern: "GET values/{collection}", handle: e.values},
 		{pattern: "GET export/{collection}", handle: e.export, time: exportTime},
 		{pattern: "GET deleted/{collection}", handle: e.deleted},
-		{pattern: "POST columns/{collection}", handle: e.chooseColumns, body: smallForm},
+		{pattern: "POST columns/{collection}", handle: e.chooseColumns, lapses: true, body: smallForm},
 		{pattern: "POST bulk/{collection}", name: "batch", handle: e.bulk},
 		{pattern: "GET report/{collection}", handle: e.report},
 		{pattern: "GET problems", handle: e.problems},
@@ -192,8 +194,8 @@ func (e *Editor) routes() {
 		{pattern: "POST rename/{collection}/{slug...}", name: "move-entry", handle: e.rename, body: smallForm},
 		{pattern: "GET delete/{collection}/{slug...}", handle: e.deletePage},
 		{pattern: "POST delete/{collection}/{slug...}", name: "delete-entry", handle: e.delete, body: smallForm},
-		{pattern: "POST preview", handle: e.preview},
-		{pattern: "POST look", handle: e.look},
+		{pattern: "POST preview", handle: e.preview, lapses: true},
+		{pattern: "POST look", handle: e.look, lapses: true},
 		{pattern: "GET block/{collection}/{slug...}", handle: e.block},
 		{pattern: "POST block/{collection}/{slug...}", name: "patch-entry", handle: e.saveBlock},
 		{pattern: "GET watch/{collection}/{slug...}", handle: e.watch, stream: true},
@@ -226,6 +228,7 @@ func (e *Editor) routes() {
 		if method == http.MethodPost && r.body == entryForm {
 			op.Body = e.web.MaxBody()
 		}
+		e.goOn[method+" "+Prefix+path] = method == http.MethodPost && !r.anyone && !r.lapses && r.body != files
 		e.mux.Handle(method+" "+Prefix+path, e.web.Handle(op, func(w http.ResponseWriter, q *http.Request) error {
 			return r.handle(e.visit(w, q))
 		}))

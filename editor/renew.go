@@ -56,14 +56,11 @@ const (
 	loginAnswer    = loginPrefix + "answer"
 )
 
-// goesOn are the kinds of forms that go on after a login: those whose work may be long, or
-// which somebody has just confirmed.
-var goesOn = []string{"entry", "new", "source", "block", "bulk", "rename", "delete", "restore", "move-file", "delete-file"}
-
-// mayGoOn says whether the forms of a path do.
-func mayGoOn(path string) bool {
-	kind, _, _ := strings.Cut(strings.TrimPrefix(path, Prefix), "/")
-	return slices.Contains(goesOn, kind)
+// mayGoOn says whether the form that is sent to an address goes on after a login: each does
+// whose route does not say otherwise.
+func (e *Editor) mayGoOn(to *url.URL) bool {
+	_, pattern := e.mux.Handler(&http.Request{Method: http.MethodPost, URL: to})
+	return e.goOn[pattern]
 }
 
 // againView is a form whose session is over, and what to do about it.
@@ -75,7 +72,7 @@ type againView struct {
 // sentForm is what a form has sent whose session is over; nil where it is none that goes
 // on, or comes from another site.
 func (e *Editor) sentForm(v *visit) url.Values {
-	if !mayGoOn(v.r.URL.Path) || e.web.SameOrigin(v.r, true) != nil {
+	if !e.mayGoOn(v.r.URL) || e.web.SameOrigin(v.r, true) != nil {
 		return nil
 	}
 	posted, err := e.form(v)
@@ -154,7 +151,7 @@ func (e *Editor) loginAgain(v *visit) error {
 	view := loginView{To: local(posted.Get(loginTo)), Email: posted.Get(loginEmail)}
 	sent := withoutLogin(posted)
 	to, err := url.Parse(view.To)
-	if err != nil || !mayGoOn(to.Path) || e.web.Sessions() == nil {
+	if err != nil || !e.mayGoOn(to) || e.web.Sessions() == nil {
 		return v.leadTo(loginPath(Prefix))
 	}
 	s, status, fault, err := e.attemptAgain(v, view.Email, posted)

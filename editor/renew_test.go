@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -240,5 +241,51 @@ func TestDraftsOfTexts(t *testing.T) {
 	f.submit("check").want(http.StatusOK)
 	for _, path := range []string{"source/consultations/velo", "block/consultations/none"} {
 		s.send(s.logIn("stella"), http.MethodPost, "/editor/"+path, "do=check&n=0&text=x&base="+f.get("base")).want(http.StatusForbidden)
+	}
+}
+
+// TestConflictGoesOn: what somebody has decided for each part of a version that was set aside
+// is not asked again after a login, nor made by anybody else.
+func TestConflictGoesOn(t *testing.T) {
+	t.Parallel()
+	const base, file = "---\ntitle: Plan\nnote: 1\n---\n", "_consultations/un.md"
+	s := newService(t, map[string]string{file: "---\ntitle: Leur plan\nnote: 2\n---\n"})
+	s.SetAside("aaaaaaaaaaaa", "consultations", "un", base, "---\ntitle: Notre plan\nnote: 3\n---\n")
+	f := s.get(s.http, "conflict/aaaaaaaaaaaa").form("conflict/aaaaaaaaaaaa")
+	f.tick("settle/title", "mine")
+	f.tick("settle/note", "theirs")
+	s.logIn("dominique")
+	s.expire("camille")
+	p := f.submit("aside").want(http.StatusUnauthorized, "rien n’est perdu")
+	p = p.againAs("dominique", password).want(http.StatusForbidden, "autre compte")
+	p.againAs("camille", password).wantSaved("1")
+	s.wantFile(file, "---\ntitle: Notre plan\nnote: 2\n---\n")
+}
+
+// lapses are the forms that do not go on after a login, and why.
+var lapses = map[string]string{
+	"POST login": "a login", "POST login/again": "a login", "POST login/factor": "a login", "POST login/passkey": "a login", "POST login/enrol": "a login",
+	"POST password": "for who is not logged in", "POST forgot": "for who is not logged in", "POST logout": "for anyone", "POST language": "for anyone",
+	"POST account/password": "secrets", "POST account/factor": "secrets", "POST account/tokens": "makes a secret", "POST account/tokens/{id}/end": "asks who it is", "POST account/sessions": "asks who it is",
+	"POST account/theme": "chosen again by a click", "POST columns/{collection}": "chosen again by a click",
+	"POST preview": "for scripts", "POST look": "for scripts",
+	"POST upload": "files", "POST upload/{path...}": "files", "POST replace/{path...}": "files",
+}
+
+// TestFormsGoOnOrLapse asks each form what becomes of it without a session.
+func TestFormsGoOnOrLapse(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	variable := regexp.MustCompile(`\{[^}]*\}`)
+	for _, route := range routes(t) {
+		path, is := strings.CutPrefix(route, "POST ")
+		if !is {
+			continue
+		}
+		p := s.send(s.stranger(), "POST", "/editor/"+variable.ReplaceAllString(path, "x"), "typed=long")
+		goes := strings.Contains(p.source, `name="typed" value="long"`)
+		if goes == (lapses[route] != "") {
+			t.Errorf("%s goes on after a login: %t, but lapses says %q", route, goes, lapses[route])
+		}
 	}
 }
