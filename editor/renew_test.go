@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -262,6 +264,21 @@ func TestConflictGoesOn(t *testing.T) {
 	s.wantFile(file, "---\ntitle: Notre plan\nnote: 2\n---\n")
 }
 
+// TestConfirmedFormsAreOfOne who made them, also where they hold nothing that was written.
+func TestConfirmedFormsAreOfOne(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string]string{entryFile: velo})
+	f := s.get(s.http, "delete/consultations/velo").form("delete/consultations/velo")
+	s.logIn("dominique")
+	s.expire("camille")
+	tip := s.Tip()
+	p := f.submit("").againAs("dominique", password).want(http.StatusForbidden, "autre compte")
+	if s.Tip() != tip {
+		t.Fatal("what one editor confirmed was done by another one")
+	}
+	p.againAs("camille", password).want(http.StatusOK, "Supprimé")
+}
+
 // lapses are the forms that do not go on after a login, and why.
 var lapses = map[string]string{
 	"POST login": "a login", "POST login/again": "a login", "POST login/factor": "a login", "POST login/passkey": "a login", "POST login/enrol": "a login",
@@ -272,11 +289,13 @@ var lapses = map[string]string{
 	"POST upload": "files", "POST upload/{path...}": "files", "POST replace/{path...}": "files",
 }
 
-// TestFormsGoOnOrLapse asks each form what becomes of it without a session.
+// TestFormsGoOnOrLapse asks each form what becomes of it without a session, and holds that
+// those which go on say whose they are.
 func TestFormsGoOnOrLapse(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
 	variable := regexp.MustCompile(`\{[^}]*\}`)
+	goOn := map[string]bool{}
 	for _, route := range routes(t) {
 		path, is := strings.CutPrefix(route, "POST ")
 		if !is {
@@ -287,5 +306,34 @@ func TestFormsGoOnOrLapse(t *testing.T) {
 		if goes == (lapses[route] != "") {
 			t.Errorf("%s goes on after a login: %t, but lapses says %q", route, goes, lapses[route])
 		}
+		if kind, _, _ := strings.Cut(path, "/"); goes {
+			goOn[kind] = true
+		}
+	}
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	kind := regexp.MustCompile(`action="(?:/editor/|\{\{(?:at|about) ")([a-z-]+)|action="[^"]*\{\{(entry) `)
+	found := 0
+	for _, name := range files {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(page), "<form ")[1:] {
+			form, _, _ := strings.Cut(part, "</form>")
+			m := kind.FindStringSubmatch(form)
+			if m == nil || !strings.Contains(form, `method="post"`) || !goOn[m[1]+m[2]] {
+				continue
+			}
+			found++
+			if !strings.Contains(form, `name="account" value="{{$.Account}}"`) {
+				t.Errorf("%s: the form for %s goes on after a login, and does not say whose it is", name, m[1]+m[2])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d forms that go on were found in the templates", found)
 	}
 }
