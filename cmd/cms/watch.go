@@ -43,29 +43,35 @@ func about(name, help string, labels ...string) *prometheus.Desc {
 
 // What a watch tells.
 var (
-	readyDesc         = about("cms_ready", "1 while a part of the service works, 0 while it keeps the service from being ready.", "part")
-	endpointsDesc     = about("cms_webhook_endpoints", "Endpoints of webhooks, by whether they are enabled or disabled.", "state")
-	waitingDesc       = about("cms_webhook_waiting", "Deliveries to endpoints that are on their way.")
-	waitingAgeDesc    = about("cms_webhook_waiting_age_seconds", "How long the oldest of those has been; 0 for none.")
-	failedDesc        = about("cms_webhook_failed", "Deliveries that were given up, of those that are kept.")
-	sessionsDesc      = about("cms_sessions", "Sessions of people who are logged in.")
-	buildDesc         = about("cms_build_state", "1 for the state of the newest build that was reported.", "state")
-	buildAtDesc       = about("cms_build_reported_timestamp_seconds", "When the newest build was last reported, in Unix seconds; 0 for never.")
-	buildLiveDesc     = about("cms_build_live_timestamp_seconds", "When a build was last told to be live, in Unix seconds; 0 for never.")
-	invalidDesc       = about("cms_invalid_entries", "Entries that are not as their fields expect, of the last look.")
-	diskDesc          = about("cms_disk_free_bytes", "Bytes that are left to the service on the disk of a part.", "part")
-	objectsDesc       = about("cms_lfs_stored_bytes", "Bytes of the files of Git LFS that are kept here alone.")
-	remoteDesc        = about("cms_remote_configured", "1 where a Git host is configured.")
-	remotePushDesc    = about("cms_remote_pushes", "1 where edits are pushed to the Git host.")
-	remoteFailingDesc = about("cms_remote_failing", "1 while the last fetch or push of that kind failed.", "kind")
+	watched []*prometheus.Desc // all that follow
+
+	readyDesc         = watching("cms_ready", "1 while a part of the service works, 0 while it keeps the service from being ready.", "part")
+	endpointsDesc     = watching("cms_webhook_endpoints", "Endpoints of webhooks, by whether they are enabled or disabled.", "state")
+	waitingDesc       = watching("cms_webhook_waiting", "Deliveries to endpoints that are on their way.")
+	waitingAgeDesc    = watching("cms_webhook_waiting_age_seconds", "How long the oldest of those has been; 0 for none.")
+	failedDesc        = watching("cms_webhook_failed", "Deliveries that were given up, of those that are kept.")
+	sessionsDesc      = watching("cms_sessions", "Sessions of people who are logged in.")
+	buildDesc         = watching("cms_build_state", "1 for the state of the newest build that was reported.", "state")
+	buildAtDesc       = watching("cms_build_reported_timestamp_seconds", "When the newest build was last reported, in Unix seconds; 0 for never.")
+	buildLiveDesc     = watching("cms_build_live_timestamp_seconds", "When a build was last told to be live, in Unix seconds; 0 for never.")
+	invalidDesc       = watching("cms_invalid_entries", "Entries that are not as their fields expect, of the last look.")
+	diskDesc          = watching("cms_disk_free_bytes", "Bytes that are left to the service on the disk of a part.", "part")
+	objectsDesc       = watching("cms_lfs_stored_bytes", "Bytes of the files of Git LFS that are kept here alone.")
+	remoteDesc        = watching("cms_remote_configured", "1 where a Git host is configured.")
+	remotePushDesc    = watching("cms_remote_pushes", "1 where edits are pushed to the Git host.")
+	remoteFailingDesc = watching("cms_remote_failing", "1 while the last fetch or push of that kind failed.", "kind")
 )
+
+// watching makes one of what a watch tells.
+func watching(name, help string, labels ...string) *prometheus.Desc {
+	d := about(name, help, labels...)
+	watched = append(watched, d)
+	return d
+}
 
 // Describe implements [prometheus.Collector].
 func (w *watch) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		readyDesc, endpointsDesc, waitingDesc, waitingAgeDesc, failedDesc, sessionsDesc, buildDesc, buildAtDesc, buildLiveDesc,
-		invalidDesc, diskDesc, objectsDesc, remoteDesc, remotePushDesc, remoteFailingDesc,
-	} {
+	for _, d := range watched {
 		ch <- d
 	}
 }
