@@ -32,7 +32,7 @@ type Operation struct {
 	Fields     *content.Object `json:"fields,omitempty" doc:"For create, put and patch, as in the requests of those names."`
 	Body       string          `json:"body,omitempty" doc:"For create, put and patch."`
 	Content    string          `json:"content,omitempty" doc:"Of a file, for create and put, in base64."`
-	References string          `json:"references,omitempty" enum:"refuse,update,clear" doc:"For delete and move: as in the requests of those names."`
+	References string          `json:"references,omitempty" doc:"For delete and move: as in the requests of those names."`
 	To         string          `json:"to,omitempty" doc:"For move, the new slug; for revert, a commit or a revision of the entry's history."`
 }
 

@@ -18,7 +18,7 @@ type Event struct {
 	Media      string   `json:"media,omitempty" doc:"Only for a file in the media folder: its path in the folder." example:"photos/atelier.jpg"`
 	Path       string   `json:"path" doc:"Where the file is; of a deleted one, where it was."`
 	From       string   `json:"from,omitempty" doc:"Where a moved file was."`
-	Action     string   `json:"action" enum:"created,updated,deleted,moved"`
+	Action     string   `json:"action"`
 	Revision   string   `json:"revision,omitempty" doc:"The revision after it; absent where it was deleted."`
 	Commit     string   `json:"commit"`
 	Sequence   string   `json:"sequence,omitempty" doc:"Of two events the one whose sequence is greater, compared as text, happened later; those of one commit share it. Absent while the database does not answer." example:"1764115200-0000000042"`

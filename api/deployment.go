@@ -15,7 +15,7 @@ import (
 
 // Deployment is whether an entry's newest revision is on the public site.
 type Deployment struct {
-	State  string     `json:"state" enum:"live,building,queued,failed,pending,missing" doc:"Of the newest build that has the revision, or live once one is; missing if the page of the entry is not there then; pending when none was reported."`
+	State  string     `json:"state" doc:"Of the newest build that has the revision, or live once one is; missing if the page of the entry is not there then; pending when none was reported."`
 	Commit string     `json:"commit,omitempty" doc:"What was built."`
 	At     *time.Time `json:"at,omitempty" doc:"Live since then, or when the state was reported."`
 	URL    string     `json:"url,omitempty" doc:"What was reported with it: the site, or the log of the build."`

@@ -185,7 +185,7 @@ type Change struct {
 	At       time.Time `json:"at" doc:"When it was authored."`
 	Author   Person    `json:"author"`
 	Message  string    `json:"message" doc:"The commit's subject, of 1,000 bytes at most: a longer one ends with …."`
-	Action   string    `json:"action" enum:"created,updated,deleted,moved"`
+	Action   string    `json:"action"`
 	Path     string    `json:"path" doc:"Where the file was after it, or before it was deleted."`
 	Revision string    `json:"revision,omitempty" doc:"The entry's revision after it; absent where it was deleted."`
 }

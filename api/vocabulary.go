@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -10,6 +11,8 @@ import (
 	"cms/auth"
 	"cms/content"
 	"cms/say"
+	"cms/site"
+	"cms/state"
 	"cms/web"
 	"cms/web/once"
 	"cms/webhooks"
@@ -35,6 +38,7 @@ var details = map[int]string{
 // described is what the OpenAPI document says of the whole API.
 func described(version string, floor *web.Floor) openapi.Options {
 	types, actions := texts(content.Types()), texts(auth.Actions())
+	done := site.Actions() // by commits
 	return openapi.Options{
 		Version:   version,
 		PublicURL: floor.PublicURL(),
@@ -67,6 +71,14 @@ func described(version string, floor *web.Floor) openapi.Options {
 			{Schema: "Field", Member: "type", Texts: types},
 			{Schema: "Collection", Member: "actions", Texts: actions},
 			{Schema: "Collection", Member: "yaml", Texts: content.Versions()},
+			{Schema: "Operation", Member: "references", Texts: texts(site.EveryReferences())},
+			{Schema: "Change", Member: "action", Texts: done},
+			{Schema: "FeedItem", Member: "action", Texts: done},
+			{Schema: "EntryData", Member: "action", Texts: append(slices.Clone(done), site.SetAsideAction)},
+			{Schema: "MediaData", Member: "action", Texts: append(slices.Clone(done), site.SetAsideAction)},
+			{Schema: "NewWebhook", Member: "type", Texts: webhooks.Kinds()},
+			{Schema: "Delivery", Member: "state", Texts: state.DeliveryStates()},
+			{Schema: "Deployment", Member: "state", Texts: webhooks.DeploymentStates()},
 			{Schema: "DeploymentReport", Member: "state", Texts: webhooks.BuildStates()},
 		},
 		Nullable:  map[string][]string{"Difference": {"from"}},

@@ -39,7 +39,7 @@ type EntryData struct {
 type EventData struct {
 	Path     string `json:"path" doc:"In the repository."`
 	From     string `json:"from,omitempty" doc:"The path before it was moved."`
-	Action   string `json:"action" enum:"created,updated,deleted,moved,set_aside"`
+	Action   string `json:"action"`
 	Revision string `json:"revision,omitempty" doc:"Of what is left."`
 	Commit   string `json:"commit"`
 	Author   Person `json:"author"`

@@ -18,6 +18,9 @@ const (
 	Moved   Action = "moved"
 )
 
+// Actions are all of them.
+func Actions() []Action { return []Action{Created, Updated, Deleted, Moved} }
+
 // A diffEntry is the difference that a commit makes to a file.
 type diffEntry struct {
 	path, from    string // from: where a moved file was

@@ -29,6 +29,16 @@ type FileChange struct {
 	Trace trace.Context // of the request that made the commit, if it came here with one, of late
 }
 
+// Actions are what a commit can do to a file, as a Change and a FileChange have it; of a
+// FileChange SetAsideAction as well.
+func Actions() []string {
+	var all []string
+	for _, a := range repo.Actions() {
+		all = append(all, string(a))
+	}
+	return all
+}
+
 // SetAsideAction is the action of a commit that set a version of an entry aside.
 const SetAsideAction = "set_aside"
 

@@ -24,6 +24,11 @@ const (
 	ClearReferences  References = "clear"  // they are removed
 )
 
+// EveryReferences are those that can be asked for.
+func EveryReferences() []References {
+	return []References{RefuseReferences, UpdateReferences, ClearReferences}
+}
+
 // A Reference is a place in an entry that names another entry or a file.
 type Reference struct {
 	Ref

@@ -22,6 +22,9 @@ const (
 	Superseded = "superseded" // a build whose place a later one took
 )
 
+// DeliveryStates are all of them.
+func DeliveryStates() []string { return []string{Pending, Delivered, Failed, Superseded} }
+
 // Errors of Redeliver and RedeliverRange.
 var (
 	ErrPending = errors.New("the delivery is pending")

@@ -32,6 +32,11 @@ const (
 // BuildStates are those that can be reported.
 func BuildStates() []string { return []string{Queued, Building, Live, FailedBuild} }
 
+// DeploymentStates are those of an edit: of the build that has it, or of none.
+func DeploymentStates() []string {
+	return []string{Live, Building, Queued, FailedBuild, PendingBuild, MissingPage}
+}
+
 const (
 	keptDeployments = 200         // commits
 	freshness       = time.Second // of what other services were told

@@ -36,8 +36,8 @@ const (
 // generic is the preset of a service that takes the signed repository.updated.
 const generic = "generic"
 
-// presets are those that there are: a new one is a row here, and one in the table of
-// TestBuildRequests.
+// presets are those that there are: a new one is a row here and one in the table of
+// TestBuildRequests, and a word in config.example.yaml.
 var presets = []preset{
 	{kind: "netlify", message: func(e *Endpoint, _ build) (message, error) {
 		return message{url: e.URL, body: "{}", media: "application/json"}, nil

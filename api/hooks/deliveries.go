@@ -19,7 +19,7 @@ import (
 type Delivery struct {
 	ID       string     `json:"id"`
 	Webhook  string     `json:"webhook" doc:"The endpoint's name." example:"site"`
-	State    string     `json:"state" enum:"pending,delivered,failed,superseded" doc:"Failed is given up; superseded is a build whose place a later one took."`
+	State    string     `json:"state" doc:"Failed is given up; superseded is a build whose place a later one took."`
 	EventID  string     `json:"event_id,omitempty" doc:"The webhook-id."`
 	Type     string     `json:"type" example:"entry.updated"`
 	Entry    string     `json:"entry,omitempty" doc:"collection/slug." example:"consultations/plan-velo"`

@@ -35,7 +35,7 @@ var webhookSettings = []string{"url", "events", "collections", "fields", "token"
 // NewWebhook is an endpoint to be made.
 type NewWebhook struct {
 	Name string `json:"name" doc:"Letters, digits, - and _, 64 at most." example:"site"`
-	Type string `json:"type,omitempty" enum:"netlify,cloudflare-pages,vercel,github,gitlab,jenkins,generic" doc:"Of a service that builds."`
+	Type string `json:"type,omitempty" doc:"Of a service that builds."`
 	URL  string `json:"url" doc:"An absolute https URL." example:"https://builds.example.org/hook"`
 	WebhookSettings
 }
