@@ -24,25 +24,37 @@ const (
 	Publish Action = "publish"
 )
 
+// actions are those that there are, in the order in which they are explained, and what each
+// does, in the sentence of a refusal.
+var actions = []struct {
+	name Action
+	says say.Text
+}{
+	{Read, say.New("read")},
+	{Create, say.New("create")},
+	{Update, say.New("update")},
+	{Delete, say.New("delete")},
+	{Publish, say.New("publish")},
+}
+
 // Say is what the action does, in the sentence of a refusal.
 func (a Action) Say() say.Text {
-	switch a {
-	case Read:
-		return say.New("read")
-	case Create:
-		return say.New("create")
-	case Update:
-		return say.New("update")
-	case Delete:
-		return say.New("delete")
-	case Publish:
-		return say.New("publish")
+	for _, known := range actions {
+		if known.name == a {
+			return known.says
+		}
 	}
 	return say.Verbatim(string(a))
 }
 
 // Actions lists every action, in the order in which they are explained.
-func Actions() []Action { return []Action{Read, Create, Update, Delete, Publish} }
+func Actions() []Action {
+	all := make([]Action, len(actions))
+	for i, a := range actions {
+		all[i] = a.name
+	}
+	return all
+}
 
 // These names stand beside those of the collections in a role.
 const (
