@@ -38,6 +38,9 @@ func (g Grant) Allows(a Action) bool { return slices.Contains(g.Actions, a) }
 // Whole says whether the grant is for every entry, with every field.
 func (g Grant) Whole() bool { return len(g.Where) == 0 && len(g.Hide) == 0 }
 
+// Unlimited says whether the grant is for all that there is, and for every part of it.
+func (g Grant) Unlimited() bool { return g.Whole() && len(g.ReadOnly) == 0 && len(g.Paths) == 0 }
+
 // Covers says whether the grant is for an entry with these fields. The claims
 // of its conditions must have been replaced, as [Policy.Grants] does.
 func (g Grant) Covers(fields *content.Object) bool {

@@ -61,6 +61,26 @@ func (s *Site) seesAll(pr *auth.Principal) bool {
 	})
 }
 
+// mayAll says whether pr may do each of the actions with all that there is of target, a
+// collection or one of [auth.Beside], so that nothing has to be looked at for it.
+func (s *Site) mayAll(pr *auth.Principal, target string, actions ...auth.Action) bool {
+	grants := s.policy.Grants(pr, target)
+	return !slices.ContainsFunc(actions, func(a auth.Action) bool {
+		return !slices.ContainsFunc(grants, func(g auth.Grant) bool { return g.Allows(a) && g.Unlimited() })
+	})
+}
+
+// visibleMedia describes which files of media pr sees, as [access.visible] does of entries.
+func (s *Site) visibleMedia(pr *auth.Principal) string {
+	var b strings.Builder
+	for _, g := range s.policy.Grants(pr, auth.Media) {
+		if g.Allows(auth.Read) {
+			fmt.Fprintf(&b, "media %q\n", g.Paths)
+		}
+	}
+	return b.String()
+}
+
 // grantList is the grants that are for one entry.
 type grantList []auth.Grant
 
@@ -122,6 +142,11 @@ func (acc *access) grantsFor(of ...*content.Object) grantList {
 	})
 }
 
+// hasConditions says whether what the caller may do depends on what an entry holds.
+func (acc *access) hasConditions() bool {
+	return slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
+}
+
 // canRead says whether the caller may read e.
 func (acc *access) canRead(e *repo.Entry) bool {
 	return acc.full || acc.canReadFields(e.Fields(), e.Problems())
@@ -166,6 +191,28 @@ func (acc *access) hidden(fields *content.Object) []string {
 		return nil
 	}
 	return acc.grantsFor(fields).hidden()
+}
+
+// hides says whether the field at path is hidden from the caller in some entries.
+func (acc *access) hides(path string) bool {
+	return !acc.full && slices.ContainsFunc(acc.grants, func(g auth.Grant) bool {
+		return g.Allows(auth.Read) && isWithin(path, g.Hide)
+	})
+}
+
+// alwaysHides says whether the field at path is hidden from the caller in all entries.
+func (acc *access) alwaysHides(path string) bool {
+	return !acc.full && isWithin(path, grantList(acc.grants).hidden())
+}
+
+// isWithin says whether path is one of fields, or of a part of one.
+func isWithin(path string, fields []string) bool {
+	return slices.ContainsFunc(fields, func(f string) bool { return path == f || strings.HasPrefix(path, f+".") })
+}
+
+// hidesAny says whether fields are hidden from the caller in some entries.
+func (acc *access) hidesAny() bool {
+	return !acc.full && slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return g.Allows(auth.Read) && len(g.Hide) > 0 })
 }
 
 // view is e as the caller sees it.

@@ -280,11 +280,7 @@ func (s *Site) Sees(pr *auth.Principal) (string, error) {
 			fmt.Fprintf(h, "%s: %q\n", c.Name, acc.visible())
 		}
 	}
-	for _, g := range s.policy.Grants(pr, auth.Media) {
-		if g.Allows(auth.Read) {
-			fmt.Fprintf(h, "media %q\n", g.Paths)
-		}
-	}
+	fmt.Fprint(h, s.visibleMedia(pr))
 	return string(h.Sum(nil)), nil
 }
 

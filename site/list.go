@@ -216,15 +216,6 @@ func distinct(words []string) []string {
 	return slices.Compact(words)
 }
 
-// hides says whether the field at path is hidden from the caller in some entries.
-func (acc *access) hides(path string) bool {
-	return !acc.full && slices.ContainsFunc(acc.grants, func(g auth.Grant) bool {
-		return g.Allows(auth.Read) && slices.ContainsFunc(g.Hide, func(f string) bool {
-			return path == f || strings.HasPrefix(path, f+".")
-		})
-	})
-}
-
 // typed is the sort with the types of its fields.
 func (l *list) typed() []sortKey {
 	keys := make([]sortKey, len(l.sort))

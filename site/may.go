@@ -37,8 +37,7 @@ func (s *Site) MayUpdate(pr *auth.Principal, ref Ref) error {
 	if !ok || !acc.canRead(e) {
 		return errNothingToUpdate()
 	}
-	bound := slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
-	if bound && !acc.grantsFor(e.Fields()).allows(auth.Update) {
+	if acc.hasConditions() && !acc.grantsFor(e.Fields()).allows(auth.Update) {
 		return &Error{Code: Forbidden, Detail: say.New("Your roles do not allow you to %s this entry.", auth.Update)}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"cms/auth"
 	"cms/content"
 	"cms/repo"
 	"cms/say"
@@ -56,7 +55,7 @@ func ownList() []string {
 // hasField says whether the schema has a field at a path that the caller may see, or an
 // entry that they see has one.
 func (acc *access) hasField(ctx context.Context, path string) (bool, error) {
-	if !acc.full && slices.ContainsFunc(grantList(acc.grants).hidden(), func(f string) bool { return path == f || strings.HasPrefix(path, f+".") }) {
+	if acc.alwaysHides(path) {
 		return false, nil
 	}
 	if typeAt(acc.Schema.Fields, path) != "" {
@@ -148,7 +147,7 @@ func (o ownValues) Get(key string) (content.Value, bool) {
 // updated is the last change of e that the caller sees.
 func (r *reader) updated(e *repo.Entry) (Change, error) {
 	acc := r.list.access
-	if !acc.full && slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return g.Allows(auth.Read) && len(g.Hide) > 0 }) && len(acc.hidden(e.Fields())) > 0 {
+	if acc.hidesAny() && len(acc.hidden(e.Fields())) > 0 {
 		return acc.lastUpdate(e)
 	}
 	return change(e.Updated()), nil

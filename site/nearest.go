@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"cms/content"
@@ -62,7 +61,7 @@ func (acc *access) names(ctx context.Context) []string {
 	walk = func(fields []content.Field, in string) {
 		for i := range fields {
 			f := &fields[i]
-			if in == "" && !acc.full && slices.Contains(grantList(acc.grants).hidden(), f.Name) {
+			if in == "" && acc.alwaysHides(f.Name) {
 				continue
 			}
 			names = append(names, in+f.Name)

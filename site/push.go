@@ -51,9 +51,7 @@ func (s *Site) MayFetch(pr *auth.Principal) error {
 	if !s.policy.Knows(pr) {
 		return errNoRole()
 	}
-	media := s.media.Folder.IsZero() || slices.ContainsFunc(s.policy.Grants(pr, auth.Media), func(g auth.Grant) bool {
-		return g.Allows(auth.Read) && len(g.Paths) == 0
-	})
+	media := s.media.Folder.IsZero() || s.mayAll(pr, auth.Media, auth.Read)
 	if !media || !s.seesAll(pr) || !s.policy.Can(pr, auth.Read, auth.Repository) {
 		return &Error{Code: Forbidden, Detail: say.New("A clone has everything, so it takes a role, and a token, that may read repository, every collection with every field, and all of media.")}
 	}
@@ -225,23 +223,13 @@ func (p *Push) lookAtBranch(ctx context.Context, c RefChange) (Verdict, error) {
 
 // mayAll says whether nothing has to be looked at for the pusher's rights.
 func (p *Push) mayAll() bool {
-	s := p.site
-	all := func(target string, actions ...auth.Action) bool {
-		for _, a := range actions {
-			if !slices.ContainsFunc(s.policy.Grants(p.principal, target), func(g auth.Grant) bool {
-				return g.Allows(a) && g.Whole() && len(g.ReadOnly) == 0 && len(g.Paths) == 0
-			}) {
-				return false
-			}
-		}
-		return true
-	}
+	s, pr := p.site, p.principal
 	for _, c := range s.collections {
-		if !all(c.Name, auth.Create, auth.Update, auth.Delete) || len(c.Publish) > 0 && !all(c.Name, auth.Publish) {
+		if !s.mayAll(pr, c.Name, auth.Create, auth.Update, auth.Delete) || len(c.Publish) > 0 && !s.mayAll(pr, c.Name, auth.Publish) {
 			return false
 		}
 	}
-	return all(auth.Repository, auth.Update) && (s.media.Folder.IsZero() || all(auth.Media, auth.Create, auth.Update, auth.Delete))
+	return s.mayAll(pr, auth.Repository, auth.Update) && (s.media.Folder.IsZero() || s.mayAll(pr, auth.Media, auth.Create, auth.Update, auth.Delete))
 }
 
 // authorize notes the files that the pusher may not change so.
