@@ -92,7 +92,7 @@ func (p SlugPattern) Check(typeOf func(field string) Type) error {
 	for _, part := range p.Parts() {
 		switch t := typeOf(part.Field); {
 		case part.Field == "" || t == "":
-		case part.Layout != "" && t != TypeDate && t != TypeDatetime:
+		case part.Layout != "" && t.Scalar() != Times:
 			return fmt.Errorf("the field %q has no layout of dates, as it is of the type %s; write {%[1]s}", part.Field, t)
 		case t == TypeList || t == TypeObject:
 			return fmt.Errorf("the field %q is of the type %s, of which no slug can be made", part.Field, t)

@@ -69,16 +69,24 @@ func (e *Editor) asked(v *visit, view *listView, asked url.Values) site.Query {
 func filtered(s *content.Schema) []content.Field {
 	weight := func(f content.Field) int {
 		switch f.Type {
-		case content.TypeDate, content.TypeDatetime:
-			return 0
-		case content.TypeBoolean, content.TypeSelect:
+		case content.TypeSelect:
 			return 1
 		case content.TypeReference:
 			return 2
-		case content.TypeString, content.TypeEmail, content.TypeURL, content.TypeInteger, content.TypeNumber, content.TypeList:
+		case content.TypeList:
 			return 3
 		case content.TypeText:
 			return 4
+		case content.TypeMarkdown, content.TypeImage, content.TypeFile:
+			return -1
+		}
+		switch f.Type.Scalar() {
+		case content.Times:
+			return 0
+		case content.Booleans:
+			return 1
+		case content.Texts, content.Numbers:
+			return 3
 		}
 		return -1
 	}
@@ -101,8 +109,8 @@ func (e *Editor) narrow(v *visit, collection string, q *site.Query, f content.Fi
 	add := func(op site.Op, value string) {
 		q.Filters = append(q.Filters, site.Filter{Field: f.Name, Op: op, Value: value})
 	}
-	switch f.Type {
-	case content.TypeBoolean:
+	switch kind := f.Type.Scalar(); {
+	case kind == content.Booleans:
 		one.Kind = "choices"
 		one.Choices = []choice{{"true", v.T("yes"), is == "true"}, {"false", v.T("no"), is == "false"}}
 		switch is {
@@ -111,7 +119,7 @@ func (e *Editor) narrow(v *visit, collection string, q *site.Query, f content.Fi
 		case "false": // absent is no as well
 			add(site.Ne, "true")
 		}
-	case content.TypeSelect:
+	case f.Type == content.TypeSelect:
 		one.Kind = "choices"
 		for _, o := range f.Options {
 			text := textOf(o)
@@ -120,7 +128,7 @@ func (e *Editor) narrow(v *visit, collection string, q *site.Query, f content.Fi
 		if is != "" {
 			add(site.Eq, is)
 		}
-	case content.TypeDate, content.TypeDatetime:
+	case kind == content.Times:
 		one.Kind, one.From, one.Until = "dates", asked.Get(one.Name+".from"), asked.Get(one.Name+".until")
 		if t, ok := content.ParseTime(one.From); ok && t.DateOnly {
 			add(site.Gte, one.From)
@@ -128,7 +136,7 @@ func (e *Editor) narrow(v *visit, collection string, q *site.Query, f content.Fi
 		if t, ok := content.ParseTime(one.Until); ok && t.DateOnly && t.Year() < 9999 {
 			add(site.Lt, t.AddDate(0, 0, 1).Format("2006-01-02"))
 		}
-	case content.TypeInteger, content.TypeNumber:
+	case kind == content.Numbers:
 		one.Kind, one.From, one.Until = "numbers", asked.Get(one.Name+".from"), asked.Get(one.Name+".until")
 		if n, ok := asNumber(one.From); ok {
 			add(site.Gte, n.String())
@@ -197,14 +205,18 @@ func showable(s *content.Schema) []content.Field {
 	}
 	weight := func(f content.Field) int {
 		switch f.Type {
-		case content.TypeDate, content.TypeDatetime:
-			return 0
-		case content.TypeBoolean, content.TypeSelect:
+		case content.TypeSelect:
 			return 1
 		case content.TypeReference:
 			return 2
 		case content.TypeText, content.TypeURL, content.TypeList:
 			return 4
+		}
+		switch f.Type.Scalar() {
+		case content.Times:
+			return 0
+		case content.Booleans:
+			return 1
 		}
 		return 3
 	}

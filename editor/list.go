@@ -158,7 +158,7 @@ func titleOf(s *content.Schema, fields *content.Object, slug content.Slug) strin
 // there is a date.
 func defaultOrder(s *content.Schema) string {
 	for _, f := range s.Fields {
-		if (f.Type == content.TypeDate || f.Type == content.TypeDatetime) && !f.Hidden {
+		if f.Type.Scalar() == content.Times && !f.Hidden {
 			return "-" + f.Name
 		}
 	}
