@@ -87,8 +87,8 @@ func codes() []string {
 	return slices.Compact(all)
 }
 
-// problem makes a problem of any error: the one place where errors become
-// statuses, with [web.Floor.Problem].
+// problem makes a problem of any error: the one place of this door where errors become
+// statuses, with [web.Floor.Problem]. The editor and githttp have their own.
 func (a *API) problem(ctx context.Context, err error) *Problem {
 	var (
 		p       *Problem

@@ -56,7 +56,7 @@ func TestOneStepBack(t *testing.T) {
 	change(`INSERT INTO accounts (id, issuer, subject, email, name, roles, claims, password, disabled, created_at)
 		VALUES ('C1', '', 'C1', 'c@example.org', 'C', '[]', '{}', 'hash', 0, 1)`)
 
-	// As if the last migration were to come.
+	// As if one of the migrations were to come.
 	change(`DROP TABLE recovery_codes; DROP TABLE totps; ALTER TABLE sessions DROP COLUMN factor; DELETE FROM migrations WHERE name = 'migrations/102_factors.sql'`)
 	if err := os.WriteFile(path+beforeSuffix+"020_older", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
