@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"cms/api/operation"
@@ -43,6 +44,18 @@ func webhookOf(s webhooks.Status) Webhook {
 		Enabled: s.Disabled.IsZero(), DisabledAt: maybe(s.Disabled), DisabledReason: s.Reason,
 		LastSuccess: maybe(s.Succeeded), Commit: s.Commit, Pending: s.Pending,
 	}
+}
+
+// masked stands for a value that is not told.
+const masked = "***"
+
+// origin is the scheme and the host of an endpoint's URL.
+func origin(e *webhooks.Endpoint) string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // list is never null in JSON.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"cms/api/jsonbody"
@@ -111,9 +110,6 @@ func (a *API) settings(b *jsonbody.Reader, e *webhooks.Endpoint) {
 	}
 }
 
-// masked stands for a value that is not told.
-const masked = "***"
-
 // headers are those of now with what a member, an object or null, says of some of them.
 func headers(b *jsonbody.Reader, member string, now map[string]string) map[string]string {
 	if !b.Given(member) {
@@ -152,15 +148,6 @@ func keepsHeaders(b *jsonbody.Reader, before map[string]string) bool {
 		}
 	}
 	return false
-}
-
-// origin is the scheme and the host of an endpoint's URL.
-func origin(e *webhooks.Endpoint) string {
-	u, err := url.Parse(e.URL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // WebhookPatch changes an endpoint.
