@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -197,6 +198,43 @@ func (b body) operation() (site.Operation, site.Ref) {
 		return site.Following(op, b.references(site.RefuseReferences, site.UpdateReferences, site.ClearReferences)), ref
 	}
 	return site.Reverting(ref, b.state(), pre), ref
+}
+
+// fileMembers are what each operation on a file has beside op, collection and slug.
+var fileMembers = map[string][]string{
+	"create": {"content"},
+	"put":    {"if_match", "content"},
+	"delete": {"if_match", "references"},
+	"move":   {"if_match", "to", "references"},
+}
+
+// fileOperation is the one on a file that the members say.
+func (b body) fileOperation(op string) (site.Operation, site.Ref) {
+	ref := site.Ref{Collection: auth.Media, Slug: b.Slug("slug")}
+	members, ok := fileMembers[op]
+	if !ok {
+		b.Wrong("op", "options", say.New("Of a file this must be create, put, delete or move."))
+		return nil, ref
+	}
+	b.Only(append([]string{"op", "collection", "slug"}, members...)...)
+	b.Require(say.New("Name the file by its path below the media folder."), "slug")
+	name, pre := ref.Slug.String(), b.precondition()
+	switch op {
+	case "delete":
+		return site.DeletingMedia(name, b.references(site.RefuseReferences), pre), ref
+	case "move":
+		b.Require(say.New("To move a file, name its new path."), "to")
+		to := b.Slug("to").String()
+		return site.MovingMedia(name, to, b.references(site.RefuseReferences, site.UpdateReferences), pre), ref
+	case "create":
+		pre = site.Precondition{Absent: true}
+	}
+	b.Require(say.New("Give the content of the file."), "content")
+	content, err := base64.StdEncoding.DecodeString(b.Text("content"))
+	if err != nil {
+		b.Wrong("content", "base64", say.New("This must be the content of the file in base64."))
+	}
+	return site.PuttingMedia(name, content, pre), ref
 }
 
 // precondition is what the member if_match says: *, a revision, or entity tags.

@@ -73,32 +73,6 @@ func answerEntry(status int, e *site.Entry, d *Deployment) (*reply, error) {
 	return r, nil
 }
 
-// InCollection is the path parameter that names a collection.
-type InCollection struct {
-	Collection string `path:"collection" doc:"The collection's name." example:"consultations"`
-}
-
-// AtEntry is the path parameters that name an entry.
-type AtEntry struct {
-	InCollection
-	Slug string `path:"slug" doc:"The entry's slug; may hold slashes, encoded or not." example:"plan-velo"`
-}
-
-func (p AtEntry) ref() (site.Ref, error) {
-	slug, err := parseSlug(p.Slug)
-	return site.Ref{Collection: p.Collection, Slug: slug}, err
-}
-
-func parseSlug(s string) (content.Slug, error) {
-	slug, err := content.ParseSlug(s)
-	if err != nil {
-		p := web.NewProblem(http.StatusBadRequest, say.New("The slug cannot name a file of the collection."))
-		p.Errors = []web.Fault{{Pointer: "slug", Rule: "slug", Detail: say.New("The %s.", err)}}
-		return slug, p
-	}
-	return slug, nil
-}
-
 type getInput struct {
 	AtEntry
 	At          string `query:"at" pattern:"^[0-9a-f]{40}$" doc:"A commit of the branch, or a revision of the entry: to read it as it was then."`

@@ -20,30 +20,6 @@ import (
 	"cms/web/once"
 )
 
-// MediaFile is an image or another file of the media folder.
-type MediaFile struct {
-	Path     string   `json:"path" doc:"Below the media folder." example:"photos/atelier.jpg"`
-	Revision string   `json:"revision" doc:"The Git blob's id; in double quotes, the ETag."`
-	Type     string   `json:"type" doc:"The media type that the extension stands for." example:"image/jpeg"`
-	Size     int64    `json:"size" doc:"Of what the repository has, in bytes." example:"48213"`
-	LFS      *Pointer `json:"lfs,omitempty" doc:"Where Git LFS keeps the content: the repository has a pointer to it. It is served like any other, or 409 lfs_pointer where nobody has it."`
-	URL      string   `json:"url" doc:"Where to get this revision, which may be cached for good."`
-}
-
-// Pointer is what the repository has in the place of a file that Git LFS keeps.
-type Pointer struct {
-	OID  string `json:"oid" doc:"The hash algorithm, a colon and the hash of the content."`
-	Size int64  `json:"size" doc:"Of the content, in bytes." example:"3145728"`
-}
-
-func mediaFileOf(f *site.MediaFile) MediaFile {
-	return MediaFile{f.Path, f.Revision, f.Type, f.Size, (*Pointer)(f.Pointer), mediaURL(f.Path) + "?revision=" + f.Revision}
-}
-
-const mediaRoute = "/v1/media/"
-
-func mediaURL(path string) string { return mediaRoute + (&url.URL{Path: path}).EscapedPath() }
-
 // MediaFiles is a page of the list of files.
 type MediaFiles struct {
 	Items      []MediaFile `json:"items"`
@@ -289,6 +265,13 @@ func (a *API) deleteMedia(w http.ResponseWriter, r *http.Request) error {
 		out, err := a.site.DeleteMedia(ctx, web.Principal(ctx), path, write)
 		return mediaAnswer(path, out, write.DryRun, err)
 	})
+}
+
+const referencesOfMedia = "Refuse to delete it while entries use it (409)."
+
+// deleteUnused deletes a file unless entries use it.
+func (a *API) deleteUnused(ctx context.Context, path string, w site.Write) (*reply, error) {
+	return outcome(a.site.Make(ctx, web.Principal(ctx), site.DeletingMedia(path, site.RefuseReferences, w.Precondition), w))
 }
 
 // mediaAnswer answers a write of a file or, after a dry run, whether it would change

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 
 	"cms/api/openapi"
@@ -12,11 +11,6 @@ import (
 	"cms/site"
 	"cms/web"
 )
-
-// AtMedia is the path parameter that names a file.
-type AtMedia struct {
-	Path string `path:"path" doc:"Of the file, below the media folder; may hold slashes." example:"photos/atelier.jpg"`
-}
 
 type mediaReferencesInput struct {
 	AtMedia
@@ -95,58 +89,4 @@ func (a *API) moveMedia(ctx context.Context, in *moveMediaInput) (*reply, error)
 		return nil, err
 	}
 	return outcome(a.site.Make(ctx, web.Principal(ctx), site.MovingMedia(in.Path, to, site.References(in.References), pre), w))
-}
-
-// fileMembers are what each operation on a file has beside op, collection and slug.
-var fileMembers = map[string][]string{
-	"create": {"content"},
-	"put":    {"if_match", "content"},
-	"delete": {"if_match", "references"},
-	"move":   {"if_match", "to", "references"},
-}
-
-// fileOperation is the one on a file that the members say.
-func (b body) fileOperation(op string) (site.Operation, site.Ref) {
-	ref := site.Ref{Collection: auth.Media, Slug: b.Slug("slug")}
-	members, ok := fileMembers[op]
-	if !ok {
-		b.Wrong("op", "options", say.New("Of a file this must be create, put, delete or move."))
-		return nil, ref
-	}
-	b.Only(append([]string{"op", "collection", "slug"}, members...)...)
-	b.Require(say.New("Name the file by its path below the media folder."), "slug")
-	name, pre := ref.Slug.String(), b.precondition()
-	switch op {
-	case "delete":
-		return site.DeletingMedia(name, b.references(site.RefuseReferences), pre), ref
-	case "move":
-		b.Require(say.New("To move a file, name its new path."), "to")
-		to := b.Slug("to").String()
-		return site.MovingMedia(name, to, b.references(site.RefuseReferences, site.UpdateReferences), pre), ref
-	case "create":
-		pre = site.Precondition{Absent: true}
-	}
-	b.Require(say.New("Give the content of the file."), "content")
-	content, err := base64.StdEncoding.DecodeString(b.Text("content"))
-	if err != nil {
-		b.Wrong("content", "base64", say.New("This must be the content of the file in base64."))
-	}
-	return site.PuttingMedia(name, content, pre), ref
-}
-
-// answerFile is a file with its ETag.
-func answerFile(status int, f *site.MediaFile) (*reply, error) {
-	r, err := answer(status, mediaFileOf(f))
-	if err != nil {
-		return nil, err
-	}
-	r.ETag, r.Location = web.ETag(f.Revision), mediaURL(f.Path)
-	return r, nil
-}
-
-const referencesOfMedia = "Refuse to delete it while entries use it (409)."
-
-// deleteUnused deletes a file unless entries use it.
-func (a *API) deleteUnused(ctx context.Context, path string, w site.Write) (*reply, error) {
-	return outcome(a.site.Make(ctx, web.Principal(ctx), site.DeletingMedia(path, site.RefuseReferences, w.Precondition), w))
 }

@@ -85,12 +85,3 @@ func (b body) references(may ...site.References) site.References {
 	}
 	return site.References(b.OneOf("references", options...)) // "" keeps them
 }
-
-// targetsOf is what a write did to its entry and to those that referred to it.
-func targetsOf(out *site.Outcome) []web.Target {
-	all := []web.Target{targetOf(out)}
-	for _, ref := range out.Followed {
-		all = append(all, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit})
-	}
-	return all
-}
