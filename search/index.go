@@ -238,8 +238,8 @@ func (x *Index[K]) Remove(key K) {
 // document is visible at all. A search asks once of each document. An error ends it.
 type Visible[K comparable] func(key K) (hidden []string, ok bool, err error)
 
-// sights is what the reader sees of the documents, as far as a search has asked.
-type sights[K comparable] struct {
+// reader is who searches: what they see of the documents, as far as a search has asked.
+type reader[K comparable] struct {
 	docs   []doc[K]
 	see    Visible[K]
 	hidden map[uint32][]string // of those of which some is
@@ -249,8 +249,8 @@ type sights[K comparable] struct {
 // scratch is the memory that a search works in, which the next one uses again: it grows with
 // the documents, and was most of what a search allocated.
 type scratch struct {
-	known []sight // by document
-	lists [][]hit // that are not in use
+	known []visibility // by document
+	lists [][]hit      // that are not in use
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -260,7 +260,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func borrow(docs int) *scratch {
 	s := scratches.Get().(*scratch)
 	if cap(s.known) < docs {
-		s.known = make([]sight, docs, docs+docs/8)
+		s.known = make([]visibility, docs, docs+docs/8)
 	}
 	s.known = s.known[:docs]
 	clear(s.known)
@@ -287,18 +287,18 @@ func (s *scratch) free(l []hit) {
 	}
 }
 
-// sight is how much is seen of a document.
-type sight uint8
+// visibility is how much of a document the reader sees.
+type visibility uint8
 
 const (
-	notAsked sight = iota
+	notAsked visibility = iota
 	unseen
 	seenWhole
 	seenPartly
 )
 
 // ask finds out how much is seen of the document n.
-func (s *sights[K]) ask(n uint32) (sight, error) {
+func (s *reader[K]) ask(n uint32) (visibility, error) {
 	as := unseen
 	if d := &s.docs[n]; d.living {
 		hidden, ok, err := s.see(d.key)
@@ -332,7 +332,7 @@ const (
 // much a document gains by its age, from 0 to 1, given the fields that are hidden; it may be
 // nil.
 func (x *Index[K]) Find(ctx context.Context, q *Query, see Visible[K], recent Recent[K], less func(a, b K) int, n int) (best []K, total int, err error) {
-	s := &sights[K]{docs: x.docs, see: see, hidden: map[uint32][]string{}, scratch: borrow(len(x.docs))}
+	s := &reader[K]{docs: x.docs, see: see, hidden: map[uint32][]string{}, scratch: borrow(len(x.docs))}
 	defer scratches.Put(s.scratch)
 	var found []hit
 	for forgive := nothing; forgive <= everyWord && len(found) == 0; forgive++ {
@@ -388,7 +388,7 @@ const (
 )
 
 // rank adds to the scores of what was found what counts beside words.
-func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *sights[K], recent Recent[K]) error {
+func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *reader[K], recent Recent[K]) error {
 	for i := range found {
 		if i%checkInterval == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -415,7 +415,7 @@ func (x *Index[K]) rank(ctx context.Context, q *Query, found []hit, s *sights[K]
 }
 
 // find is the documents of a language that have every word, with their scores.
-func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []askedWord, forgive forgiveness, s *sights[K]) (found []hit, err error) {
+func (x *Index[K]) find(ctx context.Context, q *Query, code string, words []askedWord, forgive forgiveness, s *reader[K]) (found []hit, err error) {
 	perWord := float64(len(x.number)) / float64(max(x.length, 1)) // of all documents
 	for i, w := range words {
 		hits, err := x.hitsOf(ctx, q, code, w, forgive, s)
@@ -451,7 +451,7 @@ const maxCompletions = 2000
 
 // hitsOf are the documents that have a word that is asked for, or one that may be meant by
 // it.
-func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWord, forgive forgiveness, s *sights[K]) ([]hit, error) {
+func (x *Index[K]) hitsOf(ctx context.Context, q *Query, code string, w askedWord, forgive forgiveness, s *reader[K]) ([]hit, error) {
 	exact, err := x.hits(ctx, code+" "+w.term, s)
 	if err != nil {
 		return nil, err
@@ -553,7 +553,7 @@ const mostRoom = 1 << 17
 
 // hits are the documents that have the term in what the reader sees of them, in
 // order of their numbers.
-func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) (hits []hit, err error) {
+func (x *Index[K]) hits(ctx context.Context, term string, s *reader[K]) (hits []hit, err error) {
 	l := x.lists[term]
 	if l == nil {
 		return nil, nil
@@ -568,11 +568,11 @@ func (x *Index[K]) hits(ctx context.Context, term string, s *sights[K]) (hits []
 }
 
 // addHits appends those of a list to others, which come before them.
-func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *sights[K]) ([]hit, error) {
+func (x *Index[K]) addHits(ctx context.Context, hits []hit, l *postings, s *reader[K]) ([]hit, error) {
 	var (
 		n      uint32
 		at     = uint32(math.MaxUint32) // the document that the next two are of
-		as     sight
+		as     visibility
 		hidden []string
 	)
 	for rest, read := l.triples, 1; len(rest) > 0; read++ {
