@@ -28,7 +28,7 @@ const (
 	early       = 5 * time.Minute  // before its end a token is renewed
 	skew        = time.Minute      // by how much the host's clock may be behind
 	lifetime    = 8 * time.Minute  // of what is signed, with the skew below the ten minutes that hosts allow
-	patience    = 20 * time.Second // with the host
+	timeout     = 20 * time.Second // with the host
 	maxAnswer   = 64 << 10         // bytes
 	maxTold     = 200              // of the host's own words, in bytes
 	minKeyBits  = 2048
@@ -83,7 +83,7 @@ func (a *App) Token(ctx context.Context) (string, error) {
 		return token, nil
 	}
 	done := a.asked.DoChan("", func() (any, error) { // for all, so that none of them ends it
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		return nil, a.renew(ctx)
 	})

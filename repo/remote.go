@@ -44,8 +44,8 @@ type Remote struct {
 	// fifteen minutes.
 	AlarmAfter time.Duration
 
-	ssh      *sshLine      // the connections with it; nil makes one for each contact
-	patience time.Duration // for how long at least updates wait for those who come back; tests set it
+	ssh     *sshLine      // the connections with it; nil makes one for each contact
+	minWait time.Duration // for how long at least updates wait for those who come back; tests set it
 }
 
 // Tokens gives tokens that end. It may be used by several goroutines.

@@ -402,18 +402,18 @@ const (
 // the time of a group, or a quarter of that of a push. Who writes alone is not kept
 // waiting.
 func (r *Repo) gather(ctx context.Context) {
-	patience := min(r.lastGroup.took/2, maxGather)
+	maxWait := min(r.lastGroup.took/2, maxGather)
 	if r.remote.syncs() {
-		patience = max(patience, min(r.pushTook/4, maxGatherPush), r.remote.patience)
+		maxWait = max(maxWait, min(r.pushTook/4, maxGatherPush), r.remote.minWait)
 	}
-	r.awaitReturn(ctx, patience)
+	r.awaitReturn(ctx, maxWait)
 }
 
 // awaitReturn waits until as many updates wait as took part in the last group or waited
-// when it was done, but not beyond patience, nor once ctx has ended.
-func (r *Repo) awaitReturn(ctx context.Context, patience time.Duration) {
+// when it was done, but not beyond maxWait, nor once ctx has ended.
+func (r *Repo) awaitReturn(ctx context.Context, maxWait time.Duration) {
 	runtime.Gosched()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	for r.queue.size() < min(r.lastGroup.updates, groupLimit) {
 		select {

@@ -68,11 +68,11 @@ func (p *sshProgram) begin(ctx context.Context, command string) error {
 		done <- err
 	}()
 	if p.reused {
-		patience := time.NewTimer(p.line.answer)
-		defer patience.Stop()
+		timeout := time.NewTimer(p.line.answer)
+		defer timeout.Stop()
 		select {
 		case <-opened:
-		case <-patience.C:
+		case <-timeout.C:
 			return errNoAnswer
 		case <-ctx.Done():
 			return ctx.Err()

@@ -15,7 +15,7 @@ import (
 const (
 	syncTimeout  = 20 * time.Second
 	minSyncTries = 5
-	syncPatience = 15 * time.Second
+	maxSyncTime  = 15 * time.Second
 	syncRest     = 500 * time.Millisecond
 )
 
@@ -72,7 +72,7 @@ func (r *Repo) commitSync(ctx context.Context, requests []*request) (unsure bool
 		requests, outcomes = stay(requests, outcomes)
 		var refused *refusal
 		switch moved := errors.Is(err, errMovedThere) || errors.Is(err, errUnpushed) || errors.Is(err, errMoved); {
-		case moved && (tries < minSyncTries || time.Since(began) < syncPatience):
+		case moved && (tries < minSyncTries || time.Since(began) < maxSyncTime):
 			r.remoteAt = Hash{}                                                          // to be asked
 			_ = pauseFor(ctx, rand.N(time.Duration(min(tries, 20))*10*time.Millisecond)) //nolint:gosec // no secret
 		case errors.As(err, &refused) && refused.content && len(requests) > 1:
@@ -189,7 +189,7 @@ const (
 // keepsTurn is for how long a turn is kept for those who read and write again: less than a
 // push takes, so that a turn in which nobody does costs others little.
 func (r *Repo) keepsTurn() time.Duration {
-	return max(min(max(r.pushTook/2, minKeepTurn), maxKeepTurn), r.remote.patience)
+	return max(min(max(r.pushTook/2, minKeepTurn), maxKeepTurn), r.remote.minWait)
 }
 
 // leaveAlone is the error of a remote that takes nothing, which is not asked again before

@@ -487,7 +487,7 @@ func TestSyncShared(t *testing.T) {
 	race.TakesLong(t)
 	bare, _ := host(t)
 	h := serveHost(t, bare)
-	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute})
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", minWait: time.Minute})
 	for _, name := range []string{"seul", "encore"} {
 		put(t, r, "consultations", name, "Texte")
 	}
@@ -529,7 +529,7 @@ func TestSyncTurnKept(t *testing.T) {
 	h := serveHost(t, bare)
 	asked, given := make(chan struct{}), make(chan bool)
 	var turns, held atomic.Int32
-	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", patience: time.Minute, Turn: func(context.Context) (func(), bool, error) {
+	r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret", minWait: time.Minute, Turn: func(context.Context) (func(), bool, error) {
 		asked <- struct{}{}
 		others := <-given
 		turns.Add(1)
