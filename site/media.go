@@ -413,10 +413,10 @@ func (s *Site) checkNewMedia(tx *repo.Tx, name string) error {
 
 // caseConflict says whether two names differ, but are the same on some system.
 func caseConflict(a, b string) bool {
-	return a != b && (strings.EqualFold(a, b) || !(ascii(a) && ascii(b)) && caseFold(a) == caseFold(b))
+	return a != b && (strings.EqualFold(a, b) || !(isASCII(a) && isASCII(b)) && caseFold(a) == caseFold(b))
 }
 
-func ascii(s string) bool {
+func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
