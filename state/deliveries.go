@@ -106,10 +106,10 @@ func (w *Webhooks) deliveries(ctx context.Context, query string, args ...any) ([
 	return all, rows.Err()
 }
 
-// Cursor is how far an endpoint has come: to a commit of a turn of the history. A
-// commit can be met again in a later turn.
+// Cursor is how far an endpoint has come: to a commit of an epoch of the history. A
+// commit can be met again in a later epoch.
 type Cursor struct {
-	Turn   int64
+	Epoch  int64
 	Commit string // "" before the first
 }
 
@@ -157,7 +157,7 @@ func (w *Webhooks) AdvanceBuild(ctx context.Context, endpoint string, from, to C
 
 func (w *Webhooks) move(ctx context.Context, tx *sql.Tx, endpoint string, from, to Cursor, now time.Time) (bool, error) {
 	r, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_endpoints SET turn = ?, commit_id = ?, moved_at = ?
-		WHERE name = ? AND turn = ? AND commit_id = ? AND disabled_at = 0`), to.Turn, to.Commit, now.UnixMilli(), endpoint, from.Turn, from.Commit)
+		WHERE name = ? AND turn = ? AND commit_id = ? AND disabled_at = 0`), to.Epoch, to.Commit, now.UnixMilli(), endpoint, from.Epoch, from.Commit)
 	if err != nil {
 		return false, fmt.Errorf("move the cursor of %q: %w", endpoint, err)
 	}

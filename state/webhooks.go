@@ -41,7 +41,7 @@ func scanEndpoint(row interface{ Scan(...any) error }, more ...any) (Endpoint, e
 		kind                                  int
 		moved, disabled, succeeded, createdAt int64
 	)
-	err := row.Scan(append([]any{&e.Name, &kind, &e.Settings, &e.Turn, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
+	err := row.Scan(append([]any{&e.Name, &kind, &e.Settings, &e.Epoch, &e.Commit, &moved, &disabled, &e.Reason, &succeeded, &createdAt}, more...)...)
 	e.Configured = kind != madeByAPI
 	e.MovedAt, e.Disabled, e.Succeeded, e.Created = fromMillis(moved), fromMillis(disabled), fromMillis(succeeded), fromMillis(createdAt)
 	return e, err
@@ -225,7 +225,7 @@ func (w *Webhooks) insert(ctx context.Context, tx *sql.Tx, e Endpoint) error {
 	_, err := tx.ExecContext(ctx, w.db.Bind(`INSERT INTO webhook_endpoints
 		(name, configured, settings, turn, commit_id, moved_at, next_seq, disabled_at, disabled_reason, succeeded_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, 1, 0, '', 0, ?) ON CONFLICT (name) DO NOTHING`),
-		e.Name, kind, e.Settings, e.Turn, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
+		e.Name, kind, e.Settings, e.Epoch, e.Commit, e.Created.UnixMilli(), e.Created.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("add webhook endpoint %q: %w", e.Name, err)
 	}

@@ -35,7 +35,7 @@ var eventTypes = []string{
 const repositoryUpdated = "repository.updated"
 
 // Event is a CloudEvents 1.0 event in the structured mode of its JSON format,
-// below 20 KB. ID is made of the turn of the history, the commit and the path, so
+// below 20 KB. ID is made of the epoch of the history, the commit and the path, so
 // that an event read from history again, for a retry or after a restart, is the
 // same event, and one of a commit that the branch came back to is another.
 // Sequence is the extension attribute of that name: of two events the one whose
@@ -82,18 +82,18 @@ type Data struct {
 	Truncated  bool     `json:"changed_truncated,omitempty"` // Changed lacks names, to keep the event small
 }
 
-// A turn is what the events between two rewritings of the history share.
-type turn struct {
+// An epoch is what the events between two rewritings of the history share.
+type epoch struct {
 	source string
 	number int64 // grows
 }
 
-// sequence tells what happened later: in a later turn, or deeper in the history
+// sequence tells what happened later: in a later epoch, or deeper in the history
 // of the same. It is of fixed length, so that texts compare as numbers would.
-func (t turn) sequence(depth int) string { return fmt.Sprintf("%010d-%010d", t.number, depth) }
+func (t epoch) sequence(depth int) string { return fmt.Sprintf("%010d-%010d", t.number, depth) }
 
-// id names an event of the turn by what it is about.
-func (t turn) id(parts ...string) string {
+// id names an event of the epoch by what it is about.
+func (t epoch) id(parts ...string) string {
 	return eventID(append([]string{strconv.FormatInt(t.number, 10)}, parts...)...)
 }
 
@@ -107,7 +107,7 @@ type Author struct {
 // each media file, in the order given, so that who sees the types alone learns nothing of
 // paths; and one for all other files together. The changes are of one commit and at least
 // one.
-func eventsOf(t turn, commit []site.FileChange) []Event {
+func eventsOf(t epoch, commit []site.FileChange) []Event {
 	var events, media []Event
 	var other *site.FileChange
 	for i := range commit {
@@ -134,7 +134,7 @@ func eventsOf(t turn, commit []site.FileChange) []Event {
 	return events
 }
 
-func entryEvent(t turn, c *site.FileChange) Event {
+func entryEvent(t epoch, c *site.FileChange) Event {
 	id := []string{c.Commit, c.Path.String()}
 	if c.Aside != "" { // beside what the commit did to it
 		id = append(id, c.Aside)
@@ -154,7 +154,7 @@ func entryEvent(t turn, c *site.FileChange) Event {
 	}.common()
 }
 
-func mediaEvent(t turn, c *site.FileChange) Event {
+func mediaEvent(t epoch, c *site.FileChange) Event {
 	return Event{
 		ID: t.id(c.Commit, c.Path.String()), Source: t.source, Type: "media." + c.Action, Subject: "media/" + c.Media, Time: stamp(c.At), Sequence: t.sequence(c.Depth),
 		Data: Data{
@@ -165,7 +165,7 @@ func mediaEvent(t turn, c *site.FileChange) Event {
 }
 
 // buildEvent asks for a build of the tip, which is so deep in the history.
-func buildEvent(t turn, tip string, depth int, at time.Time) Event {
+func buildEvent(t epoch, tip string, depth int, at time.Time) Event {
 	return Event{
 		ID: t.id("build", tip), Source: t.source, Type: repositoryUpdated, Time: stamp(at), Sequence: t.sequence(depth),
 		Data: Data{Action: "updated", Commit: tip},
@@ -173,8 +173,8 @@ func buildEvent(t turn, tip string, depth int, at time.Time) Event {
 }
 
 // rewrittenEvent says that tip does not follow upon previous, which backup keeps, and
-// begins the turn.
-func rewrittenEvent(t turn, previous, backup, tip string, depth int) Event {
+// begins the epoch.
+func rewrittenEvent(t epoch, previous, backup, tip string, depth int) Event {
 	return Event{
 		ID: t.id(previous, tip), Source: t.source, Type: repositoryUpdated, Sequence: t.sequence(depth),
 		Data: Data{Action: "updated", Commit: tip, Previous: previous, Backup: backup},

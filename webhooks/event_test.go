@@ -49,7 +49,7 @@ func TestEventJSON(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			events := eventsOf(turn{"https://cms.example.org", 7}, tt.changes)
+			events := eventsOf(epoch{"https://cms.example.org", 7}, tt.changes)
 			if len(events) != 1 {
 				t.Fatalf("got %d events, want 1", len(events))
 			}
@@ -78,7 +78,7 @@ func TestEventIsSmall(t *testing.T) {
 			Collection: "c", Slug: name.Draw(t, "slug"), From: name.Draw(t, "from"),
 			Changed: rapid.SliceOfN(rapid.StringN(0, 60, -1), 0, 1500).Draw(t, "changed"),
 		}
-		ev := eventsOf(turn{"https://cms.example.org", 7}, []site.FileChange{c})[0]
+		ev := eventsOf(epoch{"https://cms.example.org", 7}, []site.FileChange{c})[0]
 		b, err := ev.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -124,10 +124,10 @@ func TestMatching(t *testing.T) {
 
 func TestWants(t *testing.T) {
 	entry := func(collection, action string) Event {
-		return entryEvent(turn{}, &site.FileChange{Change: site.Change{Action: action}, Collection: collection, Slug: "x"})
+		return entryEvent(epoch{}, &site.FileChange{Change: site.Change{Action: action}, Collection: collection, Slug: "x"})
 	}
-	files := eventsOf(turn{}, []site.FileChange{{Change: site.Change{Path: path("index.html")}}})[0]
-	rewritten := rewrittenEvent(turn{}, "old", "refs/cms/backup/old", "new", 1)
+	files := eventsOf(epoch{}, []site.FileChange{{Change: site.Change{Path: path("index.html")}}})[0]
+	rewritten := rewrittenEvent(epoch{}, "old", "refs/cms/backup/old", "new", 1)
 	tests := []struct {
 		name     string
 		endpoint Endpoint

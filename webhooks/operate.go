@@ -105,7 +105,7 @@ func (r *Relay) Test(ctx context.Context, name string) (delivery string, err err
 		return "", ErrDisabled
 	}
 	tip, _ := r.source.Head()
-	in, err := r.turnAt(ctx, tip)
+	in, err := r.epochAt(ctx, tip)
 	if err != nil {
 		return "", err
 	}

@@ -94,7 +94,7 @@ type Relay struct {
 	changed chan struct{} // has a token when endpoints or deliveries may have
 
 	following sync.Mutex
-	seen      state.Cursor // where the branch was when it was last looked at; see turnAt
+	seen      state.Cursor // where the branch was when it was last looked at; see epochAt
 	looked    time.Time
 	told      state.Cursor // up to where sequences were told and that was noted; see note
 }
@@ -146,7 +146,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	if err := r.store.Configure(ctx, names, tip, time.Now()); err != nil {
 		return nil, err
 	}
-	_, err := r.turnAt(ctx, tip)
+	_, err := r.epochAt(ctx, tip)
 	return r, err
 }
 
@@ -203,7 +203,7 @@ func (r *Relay) enqueue(ctx context.Context, closing <-chan struct{}, wake chan 
 }
 
 func (r *Relay) enqueueAll(ctx context.Context, tip string) error {
-	now, err := r.turnAt(ctx, tip)
+	now, err := r.epochAt(ctx, tip)
 	if err != nil {
 		return err
 	}
@@ -237,11 +237,11 @@ func (r *Relay) endpoint(row state.Endpoint) (Endpoint, bool) {
 }
 
 // advance enqueues what e asked for of the commits up to tip, a page at a time.
-func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip string, now turn) error {
+func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip string, now epoch) error {
 	for at := row.Cursor; at.Commit != tip; {
-		now.number = max(now.number, at.Turn)
+		now.number = max(now.number, at.Epoch)
 		changes, err := r.source.Changes(ctx, at.Commit, tip, pageSize)
-		end := state.Cursor{Turn: now.number, Commit: tip}
+		end := state.Cursor{Epoch: now.number, Commit: tip}
 		if len(changes) >= pageSize {
 			end.Commit = changes[len(changes)-1].Commit
 		}
@@ -251,7 +251,7 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 			if r.behind(ctx, at.Commit, tip, row.MovedAt) {
 				return nil
 			}
-			if now, err = r.after(ctx, at.Turn, now, tip); err != nil {
+			if now, err = r.after(ctx, at.Epoch, now, tip); err != nil {
 				return err
 			}
 			depth, err := r.depth(tip)
@@ -262,7 +262,7 @@ func (r *Relay) advance(ctx context.Context, e Endpoint, row state.Endpoint, tip
 			if err != nil {
 				return fmt.Errorf("look for what keeps the history that was left: %w", err)
 			}
-			end.Turn = now.number
+			end.Epoch = now.number
 			aside, err := r.source.AsideAtTip(ctx)
 			if err != nil {
 				return fmt.Errorf("look for what was set aside: %w", err)
@@ -294,7 +294,7 @@ func (r *Relay) behind(ctx context.Context, at, tip string, then time.Time) bool
 }
 
 // wanted are the events of changes that e asked for.
-func (r *Relay) wanted(e Endpoint, now turn, changes []site.FileChange) []Event {
+func (r *Relay) wanted(e Endpoint, now epoch, changes []site.FileChange) []Event {
 	var events []Event
 	for len(changes) > 0 {
 		n := 1
@@ -312,7 +312,7 @@ func (r *Relay) wanted(e Endpoint, now turn, changes []site.FileChange) []Event 
 }
 
 // move enqueues events, or a build of tip in their stead, with the cursor.
-func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip string, in turn, events []Event) (bool, error) {
+func (r *Relay) move(ctx context.Context, e Endpoint, at, end state.Cursor, tip string, in epoch, events []Event) (bool, error) {
 	now := time.Now()
 	if e.builds() {
 		if len(events) == 0 {

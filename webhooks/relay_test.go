@@ -335,7 +335,7 @@ func TestRefusedAddressIsLogged(t *testing.T) {
 
 // What each service is sent is what it documents.
 func TestBuildRequests(t *testing.T) {
-	event, err := buildEvent(turn{"https://cms.example.org", 7}, "abc123", 12, time.Now()).encode()
+	event, err := buildEvent(epoch{"https://cms.example.org", 7}, "abc123", 12, time.Now()).encode()
 	if err != nil {
 		t.Fatal(err)
 	}

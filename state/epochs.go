@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// History is what is known of the branch's history: the turn that it has taken, of
+// History is what is known of the branch's history: the epoch that it is in (`turn`), of
 // which a new one begins whenever it is rewritten, and the newest commit that was
 // looked at. Those who share the database agree on it.
 type History struct {
@@ -16,8 +16,8 @@ type History struct {
 	SeenAt time.Time
 }
 
-// History is the one that is known; before anything is, it begins a first turn at
-// tip. Turns begin with the time, so that those of a database that was lost are
+// History is the one that is known; before anything is, it begins a first epoch at
+// tip. Epochs begin with the time, so that those of a database that was lost are
 // before those of the next.
 func (w *Webhooks) History(ctx context.Context, tip string, now time.Time) (History, error) {
 	h, err := w.history(ctx)
@@ -33,7 +33,7 @@ func (w *Webhooks) History(ctx context.Context, tip string, now time.Time) (Hist
 
 func (w *Webhooks) history(ctx context.Context) (h History, err error) {
 	var at int64
-	err = w.db.reads.QueryRowContext(ctx, `SELECT turn, tip, seen_at FROM webhook_history`).Scan(&h.Turn, &h.Commit, &at)
+	err = w.db.reads.QueryRowContext(ctx, `SELECT turn, tip, seen_at FROM webhook_history`).Scan(&h.Epoch, &h.Commit, &at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("read the history: %w", err)
 	}
@@ -41,27 +41,27 @@ func (w *Webhooks) history(ctx context.Context) (h History, err error) {
 	return h, err
 }
 
-// Turn begins a new turn at tip, unless the one that is known is not old any more:
+// Epoch begins a new epoch at tip, unless the one that is known is not old any more:
 // another service has begun one. It gives what is known then.
-func (w *Webhooks) Turn(ctx context.Context, old int64, tip string, now time.Time) (History, error) {
+func (w *Webhooks) Epoch(ctx context.Context, old int64, tip string, now time.Time) (History, error) {
 	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET turn = ?, tip = ?, seen_at = ? WHERE turn = ?`,
 		max(old+1, now.Unix()), tip, now.UnixMilli(), old); err != nil {
-		return History{}, fmt.Errorf("begin a turn of the history: %w", err)
+		return History{}, fmt.Errorf("begin an epoch of the history: %w", err)
 	}
 	return w.history(ctx)
 }
 
-// Seen notes how far the present turn has come, where that is as far as from still.
+// Seen notes how far the present epoch has come, where that is as far as from still.
 func (w *Webhooks) Seen(ctx context.Context, from Cursor, tip string, now time.Time) error {
-	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ? AND tip = ?`, tip, now.UnixMilli(), from.Turn, from.Commit); err != nil {
+	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ? AND tip = ?`, tip, now.UnixMilli(), from.Epoch, from.Commit); err != nil {
 		return fmt.Errorf("note the tip of the history: %w", err)
 	}
 	return nil
 }
 
-// seen notes how far the present turn has come.
+// seen notes how far the present epoch has come.
 func (w *Webhooks) seen(ctx context.Context, tx *sql.Tx, at Cursor, now time.Time) error {
-	if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ?`), at.Commit, now.UnixMilli(), at.Turn); err != nil {
+	if _, err := tx.ExecContext(ctx, w.db.Bind(`UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ?`), at.Commit, now.UnixMilli(), at.Epoch); err != nil {
 		return fmt.Errorf("note the tip of the history: %w", err)
 	}
 	return nil

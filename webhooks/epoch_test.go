@@ -132,9 +132,9 @@ func TestThereAndBackAgain(t *testing.T) {
 	})
 }
 
-// Who asked for the head just before an edit is in the turn of those who come behind it:
+// Who asked for the head just before an edit is in the epoch of those who come behind it:
 // nothing was rewritten. A branch that is taken back to that head begins one.
-func TestStaleHeadBeginsNoTurn(t *testing.T) {
+func TestStaleHeadBeginsNoEpoch(t *testing.T) {
 	each(t, func(b *bench) {
 		head := b.h.commit("avant")
 		base := b.h.state()
@@ -221,14 +221,14 @@ func subjectsOf(events []Event) []string {
 
 // A service that read an endpoint's cursor before the branch went there and back
 // does not take what comes for what it has read.
-func TestCursorsKnowTheirTurn(t *testing.T) {
+func TestCursorsKnowTheirEpoch(t *testing.T) {
 	each(t, func(b *bench) {
 		b.h.commit("avant")
 		base := b.h.state()
 		slow, quick := b.relay(), b.relay()
 		b.look(slow, quick)
 		row := b.row()
-		was, err := slow.turnAt(t.Context(), row.Commit)
+		was, err := slow.epochAt(t.Context(), row.Commit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func TestCursorsKnowTheirTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := len(b.enqueued("site")); got != n {
-			t.Errorf("the slow service enqueued %d events by a cursor of an earlier turn", got-n)
+			t.Errorf("the slow service enqueued %d events by a cursor of an earlier epoch", got-n)
 		}
 		b.look(slow, quick)
 		if got := len(b.enqueued("site")); got != n+1 {
@@ -265,23 +265,23 @@ func TestSequencesOutliveTheDatabase(t *testing.T) {
 		if _, err := b.db.SQL().ExecContext(t.Context(), `DELETE FROM webhook_history`); err != nil {
 			t.Fatal(err)
 		}
-		// An hour later, as turns begin with the time.
+		// An hour later, as epochs begin with the time.
 		again, err := b.db.Webhooks().History(t.Context(), "", time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := turn{"", again.Turn}.sequence(1)
+		next := epoch{"", again.Epoch}.sequence(1)
 		if last := before[len(before)-1].Sequence; next <= last {
 			t.Errorf("the first sequence of a new database is %s, after %s", next, last)
 		}
 	})
 }
 
-// Sequences compare as texts as their turns and depths do.
+// Sequences compare as texts as their epochs and depths do.
 func TestSequencesAreOrdered(t *testing.T) {
 	in := []string{
-		turn{"", 1}.sequence(1), turn{"", 1}.sequence(2), turn{"", 1}.sequence(10), turn{"", 1}.sequence(2_000_000_000),
-		turn{"", 2}.sequence(1), turn{"", 10}.sequence(1), turn{"", 1_800_000_000}.sequence(1), turn{"", 9_999_999_999}.sequence(1),
+		epoch{"", 1}.sequence(1), epoch{"", 1}.sequence(2), epoch{"", 1}.sequence(10), epoch{"", 1}.sequence(2_000_000_000),
+		epoch{"", 2}.sequence(1), epoch{"", 10}.sequence(1), epoch{"", 1_800_000_000}.sequence(1), epoch{"", 9_999_999_999}.sequence(1),
 	}
 	if !slices.IsSorted(in) {
 		t.Errorf("not in order: %q", in)

@@ -10,46 +10,46 @@ import (
 	"cms/state"
 )
 
-// turnAt is the turn in which the branch is at tip: a new one where tip neither
+// epochAt is the epoch in which the branch is at tip: a new one where tip neither
 // follows upon the commit at which it was before nor leads to it. Services that share the database
 // begin one of them together. Nothing is written but at its begin.
-func (r *Relay) turnAt(ctx context.Context, tip string) (turn, error) {
+func (r *Relay) epochAt(ctx context.Context, tip string) (epoch, error) {
 	r.following.Lock()
 	defer r.following.Unlock()
 	now := time.Now()
-	if r.seen.Turn > 0 && r.seen.Commit == tip && (!r.db.Postgres() || now.Sub(r.looked) < pollInterval) {
-		return turn{r.origin, r.seen.Turn}, nil
+	if r.seen.Epoch > 0 && r.seen.Commit == tip && (!r.db.Postgres() || now.Sub(r.looked) < pollInterval) {
+		return epoch{r.origin, r.seen.Epoch}, nil
 	}
 	known, err := r.store.History(ctx, tip, now)
 	if err != nil {
-		return turn{}, err
+		return epoch{}, err
 	}
 	before := r.seen
-	if others := before.Turn != known.Turn; others { // or this is the start
+	if others := before.Epoch != known.Epoch; others { // or this is the start
 		before = known.Cursor
 		if before.Commit != tip && r.behind(ctx, before.Commit, tip, known.SeenAt) {
-			return turn{r.origin, known.Turn}, nil
+			return epoch{r.origin, known.Epoch}, nil
 		}
 	}
 	if before.Commit != tip {
 		switch _, err := r.source.Changes(ctx, before.Commit, tip, 1); {
 		case errors.Is(err, site.ErrUnknownCommit):
 			if older, err := r.older(ctx, tip, before.Commit); err != nil || older {
-				return turn{r.origin, known.Turn}, err
+				return epoch{r.origin, known.Epoch}, err
 			}
 			if _, err := r.depth(tip); err != nil {
-				return turn{}, err
+				return epoch{}, err
 			}
-			if known, err = r.store.Turn(ctx, known.Turn, tip, now); err != nil {
-				return turn{}, err
+			if known, err = r.store.Epoch(ctx, known.Epoch, tip, now); err != nil {
+				return epoch{}, err
 			}
 		case err != nil:
-			return turn{}, fmt.Errorf("read history: %w", err)
+			return epoch{}, fmt.Errorf("read history: %w", err)
 		}
 	}
 	r.seen, r.looked = known.Cursor, now
 	r.seen.Commit = tip
-	return turn{r.origin, known.Turn}, nil
+	return epoch{r.origin, known.Epoch}, nil
 }
 
 // older says whether tip is where the branch was on its way to seen, as whoever asked
@@ -62,17 +62,17 @@ func (r *Relay) older(ctx context.Context, tip, seen string) (bool, error) {
 	return false, fmt.Errorf("read history: %w", err)
 }
 
-// after is a turn after the one that ended: now, or a new one, where nobody has
+// after is an epoch after the one that ended: now, or a new one, where nobody has
 // begun one since.
-func (r *Relay) after(ctx context.Context, ended int64, now turn, tip string) (turn, error) {
+func (r *Relay) after(ctx context.Context, ended int64, now epoch, tip string) (epoch, error) {
 	if now.number > ended {
 		return now, nil
 	}
-	known, err := r.store.Turn(ctx, ended, tip, time.Now())
-	if err == nil && known.Turn <= ended {
-		err = fmt.Errorf("the history has turn %d, and an endpoint is in turn %d", known.Turn, ended)
+	known, err := r.store.Epoch(ctx, ended, tip, time.Now())
+	if err == nil && known.Epoch <= ended {
+		err = fmt.Errorf("the history has epoch %d, and an endpoint is in epoch %d", known.Epoch, ended)
 	}
-	return turn{r.origin, known.Turn}, err
+	return epoch{r.origin, known.Epoch}, err
 }
 
 // depth is that of the tip, which may have been left meanwhile.
@@ -90,7 +90,7 @@ func (r *Relay) depth(tip string) (int, error) {
 // Sequences gives the sequence of what happened at a depth of the history that
 // leads to tip, as events have it.
 func (r *Relay) Sequences(ctx context.Context, tip string) (func(depth int) string, error) {
-	t, err := r.turnAt(ctx, tip)
+	t, err := r.epochAt(ctx, tip)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,12 @@ func (r *Relay) Sequences(ctx context.Context, tip string) (func(depth int) stri
 }
 
 // note has the database know that sequences up to tip were told, as cursors do where there
-// are enabled endpoints, so that a rewriting that a later start meets begins a turn. It never
+// are enabled endpoints, so that a rewriting that a later start meets begins an epoch. It never
 // goes back to an older commit, and writes once for each tip.
-func (r *Relay) note(ctx context.Context, t turn, tip string) error {
+func (r *Relay) note(ctx context.Context, t epoch, tip string) error {
 	r.following.Lock()
 	defer r.following.Unlock()
-	told := state.Cursor{Turn: t.number, Commit: tip}
+	told := state.Cursor{Epoch: t.number, Commit: tip}
 	if r.told == told {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (r *Relay) note(ctx context.Context, t turn, tip string) error {
 	if err != nil {
 		return err
 	}
-	if known.Turn == told.Turn && known.Commit != tip {
+	if known.Epoch == told.Epoch && known.Commit != tip {
 		switch _, err := r.source.Changes(ctx, known.Commit, tip, 1); {
 		case errors.Is(err, site.ErrUnknownCommit): // the database knows a later one
 			return nil
