@@ -37,6 +37,7 @@ type CommitChanges struct {
 	Message string
 	Depth   int          // as Repo.Depth has it
 	Changes []FileChange // in order of path
+	Others  bool         // it changed files, too, that no content.Path can name
 	Aside   []Aside      // what the commit says it set aside, if it was made here
 }
 
@@ -496,7 +497,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 				return nil, err
 			}
 			out = append(out, done)
-			if count += len(done.Changes); limit > 0 && count >= limit {
+			if count += done.files(); limit > 0 && count >= limit {
 				return out, nil
 			}
 			since = c.hash
@@ -525,7 +526,7 @@ func (r *Repo) ChangesBack(ctx context.Context, since, until Hash, limit int) (o
 			if until == since {
 				return out, Hash{}, nil
 			}
-			if count += len(done.Changes); count >= limit {
+			if count += done.files(); count >= limit {
 				return out, until, nil
 			}
 		}
@@ -545,10 +546,19 @@ func (r *Repo) commitChanges(ctx context.Context, read func(Hash) ([]byte, error
 		return CommitChanges{}, fmt.Errorf("diff commit %s: %w", c.hash, err)
 	}
 	aside, err := r.asideBy(c)
+	files, others := r.fileChanges(changes)
 	return CommitChanges{
 		Commit: c.hash, At: instant(c.at), Author: c.author.Value(), Message: c.subject,
-		Depth: int(c.generation), Changes: r.fileChanges(changes), Aside: aside,
+		Depth: int(c.generation), Changes: files, Others: others, Aside: aside,
 	}, err
+}
+
+// files is the number of changes, of which those of files at no path are one.
+func (c *CommitChanges) files() int {
+	if c.Others {
+		return len(c.Changes) + 1
+	}
+	return len(c.Changes)
 }
 
 // ChangesOf is what a commit changed against its first parent. ErrUnknownCommit
@@ -635,18 +645,31 @@ func (r *Repo) findKey(ctx context.Context, since Hash, key string) (Hash, error
 	}
 }
 
-func (r *Repo) fileChanges(list []diffEntry) []FileChange {
-	out := make([]FileChange, 0, len(list))
+// fileChanges are those of files at a path, and whether there are others. A file that was
+// moved there from none was created, and one that was moved to none was deleted.
+func (r *Repo) fileChanges(list []diffEntry) (out []FileChange, others bool) {
+	out = make([]FileChange, 0, len(list))
 	for _, c := range list {
-		p, err := content.ParsePath(c.path)
-		if err != nil {
-			continue // such a file can be no entry and is out of reach
+		p, from := asPath(c.path), asPath(c.from)
+		switch {
+		case c.action == Moved && from.IsZero():
+			c.action, c.before, others = Created, file{}, true
+		case c.action == Moved && p.IsZero():
+			p, from, others = from, content.Path{}, true
+			c.action, c.after = Deleted, file{}
 		}
-		f := FileChange{Path: p, From: asPath(c.from), Action: c.action, Revision: c.after.hash, Previous: c.before.hash}
+		if p.IsZero() {
+			others = true
+			continue
+		}
+		f := FileChange{Path: p, From: from, Action: c.action, Revision: c.after.hash, Previous: c.before.hash}
 		if coll, slug, ok := r.collections.owner(p); ok && (c.after.regular() || c.after == (file{}) && c.before.regular()) {
 			f.Collection, f.Slug = coll.Name, slug
 		}
 		out = append(out, f)
 	}
-	return out
+	if others { // where a move ended at none, it may stand at the place of what it left
+		slices.SortStableFunc(out, func(a, b FileChange) int { return cmp.Compare(a.Path.String(), b.Path.String()) })
+	}
+	return out, others
 }

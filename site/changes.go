@@ -117,6 +117,9 @@ func (s *Site) SeesCommit(ctx context.Context, pr *auth.Principal, commit string
 	} else if err != nil {
 		return false, err
 	}
+	if c.Others {
+		return false, nil
+	}
 	r := changeReader{site: s, principal: pr, accesses: map[string]*access{}}
 	for _, f := range c.Changes {
 		from := f.Path

@@ -45,8 +45,8 @@ const SetAsideAction = "set_aside"
 // Changes are what the commits after since did to files, up to the commit
 // until, oldest first. An empty since stands before the first commit. Of more than
 // limit changes, those of the commits behind the one that reaches the limit are
-// left out, and not read; 0 is no limit. It is for the service's own use: no
-// one's permissions are asked.
+// left out, and not read; 0 is no limit. Those of files that no path can name are one
+// change, without a path. It is for the service's own use: no one's permissions are asked.
 func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]FileChange, error) {
 	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(until), limit)
 	if err != nil {
@@ -72,6 +72,9 @@ func (s *Site) Changes(ctx context.Context, since, until string, limit int) ([]F
 				Changed:    fields,
 				Trace:      from,
 			})
+		}
+		if c.Others {
+			changes = append(changes, FileChange{Change: Change{Commit: c.Commit.String(), At: c.At, Author: c.Author, Action: string(repo.Updated), Depth: c.Depth}, Trace: from})
 		}
 		for _, a := range c.Aside {
 			changes = append(changes, asideChange(c, a))

@@ -259,6 +259,37 @@ func TestChangesTellEveryFile(t *testing.T) {
 	}
 }
 
+// TestChangesAtNoPath: of files whose names no path can hold it is told that they changed,
+// so that the site is built, and of an entry that got such a name, that it is gone. Who
+// may read all entries did not see what is in them.
+func TestChangesAtNoPath(t *testing.T) {
+	t.Parallel()
+	f := newSite(t)
+	f.Commit(map[string]string{"_consultations/a.md": "---\ntitle: A\n---\n"})
+	for _, c := range []struct{ do, want string }{
+		{"M 100644 inline assets/caf\\e.css\ndata 2\nx\n\n", "updated|||"},
+		{"R _consultations/a.md _consultations/a\\b.md\n", "deleted|consultations|a|_consultations/a.md updated|||"},
+	} {
+		since, _ := f.Head()
+		f.FastImport("commit refs/heads/main\ncommitter D <d@example.org> 1700000000 +0000\ndata 6\nDehors\nfrom refs/heads/main^0\n" + c.do)
+		until, _ := f.Head()
+		changes, err := f.Changes(t.Context(), since, until, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, ch := range changes {
+			got = append(got, strings.Join([]string{ch.Action, ch.Collection, ch.Slug, ch.Path.String()}, "|"))
+		}
+		if told := strings.Join(got, " "); told != c.want {
+			t.Errorf("got %q, want %q", told, c.want)
+		}
+		if sees, err := f.SeesCommit(t.Context(), f.editor, until); sees || err != nil {
+			t.Errorf("an editor sees all that %q did: %t, %v", c.want, sees, err)
+		}
+	}
+}
+
 // TestNobodyElse shows what a caller without a permission learns.
 func TestNobodyElse(t *testing.T) {
 	t.Parallel()
