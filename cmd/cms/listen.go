@@ -31,7 +31,8 @@ the last build is of the newest commit. The command finds that commit in
 $CMS_COMMIT. Each build is reported back to the service.
 
 With --repository, the folder is a clone that is kept at the newest commit, and
-the site is built once at the start too. Without it, give the endpoint the type
+the site is built once at the start too. Where it lacks the commit of an event, as a
+Git host does that gets it in a moment, it is asked again until it has it. Without it, give the endpoint the type
 generic: its events come one at a time and are of the newest commit, whereas the
 commits of one second cannot be ordered when events of several entries cross.
 

@@ -58,6 +58,25 @@ func checkout(ctx context.Context, repository, branch, dir string) (string, erro
 	return git(ctx, dir, "rev-parse", "HEAD")
 }
 
+// contains says whether what is checked out in dir has a commit, or one that was made again
+// of it for the Git host; "" is none, and in all.
+func contains(ctx context.Context, dir, commit string) bool {
+	if commit == "" {
+		return true
+	}
+	if _, err := git(ctx, dir, "merge-base", "--is-ancestor", commit, "HEAD"); err == nil {
+		return true
+	}
+	found, err := git(ctx, dir, "log", "-1", "--format=%H", "--fixed-strings", "--grep=Replaces: "+commit, "HEAD")
+	return err == nil && found != ""
+}
+
+// isPath says whether Git takes the name of a repository for a path, if nothing is there yet.
+func isPath(repository string) bool {
+	host, _, named := strings.Cut(repository, ":")
+	return !named || strings.Contains(host, "/")
+}
+
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir

@@ -43,7 +43,17 @@ type Options struct {
 	PageWait   time.Duration // how long a page is looked for that is not there after a build
 	Output     io.Writer     // of the command
 	Logger     *slog.Logger
+
+	pause time.Duration // before Repository is asked again at first; firstPause if zero
 }
+
+// A repository that cannot be read, or lacks what an event told of, as a Git host does that
+// it is not pushed to yet, is asked again: first after firstPause, and then each time after
+// twice as long, up to lastPause.
+const (
+	firstPause = time.Second
+	lastPause  = 5 * time.Minute
+)
 
 // Listener takes webhooks and builds. What comes during a build leads to one
 // more, so that the last one always is of the newest commit.
@@ -53,6 +63,7 @@ type Listener struct {
 	reporter *reporter
 	pages    *pages        // nil where none are looked for
 	untold   bool          // the last build that succeeded was reported to nobody; owned by Run
+	tried    string        // the commit of the last build; owned by Run
 	wake     chan struct{} // holds one value when an event came since the last build began
 
 	mu      sync.Mutex
@@ -86,11 +97,12 @@ func New(o Options) (*Listener, error) {
 		return nil, errors.New("listen: a repository needs a folder to be checked out in")
 	}
 	// Git runs in Dir, and a path is meant from here.
-	if _, err := os.Stat(o.Repository); err == nil {
+	if _, err := os.Stat(o.Repository); o.Repository != "" && (err == nil || isPath(o.Repository)) {
 		if o.Repository, err = filepath.Abs(o.Repository); err != nil {
 			return nil, fmt.Errorf("listen: %w", err)
 		}
 	}
+	o.pause = cmp.Or(o.pause, firstPause)
 	l := &Listener{o: o, wake: make(chan struct{}, 1), changed: map[string]bool{}}
 	var err error
 	if l.pages, err = newPages(o.PageURLs, o.Dir, o.PageWait); err != nil {
@@ -233,15 +245,23 @@ func (l *Listener) lookFor(ctx context.Context, entries []string) (found, missin
 }
 
 // Run builds until ctx ends: at once, when a repository is given and there is
-// a commit that was not built yet, and after each event. A command that still
+// a commit that was not built yet, after each event, and once the repository has what the
+// last one told of. A command that still
 // runs when ctx ends is told so by SIGTERM and has ten seconds. Run returns nil.
 func (l *Listener) Run(ctx context.Context) error {
-	if l.o.Repository != "" {
-		l.build(ctx)
-	}
+	asked, pause := l.o.Repository != "", l.o.pause
 	for {
+		var again <-chan time.Time // nil where there is nothing to ask again for
+		if (asked || l.o.Repository != "") && l.build(ctx, asked) {
+			again = time.After(pause)
+			pause = min(2*pause, lastPause)
+		}
 		select {
 		case <-l.wake:
+			asked, pause = true, l.o.pause
+		case <-again:
+			asked = false
+			continue
 		case <-ctx.Done():
 			return nil
 		}
@@ -251,7 +271,6 @@ func (l *Listener) Run(ctx context.Context) error {
 			return nil
 		}
 		l.clearWake()
-		l.build(ctx)
 	}
 }
 
@@ -263,9 +282,10 @@ func (l *Listener) clearWake() {
 	}
 }
 
-// build runs the command for the newest commit, unless that was built already,
-// and reports.
-func (l *Listener) build(ctx context.Context) {
+// build runs the command for the newest commit, unless that was built already, and
+// reports. Where nobody asked for it since the last one, what failed stays as it is. It says
+// whether the repository may be behind the events, or cannot be read.
+func (l *Listener) build(ctx context.Context, asked bool) (behind bool) {
 	l.mu.Lock()
 	e := l.newest
 	l.mu.Unlock()
@@ -276,17 +296,26 @@ func (l *Listener) build(ctx context.Context) {
 		tip, err := checkout(ctx, l.o.Repository, l.o.Branch, l.o.Dir)
 		if err != nil {
 			log.Error("the newest commit could not be checked out", "error", err)
-			l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: webhooks.Reason(err.Error())})
-			return
+			if asked {
+				l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: webhooks.Reason(err.Error())})
+			}
+			return true
+		}
+		if behind = !contains(ctx, l.o.Dir, commit); behind && asked {
+			log.Warn("the repository does not have yet what an event told of", "commit", commit, "newest", tip)
 		}
 		commit = tip
 	}
+	if commit == l.tried && !asked {
+		return behind
+	}
+	l.tried = commit
 	if commit == l.built {
 		if found, missing := l.lookFor(ctx, entries); l.untold || len(found)+len(missing) > 0 { // events that came behind those that it was built for
 			l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
 			l.untold = l.nobody(e.Source)
 		}
-		return
+		return behind
 	}
 	log.Info("building", "commit", commit)
 	l.report(ctx, e.Source, report{Commit: commit, State: building})
@@ -295,7 +324,7 @@ func (l *Listener) build(ctx context.Context) {
 		reason := cmp.Or(webhooks.Reason(output), err.Error())
 		log.Error("the build failed", "commit", commit, "error", err, trace.Duration(time.Since(began)), "reason", reason)
 		l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: reason})
-		return
+		return behind
 	}
 	l.mu.Lock()
 	l.built = commit
@@ -304,6 +333,7 @@ func (l *Listener) build(ctx context.Context) {
 	found, missing := l.lookFor(ctx, entries)
 	l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
 	l.untold = l.nobody(e.Source)
+	return behind
 }
 
 // nobody says whether there is nobody to report to yet: no event has told where the

@@ -320,6 +320,42 @@ func TestRepository(t *testing.T) {
 	r.reported("0123456 failed")
 }
 
+// A repository that is made only later is found where it was meant, and one that cannot be
+// read, or does not have yet what an event told of, is asked again without another event.
+func TestRepositoryBehind(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	now := time.Now()
+	r := start(t, Options{Repository: "origin", Branch: "main", Dir: filepath.Join(t.TempDir(), "clone"), Command: "true", pause: time.Millisecond})
+	origin := filepath.Join(folder, "origin")
+	commit := func(in, text string) string {
+		t.Helper()
+		gitIn(t, in, "commit", "-q", "--allow-empty", "-m", text)
+		return gitIn(t, in, "rev-parse", "HEAD")
+	}
+	made := filepath.Join(folder, "made")
+	gitIn(t, folder, "init", "-q", "-b", "main", made)
+	first := commit(made, "un")
+	if err := os.Rename(made, origin); err != nil {
+		t.Fatal(err)
+	}
+	r.reported(first+" building", first+" live")
+
+	work := filepath.Join(folder, "work")
+	gitIn(t, folder, "clone", "-q", origin, work)
+	second := commit(work, "deux") // the service has it, and has not pushed it yet
+	r.placed(second, "0000000001-0000000002", now)
+	gitIn(t, origin, "pull", "-q", work, "main")
+	r.reported(second+" building", second+" live")
+
+	third := commit(work, "trois") // which is made again, as somebody else was first
+	r.placed(third, "0000000001-0000000003", now)
+	other := commit(origin, "autre")
+	r.reported(other+" building", other+" live")
+	again := commit(origin, "trois\n\nReplaces: "+third)
+	r.reported(again+" building", again+" live")
+}
+
 // When the program is told to stop, so is whatever the command has started.
 func TestStop(t *testing.T) {
 	r := start(t, Options{Command: `(trap 'touch $DIR/told; exit' TERM; touch $DIR/up; while :; do sleep 0.02; done) & wait`})
