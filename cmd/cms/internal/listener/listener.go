@@ -14,7 +14,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,9 +66,9 @@ type Listener struct {
 	wake     chan struct{} // holds one value when an event came since the last build began
 
 	mu      sync.Mutex
-	newest  event           // of those that came
-	built   string          // the commit of the last build that succeeded; set by Run
-	changed map[string]bool // the entries whose pages are to be looked for
+	newest  event             // of those that came
+	built   string            // the commit of the last build that succeeded; set by Run
+	changed map[string]string // the entries whose pages are to be looked for, with their files
 }
 
 // event is what a build needs to know of a CloudEvent.
@@ -83,6 +82,7 @@ type event struct {
 		Commit     string `json:"commit"`
 		Collection string `json:"collection"`
 		Slug       string `json:"slug"`
+		Path       string `json:"path"`
 		Action     string `json:"action"`
 		From       string `json:"from"` // the file of what was moved
 	} `json:"data"`
@@ -103,7 +103,7 @@ func New(o Options) (*Listener, error) {
 		}
 	}
 	o.pause = cmp.Or(o.pause, firstPause)
-	l := &Listener{o: o, wake: make(chan struct{}, 1), changed: map[string]bool{}}
+	l := &Listener{o: o, wake: make(chan struct{}, 1), changed: map[string]string{}}
 	var err error
 	if l.pages, err = newPages(o.PageURLs, o.Dir, o.PageWait); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -201,18 +201,16 @@ func (l *Listener) note(e event) {
 	if l.pages == nil || e.Data.Collection == "" || e.Data.Slug == "" {
 		return
 	}
-	if from := strings.TrimSuffix(e.Data.From, path.Ext(e.Data.From)); from != "" {
-		maps.DeleteFunc(l.changed, func(entry string, _ bool) bool {
-			_, slug, _ := strings.Cut(entry, "/")
-			return strings.HasSuffix(from, "/"+slug)
-		})
+	if from := e.Data.From; from != "" {
+		maps.DeleteFunc(l.changed, func(_, file string) bool { return file == from })
 	}
+	_, known := l.changed[entry]
 	_, _, asked := l.pages.of(e.Data.Collection, e.Data.Slug)
 	switch {
 	case e.Data.Action == "deleted":
 		delete(l.changed, entry)
-	case asked && (l.changed[entry] || len(l.changed) < maxPages):
-		l.changed[entry] = true
+	case asked && (known || len(l.changed) < maxPages):
+		l.changed[entry] = e.Data.Path
 	case asked:
 		l.o.Logger.Warn("there are more entries than are remembered: the page of one is not looked for", "entry", entry)
 	}

@@ -14,8 +14,8 @@ import (
 func (r *running) changed(commit, entry, action string) {
 	r.t.Helper()
 	collection, slug, _ := strings.Cut(entry, "/")
-	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"evt_%s","type":"entry.%s","source":"http://unused.example","data":{"commit":%q,"collection":%q,"slug":%q,"action":%q}}`,
-		commit+slug, action, id(commit), collection, slug, action)
+	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"evt_%s","type":"entry.%s","source":"http://unused.example","data":{"commit":%q,"collection":%q,"slug":%q,"path":%q,"action":%q}}`,
+		commit+slug, action, id(commit), collection, slug, "_"+collection+"/"+slug+".md", action)
 	if status := r.post(secret, body); status != http.StatusNoContent {
 		r.t.Fatalf("event of %s: got %d, want 204", entry, status)
 	}
@@ -89,6 +89,12 @@ func TestPages(t *testing.T) {
 			page("rien.html")
 			r.post(secret, fmt.Appendf(nil, `{"type":"entry.moved","source":"http://unused.example","data":{"commit":%q,"collection":"posts","slug":"2026-01-02-rien","action":"moved","from":"_posts/rien.md"}}`, id("b2")))
 			is("posts/2026-01-02-rien", "")
+			r.changed("b3", "posts/fr/rien", "created")
+			is("", "posts/fr/rien") // which is not the one that moves
+			r.post(secret, fmt.Appendf(nil, `{"type":"entry.moved","source":"http://unused.example","data":{"commit":%q,"collection":"pages","slug":"rien","path":"_pages/rien.md","action":"moved","from":"_autres/fr/rien.md"}}`, id("b4")))
+			is("", "posts/fr/rien")
+			r.changed("b5", "posts/fr/rien", "deleted")
+			is("", "")
 			r.changed("a6", "posts/2026-01-02-..%2Fx", "created")
 			is("", "posts/2026-01-02-..%2Fx")
 		})
