@@ -51,6 +51,19 @@ func (w *Webhooks) Epoch(ctx context.Context, old int64, tip string, now time.Ti
 	return w.history(ctx)
 }
 
+// Anew begins another epoch where the history stands, if anything is known of it: for a
+// database that is an earlier one, so that what it was told of since is not known any more.
+func (w *Webhooks) Anew(ctx context.Context, now time.Time) error {
+	h, err := w.history(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = w.Epoch(ctx, h.Epoch, h.Commit, now)
+	}
+	return err
+}
+
 // Seen notes how far the present epoch has come, where that is as far as from still.
 func (w *Webhooks) Seen(ctx context.Context, from Cursor, tip string, now time.Time) error {
 	if _, err := w.db.exec(ctx, `UPDATE webhook_history SET tip = ?, seen_at = ? WHERE turn = ? AND tip = ?`, tip, now.UnixMilli(), from.Epoch, from.Commit); err != nil {

@@ -70,3 +70,53 @@ func TestBackupOfPostgres(t *testing.T) {
 		t.Errorf("the account is %+v, %v", a, err)
 	}
 }
+
+// TestRestoreBeginsTurn: what happens after a restore has a greater sequence than what the
+// archive lacks, so that who heard of that takes it for later.
+func TestRestoreBeginsTurn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := makeSite(filepath.Join(dir, "old.git"), 2); err != nil {
+		t.Fatal(err)
+	}
+	configured := func(name string) string {
+		t.Helper()
+		file := filepath.Join(dir, name+".yaml")
+		err := os.WriteFile(file, []byte("repository: {path: "+name+".git, committer: {name: CMS, email: cms@example.org}}\n"+
+			"state: {url: \"sqlite:"+filepath.Join(dir, name+".db")+"\"}\ncollections: [{name: consultations, folder: _consultations}]\n"), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	history := func(name string) state.History {
+		t.Helper()
+		db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(dir, name+".db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		h, err := db.Webhooks().History(t.Context(), "c0ffee", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	cms := func(args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		if code := run(t.Context(), args, os.Environ(), &out, &out); code != exitOK {
+			t.Fatalf("%q ended with %d: %s", args, code, out.String())
+		}
+	}
+	was := history("old")
+	cms("backup", "--config", configured("old"), filepath.Join(dir, "backups"))
+	archives, err := filepath.Glob(filepath.Join(dir, "backups", "*.tar"))
+	if err != nil || len(archives) != 1 {
+		t.Fatal(archives, err)
+	}
+	cms("restore", "--config", configured("new"), archives[0])
+	if now := history("new"); now.Epoch <= was.Epoch || now.Commit != was.Commit {
+		t.Errorf("the restored database is in epoch %d at %s, after epoch %d at %s", now.Epoch, now.Commit, was.Epoch, was.Commit)
+	}
+}

@@ -279,12 +279,13 @@ func (r *restoring) place(ctx context.Context) error {
 	return nil
 }
 
-// placeDatabase puts it where it is to be, without sessions, and tells what it holds.
+// placeDatabase puts it where it is to be, without sessions and in an epoch of its own, and
+// tells what it holds.
 func (r *restoring) placeDatabase(ctx context.Context) (string, error) {
 	var told string
 	if r.made.Database == state.SQLite { // of which nothing is seen before it is as it should be
 		var err error
-		if told, err = endSessions(ctx, "sqlite:"+r.database); err != nil {
+		if told, err = beginAgain(ctx, "sqlite:"+r.database); err != nil {
 			return "", fmt.Errorf("nothing was restored: %w", err)
 		}
 	}
@@ -293,7 +294,7 @@ func (r *restoring) placeDatabase(ctx context.Context) (string, error) {
 	}
 	if r.made.Database == state.PostgreSQL {
 		var err error
-		if told, err = endSessions(ctx, r.address()); err != nil {
+		if told, err = beginAgain(ctx, r.address()); err != nil {
 			return "", fmt.Errorf("the database was restored, but sessions may go on and the repository was not restored: remove the database before you try again: %w", err)
 		}
 		return told, nil
@@ -301,8 +302,9 @@ func (r *restoring) placeDatabase(ctx context.Context) (string, error) {
 	return told, syncFolder(scratchOf(r.config))
 }
 
-// endSessions ends all sessions of the database, whose tables it brings up to date.
-func endSessions(ctx context.Context, address string) (told string, err error) {
+// beginAgain ends all sessions of the database, whose tables it brings up to date, and begins
+// an epoch: events of what is written from now on come behind those that the archive lacks.
+func beginAgain(ctx context.Context, address string) (told string, err error) {
 	db, err := state.Open(ctx, address)
 	if err != nil {
 		return "", err
@@ -310,6 +312,9 @@ func endSessions(ctx context.Context, address string) (told string, err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	ended, err := db.Sessions().EndAll(ctx)
 	if err != nil {
+		return "", err
+	}
+	if err := db.Webhooks().Anew(ctx, clock()); err != nil {
 		return "", err
 	}
 	accounts, err := db.Accounts().List(ctx)
