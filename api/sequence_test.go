@@ -56,3 +56,30 @@ func TestSequences(t *testing.T) {
 		}
 	}
 }
+
+// A stream tells of a commit that comes again by the sequence that its webhook has then.
+func TestSequencesThereAndBackAgain(t *testing.T) {
+	t.Parallel()
+	s, b := newServerWithHooks(t, io.Discard)
+	s.create("consultations", "a", sample)
+	base := s.head()
+	w := s.watch(s.token, "")
+	s.create("consultations", "b", sample)
+	there := s.head()
+	first := w.want("created b").event
+	to := func(commit string) {
+		t.Helper()
+		s.runGit("update-ref", "refs/heads/main", commit)
+		s.until("the branch to be moved", func() bool { return s.repo.View().Commit().String() == commit })
+	}
+	to(base)
+	if m := w.next(); m.name != "reset" || m.id != base {
+		t.Fatalf("got %+v, want a reset to %s", m, base)
+	}
+	to(there)
+	again := w.want("created b").event
+	if again.Sequence <= first.Sequence {
+		t.Errorf("the commit that came again has the sequence %s, after %s", again.Sequence, first.Sequence)
+	}
+	s.until("the webhook of the commit that came again", func() bool { return b.sequence(there) == again.Sequence })
+}

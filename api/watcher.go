@@ -32,6 +32,10 @@ func newEvents(a *API) *events { return &events{API: a, parts: stream.NewParts[p
 type place struct {
 	visibility string
 	at         site.Place
+
+	// Of what follows a part that tells something: 1 more than [site.Site.Rewritten] when it
+	// was made. What comes again after the history was rewritten has another sequence.
+	made int
 }
 
 // build is one of which something was reported, and its event.
@@ -152,7 +156,7 @@ func (w *watcher) tellCommits(ctx context.Context, out *stream.Writer) error {
 		if head, _ := w.site.Head(); head == w.at.Commit && w.at.Files == 0 {
 			return nil
 		}
-		p, err := w.parts.Get(ctx, w, place{w.visibility, w.at})
+		p, err := w.parts.Get(ctx, w, place{visibility: w.visibility, at: w.at})
 		if err != nil {
 			return w.failed(ctx, err, out)
 		}
@@ -188,16 +192,23 @@ func (w *watcher) failed(ctx context.Context, err error, out *stream.Writer) err
 // Make implements [stream.Source].
 func (w *watcher) Make(ctx context.Context, name place) ([]byte, place, error) {
 	w.made.Add(1)
+	made := 1 + w.site.Rewritten()
 	sequence := w.sequences(ctx)
 	part, err := w.site.After(ctx, w.principal, name.at)
 	if err != nil {
 		return nil, place{}, err
 	}
-	return eventsOf(part, name.at.Files > 0, sequence), place{name.visibility, part.Next}, nil
+	if part.Next == name.at {
+		return nil, name, nil
+	}
+	return eventsOf(part, name.at.Files > 0, sequence), place{name.visibility, part.Next, made}, nil
 }
 
 // Holds implements [stream.Source]: the branch may have been rewritten.
 func (w *watcher) Holds(next place) bool {
+	if next.made > 0 && next.made != 1+w.site.Rewritten() {
+		return false
+	}
 	return next.at.Commit == "" || w.site.Continues(next.at.Commit)
 }
 

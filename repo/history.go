@@ -421,6 +421,13 @@ func (h *history) size() int {
 	return h.commits.len()
 }
 
+// Rewritten is how often commits were taken from the branch since the repository was opened.
+func (r *Repo) Rewritten() int {
+	r.history.mu.RLock()
+	defer r.history.mu.RUnlock()
+	return r.history.dropped
+}
+
 // Position is the place of a commit among those of the branch, from 0: parents
 // before children, and what a merge brings behind what stood on the branch before
 // it. So a commit of the branch itself contains what is not behind it. A commit that was
