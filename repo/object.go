@@ -30,6 +30,7 @@ func parseCommit(raw []byte) (*commitObject, error) {
 	head, message, _ := bytes.Cut(raw, []byte("\n\n"))
 	c := new(commitObject)
 	var author, committer, charset []byte
+	parents := true // whether all lines were parents yet, behind which Git reads none
 	for i, line := range bytes.Split(head, []byte("\n")) {
 		key, value, _ := bytes.Cut(line, []byte(" "))
 		switch {
@@ -38,8 +39,10 @@ func parseCommit(raw []byte) (*commitObject, error) {
 				return nil, errors.New("malformed: it names no tree")
 			}
 			c.tree = plumbing.NewHash(string(value))
-		case string(key) == "parent" && author == nil && plumbing.IsHash(string(value)):
+			continue
+		case string(key) == "parent" && parents && plumbing.IsHash(string(value)):
 			c.parents = append(c.parents, plumbing.NewHash(string(value)))
+			continue
 		case string(key) == "author" && author == nil:
 			author, c.at = splitIdent(value)
 		case string(key) == "committer":
@@ -47,6 +50,7 @@ func parseCommit(raw []byte) (*commitObject, error) {
 		case string(key) == "encoding":
 			charset = value
 		}
+		parents = false
 	}
 	decode := decoderOf(string(charset))
 	c.author, c.committer = personOf(author, decode), personOf(committer, decode)
