@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -482,6 +483,20 @@ func (r *Repo) Recent(path content.Path, n int) []Change {
 // made again, as others were first at the remote, the list begins with the commit that
 // stands for it and what differs between the two: that is what they did.
 func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]CommitChanges, error) {
+	return r.changes(ctx, since, until, limit, math.MaxInt)
+}
+
+// NextChanges is [Repo.Changes] for a page: it ends, too, with the last of maxPageCommits
+// commits. More of them may change fewer files than limit, as many that change none do.
+func (r *Repo) NextChanges(ctx context.Context, since, until Hash, limit int) ([]CommitChanges, error) {
+	return r.changes(ctx, since, until, limit, maxPageCommits)
+}
+
+// maxPageCommits is how many commits one page is made of at most.
+const maxPageCommits = 2000
+
+// changes is [Repo.Changes] of no more than commits of them.
+func (r *Repo) changes(ctx context.Context, since, until Hash, limit, commits int) ([]CommitChanges, error) {
 	if until.IsZero() {
 		if until = r.View().Commit(); until.IsZero() {
 			return nil, nil
@@ -504,7 +519,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 				return nil, err
 			}
 			out = append(out, done)
-			if count += done.files(); limit > 0 && count >= limit {
+			if count += done.files(); limit > 0 && count >= limit || len(out) >= commits {
 				return out, nil
 			}
 			since = c.hash
@@ -515,7 +530,7 @@ func (r *Repo) Changes(ctx context.Context, since, until Hash, limit int) ([]Com
 	}
 }
 
-// ChangesBack is [Repo.Changes] from its other end: the newest first, until there are limit
+// ChangesBack is [Repo.NextChanges] from its other end: the newest first, until there are limit
 // changes of files. The commit next is the one to go on with as until, zero at the end.
 func (r *Repo) ChangesBack(ctx context.Context, since, until Hash, limit int) (out []CommitChanges, next Hash, err error) {
 	read := cachedTrees(r.store, treesKept/2)
@@ -533,7 +548,7 @@ func (r *Repo) ChangesBack(ctx context.Context, since, until Hash, limit int) (o
 			if until == since {
 				return out, Hash{}, nil
 			}
-			if count += done.files(); count >= limit {
+			if count += done.files(); count >= limit || len(out) >= maxPageCommits {
 				return out, until, nil
 			}
 		}

@@ -38,7 +38,7 @@ func (s *Site) Since(ctx context.Context, pr *auth.Principal, since string, limi
 	if since == head {
 		return seen, nil
 	}
-	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), limit)
+	commits, err := s.repo.NextChanges(ctx, repo.NewHash(since), repo.NewHash(head), limit)
 	switch {
 	case errors.Is(err, ErrUnknownCommit):
 		return nil, errUnknownCommit(err)
@@ -206,8 +206,8 @@ func (s *Site) After(ctx context.Context, pr *auth.Principal, at Place) (*Part, 
 	return part, nil
 }
 
-// nextCommit is the first commit behind another one that changed files, or the newest
-// of all; nil when there is none. NotFound when the other is not of the branch.
+// nextCommit is the first commit behind another one that changed files, or else the last one
+// that was looked at; nil when there is none. NotFound when the other is not of the branch.
 func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChanges, error) {
 	head, _ := s.Head()
 	if since == head {
@@ -217,7 +217,7 @@ func (s *Site) nextCommit(ctx context.Context, since string) (*repo.CommitChange
 	if c := s.commits.get(name); c != nil {
 		return c, nil
 	}
-	commits, err := s.repo.Changes(ctx, repo.NewHash(since), repo.NewHash(head), 1)
+	commits, err := s.repo.NextChanges(ctx, repo.NewHash(since), repo.NewHash(head), 1)
 	switch {
 	case errors.Is(err, ErrUnknownCommit):
 		return nil, errUnknownCommit(err)
