@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync/atomic"
 )
 
@@ -38,7 +39,14 @@ type treeDiff struct {
 	shared  *stepBudget               // of this and others; nil is unbounded
 	emit    func(diffEntry)           // nil is to collect them in out
 	out     []diffEntry
-	skipped int // how many folders were passed over
+	left    []leftOut // by a merge, after against
+	skipped int       // how many folders were passed over
+}
+
+// A leftOut is a file that a merge has not, and one of its parents has, but not every one.
+type leftOut struct {
+	path   string
+	parent int // which parent has it: the first one that does
 }
 
 // maxPathLen is how long a path may be, in bytes, for what is there to be seen, as it
@@ -77,10 +85,19 @@ func (d *treeDiff) step() error {
 
 // against lists what differs in tree from every one of the parents.
 func (d *treeDiff) against(parents []Hash, tree Hash) (out []diffEntry, err error) {
+	had := make(map[string]int) // of a merge, what it has not, with how many parents have it
 	for k, parent := range parents {
 		d.out = nil
 		if err := d.diff(parent, tree, ""); err != nil {
 			return nil, err
+		}
+		for _, c := range d.out {
+			if len(parents) == 1 || c.after != (file{}) {
+				continue
+			}
+			if had[c.path]++; had[c.path] == 1 {
+				d.left = append(d.left, leftOut{c.path, k})
+			}
 		}
 		if k == 0 {
 			out = d.out
@@ -88,6 +105,7 @@ func (d *treeDiff) against(parents []Hash, tree Hash) (out []diffEntry, err erro
 			out = changedInBoth(out, d.out)
 		}
 	}
+	d.left = slices.DeleteFunc(d.left, func(l leftOut) bool { return had[l.path] == len(parents) })
 	return classify(out, d.blob), nil
 }
 

@@ -42,7 +42,7 @@ import (
 //	         and, of a move, the path of the other end
 const (
 	indexFile  = "cms.index"
-	indexMagic = "cms index 7\n"
+	indexMagic = "cms index 8\n"
 )
 
 // tmpSuffix is that of a file which takes the place of the index when it is whole.
