@@ -161,7 +161,7 @@ func TestBuildsThatFailOrLackAPage(t *testing.T) {
 	is("plan", "", "building")
 	report(`"state": "live"`, 204)
 	is("plan", "", "live")
-	for _, bad := range []string{`"state": "live", "missing": "x"`, `"state": "live", "found": ["a\nb"]`, `"state": "live", "missing": [""]`, `"state": "live", "missing": [` + strings.Repeat(`"a/b",`, 500) + `"a/b"]`, `"state": "failed", "reason": 1`} {
+	for _, bad := range []string{`"state": "live", "missing": "x"`, `"state": "live", "found": ["a\nb"]`, `"state": "live", "missing": ["a\u0000b"]`, `"state": "live", "missing": [""]`, `"state": "live", "missing": [` + strings.Repeat(`"a/b",`, 500) + `"a/b"]`, `"state": "failed", "reason": 1`} {
 		report(bad, 422)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"cms/api/jsonbody"
 	"cms/api/openapi"
@@ -76,7 +77,7 @@ func (a *API) reportDeployment(ctx context.Context, in *reportInput) (*operation
 	}
 	build := webhooks.Build{Commit: commit, State: state, URL: site, Reason: b.Text("reason"), Missing: b.Texts("missing"), Found: b.Texts("found")}
 	for member, entries := range map[string][]string{"missing": build.Missing, "found": build.Found} {
-		if len(entries) > webhooks.MaxPages || slices.ContainsFunc(entries, func(e string) bool { return e == "" || strings.ContainsRune(e, '\n') }) {
+		if len(entries) > webhooks.MaxPages || slices.ContainsFunc(entries, func(e string) bool { return e == "" || strings.ContainsFunc(e, unicode.IsControl) }) {
 			b.Wrong(member, "entries", say.New("This must be at most %d names of entries: collection/slug.", webhooks.MaxPages))
 		}
 	}
