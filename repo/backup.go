@@ -112,7 +112,7 @@ func (r *Repo) backupFolder() (string, error) {
 // the branch led to once and does no longer; "" when none does. It costs as many commits
 // as were taken away.
 func (r *Repo) Backup(ctx context.Context, commit Hash) (string, error) {
-	if r.has(commit) {
+	if r.Has(commit) {
 		return "", nil
 	}
 	kept, err := r.backups()
@@ -143,7 +143,7 @@ func (r *Repo) leadsAside(ctx context.Context, commits *store, from, to Hash, se
 		if next[0] == to {
 			return true, nil
 		}
-		if r.has(next[0]) || seen[next[0]] {
+		if r.Has(next[0]) || seen[next[0]] {
 			continue
 		}
 		seen[next[0]] = true

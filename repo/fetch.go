@@ -191,7 +191,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 	case from.IsZero(), from == f.followed:
 		return forward, nil
 	}
-	if r.has(tip) {
+	if r.Has(tip) {
 		if r.remote.pushes() && !f.followed.IsZero() && tip != f.followed && !r.leadsTo(f.followed, tip) {
 			return rewritten, nil
 		}
@@ -219,7 +219,7 @@ func (f *fetch) relate(from, tip Hash) (relation, error) {
 func (r *Repo) met(commits *store, tip Hash) (met []Hash, err error) {
 	seen := map[Hash]bool{tip: true}
 	for next := []Hash{tip}; len(next) > 0; next = next[1:] {
-		if r.has(next[0]) {
+		if r.Has(next[0]) {
 			met = append(met, next[0])
 			continue
 		}

@@ -65,7 +65,7 @@ func (s *fetchStorage) EncodedObject(kind plumbing.ObjectType, h plumbing.Hash) 
 // pack that was not there then. It costs the commits that the branch has not.
 func (s *fetchStorage) isLedTo(h Hash) (bool, error) {
 	r := s.repo
-	if r.has(h) {
+	if r.Has(h) {
 		return true, nil
 	}
 	refs, err := s.references()

@@ -44,7 +44,7 @@ func (r *Repo) savedTip() Hash {
 func (r *Repo) extendToSaved(ctx context.Context) error {
 	saved := r.savedTip()
 	tip, err := r.branch.read()
-	if err != nil || saved.IsZero() || saved == tip || r.has(saved) {
+	if err != nil || saved.IsZero() || saved == tip || r.Has(saved) {
 		return err
 	}
 	r.history.committer = r.committer

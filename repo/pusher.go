@@ -179,7 +179,7 @@ func (r *Repo) goesOn(at, known Hash) bool {
 	if at.IsZero() {
 		return true
 	}
-	if !r.has(at) {
+	if !r.Has(at) {
 		return false
 	}
 	return known.IsZero() || known == at || r.leadsTo(known, at)
@@ -188,7 +188,7 @@ func (r *Repo) goesOn(at, known Hash) bool {
 // leadsTo says whether one commit of the branch leads to another one.
 func (r *Repo) leadsTo(from, to Hash) bool {
 	_, err := r.history.steps(from, to, 0)
-	return err == nil && r.has(from)
+	return err == nil && r.Has(from)
 }
 
 // unpushed is how many commits the branch has that the remote has not, as far as is known,

@@ -151,7 +151,7 @@ func (q *Quarantine) Compare(ctx context.Context, from, to Hash) (*Pushed, error
 	forward := from.IsZero()
 	seen := map[Hash]bool{to: true}
 	for next := []Hash{to}; len(next) > 0; next = next[1:] {
-		if r.has(next[0]) {
+		if r.Has(next[0]) {
 			forward = forward || next[0] == from
 			continue
 		}

@@ -116,8 +116,8 @@ func (h *history) resolve(hash Hash) (n int32, by standIn, ok bool) {
 	return n, by, ok
 }
 
-// has says whether the branch has a commit itself.
-func (r *Repo) has(commit Hash) bool {
+// Has says whether the branch has a commit itself, and not one that stands for it.
+func (r *Repo) Has(commit Hash) bool {
 	_, ok := r.place(commit)
 	return ok
 }

@@ -597,7 +597,7 @@ func (r *Repo) resolveDoubt(tip Hash) bool {
 	if doubt == nil {
 		return false
 	}
-	if r.has(*doubt) {
+	if r.Has(*doubt) {
 		r.log.Warn("a commit that failed late is saved", "commit", doubt.String())
 	} else {
 		r.log.Warn("a commit that failed late is not saved", "commit", doubt.String())

@@ -266,6 +266,9 @@ func (s *Site) Backup(ctx context.Context, commit string) (string, error) {
 // Continues says whether one can catch up from a commit, as [repo.Repo.Continues] has it.
 func (s *Site) Continues(commit string) bool { return s.repo.Continues(hashOf(commit)) }
 
+// HasCommit says whether the branch has a commit itself, as [repo.Repo.Has] has it.
+func (s *Site) HasCommit(commit string) bool { return s.repo.Has(repo.NewHash(commit)) }
+
 // Rewritten is how often commits were taken from the branch, as [repo.Repo.Rewritten] has it.
 func (s *Site) Rewritten() int { return s.repo.Rewritten() }
 

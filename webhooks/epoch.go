@@ -11,7 +11,8 @@ import (
 )
 
 // epochAt is the epoch in which the branch is at tip: a new one where tip neither
-// follows upon the commit at which it was before nor leads to it. Services that share the database
+// follows upon the commit at which it was before nor leads to it, or where that was made again,
+// which may stand less deep than it did. Services that share the database
 // begin one of them together. Nothing is written but at its begin.
 func (r *Relay) epochAt(ctx context.Context, tip string) (epoch, error) {
 	r.following.Lock()
@@ -32,19 +33,25 @@ func (r *Relay) epochAt(ctx context.Context, tip string) (epoch, error) {
 		}
 	}
 	if before.Commit != tip {
-		switch _, err := r.source.Changes(ctx, before.Commit, tip, 1); {
-		case errors.Is(err, site.ErrUnknownCommit):
+		_, err := r.source.Changes(ctx, before.Commit, tip, 1)
+		left := errors.Is(err, site.ErrUnknownCommit)
+		switch {
+		case left:
 			if older, err := r.older(ctx, tip, before.Commit); err != nil || older {
 				return epoch{r.origin, known.Epoch}, err
 			}
+		case err != nil:
+			return epoch{}, fmt.Errorf("read history: %w", err)
+		case tip != "" && !r.source.HasCommit(tip): // it was made again since it was asked for
+			return epoch{r.origin, known.Epoch}, nil
+		}
+		if left || before.Commit != "" && !r.source.HasCommit(before.Commit) {
 			if _, err := r.depth(tip); err != nil {
 				return epoch{}, err
 			}
 			if known, err = r.store.Epoch(ctx, known.Epoch, tip, now); err != nil {
 				return epoch{}, err
 			}
-		case err != nil:
-			return epoch{}, fmt.Errorf("read history: %w", err)
 		}
 	}
 	r.seen, r.looked = known.Cursor, now

@@ -166,6 +166,36 @@ func TestStaleHeadBeginsNoEpoch(t *testing.T) {
 	})
 }
 
+// A commit that is made again upon what others pushed may be less deep than before, as one
+// takes the place of all that a merge brought. What is told from then on is later all the same.
+func TestMadeAgainBeginsTurn(t *testing.T) {
+	each(t, func(b *bench) {
+		b.h.commit("avant")
+		base := b.h.state()
+		one, two := b.relay(), b.relay()
+		merge := b.h.commit("fusion")
+		b.h.mu.Lock()
+		b.h.changes[len(b.h.changes)-1].Depth = 9
+		b.h.mu.Unlock()
+		b.look(one, two)
+		b.h.force(base)
+		b.h.commit("leur")
+		b.h.again = map[string]string{merge: b.h.commit("fusion")}
+		b.look(two, one)
+		b.h.commit("après")
+		b.look(one, two)
+		events := b.enqueued("site")
+		if got, want := subjectsOf(events), []string{"consultations/fusion", "consultations/fusion", "consultations/après"}; !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		for i := 1; i < len(events); i++ {
+			if events[i].Sequence <= events[i-1].Sequence || events[i].Data.Previous != "" {
+				t.Errorf("event %d has the sequence %s, after %s, and is of a rewriting from %q", i, events[i].Sequence, events[i-1].Sequence, events[i].Data.Previous)
+			}
+		}
+	})
+}
+
 // Without an enabled endpoint sequences are told by the API alone, and do not go back either
 // where the history is rewritten while the service is down.
 func TestSequencesWithoutEndpoints(t *testing.T) {

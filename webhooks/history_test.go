@@ -44,9 +44,10 @@ type history struct {
 	tip        string
 	made       int
 	superseded chan struct{}
-	failures   int           // of the reads to come
-	read       int           // changes that were handed out
-	traced     trace.Context // of the commits to come
+	failures   int               // of the reads to come
+	read       int               // changes that were handed out
+	traced     trace.Context     // of the commits to come
+	again      map[string]string // by commits that were made again, what stands for them
 }
 
 func (h *history) Head() (string, <-chan struct{}) {
@@ -69,9 +70,13 @@ func (h *history) Changes(ctx context.Context, since, until string, limit int) (
 	}
 	from := 0
 	if since != "" {
-		from = 1 + slices.IndexFunc(h.changes, func(c site.FileChange) bool { return c.Commit == since })
+		stands := h.again[since]
+		from = 1 + slices.IndexFunc(h.changes, func(c site.FileChange) bool { return c.Commit == since || c.Commit == stands })
 		if from == 0 {
 			return nil, fmt.Errorf("since %s: %w", since, site.ErrUnknownCommit)
+		}
+		if stands != "" {
+			from--
 		}
 		for from < len(h.changes) && h.changes[from].Commit == since {
 			from++
@@ -103,6 +108,11 @@ func (h *history) Depth(commit string) (int, bool) {
 		return 0, false
 	}
 	return h.changes[i].Depth, true
+}
+
+func (h *history) HasCommit(commit string) bool {
+	_, ok := h.Depth(commit)
+	return ok
 }
 
 func (h *history) Backup(_ context.Context, commit string) (string, error) {

@@ -45,6 +45,10 @@ type Source interface {
 	// that the branch does not have.
 	Depth(commit string) (int, bool)
 
+	// HasCommit says whether the branch has a commit itself. One that was made again, as a linear
+	// history asks for, it has not, though [Source.Changes] goes on from it.
+	HasCommit(commit string) bool
+
 	// Backup is the name of the reference that keeps a commit which the branch no
 	// longer leads to; "" when there is none.
 	Backup(ctx context.Context, commit string) (string, error)
