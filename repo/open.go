@@ -118,6 +118,9 @@ func (r *Repo) open(ctx context.Context, branchName string, protect bool) error 
 		return err
 	}
 	if !r.readOnly {
+		if err := notCheckedOut(r.path, r.branch.name); err != nil {
+			return err
+		}
 		if err := r.removeLeftovers(); err != nil {
 			return fmt.Errorf("remove what an earlier process left: %w", err)
 		}
@@ -279,6 +282,32 @@ func supported(path string) error {
 	}
 	if bare := c.Raw.Section("core").Option("bare"); strings.EqualFold(bare, "false") || c.Core.Worktree != "" {
 		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
+	}
+	return nil
+}
+
+// notCheckedOut refuses a branch that a linked working tree has (git-worktree): its files would
+// not follow the branch, and what is committed there would undo the edits since.
+func notCheckedOut(path string, branch plumbing.ReferenceName) error {
+	linked := filepath.Join(path, "worktrees")
+	names, err := os.ReadDir(linked)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, e := range names {
+		head, _ := os.ReadFile(filepath.Join(linked, e.Name(), "HEAD"))
+		if strings.TrimSpace(string(head)) != "ref: "+string(branch) {
+			continue
+		}
+		at, _ := os.ReadFile(filepath.Join(linked, e.Name(), "gitdir"))
+		folder := filepath.Dir(strings.TrimSpace(string(at)))
+		if _, err := os.Stat(folder); err != nil { // it is gone, and git worktree prune forgets it
+			continue
+		}
+		return fmt.Errorf("%w: the branch %s is checked out in %s, which would not follow it, and a commit there would undo edits; have it go elsewhere (git checkout --detach) or away (git worktree remove)",
+			ErrUnsupported, branch.Short(), folder)
 	}
 	return nil
 }

@@ -196,6 +196,36 @@ func TestOpenToRead(t *testing.T) {
 	}
 }
 
+// TestOpenBesideWorktrees: a linked working tree may have any branch but the one that is
+// served.
+func TestOpenBesideWorktrees(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, s := opened(t, dir)
+	s.commit(t, "1", "parc")
+	r.Close()
+	work := filepath.Join(t.TempDir(), "work")
+	git(t, dir, "worktree", "add", "-q", work, "main")
+	if _, err := Open(t.Context(), options(dir)); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), work) {
+		t.Errorf("the branch is checked out: got error %v, want ErrUnsupported that names %s", err, work)
+	}
+	reopen := func(what string) {
+		t.Helper()
+		r, err := Open(t.Context(), options(dir))
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		r.Close()
+	}
+	git(t, work, "checkout", "-q", "--detach")
+	reopen("detached")
+	git(t, work, "checkout", "-q", "main")
+	if err := os.RemoveAll(work); err != nil {
+		t.Fatal(err)
+	}
+	reopen("removed")
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	long(t)
