@@ -95,19 +95,15 @@ func Examine(path, branchName string) (*Examined, error) {
 
 // settingsOf are the settings of a repository's own that matter to those who write to it.
 func settingsOf(path string) (map[string]string, error) {
-	f, err := os.Open(filepath.Join(path, "config"))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	c, err := config.ReadConfig(f)
+	c, err := readGitConfig(path)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]string{}
 	for _, name := range []string{"core.fsync", "core.hooksPath", "gc.auto", "receive.unpackLimit"} {
+		name = strings.ToLower(name)
 		section, key, _ := strings.Cut(name, ".")
-		found[strings.ToLower(name)] = c.Raw.Section(section).Option(key)
+		found[name] = c.last(section, key)
 	}
 	return found, nil
 }

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-git/go-billy/v5/osfs"
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
@@ -106,29 +108,22 @@ func (r *Repo) follow(ctx context.Context) error {
 // where the remote was when the branch had all of it.
 type fetch struct {
 	repo               *Repo
-	git                *gogit.Repository
 	storage            *fetchStorage
 	incoming, tracking plumbing.ReferenceName
 	followed           Hash // the value of tracking; zero when there is none
 }
 
 func (r *Repo) openFetch() (*fetch, error) {
-	g, err := gogit.PlainOpen(r.path)
-	if err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
-	}
-	files, ok := g.Storer.(*filesystem.Storage)
-	if !ok {
-		return nil, fmt.Errorf("fetch: go-git keeps repositories as %T", g.Storer)
-	}
+	files := filesystem.NewStorage(osfs.New(r.path), cache.NewObjectLRUDefault())
 	f := &fetch{
-		repo: r, git: g, storage: &fetchStorage{Storage: files, repo: r, keepFiles: keepFiles{disk: r.disk, folder: r.packFolder()}},
+		repo: r, storage: &fetchStorage{Storage: files, repo: r, keepFiles: keepFiles{disk: r.disk, folder: r.packFolder()}},
 		incoming: plumbing.ReferenceName("refs/cms/incoming/" + r.Branch()),
 		tracking: r.tracking(),
 	}
 	f.storage.offered = []plumbing.ReferenceName{f.incoming, f.tracking, r.branch.name}
-	if ref, err := g.Reference(f.tracking, true); err == nil {
-		f.followed = ref.Hash()
+	var err error
+	if f.followed, err = r.followed(); err != nil {
+		return nil, fmt.Errorf("fetch: %w", err)
 	}
 	return f, nil
 }
@@ -157,11 +152,15 @@ func (f *fetch) fetch(ctx context.Context) (Hash, error) {
 	case err != nil && !errors.Is(err, gogit.NoErrAlreadyUpToDate):
 		return Hash{}, fmt.Errorf("fetch branch %s of the remote: %w", f.repo.Branch(), m.plain(err))
 	}
-	ref, err := f.git.Reference(f.incoming, true)
+	incoming := branch{disk: f.repo.disk, dir: f.repo.path, name: f.incoming}
+	tip, err := incoming.read()
+	if err == nil && tip.IsZero() {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Hash{}, storageError(fmt.Errorf("fetched branch: %w", err))
 	}
-	return ref.Hash(), nil
+	return tip, nil
 }
 
 // release ends the keeping of what was fetched: a reference leads to it, or it was in

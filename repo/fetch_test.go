@@ -475,6 +475,18 @@ func TestFetchTellsNoSecret(t *testing.T) {
 	}
 }
 
+// TestFetchWhateverIsSet: settings that are no affair of a fetch keep nothing from being
+// fetched.
+func TestFetchWhateverIsSet(t *testing.T) {
+	t.Parallel()
+	bare, work := host(t)
+	r := synchronous(t, &Remote{URL: bare})
+	set(t, r.path, "[remote \"origin\"]\n\tfetch = ^refs/pull/*\n[user]\n\tname = Andr\xe9\n")
+	pull(t, work)
+	fetched(t, r, pushed(t, work, "_consultations/velo.md", "---\ntitle: Le vélo\n---\n"))
+	fsck(t, r.path)
+}
+
 // TestRepackEndsAfterFetch: the same with what was fetched before a kill, which no reference
 // leads to yet. The host sends the same pack again.
 func TestRepackEndsAfterFetch(t *testing.T) {

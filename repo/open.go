@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"golang.org/x/sync/errgroup"
 )
@@ -254,33 +253,29 @@ func supported(path string) error {
 	} else if len(replaced) > 0 {
 		return refuse("it has replacements of objects such as %s, by which Git shows another history than there is; make them part of it (git filter-branch or git filter-repo) or remove them (git replace -d)", replaced[0].name)
 	}
-	f, err := os.Open(filepath.Join(path, "config"))
+	c, err := readGitConfig(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	c, err := config.ReadConfig(f)
-	if err != nil {
-		return fmt.Errorf("read config: %w", err)
+	if v := c.last("core", "repositoryformatversion"); !slices.Contains([]string{"", "0", "1"}, v) {
+		return refuse("its format is version %s; 0 and 1 are read", v)
 	}
-	for _, e := range c.Raw.Section("extensions").Options {
-		switch key, value := strings.ToLower(e.Key), strings.ToLower(e.Value); {
-		case key == "objectformat" && value != "sha1":
+	for _, s := range c {
+		switch value := strings.ToLower(s.value); {
+		case s.section == "remote" && s.key == "promisor" && gitTrue(value):
+			return refuse("it is a partial clone, of which objects are missing")
+		case s.section != "extensions" || s.subsection != "":
+		case s.key == "objectformat" && value != "sha1":
 			return refuse("its object format is %s; only sha1 is read", value)
-		case key == "refstorage" && value != "files":
+		case s.key == "refstorage" && value != "files":
 			return refuse("its references are kept as %s; only files are read (git refs migrate --ref-format=files)", value)
-		case key == "partialclone":
+		case s.key == "partialclone":
 			return refuse("it is a partial clone, of which objects are missing")
-		case !slices.Contains([]string{"objectformat", "refstorage", "noop", "noop-v1", "preciousobjects"}, key):
-			return refuse("it uses the extension %s", e.Key)
+		case !slices.Contains([]string{"objectformat", "refstorage", "noop", "noop-v1", "preciousobjects"}, s.key):
+			return refuse("it uses the extension %s", s.key)
 		}
 	}
-	for _, s := range c.Raw.Section("remote").Subsections {
-		if strings.EqualFold(s.Option("promisor"), "true") {
-			return refuse("it is a partial clone, of which objects are missing")
-		}
-	}
-	if bare := c.Raw.Section("core").Option("bare"); strings.EqualFold(bare, "false") || c.Core.Worktree != "" {
+	if c.has("core", "bare") && gitFalse(c.last("core", "bare")) || c.last("core", "worktree") != "" {
 		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
 	}
 	return nil

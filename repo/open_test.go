@@ -61,6 +61,9 @@ func TestOpenExisting(t *testing.T) {
 			}
 		},
 		"collected": func(dir string) { git(t, dir, "gc", "-q") },
+		"settings": func(dir string) {
+			set(t, dir, "[remote \"origin\"]\n\tfetch = ^refs/pull/*\n[branch \"trunk\"]\n\trebase = merges\n")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := site(t)
@@ -274,6 +277,18 @@ func TestOpenRefuses(t *testing.T) {
 			write(t, dir, "info/grafts", "# one\n"+tipOf(t, dir, "trunk")+"\n")
 			return dir
 		}, "info/grafts"},
+		"no": {func(dir string) string {
+			set(t, dir, "[core]\n\tbare = no\n")
+			return dir
+		}, "--bare"},
+		"promised": {func(dir string) string {
+			set(t, dir, "[remote \"origin\"]\n\tpromisor\n")
+			return dir
+		}, "partial"},
+		"later version": {func(dir string) string {
+			git(t, dir, "config", "core.repositoryformatversion", "2")
+			return dir
+		}, "version 2"},
 		"other extension": {func(dir string) string {
 			git(t, dir, "config", "core.repositoryformatversion", "1")
 			git(t, dir, "config", "extensions.novelty", "true")
@@ -305,6 +320,19 @@ func TestOpenTwice(t *testing.T) {
 	_, err := Open(t.Context(), options(dir))
 	if want := fmt.Sprint("process ", os.Getpid()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), want) {
 		t.Errorf("second open: got error %v, want ErrInUse that names %s", err, want)
+	}
+}
+
+// set adds to the settings of a repository.
+func set(t *testing.T, dir, text string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, "config"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
