@@ -323,6 +323,52 @@ func TestOpenTwice(t *testing.T) {
 	}
 }
 
+// TestPackedReferencesDamaged: what cannot be read is no branch that is not there, which would
+// begin anew, and no copy is made without it.
+func TestPackedReferencesDamaged(t *testing.T) {
+	t.Parallel()
+	whole := site(t)
+	git(t, whole, "pack-refs", "--all")
+	packed, err := os.ReadFile(filepath.Join(whole, "packed-refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"zeros":       make([]byte, len(packed)),
+		"cut short":   packed[:len(packed)-2],
+		"lines lost":  bytes.ReplaceAll(packed, []byte("\n"), []byte(" ")),
+		"blank lines": bytes.ReplaceAll(packed, []byte("\n"), []byte("\n\n")),
+		"short hash":  bytes.ReplaceAll(packed, []byte(" refs"), []byte("0 refs")),
+		"no name":     bytes.ReplaceAll(packed, []byte(" refs/heads/trunk"), nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "packed-refs", string(text))
+			if out, err := exec.Command("git", "--git-dir", dir, "for-each-ref").CombinedOutput(); err == nil {
+				t.Fatalf("Git takes it: %s", out)
+			}
+			const want = "packed-refs is damaged"
+			r, err := Open(t.Context(), options(dir))
+			if err == nil {
+				r.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("open: got error %v, want one that says that %s", err, want)
+			}
+			c, err := NewCopy(dir)
+			if err == nil {
+				c.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("copy: got error %v, want one that says that %s", err, want)
+			}
+		})
+	}
+}
+
 // set adds to the settings of a repository.
 func set(t *testing.T, dir, text string) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -73,7 +72,8 @@ func parseRef(name plumbing.ReferenceName, raw []byte) (Hash, error) {
 	return plumbing.NewHash(s), nil
 }
 
-// packedRefs reads the file packed-refs, in which Git gathers references.
+// packedRefs reads the file packed-refs, in which Git gathers references. As to Git, one with
+// a line that is none of its lines is damaged as a whole: who knows what else is missing.
 func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, "packed-refs"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,11 +82,19 @@ func packedRefs(dir string) (map[plumbing.ReferenceName]Hash, error) {
 		return nil, err
 	}
 	refs := make(map[plumbing.ReferenceName]Hash)
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
-		hash, name, ok := strings.Cut(lines.Text(), " ")
-		if ok && plumbing.IsHash(hash) {
-			refs[plumbing.ReferenceName(name)] = plumbing.NewHash(hash)
+	n := 0
+	for line := range bytes.Lines(raw) {
+		n++
+		text, whole := bytes.CutSuffix(line, []byte("\n"))
+		text = bytes.TrimSuffix(text, []byte("\r"))
+		if whole && len(text) > 0 && (text[0] == '#' || text[0] == '^') {
+			continue
 		}
+		const hash = 40
+		if !whole || len(text) <= hash+1 || text[hash] != ' ' && text[hash] != '\t' || !plumbing.IsHash(string(text[:hash])) {
+			return nil, fmt.Errorf("packed-refs is damaged in line %d: put it back from a backup, or what is right in it", n)
+		}
+		refs[plumbing.ReferenceName(text[hash+1:])] = plumbing.NewHash(string(text[:hash]))
 	}
 	return refs, nil
 }

@@ -20,7 +20,7 @@ func TestReferences(t *testing.T) {
 	for name, text := range map[string]string{
 		"packed-refs": "# pack-refs with: peeled fully-peeled sorted \n" +
 			one + " refs/heads/both\n" + one + " refs/heads/damaged\n" + one + " refs/heads/empty\n" +
-			one + " refs/headstrong\n" + one + " refs/notes/n\n" + one + " refs/tags/v1\n^" + two + "\n",
+			one + " refs/headstrong\n" + one + " refs/notes/n\n" + one + " refs/tags/v1\n^" + two + "\n" + one + "\trefs/tags/v2\r\n",
 		"refs/heads/both":      two + "\n",
 		"refs/heads/damaged":   "x\n",
 		"refs/heads/live":      "ref: refs/heads/both\n",
@@ -48,7 +48,7 @@ func TestReferences(t *testing.T) {
 		}
 		fmt.Fprintf(&got, "%s %s\n", at, ref.name)
 	}
-	want := "1 refs/heads/a/b\n2 refs/heads/both\n? refs/heads/damaged\n1 refs/heads/empty\n? refs/heads/live\n2 refs/tags/loose\n1 refs/tags/v1\n"
+	want := "1 refs/heads/a/b\n2 refs/heads/both\n? refs/heads/damaged\n1 refs/heads/empty\n? refs/heads/live\n2 refs/tags/loose\n1 refs/tags/v1\n1 refs/tags/v2\n"
 	if got.String() != want {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}
