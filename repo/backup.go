@@ -193,7 +193,7 @@ func Accept(ctx context.Context, o Options) (known Hash, kept string, err error)
 		r.history, r.indexed, r.sections = newHistory(), 0, 0
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(o.Path, "HEAD")); err != nil {
+	if _, err := os.Lstat(filepath.Join(o.Path, "HEAD")); err != nil {
 		return Hash{}, "", fmt.Errorf("there is no repository: %w", err)
 	}
 	r, err := Open(ctx, o)

@@ -63,7 +63,7 @@ func NewCopy(path string) (*Copy, error) {
 	}
 	c := &Copy{path: path, loose: make(map[Hash]bool), held: make(map[string]bool)}
 	var err error
-	if c.head, err = os.ReadFile(filepath.Join(path, "HEAD")); err != nil {
+	if c.head, err = readReference(filepath.Join(path, "HEAD")); err != nil {
 		return nil, err
 	}
 	if c.refs, err = allReferences(path); err != nil {

@@ -230,13 +230,14 @@ func supported(path string) error {
 		info, err := os.Stat(filepath.Join(path, name))
 		return err == nil && (info.IsDir() || info.Size() > 0)
 	}
+	_, headErr := readReference(filepath.Join(path, "HEAD"))
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrUnsupported}, args...)...)
 	}
 	switch {
 	case exists(".git"):
 		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
-	case !exists("HEAD") || !exists("objects"):
+	case headErr != nil || !exists("objects"):
 		return refuse("there are files, but no Git repository")
 	case exists("objects/info/alternates"):
 		return refuse("it borrows objects from another one; copy them with \"git repack -a -d\" and remove objects/info/alternates")
@@ -357,7 +358,7 @@ func unlockFile(f *os.File) error {
 func (r *Repo) nameBranch(short string) error {
 	name := plumbing.NewBranchReferenceName(short)
 	if short == "" {
-		head, err := os.ReadFile(filepath.Join(r.path, "HEAD"))
+		head, err := readReference(filepath.Join(r.path, "HEAD"))
 		if err != nil {
 			return err
 		}

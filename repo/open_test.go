@@ -43,6 +43,10 @@ func TestOpenExisting(t *testing.T) {
 	for name, prepare := range map[string]func(dir string){
 		"packed":      func(dir string) {},
 		"packed refs": func(dir string) { git(t, dir, "pack-refs", "--all") },
+		"symbolic link": func(dir string) {
+			git(t, dir, "pack-refs", "--all") // so that it leads to no file
+			git(t, dir, "-c", "core.preferSymlinkRefs=true", "symbolic-ref", "HEAD", "refs/heads/trunk")
+		},
 		"loose": func(dir string) {
 			packs, _ := filepath.Glob(filepath.Join(dir, "objects/pack/*.pack"))
 			for _, p := range packs {

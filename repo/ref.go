@@ -39,7 +39,7 @@ const draftSuffix = "~cms.lock"
 
 // read says which commit the branch is at, zero when there is no such branch.
 func (b *branch) read() (Hash, error) {
-	raw, err := os.ReadFile(b.path())
+	raw, err := readReference(b.path())
 	if err == nil {
 		return parseRef(b.name, raw)
 	}
@@ -58,6 +58,15 @@ func (b *branch) read() (Hash, error) {
 		}
 	}
 	return h, nil
+}
+
+// readReference reads the file of a reference. One that stands for another may be a symbolic
+// link, too, as Git makes them with core.preferSymlinkRefs: whether that leads to a file or not.
+func readReference(name string) ([]byte, error) {
+	if target, err := os.Readlink(name); err == nil && strings.HasPrefix(target, "refs/") {
+		return []byte("ref: " + target + "\n"), nil
+	}
+	return os.ReadFile(name)
 }
 
 func parseRef(name plumbing.ReferenceName, raw []byte) (Hash, error) {

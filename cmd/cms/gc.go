@@ -30,7 +30,7 @@ func (p *program) gcCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(c.Repository.Path, "HEAD")); err != nil {
+			if _, err := os.Lstat(filepath.Join(c.Repository.Path, "HEAD")); err != nil {
 				return fmt.Errorf("no repository to compact: %w", err)
 			}
 			_, r, err := openSite(cmd.Context(), c, parts, newLogger(p.stderr, c.Log.Level, c.Log.Format), nil, false, nil)

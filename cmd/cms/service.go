@@ -394,7 +394,7 @@ func besides(path string) string {
 	var names []string
 	items, _ := os.ReadDir(filepath.Dir(path))
 	for _, item := range items {
-		if _, err := os.Stat(filepath.Join(filepath.Dir(path), item.Name(), "HEAD")); err == nil && item.Name() != filepath.Base(path) {
+		if _, err := os.Lstat(filepath.Join(filepath.Dir(path), item.Name(), "HEAD")); err == nil && item.Name() != filepath.Base(path) {
 			names = append(names, item.Name())
 		}
 	}
