@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -572,6 +573,50 @@ func TestDamagedPacks(t *testing.T) {
 			if failed == 0 || c.none && failed < n {
 				t.Errorf("%d of %d objects cannot be read", failed, n)
 			}
+		})
+	}
+}
+
+// TestDamagedCopies: an object is read as long as one copy of it can be, whichever is found
+// first.
+func TestDamagedCopies(t *testing.T) {
+	t.Parallel()
+	source := changing(t)
+	git(t, source, "repack", "-adfq")
+	all := gitObjects(t, source)
+	name := strings.TrimSuffix(onlyPack(t, source), ".idx")
+	whole := map[string][]byte{}
+	for _, ext := range []string{".pack", ".idx"} {
+		raw, err := os.ReadFile(filepath.Join(source, "objects/pack", name+ext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole[ext] = raw
+	}
+	zeros := make([]byte, len(whole[".pack"]))
+	loose := t.TempDir() // with every object as a file of its own
+	git(t, loose, "init", "-q", "--bare")
+	unpack := exec.Command("git", "--git-dir", loose, "unpack-objects", "-q")
+	unpack.Stdin = bytes.NewReader(whole[".pack"])
+	if out, err := unpack.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for c, from := range map[string]string{"in another pack": source, "loose": loose} {
+		t.Run(c, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+				t.Fatal(err)
+			}
+			for ext, raw := range map[string][]byte{".pack": zeros, ".idx": whole[".idx"]} {
+				damaged := filepath.Join(dir, "objects/pack/pack-a"+ext)
+				later := time.Now().Add(time.Hour) // so that it is looked at first
+				if err := errors.Join(os.WriteFile(damaged, raw, 0o666), os.Chtimes(damaged, later, later)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := &store{dir: dir}
+			defer s.Close()
+			readWhole(t, s, all)
 		})
 	}
 }

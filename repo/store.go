@@ -118,6 +118,11 @@ func (s *store) find(kind plumbing.ObjectType, h Hash, upTo int64) (foundObject,
 			missing++
 		}
 	}
+	if err != nil && !errors.Is(err, plumbing.ErrObjectNotFound) {
+		if other, ok := s.readOther(h, upTo); ok {
+			a, err = other, nil
+		}
+	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
 		return foundObject{}, fmt.Errorf("%s %s: %w", kind, h, ErrNotFound)
@@ -158,6 +163,26 @@ func (s *store) read(h Hash, upTo int64) (foundObject, error) {
 		err = damage // it may be there
 	}
 	return a, err
+}
+
+// readOther reads the object h where its copy that is found first is damaged, as Git does: in
+// another pack, or as a file of its own.
+func (s *store) readOther(h Hash, upTo int64) (a foundObject, ok bool) {
+	list, err := s.set().list()
+	if err != nil {
+		return a, false
+	}
+	for _, p := range list.packs {
+		offset, crc, found, err := p.find(h)
+		if err != nil || !found {
+			continue
+		}
+		if a, err = s.readPacked(address{p, offset, crc}, upTo); err == nil {
+			return a, true
+		}
+	}
+	a, err = s.readLoose(list.folders, h, upTo)
+	return a, err == nil
 }
 
 // Close gives back the files that s holds open. s can be used again.
