@@ -2,6 +2,7 @@ package content
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -130,8 +131,14 @@ func AppendOrderedInt(b []byte, n int64) []byte {
 }
 
 // ParseNumber reads a decimal number as people write it: with a sign, leading
-// zeros, or a point without digits on one of its sides; else as a float of Go.
+// zeros, underscores between digits as Go has them, or a point without digits on one of its
+// sides; else as a float of Go.
 func ParseNumber(s string) (Number, bool) {
+	if strings.Contains(s, "_") && !strings.ContainsAny(s, "xX") {
+		if _, err := strconv.ParseFloat(s, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+			s = strings.ReplaceAll(s, "_", "")
+		}
+	}
 	t, negative := strings.CutPrefix(s, "-")
 	if !negative {
 		t = strings.TrimPrefix(t, "+")
