@@ -272,7 +272,7 @@ func (c *Copy) holdListed() (gone, coming bool, err error) {
 func (c *Copy) complete() error {
 	var packs []*knownPack
 	for _, p := range c.packs {
-		known, err := loadPack(p.name, p.index)
+		known, err := loadPack(filepath.Join(c.path, "objects", "pack", p.name), p.index)
 		if err != nil {
 			return err
 		}

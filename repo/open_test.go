@@ -64,7 +64,8 @@ func TestOpenExisting(t *testing.T) {
 				os.Remove(p)
 			}
 		},
-		"collected": func(dir string) { git(t, dir, "gc", "-q") },
+		"collected":          func(dir string) { git(t, dir, "gc", "-q") },
+		"index of version 1": func(dir string) { git(t, dir, "-c", "pack.indexVersion=1", "repack", "-qadf") },
 		"settings": func(dir string) {
 			set(t, dir, "[remote \"origin\"]\n\tfetch = ^refs/pull/*\n[branch \"trunk\"]\n\trebase = merges\n")
 		},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -13,7 +14,8 @@ import (
 	"sort"
 )
 
-// A packIndex says where a pack has its objects (gitformat-pack(5), version 2).
+// A packIndex says where a pack has its objects (gitformat-pack(5), version 2; of version 1
+// that is made: see modernIndex).
 // Its bytes stay what they are in the file: those of a large one are mapped, so
 // that to open it costs the same whatever its size, and no memory of ours.
 type packIndex struct {
@@ -41,7 +43,7 @@ func parseIndex(raw []byte) (packIndex, error) {
 	if len(raw) < indexFrame {
 		return x, errDamaged
 	}
-	if !bytes.HasPrefix(raw, []byte("\xfftOc\x00\x00\x00\x02")) {
+	if !bytes.HasPrefix(raw, []byte(packIndexMagic+"\x00\x00\x00\x02")) {
 		return x, errors.New("is none of version 2")
 	}
 	before := uint32(0)
@@ -137,11 +139,18 @@ func loadPack(name string, f *os.File) (*knownPack, error) {
 		p.index.mapped = true
 	}
 	err = p.guarded(func() error {
-		mapped := p.index.mapped
-		p.index, err = parseIndex(raw)
+		modern, err := modernIndex(raw, name+".pack")
+		if err != nil {
+			return err
+		}
+		mapped := p.index.mapped && bytes.HasPrefix(raw, []byte(packIndexMagic))
+		p.index, err = parseIndex(modern)
 		p.index.mapped = mapped
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) { // the pack has gone
+		return nil, err
+	}
 	if p.damage == nil && err != nil {
 		p.damage = fmt.Errorf("index of %s: %w", name, err)
 	}

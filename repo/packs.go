@@ -69,7 +69,8 @@ func listPacksExcept(folder string, not map[string]bool) ([]packFile, error) {
 			return nil, err
 		}
 		packs = append(packs, packFile{
-			name: filepath.Join(folder, name), size: info.Size(), objects: max(0, index.Size()-indexFrame) / indexItem,
+			name: filepath.Join(folder, name), size: info.Size(),
+			objects:    max(1, (index.Size()-indexFrame)/indexItem), // a few less than there are, by an index of version 1
 			made:       info.ModTime().UnixNano(),
 			repackable: repackable(ext) && !exists(filepath.Join(folder, name+".keep")), // which the listing may have missed
 		})

@@ -170,6 +170,7 @@ func TestReadWhatGitPacks(t *testing.T) {
 		{name: "deltas of a name", setup: func() { git(t, dir, "-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq") }},
 		{name: "deltas of an offset", setup: func() { git(t, dir, "repack", "-adfq", "--depth=200", "--window=50") }},
 		{name: "offsets of 64 bits", setup: func() { reindex("2,0x40") }},
+		{name: "an index of version 1", setup: func() { reindex("1") }},
 		{name: "an index over packs", setup: func() { git(t, dir, "multi-pack-index", "write") }},
 		{name: "borrowed", setup: func() {}, dir: func() string {
 			work := filepath.Join(t.TempDir(), "b.git")

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
@@ -32,7 +33,7 @@ func verifyPack(ctx context.Context, pack, index string) (map[Hash]struct{}, err
 	if len(raw) < sums || sha1.Sum(raw[:len(raw)-sha1.Size]) != [sha1.Size]byte(raw[len(raw)-sha1.Size:]) {
 		return nil, fmt.Errorf("index %w", errDamaged)
 	}
-	decoded, err := parsePackIndex(bytes.NewReader(raw))
+	decoded, err := parsePackIndex(raw, pack)
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
@@ -173,12 +174,17 @@ func openPackIndex(name string) (*idxfile.MemoryIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsePackIndex(bytes.NewReader(raw))
+	return parsePackIndex(raw, strings.TrimSuffix(name, ".idx")+".pack")
 }
 
-func parsePackIndex(r io.Reader) (*idxfile.MemoryIndex, error) {
+// parsePackIndex reads the index of the pack of that file name.
+func parsePackIndex(raw []byte, pack string) (*idxfile.MemoryIndex, error) {
+	raw, err := modernIndex(raw, pack)
+	if err != nil {
+		return nil, err
+	}
 	index := idxfile.NewMemoryIndex()
-	if err := idxfile.NewDecoder(r).Decode(index); err != nil {
+	if err := idxfile.NewDecoder(bytes.NewReader(raw)).Decode(index); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return index, nil
