@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,8 +78,14 @@ func TestStaleLockWaits(t *testing.T) {
 	if _, err := os.Stat(lock); err != nil {
 		t.Errorf("lock of another process: %v, want it kept", err)
 	}
+	if err := r.probe(t.Context()); !errors.Is(err, ErrStorage) || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("while the lock is there: got error %v, want that it is", err)
+	}
 	if err := os.Remove(lock); err != nil {
 		t.Fatal(err)
+	}
+	if err := r.probe(t.Context()); err != nil {
+		t.Errorf("once the lock has gone: got error %v", err)
 	}
 	s.commit(t, "deux", "b")
 	s.check(t, r)

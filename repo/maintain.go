@@ -21,8 +21,27 @@ func (r *Repo) probe(ctx context.Context) error {
 		err = writeFile(r.disk, probe, make([]byte, 4096), 0o444)
 		err = errors.Join(err, removeIfExists(r.disk, probe))
 	}
+	if err == nil {
+		err = r.probeLock()
+	}
 	r.dirty = err != nil
 	return storageError(err)
+}
+
+// probeLock tries whether the branch can be locked: a lock that others left behind keeps every
+// update from being done.
+func (r *Repo) probeLock() error {
+	tip, err := r.branch.read()
+	if err != nil {
+		return err
+	}
+	h, err := r.branch.acquire(tip, tip, time.Now())
+	if errors.Is(err, errMoved) { // so that it can
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return h.drop()
 }
 
 // maintainPacks has the packs maintained, beside the writer, which is spared to list a folder
