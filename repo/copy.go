@@ -293,7 +293,7 @@ func (c *Copy) complete() error {
 
 // giveSettings gives what a repository has beside its history, as far as it is there.
 func (c *Copy) giveSettings(ctx context.Context, each func(CopiedFile) error) error {
-	names := []string{"config", "description", "info/attributes", "info/exclude"}
+	names := []string{"config", worktreeSettings, "description", "info/attributes", "info/exclude"}
 	hooks, err := os.ReadDir(filepath.Join(c.path, "hooks"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -195,3 +195,26 @@ func gitIn(t *testing.T, dir, file string, args ...string) {
 		t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 }
+
+// TestCopySettings: a copy has the settings that its original has.
+func TestCopySettings(t *testing.T) {
+	t.Parallel()
+	dir := site(t)
+	git(t, dir, "worktree", "add", "-q", filepath.Join(t.TempDir(), "preview"), "side")
+	git(t, dir, "config", "extensions.worktreeConfig", "true")
+	git(t, dir, "config", "--worktree", "receive.denyDeletes", "true")
+	c, err := NewCopy(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := copyTo(t, c)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Verify(t.Context(), to); err != nil {
+		t.Error(err)
+	}
+	if got := git(t, to, "config", "receive.denyDeletes"); got != "true\n" {
+		t.Errorf("the setting is %q in the copy", got)
+	}
+}

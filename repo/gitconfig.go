@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,15 +24,30 @@ type gitSetting struct {
 	value        string // "true" where none is given, which is what that means
 }
 
-// readGitConfig reads the settings of the repository at path.
+// readGitConfig reads the settings of the repository at path, with those that it has beside
+// its other working trees (extensions.worktreeConfig, as of git sparse-checkout).
 func readGitConfig(path string) (gitConfig, error) {
-	raw, err := os.ReadFile(filepath.Join(path, "config"))
+	c, err := readGitConfigFile(path, "config")
+	if err != nil || !gitTrue(c.last("extensions", "worktreeconfig")) {
+		return c, err
+	}
+	own, err := readGitConfigFile(path, worktreeSettings)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	return append(c, own...), err
+}
+
+const worktreeSettings = "config.worktree"
+
+func readGitConfigFile(path, name string) (gitConfig, error) {
+	raw, err := os.ReadFile(filepath.Join(path, name))
 	if err != nil {
 		return nil, err
 	}
 	c, err := parseGitConfig(raw)
 	if err != nil {
-		return nil, fmt.Errorf("read config: %w", err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return c, nil
 }

@@ -272,7 +272,7 @@ func supported(path string) error {
 			return refuse("its references are kept as %s; only files are read (git refs migrate --ref-format=files)", value)
 		case s.key == "partialclone":
 			return refuse("it is a partial clone, of which objects are missing")
-		case !slices.Contains([]string{"objectformat", "refstorage", "noop", "noop-v1", "preciousobjects"}, s.key):
+		case !slices.Contains([]string{"objectformat", "refstorage", "noop", "noop-v1", "preciousobjects", "worktreeconfig"}, s.key):
 			return refuse("it uses the extension %s", s.key)
 		}
 	}

@@ -64,7 +64,15 @@ func TestOpenExisting(t *testing.T) {
 				os.Remove(p)
 			}
 		},
-		"collected":          func(dir string) { git(t, dir, "gc", "-q") },
+		"collected": func(dir string) { git(t, dir, "gc", "-q") },
+		"another working tree": func(dir string) {
+			beside := filepath.Join(t.TempDir(), "preview")
+			git(t, dir, "worktree", "add", "-q", beside, "side")
+			git(t, beside, "sparse-checkout", "set", "site")
+			if set := git(t, dir, "config", "--file", "config", "extensions.worktreeConfig"); set != "true\n" {
+				t.Fatalf("Git sets extensions.worktreeConfig to %q", set)
+			}
+		},
 		"index of version 1": func(dir string) { git(t, dir, "-c", "pack.indexVersion=1", "repack", "-qadf") },
 		"settings": func(dir string) {
 			set(t, dir, "[remote \"origin\"]\n\tfetch = ^refs/pull/*\n[branch \"trunk\"]\n\trebase = merges\n")
@@ -284,6 +292,11 @@ func TestOpenRefuses(t *testing.T) {
 		}, "info/grafts"},
 		"no": {func(dir string) string {
 			set(t, dir, "[core]\n\tbare = no\n")
+			return dir
+		}, "--bare"},
+		"no, in the other file": {func(dir string) string {
+			set(t, dir, "[extensions]\n\tworktreeConfig = true\n")
+			write(t, dir, "config.worktree", "[core]\n\tbare = false\n")
 			return dir
 		}, "--bare"},
 		"promised": {func(dir string) string {
