@@ -21,9 +21,15 @@ type group struct {
 	tables  map[string]table
 	commits []madeCommit
 	entries []*Entry  // that the commits put
-	uploads []*Upload // that became files
+	uploads []placing // of what became files
 
 	requests []*request
+}
+
+// A placing is of an upload that a request has made a file of.
+type placing struct {
+	upload  *Upload
+	request *request
 }
 
 // commit runs a group of requests and answers each of them.
@@ -151,7 +157,7 @@ func (g *group) run(q *request) (outcome, error) {
 		return o, nil
 	}
 	tx := newTx(g.base, maps.Clone(g.tables))
-	tx.root = g.repo.root
+	tx.root, tx.request = g.repo.root, q
 	if o.err = tx.call(q.fn); o.err != nil {
 		return o, nil
 	}
@@ -176,7 +182,7 @@ func (g *group) addCommit(tx *Tx, changes map[string]*stagedFile, m Meta) error 
 			r.pack.add(plumbing.BlobObject, e.Revision, e.blob.cachedBytes())
 		}
 		if c.upload != nil {
-			g.uploads = append(g.uploads, c.upload)
+			g.uploads = append(g.uploads, placing{c.upload, tx.request})
 		}
 		edits = append(edits, edit{path, c.after})
 		diff = append(diff, diffEntry{path: path, before: c.before, after: c.after})
@@ -282,8 +288,8 @@ func (r *Repo) know(p *pack, names []string) {
 
 // placeUploads makes packs of the uploads.
 func (g *group) placeUploads() error {
-	for _, u := range g.uploads {
-		if err := u.place(g); err != nil {
+	for _, p := range g.uploads {
+		if err := p.upload.place(g, p.request); err != nil {
 			return err
 		}
 	}

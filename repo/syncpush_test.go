@@ -326,6 +326,73 @@ func TestSyncRefused(t *testing.T) {
 	}
 }
 
+// TestSyncUploadAgain: a file that was uploaded is put once more when its group is tried again,
+// since others pushed first or the host refused what another edit of the group did.
+func TestSyncUploadAgain(t *testing.T) {
+	t.Parallel()
+	put := func(t *testing.T, r *Repo, name string) func() error {
+		up, p := upload(t, r, name), filePath(t, "img/"+name)
+		return func() error {
+			_, err := r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error { return tx.PutFile(p, up) })
+			return err
+		}
+	}
+	t.Run("moved", func(t *testing.T) {
+		t.Parallel()
+		bare, work := host(t)
+		r := synchronous(t, &Remote{URL: bare})
+		first, second := put(t, r, "a.png"), put(t, r, "b.png")
+		if err := first(); err != nil {
+			t.Fatal(err)
+		}
+		pull(t, work)
+		pushed(t, work, "_consultations/la.md", "---\ntitle: Là\n---\n")
+		if err := second(); err != nil {
+			t.Errorf("others pushed first: %v", err)
+		}
+		if err := second(); !errors.Is(err, ErrClosed) {
+			t.Errorf("another update with the same upload: got %v, want ErrClosed", err)
+		}
+		if got := git(t, bare, "show", "main:img/b.png"); got != "b.png" {
+			t.Errorf("the host has the file %q", got)
+		}
+		wantHostAtTip(t, bare, r)
+		fsck(t, bare)
+		fsck(t, r.path)
+	})
+	t.Run("refused beside", func(t *testing.T) {
+		t.Parallel()
+		bare, _ := host(t)
+		h := serveHost(t, bare)
+		r := synchronous(t, &Remote{URL: h.URL, Token: "jeton-secret"})
+		hook := "#!/bin/sh\nread old new ref\nif git diff --name-only $old $new | grep -q interdit; then exit 1; fi\n"
+		if err := os.WriteFile(filepath.Join(bare, "hooks", "pre-receive"), []byte(hook), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		puts := []func() error{put(t, r, "a.png"), put(t, r, "interdit.png"), put(t, r, "b.png"), put(t, r, "c.png")}
+		errs := make([]error, len(puts))
+		gate := h.hold()
+		var writers sync.WaitGroup
+		for n, put := range puts {
+			writers.Go(func() { errs[n] = put() })
+			comes(t, "the upload", func() bool { return h.posts.Load() == 1 && r.queue.size() == n })
+		}
+		close(gate)
+		writers.Wait()
+		for n, err := range errs {
+			if remote := (*RemoteError)(nil); n == 1 != errors.As(err, &remote) || n != 1 && err != nil {
+				t.Errorf("upload %d: got %v; want the second one alone to be refused", n, err)
+			}
+		}
+		if got := git(t, bare, "ls-tree", "--name-only", "main", "img/"); got != "img/a.png\nimg/b.png\nimg/c.png\n" {
+			t.Errorf("the host has %q", got)
+		}
+		wantHostAtTip(t, bare, r)
+		fsck(t, bare)
+		fsck(t, r.path)
+	})
+}
+
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.
 func TestSyncTogether(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ import (
 // goroutine of that function only.
 type Tx struct {
 	repo          *Repo
+	request       *request         // that it is run for; nil for a dry run
 	base          *Snapshot        // that the update, or its group, begins with
 	root          *folder          // of the tip; not changed. nil until a dry run needs it
 	tree          Hash             // of the tip
@@ -145,7 +146,7 @@ func (tx *Tx) PutFile(p content.Path, u *Upload) error {
 	if err := tx.checkNotEntry(p); err != nil {
 		return err
 	}
-	if u.group != nil {
+	if u.request != nil && u.request != tx.request {
 		return fmt.Errorf("upload was put by another update: %w", ErrClosed)
 	}
 	mode := filemode.Regular

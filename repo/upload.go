@@ -26,8 +26,9 @@ type Upload struct {
 	size  int64  // of the blob
 
 	// Owned by the writer while an update has the upload.
-	group  *group // that has placed it, or tried
-	placed bool
+	group   *group   // that has placed it, or tried
+	request *request // that it was placed for, which may run again while the pack is kept
+	placed  bool
 }
 
 // Upload reads size bytes of content, which it never holds in memory, and makes
@@ -155,11 +156,11 @@ func (s *sizedReader) Read(b []byte) (int, error) {
 
 // place makes the pack one of the repository, where it is kept until the group g is
 // over. It is durable once the folder is synced.
-func (u *Upload) place(g *group) error {
+func (u *Upload) place(g *group, q *request) error {
 	if u.group == g {
 		return nil // it is two files of the group
 	}
-	if u.group = g; u.placed {
+	if u.group, u.request = g, q; u.placed {
 		return nil // by a group whose push the remote did not take
 	}
 	name, taken, err := g.repo.keepFiles.reserve(u.sum)
