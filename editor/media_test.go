@@ -143,6 +143,32 @@ func TestUploads(t *testing.T) {
 	}
 }
 
+// TestUploadsGoneBackTo: a form that is sent once more with another file is another write, and
+// never told as saved by what the first one did.
+func TestUploadsGoneBackTo(t *testing.T) {
+	t.Parallel()
+	one, two, three := picture(t, 10), picture(t, 20), picture(t, 30)
+	s := newService(t, map[string]string{"img/un.png": string(one)})
+	f := s.get(s.http, "media/un.png").form("replace/un.png")
+	for _, sent := range [][]byte{one, one, two} { // the first is what is there
+		if p := f.bring(sentFile{"x.png", sent}); p.status != 200 || !strings.Contains(p.at, "saved=1") || s.file("img/un.png") != string(sent) {
+			t.Errorf("a file that replaces one is answered (%d) %s", p.status, p.at)
+		}
+	}
+	tip := s.Tip()
+	if p := f.bring(sentFile{"x.png", three}); p.status != 409 || s.Tip() != tip {
+		t.Errorf("another file in the same form is answered (%d) %s, and saved: %t", p.status, p.at, s.Tip() != tip)
+	}
+	f = s.get(s.http, "media/").form("/upload")
+	if p := f.bring(sentFile{"deux.png", two}); !strings.Contains(p.at, "added=1") {
+		t.Fatalf("an upload leads to (%d) %s", p.status, p.at)
+	}
+	tip = s.Tip()
+	if p := f.bring(sentFile{"deux.png", three}); p.status != 409 || !strings.Contains(p.text(), "déjà un fichier de ce nom") || s.Tip() != tip {
+		t.Errorf("another file of this name in the same form is answered (%d) %s", p.status, p.text())
+	}
+}
+
 // TestUploadsThatAreRefused tries names that lead elsewhere, other sites, other people and
 // other files.
 func TestUploadsThatAreRefused(t *testing.T) {

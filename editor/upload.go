@@ -40,7 +40,7 @@ func (e *Editor) upload(v *visit) error {
 	name := v.r.PathValue("path")
 	err := e.site.MayMedia(v.caller, name, auth.Create) // before anything is read
 	if err == nil {
-		err = e.put(v, name, v.r.URL.Query().Get("key"), v.r.Body, site.Precondition{Absent: true})
+		err = e.put(v, name, v.r.URL.Query().Get("key"), name, v.r.Body, site.Precondition{Absent: true})
 	}
 	if status, view, ok := e.refused(v, name, err); ok {
 		return e.show(v, status, "uploaded", v.T("media.upload"), "media", view)
@@ -59,12 +59,24 @@ func (e *Editor) upload(v *visit) error {
 	return e.show(v, http.StatusCreated, "uploaded", v.T("media.upload"), "media", uploadView{Tile: &tile, Name: tile.Name})
 }
 
-// put writes a file once, however often it is sent.
-func (e *Editor) put(v *visit, name, key string, body io.Reader, p site.Precondition) error {
+// putPart writes the file of a part of a form. A browser that goes back sends the form and its
+// key once more, with whatever file is chosen then, which is another write.
+func (e *Editor) putPart(v *visit, name, key string, part io.Reader, action auth.Action, p site.Precondition) error {
+	file, sum, err := e.site.Spool(v.caller, name, action, part)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return e.put(v, name, key, name+"\n"+sum, file, p)
+}
+
+// put writes a file once, however often it is sent: told is what tells it from others that are
+// sent with the key.
+func (e *Editor) put(v *visit, name, key, told string, body io.Reader, p site.Precondition) error {
 	if v.r.ContentLength > e.site.MediaLimit()+smallForm && p.Absent && v.r.PathValue("path") != "" {
 		return web.TooLarge(e.site.MediaLimit())
 	}
-	_, err := e.send(v, key, name, always(""), func(ctx context.Context, key string, dry bool) (string, error) {
+	_, err := e.send(v, key, told, always(""), func(ctx context.Context, key string, dry bool) (string, error) {
 		out, err := e.site.PutMedia(ctx, v.caller, name, body, site.Write{Precondition: p, Key: key, DryRun: dry})
 		if err != nil {
 			return "", err
@@ -115,7 +127,7 @@ func (e *Editor) uploadForm(v *visit) error {
 			if one != "" {
 				one += "-" + strconv.Itoa(n)
 			}
-			err := e.put(v, folder+file, one, part, site.Precondition{Absent: true})
+			err := e.putPart(v, folder+file, one, part, auth.Create, site.Precondition{Absent: true})
 			code, view, ok := e.refused(v, folder+file, err)
 			switch {
 			case ok:
@@ -167,7 +179,7 @@ func (e *Editor) replaceFile(v *visit) error {
 			if !strings.EqualFold(path.Ext(part.FileName()), path.Ext(name)) {
 				return e.showFile(v, http.StatusUnprocessableEntity, name, v.T("media.no.kind", path.Ext(name)))
 			}
-			err = e.put(v, name, key, part, site.Precondition{Revisions: []string{revision}})
+			err = e.putPart(v, name, key, part, auth.Update, site.Precondition{Revisions: []string{revision}})
 			if status, view, ok := e.refused(v, name, err); ok {
 				if view.Taken {
 					view.Fault = v.T("media.no.moved")

@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -436,15 +438,9 @@ func (s *Site) receive(ctx context.Context, name string, body io.Reader, tracked
 
 func (s *Site) receiveInto(ctx context.Context, r *received, name string, body io.Reader) error {
 	file := r.object
-	in := &bodyReader{Reader: body}
-	n, err := io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
-	switch {
-	case err != nil && in.err == nil:
-		return uploadError(fmt.Errorf("receive file: %w", err))
-	case err != nil:
-		return fmt.Errorf("receive file: %w", err)
-	case n > s.media.MaxBytes:
-		return &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
+	n, err := s.fill(file, body)
+	if err != nil {
+		return err
 	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
@@ -493,6 +489,44 @@ func (s *Site) receiveInto(ctx context.Context, r *received, name string, body i
 	}
 	r.Upload, err = s.repo.Upload(ctx, r.size, put)
 	return asError(err)
+}
+
+// fill puts a body into a file, if it is no larger than a file may be.
+func (s *Site) fill(file *os.File, body io.Reader) (n int64, err error) {
+	in := &bodyReader{Reader: body}
+	n, err = io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
+	switch {
+	case err != nil && in.err == nil:
+		return n, uploadError(fmt.Errorf("receive file: %w", err))
+	case err != nil:
+		return n, fmt.Errorf("receive file: %w", err)
+	case n > s.media.MaxBytes:
+		return n, &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
+	}
+	return n, nil
+}
+
+// Spool takes in a file that pr may do action with, before it is put, for who has to know
+// what it holds: the sum is of that. The file is gone when it is closed.
+func (s *Site) Spool(pr *auth.Principal, name string, action auth.Action, body io.Reader) (file io.ReadSeekCloser, sum string, err error) {
+	if _, err := s.mediaPath(pr, name, action); err != nil {
+		return nil, "", err
+	}
+	f, err := s.scratch()
+	if err != nil {
+		return nil, "", err
+	}
+	h := sha256.New()
+	_, err = s.fill(f, io.TeeReader(body, h))
+	if err == nil {
+		if _, err = f.Seek(0, io.SeekStart); err != nil {
+			err = uploadError(err)
+		}
+	}
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	return f, hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func mediaError(err error) error {
