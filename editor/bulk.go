@@ -312,15 +312,18 @@ func (e *Editor) confirmed(v *visit, view *bulkView, posted url.Values) error {
 		}
 		return v.leadTo(leads)
 	}
-	p, text := e.refusal(v, told)
-	view.Fault = v.T("bulk.refused") + " " + text.Text
+	status, text := e.besideForm(v, told)
+	view.Fault = text
+	if told.Code != site.Unsure {
+		view.Fault = v.T("bulk.refused") + " " + text
+	}
 	if errors.As(err, &of) && of.Index < len(view.Entries) {
 		one := &view.Entries[of.Index]
 		one.Fault = e.entryFault(v, told)
 		view.Fault = v.T("bulk.refused.one", one.Title, one.Fault)
 	}
-	view.Key = rand.Text()
-	return e.showBulk(v, p.Status, view)
+	view.Key = keyOf(view.Key, status, rand.Text())
+	return e.showBulk(v, status, view)
 }
 
 // entryFault says why an entry could not be changed.

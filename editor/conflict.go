@@ -79,7 +79,7 @@ func (e *Editor) showConflict(v *visit, status int, posted url.Values, told *not
 	}
 	view := &conflictView{
 		ID: aside.ID, Ref: aside.Ref, Label: v.label(c), Title: aside.Slug.String(), By: aside.Author.Name, At: aside.At,
-		Deletion: aside.Ours == "", Key: rand.Text(),
+		Deletion: aside.Ours == "", Key: keyOf(posted.Get("key"), status, rand.Text()),
 	}
 	entry, err := e.site.Entry(ctx, v.caller, aside.Ref)
 	switch {
@@ -163,15 +163,14 @@ func (e *Editor) resolve(v *visit) error {
 	case errors.Is(err, errUnsettled):
 		return e.showConflict(v, http.StatusConflict, posted, &notice{"bad", v.T("aside.undecided")})
 	case errors.As(err, &told) && told.Code != site.NotFound && told.Code != site.Forbidden:
-		p, text := e.refusal(v, err)
-		said := text.Text
+		status, said := e.besideForm(v, told)
 		if told.Code == site.PreconditionFailed {
 			said = v.T("aside.moved")
 		}
 		if len(told.Problems) > 0 {
 			said += " " + detailOf(v, told.Problems[0])
 		}
-		return e.showConflict(v, p.Status, posted, &notice{"bad", said})
+		return e.showConflict(v, status, posted, &notice{"bad", said})
 	case err != nil:
 		return err
 	}

@@ -304,8 +304,8 @@ func (e *Editor) unsaved(v *visit, view *entryView, entry *site.Entry, posted ur
 		}
 		return e.again(v, view, entry, posted, status, told.Problems)
 	}
-	p, text := e.refusal(v, err)
-	return e.againNoting(v, view, entry, posted, p.Status, nil, &notice{"bad", text.Text + " " + v.T("form.kept")})
+	status, text := e.besideForm(v, told)
+	return e.againNoting(v, view, entry, posted, status, nil, &notice{"bad", text + " " + v.T("form.kept")})
 }
 
 // again shows a form as it came back.
@@ -325,9 +325,7 @@ func (e *Editor) againNoting(v *visit, view *entryView, entry *site.Entry, poste
 	view.split(controls)
 	view.Posted = true
 	view.Revision, view.Message = posted.Get("base"), posted.Get("message")
-	if key := posted.Get("key"); key != "" && status == http.StatusOK { // what was refused is sent anew
-		view.Key = key
-	}
+	view.Key = keyOf(posted.Get("key"), status, view.Key)
 	body, err := was.Body()
 	if err != nil {
 		return err

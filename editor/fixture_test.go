@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,17 @@ type service struct {
 	tokens   *auth.PersonalTokens
 	builds   builds
 	needs    atomic.Bool // of editors, a second factor
+
+	late atomic.Int64 // how many syncs of the branch's folder are to fail
+}
+
+// beforeSync makes the storage fail after the branch has moved.
+func (s *service) beforeSync(folder string) error {
+	if strings.HasSuffix(folder, "refs/heads") && s.late.Load() > 0 {
+		s.late.Add(-1)
+		return &os.PathError{Op: "sync", Path: folder, Err: syscall.EIO}
+	}
+	return nil
 }
 
 const password = "correct horse battery staple"
@@ -155,7 +167,10 @@ func serve(t testing.TB, files map[string]string, collections []content.Collecti
 
 func serveOn(t testing.TB, host string, files map[string]string, collections []content.Collection, roles map[string]map[string]auth.Grant) *service {
 	t.Helper()
-	s := &service{Fixture: sitetest.New(t, sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}})}
+	s := &service{}
+	of := sitetest.Options{Collections: collections, Roles: roles, Media: site.MediaOptions{MaxBytes: 1 << 20, Scratch: t.TempDir()}}
+	of.Repo.BeforeSync = s.beforeSync
+	s.Fixture = sitetest.New(t, of)
 	if len(files) > 0 {
 		s.Commit(files)
 	}

@@ -131,9 +131,7 @@ func (e *Editor) newAgain(v *visit, view *entryView, fields *content.Object, bod
 	controls, _ := f.fields(fields)
 	view.split(controls)
 	view.Posted, view.Message = true, posted.Get("message")
-	if key := posted.Get("key"); key != "" && status == http.StatusOK { // what was refused is sent anew
-		view.Key = key
-	}
+	view.Key = keyOf(posted.Get("key"), status, view.Key)
 	if posted.Has("body") {
 		body = restored(body, posted.Get("body"))
 	}
@@ -216,14 +214,14 @@ func (e *Editor) createEntry(v *visit) error {
 		return refPath("entry", out.Ref) + "?saved=1", nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
-		p, text := e.refusal(v, err)
+		status, text := e.besideForm(v, told)
 		if len(told.Problems) > 0 {
-			return again(p.Status, told.Problems, nil)
+			return again(status, told.Problems, nil)
 		}
 		if told.Code == site.Conflict || told.Code == site.PreconditionFailed {
-			text.Text = v.T("slug.taken")
+			text = v.T("slug.taken")
 		}
-		return again(p.Status, nil, &notice{"bad", text.Text})
+		return again(status, nil, &notice{"bad", text})
 	}
 	if err != nil {
 		return err
@@ -319,9 +317,9 @@ func (e *Editor) saveSource(v *visit) error {
 	}
 	out, err := e.site.Update(v.r.Context(), v.caller, ref, site.ReplaceSource([]byte(is), true), site.Write{Precondition: site.Precondition{Revisions: []string{base}}})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
-		p, text := e.refusal(v, err)
-		return e.showSource(v, p.Status, func(s *sourceView) {
-			s.Text, s.Fault, s.Posted = shown(is), text.Text, true
+		status, text := e.besideForm(v, told)
+		return e.showSource(v, status, func(s *sourceView) {
+			s.Text, s.Fault, s.Posted = shown(is), text, true
 			if len(told.Problems) > 0 {
 				s.Problems = told.Problems
 			}
@@ -469,12 +467,12 @@ func (e *Editor) changeEntry(v *visit, page, title string, follow site.Reference
 		m.Fault = v.T("slug.wrong")
 		return e.show(v, http.StatusUnprocessableEntity, page, title, m.Ref.Collection, m)
 	case m != nil && errors.As(err, &told):
-		p, text := e.refusal(v, err)
-		m.Fault = text.Text
+		status, text := e.besideForm(v, told)
+		m.Fault, m.Key = text, keyOf(posted.Get("key"), status, m.Key)
 		if told.Code == site.Conflict && len(told.Problems) == 0 {
 			m.Fault = v.T("slug.taken")
 		}
-		return e.show(v, p.Status, page, title, m.Ref.Collection, m)
+		return e.show(v, status, page, title, m.Ref.Collection, m)
 	case err != nil:
 		return err
 	}

@@ -76,18 +76,19 @@ const maxMedia = 60
 func (e *Editor) media(v *visit) error {
 	name := v.r.PathValue("path")
 	if name != "" && !strings.HasSuffix(name, "/") {
-		return e.showFile(v, http.StatusOK, name, "")
+		return e.showFile(v, http.StatusOK, name, "", "")
 	}
-	return e.showLibrary(v, http.StatusOK, name, nil)
+	return e.showLibrary(v, http.StatusOK, name, "", nil)
 }
 
-// showLibrary shows a folder of the library; and, after an upload, what was refused.
-func (e *Editor) showLibrary(v *visit, status int, name string, refused []uploadView) error {
+// showLibrary shows a folder of the library; and, after an upload by a form with a key, what
+// was refused.
+func (e *Editor) showLibrary(v *visit, status int, name, key string, refused []uploadView) error {
 	asked := v.r.URL.Query()
 	q := site.MediaQuery{Folder: name, Text: strings.TrimSpace(asked.Get("q")), After: asked.Get("after"), Limit: maxMedia}
 	view := &mediaView{
 		Folder: name, Text: q.Text, List: asked.Get("view") == "list", May: slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Create),
-		Key: rand.Text(), Refused: refused, Extensions: accepted(e.site.MediaExtensions()),
+		Key: keyOf(key, status, rand.Text()), Refused: refused, Extensions: accepted(e.site.MediaExtensions()),
 	}
 	switch choose := asked.Get("choose"); choose {
 	case "image", "file":
@@ -169,15 +170,15 @@ func parents(name string, to func(string) string) (all []folderView) {
 // accepted are extensions as the control for files takes them.
 func accepted(extensions []string) string { return "." + strings.Join(extensions, ",.") }
 
-// showFile shows the page of one file; with what went wrong before.
-func (e *Editor) showFile(v *visit, status int, name, fault string) error {
+// showFile shows the page of one file; with what went wrong before, of a form with a key.
+func (e *Editor) showFile(v *visit, status int, name, key, fault string) error {
 	f, err := e.site.Media(v.caller, name)
 	if err != nil {
 		return err
 	}
 	may := func(a auth.Action) bool { return e.site.MayMedia(v.caller, name, a) == nil }
 	one := &fileView{
-		MediaFile: f, Name: path.Base(name), Folder: folderOf(name), Address: e.site.MediaAddress(name), Key: rand.Text(), Fault: fault,
+		MediaFile: f, Name: path.Base(name), Folder: folderOf(name), Address: e.site.MediaAddress(name), Key: keyOf(key, status, rand.Text()), Fault: fault,
 		MayDelete: may(auth.Delete), MayMove: may(auth.Delete) && slices.Contains(e.site.Permissions(v.caller)[auth.Media], auth.Create),
 		MayReplace: may(auth.Update) && f.Served(),
 	}

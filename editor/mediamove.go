@@ -125,7 +125,9 @@ func (e *Editor) changeFile(v *visit, page, title string, follow site.References
 		case site.Forbidden:
 			m.Fault = v.T("media.no.follow")
 		}
-		return e.show(v, statusOf(told.Code), page, title, "media", m)
+		status := statusOf(told.Code)
+		m.Key = keyOf(posted.Get("key"), status, m.Key)
+		return e.show(v, status, page, title, "media", m)
 	}
 	if err != nil {
 		return err

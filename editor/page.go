@@ -221,6 +221,18 @@ func (e *Editor) refusal(v *visit, err error) (*web.Problem, refusalView) {
 	return p, view
 }
 
+// besideForm is what a page says above a form that is shown again, and its status.
+func (e *Editor) besideForm(v *visit, told *site.Error) (int, string) {
+	p, text := e.refusal(v, told)
+	if told.Code == site.Unsure {
+		return p.Status, v.unsure()
+	}
+	return p.Status, text.Text
+}
+
+// unsure says that nobody can tell yet whether something was saved.
+func (v *visit) unsure() string { return v.T("refusal.unsure") + ". " + v.T("refusal.text.unsure") }
+
 // statusOf is what a refusal of the site is over HTTP. A form carries no condition of its
 // own: where one has failed, somebody else has saved, and where one lacks, the form is wrong.
 func statusOf(code site.Code) int {

@@ -69,6 +69,16 @@ func (e *Editor) send(v *visit, key, body string, made func([]site.FileChange) s
 	return path, err
 }
 
+// keyOf is the key of a form that is shown again with a status: its own, where nothing was
+// asked for yet or what was asked for may be saved, so that it is saved once; and fresh
+// where it was refused, as what is sent then is another write.
+func keyOf(own string, status int, fresh string) string {
+	if own != "" && (status == http.StatusOK || status == http.StatusGatewayTimeout) {
+		return own
+	}
+	return fresh
+}
+
 // auditEntry has the audit log and Cms-Commit tell of a write that was made to an entry.
 func auditEntry(ctx context.Context, ref site.Ref, out *site.Outcome) {
 	web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})

@@ -131,7 +131,10 @@ func (e *Editor) uploadForm(v *visit) error {
 			code, view, ok := e.refused(v, folder+file, err)
 			switch {
 			case ok:
-				refused, status = append(refused, view), code
+				refused = append(refused, view)
+				if status != http.StatusGatewayTimeout { // which is told of the whole form
+					status = code
+				}
 			case err != nil:
 				return err
 			default:
@@ -141,9 +144,9 @@ func (e *Editor) uploadForm(v *visit) error {
 	}
 	switch {
 	case len(refused) > 0:
-		return e.showLibrary(v, status, readableFolder(folder), refused)
+		return e.showLibrary(v, status, readableFolder(folder), key, refused)
 	case saved == 0:
-		return e.showLibrary(v, status, readableFolder(folder), []uploadView{{Fault: v.T("media.no.none")}})
+		return e.showLibrary(v, status, readableFolder(folder), key, []uploadView{{Fault: v.T("media.no.none")}})
 	}
 	return v.leadTo(mediaPath("media", folder) + "?added=" + strconv.Itoa(saved))
 }
@@ -162,7 +165,7 @@ func (e *Editor) replaceFile(v *visit) error {
 	for {
 		part, err := in.NextPart()
 		if errors.Is(err, io.EOF) {
-			return e.showFile(v, http.StatusUnprocessableEntity, name, v.T("media.no.none"))
+			return e.showFile(v, http.StatusUnprocessableEntity, name, key, v.T("media.no.none"))
 		}
 		if err != nil {
 			return unreadForm(err)
@@ -177,14 +180,14 @@ func (e *Editor) replaceFile(v *visit) error {
 				continue
 			}
 			if !strings.EqualFold(path.Ext(part.FileName()), path.Ext(name)) {
-				return e.showFile(v, http.StatusUnprocessableEntity, name, v.T("media.no.kind", path.Ext(name)))
+				return e.showFile(v, http.StatusUnprocessableEntity, name, key, v.T("media.no.kind", path.Ext(name)))
 			}
 			err = e.putPart(v, name, key, part, auth.Update, site.Precondition{Revisions: []string{revision}})
 			if status, view, ok := e.refused(v, name, err); ok {
 				if view.Taken {
 					view.Fault = v.T("media.no.moved")
 				}
-				return e.showFile(v, status, name, view.Fault)
+				return e.showFile(v, status, name, key, view.Fault)
 			}
 			if err == nil {
 				return v.leadTo(mediaPath("media", name) + "?saved=1")
@@ -268,6 +271,8 @@ func (e *Editor) mediaFault(v *visit, name string, told *site.Error) string {
 		return v.T("media.no.lfs")
 	case site.Full:
 		return v.T("media.no.full")
+	case site.Unsure:
+		return v.unsure()
 	}
 	return v.T("media.no.later")
 }
