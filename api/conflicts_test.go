@@ -97,6 +97,30 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+// TestConflictsThatCannotBeEnded: the disk fails as a conflict is forgotten, once what was set
+// aside is saved or where nothing is to be. Neither is told as not done.
+func TestConflictsThatCannotBeEnded(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const base, aside = "---\ntitle: Plan\n---\nTexte.\n", "---\ntitle: Notre plan\n---\nTexte.\n"
+	s.create("consultations", "un", "---\ntitle: Leur plan\n---\nTexte.\n")
+	s.setAside("aaaaaaaaaaaa", "consultations", "un", base, aside)
+	s.setAside("bbbbbbbbbbbb", "consultations", "un", base, "---\ntitle: Un autre\n---\nTexte.\n")
+	for id, take := range map[string]string{"aaaaaaaaaaaa": "aside", "bbbbbbbbbbbb": "branch"} {
+		resolve := request{method: "POST", path: "/v1/conflicts/" + id + "/resolve", body: `{"take":"` + take + `"}`, header: map[string]string{"Content-Type": "application/json"}}
+		s.lateAside.Store(1)
+		if p := s.problem(s.do(resolve)); p.Status != http.StatusGatewayTimeout || p.Code != "may_be_saved" {
+			t.Errorf("%s: got %+v, want 504", take, p)
+		}
+		if res := s.do(resolve); res.status != http.StatusNotFound {
+			t.Errorf("%s once more: got %d %s, want 404", take, res.status, res.body)
+		}
+	}
+	if got := s.file("_consultations/un.md"); got != aside || s.commits() != "2" {
+		t.Errorf("after %s commits the entry is %q", s.commits(), got)
+	}
+}
+
 // operateAs reads an answer.
 func (s *server) operateAs(token, path string, into any) {
 	s.Helper()

@@ -49,14 +49,17 @@ type server struct {
 
 	operator string // a token for webhooks, where there are some
 
-	late *atomic.Int64 // how many syncs of the branch's folder are to fail
+	late      *atomic.Int64 // how many syncs of the branch's folder are to fail
+	lateAside *atomic.Int64 // how many of the folder of what was set aside
 }
 
 // beforeSync makes the storage fail after the branch has moved.
 func (s *server) beforeSync(folder string) error {
-	if strings.HasSuffix(folder, "refs/heads") && s.late.Load() > 0 {
-		s.late.Add(-1)
-		return &os.PathError{Op: "sync", Path: folder, Err: syscall.EIO}
+	for of, late := range map[string]*atomic.Int64{"refs/heads": s.late, "cms/conflicts": s.lateAside} {
+		if strings.HasSuffix(folder, of) && late.Load() > 0 {
+			late.Add(-1)
+			return &os.PathError{Op: "sync", Path: folder, Err: syscall.EIO}
+		}
 	}
 	return nil
 }
@@ -93,7 +96,7 @@ func newServerWith(t testing.TB, set func(*options), more ...auth.Issuer) *serve
 // newServerOf is newServerWith with more collections, which editors alone know.
 func newServerOf(t testing.TB, others []content.Collection, set func(*options), more ...auth.Issuer) *server {
 	t.Helper()
-	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64)}
+	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64), lateAside: new(atomic.Int64)}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
 	verifier, err := auth.NewVerifier(auth.Options{Issuers: append(more, s.issuer, s.ec)})

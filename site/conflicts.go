@@ -117,10 +117,14 @@ func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside
 	if w.DryRun {
 		return out, nil
 	}
-	if err := s.repo.EndConflict(id); err != nil && !errors.Is(err, repo.ErrNotFound) {
-		return nil, err
+	switch err := s.repo.EndConflict(id); {
+	case err == nil, errors.Is(err, repo.ErrNotFound):
+		return out, nil
+	case out.Changed: // which is saved
+		return nil, &Error{Code: Unsure, Detail: say.New("The version that was set aside is saved, but may still be told as set aside. If it is, resolve the conflict again."), Err: err}
+	default:
+		return nil, asError(err)
 	}
-	return out, nil
 }
 
 // takeAside writes what was set aside.
