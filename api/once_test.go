@@ -180,6 +180,33 @@ func TestAnswerLostInACrash(t *testing.T) {
 	}
 }
 
+// TestKeysOfWithdrawnWrites: a force push has taken the commit of a write. Who sends it again is
+// told so, and not that their roles are not enough.
+func TestKeysOfWithdrawnWrites(t *testing.T) {
+	t.Parallel()
+	s, _ := newKeyServer(t)
+	s.create("pages", "autre", "Une autre page.\n")
+	before := s.head()
+	if res := s.do(creation("k", "Plan vélo")); res.status != http.StatusCreated {
+		t.Fatalf("got %d %s", res.status, res.body)
+	}
+	s.runGit("update-ref", "refs/heads/main", before)
+	if err := s.repo.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.problem(s.do(creation("k", "Plan vélo"))); p.Status != 409 || p.Code != "already_made" || p.Commit != "" {
+		t.Errorf("the same key: got %+v, want 409 without a commit", p)
+	}
+	reader := creation("k", "Plan vélo")
+	reader.token = s.mint("reader") // of the same person
+	if p := s.problem(s.do(reader)); p.Status != 403 {
+		t.Errorf("of who may not make the write any more: got %+v", p)
+	}
+	if res := s.do(creation("k2", "Plan vélo")); res.status != http.StatusCreated {
+		t.Errorf("another key: got %d %s", res.status, res.body)
+	}
+}
+
 // TestKeysAfterLateFailures: the disk fails once the branch has moved. Whatever the
 // door, the answer says that the write may be saved, and its key that it is.
 func TestKeysAfterLateFailures(t *testing.T) {

@@ -132,6 +132,9 @@ func ofKey(err error) *web.Problem {
 		p = web.NewProblem(http.StatusBadRequest, say.New("Idempotency-Key must be a text of 1 to 255 visible ASCII characters in double quotes, such as a UUID."))
 	case errors.Is(err, once.ErrUnseen):
 		p = web.NewProblem(http.StatusForbidden, say.New("Your roles do not allow you to make this write."))
+	case errors.Is(err, once.ErrWithdrawn):
+		p = web.NewProblem(http.StatusConflict, say.New("The write with this Idempotency-Key was made, and its commit was taken from the branch since. Read what is there now; to make the write again, use another key."))
+		p.Code = codeMade
 	case errors.Is(err, state.ErrKeyReused):
 		p = web.NewProblem(http.StatusUnprocessableEntity, say.New("This Idempotency-Key was used for another request. Nothing was saved; use a new key for each write."))
 		p.Code = codeKeyReused

@@ -40,10 +40,12 @@ var (
 	ErrMalformed   = errors.New("the header Idempotency-Key has no key")
 	ErrUnavailable = errors.New("keys cannot be kept now")
 	ErrUnseen      = errors.New("the write was made, and the caller may not know")
+	ErrWithdrawn   = errors.New("the write was made, and its commit was taken from the history since")
 )
 
 // MadeError says that the write was made, in a commit, but that what it did cannot be
-// told any more. Who may not know of the commit gets ErrUnseen instead.
+// told any more. Who may not know of the commit gets ErrUnseen instead; and where it is in the
+// history no more, who may make the write ErrWithdrawn.
 type MadeError struct{ Commit string }
 
 // Error implements [error].
@@ -54,6 +56,7 @@ type History interface {
 	Head() (commit string, superseded <-chan struct{})
 	FindKey(ctx context.Context, since, key string) (commit string, err error) // "" for none
 	SeesCommit(ctx context.Context, pr *auth.Principal, commit string) (bool, error)
+	Position(commit string) (at int, known bool)
 }
 
 // Door is where writes come in, whose answers are of type A.
@@ -195,22 +198,25 @@ func (w *write[A]) repeat(ctx context.Context, kept string) (answer A, replayed 
 }
 
 // made is the answer to a write that the commit holds, for who may see that; otherwise
-// ErrUnseen.
+// ErrUnseen, or ErrWithdrawn where nobody could.
 func (w *write[A]) made(ctx context.Context, commit string) error {
 	switch sees, err := w.history.SeesCommit(ctx, w.caller, commit); {
 	case err != nil:
 		return err
-	case !sees:
-		return ErrUnseen
+	case sees:
+		return &MadeError{commit}
 	}
-	return &MadeError{commit}
+	if _, known := w.history.Position(commit); !known {
+		return ErrWithdrawn
+	}
+	return ErrUnseen
 }
 
 // refusal is how a write that was made before is refused to who may not make it now, as
 // any other such write would be: it is run dry. Nil if err is none by rights, or is to be
 // told itself.
 func (w *write[A]) refusal(ctx context.Context, err error) error {
-	if status, _ := w.door.Tell(ctx, err); !byRights(status) {
+	if status, _ := w.door.Tell(ctx, err); !byRights(status) && !errors.Is(err, ErrWithdrawn) {
 		return nil
 	}
 	if _, err = w.run(ctx, Attempt{Key: w.key, Dry: true}); err == nil {

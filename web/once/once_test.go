@@ -26,6 +26,7 @@ type shop struct {
 	commit string // that has the key, as after a crash
 	hidden bool   // nobody may see it
 	lost   bool   // what was kept cannot be told any more
+	gone   bool   // the history has its commit no more
 	fails  error  // of each write
 }
 
@@ -36,7 +37,8 @@ func (s *shop) FindKey(context.Context, string, string) (string, error) {
 func (s *shop) SeesCommit(context.Context, *auth.Principal, string) (bool, error) {
 	return !s.hidden, nil
 }
-func (s *shop) Kept(answer string) string { return strings.TrimPrefix(answer, "dry ") }
+func (s *shop) Position(string) (int, bool) { return 1, !s.gone }
+func (s *shop) Kept(answer string) string   { return strings.TrimPrefix(answer, "dry ") }
 func (s *shop) Again(_ context.Context, kept string) (string, error) {
 	if s.lost {
 		return "", &once.MadeError{Commit: "c1"}
@@ -94,6 +96,8 @@ func TestWritesAreMadeOnce(t *testing.T) {
 		{"the same, out of sight", "b", "x", func() { s.hidden, s.fails = true, errForbidden }, 2, false, errForbidden},
 		{"lost, and in sight", "k", "x", func() { s.hidden, s.fails, s.lost = false, nil, true }, 2, true, &once.MadeError{Commit: "c1"}},
 		{"lost, and out of sight", "k", "x", func() { s.hidden, s.fails = true, errForbidden }, 2, false, errForbidden},
+		{"withdrawn, of who may not", "k", "x", func() { s.gone = true }, 2, false, errForbidden},
+		{"withdrawn", "k", "x", func() { s.fails = nil }, 2, true, once.ErrWithdrawn},
 	} {
 		if c.set != nil {
 			c.set()
