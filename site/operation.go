@@ -75,7 +75,8 @@ func Updating(ref Ref, revise Revise, p Precondition) Operation {
 		if err := e.checkBase(ctx); err != nil {
 			return nil, err
 		}
-		e.do = func(tx *repo.Tx) error { return e.update(ctx, tx, revise) }
+		onBase := e.onBase(revise)
+		e.do = func(tx *repo.Tx) error { return e.update(ctx, tx, onBase) }
 		return e, nil
 	}
 }

@@ -81,9 +81,12 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 		return nil, err
 	}
 	var edited *content.Document
-	if base := e.pre.Base; base != "" && base != e.access.documentRevision(before, now.Revision) {
+	switch base := e.pre.Base; {
+	case base != "" && base != e.access.documentRevision(before, now.Revision):
 		edited, err = e.merge(ctx, shown, revise)
-	} else {
+	case shown == before && base == now.Revision.String():
+		edited, err = revise(ctx, e.base, &e.access.Schema) // the same, for onBase to keep
+	default:
 		edited, err = revise(ctx, shown, &e.access.Schema)
 	}
 	if err != nil {
@@ -95,6 +98,22 @@ func (e *edit) revise(ctx context.Context, now *repo.Entry, revise Revise) (*rev
 	}
 	e.revised = r
 	return r, nil
+}
+
+// onBase is revise, but what it made of the base is kept: where the entry moves on before it is
+// the writer's turn, that need not make the edit again, only the merge.
+func (e *edit) onBase(revise Revise) Revise {
+	var kept *content.Document
+	return func(ctx context.Context, d *content.Document, schema *content.Schema) (*content.Document, error) {
+		if d == e.base && kept != nil {
+			return kept, nil
+		}
+		edited, err := revise(ctx, d, schema)
+		if d == e.base && err == nil {
+			kept = edited
+		}
+		return edited, err
+	}
 }
 
 // merge is the edit made on an older revision of the entry, joined with what
