@@ -110,7 +110,7 @@ func (s *Site) checkNew(in entries, ref, self Ref) error {
 	if err := ref.Slug.Portable(); err != nil {
 		return &Error{Code: Malformed, Detail: say.New("The %s, so it could not be checked out on every system. Choose another slug.", err)}
 	}
-	if s.unique.caseConflict(in, ref, self) {
+	if s.unique.caseConflict(in, ref, self, s.byName[ref.Collection].Extension) {
 		return &Error{Code: Conflict, Detail: say.New("There is an entry whose slug, or a folder of it, differs only in case or in the Unicode form of its accents. On some systems the two would be the same file. Choose another slug.")}
 	}
 	return nil

@@ -50,20 +50,34 @@ type valueIndex struct {
 
 // caseConflict says whether an entry but self has the slug of ref, or one that differs
 // in case or in the Unicode normal form alone, or whether a folder of the slug would so
-// differ from one that is there.
-func (all *uniqueIndexes) caseConflict(in entries, ref, self Ref) bool {
+// differ from one that is there; or a folder from a file, whose names end in extension.
+func (all *uniqueIndexes) caseConflict(in entries, ref, self Ref, extension string) bool {
 	x := all.open(in, ref.Collection)
 	defer x.mu.Unlock()
-	name := caseFold(ref.Slug.String())
-	others := x.slugs[name]
-	if self.Collection == ref.Collection && caseFold(self.Slug.String()) == name {
-		others--
+	others := func(name string) int {
+		if self.Collection == ref.Collection && caseFold(self.Slug.String()) == name {
+			return x.slugs[name] - 1
+		}
+		return x.slugs[name]
 	}
-	if others > 0 {
+	differs := func(folder string) bool {
+		written := x.folders[caseFold(folder)]
+		return len(written) > 0 && written[folder] == 0
+	}
+	slug := ref.Slug.String()
+	if others(caseFold(slug)) > 0 || differs(slug+extension) {
 		return true
 	}
-	for folder := range folders(ref.Slug.String()) {
-		if written := x.folders[caseFold(folder)]; len(written) > 0 && written[folder] == 0 {
+	for folder := range folders(slug) {
+		if differs(folder) {
+			return true
+		}
+		name, is := strings.CutSuffix(caseFold(folder), caseFold(extension))
+		if !is || others(name) < 1 {
+			continue
+		}
+		file, err := content.ParseSlug(strings.TrimSuffix(folder, extension))
+		if _, there := in.Entry(ref.Collection, file); err != nil || !there { // otherwise the file itself is in the way
 			return true
 		}
 	}
