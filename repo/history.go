@@ -636,35 +636,41 @@ func (r *Repo) FindKey(ctx context.Context, since Hash, key string) (Hash, error
 }
 
 func (r *Repo) findKey(ctx context.Context, since Hash, key string) (Hash, error) {
-	tip := r.View().Commit()
-	if tip.IsZero() {
-		return Hash{}, nil
-	}
-	if _, err := r.history.steps(since, tip, 0); errors.Is(err, ErrUnknownCommit) {
-		since = Hash{}
-	}
 	for {
-		steps, err := r.history.steps(since, tip, stepsAtOnce)
-		if err != nil {
-			return Hash{}, err
-		}
-		for _, c := range steps {
+		list := r.history.later(since, stepsAtOnce)
+		for _, hash := range list {
 			if err := ctx.Err(); err != nil {
 				return Hash{}, err
 			}
-			o, err := r.store.commit(c.hash)
+			o, err := r.store.commit(hash)
 			if err != nil {
 				return Hash{}, err
 			}
 			if o.committer == r.committer.clean() && keyOf(o.message) == key {
-				return c.hash, nil
+				return hash, nil
 			}
-			since = c.hash
+			since = hash
 		}
-		if len(steps) < stepsAtOnce {
+		if len(list) < stepsAtOnce {
 			return Hash{}, nil
 		}
 	}
+}
+
+// later begins the list of the commits that came after since, most of them at most, parents
+// before children: all that follow upon it are there, also those that a merge of others has by
+// another parent than the first. It is of all commits where since is not known.
+func (h *history) later(since Hash, most int) (list []Hash) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	n := int32(-1)
+	if at, _, ok := h.resolve(since); ok {
+		n = at
+	}
+	for n++; int(n) < h.commits.len() && len(list) < most; n++ {
+		list = append(list, h.commits.at(n).hash)
+	}
+	return list
 }
 
 // fileChanges are those of files at a path, and whether there are others. A file that was

@@ -2,6 +2,8 @@ package repo
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -89,4 +91,33 @@ func TestKeyOf(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", message, got, want)
 		}
 	}
+}
+
+// TestFindKeyBesideMerge: who pulls as Git does by default, and pushes, has the branch go on to a
+// merge whose first parent is their own commit. What was made here is found behind the other.
+func TestFindKeyBesideMerge(t *testing.T) {
+	t.Parallel()
+	r := start(t, options(t.TempDir()))
+	since := put(t, r, "consultations", "bus", "Le bus").Commit
+	work := clone(t, r.path)
+	write(t, work, "_consultations/la.md", "---\ntitle: Là\n---\n")
+	commitAll(t, work, "Là")
+	made, err := tryPut(t.Context(), t, r, Meta{Key: "k1"}, "ici", "Ici")
+	if err != nil {
+		t.Fatal(err)
+	}
+	git(t, work, "pull", "-q", "--no-rebase", "--no-edit")
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	if err := r.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if first := strings.Fields(git(t, r.path, "rev-list", "--first-parent", "main")); slices.Contains(first, made.Commit.String()) {
+		t.Fatalf("the edit is among the first parents %v", first)
+	}
+	for key, want := range map[string]Hash{"k1": made.Commit, "k2": {}} {
+		if got, err := r.FindKey(t.Context(), since, key); err != nil || got != want {
+			t.Errorf("%s: got %s, %v; want %s", key, got, err, want)
+		}
+	}
+	fsck(t, r.path)
 }
