@@ -35,7 +35,7 @@ type sender struct {
 	endpoint Endpoint
 	dialer   *net.Dialer
 	client   *http.Client
-	signers  []*standardwebhooks.Webhook
+	signers  []signer
 	masker   *strings.Replacer // of what is told of an attempt
 }
 
@@ -121,9 +121,9 @@ func (s *sender) told(read []byte) string {
 // Webhooks.
 func (s *sender) sign(req *http.Request, id string, now time.Time, body []byte) error {
 	var signatures []string
-	for i, w := range s.signers {
-		if until := s.endpoint.OldUntil; i > 0 && !until.IsZero() && now.After(until) {
-			break // the old secret's time is over
+	for _, w := range s.signers {
+		if !w.until.IsZero() && now.After(w.until) {
+			continue
 		}
 		signature, err := w.Sign(id, now, body)
 		if err != nil {

@@ -51,7 +51,7 @@ type Deployments struct {
 	store    state.Deployments
 	shared   bool // other services add to the store
 	position func(commit string) (int, bool)
-	signers  []*standardwebhooks.Webhook
+	signers  []signer
 
 	mu   sync.Mutex
 	all  []state.Deployment // of the store
@@ -132,7 +132,7 @@ func (d *Deployments) MaySign(header http.Header) bool {
 // Signed says whether a report has the signature of an endpoint's secret, by
 // Standard Webhooks, and is at most five minutes old.
 func (d *Deployments) Signed(header http.Header, body []byte) (Signature, bool) {
-	if !slices.ContainsFunc(d.signers, func(w *standardwebhooks.Webhook) bool { return w.Verify(body, header) == nil }) {
+	if !slices.ContainsFunc(d.signers, func(w signer) bool { return w.Verify(body, header) == nil }) {
 		return Signature{}, false
 	}
 	seconds, err := strconv.ParseInt(header.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)

@@ -33,6 +33,9 @@ type Endpoint struct {
 	OldSecret string    `json:"old_secret,omitempty"`
 	OldUntil  time.Time `json:"old_until,omitzero"`
 
+	// Older are secrets before OldSecret whose time is not over, the newest first.
+	Older []OlderSecret `json:"older,omitempty"`
+
 	// Events are the types asked for: "entry.updated", "entry.*", "*". None
 	// asks for all. A repository.updated that tells of a rewritten history is
 	// sent in any case, since it stands for every event that cannot be made.
@@ -118,6 +121,28 @@ func (e *Endpoint) Check() error {
 
 var names = pattern.Lazy(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
+// An OlderSecret signs events until then.
+type OlderSecret struct {
+	Secret string    `json:"secret"`
+	Until  time.Time `json:"until"`
+}
+
+// maxOlder is how many secrets sign beside Secret and OldSecret at most.
+const maxOlder = 8
+
+// renew gives e another secret. The one before signs too until then, if that is to come, and so
+// do those before it whose time is not over: whoever did not get the answer renews once more,
+// and the receiver still has the first.
+func (e *Endpoint) renew(secret string, now, until time.Time) {
+	older := append([]OlderSecret{{e.OldSecret, e.OldUntil}}, e.Older...)
+	older = slices.DeleteFunc(older, func(o OlderSecret) bool { return o.Secret == "" || !o.Until.After(now) })
+	e.OldSecret, e.OldUntil, e.Secret = e.Secret, until, secret
+	e.Older = older[:min(len(older), maxOlder)]
+	if !until.After(now) {
+		e.Older = nil
+	}
+}
+
 var prefixes = pattern.Lazy(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,9}$`)
 
 func (e *Endpoint) checkURL() error {
@@ -131,26 +156,33 @@ func (e *Endpoint) checkURL() error {
 	return nil
 }
 
-// signers are the keys that sign an event: that of the secret, and the old one.
-func (e *Endpoint) signers() ([]*standardwebhooks.Webhook, error) {
+// A signer signs events until its time is over; zero is never.
+type signer struct {
+	*standardwebhooks.Webhook
+	until time.Time
+}
+
+// signers are the keys that sign an event: that of the secret, and the old ones.
+func (e *Endpoint) signers() ([]signer, error) {
 	if !e.signed() {
 		return nil, nil
 	}
-	var all []*standardwebhooks.Webhook
-	for _, secret := range []string{e.Secret, e.OldSecret} {
-		if secret == "" && len(all) > 0 {
+	secrets := append([]OlderSecret{{Secret: e.Secret}, {e.OldSecret, e.OldUntil}}, e.Older...)
+	var all []signer
+	for i, old := range secrets {
+		if old.Secret == "" && i > 0 {
 			continue
 		}
-		w, err := signer(secret)
+		w, err := keyOf(old.Secret)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, w)
+		all = append(all, signer{w, old.Until})
 	}
 	return all, nil
 }
 
-func signer(secret string) (*standardwebhooks.Webhook, error) {
+func keyOf(secret string) (*standardwebhooks.Webhook, error) {
 	encoded, ok := strings.CutPrefix(secret, "whsec_")
 	if !ok {
 		if len(secret) < 24 {

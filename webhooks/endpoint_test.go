@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +88,7 @@ func TestSecretsVerify(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			signer, err := signer(tt.secret)
+			signer, err := keyOf(tt.secret)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,4 +118,47 @@ func TestEndpointInLogs(t *testing.T) {
 	if got := out.String(); !strings.Contains(got, "endpoint=site") || strings.Contains(got, "k3y") || strings.Contains(got, "hunter2") {
 		t.Errorf("logged %q, want the name alone", got)
 	}
+}
+
+// TestRenewedAgain: whoever did not get the answer to a renewal renews once more, and the
+// receiver still has the secret from before both.
+func TestRenewedAgain(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	e := Endpoint{Name: "carte", URL: "https://carte.example.org/", Secret: newSecret()}
+	var secrets []string
+	renew := func(overlap time.Duration) {
+		secrets = append(secrets, e.Secret)
+		e.renew(newSecret(), now, now.Add(overlap))
+	}
+	good := func(at time.Time, want ...string) {
+		t.Helper()
+		signers, err := e.signers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest(http.MethodPost, e.URL, nil)
+		if err := (&sender{endpoint: e, signers: signers}).sign(req, "evt_1", at, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		for i, secret := range append(slices.Clone(secrets), e.Secret) {
+			w, err := keyOf(secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.VerifyIgnoringTimestamp([]byte("{}"), req.Header) == nil; got != slices.Contains(want, secret) {
+				t.Errorf("secret %d of %d is good: %t", i, len(secrets)+1, got)
+			}
+		}
+	}
+	renew(time.Hour)
+	renew(24 * time.Hour)
+	good(now, secrets[0], secrets[1], e.Secret)
+	good(now.Add(2*time.Hour), secrets[1], e.Secret)
+	for range 2 * maxOlder {
+		renew(24 * time.Hour)
+	}
+	good(now, append(slices.Clone(secrets[len(secrets)-1-maxOlder:]), e.Secret)...)
+	renew(0) // as one that has leaked
+	good(now.Add(time.Second), e.Secret)
 }

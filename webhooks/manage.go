@@ -37,7 +37,7 @@ func (e *SettingsError) Unwrap() error { return e.Err }
 // service that is sent nothing signed. ErrNameTaken, or a *SettingsError, also beyond
 // [MaxEndpoints].
 func (r *Relay) Create(ctx context.Context, e Endpoint) (Status, string, error) {
-	e.Secret, e.OldSecret, e.AllowPrivate = "", "", r.allowPrivate
+	e.Secret, e.OldSecret, e.Older, e.AllowPrivate = "", "", nil, r.allowPrivate
 	if e.signed() {
 		e.Secret = newSecret()
 	}
@@ -90,15 +90,16 @@ func (r *Relay) Change(ctx context.Context, name string, change func(*Endpoint) 
 }
 
 // Renew gives an endpoint another secret, and tells it. The one before signs too
-// for as long as overlap says, so that its receiver can change.
+// for as long as overlap says, so that its receiver can change; without an overlap no other
+// one does any more.
 func (r *Relay) Renew(ctx context.Context, name string, overlap time.Duration) (Status, string, error) {
 	secret := newSecret()
 	s, err := r.Change(ctx, name, func(e *Endpoint) error {
 		if !e.signed() {
 			return ErrUnsigned
 		}
-		e.OldSecret, e.OldUntil = e.Secret, time.Now().Add(overlap).UTC()
-		e.Secret = secret
+		now := time.Now().UTC()
+		e.renew(secret, now, now.Add(overlap))
 		return nil
 	})
 	return s, secret, err

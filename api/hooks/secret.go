@@ -56,7 +56,7 @@ const (
 
 var renewSecretDoc = operation.Doc{
 	ID: "renew-webhook-secret", Tag: "Webhooks", Summary: "Give an endpoint another secret",
-	Text:      "Events are signed with both for the overlap. 409 for one of the configuration, and for one that is sent nothing signed. Takes the action update of webhooks.",
+	Text:      "Events are signed with both for the overlap, and with those that were renewed before as long as they were to; an overlap of 0s ends all of them. 409 for one of the configuration, and for one that is sent nothing signed. Takes the action update of webhooks.",
 	Requests:  map[string]any{openapi.JSON: Overlap{}},
 	Example:   json.RawMessage(`{"overlap": "24h"}`),
 	Responses: map[int]any{200: WebhookSecret{}}, Problems: []int{400, 404, 409, 413, 415, 422},
