@@ -36,7 +36,18 @@ type Condition struct {
 func (g Grant) Allows(a Action) bool { return slices.Contains(g.Actions, a) }
 
 // Whole says whether the grant is for every entry, with every field.
-func (g Grant) Whole() bool { return len(g.Where) == 0 && len(g.Hide) == 0 }
+func (g Grant) Whole() bool { return g.EveryEntry() && len(g.Hide) == 0 }
+
+// EveryEntry says whether the grant is for every entry, whatever it holds.
+func (g Grant) EveryEntry() bool { return len(g.Where) == 0 }
+
+// ConditionFields are the fields in which the entries of the grant have certain values.
+func (g Grant) ConditionFields() (names []string) {
+	for _, c := range g.Where {
+		names = append(names, c.Field)
+	}
+	return names
+}
 
 // Unlimited says whether the grant is for all that there is, and for every part of it.
 func (g Grant) Unlimited() bool { return g.Whole() && len(g.ReadOnly) == 0 && len(g.Paths) == 0 }
@@ -120,7 +131,7 @@ func (g Grant) check(target string) []error {
 	if target == Repository && len(g.Actions) > 0 && !g.Allows(Read) {
 		wrong("there is no %q, without which nothing can be pushed", Read)
 	}
-	if beside(target) && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || len(g.Where) > 0) {
+	if beside(target) && (len(g.Hide) > 0 || len(g.ReadOnly) > 0 || !g.EveryEntry()) {
 		wrong("hide, read_only and where are for collections; media is limited by paths")
 	}
 	if target != Media && len(g.Paths) > 0 {

@@ -131,7 +131,7 @@ func (t grantList) protected(a auth.Action, publish []string) []string {
 // hasCondition says whether a grant to do a is for entries with certain values of field.
 func (t grantList) hasCondition(a auth.Action, field string) bool {
 	return slices.ContainsFunc(t, func(g auth.Grant) bool {
-		return g.Allows(a) && slices.ContainsFunc(g.Where, func(c auth.Condition) bool { return c.Field == field })
+		return g.Allows(a) && slices.Contains(g.ConditionFields(), field)
 	})
 }
 
@@ -144,7 +144,7 @@ func (acc *access) grantsFor(of ...*content.Object) grantList {
 
 // hasConditions says whether what the caller may do depends on what an entry holds.
 func (acc *access) hasConditions() bool {
-	return slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return len(g.Where) > 0 })
+	return slices.ContainsFunc(acc.grants, func(g auth.Grant) bool { return !g.EveryEntry() })
 }
 
 // canRead says whether the caller may read e.
@@ -443,7 +443,7 @@ func (acc *access) authorize(a auth.Action, before, after *content.Document, kep
 // where the edit adds something that readers disagree on.
 func (acc *access) checkReaders(a auth.Action, t grantList, before, after *content.Document, kept []string) error {
 	protected := t.protected(a, acc.Publish)
-	bound := !slices.ContainsFunc(t, func(g auth.Grant) bool { return g.Allows(a) && len(g.Where) == 0 })
+	bound := !slices.ContainsFunc(t, func(g auth.Grant) bool { return g.Allows(a) && g.EveryEntry() })
 	if before == after || len(protected) == 0 && !bound {
 		return nil
 	}
@@ -486,8 +486,8 @@ func (acc *access) setFields(before, after *content.Document) []string {
 func (acc *access) outsideConditions(a auth.Action) error {
 	e := &Error{Code: Forbidden, Detail: say.New("Your roles only cover entries with certain values in some fields. The entry would not have these values. Nothing was saved.")}
 	for _, g := range acc.grants {
-		for _, c := range g.Where {
-			at := content.FieldPath{c.Field}
+		for _, field := range g.ConditionFields() {
+			at := content.FieldPath{field}
 			known := slices.ContainsFunc(e.Problems, func(p content.Problem) bool { return p.Field == at.String() })
 			if g.Allows(a) && !known {
 				e.Problems = append(e.Problems, content.Problem{Field: at.String(), Pointer: at.Pointer(), Rule: "forbidden",

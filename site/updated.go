@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -26,9 +25,9 @@ type updateCache struct {
 
 // updateKey is a state of an entry, and what the caller sees of it.
 type updateKey struct {
-	path   string
-	commit repo.Hash
-	grants [sha256.Size]byte
+	path    string
+	commit  repo.Hash
+	visible [sha256.Size]byte // see visibleHash
 }
 
 // lastUpdate is the last change of e that altered what the caller sees: who changes
@@ -39,7 +38,7 @@ func (acc *access) lastUpdate(e *repo.Entry) (Change, error) {
 	if last.Commit.IsZero() {
 		return change(last), nil
 	}
-	key := updateKey{e.Path.String(), last.Commit, sha256.Sum256(fmt.Appendf(nil, "%#v", acc.grants))}
+	key := updateKey{e.Path.String(), last.Commit, acc.visibleHash()}
 	s := &acc.site.updates
 	s.mu.Lock()
 	found, ok := s.of[key]
