@@ -168,7 +168,7 @@ func TestStaleHeadBeginsNoEpoch(t *testing.T) {
 
 // A commit that is made again upon what others pushed may be less deep than before, as one
 // takes the place of all that a merge brought. What is told from then on is later all the same.
-func TestMadeAgainBeginsTurn(t *testing.T) {
+func TestMadeAgainBeginsEpoch(t *testing.T) {
 	each(t, func(b *bench) {
 		b.h.commit("avant")
 		base := b.h.state()

@@ -71,9 +71,9 @@ func TestBackupOfPostgres(t *testing.T) {
 	}
 }
 
-// TestRestoreBeginsTurn: what happens after a restore has a greater sequence than what the
+// TestRestoreBeginsEpoch: what happens after a restore has a greater sequence than what the
 // archive lacks, so that who heard of that takes it for later.
-func TestRestoreBeginsTurn(t *testing.T) {
+func TestRestoreBeginsEpoch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := makeSite(filepath.Join(dir, "old.git"), 2); err != nil {
