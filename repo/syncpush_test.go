@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -391,6 +392,58 @@ func TestSyncUploadAgain(t *testing.T) {
 		fsck(t, bare)
 		fsck(t, r.path)
 	})
+}
+
+// TestSyncUploadNoLongerKept: the disk fails between two attempts at a group, and what it had put
+// in place is kept no more. Maintenance of others may drop that, so no commit leads to it.
+func TestSyncUploadNoLongerKept(t *testing.T) {
+	t.Parallel()
+	bare, _ := host(t)
+	h := serveHost(t, bare)
+	var failing atomic.Bool
+	o := options(filepath.Join(t.TempDir(), "site.git"))
+	o.Remote = &Remote{URL: h.URL, Token: "jeton-secret", Push: true, Sync: true}
+	o.BeforeSync = func(folder string) error {
+		if strings.HasSuffix(folder, "objects/pack") && failing.CompareAndSwap(true, false) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	if err := Clone(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, o)
+	hook := "#!/bin/sh\nread old new ref\nif git diff --name-only $old $new | grep -q interdit; then exit 1; fi\n"
+	if err := os.WriteFile(filepath.Join(bare, "hooks", "pre-receive"), []byte(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"held.png", "a.png", "interdit.png", "b.png"}
+	runs, errs := make([]int, len(names)), make([]error, len(names))
+	gate := h.hold()
+	var writers sync.WaitGroup
+	for n, name := range names {
+		up, p := upload(t, r, name), filePath(t, "img/"+name)
+		writers.Go(func() {
+			_, errs[n] = r.Update(t.Context(), Meta{Author: ann}, func(tx *Tx) error {
+				switch runs[n]++; {
+				case name == "a.png" && runs[n] == 2: // by itself, after the group was refused
+					failing.Store(true)
+				case name == "b.png":
+					git(t, r.path, "repack", "-adq")
+				}
+				return tx.PutFile(p, up)
+			})
+		})
+		comes(t, "the upload", func() bool { return h.posts.Load() == 1 && r.queue.size() == n })
+	}
+	close(gate)
+	writers.Wait()
+	if errs[0] != nil || !errors.Is(errs[1], ErrStorage) || !errors.Is(errs[2], ErrStorage) || !errors.Is(errs[3], ErrStorage) {
+		t.Errorf("got errors %v", errs)
+	}
+	wantHostAtTip(t, bare, r)
+	fsck(t, bare)
+	fsck(t, r.path)
 }
 
 // TestSyncTogether: several services on one host, and somebody with Git; nothing is lost.

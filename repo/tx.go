@@ -148,6 +148,8 @@ func (tx *Tx) PutFile(p content.Path, u *Upload) error {
 	}
 	if u.request != nil && u.request != tx.request {
 		return fmt.Errorf("upload was put by another update: %w", ErrClosed)
+	} else if !u.isKept(&tx.repo.keepFiles) {
+		return fmt.Errorf("%w: what was uploaded is kept no more", ErrStorage)
 	}
 	mode := filemode.Regular
 	if now, err := tx.File(p); err == nil {

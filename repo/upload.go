@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -29,6 +30,7 @@ type Upload struct {
 	group   *group   // that has placed it, or tried
 	request *request // that it was placed for, which may run again while the pack is kept
 	placed  bool
+	name    string // of the pack once it is placed, with its folder, without extension
 }
 
 // Upload reads size bytes of content, which it never holds in memory, and makes
@@ -154,6 +156,11 @@ func (s *sizedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// isKept says whether what an earlier attempt has put in place, if any has, is kept until now.
+func (u *Upload) isKept(by *keepFiles) bool {
+	return !u.placed || slices.Contains(by.names, u.name)
+}
+
 // place makes the pack one of the repository, where it is kept until the group g is
 // over. It is durable once the folder is synced.
 func (u *Upload) place(g *group, q *request) error {
@@ -181,7 +188,7 @@ func (u *Upload) place(g *group, q *request) error {
 	if err != nil {
 		return fmt.Errorf("place upload: %w", err)
 	}
-	u.placed = true
+	u.placed, u.name = true, name
 	g.repo.store.addPack(name, u.index)
 	return nil
 }
