@@ -230,14 +230,14 @@ func supported(path string) error {
 		info, err := os.Stat(filepath.Join(path, name))
 		return err == nil && (info.IsDir() || info.Size() > 0)
 	}
-	_, headErr := readReference(filepath.Join(path, "HEAD"))
+	head, _ := readReference(filepath.Join(path, "HEAD"))
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrUnsupported}, args...)...)
 	}
 	switch {
 	case exists(".git"):
 		return refuse("it has a working tree, which would not follow the branch; give a bare clone (git clone --bare)")
-	case headErr != nil || !exists("objects"):
+	case len(head) == 0 || !exists("objects"):
 		return refuse("there are files, but no Git repository")
 	case exists("objects/info/alternates"):
 		return refuse("it borrows objects from another one; copy them with \"git repack -a -d\" and remove objects/info/alternates")

@@ -303,6 +303,16 @@ func TestOpenRefuses(t *testing.T) {
 			set(t, dir, "[remote \"origin\"]\n\tpromisor\n")
 			return dir
 		}, "partial"},
+		"empty HEAD": {func(dir string) string {
+			write(t, dir, "HEAD", "")
+			return dir
+		}, "no Git repository"},
+		"no link to a reference": {func(dir string) string {
+			if err := errors.Join(os.Remove(filepath.Join(dir, "HEAD")), os.Symlink("nowhere", filepath.Join(dir, "HEAD"))); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, "no Git repository"},
 		"later version": {func(dir string) string {
 			git(t, dir, "config", "core.repositoryformatversion", "2")
 			return dir
