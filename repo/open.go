@@ -293,7 +293,7 @@ func notCheckedOut(path string, branch plumbing.ReferenceName) error {
 		return err
 	}
 	for _, e := range names {
-		head, _ := os.ReadFile(filepath.Join(linked, e.Name(), "HEAD"))
+		head, _ := readReference(filepath.Join(linked, e.Name(), "HEAD"))
 		if strings.TrimSpace(string(head)) != "ref: "+string(branch) {
 			continue
 		}

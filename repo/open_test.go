@@ -235,6 +235,10 @@ func TestOpenBesideWorktrees(t *testing.T) {
 	}
 	git(t, work, "checkout", "-q", "--detach")
 	reopen("detached")
+	git(t, work, "-c", "core.preferSymlinkRefs=true", "checkout", "-q", "main")
+	if _, err := Open(t.Context(), options(dir)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("the branch is checked out, as a symbolic link says: got error %v, want ErrUnsupported", err)
+	}
 	git(t, work, "checkout", "-q", "main")
 	if err := os.RemoveAll(work); err != nil {
 		t.Fatal(err)
