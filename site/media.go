@@ -425,23 +425,22 @@ func isASCII(s string) bool {
 // receive takes the content of a file, checks it, and makes it ready to be put; as a pointer
 // where Git LFS keeps it.
 func (s *Site) receive(ctx context.Context, name string, body io.Reader, tracked bool) (*received, error) {
-	file, err := s.scratch()
-	if err != nil {
-		return nil, err
+	in, ok := body.(*spooled)
+	if !ok {
+		var err error
+		if in, err = s.spool(body); err != nil {
+			return nil, err
+		}
 	}
-	r := &received{object: file, tracked: tracked}
-	if err := s.receiveInto(ctx, r, name, body); err != nil {
+	r := &received{object: in.File, tracked: tracked}
+	if err := s.receiveInto(ctx, r, name, in.size); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-func (s *Site) receiveInto(ctx context.Context, r *received, name string, body io.Reader) error {
+func (s *Site) receiveInto(ctx context.Context, r *received, name string, n int64) error {
 	file := r.object
-	n, err := s.fill(file, body)
-	if err != nil {
-		return err
-	}
 	select { // only now: a body that comes slowly is in nobody's way
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
@@ -491,42 +490,51 @@ func (s *Site) receiveInto(ctx context.Context, r *received, name string, body i
 	return asError(err)
 }
 
-// fill puts a body into a file, if it is no larger than a file may be.
-func (s *Site) fill(file *os.File, body io.Reader) (n int64, err error) {
-	in := &bodyReader{Reader: body}
-	n, err = io.Copy(file, io.LimitReader(in, s.media.MaxBytes+1))
-	switch {
-	case err != nil && in.err == nil:
-		return n, uploadError(fmt.Errorf("receive file: %w", err))
-	case err != nil:
-		return n, fmt.Errorf("receive file: %w", err)
-	case n > s.media.MaxBytes:
-		return n, &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
-	}
-	return n, nil
-}
-
 // Spool takes in a file that pr may do action with, before it is put, for who has to know
-// what it holds: the sum is of that. The file is gone when it is closed.
-func (s *Site) Spool(pr *auth.Principal, name string, action auth.Action, body io.Reader) (file io.ReadSeekCloser, sum string, err error) {
+// what it holds: the sum is of that. The file is gone when it is closed, or was put by PutMedia.
+func (s *Site) Spool(pr *auth.Principal, name string, action auth.Action, body io.Reader) (file io.ReadCloser, sum string, err error) {
 	if _, err := s.mediaPath(pr, name, action); err != nil {
 		return nil, "", err
 	}
-	f, err := s.scratch()
+	h := sha256.New()
+	f, err := s.spool(io.TeeReader(body, h))
 	if err != nil {
 		return nil, "", err
 	}
-	h := sha256.New()
-	_, err = s.fill(f, io.TeeReader(body, h))
+	return f, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// A spooled file is one that was taken in, in a scratch file.
+type spooled struct {
+	*os.File
+	size int64
+}
+
+// spool takes in a body, if it is no larger than a file may be.
+func (s *Site) spool(body io.Reader) (*spooled, error) {
+	f, err := s.scratch()
+	if err != nil {
+		return nil, err
+	}
+	in := &bodyReader{Reader: body}
+	n, err := io.Copy(f, io.LimitReader(in, s.media.MaxBytes+1))
+	switch {
+	case err != nil && in.err == nil:
+		err = uploadError(fmt.Errorf("receive file: %w", err))
+	case err != nil:
+		err = fmt.Errorf("receive file: %w", err)
+	case n > s.media.MaxBytes:
+		err = &Error{Code: TooLarge, Detail: say.New("The file is larger than %d bytes.", s.media.MaxBytes)}
+	}
 	if err == nil {
 		if _, err = f.Seek(0, io.SeekStart); err != nil {
 			err = uploadError(err)
 		}
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return f, hex.EncodeToString(h.Sum(nil)), nil
+	return &spooled{f, n}, nil
 }
 
 func mediaError(err error) error {
