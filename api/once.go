@@ -88,6 +88,12 @@ func (a repeats) Again(ctx context.Context, kept string) (*reply, error) {
 	if err := json.Unmarshal([]byte(kept), &m); err != nil {
 		return nil, err
 	}
+	if m.Commit != "" { // which another replica may have made just now
+		var p *web.Problem
+		if err := a.web.AwaitCommit(ctx, m.Commit); errors.As(err, &p) && p.Code != web.CodeUnknownCommit {
+			return nil, err
+		}
+	}
 	r, err := a.again(ctx, &m)
 	if errors.Is(err, site.ErrGone) {
 		err = &once.MadeError{Commit: m.Commit}

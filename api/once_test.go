@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"cms/repo"
 	"cms/state"
 	"cms/state/statetest"
 )
@@ -204,6 +206,42 @@ func TestKeysOfWithdrawnWrites(t *testing.T) {
 	}
 	if res := s.do(creation("k2", "Plan vélo")); res.status != http.StatusCreated {
 		t.Errorf("another key: got %d %s", res.status, res.body)
+	}
+}
+
+// TestKeysAtAnotherReplica: who sends a write again is told what it did by any service that
+// shares the database and the Git host, also by one to which its commit has not come yet.
+func TestKeysAtAnotherReplica(t *testing.T) {
+	t.Parallel()
+	first, db := newKeyServer(t)
+	first.create("pages", "accueil", "Bonjour.\n")
+	first.create("pages", "carte", "Lieux.\n")
+	host := first.git // which it was pushed to
+	keys := db.Keys()
+	replica := func() *server {
+		var await func(context.Context, string) error
+		s := newServerBy(t, &repo.Remote{URL: host, Push: true, Sync: true}, nil, func(o *options) {
+			o.Keys = &keys
+			o.Await = func(ctx context.Context, commit string) error { return await(ctx, commit) }
+		})
+		await = func(ctx context.Context, commit string) error { return s.repo.Await(ctx, repo.NewHash(commit)) }
+		return s
+	}
+	one, two := replica(), replica()
+	for _, r := range []request{
+		creation("k-create", "Plan vélo"),
+		{method: "PUT", path: "/v1/collections/pages/entries/carte", body: "Bonjour.\n", header: map[string]string{"Content-Type": "text/markdown", "If-Match": "*", "Idempotency-Key": "k-put"}},
+		{method: "DELETE", path: "/v1/collections/pages/entries/accueil", header: map[string]string{"If-Match": "*", "Idempotency-Key": "k-delete"}},
+	} {
+		got := one.do(r)
+		if got.status >= 300 {
+			t.Fatalf("%s %s: got %d %s", r.method, r.path, got.status, got.body)
+		}
+		again := two.do(r)
+		for end := time.Now().Add(time.Minute); again.status == http.StatusServiceUnavailable && time.Now().Before(end); { // on a slow machine
+			again = two.do(r)
+		}
+		two.same(again, got)
 	}
 }
 

@@ -96,6 +96,12 @@ func newServerWith(t testing.TB, set func(*options), more ...auth.Issuer) *serve
 // newServerOf is newServerWith with more collections, which editors alone know.
 func newServerOf(t testing.TB, others []content.Collection, set func(*options), more ...auth.Issuer) *server {
 	t.Helper()
+	return newServerBy(t, nil, others, set, more...)
+}
+
+// newServerBy is newServerOf with a Git host, which has each edit before it is answered.
+func newServerBy(t testing.TB, host *repo.Remote, others []content.Collection, set func(*options), more ...auth.Issuer) *server {
+	t.Helper()
 	s := &server{TB: t, git: filepath.Join(t.TempDir(), "site.git"), late: new(atomic.Int64), lateAside: new(atomic.Int64)}
 	s.issuer = auth.Issuer{Issuer: "cms", Audience: "cms", Algorithms: []string{"HS256"}, Secret: []byte("0123456789abcdef0123456789abcdef")}
 	s.ec, s.ecKey = ecIssuer(t)
@@ -134,8 +140,13 @@ func newServerOf(t testing.TB, others []content.Collection, set func(*options), 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.repo, err = repo.Open(t.Context(), repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, AllowRewrite: true, BeforeSync: s.beforeSync, Clock: sitetest.SecondsApart()})
-	if err != nil {
+	of := repo.Options{Path: s.git, Branch: "main", Committer: repo.Person{Name: "CMS", Email: "cms@example.org"}, Collections: collections, Remote: host, AllowRewrite: true, BeforeSync: s.beforeSync, Clock: sitetest.SecondsApart()}
+	if host != nil {
+		if err := repo.Clone(t.Context(), of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.repo, err = repo.Open(t.Context(), of); err != nil {
 		t.Fatal(err)
 	}
 	folder, err := content.ParsePath("img")

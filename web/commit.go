@@ -32,10 +32,10 @@ const (
 // ErrNoCommit is the error of [Options.Await] for a commit that will not come.
 var ErrNoCommit = errors.New("there is no such commit, and none will come")
 
-// Codes of requests that name a commit which is not here.
+// Codes of requests that name a commit which is not here, and comes or does not.
 const (
-	codeBehind  = "behind"
-	codeUnknown = "unknown_commit"
+	codeBehind        = "behind"
+	CodeUnknownCommit = "unknown_commit"
 )
 
 var commitName = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -48,17 +48,19 @@ func (f *Floor) await(r *http.Request, c *record) error {
 		if len(given) > 1 || !commitName.MatchString(given[0]) {
 			return NewProblem(http.StatusBadRequest, say.New("Cms-Commit must be the name of one commit: 40 hexadecimal digits, in lower case."))
 		}
-		return f.awaitCommit(r.Context(), given[0])
+		return f.AwaitCommit(r.Context(), given[0])
 	}
 	if c.Operation.Form && !c.Operation.Stream {
 		if seen := f.cookies.Of(r, seenCookie); commitName.MatchString(seen) {
-			_ = f.awaitCommit(r.Context(), seen)
+			_ = f.AwaitCommit(r.Context(), seen)
 		}
 	}
 	return nil
 }
 
-func (f *Floor) awaitCommit(ctx context.Context, commit string) error {
+// AwaitCommit waits for a moment for a commit that another replica may have made. The error is
+// a Problem: with [CodeUnknownCommit] where none will come.
+func (f *Floor) AwaitCommit(ctx context.Context, commit string) error {
 	if f.awaits == nil {
 		return nil
 	}
@@ -69,7 +71,7 @@ func (f *Floor) awaitCommit(ctx context.Context, commit string) error {
 		return nil
 	case errors.Is(err, ErrNoCommit):
 		p := NewProblem(http.StatusPreconditionFailed, say.New("The branch has no commit of the name that Cms-Commit gives, and none will come. Repeat the request without Cms-Commit."))
-		p.Code = codeUnknown
+		p.Code = CodeUnknownCommit
 		return p
 	default:
 		p := NewProblem(http.StatusServiceUnavailable, say.New("The commit that Cms-Commit names has not come here yet. Try again in a moment.")).With("Retry-After", awaitRetry)

@@ -250,5 +250,5 @@ const codeFactor = "second_factor"
 
 // Codes are those of the problems of every door.
 func Codes() []string {
-	return append(slices.Sorted(maps.Values(codes)), codeFactor, codeBehind, codeUnknown)
+	return append(slices.Sorted(maps.Values(codes)), codeFactor, codeBehind, CodeUnknownCommit)
 }

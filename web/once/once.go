@@ -102,7 +102,7 @@ type Request struct {
 }
 
 // Do makes the write of a request, by run, or tells what it did before: then replayed is
-// true, also with an error.
+// true, also with an error, but for one that says that it cannot be told now.
 func (w *Writes[A]) Do(ctx context.Context, r Request, run func(context.Context, Attempt) (A, error)) (answer A, replayed bool, err error) {
 	key, ok := parseKey(strings.Join(r.Header.Values(Header), ", "))
 	if !ok {
@@ -194,7 +194,7 @@ func (w *write[A]) repeat(ctx context.Context, kept string) (answer A, replayed 
 		return answer, false, refused
 	}
 	status, err := w.door.Tell(ctx, err)
-	return answer, !byRights(status), err
+	return answer, !byRights(status) && status < http.StatusInternalServerError, err
 }
 
 // made is the answer to a write that the commit holds, for who may see that; otherwise
