@@ -13,7 +13,7 @@ func TestSentAgainAfterALateFailure(t *testing.T) {
 	t.Parallel()
 	one, two := picture(t, 10), picture(t, 20)
 	s := newService(t, map[string]string{
-		entryFile: velo, "_consultations/b.md": "---\ntitle: B\n---\n", "_consultations/c.md": "---\ntitle: C\n---\n", "_consultations/d.md": "---\ntitle: D\n---\n",
+		entryFile: velo, "_consultations/b.md": "---\ntitle: B\n---\n", "_consultations/c.md": "---\ntitle: C\n---\n", "_consultations/d.md": "---\ntitle: D\n---\n", "_consultations/e.md": "---\ntitle: E\n---\n",
 		"img/un.png": string(one), "img/deux.png": string(one), "img/trois.png": string(one),
 	})
 	count := func() string { return strings.TrimSpace(s.RunGit("rev-list", "--count", "main")) }
@@ -30,6 +30,10 @@ func TestSentAgainAfterALateFailure(t *testing.T) {
 	}{
 		"a new entry": {at("new/consultations", "new/consultations"), "new/consultations", func(f *form) *page { f.set("f/title", "Deux clics"); return f.submit("save") }, "entry/consultations/deux-clics?saved=1"},
 		"an entry":    {s.open(s.http, "velo"), "entry/consultations/velo", func(f *form) *page { f.set("f/title", "Plan piéton"); return f.submit("save") }, "entry/consultations/velo?saved=1"},
+		"the file of an entry": {at("source/consultations/e", "source/consultations/e"), "source/consultations/e", func(f *form) *page {
+			f.set("text", "---\ntitle: Autre E\n---\n")
+			return f.submit("")
+		}, "entry/consultations/e?saved=1"},
 		"several entries": {func() *form {
 			f := at("list/consultations", "bulk/consultations")
 			f.tick("entry", "b")
@@ -61,7 +65,7 @@ func TestSentAgainAfterALateFailure(t *testing.T) {
 			}
 		}
 	}
-	if got := count(); got != "10" {
-		t.Errorf("nine forms made %s commits of 1", got)
+	if got := count(); got != "11" {
+		t.Errorf("ten forms made %s commits of 1", got)
 	}
 }

@@ -245,6 +245,7 @@ type sourceView struct {
 	Label    string
 	Title    string
 	Revision string
+	Key      string
 	Text     string
 	Lines    int
 	Problems []content.Problem
@@ -272,7 +273,7 @@ func (e *Editor) showSource(v *visit, status int, with func(*sourceView)) error 
 		return err
 	}
 	s := &sourceView{
-		Ref: ref, Label: view.Label, Title: view.Title, Revision: entry.Revision, Text: shown(string(src)), MaySave: view.MaySave, Problems: entry.Problems,
+		Ref: ref, Label: view.Label, Title: view.Title, Revision: entry.Revision, Key: rand.Text(), Text: shown(string(src)), MaySave: view.MaySave, Problems: entry.Problems,
 	}
 	with(s)
 	s.Lines = strings.Count(s.Text, "\n") + 1
@@ -301,6 +302,7 @@ func (e *Editor) saveSource(v *visit) error {
 	if posted.Get("do") == "open" {
 		return e.showSource(v, http.StatusOK, func(s *sourceView) {
 			s.Text, s.Revision, s.Posted = received(posted.Get("text")), posted.Get("base"), true
+			s.Key = keyOf(posted.Get("key"), http.StatusOK, s.Key)
 			if s.Revision != entry.Revision {
 				s.Problems = nil // of another text
 			}
@@ -315,11 +317,23 @@ func (e *Editor) saveSource(v *visit) error {
 	if base == entry.Revision {
 		is = restored(string(src), posted.Get("text"))
 	}
-	out, err := e.site.Update(v.r.Context(), v.caller, ref, site.ReplaceSource([]byte(is), true), site.Write{Precondition: site.Precondition{Revisions: []string{base}}})
+	path, err := e.send(v, posted.Get("key"), posted.Encode(), always(refPath("entry", ref)+"?saved=1"), func(ctx context.Context, key string, dry bool) (string, error) {
+		w := site.Write{Precondition: site.Precondition{Revisions: []string{base}}, Key: key, DryRun: dry}
+		out, err := e.site.Update(ctx, v.caller, ref, site.ReplaceSource([]byte(is), true), w)
+		if err != nil {
+			return "", err
+		}
+		auditEntry(ctx, ref, out)
+		if !out.Changed {
+			return refPath("entry", ref) + "?saved=same", nil
+		}
+		return refPath("entry", ref) + "?saved=1", nil
+	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		status, text := e.besideForm(v, told)
 		return e.showSource(v, status, func(s *sourceView) {
 			s.Text, s.Fault, s.Posted = shown(is), text, true
+			s.Key = keyOf(posted.Get("key"), status, s.Key)
 			if len(told.Problems) > 0 {
 				s.Problems = told.Problems
 			}
@@ -333,12 +347,7 @@ func (e *Editor) saveSource(v *visit) error {
 	if err != nil {
 		return err
 	}
-	how := "1"
-	if !out.Changed {
-		how = "same"
-	}
-	auditEntry(v.r.Context(), ref, out)
-	return v.leadTo(refPath("entry", ref) + "?saved=" + how)
+	return v.leadTo(path)
 }
 
 // lostSource shows the text of a file that was deleted while its form was open.
