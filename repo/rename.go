@@ -166,7 +166,7 @@ func chunksIn(raw []byte) chunks {
 // alone. Empty files are not paired.
 func classify(changes []diffEntry, blob func(Hash) ([]byte, bool)) []diffEntry {
 	slices.SortFunc(changes, func(a, b diffEntry) int { return cmp.Compare(a.path, b.path) })
-	gone := make(map[Hash][]*diffEntry) // deleted files by content
+	gone := make(map[Hash]*equals) // deleted files by content
 	empty := hashObject(plumbing.BlobObject, nil)
 	for i := range changes {
 		c := &changes[i]
@@ -178,7 +178,10 @@ func classify(changes []diffEntry, blob func(Hash) ([]byte, bool)) []diffEntry {
 		default:
 			c.action = Deleted
 			if c.before.regular() && c.before.hash != empty {
-				gone[c.before.hash] = append(gone[c.before.hash], c)
+				if gone[c.before.hash] == nil {
+					gone[c.before.hash] = new(equals)
+				}
+				gone[c.before.hash].add(c)
 			}
 		}
 	}
@@ -192,14 +195,11 @@ func classify(changes []diffEntry, blob func(Hash) ([]byte, bool)) []diffEntry {
 		if c.action != Created || !c.after.regular() || c.after.hash == empty {
 			continue
 		}
-		from := gone[c.after.hash]
-		if len(from) == 0 {
+		if from := gone[c.after.hash].next(path.Base(c.path)); from != nil {
+			move(from, c)
+		} else {
 			created = append(created, c)
-			continue
 		}
-		k := max(0, slices.IndexFunc(from, func(d *diffEntry) bool { return path.Base(d.path) == path.Base(c.path) }))
-		move(from[k], c)
-		gone[c.after.hash] = slices.Delete(from, k, k+1)
 	}
 	var deleted []*diffEntry
 	for i := range changes {
@@ -217,4 +217,41 @@ func classify(changes []diffEntry, blob func(Hash) ([]byte, bool)) []diffEntry {
 		}
 	}
 	return slices.DeleteFunc(changes, func(c diffEntry) bool { return c.action == "" })
+}
+
+// equals are deleted files of the same bytes, in order of path. To take all of them costs
+// their number, as one commit may move any number of files that are the same.
+type equals struct {
+	files  []*diffEntry            // of which the first ones may be taken
+	named  map[string][]*diffEntry // the same by base name, from when it is asked for
+	looked int                     // at how many files, by next
+}
+
+func (e *equals) add(d *diffEntry) { e.files = append(e.files, d) }
+
+// next is the first one that is left of a base name or, if there is none, of any; nil when all
+// are taken, as those are that are half of a move.
+func (e *equals) next(base string) *diffEntry {
+	if e == nil {
+		return nil
+	}
+	if e.named == nil && len(e.files) > 1 {
+		e.named = byBase(e.files)
+	}
+	named := e.named[base]
+	if e.first(&named) == nil {
+		return e.first(&e.files)
+	}
+	e.named[base] = named
+	return named[0]
+}
+
+// first drops what is taken from the beginning of a list, and gives what comes first then.
+func (e *equals) first(list *[]*diffEntry) *diffEntry {
+	for ; len(*list) > 0; *list = (*list)[1:] {
+		if e.looked++; (*list)[0].action == Deleted {
+			return (*list)[0]
+		}
+	}
+	return nil
 }

@@ -227,3 +227,56 @@ func TestRenameOfWhatIsGone(t *testing.T) {
 		t.Errorf("%d entries, want 1", n)
 	}
 }
+
+// TestRenamesOfEqualFiles: of files with the same bytes those of one base name are one, the
+// others follow each other, and however many are moved, each is looked at a few times.
+func TestRenamesOfEqualFiles(t *testing.T) {
+	t.Parallel()
+	same, empty := file{0o100644, Hash{1}}, file{}
+	for name, c := range map[string]struct{ deleted, created, want string }{
+		"names":                 {"a/1 a/2 a/3", "b/3 b/1 b/2", "a/1>b/1 a/2>b/2 a/3>b/3"},
+		"other names":           {"a/1 a/2 a/3", "b/4 b/5 b/6", "a/1>b/4 a/2>b/5 a/3>b/6"},
+		"both":                  {"a/1 a/2 a/3 c/2", "b/0 b/2 b/9 d/2", "a/1>b/0 a/2>b/2 a/3>b/9 c/2>d/2"},
+		"a name that was taken": {"a/1 a/2", "b/0 b/1 b/2", "a/1>b/0 a/2>b/1 >b/2"},
+		"fewer":                 {"a/1 a/2 a/3", "b/2", "a/1> a/3> a/2>b/2"},
+	} {
+		var changes []diffEntry
+		for p := range strings.FieldsSeq(c.deleted) {
+			changes = append(changes, diffEntry{path: p, before: same, after: empty})
+		}
+		for p := range strings.FieldsSeq(c.created) {
+			changes = append(changes, diffEntry{path: p, before: empty, after: same})
+		}
+		var got []string
+		for _, d := range classify(changes, nil) {
+			switch d.action {
+			case Moved:
+				got = append(got, d.from+">"+d.path)
+			case Created:
+				got = append(got, ">"+d.path)
+			case Deleted:
+				got = append(got, d.path+">")
+			}
+		}
+		if got := strings.Join(got, " "); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	const many = 10_000
+	for name, to := range map[string]string{"named alike": "%d", "named anew": "x%d", "of one name": "x"} {
+		var e equals
+		for i := range many {
+			e.add(&diffEntry{path: fmt.Sprintf("a/%d", i), action: Deleted})
+		}
+		for i := range many {
+			d := e.next(strings.ReplaceAll(to, "%d", fmt.Sprint(i)))
+			if d == nil {
+				t.Fatalf("%s: %d of %d are found", name, i, many)
+			}
+			d.action = ""
+		}
+		if d := e.next("x"); d != nil || e.looked > 4*many {
+			t.Errorf("%s: looked at %d files, want %d at most; and %v is left", name, e.looked, 4*many, d)
+		}
+	}
+}
