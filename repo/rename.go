@@ -24,12 +24,14 @@ const (
 	maxRenameFile  = 256 << 10 // bytes
 	maxRenameBytes = 4 << 20
 	maxRenamePairs = 100 * 100
+	maxRenameSteps = 2 << 20 // chunks that are looked up in another file
 )
 
 // A renameFinder pairs files that a commit deletes with those that it creates.
 type renameFinder struct {
 	read   func(Hash) ([]byte, bool) // the content of a blob; false for one that is too long or cannot be read
 	left   int                       // bytes that may be read yet
+	steps  int                       // that may be taken yet
 	chunks map[Hash]chunks
 }
 
@@ -37,7 +39,7 @@ type renameFinder struct {
 // not paired by their bytes. It is by content and names alone, so that who reads the
 // history later finds the same. There are none where they would cost too much.
 func (rf *renameFinder) pair(deleted, created []*diffEntry) map[*diffEntry]*diffEntry {
-	rf.left, rf.chunks = maxRenameBytes, make(map[Hash]chunks)
+	rf.left, rf.steps, rf.chunks = maxRenameBytes, maxRenameSteps, make(map[Hash]chunks)
 	pairs := make(map[*diffEntry]*diffEntry) // by the created one
 	taken := make(map[*diffEntry]bool)
 	was, is := byBase(deleted), byBase(created)
@@ -52,7 +54,7 @@ func (rf *renameFinder) pair(deleted, created []*diffEntry) map[*diffEntry]*diff
 	}
 	deleted = slices.DeleteFunc(slices.Clone(deleted), func(d *diffEntry) bool { return taken[d] })
 	created = slices.DeleteFunc(slices.Clone(created), func(c *diffEntry) bool { return pairs[c] != nil })
-	if rf.left < 0 {
+	if rf.spent() {
 		return nil
 	}
 	if len(deleted)*len(created) > maxRenamePairs {
@@ -71,7 +73,7 @@ func (rf *renameFinder) pair(deleted, created []*diffEntry) map[*diffEntry]*diff
 			}
 		}
 	}
-	if rf.left < 0 {
+	if rf.spent() {
 		return nil
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int {
@@ -102,16 +104,29 @@ func byBase(list []*diffEntry) map[string][]*diffEntry {
 	return out
 }
 
+// spent says whether finding renames has cost all that it may.
+func (rf *renameFinder) spent() bool { return rf.left < 0 || rf.steps < 0 }
+
 // similarity is how much of the longer of two files is in both, in percent.
 func (rf *renameFinder) similarity(deleted, created *diffEntry) int {
+	if rf.spent() {
+		return 0
+	}
 	a, b := rf.chunksOf(deleted.before.hash), rf.chunksOf(created.after.hash)
 	longer := max(a.size, b.size)
 	if min(a.size, b.size) == 0 || longer-min(a.size, b.size) > longer*(100-minSimilarity)/100 {
 		return 0
 	}
+	fewer, other := a.bytes, b.bytes
+	if len(other) < len(fewer) {
+		fewer, other = other, fewer
+	}
+	if rf.steps -= len(fewer); rf.spent() {
+		return 0
+	}
 	common := 0
-	for sum, n := range a.bytes {
-		common += min(n, b.bytes[sum])
+	for sum, n := range fewer {
+		common += min(n, other[sum])
 	}
 	return common * 100 / longer
 }

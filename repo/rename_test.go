@@ -280,3 +280,49 @@ func TestRenamesOfEqualFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestComparingIsBounded: files of many short lines, of which some are in each, are told apart
+// by their bytes where comparing all of them would take too long, whatever is read of them.
+func TestComparingIsBounded(t *testing.T) {
+	t.Parallel()
+	lines := func(from, to int) (text []byte) {
+		for i := from; i < to; i++ {
+			text = fmt.Appendf(text, "%d\n", i)
+		}
+		return text
+	}
+	for name, c := range map[string]struct {
+		files, lines int
+		moved        bool
+	}{
+		"what a person moves": {40, 500, true},
+		"what takes too long": {90, 3000, false},
+	} {
+		finder := renameFinder{}
+		blobs := make(map[Hash][]byte)
+		var before, after []*diffEntry
+		for i := range c.files {
+			for side := range 2 {
+				h := Hash{byte(side), byte(i)}
+				own := 100_000 + i*c.lines
+				// Most of each file is its own, and the rest is in all of them.
+				blobs[h] = append(lines(0, c.lines/3), lines(own, own+c.lines*2/3-side)...)
+				if d := (diffEntry{path: fmt.Sprintf("%d/f%d-%d", side, side, i)}); side == 0 {
+					d.before = file{0o100644, h}
+					before = append(before, &d)
+				} else {
+					d.after = file{0o100644, h}
+					after = append(after, &d)
+				}
+			}
+		}
+		finder.read = func(h Hash) ([]byte, bool) { return blobs[h], true }
+		pairs := finder.pair(before, after)
+		if moved := len(pairs) == c.files; moved != c.moved || finder.left < 0 {
+			t.Errorf("%s: %d of %d files were moved, and %d bytes could be read yet", name, len(pairs), c.files, finder.left)
+		}
+		if most := maxRenameSteps + c.lines; maxRenameSteps-finder.steps > most {
+			t.Errorf("%s: took %d steps, want %d at most", name, maxRenameSteps-finder.steps, most)
+		}
+	}
+}
