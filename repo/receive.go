@@ -127,6 +127,7 @@ type Pushed struct {
 
 	quarantine *Quarantine
 	tables     map[string]table
+	steps      *stepBudget // of looking at the commits one by one
 }
 
 // A PushedFile is a file that a push changes. A side without a file is zero.
@@ -180,12 +181,15 @@ func (q *Quarantine) Compare(ctx context.Context, from, to Hash) (*Pushed, error
 	if err != nil {
 		return nil, err
 	}
-	p.Files, err = p.between([]Hash{s.tree}, tip.tree)
-	return p, err
+	if p.Files, err = p.between([]Hash{s.tree}, tip.tree); err != nil {
+		return nil, err
+	}
+	p.steps = newStepBudget(r.history.maxSteps*manyDiffs + len(p.Commits)*stepsPerCommit)
+	return p, nil
 }
 
 // Of are the files that one commit of the push changes: in which it differs from each of
-// its parents.
+// its parents. ErrPushTooLarge when those of all that were asked for are more than can be taken in.
 func (p *Pushed) Of(commit Hash) ([]PushedFile, error) {
 	q := p.quarantine
 	c, err := q.of(commit).commit(commit)
@@ -214,7 +218,7 @@ func (p *Pushed) between(parents []Hash, tree Hash) ([]PushedFile, error) {
 	for i, parent := range parents {
 		d := treeDiff{
 			tree:   func(h Hash) ([]byte, error) { return q.of(h).tree(h) },
-			budget: newStepBudget(q.repo.history.maxSteps),
+			budget: newStepBudget(q.repo.history.maxSteps), shared: p.steps,
 		}
 		if err := d.diff(parent, tree, ""); errors.Is(err, errDiffTooLarge) {
 			return nil, ErrPushTooLarge

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,4 +106,68 @@ func packsOf(t *testing.T, r *Repo) []string {
 		found[i] = strings.TrimSuffix(name, ".pack")
 	}
 	return found
+}
+
+// TestManyLargeCommitsOfAPush: a push of commits that each change much, which takes few objects,
+// is looked at as far as it could be taken in.
+func TestManyLargeCommitsOfAPush(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		commits int
+		refused bool
+	}{
+		"some": {10, false},
+		"many": {60, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			r, s := opened(t, dir)
+			s.commit(t, "1", "parc")
+			from := r.View().Commit()
+			const files, most = 500, 2000
+			blob := object(t, dir, "blob", document("x").Source())
+			var folder strings.Builder
+			for i := range files {
+				folder.WriteString(item("100644", fmt.Sprintf("%03d.md", i), blob))
+			}
+			full := object(t, dir, "tree", []byte(folder.String()))
+			to := from
+			for i := range c.commits {
+				tree := object(t, dir, "tree", []byte(item("40000", fmt.Sprint("f", i%2), full)))
+				to = NewHash(object(t, dir, "commit", fmt.Appendf(nil,
+					"tree %s\nparent %s\nauthor D <d@x> 1700000000 +0000\ncommitter D <d@x> 1700000000 +0000\n\n%d\n", tree, to, i)))
+			}
+			r.history.maxSteps = most
+			q, err := r.Quarantine()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			p, err := q.Compare(t.Context(), from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			looked := 0
+			for _, commit := range p.Commits {
+				var found []PushedFile
+				if found, err = p.Of(commit); err != nil {
+					break
+				}
+				looked += len(found)
+			}
+			if refused := errors.Is(err, ErrPushTooLarge); refused != c.refused || !refused && err != nil {
+				t.Errorf("got %v after %d files, want that it is refused to be %t", err, looked, c.refused)
+			}
+			if bound := most*manyDiffs + c.commits*stepsPerCommit; looked > bound {
+				t.Errorf("looked at %d files, want %d at most", looked, bound)
+			}
+			if !c.refused {
+				setMain(t, dir, to)
+			}
+			if _, err := r.catchUp(t.Context()); err != nil {
+				t.Errorf("what is not refused cannot be taken in: %v", err)
+			}
+		})
+	}
 }
