@@ -230,13 +230,28 @@ func (as Accounts) change(ctx context.Context, id, update string, value any) err
 	})
 }
 
+// MaxDevices is how many browsers of an account are remembered, the last ones: a program
+// that logs in is a new one each time.
+const MaxDevices = 200
+
 // AddDevice remembers a browser from which the account was logged in to.
 func (as Accounts) AddDevice(ctx context.Context, id, hash string, until time.Time) error {
-	if _, err := as.db.exec(ctx, `INSERT INTO devices (hash, account, until_at) VALUES (?, ?, ?)`, hash, id, until.UnixMilli()); err != nil {
+	err := as.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, as.db.Bind(`INSERT INTO devices (hash, account, until_at) VALUES (?, ?, ?)`), hash, id, until.UnixMilli()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, as.db.Bind(forgetDevices), id, id, MaxDevices-1)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("remember a device: %w", err)
 	}
 	return nil
 }
+
+// forgetDevices forgets the devices of an account that are older than so many and one.
+const forgetDevices = `DELETE FROM devices WHERE account = ? AND until_at <
+	(SELECT until_at FROM devices WHERE account = ? ORDER BY until_at DESC LIMIT 1 OFFSET ?)`
 
 // KnowsDevice says whether the account was logged in to from this browser.
 func (as Accounts) KnowsDevice(ctx context.Context, id, hash string, now time.Time) (bool, error) {

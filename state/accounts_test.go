@@ -422,3 +422,36 @@ func TestListSessions(t *testing.T) {
 		}
 	})
 }
+
+// TestDevicesAreBounded: of each account the last devices are known, however often it is
+// logged in to.
+func TestDevicesAreBounded(t *testing.T) {
+	statetest.Each(t, func(t *testing.T, address string) {
+		as := statetest.Open(t, address).Accounts()
+		other := camille()
+		other.ID, other.Subject, other.Email = "other", "other", "other@example.org"
+		for _, a := range []state.Account{camille(), other} {
+			if err := as.Add(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.UnixMilli(1_800_000_000_000)
+		if err := as.AddDevice(t.Context(), other.ID, "other", now.Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		const more = 3
+		for i := range state.MaxDevices + more {
+			if err := as.AddDevice(t.Context(), camille().ID, fmt.Sprint("d", i), now.Add(time.Hour+time.Duration(i)*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for hash, want := range map[string]bool{"d0": false, fmt.Sprint("d", more-1): false, fmt.Sprint("d", more): true, fmt.Sprint("d", state.MaxDevices+more-1): true} {
+			if known, err := as.KnowsDevice(t.Context(), camille().ID, hash, now); known != want || err != nil {
+				t.Errorf("device %s is known: %t, %v; want %t", hash, known, err, want)
+			}
+		}
+		if known, err := as.KnowsDevice(t.Context(), other.ID, "other", now); !known || err != nil {
+			t.Errorf("the device of another account is known: %t, %v", known, err)
+		}
+	})
+}

@@ -32,6 +32,9 @@ func TestPlans(t *testing.T) {
 			[]string{"(endpoint=? AND seq>? AND seq<?)"}},
 		"session":        {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
 		"personal token": {findPersonalToken, []any{"h"}, []string{"(hash=?)"}},
+		"old devices":    {`DELETE FROM devices WHERE until_at < ?`, []any{1}, []string{"devices_until (until_at<?)"}},
+		"more devices":   {forgetDevices, []any{"a", "a", 1}, []string{"devices_account (account=? AND until_at<?)", "devices_account (account=?)"}},
+		"devices":        {`DELETE FROM devices WHERE account = ?`, []any{"a"}, []string{"devices_account (account=?)"}},
 	} {
 		rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
 		if err != nil {
@@ -56,7 +59,7 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%s: not by %s:\n%s", name, index, got)
 			}
 		}
-		if strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN webhook") || strings.Contains(got, "SCAN d") {
+		if strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN webhook") || strings.Contains(got, "SCAN d") || strings.Contains(got, "SCAN devices") {
 			t.Errorf("%s: looks at more than it gives:\n%s", name, got)
 		}
 	}
