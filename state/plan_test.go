@@ -30,11 +30,19 @@ func TestPlans(t *testing.T) {
 			[]string{"webhook_deliveries_path (endpoint=? AND state=? AND path=?)"}},
 		"redeliver": {`SELECT d.id FROM webhook_deliveries d WHERE ` + redelivered + ` ORDER BY d.seq LIMIT ?`, []any{"site", 1, 2, 0, 9, 1},
 			[]string{"(endpoint=? AND seq>? AND seq<?)"}},
-		"session":        {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
-		"personal token": {findPersonalToken, []any{"h"}, []string{"(hash=?)"}},
-		"old devices":    {`DELETE FROM devices WHERE until_at < ?`, []any{1}, []string{"devices_until (until_at<?)"}},
-		"more devices":   {forgetDevices, []any{"a", "a", 1}, []string{"devices_account (account=? AND until_at<?)", "devices_account (account=?)"}},
-		"devices":        {`DELETE FROM devices WHERE account = ?`, []any{"a"}, []string{"devices_account (account=?)"}},
+		"pending": {`SELECT seq FROM webhook_deliveries WHERE endpoint = ? AND seq > ? AND state = 'pending' ORDER BY seq LIMIT ?`, []any{"site", 0, 1},
+			[]string{"(endpoint=? AND seq>?)"}},
+		"change pending": {`UPDATE webhook_deliveries SET next_at = ? WHERE attempts > 0 AND next_at > ? AND endpoint = ? AND seq > ? AND seq <= ? AND state = 'pending'`,
+			[]any{1, 1, "site", 0, 9}, []string{"(endpoint=? AND seq>? AND seq<?)"}},
+		"renew a build": {`UPDATE webhook_deliveries SET body = ? WHERE endpoint = ? AND state = 'pending' AND started_at = 0 AND path = ?`, []any{"", "site", "build"},
+			[]string{"webhook_deliveries_path (endpoint=? AND state=? AND path=?)"}},
+		"last build":         {`SELECT commit_id FROM webhook_deliveries WHERE endpoint = ? AND path = ? ORDER BY seq DESC LIMIT 1`, []any{"site", "build"}, []string{"(endpoint=?)"}},
+		"forget an endpoint": {`SELECT id FROM webhook_deliveries WHERE endpoint = ? ORDER BY seq LIMIT ?`, []any{"site", 1}, []string{"(endpoint=?)"}},
+		"session":            {`SELECT ` + accountColumns + ` FROM sessions JOIN accounts ON accounts.id = sessions.account WHERE sessions.id = ?`, []any{"s"}, []string{"(id=?)"}},
+		"personal token":     {findPersonalToken, []any{"h"}, []string{"(hash=?)"}},
+		"old devices":        {`DELETE FROM devices WHERE until_at < ?`, []any{1}, []string{"devices_until (until_at<?)"}},
+		"more devices":       {forgetDevices, []any{"a", "a", 1}, []string{"devices_account (account=? AND until_at<?)", "devices_account (account=?)"}},
+		"devices":            {`DELETE FROM devices WHERE account = ?`, []any{"a"}, []string{"devices_account (account=?)"}},
 	} {
 		rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
 		if err != nil {
@@ -61,6 +69,53 @@ func TestPlans(t *testing.T) {
 		}
 		if strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN webhook") || strings.Contains(got, "SCAN d") || strings.Contains(got, "SCAN devices") {
 			t.Errorf("%s: looks at more than it gives:\n%s", name, got)
+		}
+	}
+}
+
+// A page of deliveries is found by an index in its order, whatever is asked for.
+func TestPlansOfDeliveries(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, c := range []struct {
+		filter DeliveryFilter
+		index  string
+	}{
+		{DeliveryFilter{}, ""},
+		{DeliveryFilter{Endpoint: "e"}, "webhook_deliveries_list (endpoint=?"},
+		{DeliveryFilter{State: Failed}, "webhook_deliveries_state (state=?"},
+		{DeliveryFilter{Subject: "s"}, "webhook_deliveries_subject (subject=?"},
+		{DeliveryFilter{Endpoint: "e", State: Failed}, "webhook_deliveries_endpoint_state (endpoint=? AND state=?"},
+		{DeliveryFilter{Endpoint: "e", Subject: "s"}, "webhook_deliveries_subject (subject=?"},
+		{DeliveryFilter{State: Failed, Subject: "s"}, "webhook_deliveries_subject (subject=?"},
+		{DeliveryFilter{Endpoint: "e", State: Failed, Subject: "s"}, "webhook_deliveries_subject (subject=?"},
+	} {
+		for _, before := range []string{"", "d"} {
+			c.filter.Before, c.filter.Limit = before, 20
+			query, args := c.filter.query()
+			var plan string
+			rows, err := db.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var a, b, n int
+				var detail string
+				if err := rows.Scan(&a, &b, &n, &detail); err != nil {
+					t.Fatal(err)
+				}
+				plan += detail + "\n"
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") || !strings.Contains(plan, "USING INDEX") {
+				t.Errorf("%+v: not by %q, in its order:\n%s", c.filter, c.index, plan)
+			}
 		}
 	}
 }
