@@ -218,3 +218,55 @@ func TestModesThatGitReads(t *testing.T) {
 		})
 	}
 }
+
+// TestCommitBomb: a commit that is too large to be held in memory, which a small pack can hold,
+// is neither read nor taken in, and what was there is served on.
+func TestCommitBomb(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		bytes   int
+		refused bool
+	}{
+		"long":     {maxCommit - 1000, false},
+		"too long": {maxCommit, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			r, s := opened(t, dir)
+			s.commit(t, "1", "parc")
+			before := r.View()
+			of := func(parent Hash, message string) Hash {
+				return NewHash(object(t, dir, "commit", fmt.Appendf(nil, "tree %s\nparent %s\nauthor D <d@x> 1700000000 +0000\ncommitter D <d@x> 1700000000 +0000\n\n%s\n",
+					tipOf(t, dir, "main^{tree}"), parent, message)))
+			}
+			tip := of(of(before.Commit(), strings.Repeat("x", c.bytes)), "after it")
+			q, err := r.Quarantine()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := q.Compare(t.Context(), before.Commit(), tip); errors.Is(err, ErrPushTooLarge) != c.refused || err != nil && !c.refused {
+				t.Errorf("a push: got %v, want that it is refused to be %t", err, c.refused)
+			}
+			if err := q.Close(); err != nil {
+				t.Fatal(err)
+			}
+			setMain(t, dir, tip)
+			if _, err := r.catchUp(t.Context()); errors.Is(err, ErrPushTooLarge) != c.refused || err != nil && !c.refused {
+				t.Errorf("on the branch: got %v, want that it is refused to be %t", err, c.refused)
+			}
+			if !c.refused {
+				return
+			}
+			if r.View() != before {
+				t.Error("something of it is published")
+			}
+			setMain(t, dir, before.Commit())
+			s.commit(t, "2", "parc")
+			if s.acked["parc"] != "2" {
+				t.Error("no edit is possible once it was withdrawn")
+			}
+			verify(t, r)
+		})
+	}
+}

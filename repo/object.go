@@ -31,10 +31,12 @@ func parseCommit(raw []byte) (*commitObject, error) {
 	c := new(commitObject)
 	var author, committer, charset []byte
 	parents := true // whether all lines were parents yet, behind which Git reads none
-	for i, line := range bytes.Split(head, []byte("\n")) {
+	first := true
+	for line := range bytes.SplitSeq(head, []byte("\n")) {
 		key, value, _ := bytes.Cut(line, []byte(" "))
 		switch {
-		case i == 0:
+		case first:
+			first = false
 			if string(key) != "tree" || !plumbing.IsHash(string(value)) {
 				return nil, errors.New("malformed: it names no tree")
 			}

@@ -86,7 +86,7 @@ func (q *Quarantine) Size(h Hash) (int64, error) { return q.of(h).size(h) }
 // IsCommit says whether an object is a commit, which is there.
 func (q *Quarantine) IsCommit(h Hash) bool {
 	_, err := q.of(h).commit(h)
-	return err == nil
+	return err == nil || errors.Is(err, ErrPushTooLarge)
 }
 
 // maxPushed is how many commits of a push are looked at.

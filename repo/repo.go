@@ -514,7 +514,7 @@ func (r *Repo) catchUp(ctx context.Context) (*Snapshot, error) {
 	}
 	if err != nil {
 		err = storageError(fmt.Errorf("take in commits of others up to %s: %w", tip, err))
-		if errors.Is(err, errDiffTooLarge) {
+		if errors.Is(err, errDiffTooLarge) || errors.Is(err, ErrPushTooLarge) {
 			r.refused.tip, r.refused.err = tip, err
 		}
 		return nil, err

@@ -45,6 +45,10 @@ const (
 	maxVanished = 100
 )
 
+// maxCommit is how many bytes a commit may have, which is held in memory: Git has no bound,
+// and a small pack can hold one of a gigabyte.
+const maxCommit = 16 << 20
+
 // set is the packs of the store.
 func (s *store) set() *packSet {
 	s.once.Do(func() {
@@ -195,11 +199,15 @@ func (s *store) Close() error {
 }
 
 func (s *store) commit(h Hash) (*commitObject, error) {
-	raw, err := s.object(plumbing.CommitObject, h)
+	a, err := s.find(plumbing.CommitObject, h, maxCommit)
 	if err != nil {
 		return nil, err
 	}
-	c, err := parseCommit(raw)
+	if a.stream != nil {
+		a.stream.Close()
+		return nil, fmt.Errorf("%w: commit %s has %d bytes", ErrPushTooLarge, h, a.size)
+	}
+	c, err := parseCommit(a.raw)
 	if err != nil {
 		return nil, fmt.Errorf("commit %s: %w", h, err)
 	}
