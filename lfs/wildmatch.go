@@ -9,15 +9,18 @@ func wildmatch(pattern, text string, inPath bool) bool {
 	return m.match(0, 0)
 }
 
+// A matcher takes time that follows the product of its pattern and its text.
 type matcher struct {
 	pattern, text string
 	inPath        bool
-	failed        map[[2]int]bool // where in both a star was tried in vain
+	failed        map[[2]int]int // where a star in the pattern was tried in vain, by it and how far it may reach
+	steps         int            // how often a place in the pattern was held against one in the text
 }
 
 // match says whether the pattern from p on matches the text from t on.
 func (m *matcher) match(p, t int) bool {
 	for ; p < len(m.pattern); p++ {
+		m.steps++
 		c := m.pattern[p]
 		if c == '*' {
 			return m.star(p, t)
@@ -52,37 +55,41 @@ func (m *matcher) match(p, t int) bool {
 
 // star matches from one or more stars on.
 func (m *matcher) star(p, t int) bool {
-	at := [2]int{p, t}
-	if m.failed[at] {
-		return false
-	}
 	after := p
 	for after < len(m.pattern) && m.pattern[after] == '*' {
 		after++
 	}
-	slashes := !m.inPath
+	slashes, folders := !m.inPath, false
 	if m.inPath && after-p > 1 {
 		begins := p == 0 || m.pattern[p-1] == '/'
 		rest := m.pattern[after:]
 		if begins && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, `\/`)) {
-			slashes = true
-			if rest != "" && rest[0] == '/' && m.match(after+1, t) {
-				return true // no folder at all
-			}
+			slashes, folders = true, rest != "" && rest[0] == '/'
 		}
 	}
-	for end := t; ; end++ {
+	last := len(m.text)
+	if !slashes {
+		if slash := strings.IndexByte(m.text[t:], '/'); slash >= 0 {
+			last = t + slash
+		}
+	}
+	// What a star was tried for in vain from one place on is not there from a later one on.
+	at := [2]int{p, last}
+	if before, tried := m.failed[at]; tried && before <= t {
+		return false
+	}
+	if folders && m.match(after+1, t) {
+		return true // no folder at all
+	}
+	for end := t; end <= last; end++ {
 		if m.match(after, end) {
 			return true
 		}
-		if end == len(m.text) || !slashes && m.text[end] == '/' {
-			break
-		}
 	}
 	if m.failed == nil {
-		m.failed = map[[2]int]bool{}
+		m.failed = map[[2]int]int{}
 	}
-	m.failed[at] = true
+	m.failed[at] = t
 	return false
 }
 
