@@ -193,6 +193,8 @@ func (h *history) apply(e *extension) (touched []string) {
 	defer h.mu.Unlock()
 	h.drop(e.lost, e.touched)
 	touched = e.touched
+	h.many()
+	defer h.settle()
 	for i, n := range e.added {
 		var parents []int32
 		for _, p := range n.parents {

@@ -10,6 +10,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +71,7 @@ type history struct {
 	slots    []int32            // a hash table of the commits: the number of one, plus 1; see number
 	merged   map[int32][]int32  // the parents of merges, but for the first
 	touches  map[string][]touch // by path, oldest first
+	late     map[string]bool    // paths whose touches are to be put in order by settle; nil where each is put in its place
 	ends     map[moveEnd]string // of moves, the other one
 	log      []deletion         // what ended at its path: deletions, and moves away
 	dropped  int                // how often commits were taken out
@@ -286,11 +288,26 @@ func (h *history) touch(path string, t touch, other string) {
 		h.log = append(h.log, deletion{t.commit, path})
 	}
 	list := h.touches[path]
-	at := len(list)
-	for at > 0 && h.before(t.commit, list[at-1].commit) {
-		at--
+	switch n := len(list); {
+	case n == 0 || !h.before(t.commit, list[n-1].commit):
+		h.touches[path] = append(list, t)
+	case h.late != nil:
+		h.touches[path], h.late[path] = append(list, t), true
+	default:
+		at := sort.Search(n, func(i int) bool { return h.before(t.commit, list[i].commit) })
+		h.touches[path] = slices.Insert(list, at, t)
 	}
-	h.touches[path] = slices.Insert(list, at, t)
+}
+
+// many has touches put in order when settle is called, and not one by one: those of a branch
+// that is merged may all be older than all that there are of a path.
+func (h *history) many() { h.late = make(map[string]bool) }
+
+func (h *history) settle() {
+	for path := range h.late {
+		slices.SortStableFunc(h.touches[path], func(a, b touch) int { return h.compare(a.commit, b.commit) })
+	}
+	h.late = nil
 }
 
 // changedInBoth keeps the changes of a whose path is changed in b too.

@@ -302,6 +302,8 @@ func (h *history) decode(part string) error {
 	if len(h.touches) == 0 {
 		h.touches = make(map[string][]touch, paths)
 	}
+	h.many()
+	defer h.settle()
 	var room []touch // for the lists, which are short, in few pieces of memory
 	for range paths {
 		path, count := h.intern(d.text()), d.count()
