@@ -63,6 +63,7 @@ type Listener struct {
 	pages    *pages        // nil where none are looked for
 	untold   bool          // the last build that succeeded was reported to nobody; owned by Run
 	tried    string        // the commit of the last build; owned by Run
+	unread   bool          // Repository could not be read since an event asked for it; owned by Run
 	wake     chan struct{} // holds one value when an event came since the last build began
 
 	mu      sync.Mutex
@@ -284,32 +285,37 @@ func (l *Listener) clearWake() {
 // reports. Where nobody asked for it since the last one, what failed stays as it is. It says
 // whether the repository may be behind the events, or cannot be read.
 func (l *Listener) build(ctx context.Context, asked bool) (behind bool) {
+	entries := l.due() // which the build has, or an earlier one had
 	l.mu.Lock()
 	e := l.newest
 	l.mu.Unlock()
 	commit := e.Data.Commit
 	log := l.o.Logger
-	entries := l.due() // which the build has, or an earlier one had
+	told := l.unread // that it failed
 	if l.o.Repository != "" {
 		tip, err := checkout(ctx, l.o.Repository, l.o.Branch, l.o.Dir)
 		if err != nil {
 			log.Error("the newest commit could not be checked out", "error", err)
 			if asked {
+				l.unread = true
 				l.report(ctx, e.Source, report{Commit: commit, State: failed, Reason: webhooks.Reason(err.Error())})
 			}
 			return true
 		}
+		l.unread, asked = false, asked || l.unread
 		if behind = !contains(ctx, l.o.Dir, commit); behind && asked {
 			log.Warn("the repository does not have yet what an event told of", "commit", commit, "newest", tip)
 		}
-		commit = tip
+		if commit = tip; behind {
+			entries = nil // some may be of what is not there yet
+		}
 	}
 	if commit == l.tried && !asked {
 		return behind
 	}
 	l.tried = commit
 	if commit == l.built {
-		if found, missing := l.lookFor(ctx, entries); l.untold || len(found)+len(missing) > 0 { // events that came behind those that it was built for
+		if found, missing := l.lookFor(ctx, entries); l.untold || told || len(found)+len(missing) > 0 { // events that came behind those that it was built for
 			l.report(ctx, e.Source, report{Commit: commit, State: live, Found: found, Missing: missing})
 			l.untold = l.nobody(e.Source)
 		}

@@ -356,6 +356,27 @@ func TestRepositoryBehind(t *testing.T) {
 	r.reported(again+" building", again+" live")
 }
 
+// What was told to have failed, as the repository could not be read, is told to be live once
+// it can, where it was built already.
+func TestRepositoryIsBack(t *testing.T) {
+	folder := t.TempDir()
+	origin := filepath.Join(folder, "origin")
+	gitIn(t, folder, "init", "-q", "-b", "main", origin)
+	gitIn(t, origin, "commit", "-q", "--allow-empty", "-m", "un")
+	first := gitIn(t, origin, "rev-parse", "HEAD")
+	r := start(t, Options{Repository: origin, Branch: "main", Dir: filepath.Join(t.TempDir(), "clone"), Command: "true", pause: time.Millisecond})
+	r.reported(first+" building", first+" live")
+	if err := os.Rename(origin, origin+".away"); err != nil {
+		t.Fatal(err)
+	}
+	r.event(first, 1)
+	r.reported(first + " failed")
+	if err := os.Rename(origin+".away", origin); err != nil {
+		t.Fatal(err)
+	}
+	r.reported(first + " live")
+}
+
 // When the program is told to stop, so is whatever the command has started.
 func TestStop(t *testing.T) {
 	r := start(t, Options{Command: `(trap 'touch $DIR/told; exit' TERM; touch $DIR/up; while :; do sleep 0.02; done) & wait`})

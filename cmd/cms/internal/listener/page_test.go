@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // changed is an event of an entry.
@@ -98,6 +100,28 @@ func TestPages(t *testing.T) {
 			r.changed("a6", "posts/2026-01-02-..%2Fx", "created")
 			is("", "posts/2026-01-02-..%2Fx")
 		})
+	}
+}
+
+// TestPagesOfWhatIsNotThereYet: the page of an entry is looked for behind the build that has
+// it, and not before the repository has what an event told of it.
+func TestPagesOfWhatIsNotThereYet(t *testing.T) {
+	folder := t.TempDir()
+	origin, work := filepath.Join(folder, "origin"), filepath.Join(folder, "work")
+	gitIn(t, folder, "init", "-q", "-b", "main", origin)
+	gitIn(t, origin, "commit", "-q", "--allow-empty", "-m", "un")
+	gitIn(t, folder, "clone", "-q", origin, work)
+	r := start(t, Options{
+		Repository: origin, Branch: "main", Dir: filepath.Join(folder, "clone"), PageURLs: []string{"posts=_site/{slug}.html"},
+		Command: "mkdir -p _site; touch _site/un.html", pause: time.Millisecond,
+	})
+	r.told()
+	gitIn(t, work, "commit", "-q", "--allow-empty", "-m", "deux")
+	second := gitIn(t, work, "rev-parse", "HEAD")
+	r.changed(second, "posts/un", "updated")
+	gitIn(t, origin, "pull", "-q", work, "main")
+	if d := r.told(); d.State != live || d.Commit != second || !slices.Equal(d.Found, []string{"posts/un"}) {
+		t.Errorf("got %+v, want the page to be found of %s", d, second)
 	}
 }
 
