@@ -299,7 +299,7 @@ func notCheckedOut(path string, branch plumbing.ReferenceName) error {
 		}
 		at, _ := os.ReadFile(filepath.Join(linked, e.Name(), "gitdir"))
 		folder := filepath.Dir(strings.TrimSpace(string(at)))
-		if _, err := os.Stat(folder); err != nil { // it is gone, and git worktree prune forgets it
+		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) { // it is gone, and git worktree prune forgets it
 			continue
 		}
 		return fmt.Errorf("%w: the branch %s is checked out in %s, which would not follow it, and a commit there would undo edits; have it go elsewhere (git checkout --detach) or away (git worktree remove)",

@@ -240,7 +240,14 @@ func TestOpenBesideWorktrees(t *testing.T) {
 		t.Errorf("the branch is checked out, as a symbolic link says: got error %v, want ErrUnsupported", err)
 	}
 	git(t, work, "checkout", "-q", "main")
-	if err := os.RemoveAll(work); err != nil {
+	away := work + ".away"
+	if err := errors.Join(os.Rename(work, away), os.Symlink(work, work)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), options(dir)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("the working tree cannot be looked at: got error %v, want ErrUnsupported", err)
+	}
+	if err := os.Remove(work); err != nil {
 		t.Fatal(err)
 	}
 	reopen("removed")
