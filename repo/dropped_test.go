@@ -2,6 +2,7 @@ package repo
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,53 @@ func TestMergeThatDropsEntries(t *testing.T) {
 	}
 	if list := r.Recent(e.Path, 1); len(list) != 1 || list[0].Action != Deleted || list[0].Commit.String() != tip {
 		t.Errorf("the last change of neu is %+v, want its deletion by the merge", list)
+	}
+}
+
+// TestManyMergesThatDropEntries: what merges have deleted is told in a time that grows with
+// the history, also where others have deleted the same file often, beside them.
+func TestManyMergesThatDropEntries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	git(t, dir, "init", "-q", "--bare", "-b", "main")
+	const file, merges = "_consultations/x.md", 400
+	const create, remove = "M 100644 inline " + file + "\ndata 2\nx\n\n", "D " + file + "\n"
+	var b strings.Builder
+	commits := 0
+	commit := func(branch, change string, parents ...int) int {
+		commits++
+		fmt.Fprintf(&b, "commit refs/heads/%s\nmark :%d\ncommitter D <d@example.org> %d +0000\ndata 1\nx\n", branch, commits, 1700000000+commits)
+		for i, p := range parents {
+			fmt.Fprintf(&b, "%s :%d\n", [...]string{"from", "merge"}[i], p)
+		}
+		b.WriteString(change + "\n")
+		return commits
+	}
+	first := commit("main", "M 100644 inline a.md\ndata 2\nx\n\n")
+	one, other := first, first
+	for range merges / 2 {
+		one = commit("main", remove, commit("main", create, one))
+	}
+	for range merges {
+		other = commit("other", remove, other, commit("side", create, other))
+	}
+	commit("main", "", one, other)
+	cmd := exec.CommandContext(t.Context(), "git", "fast-import", "--quiet", "--force")
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(b.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r := start(t, options(dir))
+	deletions, creations := 0, 0
+	for _, c := range r.Recent(filePath(t, file), 10*merges) {
+		switch c.Action {
+		case Deleted:
+			deletions++
+		case Created:
+			creations++
+		}
+	}
+	if want := merges + merges/2; deletions != want || creations != want {
+		t.Errorf("got %d deletions and %d creations, want %d of each", deletions, creations, want)
 	}
 }

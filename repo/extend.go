@@ -19,10 +19,10 @@ type extension struct {
 	tip     Hash
 	added   []newCommit // parents before children
 	changes [][]diffEntry
-	left    [][]leftOut // by those of them that are merges
-	lost    []int32     // commits of the history that do not lead to tip, the last one first
-	touched []string    // paths that commits touched which are lost, or made one with others anew
-	skipped int         // how many folders were passed over
+	left    leftPaths // by those of them that are merges
+	lost    []int32   // commits of the history that do not lead to tip, the last one first
+	touched []string  // paths that commits touched which are lost, or made one with others anew
+	skipped int       // how many folders were passed over
 
 	progress *Progress // is told; may be nil
 }
@@ -206,44 +206,10 @@ func (h *history) apply(e *extension) (touched []string) {
 		for _, ch := range e.changes[i] {
 			touched = append(touched, ch.path)
 		}
-		touched = append(touched, h.dropLeftOut(int32(h.commits.len())-1, parents, e.left[i])...)
+		touched = append(touched, h.dropLeftOut(int32(h.commits.len())-1, parents, &e.left, i)...)
 	}
 	h.tip = e.tip
 	return touched
-}
-
-// dropLeftOut notes the files that the merge n itself has deleted, by leaving them out: a
-// file that no commit has deleted, or moved away, which leads to n and not to the parent that
-// has the file. It says which they are.
-func (h *history) dropLeftOut(n int32, parents []int32, left []leftOut) (dropped []string) {
-	type side struct {
-		commit int32
-		parent int
-	}
-	known := make(map[side]bool) // as one commit may delete many
-	deletes := func(at side) bool {
-		tells, ok := known[at]
-		if !ok {
-			tells = h.leads(at.commit, n) && !h.leads(at.commit, parents[at.parent])
-			known[at] = tells
-		}
-		return tells
-	}
-	for _, l := range left {
-		if !slices.ContainsFunc(h.touches[l.path], func(t touch) bool {
-			return (t.kind == deleted || t.kind == movedAway) && deletes(side{t.commit, l.parent})
-		}) {
-			h.touch(l.path, touch{commit: n, kind: deleted}, "")
-			dropped = append(dropped, l.path)
-		}
-	}
-	return dropped
-}
-
-// leads says whether a commit is another one, or is behind it.
-func (h *history) leads(from, to int32) bool {
-	_, ok := walk{h, from, make(map[int32]bool)}.pathTo(to)
-	return ok
 }
 
 // drop takes the commits out that are lost, of which the last one comes first.
@@ -339,7 +305,8 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 		return s.treeOf(commit)
 	}
 	e.progress.begin(ReadingChanges, len(e.added))
-	e.changes, e.left = make([][]diffEntry, len(e.added)), make([][]leftOut, len(e.added))
+	e.changes = make([][]diffEntry, len(e.added))
+	e.left.by, e.left.numbers = make([][]leftPath, len(e.added)), make(map[string]int32)
 	var distant atomic.Int64
 	all := newStepBudget(most*manyDiffs + len(e.added)*stepsPerCommit)
 	part := func(ctx context.Context, s *store, from, to int) error {
@@ -364,7 +331,8 @@ func (e *extension) diffCommits(ctx context.Context, s *store, most int) error {
 			if err != nil {
 				return fmt.Errorf("diff commit %s: %w", e.added[i].hash, err)
 			}
-			e.changes[i], e.left[i] = changes, d.left
+			e.changes[i] = changes
+			e.left.add(i, d.left)
 			distant.Add(int64(d.skipped))
 			e.progress.step()
 		}
