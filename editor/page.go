@@ -142,8 +142,17 @@ func (e *Editor) form(v *visit) (url.Values, error) {
 	if err != nil {
 		return nil, web.NewProblem(http.StatusBadRequest, say.New("The form cannot be read."))
 	}
+	if by := values.Get("account"); by != "" && v.caller != nil && by != v.Account() && e.mayGoOn(v.r.URL) && !isDraft(values) {
+		return nil, &othersFormError{values}
+	}
 	return values, nil
 }
+
+// othersFormError is a form of another account, as where somebody has logged in meanwhile in
+// the same browser.
+type othersFormError struct{ sent url.Values }
+
+func (*othersFormError) Error() string { return "the form was made by another account" }
 
 // formAbout is the entry that the path of a request names, and what a form about it has sent.
 func (e *Editor) formAbout(v *visit) (site.Ref, url.Values, error) {
@@ -164,12 +173,19 @@ func (e *Editor) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		_ = v.leadTo(loginPath(to))
 		return
 	}
+	others := (*othersFormError)(nil)
+	if errors.As(err, &others) {
+		err = web.NewProblem(http.StatusForbidden, say.New("This was written by another account. Log in as that one to go on."))
+	}
 	p, detail := e.refusal(v, err)
 	p.Tell(r.Context())
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
 	show := func() error {
+		if others != nil {
+			return e.askAgain(v, p.Status, loginView{To: r.URL.RequestURI(), Fault: v.T("session.other")}, withoutLogin(others.sent))
+		}
 		if detail.Login && r.Method == http.MethodPost {
 			if sent := e.sentForm(v); sent != nil {
 				return e.askAgain(v, p.Status, loginView{To: r.URL.RequestURI()}, sent)

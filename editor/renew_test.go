@@ -269,12 +269,18 @@ func TestConfirmedFormsAreOfOne(t *testing.T) {
 	t.Parallel()
 	s := newService(t, map[string]string{entryFile: velo})
 	f := s.get(s.http, "delete/consultations/velo").form("delete/consultations/velo")
-	s.logIn("dominique")
+	other := s.logIn("dominique")
 	s.expire("camille")
 	tip := s.Tip()
 	p := f.submit("").againAs("dominique", password).want(http.StatusForbidden, "autre compte")
 	if s.Tip() != tip {
 		t.Fatal("what one editor confirmed was done by another one")
+	}
+	q := p.form("delete/consultations/velo") // which goes on as well after a login in another tab
+	q.client = other
+	p = q.submit("").want(http.StatusForbidden, "autre compte")
+	if s.Tip() != tip {
+		t.Fatal("what one editor confirmed was done by another one, who has logged in meanwhile")
 	}
 	p.againAs("camille", password).want(http.StatusOK, "Supprimé")
 }
