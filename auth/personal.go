@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"cms/content"
@@ -96,7 +97,7 @@ func (ts *PersonalTokens) Make(ctx context.Context, pr *Principal, name string, 
 	now := time.Now()
 	name = strings.TrimSpace(name)
 	switch {
-	case name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxTokenName || identity(name) == "" || strings.ContainsAny(name, "\r\n"):
+	case name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxTokenName || identity(name) == "" || strings.ContainsFunc(name, unicode.IsControl):
 		return "", ErrTokenName
 	case !ends.After(now) || ends.After(now.Add(ts.o.Lifetime)):
 		return "", ErrTokenEnd

@@ -39,6 +39,7 @@ func TestPersonalTokens(t *testing.T) {
 	}{
 		"no name":    {" ", soon, auth.ErrTokenName},
 		"two lines":  {"a\nb", soon, auth.ErrTokenName},
+		"a control":  {"a\x00b", soon, auth.ErrTokenName},
 		"long name":  {strings.Repeat("é", auth.MaxTokenName+1), soon, auth.ErrTokenName},
 		"no time":    {"laptop", time.Now(), auth.ErrTokenEnd},
 		"a long one": {"laptop", soon.Add(24 * time.Hour), auth.ErrTokenEnd},
