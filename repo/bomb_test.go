@@ -139,6 +139,21 @@ func TestDeepTree(t *testing.T) {
 	compare(t, r)
 }
 
+// withdrawn takes a push that was refused from the branch, of which nothing was published since
+// before, and edits go on.
+func (s *script) withdrawn(t *testing.T, before *Snapshot) {
+	t.Helper()
+	if s.repo.View() != before {
+		t.Error("something of it is published")
+	}
+	setMain(t, s.repo.path, before.Commit())
+	s.commit(t, "2", "parc")
+	if s.acked["parc"] != "2" {
+		t.Error("no edit is possible once it was withdrawn")
+	}
+	verify(t, s.repo)
+}
+
 // TestTreeBomb: a push that stands for more files than can be taken in is refused
 // within bounds, whatever it is made of, and what was there is served on. It can be
 // withdrawn.
@@ -173,15 +188,7 @@ func TestTreeBomb(t *testing.T) {
 				t.Errorf("the second time: got error %v, want the same", err)
 			}
 			r.store.dir = dir
-			if r.View() != before {
-				t.Error("something of it is published")
-			}
-			setMain(t, dir, before.Commit())
-			s.commit(t, "2", "parc")
-			if s.acked["parc"] != "2" {
-				t.Error("no edit is possible once it was withdrawn")
-			}
-			verify(t, r)
+			s.withdrawn(t, before)
 		})
 	}
 }
@@ -258,15 +265,7 @@ func TestCommitBomb(t *testing.T) {
 			if !c.refused {
 				return
 			}
-			if r.View() != before {
-				t.Error("something of it is published")
-			}
-			setMain(t, dir, before.Commit())
-			s.commit(t, "2", "parc")
-			if s.acked["parc"] != "2" {
-				t.Error("no edit is possible once it was withdrawn")
-			}
-			verify(t, r)
+			s.withdrawn(t, before)
 		})
 	}
 }

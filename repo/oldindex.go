@@ -53,11 +53,10 @@ func sumObjects(objects []packedObject, pack string) error {
 	if err != nil {
 		return err
 	}
-	const head, tail = 12, 20
-	in := bufio.NewReaderSize(io.NewSectionReader(f, head, info.Size()), 256<<10)
-	at := int64(head)
+	in := bufio.NewReaderSize(io.NewSectionReader(f, packHeader, info.Size()), 256<<10)
+	at := int64(packHeader)
 	for i := range objects {
-		end := info.Size() - tail
+		end := info.Size() - sha1.Size
 		if i+1 < len(objects) {
 			end = objects[i+1].offset
 		}
