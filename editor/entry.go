@@ -258,13 +258,10 @@ func (e *Editor) saveEntry(v *visit) error {
 			return "", err
 		}
 		auditEntry(ctx, ref, out)
-		switch {
-		case !out.Changed:
-			return refPath("entry", ref) + "?saved=same", nil
-		case entry.Revision != base:
+		if out.Changed && entry.Revision != base {
 			return refPath("entry", ref) + "?saved=merged", nil
 		}
-		return refPath("entry", ref) + "?saved=1", nil
+		return savedPath(ref, out), nil
 	})
 	if err != nil {
 		return e.unsaved(v, view, entry, posted, err)

@@ -324,10 +324,7 @@ func (e *Editor) saveSource(v *visit) error {
 			return "", err
 		}
 		auditEntry(ctx, ref, out)
-		if !out.Changed {
-			return refPath("entry", ref) + "?saved=same", nil
-		}
-		return refPath("entry", ref) + "?saved=1", nil
+		return savedPath(ref, out), nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		status, text := e.besideForm(v, told)

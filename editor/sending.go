@@ -84,6 +84,14 @@ func auditEntry(ctx context.Context, ref site.Ref, out *site.Outcome) {
 	web.Audit(ctx, web.Target{Collection: ref.Collection, Name: ref.Slug.String(), Commit: out.Commit, Unchanged: !out.Changed})
 }
 
+// savedPath is the page of an entry that says whether a form has changed it.
+func savedPath(ref site.Ref, out *site.Outcome) string {
+	if !out.Changed {
+		return refPath("entry", ref) + "?saved=same"
+	}
+	return refPath("entry", ref) + "?saved=1"
+}
+
 // auditFile is auditEntry of a write to a media file, by its path in the media folder.
 func auditFile(ctx context.Context, name, commit string, changed bool) {
 	web.Audit(ctx, web.Target{Collection: auth.Media, Name: name, Commit: commit, Unchanged: !changed})

@@ -282,10 +282,7 @@ func (e *Editor) saveBlock(v *visit) error {
 			return "", err
 		}
 		auditEntry(ctx, ref, out)
-		if !out.Changed {
-			return refPath("entry", ref) + "?saved=same", nil
-		}
-		return refPath("entry", ref) + "?saved=1", nil
+		return savedPath(ref, out), nil
 	})
 	if told := (*site.Error)(nil); errors.As(err, &told) {
 		return e.blockUnsaved(v, ref, posted, n, err)
