@@ -121,7 +121,7 @@ func (s *Site) Resolve(ctx context.Context, pr *auth.Principal, id string, aside
 	case err == nil, errors.Is(err, repo.ErrNotFound):
 		return out, nil
 	case out.Changed: // which is saved
-		return nil, &Error{Code: Unsure, Detail: say.New("The version that was set aside is saved, but may still be told as set aside. If it is, resolve the conflict again."), Err: err}
+		return nil, &Error{Code: Unsure, Detail: say.New("The version that was set aside is saved, but may still be listed as set aside. If it is, resolve the conflict again."), Err: err}
 	default:
 		return nil, asError(err)
 	}
